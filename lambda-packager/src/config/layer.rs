@@ -1,0 +1,296 @@
+//! Layers of settings, and what they resolve to. A layer is all `Option`; the resolved `Config` has
+//! none, and can say where a value came from.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::values::{Arch, Base, EngineChoice, Mode, Network, Runtime};
+use crate::error::{Error, Result};
+
+/// Where a layer was written, in the words of an error message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    #[cfg(any(feature = "cli", test))]
+    Flag,
+    Environment,
+    BuildScript,
+    /// A metadata table: its name, and the manifest that holds it.
+    Manifest(&'static str, PathBuf),
+    Default,
+}
+
+impl Origin {
+    /// The place where `setting` would be changed.
+    pub fn place_of(&self, setting: &str) -> String {
+        match self {
+            #[cfg(any(feature = "cli", test))]
+            Self::Flag => format!("flag --{}", setting.replace('_', "-")),
+            Self::Environment => format!("variable {}", super::env::variable_of(setting)),
+            Self::BuildScript => format!("`{setting}` in build.rs"),
+            Self::Manifest(table, path) => {
+                format!("`{setting}` in [{table}] of {}", path.display())
+            }
+            Self::Default => format!("the default of `{setting}`"),
+        }
+    }
+}
+
+/// How a setting is written where only text can be: in an environment variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Text,
+    /// Separated by commas.
+    List,
+    /// Separated by white space.
+    Words,
+    /// `1`, `true`, `yes`, `on`, or their opposites.
+    Switch,
+    Number,
+}
+
+macro_rules! settings {
+    ($($name:ident: $type:ty, $shape:ident, $doc:literal;)+) => {
+        /// One place's say on the settings.
+        #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub(crate) struct Layer {
+            $(#[doc = $doc] pub $name: Option<$type>,)+
+        }
+
+        /// Every setting: its name, how text spells it, and what it says. README's table is tested
+        /// against this one.
+        pub(crate) const SETTINGS: &[(&str, Shape, &str)] =
+            &[$((stringify!($name), Shape::$shape, $doc),)+];
+
+        impl Layer {
+            /// This layer's values, and where it has none those of the layer below.
+            fn over(self, below: Self) -> Self {
+                Self { $($name: self.$name.or(below.$name),)+ }
+            }
+
+            fn names(&self) -> Vec<&'static str> {
+                let mut names = Vec::new();
+                $(if self.$name.is_some() { names.push(stringify!($name)); })+
+                names
+            }
+        }
+    };
+}
+
+settings! {
+    package: String, Text, "the cargo package that holds the function";
+    function: String, Text, "the bin target to package; needed where a package has several";
+    mode: Mode, Text, "`release` or `dev`";
+    profile: String, Text, "the cargo profile to compile with, instead of the mode's own";
+    target_arch: Arch, Text, "`x86_64` or `arm64`";
+    runtime: Runtime, Text, "`provided.al2023` or `provided.al2`";
+    features: Vec<String>, List, "cargo features of the package";
+    cargo_flags: Vec<String>, Words, "further arguments of `cargo build`";
+    engine: EngineChoice, Text, "`auto`, `docker`, `podman`, `finch`, `nerdctl` or `host`";
+    base: Base, Text, "`auto`, `host` (the borrowed toolchain) or an image with cargo and a C compiler";
+    output: PathBuf, Text, "where the zip is copied to, relative to the workspace";
+    include: Vec<String>, List, "files and folders of the package that go into the zip too";
+    container_name: String, Text, "the builder container's name, instead of one made from the path";
+    network: Network, Text, "`none` or `bridge`: what the compile may reach";
+    pass_env: Vec<String>, List, "environment variables that the compile may see";
+    locked: bool, Switch, "refuse to change Cargo.lock";
+    use_cache: bool, Switch, "`false` packages anew on every run, as `force` does";
+    force: bool, Switch, "package anew even if nothing changed";
+    require_container: bool, Switch, "an error instead of a fallback to the host's toolchain";
+    engine_timeout_secs: u64, Number, "how long the engine may take for a short command; 60 without this";
+    label: String, Text, "a label `key=value` for the container";
+}
+
+impl Layer {
+    /// Reads a layer from a table of values.
+    ///
+    /// # Errors
+    /// An unknown key or a value of the wrong kind, with the place to change it.
+    pub fn parse(values: Map<String, Value>, origin: &Origin) -> Result<Self> {
+        for (key, value) in &values {
+            if !SETTINGS.iter().any(|(name, ..)| name == key) {
+                return Err(Error::config(format!("unknown setting: {}", origin.place_of(key)))
+                    .hint_with(format!("the settings are: {}", setting_names())));
+            }
+            // One at a time, so that the error can name the one at fault.
+            let single = Map::from_iter([(key.clone(), value.clone())]);
+            if let Err(e) = serde_json::from_value::<Self>(Value::Object(single)) {
+                return Err(Error::config(format!("{} is wrong: {e}", origin.place_of(key))));
+            }
+        }
+        serde_json::from_value(Value::Object(values))
+            .map_err(|e| Error::config("the settings cannot be read").source(e))
+    }
+}
+
+fn setting_names() -> String {
+    let names: Vec<_> = SETTINGS.iter().map(|(name, ..)| *name).collect();
+    names.join(", ")
+}
+
+/// The settings of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub package: Option<String>,
+    pub function: Option<String>,
+    pub mode: Mode,
+    pub profile: String,
+    pub target_arch: Arch,
+    pub runtime: Runtime,
+    pub features: Vec<String>,
+    pub cargo_flags: Vec<String>,
+    pub engine: EngineChoice,
+    pub base: Base,
+    pub output: Option<PathBuf>,
+    pub include: Vec<String>,
+    pub container_name: Option<String>,
+    pub network: Network,
+    pub pass_env: Vec<String>,
+    pub locked: bool,
+    pub force: bool,
+    pub require_container: bool,
+    pub engine_timeout: Duration,
+    pub label: Option<String>,
+    origins: Vec<(&'static str, Origin)>,
+}
+
+impl Config {
+    /// Resolves layers, the strongest first.
+    pub fn resolve(layers: Vec<(Origin, Layer)>) -> Self {
+        let mut origins = Vec::new();
+        let mut all = Layer::default();
+        for (origin, layer) in layers {
+            for name in layer.names() {
+                if !origins.iter().any(|(known, _)| *known == name) {
+                    origins.push((name, origin.clone()));
+                }
+            }
+            all = all.over(layer);
+        }
+        let mode = all.mode.unwrap_or(Mode::Release);
+        Self {
+            package: all.package,
+            function: all.function,
+            mode,
+            profile: all.profile.unwrap_or_else(|| mode.profile().to_string()),
+            target_arch: all.target_arch.unwrap_or_else(Arch::of_this_machine),
+            runtime: all.runtime.unwrap_or(Runtime::ProvidedAl2023),
+            features: all.features.unwrap_or_default(),
+            cargo_flags: all.cargo_flags.unwrap_or_default(),
+            engine: all.engine.unwrap_or(EngineChoice::Auto),
+            base: all.base.unwrap_or(Base::Auto),
+            output: all.output,
+            include: all.include.unwrap_or_default(),
+            container_name: all.container_name,
+            network: all.network.unwrap_or(Network::None),
+            pass_env: all.pass_env.unwrap_or_default(),
+            locked: all.locked.unwrap_or(false),
+            force: all.force.unwrap_or(false) || !all.use_cache.unwrap_or(true),
+            require_container: all.require_container.unwrap_or(false),
+            engine_timeout: Duration::from_secs(all.engine_timeout_secs.unwrap_or(60)),
+            label: all.label,
+            origins,
+        }
+    }
+
+    /// Refuses names that an engine, cargo or a file name could take for something else.
+    pub fn check_names(&self) -> Result<()> {
+        let word = |text: &str, more: &str| {
+            let mut chars = text.chars();
+            chars.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
+                && chars.all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+        };
+        let wrong = |setting: &str, value: &str, rule: &str| {
+            Err(Error::config(format!("{}: {value:?} {rule}", self.place_of(setting))))
+        };
+        if let Some(name) = self.pass_env.iter().find(|name| !super::env::is_variable_name(name)) {
+            return wrong("pass_env", name, "is no name of an environment variable");
+        }
+        if let Some(name) = self.container_name.as_ref().filter(|name| !word(name, "_.-") || name.len() > 63) {
+            return wrong(
+                "container_name",
+                name,
+                "is no container name: letters, digits, `_`, `.` and `-`, 63 at most",
+            );
+        }
+        if !word(&self.profile, "_-") {
+            return wrong("profile", &self.profile, "is no profile name");
+        }
+        if let Some(feature) =
+            self.features.iter().find(|feature| feature.chars().any(|c| c.is_whitespace() || c == ','))
+        {
+            return wrong("features", feature, "is no feature name");
+        }
+        if let Some(label) = self.label.as_ref().filter(|label| label.starts_with('-') || !label.contains('=')) {
+            return wrong("label", label, "is no label of the form key=value");
+        }
+        match &self.base {
+            Base::Image(image)
+                if image.is_empty() || image.starts_with('-') || image.chars().any(char::is_whitespace) =>
+            {
+                wrong("base", image, "is no image reference")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The place where the value of `setting` comes from.
+    pub fn place_of(&self, setting: &str) -> String {
+        let origin = self.origins.iter().find(|(name, _)| *name == setting);
+        origin.map_or(&Origin::Default, |(_, origin)| origin).place_of(setting)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn layer(value: Value, origin: &Origin) -> Result<Layer> {
+        let Value::Object(map) = value else { panic!("a table") };
+        Layer::parse(map, origin)
+    }
+
+    #[test]
+    fn the_stronger_layer_wins_and_the_config_knows_it() {
+        let flag = layer(json!({"mode": "dev"}), &Origin::Flag).unwrap();
+        let package = Origin::Manifest("package.metadata.lambda-packager", "/p/Cargo.toml".into());
+        let below = layer(json!({"mode": "release", "runtime": "provided.al2"}), &package).unwrap();
+        let config = Config::resolve(vec![(Origin::Flag, flag), (package, below)]);
+        assert_eq!((config.mode, config.profile.as_str()), (Mode::Dev, "dev"));
+        assert_eq!(config.runtime, Runtime::ProvidedAl2);
+        assert_eq!(config.place_of("mode"), "flag --mode");
+        assert_eq!(config.place_of("runtime"), "`runtime` in [package.metadata.lambda-packager] of /p/Cargo.toml");
+        assert_eq!(config.place_of("engine"), "the default of `engine`");
+    }
+
+    #[test]
+    fn an_unknown_key_and_a_wrong_value_name_their_place() {
+        let error = layer(json!({"modus": "dev"}), &Origin::Environment).unwrap_err();
+        assert!(error.to_string().contains("LAMBDA_PACKAGER_MODUS"), "{error}");
+        assert!(error.hint().unwrap().contains("mode"));
+        let error = layer(json!({"mode": "fast"}), &Origin::Flag).unwrap_err();
+        assert!(error.to_string().contains("flag --mode"), "{error}");
+        assert!(error.to_string().contains("`release` or `dev`"), "{error}");
+        let error = layer(json!({"features": "a"}), &Origin::BuildScript).unwrap_err();
+        assert!(error.to_string().contains("features"), "{error}");
+    }
+
+    #[test]
+    fn the_readme_lists_every_setting() {
+        #[allow(clippy::disallowed_methods)]
+        let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+        for (name, _, what) in SETTINGS {
+            assert!(readme.contains(&format!("| `{name}` | {what} |")), "README lacks or misdescribes `{name}`");
+        }
+    }
+
+    #[test]
+    fn use_cache_false_forces() {
+        let layer = layer(json!({"use_cache": false}), &Origin::Flag).unwrap();
+        assert!(Config::resolve(vec![(Origin::Flag, layer)]).force);
+    }
+}

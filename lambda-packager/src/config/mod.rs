@@ -1,0 +1,9 @@
+//! Every setting: its type, its layers, and where its value came from.
+
+pub(crate) mod env;
+pub(crate) mod layer;
+pub(crate) mod metadata;
+mod values;
+
+pub(crate) use layer::{Config, Layer, Origin};
+pub use values::{Arch, Base, EngineChoice, Mode, Network, Runtime};

@@ -1,0 +1,177 @@
+//! The values that settings can take.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What the build is for: speed or size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// The user's release profile, symbols stripped. For every day.
+    Release,
+    /// Incremental, unoptimised, debug info left out of the zip. For the fastest edit to zip.
+    Dev,
+}
+
+impl Mode {
+    /// The cargo profile that the mode compiles with where none is named.
+    pub fn profile(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Dev => "dev",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Release => "release",
+            Self::Dev => "dev",
+        })
+    }
+}
+
+/// The instruction set of the Lambda, in Lambda's own words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Arch {
+    /// `x86_64`.
+    #[serde(rename = "x86_64", alias = "x86_64-unknown-linux-gnu", alias = "amd64")]
+    X86_64,
+    /// `arm64` (Graviton).
+    #[serde(rename = "arm64", alias = "aarch64", alias = "aarch64-unknown-linux-gnu")]
+    Arm64,
+}
+
+impl Arch {
+    /// The Rust target triple.
+    pub fn triple(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64-unknown-linux-gnu",
+            Self::Arm64 => "aarch64-unknown-linux-gnu",
+        }
+    }
+
+    /// The architecture that this program was compiled for.
+    pub(crate) fn of_this_machine() -> Self {
+        if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::X86_64 }
+    }
+}
+
+impl fmt::Display for Arch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::X86_64 => "x86_64",
+            Self::Arm64 => "arm64",
+        })
+    }
+}
+
+/// The Lambda runtime that the zip is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Runtime {
+    /// Amazon Linux 2023.
+    #[serde(rename = "provided.al2023")]
+    ProvidedAl2023,
+    /// Amazon Linux 2.
+    #[serde(rename = "provided.al2")]
+    ProvidedAl2,
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ProvidedAl2023 => "provided.al2023",
+            Self::ProvidedAl2 => "provided.al2",
+        })
+    }
+}
+
+/// The container engine to compile in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineChoice {
+    /// The first of docker, podman, finch and nerdctl that answers; else the host.
+    Auto,
+    /// Docker's `docker`.
+    Docker,
+    /// `podman`.
+    Podman,
+    /// AWS's `finch`.
+    Finch,
+    /// containerd's `nerdctl`.
+    Nerdctl,
+    /// No container: the host's own toolchain, not hermetic.
+    Host,
+}
+
+impl fmt::Display for EngineChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Finch => "finch",
+            Self::Nerdctl => "nerdctl",
+            Self::Host => "host",
+        })
+    }
+}
+
+/// Where the builder container gets its toolchain from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Base {
+    /// The best that is at hand without a download.
+    Auto,
+    /// The borrowed toolchain: the host's `/usr` and Rust sysroot, mounted read-only.
+    Host,
+    /// An image with cargo, rustc and a C compiler.
+    Image(String),
+}
+
+impl From<String> for Base {
+    fn from(text: String) -> Self {
+        match text.as_str() {
+            "auto" => Self::Auto,
+            "host" => Self::Host,
+            _ => Self::Image(text),
+        }
+    }
+}
+
+impl From<Base> for String {
+    fn from(base: Base) -> Self {
+        base.to_string()
+    }
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Host => "host",
+            Self::Image(reference) => reference,
+        })
+    }
+}
+
+/// What the compile may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// Nothing.
+    None,
+    /// What the engine's default network reaches; for build scripts that insist.
+    Bridge,
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Bridge => "bridge",
+        })
+    }
+}

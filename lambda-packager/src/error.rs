@@ -1,0 +1,139 @@
+//! The one error of the crate: what failed, where, and what to do about it.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::path::Path;
+
+/// Shorthand used throughout the crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of thing went wrong; decides the exit status of the bin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A file could not be read, written, or locked.
+    Io,
+    /// A setting, flag or variable is wrong, or the project is not what was asked for.
+    Config,
+    /// No container engine could do what was asked of it.
+    Engine,
+    /// Cargo failed: resolution, fetching or compiling.
+    Cargo,
+    /// The compiled binary or its archive would not run on the chosen Lambda runtime.
+    Artifact,
+    /// A signal asked us to end.
+    Interrupted,
+}
+
+/// An error with the chain of its causes and, apart from it, the remedy.
+///
+/// `Display` says what failed; [`Error::hint`] says what to do. [`Error::report`] renders both.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    hint: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, source: None }
+    }
+
+    pub(crate) fn config(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Config, message)
+    }
+
+    pub(crate) fn engine(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Engine, message)
+    }
+
+    pub(crate) fn cargo(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Cargo, message)
+    }
+
+    pub(crate) fn artifact(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Artifact, message)
+    }
+
+    pub(crate) fn interrupted() -> Self {
+        Self::new(ErrorKind::Interrupted, "interrupted; nothing of it goes on in the container")
+    }
+
+    /// An input or output error on `path`; `action` completes "cannot ...".
+    pub(crate) fn io(action: &str, path: &Path, source: std::io::Error) -> Self {
+        let hint = match source.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                Some("check the owner and the permissions of the path and of its parents")
+            }
+            std::io::ErrorKind::StorageFull => Some("free some disk space, then run again"),
+            std::io::ErrorKind::ReadOnlyFilesystem => {
+                Some("the file system is mounted read-only; set `output` to a writable path")
+            }
+            _ => None,
+        };
+        let mut error = Self::new(ErrorKind::Io, format!("cannot {action} {}", path.display())).source(source);
+        error.hint = hint.map(String::from);
+        error
+    }
+
+    pub(crate) fn hint_with(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What kind of thing went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// The exit status of the bin for this error; stable, listed in README.
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            ErrorKind::Io => 1,
+            ErrorKind::Config => 2,
+            ErrorKind::Engine => 3,
+            ErrorKind::Cargo => 4,
+            ErrorKind::Artifact => 5,
+            // As a shell counts.
+            ErrorKind::Interrupted => 128 + u8::try_from(crate::interrupt::signal().unwrap_or(2)).unwrap_or(2),
+        }
+    }
+
+    /// The message, each cause on a line of its own, and the hint.
+    pub fn report(&self) -> String {
+        let mut text = format!("error: {self}");
+        let mut cause = StdError::source(self);
+        while let Some(error) = cause {
+            text.push_str(&format!("\n  caused by: {error}"));
+            cause = error.source();
+        }
+        if let Some(hint) = &self.hint {
+            text.push_str(&format!("\n  help: {hint}"));
+        }
+        text
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|error| error as _)
+    }
+}

@@ -1,0 +1,77 @@
+//! Events for programs: one JSON object a line, each with the version of this form.
+
+use std::io::{Write, stdout};
+
+use serde_json::{Value, json};
+
+use super::{Event, Sink, write};
+
+/// The version of the form: grows when a field changes its meaning or goes.
+const VERSION: u32 = 1;
+
+/// JSON on stdout.
+pub(crate) struct Json {
+    out: Box<dyn Write>,
+}
+
+impl Json {
+    pub fn stdout() -> Self {
+        Self { out: Box::new(stdout()) }
+    }
+}
+
+impl Sink for Json {
+    fn tell(&mut self, event: &Event) {
+        let mut object = render(event);
+        object["v"] = json!(VERSION);
+        write(&mut self.out, &format!("{object}\n"));
+    }
+}
+
+fn ms(elapsed: std::time::Duration) -> f64 {
+    (elapsed.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn render(event: &Event) -> Value {
+    match event {
+        Event::Started { function, mode, target, runtime } => {
+            json!({"event": "started", "function": function, "mode": mode, "target": target, "runtime": runtime})
+        }
+        Event::Waiting { holder } => json!({"event": "waiting", "holder": holder}),
+        Event::Announced { message } => json!({"event": "announced", "message": message}),
+        Event::Judged { verdict, reasons } => {
+            json!({"event": "verdict", "verdict": verdict, "reasons": reasons})
+        }
+        Event::StageEnded { stage, elapsed } => {
+            json!({"event": "stage", "stage": stage.name(), "elapsed_ms": ms(*elapsed)})
+        }
+        Event::Progress { done, total, what } => {
+            json!({"event": "progress", "done": done, "total": total, "what": what})
+        }
+        Event::CargoSaid { line } => json!({"event": "cargo", "line": line}),
+        Event::Finished { outcome } => {
+            let stages = outcome.stages.iter().map(|(stage, elapsed)| (stage.name().to_string(), json!(ms(*elapsed))));
+            json!({
+                "event": "finished",
+                "verdict": outcome.verdict.to_string(),
+                "hit": outcome.is_hit(),
+                "zip": outcome.artifact.zip,
+                "zip_bytes": outcome.artifact.zip_bytes,
+                "zip_sha256": outcome.artifact.zip_sha256.to_string(),
+                "bootstrap_bytes": outcome.artifact.bootstrap_bytes,
+                "manifest": outcome.artifact.manifest,
+                "road": outcome.built.as_ref().map(|built| built.road.as_str()),
+                "stages_ms": Value::Object(stages.collect()),
+            })
+        }
+        Event::Failed { error } => {
+            let mut causes = Vec::new();
+            let mut cause = std::error::Error::source(error);
+            while let Some(error) = cause {
+                causes.push(error.to_string());
+                cause = error.source();
+            }
+            json!({"event": "failed", "message": error.to_string(), "causes": causes, "hint": error.hint(), "exit_code": error.exit_code()})
+        }
+    }
+}

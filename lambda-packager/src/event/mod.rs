@@ -1,0 +1,159 @@
+//! What happens during a run, and who is told: a person, a program, the log.
+
+pub(crate) mod cargo;
+#[cfg(feature = "cli")]
+mod json;
+mod text;
+
+use std::fs::File;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::outcome::Outcome;
+
+#[cfg(feature = "cli")]
+pub(crate) use json::Json;
+#[cfg(feature = "cli")]
+pub(crate) use text::print_lines;
+pub(crate) use text::{Terminal, Text, strip_colours};
+
+/// A step of the pipeline; its name is part of the JSON events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Looking at the files that the function is made of.
+    Inputs,
+    /// Comparing them to the last build.
+    Verdict,
+    /// Downloading crates, on the host.
+    Fetch,
+    /// Making or finding the builder container.
+    Container,
+    /// Cargo, in the container.
+    Compile,
+    /// Checking the binary against the runtime.
+    Verify,
+    /// Compressing.
+    Zip,
+    /// Writing the artifact and its record.
+    Store,
+}
+
+impl Stage {
+    /// The stage's name in events, logs and the manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inputs => "inputs",
+            Self::Verdict => "verdict",
+            Self::Fetch => "fetch",
+            Self::Container => "container",
+            Self::Compile => "compile",
+            Self::Verify => "verify",
+            Self::Zip => "zip",
+            Self::Store => "store",
+        }
+    }
+}
+
+/// One thing that happened.
+#[derive(Debug)]
+pub(crate) enum Event<'a> {
+    /// What will be packaged.
+    Started {
+        function: &'a str,
+        mode: String,
+        target: String,
+        runtime: String,
+    },
+    /// Another run holds the lock.
+    Waiting {
+        holder: String,
+    },
+    /// A choice that is not the first, or something that was repaired.
+    Announced {
+        message: &'a str,
+    },
+    Judged {
+        verdict: &'a str,
+        reasons: &'a [crate::cache::verdict::Reason],
+    },
+    StageEnded {
+        stage: Stage,
+        elapsed: Duration,
+    },
+    /// Cargo's unit counter.
+    Progress {
+        done: u64,
+        total: u64,
+        what: &'a str,
+    },
+    /// A line of cargo's, as it came.
+    CargoSaid {
+        line: &'a str,
+    },
+    Finished {
+        outcome: &'a Outcome,
+    },
+    Failed {
+        error: &'a Error,
+    },
+}
+
+/// Somebody who is told.
+pub(crate) trait Sink {
+    fn tell(&mut self, event: &Event);
+}
+
+/// Tells everybody, and keeps the time.
+pub(crate) struct Reporter {
+    sinks: Vec<Box<dyn Sink>>,
+    stages: Vec<(Stage, Duration)>,
+    /// Whether anyone draws progress; cargo is asked for it only then.
+    pub wants_progress: bool,
+    /// Whether cargo's own messages should carry colours.
+    pub wants_colour: bool,
+    pub started: Instant,
+}
+
+impl Reporter {
+    pub fn new(sinks: Vec<Box<dyn Sink>>, wants_progress: bool, wants_colour: bool) -> Self {
+        Self { sinks, stages: Vec::new(), wants_progress, wants_colour, started: Instant::now() }
+    }
+
+    pub fn tell(&mut self, event: &Event) {
+        for sink in &mut self.sinks {
+            sink.tell(event);
+        }
+    }
+
+    /// From here on also writes to `log`.
+    pub fn also_log_to(&mut self, log: File) {
+        self.sinks.push(Box::new(Text::log(log)));
+    }
+
+    /// Runs `work` as `stage`; a stage entered twice counts the sum.
+    pub fn stage<T>(&mut self, stage: Stage, work: impl FnOnce(&mut Self) -> T) -> T {
+        let begun = Instant::now();
+        let result = work(self);
+        let elapsed = begun.elapsed();
+        match self.stages.iter_mut().find(|(known, _)| *known == stage) {
+            Some((_, sum)) => *sum += elapsed,
+            None => self.stages.push((stage, elapsed)),
+        }
+        self.tell(&Event::StageEnded { stage, elapsed });
+        result
+    }
+
+    /// The time of each stage so far, in the order of the pipeline.
+    pub fn stages(&self) -> Vec<(Stage, Duration)> {
+        let mut stages = self.stages.clone();
+        stages.sort_by_key(|(stage, _)| *stage);
+        stages
+    }
+}
+
+/// Writes and lets go of errors: a closed pipe or a full log must not fail a build that succeeds.
+fn write(to: &mut dyn Write, text: &str) {
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}

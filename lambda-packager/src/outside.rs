@@ -1,0 +1,87 @@
+//! Folders outside of a workspace that its packages depend on by path. Cargo reads the manifests of
+//! all of them before it compiles any member.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::fs;
+
+/// What the packages of a workspace need of other places.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Outside {
+    /// Every folder, each with the workspace around it that it may inherit keys from.
+    pub folders: BTreeSet<PathBuf>,
+    /// Those that a manifest names by an absolute path: cargo looks for them nowhere else.
+    pub absolute: BTreeSet<PathBuf>,
+}
+
+impl Outside {
+    /// What lies outside of `root` of `folders`, to which `manifests` refer.
+    pub fn of(root: &Path, folders: impl Iterator<Item = PathBuf>, manifests: &[PathBuf]) -> Result<Self> {
+        let mut outside = Self::default();
+        for folder in folders.filter(|folder| !folder.starts_with(root)) {
+            outside.folders.insert(source_root(&folder)?);
+        }
+        let mut named = BTreeSet::new();
+        for manifest in manifests {
+            let text = String::from_utf8_lossy(&fs::read(manifest)?).into_owned();
+            let parsed: Value = basic_toml::from_str(&text)
+                .map_err(|e| Error::config(format!("{} cannot be read", manifest.display())).source(e))?;
+            absolute_paths(&parsed, &mut named);
+        }
+        for folder in named.iter().filter(|folder| !folder.starts_with(root) && fs::is_dir(folder)) {
+            outside.absolute.insert(source_root(folder)?);
+        }
+        Ok(outside)
+    }
+}
+
+/// The absolute ones of all `path` keys, in whatever table: dependencies are declared in many.
+fn absolute_paths(value: &Value, found: &mut BTreeSet<PathBuf>) {
+    let Some(table) = value.as_object() else { return };
+    for (key, value) in table {
+        match value.as_str().map(Path::new) {
+            Some(path) if key == "path" && path.is_absolute() => drop(found.insert(path.to_path_buf())),
+            _ => absolute_paths(value, found),
+        }
+    }
+}
+
+/// What cargo may read for a package: its folder, or the workspace around it that it may inherit
+/// keys from.
+pub(crate) fn source_root(folder: &Path) -> Result<PathBuf> {
+    for ancestor in folder.ancestors() {
+        if let Some(manifest) = fs::read_if_exists(&ancestor.join("Cargo.toml"))? {
+            let text = String::from_utf8_lossy(&manifest);
+            if text.lines().any(|line| line.trim_start().starts_with("[workspace")) {
+                return Ok(ancestor.to_path_buf());
+            }
+        }
+    }
+    Ok(folder.to_path_buf())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absolute_paths_are_found_in_any_table() {
+        let manifest = r#"
+            [dependencies]
+            a = { path = "/a" }
+            b = { path = "../b" }
+            [target.'cfg(unix)'.build-dependencies]
+            c = { path = "/c" }
+            [patch.crates-io.d]
+            path = "/d"
+        "#;
+        let mut found = BTreeSet::new();
+        absolute_paths(&basic_toml::from_str(manifest).unwrap(), &mut found);
+        assert_eq!(found, BTreeSet::from(["/a", "/c", "/d"].map(PathBuf::from)));
+    }
+}

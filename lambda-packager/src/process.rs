@@ -1,0 +1,339 @@
+//! The one door to other programs: argument vectors, a chosen environment, a bound on every wait.
+#![allow(clippy::disallowed_methods)]
+
+use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::interrupt;
+
+/// What a program sees of our environment.
+#[derive(Debug, Clone)]
+pub(crate) enum Environment {
+    /// All of it.
+    Inherited,
+    /// Exactly these variables.
+    Only(Vec<(OsString, OsString)>),
+}
+
+/// A program to run, as data.
+#[derive(Debug, Clone)]
+pub(crate) struct Invocation {
+    pub program: PathBuf,
+    pub args: Vec<OsString>,
+    pub environment: Environment,
+    pub folder: Option<PathBuf>,
+}
+
+/// How a program ended, and what it said.
+#[derive(Debug)]
+pub(crate) struct Output {
+    /// The exit status, or 128 + the number of the signal, as a shell counts.
+    pub code: i32,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    pub fn success(&self) -> bool {
+        self.code == 0
+    }
+
+    pub fn stdout_text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim().to_string()
+    }
+
+    pub fn stderr_text(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).trim().to_string()
+    }
+}
+
+impl Invocation {
+    pub fn new(program: &Path) -> Self {
+        Self { program: program.to_path_buf(), args: Vec::new(), environment: Environment::Inherited, folder: None }
+    }
+
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_os_string()));
+        self
+    }
+
+    pub fn only(mut self, environment: Vec<(OsString, OsString)>) -> Self {
+        self.environment = Environment::Only(environment);
+        self
+    }
+
+    pub fn folder(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_path_buf());
+        self
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args);
+        if let Environment::Only(variables) = &self.environment {
+            command.env_clear().envs(variables.iter().map(|(k, v)| (k, v)));
+        }
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        command
+    }
+
+    fn spawn(&self, stdin: Stdio) -> Result<Child> {
+        if interrupt::signal().is_some() {
+            return Err(Error::interrupted());
+        }
+        let mut command = self.command();
+        if interrupt::is_handled() {
+            // Ctrl-C reaches every program of the terminal's foreground group; ours end in order.
+            command.process_group(0);
+        }
+        command
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|e| Error::new(ErrorKind::Io, format!("cannot start {}", self.program.display())).source(e))
+    }
+
+    /// Runs to the end with `input` on its standard input.
+    ///
+    /// # Errors
+    /// Where it cannot be started, or has not ended within `timeout`: then it is killed and named.
+    pub fn capture(&self, input: Option<Vec<u8>>, timeout: Duration) -> Result<Output> {
+        let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
+        let mut child = self.spawn(stdin)?;
+        if let (Some(bytes), Some(mut pipe)) = (input, child.stdin.take()) {
+            // A program that stops reading early says why on stderr; its status tells.
+            thread::spawn(move || {
+                let _ = pipe.write_all(&bytes);
+            });
+        }
+        let mut stderr = Vec::new();
+        let output = drive(child, Patience::Until(Instant::now() + timeout), |said| match said {
+            Said::Stderr(bytes) => {
+                stderr.extend_from_slice(bytes);
+                Ok(())
+            }
+            Said::Nothing => Err(Error::engine(format!("`{self}` did not end within {} s", timeout.as_secs()))
+                .hint_with("see whether the service behind that command hangs, and restart it")),
+        })?;
+        Ok(Output { stderr, ..output })
+    }
+
+    /// Runs to the end, handing on each piece of stderr as it comes, split at `\n` and `\r` (kept).
+    /// Whenever it has said nothing for `patience`, `on_silence` may look after it; its error ends
+    /// the program. Its stdin is a pipe that stays open as long as we live: when it closes, nobody is
+    /// waiting for the program any more. `Output::stderr` stays empty.
+    pub fn stream(
+        &self,
+        patience: Duration,
+        mut on_stderr: impl FnMut(&[u8]),
+        mut on_silence: impl FnMut() -> Result<()>,
+    ) -> Result<Output> {
+        let mut pending = Vec::new();
+        let output = drive(self.spawn(Stdio::piped())?, Patience::Each(patience), |said| match said {
+            Said::Stderr(bytes) => {
+                pending.extend_from_slice(bytes);
+                let mut rest = pending.as_slice();
+                while let Some(end) = rest.iter().position(|b| matches!(b, b'\n' | b'\r')) {
+                    on_stderr(&rest[..=end]);
+                    rest = &rest[end + 1..];
+                }
+                pending = rest.to_vec();
+                Ok(())
+            }
+            Said::Nothing => on_silence(),
+        })?;
+        if !pending.is_empty() {
+            on_stderr(&pending);
+        }
+        Ok(output)
+    }
+
+    /// Hands the terminal over and waits: for a program that a person talks to.
+    #[cfg(feature = "cli")]
+    pub fn converse(&self) -> Result<i32> {
+        let status = self
+            .command()
+            .status()
+            .map_err(|e| Error::new(ErrorKind::Io, format!("cannot start {}", self.program.display())).source(e))?;
+        Ok(code(status))
+    }
+}
+
+/// How long a program may be silent, or live.
+enum Patience {
+    Until(Instant),
+    Each(Duration),
+}
+
+/// What the one who drives a program hears of it.
+enum Said<'a> {
+    Stderr(&'a [u8]),
+    /// Patience is over; the program goes on if that is no error.
+    Nothing,
+}
+
+enum Message {
+    Stdout(Vec<u8>),
+    Stderr(Vec<u8>),
+    Closed,
+    Interrupted,
+}
+
+/// Between the request to end and the end by force.
+const GRACE: Duration = Duration::from_millis(1700);
+
+/// Waits for everything that a program says, and for its end.
+fn drive(mut child: Child, mut patience: Patience, mut hear: impl FnMut(Said) -> Result<()>) -> Result<Output> {
+    // Bounded: a compile that prints faster than a terminal shows must wait, not fill our memory.
+    let (tell, messages) = mpsc::sync_channel(16);
+    let mut lifeline = child.stdin.take();
+    let mut open = 0;
+    if let Some(pipe) = child.stdout.take() {
+        open += 1;
+        forward(pipe, Message::Stdout, tell.clone());
+    }
+    if let Some(pipe) = child.stderr.take() {
+        open += 1;
+        forward(pipe, Message::Stderr, tell.clone());
+    }
+    let _subscription = interrupt::subscribe(move || drop(tell.send(Message::Interrupted)));
+    let mut stdout = Vec::new();
+    while open > 0 {
+        let wait = match patience {
+            Patience::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
+            Patience::Each(silence) => silence,
+        };
+        let heard = match messages.recv_timeout(wait) {
+            Ok(Message::Stdout(bytes)) => {
+                stdout.extend_from_slice(&bytes);
+                Ok(())
+            }
+            Ok(Message::Stderr(bytes)) => hear(Said::Stderr(&bytes)),
+            Ok(Message::Closed) => {
+                open -= 1;
+                Ok(())
+            }
+            Ok(Message::Interrupted) if lifeline.take().is_some() => {
+                patience = Patience::Until(Instant::now() + GRACE);
+                Ok(())
+            }
+            Ok(Message::Interrupted) => Err(Error::interrupted()),
+            Err(_) if interrupt::signal().is_some() => Err(Error::interrupted()),
+            Err(_) => hear(Said::Nothing),
+        };
+        if let Err(error) = heard {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(error);
+        }
+    }
+    let status =
+        child.wait().map_err(|e| Error::new(ErrorKind::Io, "cannot wait for a program that was started").source(e))?;
+    if interrupt::signal().is_some() {
+        return Err(Error::interrupted());
+    }
+    Ok(Output { code: code(status), stdout, stderr: Vec::new() })
+}
+
+fn forward(mut pipe: impl Read + Send + 'static, wrap: fn(Vec<u8>) -> Message, tell: mpsc::SyncSender<Message>) {
+    thread::spawn(move || {
+        let mut buffer = vec![0u8; 64 * 1024];
+        // A broken pipe ends what there is to hear, like an orderly end.
+        while let Ok(n @ 1..) = pipe.read(&mut buffer) {
+            if tell.send(wrap(buffer[..n].to_vec())).is_err() {
+                return;
+            }
+        }
+        let _ = tell.send(Message::Closed);
+    });
+}
+
+/// The exit status, or 128 + the number of the signal, as a shell counts.
+fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+impl std::fmt::Display for Invocation {
+    /// As a person would type it. Environment variables are never shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = self.program.file_name().unwrap_or(self.program.as_os_str());
+        f.write_str(&name.to_string_lossy())?;
+        for arg in &self.args {
+            let text = arg.to_string_lossy();
+            let plain = |c: char| c.is_alphanumeric() || "-_=/.:,+@%".contains(c);
+            if !text.is_empty() && text.chars().all(plain) {
+                write!(f, " {text}")?;
+            } else if text.contains('\n') {
+                // A script of ours: its text says less than its absence.
+                f.write_str(" '...'")?;
+            } else {
+                write!(f, " '{}'", text.replace('\'', r"'\''"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Invocation {
+        Invocation::new(Path::new("/bin/sh")).args(["-c", script])
+    }
+
+    #[test]
+    fn captures_both_streams_and_the_status() {
+        let out = sh("cat; echo err >&2; exit 7").capture(Some(b"in".to_vec()), Duration::from_secs(60)).unwrap();
+        assert_eq!((out.code, out.stdout_text().as_str()), (7, "in"));
+        assert_eq!(out.stderr_text(), "err");
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_killed_and_named() {
+        let error = sh("exec tail -f /dev/null").capture(None, Duration::from_millis(50)).unwrap_err();
+        assert!(error.to_string().contains("tail -f"), "{error}");
+    }
+
+    #[test]
+    fn streams_pieces_ending_at_newlines_and_carriage_returns() {
+        let mut pieces = Vec::new();
+        let out = sh(r"printf 'a\rb\nc' >&2; echo out")
+            .stream(FOREVER, |piece| pieces.push(String::from_utf8_lossy(piece).into_owned()), || Ok(()))
+            .unwrap();
+        assert_eq!(pieces, ["a\r", "b\n", "c"]);
+        assert_eq!(out.stdout_text(), "out");
+    }
+
+    const FOREVER: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn silence_is_noticed_and_can_end_the_program() {
+        let mut silences = 0;
+        let result = sh("echo one >&2; exec tail -f /dev/null").stream(
+            Duration::from_millis(20),
+            |_| (),
+            || {
+                silences += 1;
+                if silences < 3 { Ok(()) } else { Err(Error::engine("enough")) }
+            },
+        );
+        assert_eq!((result.unwrap_err().to_string().as_str(), silences), ("enough", 3));
+    }
+
+    #[test]
+    fn is_shown_as_it_would_be_typed() {
+        let shown = sh("it's").to_string();
+        assert_eq!(shown, r"sh -c 'it'\''s'");
+    }
+}

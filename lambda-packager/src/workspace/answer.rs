@@ -1,0 +1,160 @@
+//! What `cargo metadata` answers, and what a packaging keeps of it.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::found::{LocalPackage, Package, Workspace, relative};
+use super::profiles::Profiles;
+use crate::config::{env, metadata};
+use crate::error::Result;
+use crate::fs;
+use crate::outside::{Outside, source_root};
+
+/// `cargo metadata --format-version 1`, as far as it is of use.
+/// Format: <https://doc.rust-lang.org/cargo/commands/cargo-metadata.html>.
+#[derive(Deserialize)]
+pub(super) struct Answer {
+    packages: Vec<AnswerPackage>,
+    workspace_members: Vec<String>,
+    resolve: AnswerResolve,
+    workspace_root: PathBuf,
+    metadata: Value,
+}
+
+#[derive(Deserialize)]
+struct AnswerPackage {
+    id: String,
+    name: String,
+    source: Option<String>,
+    links: Option<String>,
+    manifest_path: PathBuf,
+    metadata: Value,
+    /// As declared, also those that another platform would need.
+    dependencies: Vec<AnswerDeclared>,
+    targets: Vec<AnswerTarget>,
+}
+
+#[derive(Deserialize)]
+struct AnswerDeclared {
+    path: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct AnswerTarget {
+    kind: Vec<String>,
+    name: String,
+    #[serde(rename = "required-features", default)]
+    required_features: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct AnswerResolve {
+    nodes: Vec<AnswerNode>,
+}
+
+#[derive(Deserialize)]
+struct AnswerNode {
+    id: String,
+    deps: Vec<AnswerDependency>,
+}
+
+#[derive(Deserialize)]
+struct AnswerDependency {
+    pkg: String,
+    dep_kinds: Vec<AnswerKind>,
+}
+
+#[derive(Deserialize)]
+struct AnswerKind {
+    kind: Option<String>,
+}
+
+impl AnswerPackage {
+    fn folder(&self) -> PathBuf {
+        self.manifest_path.parent().unwrap_or(Path::new("/")).to_path_buf()
+    }
+
+    fn vendored(&self) -> Result<LocalPackage> {
+        // Cargo tells `/workspace/../vendor` where the configuration says `../vendor`.
+        let folder = fs::canonical(&self.folder())?;
+        Ok(LocalPackage { name: self.name.clone(), source_root: folder.clone(), folder })
+    }
+}
+
+impl Answer {
+    pub fn into_workspace(self, asked: &Path) -> Result<Workspace> {
+        let root = &self.workspace_root;
+        let by_id: HashMap<&str, &AnswerPackage> = self.packages.iter().map(|p| (p.id.as_str(), p)).collect();
+        let edges: HashMap<&str, &AnswerNode> = self.resolve.nodes.iter().map(|n| (n.id.as_str(), n)).collect();
+        let members = self.workspace_members.iter().filter_map(|id| by_id.get(id.as_str()));
+        let members = members.map(|package| member(package, &by_id, &edges)).collect::<Result<_>>()?;
+        let local = || self.packages.iter().filter(|package| package.source.is_none());
+        let mut local_manifests: Vec<String> = local().map(|package| relative(&package.manifest_path, root)).collect();
+        let declared = local().flat_map(|package| package.dependencies.iter().filter_map(|d| d.path.clone()));
+        let manifests: Vec<PathBuf> = local().map(|package| package.manifest_path.clone()).collect();
+        let outside = Outside::of(root, local().map(AnswerPackage::folder).chain(declared), &manifests)?;
+        let asked = relative(asked, root);
+        if !local_manifests.contains(&asked) {
+            // A virtual workspace manifest belongs to no package.
+            local_manifests.push(asked);
+        }
+        local_manifests.sort();
+        let downloads = || self.packages.iter().filter(|package| package.source.is_some());
+        let cargo_home = env::cargo_home()?;
+        let vendored = downloads().filter(|package| !package.manifest_path.starts_with(&cargo_home));
+        Ok(Workspace {
+            metadata: self.metadata.get(metadata::KEY).cloned().unwrap_or_default(),
+            has_git_sources: (self.packages.iter()).any(|p| p.source.as_ref().is_some_and(|s| s.starts_with("git+"))),
+            downloads: downloads().map(AnswerPackage::folder).collect(),
+            vendored: vendored.map(AnswerPackage::vendored).collect::<Result<_>>()?,
+            profiles: Profiles::read(&root.join("Cargo.toml"))?,
+            members,
+            local_manifests,
+            outside,
+            included_configs: Vec::new(),
+            cargo_home,
+            root: self.workspace_root,
+        })
+    }
+}
+
+fn member(
+    package: &AnswerPackage,
+    by_id: &HashMap<&str, &AnswerPackage>,
+    edges: &HashMap<&str, &AnswerNode>,
+) -> Result<Package> {
+    let mut local_folders = Vec::new();
+    let mut linked_by = Vec::new();
+    let mut seen = BTreeSet::from([package.id.as_str()]);
+    let mut queue = VecDeque::from([package.id.as_str()]);
+    while let Some(id) = queue.pop_front() {
+        if let Some(package) = by_id.get(id) {
+            if package.source.is_none() {
+                let folder = package.folder();
+                let source_root = source_root(&folder)?;
+                local_folders.push(LocalPackage { name: package.name.clone(), folder, source_root });
+            }
+            linked_by.extend(package.links.iter().map(|links| (links.clone(), package.name.clone())));
+        }
+        let dependencies = edges.get(id).into_iter().flat_map(|node| &node.deps);
+        for dependency in dependencies {
+            // Dev-dependencies are not compiled into a function.
+            let compiled = dependency.dep_kinds.iter().any(|kind| kind.kind.as_deref() != Some("dev"));
+            if compiled && seen.insert(&dependency.pkg) {
+                queue.push_back(&dependency.pkg);
+            }
+        }
+    }
+    let bins = package.targets.iter().filter(|target| target.kind.iter().any(|kind| kind == "bin"));
+    Ok(Package {
+        name: package.name.clone(),
+        manifest: package.manifest_path.clone(),
+        metadata: package.metadata.get(metadata::KEY).cloned().unwrap_or_default(),
+        bins: bins.filter(|bin| bin.required_features.is_empty()).map(|bin| bin.name.clone()).collect(),
+        local_folders,
+        linked_by,
+    })
+}

@@ -1,0 +1,299 @@
+//! The workspace: found once, remembered while it holds.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::answer::Answer;
+use super::includes::included;
+use super::profiles::Profiles;
+use crate::cache::facts::{Facts, Guard, Learned};
+use crate::config::{Arch, Layer, Origin, env, metadata};
+use crate::error::{Error, Result};
+use crate::fs;
+use crate::outside::Outside;
+use crate::process::{Invocation, Output};
+
+/// Resolving may download the index and every crate.
+const CARGO_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// What a packaging needs to know of a workspace; kept in `target/lambda/workspace.json` until a
+/// manifest, the lockfile or cargo's configuration changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Workspace {
+    pub root: PathBuf,
+    /// Where cargo keeps its downloads.
+    pub cargo_home: PathBuf,
+    /// `[workspace.metadata.lambda-packager]`, null where absent.
+    pub metadata: Value,
+    /// Whether Cargo.lock names a git source.
+    pub has_git_sources: bool,
+    pub members: Vec<Package>,
+    /// The manifests of all local packages, members or not, relative to the root.
+    pub(super) local_manifests: Vec<String>,
+    pub outside: Outside,
+    /// Files that cargo's configuration includes, relative to the root.
+    pub(super) included_configs: Vec<String>,
+    /// Unpacked crates that a compile reads; gone ones are fetched again.
+    pub downloads: Vec<PathBuf>,
+    /// Those that do not lie in cargo's own home: somebody may edit them there.
+    pub vendored: Vec<LocalPackage>,
+    pub profiles: Profiles,
+}
+
+/// A member of the workspace.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Package {
+    pub name: String,
+    pub manifest: PathBuf,
+    /// `[package.metadata.lambda-packager]`, null where absent.
+    pub metadata: Value,
+    /// The bin targets that default features build.
+    pub(super) bins: Vec<String>,
+    /// Folders of all local packages in the closure of its dependencies, itself first.
+    pub local_folders: Vec<LocalPackage>,
+    /// `(links, package)` of the native libraries in that closure.
+    pub linked_by: Vec<(String, String)>,
+}
+
+/// A package whose sources lie on this machine, outside of cargo's home.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LocalPackage {
+    pub name: String,
+    pub folder: PathBuf,
+    /// The folder of the workspace that it may inherit keys from, else its own.
+    pub source_root: PathBuf,
+}
+
+impl Workspace {
+    /// The workspace that `start` lies in. Asks cargo only if what is remembered no longer holds.
+    ///
+    /// # Errors
+    /// Where there is no cargo project, or cargo cannot resolve it.
+    pub fn discover(start: &Path, arch: Arch, locked: bool) -> Result<Self> {
+        let nearest = start.ancestors().find(|folder| fs::is_file(&folder.join("Cargo.toml"))).ok_or_else(|| {
+            Error::config(format!("{} is not in a cargo project", start.display()))
+                .hint_with("run this in a folder with a Cargo.toml, or below one")
+        })?;
+        let manifest = nearest.join("Cargo.toml");
+        for root in nearest.ancestors() {
+            if keeps_inside(root).is_err() {
+                continue;
+            }
+            let remembered = Facts::<Self>::load(&remembered_at(root, arch), root)?;
+            if let Some(workspace) = remembered
+                && workspace.root == root
+                && workspace.cargo_home == env::cargo_home()?
+                && (workspace.local_manifests.iter()).any(|known| root.join(known) == manifest)
+            {
+                return Ok(workspace);
+            }
+        }
+        Facts::learn(|| Self::ask_cargo(&manifest, arch, locked))
+    }
+
+    fn ask_cargo(manifest: &Path, arch: Arch, locked: bool) -> Result<Learned<Self>> {
+        let mut args = vec!["metadata", "--format-version=1", "--all-features", "--color=never"];
+        args.extend(["--filter-platform", arch.triple()]);
+        if locked {
+            args.push("--locked");
+        }
+        let folder = manifest.parent().unwrap_or(Path::new("/"));
+        let output = cargo(folder, &args)?;
+        let answer: Answer = serde_json::from_slice(&output.stdout)
+            .map_err(|e| Error::cargo("cargo metadata answered what cannot be read").source(e))?;
+        let mut workspace = answer.into_workspace(manifest)?;
+        keeps_inside(&workspace.root)?;
+        let configs = workspace.config_files()?;
+        let included = included(configs.iter().map(|file| workspace.root.join(file)))?;
+        workspace.included_configs = included.iter().map(|file| relative(file, &workspace.root)).collect();
+        let (guard, base) = (workspace.guards()?, workspace.root.clone());
+        Ok(Learned { guard, path: remembered_at(&base, arch), base, value: workspace })
+    }
+
+    /// Sees to it that every crate of the lockfile is on this machine, for an offline compile.
+    /// True if cargo had to be asked.
+    pub fn fetch(&self, arch: Arch) -> Result<bool> {
+        if self.downloads.iter().all(|folder| self.is_unpacked(folder)) {
+            return Ok(false);
+        }
+        cargo(&self.root, &["fetch", "--locked", "--color=never", "--target", arch.triple()])?;
+        Ok(true)
+    }
+
+    /// Whether a crate is there, whole. Where an interrupted cargo left it half unpacked, the inner
+    /// one would go on unpacking, in a folder that it may not write to. Cargo marks what is complete:
+    /// the folder of a crate, the top of a git checkout.
+    fn is_unpacked(&self, folder: &Path) -> bool {
+        let mut up = folder.ancestors().take_while(|up| *up != self.cargo_home);
+        let marked = |folder: &Path| fs::is_file(&folder.join(".cargo-ok"));
+        fs::is_dir(folder) && (!folder.starts_with(&self.cargo_home) || up.any(marked))
+    }
+
+    /// The settings that the workspace's manifest holds.
+    pub fn layer(&self) -> Result<(Origin, Layer)> {
+        metadata::layer(&self.metadata, "workspace.metadata.lambda-packager", &self.root.join("Cargo.toml"))
+    }
+
+    /// What this knowledge depends on.
+    fn guards(&self) -> Result<Guard> {
+        let mut files = self.local_manifests.clone();
+        files.extend(self.fixed_files()?);
+        files.extend(self.outside.folders.iter().map(|folder| relative(&folder.join("Cargo.toml"), &self.root)));
+        // Any manifest above a package may become that of its workspace.
+        for manifest in &self.local_manifests {
+            let folder = lexically_clean(&self.root.join(manifest));
+            let above = folder.ancestors().skip(2).map(|folder| relative(&folder.join("Cargo.toml"), &self.root));
+            files.extend(above.filter(|file| !self.local_manifests.contains(file)));
+        }
+        files.sort();
+        files.dedup();
+        // A new member can appear through a glob without any manifest being touched.
+        let mut folders: BTreeSet<String> = (self.local_manifests.iter())
+            .filter_map(|manifest| Path::new(manifest).parent()?.parent())
+            .map(|folder| folder.to_string_lossy().into_owned())
+            .filter(|folder| !folder.is_empty() && !folder.contains(".."))
+            .collect();
+        // And so can a new bin target.
+        for package in &self.members {
+            folders.extend(["src", "src/bin"].map(|name| relative(&package.folder().join(name), &self.root)));
+        }
+        Ok(Guard { files, folders: folders.into_iter().collect(), ..Guard::default() })
+    }
+
+    /// Files outside the packages that decide what is compiled, whether they exist or not: the
+    /// lockfile, the workspace manifest, cargo's configuration and the toolchain file in every place
+    /// where cargo and rustup look. Relative to the root; those of cargo's home are absolute.
+    ///
+    /// Source: <https://doc.rust-lang.org/cargo/reference/config.html#hierarchical-structure>.
+    pub fn fixed_files(&self) -> Result<Vec<String>> {
+        let mut files = vec!["Cargo.lock".to_string(), "Cargo.toml".to_string()];
+        files.extend(self.upwards(&["rust-toolchain.toml", "rust-toolchain"]));
+        files.extend(self.config_files()?);
+        Ok(files)
+    }
+
+    /// Those of [`Workspace::fixed_files`] that configure cargo.
+    pub fn config_files(&self) -> Result<Vec<String>> {
+        let mut files = self.upwards(&[".cargo/config.toml", ".cargo/config"]);
+        let home = env::cargo_home()?;
+        for name in ["config.toml", "config"] {
+            files.push(home.join(name).to_string_lossy().into_owned());
+        }
+        files.extend(self.included_configs.iter().cloned());
+        Ok(files)
+    }
+
+    /// `names` in the root and in every folder above it.
+    fn upwards(&self, names: &[&str]) -> Vec<String> {
+        let mut up = String::new();
+        let mut paths = Vec::new();
+        for _ in self.root.ancestors() {
+            paths.extend(names.iter().map(|name| format!("{up}{name}")));
+            up.push_str("../");
+        }
+        paths
+    }
+
+    /// Cargo's configuration files outside the workspace, the strongest first.
+    pub fn outer_configs(&self) -> Result<Vec<PathBuf>> {
+        let home = env::cargo_home()?;
+        let folders = self.root.ancestors().skip(1).map(|folder| folder.join(".cargo")).chain([home]);
+        let mut found: Vec<PathBuf> = Vec::new();
+        for folder in folders {
+            // Where both exist, cargo takes the one without the extension.
+            let file =
+                ["config", "config.toml"].map(|name| folder.join(name)).into_iter().find(|file| fs::is_file(file));
+            found.extend(file.filter(|file| !found.contains(file)));
+        }
+        Ok(found)
+    }
+
+    /// Where everything that is kept for a function lies: in the workspace, wherever cargo's own
+    /// target directory is, so that two checkouts never write to the same place.
+    pub fn state_folder(&self) -> PathBuf {
+        self.root.join("target/lambda")
+    }
+}
+
+impl Package {
+    /// The settings that the package's manifest holds.
+    pub fn layer(&self) -> Result<(Origin, Layer)> {
+        metadata::layer(&self.metadata, "package.metadata.lambda-packager", &self.manifest)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.manifest.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// The innermost of the local packages in the closure whose folder `path` lies in.
+    pub fn owner_of(&self, path: &Path) -> Option<&LocalPackage> {
+        let around = self.local_folders.iter().filter(|package| path.starts_with(&package.folder));
+        around.max_by_key(|package| package.folder.components().count())
+    }
+}
+
+/// Refuses a state folder that a link leads out of the workspace.
+fn keeps_inside(root: &Path) -> Result<()> {
+    ["target", "target/lambda"].iter().try_for_each(|name| fs::refuse_to_leave(&root.join(name), root))
+}
+
+fn remembered_at(root: &Path, arch: Arch) -> PathBuf {
+    root.join(format!("target/lambda/workspace-{arch}.json"))
+}
+
+fn cargo(folder: &Path, args: &[&str]) -> Result<Output> {
+    let program = env::var_os("CARGO").map(PathBuf::from).or_else(|| env::find_program("cargo"));
+    let program = program
+        .ok_or_else(|| Error::cargo("cargo is not on PATH").hint_with("install Rust, or add ~/.cargo/bin to PATH"))?;
+    let invocation = Invocation::new(&program).args(args).only(env::for_host_tools()).folder(folder);
+    let output = invocation.capture(None, CARGO_TIMEOUT)?;
+    if output.success() {
+        return Ok(output);
+    }
+    let text = output.stderr_text();
+    let error = Error::cargo(format!("`cargo {}` failed in {}", args[0], folder.display())).source(text.clone());
+    Err(if text.contains("--locked") {
+        error.hint_with("run `cargo generate-lockfile` or `cargo update -w` and commit Cargo.lock, or drop --locked")
+    } else {
+        error.hint_with("this is cargo's own message; the same command shows it outside of packaging")
+    })
+}
+
+/// `path` as seen from `root`, with `..` where it lies outside.
+pub(crate) fn relative(path: &Path, root: &Path) -> String {
+    let shared = path.components().zip(root.components()).take_while(|(a, b)| a == b).count();
+    let mut parts: Vec<String> = root.components().skip(shared).map(|_| "..".to_string()).collect();
+    parts.extend(path.components().skip(shared).map(|part| part.as_os_str().to_string_lossy().into_owned()));
+    parts.join("/")
+}
+
+/// `a/../b` as `b`: names of inputs are relative, folders of packages are not.
+pub(crate) fn lexically_clean(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                clean.pop();
+            }
+            part => clean.push(part),
+        }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_told_from_the_root() {
+        let root = Path::new("/a/b");
+        assert_eq!(relative(Path::new("/a/b/c/Cargo.toml"), root), "c/Cargo.toml");
+        assert_eq!(relative(Path::new("/a/x/y"), root), "../x/y");
+        assert_eq!(relative(root, root), "");
+    }
+}

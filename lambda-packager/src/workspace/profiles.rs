@@ -1,0 +1,88 @@
+//! The profiles of a workspace's manifest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::fs;
+
+/// The `[profile.*]` tables of a workspace manifest.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Profiles(BTreeMap<String, Profile>);
+
+/// What matters of one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Profile {
+    inherits: Option<String>,
+    keys: BTreeSet<String>,
+}
+
+impl Profiles {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Where the manifest cannot be read or parsed.
+    pub fn read(manifest: &Path) -> Result<Self> {
+        let text = String::from_utf8_lossy(&fs::read(manifest)?).into_owned();
+        Self::parse(&text).map_err(|e| Error::config(format!("{} cannot be read", manifest.display())).source(e))
+    }
+
+    fn parse(text: &str) -> Result<Self, basic_toml::Error> {
+        #[derive(Deserialize)]
+        struct Manifest {
+            #[serde(default)]
+            profile: BTreeMap<String, BTreeMap<String, Value>>,
+        }
+        let profile = |keys: BTreeMap<String, Value>| Profile {
+            inherits: keys.get("inherits").and_then(Value::as_str).map(String::from),
+            keys: keys.into_keys().collect(),
+        };
+        let manifest: Manifest = basic_toml::from_str(text)?;
+        Ok(Self(manifest.profile.into_iter().map(|(name, keys)| (name, profile(keys))).collect()))
+    }
+
+    /// Whether the user's manifest sets `key` in `profile` or in one that it inherits from.
+    pub fn sets(&self, profile: &str, key: &str) -> bool {
+        self.lineage(profile).iter().any(|name| self.0.get(name).is_some_and(|profile| profile.keys.contains(key)))
+    }
+
+    /// Whether `profile` is the release profile or inherits from it.
+    pub fn is_release(&self, profile: &str) -> bool {
+        self.lineage(profile).iter().any(|name| name == "release")
+    }
+
+    /// `profile`, what it inherits from, and so on; a circle ends where it closes.
+    fn lineage(&self, profile: &str) -> Vec<String> {
+        let mut names = vec![profile.to_string()];
+        while let Some(parent) = self.0.get(&names[names.len() - 1]).and_then(|profile| profile.inherits.clone()) {
+            if names.contains(&parent) {
+                break;
+            }
+            names.push(parent);
+        }
+        if profile == "bench" {
+            names.push("release".into());
+        }
+        names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_inherit() {
+        let profiles = Profiles::parse(
+            "[profile.release]\nstrip = true\n[profile.dist]\ninherits = \"release\"\nlto = true\n\
+             [profile.a]\ninherits = \"b\"\n[profile.b]\ninherits = \"a\"\n",
+        )
+        .unwrap();
+        assert!(profiles.is_release("release") && profiles.is_release("dist") && profiles.is_release("bench"));
+        assert!(!profiles.is_release("dev") && !profiles.is_release("a"));
+        assert!(profiles.sets("dist", "strip") && !profiles.sets("release", "lto"));
+    }
+}
