@@ -1,0 +1,40 @@
+//! Lambda's size limits for a function packaged as a zip.
+//!
+//! Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>, "Deployment
+//! package (.zip file archive) size".
+
+use crate::error::{Error, Result};
+
+/// 50 MB zipped, for direct upload.
+const ZIPPED_BYTES: u64 = 50 * 1024 * 1024;
+/// 250 MB unzipped, layers included.
+const UNZIPPED_BYTES: u64 = 250 * 1024 * 1024;
+
+/// Refuses an archive that Lambda would refuse.
+pub(crate) fn check(zipped_bytes: u64, unzipped_bytes: u64) -> Result<()> {
+    let over = |what: &str, size: u64, limit: u64| {
+        Error::artifact(format!(
+            "the {what} package has {size} bytes; Lambda takes {limit} at most"
+        ))
+        .hint_with("strip it, optimise for size (`opt-level = \"s\"`, `lto = true`), include fewer files, or deploy a container image")
+    };
+    if unzipped_bytes > UNZIPPED_BYTES {
+        return Err(over("unzipped", unzipped_bytes, UNZIPPED_BYTES));
+    }
+    if zipped_bytes > ZIPPED_BYTES {
+        return Err(over("zipped", zipped_bytes, ZIPPED_BYTES));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_themselves_pass_and_a_byte_more_does_not() {
+        check(ZIPPED_BYTES, UNZIPPED_BYTES).unwrap();
+        assert!(check(ZIPPED_BYTES + 1, 0).unwrap_err().to_string().contains("the zipped package"));
+        assert!(check(0, UNZIPPED_BYTES + 1).unwrap_err().to_string().contains("the unzipped package"));
+    }
+}

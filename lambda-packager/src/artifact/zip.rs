@@ -1,0 +1,96 @@
+//! The archive: the same bytes for the same content, wherever, whenever and by whomever it is made.
+
+use std::io::{Cursor, Write};
+
+use ::zip::write::SimpleFileOptions;
+use ::zip::{CompressionMethod, DateTime, ZipWriter};
+
+use crate::config::Mode;
+use crate::error::{Error, Result};
+
+/// A file of the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// Its path in the archive, separated by `/`.
+    pub name: String,
+    pub executable: bool,
+    pub content: Vec<u8>,
+}
+
+/// How hard to compress, 1 to 9: the best for what is shipped, the fastest for what is tried out.
+pub(crate) fn level(mode: Mode) -> i64 {
+    match mode {
+        Mode::Release => 9,
+        Mode::Dev => 1,
+    }
+}
+
+/// Archives `members`: in byte order of their names, dated 1980-01-01 (the oldest date that the
+/// format has), mode 0755 or 0644, deflated, without extra fields.
+pub(crate) fn archive(mut members: Vec<Member>, level: i64) -> Result<Vec<u8>> {
+    members.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
+    let size: usize = members.iter().map(|member| member.content.len()).sum();
+    let mut writer = ZipWriter::new(Cursor::new(Vec::with_capacity(size / 2)));
+    let mut write = || -> ::zip::result::ZipResult<()> {
+        for member in &members {
+            let options = SimpleFileOptions::default()
+                .compression_method(CompressionMethod::Deflated)
+                .compression_level(Some(level))
+                .last_modified_time(DateTime::default())
+                .unix_permissions(if member.executable { 0o755 } else { 0o644 });
+            writer.start_file(&member.name, options)?;
+            writer.write_all(&member.content)?;
+        }
+        Ok(())
+    };
+    write()
+        .and_then(|()| writer.finish())
+        .map(Cursor::into_inner)
+        .map_err(|e| Error::artifact("the archive cannot be made").source(e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::Sha;
+
+    fn members() -> Vec<Member> {
+        let member =
+            |name: &str, executable, content: &[u8]| Member { name: name.into(), executable, content: content.into() };
+        vec![
+            member("config/z.json", false, b"{}"),
+            member("bootstrap", true, &b"\x7fELF and so on\n".repeat(1000)),
+            member("config/A.json", false, "grüße".as_bytes()),
+        ]
+    }
+
+    #[test]
+    fn fixed_bytes_give_a_fixed_digest() {
+        let zip = archive(members(), 9).unwrap();
+        // Pinned: another value means that every user's zip changes; then say so in CHANGELOG.
+        assert_eq!(Sha::of(&zip).to_string(), "8432c060870cd32f7cb7f1cb472d18292f9ef885411318c1d876244835a0d90b");
+    }
+
+    #[test]
+    fn the_order_of_the_members_given_does_not_matter() {
+        let mut reversed = members();
+        reversed.reverse();
+        assert_eq!(archive(members(), 9).unwrap(), archive(reversed, 9).unwrap());
+    }
+
+    #[test]
+    fn holds_dates_modes_and_names_as_promised() {
+        let zip = archive(members(), 1).unwrap();
+        let mut read = ::zip::ZipArchive::new(Cursor::new(zip)).unwrap();
+        let mut seen = Vec::new();
+        for index in 0..read.len() {
+            let file = read.by_index(index).unwrap();
+            let date = file.last_modified().unwrap();
+            assert_eq!((date.year(), date.month(), date.day(), date.hour()), (1980, 1, 1, 0));
+            assert!(file.extra_data().is_none_or(|data| data.is_empty()));
+            seen.push((file.name().unwrap().into_owned(), file.unix_mode().unwrap() & 0o7777));
+        }
+        let expected = [("bootstrap", 0o755), ("config/A.json", 0o644), ("config/z.json", 0o644)];
+        assert_eq!(seen, expected.map(|(name, mode)| (name.to_string(), mode)));
+    }
+}

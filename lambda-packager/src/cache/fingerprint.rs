@@ -1,0 +1,100 @@
+//! What a build is made of, besides the content of its inputs, and one digest over both.
+
+use std::collections::BTreeMap;
+
+use super::snapshot::{Kind, Snapshot};
+use crate::config::{Config, env};
+use crate::fs::Sha;
+use crate::toolchain::Toolchain;
+
+/// Name and value of everything but files that decides the bytes of the zip. The names are what a
+/// verdict calls them.
+pub(crate) type Ingredients = BTreeMap<String, String>;
+
+/// The ingredients of a run. `toolchain` is that of the host, where it compiles.
+pub(crate) fn ingredients(
+    config: &Config,
+    function: &str,
+    package: &str,
+    toolchain: Option<&Toolchain>,
+) -> Ingredients {
+    let mut all = Ingredients::new();
+    let mut set = |name: &str, value: String| all.insert(name.to_string(), value);
+    set("packager", env!("CARGO_PKG_VERSION").into());
+    set("function", format!("{package}/{function}"));
+    set("mode", config.mode.to_string());
+    set("profile", config.profile.clone());
+    set("target", config.target_arch.to_string());
+    set("runtime", config.runtime.to_string());
+    set("features", listed(&config.features, ","));
+    set("cargo flags", listed(&config.cargo_flags, " "));
+    set("include", listed(&config.include, ","));
+    set("engine", config.engine.to_string());
+    set("base", config.base.to_string());
+    set("network", config.network.to_string());
+    for name in &config.pass_env {
+        // The value decides the bytes, and may be a secret: only its digest is kept.
+        let value = env::var_os(name).map(|value| Sha::of(value.as_encoded_bytes()).to_string());
+        set(&format!("variable {name}"), value.unwrap_or_else(|| "unset".into()));
+    }
+    if let Some((name, value)) = env::target_rustflags(config.target_arch.triple()) {
+        set(&name, value);
+    }
+    for (name, value) in env::registry_indexes() {
+        set(&name, Sha::of(value.as_bytes()).to_string());
+    }
+    if let Some(toolchain) = toolchain {
+        set("rustc", format!("{} ({})", toolchain.rustc_release, toolchain.rustc.short(12)));
+        set("C toolchain", toolchain.cc.short(12));
+    }
+    all
+}
+
+/// A list as a person would write it; no two lists are written alike.
+fn listed(list: &[String], separator: &str) -> String {
+    let write = |item: &String| {
+        let plain = !item.is_empty() && !item.contains(separator) && !item.contains(['"', '\\']);
+        if plain { item.clone() } else { format!("{item:?}") }
+    };
+    list.iter().map(write).collect::<Vec<_>>().join(separator)
+}
+
+/// The fingerprint: one digest over the ingredients and over path, kind and content of every input.
+pub(crate) fn digest(ingredients: &Ingredients, inputs: &Snapshot) -> Sha {
+    let mut text = String::new();
+    for (name, value) in ingredients {
+        text.push_str(&format!("{name}={value}\n"));
+    }
+    for (path, entry) in inputs.present() {
+        // Where on the machine a file outside the workspace lies says nothing of the build.
+        let path = if path.starts_with('/') { path.rsplit('/').next().unwrap_or_default() } else { &path };
+        let kind = match entry.kind {
+            Kind::File => "file",
+            Kind::Executable => "exec",
+            Kind::Link => "link",
+            Kind::FolderLink => "folder-link",
+            Kind::Names => "names",
+            Kind::Other => "other",
+            Kind::Absent => "absent",
+        };
+        text.push_str(&format!("{path}\0{kind} {}\n", entry.sha));
+    }
+    Sha::of(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_lists_are_written_alike() {
+        let lists: [&[&str]; 7] = [&[], &[""], &["a", "b"], &["a b"], &["\"a b\""], &["a", "", "b"], &["a\\ b"]];
+        let written: Vec<String> = lists
+            .iter()
+            .map(|list| listed(&list.iter().map(|item| item.to_string()).collect::<Vec<_>>(), " "))
+            .collect();
+        assert_eq!(written[2], "a b");
+        let distinct: std::collections::BTreeSet<_> = written.iter().collect();
+        assert_eq!(distinct.len(), written.len(), "{written:?}");
+    }
+}

@@ -1,0 +1,123 @@
+//! The inputs of a function: where its files are to be looked for.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::listing::{Rule, Tree};
+use super::snapshot::{RULE, Scope, Snapshot};
+use crate::config::Config;
+use crate::error::Result;
+use crate::fs;
+use crate::workspace::{Function, Workspace, lexically_clean, relative};
+
+/// Inputs that only a compile can name: files that rustc's dep-info and the `rerun-if-changed` of
+/// build scripts told of, beyond the packages' own folders.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Extras {
+    pub files: BTreeSet<String>,
+    pub folders: BTreeSet<String>,
+    /// Pairs of packages of which one reads files of the other.
+    pub crossings: BTreeSet<[String; 2]>,
+}
+
+/// Who read what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unit {
+    /// The package, where it is known by name.
+    pub package: Option<String>,
+    pub sources: Vec<PathBuf>,
+}
+
+/// Everything that `function` is made of, as far as it is known before a compile.
+pub(crate) fn scope(workspace: &Workspace, function: &Function, config: &Config, extras: &Extras) -> Result<Scope> {
+    let root = &workspace.root;
+    let mut trees = BTreeSet::new();
+    let mut files: BTreeSet<String> = workspace.fixed_files()?.into_iter().collect();
+    for package in &function.package.local_folders {
+        trees.insert(Tree { path: relative(&package.folder, root), rule: Rule::Package });
+        if package.source_root != package.folder {
+            files.insert(relative(&package.source_root.join("Cargo.toml"), root));
+        }
+        // Rules of what to ignore hold below the folder that they lie in; a repository may begin above the
+        // workspace, and has rules of its own.
+        for folder in package.folder.ancestors() {
+            let mut rule = |name: &str| files.insert(format!("{RULE}{}", relative(&folder.join(name), root)));
+            rule(".git/info/exclude");
+            if folder != package.folder {
+                rule(".gitignore");
+            }
+        }
+    }
+    let vendored = workspace.vendored.iter().map(|package| relative(&package.folder, root));
+    for folder in extras.folders.iter().cloned().chain(vendored) {
+        trees.insert(Tree { path: folder, rule: Rule::Everything });
+    }
+    for entry in &config.include {
+        let path = function.package.folder().join(entry);
+        if fs::is_dir(&path) {
+            trees.insert(Tree { path: relative(&path, root), rule: Rule::Everything });
+        } else {
+            files.insert(relative(&path, root));
+        }
+    }
+    files.extend(extras.files.iter().cloned());
+    let mut excluded = vec![root.join("target")];
+    excluded.extend(output(workspace, config));
+    Ok(Scope { trees: trees.into_iter().collect(), files: files.into_iter().collect(), excluded })
+}
+
+/// Where `output` is.
+pub(crate) fn output(workspace: &Workspace, config: &Config) -> Option<PathBuf> {
+    config.output.as_ref().map(|path| workspace.root.join(path))
+}
+
+/// Sorts what a compile named into files and folders that no package's listing in `known` holds: a
+/// generated file that git ignores, say, or one of another package.
+pub(crate) fn extras(
+    sources: &[PathBuf],
+    units: &[Unit],
+    workspace: &Workspace,
+    function: &Function,
+    known: &Snapshot,
+) -> Extras {
+    let listed = known.paths_in_trees();
+    let mut extras = Extras { crossings: crossings(units, function), ..Extras::default() };
+    for path in sources {
+        let path = tidy(path);
+        let name = relative(&path, &workspace.root);
+        if fs::is_dir(&path) {
+            // Also a package's own: its listing leaves out what git ignores, the build script does not.
+            extras.folders.insert(name);
+        } else if !listed.contains(&name) {
+            extras.files.insert(name);
+        }
+    }
+    extras
+}
+
+/// `a/b/../c` as `a/c`, unless `a/b` is a link to somewhere else.
+fn tidy(path: &Path) -> PathBuf {
+    let clean = lexically_clean(path);
+    let folder = |path: &Path| path.parent().and_then(|folder| fs::canonical(folder).ok());
+    if folder(path) == folder(&clean) { clean } else { path.to_path_buf() }
+}
+
+fn crossings(units: &[Unit], function: &Function) -> BTreeSet<[String; 2]> {
+    let package = function.package;
+    let named = |name: &String| package.local_folders.iter().find(|package| package.name == *name);
+    let mut crossings = BTreeSet::new();
+    for unit in units {
+        let reader = unit.package.as_ref().and_then(named);
+        // What a unit is named by is not always its package; what it reads says which it is.
+        let base = reader.map_or(Path::new(""), |package| &package.folder);
+        let read = unit.sources.iter().filter_map(|path| package.owner_of(&tidy(&base.join(path))));
+        let together: BTreeSet<&str> = reader.into_iter().chain(read).map(|package| package.name.as_str()).collect();
+        for one in &together {
+            let others = together.iter().filter(|other| *other > one);
+            crossings.extend(others.map(|other| [one.to_string(), other.to_string()]));
+        }
+    }
+    crossings
+}

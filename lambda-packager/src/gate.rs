@@ -1,0 +1,119 @@
+//! The gate: looks at what is there and at what is recorded, and judges whether the one is of the other.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::cache::fingerprint::{self, Ingredients};
+use crate::cache::inputs::{self, Extras};
+use crate::cache::manifest::{Manifest, Problem};
+use crate::cache::snapshot::{self, Change, Taken};
+use crate::cache::verdict::{self, ArtifactState, Present, Verdict};
+use crate::config::Config;
+use crate::error::Result;
+use crate::fs::{self, Sha, Stamp};
+#[cfg(feature = "cli")]
+use crate::lock::Lock;
+#[cfg(feature = "cli")]
+use crate::project::Request;
+use crate::project::{Places, Project};
+use crate::toolchain::Toolchain;
+use crate::workspace::{Function, relative};
+
+/// What the gate saw.
+pub(crate) struct Gate {
+    pub recorded: Result<Manifest, Problem>,
+    pub now: Taken,
+    pub changes: Vec<Change>,
+    pub ingredients: Ingredients,
+    pub artifact: Vec<(String, ArtifactState)>,
+    pub artifact_was_read: bool,
+}
+
+/// The verdict alone: what a run would find. Nothing is built and nothing but remembered facts is
+/// written.
+#[cfg(feature = "cli")]
+pub(crate) fn explain(request: &Request) -> Result<Verdict> {
+    let project = Project::find(request)?;
+    let function = project.function()?;
+    let places = Places::of(&project, &function)?;
+    let lock = Lock::acquire(&places.folder.join("explain.lock"), |_| ())?;
+    let gate = look(&project, &function, &places, lock.signed_at_ns()?)?;
+    Ok(judge(&gate, &project.config))
+}
+
+pub(crate) fn look(project: &Project, function: &Function, places: &Places, now_ns: i64) -> Result<Gate> {
+    let Project { workspace, config, .. } = project;
+    let recorded = Manifest::load(&places.manifest, &function.name, workspace);
+    let manifest = recorded.as_ref().ok();
+    let extras = manifest.map_or_else(Extras::default, |manifest| manifest.extras.clone());
+    let scope = inputs::scope(workspace, function, config, &extras)?;
+    let before = manifest.map(|manifest| &manifest.inputs);
+    let now = snapshot::take(&scope, &workspace.root, before, now_ns)?;
+    let changes = before.map_or_else(Vec::new, |before| now.snapshot.changes_since(before));
+    let lent = match manifest {
+        Some(manifest) if manifest.road.host_toolchain => Some(Toolchain::discover(workspace, config.target_arch)?),
+        _ => None,
+    };
+    let ingredients = fingerprint::ingredients(config, &function.name, &function.package.name, lent.as_ref());
+    let mut artifact = Vec::new();
+    let mut artifact_was_read = false;
+    for path in places.artifact() {
+        let name = relative(path, &workspace.root);
+        let state = match manifest {
+            Some(manifest) if *path == places.bootstrap => {
+                let is = (manifest.artifact.bootstrap_bytes, manifest.artifact.bootstrap_sha256);
+                state_of(path, &name, is, manifest, &mut artifact_was_read)?
+            }
+            Some(manifest) => {
+                let is = (manifest.artifact.zip_bytes, manifest.artifact.zip_sha256);
+                state_of(path, &name, is, manifest, &mut artifact_was_read)?
+            }
+            None => ArtifactState::Missing,
+        };
+        artifact.push((name, state));
+    }
+    Ok(Gate { recorded, now, changes, ingredients, artifact, artifact_was_read })
+}
+
+fn state_of(
+    path: &Path,
+    name: &str,
+    (bytes, sha): (u64, Sha),
+    manifest: &Manifest,
+    was_read: &mut bool,
+) -> Result<ArtifactState> {
+    let Some(meta) = fs::lstat(path)?.filter(std::fs::Metadata::is_file) else {
+        return Ok(ArtifactState::Missing);
+    };
+    let stamp = Stamp::of(&meta);
+    let artifact = &manifest.artifact;
+    if artifact.copies.get(name) == Some(&stamp) && stamp.is_older_than(artifact.checked_at_ns) {
+        return Ok(ArtifactState::Intact);
+    }
+    *was_read = true;
+    let intact = stamp.size_bytes == bytes && fs::sha_of_file(path)? == sha;
+    Ok(if intact { ArtifactState::Intact } else { ArtifactState::Modified })
+}
+
+pub(crate) fn judge(gate: &Gate, config: &Config) -> Verdict {
+    verdict::judge(
+        &gate.recorded,
+        &Present {
+            ingredients: &gate.ingredients,
+            changes: &gate.changes,
+            artifact: &gate.artifact,
+            forced: config.force,
+        },
+    )
+}
+
+/// The files of the artifact, and how they look now.
+pub(crate) fn copies(places: &Places, root: &Path) -> Result<BTreeMap<String, Stamp>> {
+    let mut copies = BTreeMap::new();
+    for path in places.artifact() {
+        if let Some(meta) = fs::lstat(path)? {
+            copies.insert(relative(path, root), Stamp::of(&meta));
+        }
+    }
+    Ok(copies)
+}

@@ -1,0 +1,109 @@
+//! What of a target directory may be believed. Cargo's records go by mtime, ours by content; and between
+//! two of our records there may have been compiles that failed, were killed, or were another function's.
+//! So the target directory itself remembers the content that each local package was compiled from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::builder::compile::Trust;
+use crate::cache::fingerprint::Ingredients;
+use crate::cache::inputs::Extras;
+use crate::cache::snapshot::{Entry, Kind, Snapshot};
+use crate::error::Result;
+use crate::fs::{self, Sha};
+use crate::gate::Gate;
+use crate::project::{Places, Project};
+use crate::workspace::{Function, Workspace, lexically_clean};
+
+/// What a compile of what `gate` saw may believe; `known` is what the last one told.
+pub(crate) fn trust(
+    project: &Project,
+    function: &Function,
+    places: &Places,
+    gate: &Gate,
+    known: &Extras,
+) -> Result<Trust> {
+    let Project { workspace, config, .. } = project;
+    let inputs = &gate.now.snapshot;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+    let name = format!("{}\0{}\0{now}", places.folder.display(), std::process::id());
+    Ok(Trust {
+        packages: packages(workspace, function, known, inputs),
+        surroundings: surroundings(workspace, &gate.ingredients, inputs)?,
+        compile: Sha::of(name.as_bytes()).short(16),
+        settled: if config.force { Vec::new() } else { settled(workspace)? },
+    })
+}
+
+/// Remembers that no input moved during the compile: what it made is of the content that it was told.
+pub(crate) fn settle(places: &Places, trust: &Trust) -> Result<()> {
+    fs::replace(&noted_in(&places.folder), trust.compile.as_bytes(), 0o644, None)
+}
+
+fn noted_in(folder: &Path) -> PathBuf {
+    folder.join("compiled")
+}
+
+/// The last compile of each function, where no input moved during it: they share a target directory.
+fn settled(workspace: &Workspace) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let state = workspace.state_folder();
+    for folder in fs::names_in(&state)? {
+        let note = fs::read_own(&noted_in(&state.join(folder)))?;
+        names.extend(note.and_then(|note| String::from_utf8(note).ok()));
+    }
+    // They stand in one argument, separated by blanks.
+    names.retain(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    Ok(names)
+}
+
+/// Of each local package a digest over its own files, over those that lie in no package (any may read
+/// them), and over the packages whose files one of its units or its build script reads. Vendored
+/// packages are among them: of those cargo believes that they never change.
+fn packages(workspace: &Workspace, function: &Function, known: &Extras, inputs: &Snapshot) -> Vec<(String, Sha)> {
+    let vendored = |path: &Path| workspace.vendored.iter().find(|package| path.starts_with(&package.folder));
+    let mut own: BTreeMap<&str, String> = BTreeMap::new();
+    let mut common = String::new();
+    for (path, entry) in inputs.present() {
+        let full = lexically_clean(&workspace.root.join(&path));
+        match vendored(&full).or_else(|| function.package.owner_of(&full)) {
+            // With the mtime: cargo compiles again what was touched, and may do so from OUT_DIR as it is.
+            Some(package) => {
+                let text = own.entry(&package.name).or_default();
+                text.push_str(&format!("{} {}", line(&path, entry), entry.stamp.mtime_ns));
+            }
+            None => common.push_str(&line(&path, entry)),
+        }
+    }
+    let digest = |name: &str, common: &str| {
+        let reads = known.crossings.iter().filter(|pair| pair.iter().any(|one| one == name)).flatten();
+        let all: BTreeSet<&str> = reads.map(String::as_str).chain([name]).collect();
+        let texts = all.into_iter().filter_map(|name| own.get(name)).map(String::as_str);
+        Sha::of(texts.chain([common]).collect::<String>().as_bytes())
+    };
+    // By name, as cargo's records are: two of one name stand and fall together.
+    let mut digests = BTreeMap::new();
+    digests.extend(workspace.vendored.iter().map(|package| (&package.name, digest(&package.name, ""))));
+    digests
+        .extend(function.package.local_folders.iter().map(|package| (&package.name, digest(&package.name, &common))));
+    digests.into_iter().map(|(name, digest)| (name.clone(), digest)).collect()
+}
+
+/// What a build script can read of its surroundings without saying so.
+fn surroundings(workspace: &Workspace, ingredients: &Ingredients, inputs: &Snapshot) -> Result<Sha> {
+    let mut text = String::new();
+    for (name, value) in ingredients.iter().filter(|(name, _)| name.starts_with("variable ") || *name == "network") {
+        text.push_str(&format!("{name}={value}\n"));
+    }
+    // The `[env]` of cargo's configuration reaches every one of them.
+    let configs: BTreeSet<String> = workspace.config_files()?.into_iter().collect();
+    let configs = inputs.present().filter(|(path, _)| configs.contains(path));
+    text.extend(configs.map(|(path, entry)| line(&path, entry)));
+    Ok(Sha::of(text.as_bytes()))
+}
+
+fn line(path: &str, entry: &Entry) -> String {
+    let executable = entry.kind == Kind::Executable;
+    format!("{path}\0{executable} {}\n", entry.sha)
+}
