@@ -1,0 +1,197 @@
+//! What of the user's cargo configuration comes along into the container. The workspace's own is
+//! mounted with it; of the files outside, only the tables that say where crates come from and the
+//! Rust flags for the Lambda's target. Tokens never.
+//!
+//! Source: <https://doc.rust-lang.org/cargo/reference/config.html>.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::fs;
+use crate::workspace::Workspace;
+
+/// The configuration for the container.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Carried {
+    /// The text of its `config.toml`.
+    pub toml: String,
+    /// Folders that sources lie in, by absolute path: mounted where they are.
+    pub absolute_folders: Vec<PathBuf>,
+    /// Folders that the workspace's own configuration names by a relative path, resolved.
+    pub relative_folders: Vec<PathBuf>,
+}
+
+type Table = BTreeMap<String, Value>;
+
+/// Gathers what the container's cargo may know.
+///
+/// # Errors
+/// A configuration file that cannot be read.
+pub(crate) fn carry(workspace: &Workspace, triple: &str) -> Result<Carried> {
+    let mut carried = Carried::default();
+    let mut all = Value::Object(Map::new());
+    for file in workspace.outer_configs()? {
+        join(&mut all, kept(&parse(&file)?, triple, &file, &mut carried.absolute_folders));
+    }
+    for name in ["config", "config.toml"] {
+        let file = workspace.root.join(".cargo").join(name);
+        if fs::is_file(&file) {
+            inner_folders(&parse(&file)?, &workspace.root, &mut carried);
+        }
+    }
+    carried.toml = basic_toml::to_string(&all)
+        .map_err(|e| Error::config("cargo's configuration cannot be carried over").source(e))?;
+    Ok(carried)
+}
+
+fn parse(file: &Path) -> Result<Table> {
+    let text = String::from_utf8_lossy(&fs::read(file)?).into_owned();
+    basic_toml::from_str(&text).map_err(|e| Error::config(format!("{} cannot be read", file.display())).source(e))
+}
+
+/// Joins as cargo does: tables key by key, lists with the stronger file's items last; of anything
+/// else the stronger file's stays.
+fn join(strong: &mut Value, weak: Value) {
+    match (strong, weak) {
+        (Value::Object(strong), Value::Object(weak)) => {
+            for (key, weak) in weak {
+                match strong.get_mut(&key) {
+                    Some(strong) => join(strong, weak),
+                    None => drop(strong.insert(key, weak)),
+                }
+            }
+        }
+        (Value::Array(strong), Value::Array(weak)) => drop(strong.splice(0..0, weak)),
+        _ => {}
+    }
+}
+
+/// The tables of one file that come along. The sources' folders are resolved and noted.
+fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> Value {
+    // Relative paths start where the `.cargo` folder lies.
+    let base = path.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+    let only = |table: &Map<String, Value>, keys: &[&str]| -> Map<String, Value> {
+        table.iter().filter(|(key, _)| keys.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
+    };
+    let mut all: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    let mut keep = |table, key: &str, value| drop(all.entry(table).or_default().insert(key.to_string(), value));
+    for (name, source) in tables(file, "source") {
+        const KEYS: &[&str] =
+            &["replace-with", "registry", "directory", "local-registry", "git", "branch", "tag", "rev"];
+        let mut source = only(source, KEYS);
+        for key in ["directory", "local-registry"] {
+            if let Some(Value::String(folder)) = source.get_mut(key) {
+                let resolved = base.join(&folder);
+                *folder = resolved.to_string_lossy().into_owned();
+                folders.push(resolved);
+            }
+        }
+        keep("source", name, Value::Object(source));
+    }
+    for (name, registry) in tables(file, "registries") {
+        keep("registries", name, Value::Object(only(registry, &["index"])));
+    }
+    if let Some(default) = file.get("registry").and_then(|table| table.get("default")) {
+        keep("registry", "default", default.clone());
+    }
+    // By name or by kind; cargo joins them.
+    for (name, target) in tables(file, "target").filter(|(name, _)| *name == triple || name.starts_with("cfg(")) {
+        if target.contains_key("rustflags") {
+            keep("target", name, Value::Object(only(target, &["rustflags"])));
+        }
+    }
+    if let Some(flags) = file.get("build").and_then(|table| table.get("rustflags")) {
+        keep("build", "rustflags", flags.clone());
+    }
+    all.into_iter().map(|(name, table)| (name.to_string(), Value::Object(table))).collect()
+}
+
+fn tables<'a>(file: &'a Table, name: &str) -> impl Iterator<Item = (&'a String, &'a Map<String, Value>)> {
+    let table = file.get(name).and_then(Value::as_object).into_iter().flatten();
+    table.filter_map(|(name, value)| Some((name, value.as_object()?)))
+}
+
+fn inner_folders(file: &Table, root: &Path, carried: &mut Carried) {
+    for (_, source) in tables(file, "source") {
+        for key in ["directory", "local-registry"] {
+            let Some(folder) = source.get(key).and_then(Value::as_str).map(Path::new) else {
+                continue;
+            };
+            if folder.is_absolute() {
+                carried.absolute_folders.push(folder.to_path_buf());
+            } else if let Ok(folder) = fs::canonical(&root.join(folder)) {
+                carried.relative_folders.push(folder);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn carried(files: &[&str]) -> (String, Vec<PathBuf>) {
+        let mut all = Value::Object(Map::new());
+        let mut folders = Vec::new();
+        for text in files {
+            let table = basic_toml::from_str(text).unwrap();
+            let path = Path::new("/home/u/.cargo/config.toml");
+            join(&mut all, kept(&table, "x86_64-unknown-linux-gnu", path, &mut folders));
+        }
+        (basic_toml::to_string(&all).unwrap(), folders)
+    }
+
+    #[test]
+    fn only_sources_registries_and_the_targets_flags_come_along() {
+        let (toml, folders) = carried(&[r#"
+            [source.crates-io]
+            replace-with = "mirror"
+            [source.mirror]
+            directory = "vendor"
+            [registries.mine]
+            index = "sparse+https://example.invalid/"
+            token = "SECRET"
+            [registry]
+            default = "mine"
+            token = "SECRET"
+            [target.x86_64-unknown-linux-gnu]
+            rustflags = ["-C", "target-cpu=x86-64-v3"]
+            linker = "clang"
+            [target.aarch64-unknown-linux-gnu]
+            rustflags = ["--cfg", "other"]
+            [build]
+            rustc-wrapper = "sccache"
+            [http]
+            proxy = "user:SECRET@proxy"
+            [net]
+            git-fetch-with-cli = true
+        "#]);
+        for kept in ["mirror", "/home/u/vendor", "sparse+https", "target-cpu", "default = \"mine\""] {
+            assert!(toml.contains(kept), "{kept} in {toml}");
+        }
+        for left in ["SECRET", "linker", "sccache", "proxy", "aarch64", "git-fetch"] {
+            assert!(!toml.contains(left), "{left} in {toml}");
+        }
+        assert_eq!(folders, [Path::new("/home/u/vendor")]);
+        basic_toml::from_str::<Table>(&toml).unwrap();
+    }
+
+    #[test]
+    fn files_are_joined_as_cargo_joins_them() {
+        let (toml, _) = carried(&[
+            "[build]\nrustflags = [\"near\"]\n[registries.a]\nindex = \"near\"",
+            "[build]\nrustflags = [\"far\"]\n[registries.a]\nindex = \"far\"\n[registries.b]\nindex = \"b\"",
+            "[target.'cfg(unix)']\nrustflags = [\"kind\"]\nlinker = \"clang\"",
+        ]);
+        let joined: Value = basic_toml::from_str(&toml).unwrap();
+        let expected = serde_json::json!({
+            "build": {"rustflags": ["far", "near"]},
+            "registries": {"a": {"index": "near"}, "b": {"index": "b"}},
+            "target": {"cfg(unix)": {"rustflags": ["kind"]}},
+        });
+        assert_eq!(joined, expected);
+    }
+}

@@ -1,0 +1,391 @@
+//! The cargo call, in the container or on the host, and what comes out of it.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::layout::Layout;
+use crate::cache::inputs::Unit;
+use crate::config::{Config, Mode, Network, env};
+use crate::error::{Error, Result};
+use crate::event::{Event, Reporter, strip_colours};
+use crate::fs::Sha;
+use crate::process::Invocation;
+use crate::workspace::{Function, Workspace};
+
+/// Runs in the container or on the host; see its own head.
+const SCRIPT: &str = include_str!("compile.sh");
+
+/// After this much silence somebody looks whether the compile still goes on.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// What decides whether cargo's records in a target directory may be believed. Cargo goes by mtime; a
+/// record counts only if it was made of the same content, which the target directory remembers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trust {
+    /// Each local package, and a digest of what it is compiled from.
+    pub packages: Vec<(String, Sha)>,
+    /// A digest of what reaches every compile without cargo seeing it.
+    pub surroundings: Sha,
+    /// A name for this compile, like no other's.
+    pub compile: String,
+    /// Former compiles during which no input moved: only what they made is known to be of one content.
+    pub settled: Vec<String>,
+}
+
+/// What to compile.
+#[derive(Debug)]
+pub(crate) struct Order<'a> {
+    pub workspace: &'a Workspace,
+    pub function: &'a Function<'a>,
+    pub config: &'a Config,
+    pub layout: &'a Layout,
+    /// Cargo's target directory, as the compile sees it.
+    pub target: &'a str,
+    pub trust: &'a Trust,
+    /// Nothing compiled before may be used.
+    pub wipe: bool,
+}
+
+/// What a compile leaves.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub binary: Vec<u8>,
+    /// Every source that it read, as the host sees it.
+    pub sources: Vec<PathBuf>,
+    /// What was read together: the sources of each unit; and for each package with a build script that
+    /// names files, those files.
+    pub units: Vec<Unit>,
+}
+
+/// Variables for the inner cargo that are the same wherever it runs.
+pub(crate) fn variables(report: &Reporter, target: &str) -> Vec<(String, String)> {
+    let when = |yes| if yes { "always" } else { "never" }.to_string();
+    vec![
+        (env::INNER.into(), "1".into()),
+        ("CARGO_TERM_COLOR".into(), when(report.wants_colour)),
+        ("CARGO_TERM_PROGRESS_WHEN".into(), when(report.wants_progress)),
+        ("CARGO_TERM_PROGRESS_WIDTH".into(), "100".into()),
+        // A wrapper of the host's, such as sccache, is not in the container.
+        ("RUSTC_WRAPPER".into(), String::new()),
+        ("RUSTC_WORKSPACE_WRAPPER".into(), String::new()),
+        ("CARGO_BUILD_BUILD_DIR".into(), target.into()),
+        // A dep-info that is relative to some folder of the user's would name other files than were read.
+        ("CARGO_BUILD_DEP_INFO_BASEDIR".into(), "/nowhere".into()),
+        // The date of the zip's members, for C code that asks for `__DATE__`.
+        // <https://reproducible-builds.org/specs/source-date-epoch/>
+        ("SOURCE_DATE_EPOCH".into(), "315532800".into()),
+    ]
+}
+
+/// The command line that compiles: the script and its arguments.
+pub(crate) fn command(order: &Order) -> Vec<String> {
+    let profile_folder = match order.config.profile.as_str() {
+        "dev" | "test" => "debug",
+        "bench" => "release",
+        other => other,
+    };
+    let triple = order.config.target_arch.triple();
+    let binary = format!("{}/{triple}/{profile_folder}/{}", order.target, order.function.name);
+    let mut command: Vec<String> =
+        ["sh", "-c", SCRIPT, "lambda-packager", order.target, &binary].map(String::from).into();
+    command.push(if order.wipe { "wipe" } else { "keep" }.into());
+    let trust = order.trust;
+    command.extend([trust.surroundings.to_string(), trust.compile.clone(), trust.settled.join(" ")]);
+    command.push(trust.packages.len().to_string());
+    for (package, digest) in &trust.packages {
+        command.extend([package.clone(), digest.to_string()]);
+    }
+    command.extend(cargo(order, triple));
+    command
+}
+
+fn cargo(order: &Order, triple: &str) -> Vec<String> {
+    let config = order.config;
+    let manifest = order.layout.to_container(&order.function.package.manifest).unwrap_or_default();
+    let mut args: Vec<String> = ["cargo", "build", "--offline", "--locked"].map(String::from).into();
+    args.extend([format!("--manifest-path={manifest}"), format!("--bin={}", order.function.name)]);
+    args.extend([format!("--target={triple}"), format!("--profile={}", config.profile)]);
+    for feature in &config.features {
+        args.push(format!("--features={feature}"));
+    }
+    for (key, value) in profile_settings(config.mode) {
+        // What the user's manifest says of a profile stands.
+        if !order.workspace.profiles.sets(&config.profile, key) {
+            args.extend(["--config".into(), format!("profile.{}.{key}={value}", config.profile)]);
+        }
+    }
+    args.extend(config.cargo_flags.iter().cloned());
+    args
+}
+
+/// What a mode adds to the user's profile.
+fn profile_settings(mode: Mode) -> &'static [(&'static str, &'static str)] {
+    match mode {
+        Mode::Release => &[("strip", "\"symbols\"")],
+        Mode::Dev => &[("incremental", "true"), ("debug", "0"), ("strip", "\"debuginfo\"")],
+    }
+}
+
+/// Why a compile did not end with a binary.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The crate's own: another try would end the same way.
+    Crate(Error),
+    /// Something other than cargo ended it.
+    Ended(Error),
+    /// What lies in the target directory cannot be used; a compile from nothing can.
+    Cache(Error),
+}
+
+/// Runs `invocation` (the script, wherever) and reads what it hands over. Cargo's own lines are told
+/// to the reporter. `look_after` is called when nothing was said for a while; its error ends the run.
+pub(crate) fn run(
+    invocation: &Invocation,
+    order: &Order,
+    report: &RefCell<&mut Reporter>,
+    look_after: impl FnMut() -> Result<()>,
+) -> Result<Compiled, Trouble> {
+    let mut said = String::new();
+    let hear = |piece: &[u8]| {
+        let text = String::from_utf8_lossy(piece);
+        let line = text.trim_end_matches(['\n', '\r']);
+        if let Some((done, total, what)) = unit_counter(line) {
+            report.borrow_mut().tell(&Event::Progress { done, total, what: &what });
+        } else if !line.trim().is_empty() {
+            report.borrow_mut().tell(&Event::CargoSaid { line });
+            if said.len() < 64 * 1024 {
+                said.push_str(line);
+                said.push('\n');
+            }
+        }
+    };
+    let output = invocation.stream(SILENCE, hear, look_after).map_err(Trouble::Ended)?;
+    if output.code != 0 {
+        return Err(trouble(output.code, &said, order));
+    }
+    if output.stdout.is_empty() {
+        let binary = &order.function.name;
+        return Err(Trouble::Crate(
+            Error::cargo(format!("cargo ended without making {binary} where it was told to"))
+                .hint_with("drop from `cargo_flags` what makes cargo build elsewhere, or nothing; see build.log"),
+        ));
+    }
+    hand_over(output.stdout, order.layout, order.target).ok_or_else(|| {
+        Trouble::Ended(
+            Error::cargo("the compile ended without handing over a binary")
+                .hint_with("see build.log; run again with --force"),
+        )
+    })
+}
+
+/// `[=====>   ] 34/102: serde, tokio` → 34, 102, `serde, tokio`.
+fn unit_counter(line: &str) -> Option<(u64, u64, String)> {
+    let line = strip_colours(line);
+    let (head, rest) = line.split_once("] ")?;
+    if !head.trim_start().starts_with("Building [") {
+        return None;
+    }
+    let (count, what) = rest.split_once(':').unwrap_or((rest, ""));
+    let (done, total) = count.trim().split_once('/')?;
+    Some((done.parse().ok()?, total.parse().ok()?, what.trim().to_string()))
+}
+
+fn hand_over(stdout: Vec<u8>, layout: &Layout, target: &str) -> Option<Compiled> {
+    let line_end = stdout.iter().position(|byte| *byte == b'\n')?;
+    let length: usize = std::str::from_utf8(&stdout[..line_end]).ok()?.trim().parse().ok()?;
+    let rest = &stdout[line_end + 1..];
+    let mut lines = std::str::from_utf8(rest.get(..length)?).ok()?.lines();
+    // What was made on the way is no source, wherever it is made.
+    let to_host = |path: &String| if Path::new(path).starts_with(target) { None } else { layout.to_host(path) };
+    let on_host = |paths: Vec<String>| paths.iter().filter_map(to_host).collect();
+    let sources = on_host(named_in(lines.next()?));
+    let units = units(lines, layout, on_host);
+    let mut binary = stdout;
+    binary.drain(..line_end + 1 + length);
+    Some(Compiled { binary, sources, units })
+}
+
+fn units<'a>(
+    lines: impl Iterator<Item = &'a str>,
+    layout: &Layout,
+    on_host: impl Fn(Vec<String>) -> Vec<PathBuf>,
+) -> Vec<Unit> {
+    let mut units = Vec::new();
+    for line in lines {
+        // The output of a build script: `<target>/build/<package>-<hash>/output:cargo:rerun-if-changed=<path>`.
+        let named = line.split_once("/output:cargo:").filter(|(folder, _)| !folder.contains(": "));
+        match named.and_then(|(folder, rest)| Some((folder, rest.split_once("rerun-if-changed=")?.1))) {
+            Some((folder, path)) => {
+                let name = folder.rsplit('/').next().and_then(|name| Some(name.rsplit_once('-')?.0));
+                // A relative path starts at the package, which only its name tells of.
+                let sources = if path.starts_with('/') { layout.to_host(path) } else { Some(PathBuf::from(path)) };
+                units.push(Unit { package: name.map(String::from), sources: sources.into_iter().collect() });
+            }
+            None => units.push(Unit { package: None, sources: on_host(named_in(line)) }),
+        }
+    }
+    units
+}
+
+/// The prerequisites of a rule in a dep-info, in which spaces are escaped by `\`.
+fn named_in(rule: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    let Some((_, list)) = rule.trim_end().split_once(": ") else {
+        return paths;
+    };
+    let mut path = String::new();
+    let mut chars = list.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' if chars.peek() == Some(&' ') => path.extend(chars.next()),
+            ' ' => paths.push(std::mem::take(&mut path)),
+            c => path.push(c),
+        }
+    }
+    paths.push(path);
+    paths.retain(|path| !path.is_empty());
+    paths
+}
+
+/// Signs of a target directory that something else than cargo wrote to, or that was cut off.
+const CORRUPT: &[&str] = &[
+    "found invalid metadata files",
+    "error[E0786]",
+    "error[E0460]",
+    "failed to mmap",
+    "the compiler unexpectedly panicked",
+    "internal compiler error",
+    "file truncated",
+    "file format not recognized",
+    "is not an ar archive",
+    "malformed archive",
+    "extern location for",
+    "failed to parse dep-info",
+    "failed to read `/target",
+    "failed to write `/target",
+    "failed to open: /target",
+    "failed to create directory `/target",
+];
+
+fn trouble(code: i32, said: &str, order: &Order) -> Trouble {
+    let package = &order.function.package.name;
+    let triple = order.config.target_arch.triple();
+    let plain = strip_colours(said);
+    let says = |text: &str| plain.contains(text);
+    let error = |message: String| Error::cargo(message);
+    if says("No space left on device") || says("(os error 28)") {
+        return Trouble::Crate(error(format!("the disk is full where {package} is compiled")).hint_with(
+            "free space where the container engine keeps its data (`docker system df`), or remove this container with its caches",
+        ));
+    }
+    match code {
+        127 => Trouble::Crate(
+            error("there is no cargo, or no setsid or flock, where the compile ran".into())
+                .hint_with("set `base` to an image with cargo, rustc, a C compiler and util-linux, or to `host`"),
+        ),
+        _ if code == 137 || says("(signal: 9, SIGKILL") => Trouble::Ended(
+            error(format!("the compile of {package} was killed (status {code})")).hint_with(
+                "out of memory, most likely: give the engine more, or compile less at once with `cargo_flags = [\"-j1\"]`",
+            ),
+        ),
+        101 if CORRUPT.iter().any(|sign| says(sign)) => Trouble::Cache(
+            error(format!("{package} does not compile (cargo's status {code})"))
+                .hint_with("cargo's own messages are above and in build.log"),
+        ),
+        101 if says("can't find crate for `core`") || says("target may not be installed") => Trouble::Crate(
+            error(format!("the builder has no standard library for the target {triple}")).hint_with(format!(
+                "add it to the base image with `rustup target add {triple}`, or set `target_arch`"
+            )),
+        ),
+        101 if says("linker `") && says("not found") => Trouble::Crate(
+            error(format!("the builder has no linker for the target {triple}"))
+                .hint_with("install a C compiler in the base image, or set `base`"),
+        ),
+        101 if says("--offline was specified") || says("while offline") => Trouble::Crate(
+            error(format!("a crate that {package} needs is not in cargo's downloads on this machine"))
+                .hint_with("run `cargo fetch`, then again; a compile never reaches the network"),
+        ),
+        101 => {
+            let mut hint = "cargo's own messages are above and in build.log".to_string();
+            if says("Read-only file system") {
+                hint.push_str("; the sources are read-only while compiling: what is generated belongs into OUT_DIR");
+            }
+            if order.config.network == Network::None && NO_NETWORK.iter().any(|sign| says(sign)) {
+                hint.push_str("; the compile has no network: a build script that needs it says so with `network = \"bridge\"`");
+            }
+            Trouble::Crate(error(format!("{package} does not compile (cargo's status {code})")).hint_with(hint))
+        }
+        _ => Trouble::Ended(error(format!("the compile of {package} was ended from outside (status {code})"))),
+    }
+}
+
+/// How programs say that there is no network.
+const NO_NETWORK: &[&str] = &[
+    "Network is unreachable",
+    "Temporary failure in name resolution",
+    "failed to lookup address",
+    "NetworkUnreachable",
+];
+
+/// Where the host compiles: a target directory of its own for each toolchain.
+pub(crate) fn host_target(state: &Path, identity: &str) -> String {
+    state.join(format!("host-target-{identity}")).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Mount;
+
+    #[test]
+    fn reads_cargos_unit_counter_and_nothing_else() {
+        let line = "\x1b[1m\x1b[36m    Building\x1b[0m [====>    ] 34/102: serde, tokio(build)";
+        assert_eq!(unit_counter(line), Some((34, 102, "serde, tokio(build)".into())));
+        assert_eq!(unit_counter("    Building [>  ] 0/3"), Some((0, 3, String::new())));
+        assert_eq!(unit_counter("   Compiling serde v1.0.0"), None);
+        assert_eq!(unit_counter("error: see [1] 2/3: x"), None);
+    }
+
+    #[test]
+    fn dep_info_with_spaces_is_read() {
+        let text = "/target/r/a b: /workspace/src/a\\ b.rs /workspace/src/main.rs /target/out/gen.rs\n";
+        assert_eq!(named_in(text), ["/workspace/src/a b.rs", "/workspace/src/main.rs", "/target/out/gen.rs"]);
+        assert!(named_in("/target/r/a:\n").is_empty());
+    }
+
+    #[test]
+    fn units_tell_who_read_what() {
+        let layout =
+            Layout { common: "/p".into(), workspace: "/workspace".into(), mounts: Vec::new(), lent: Vec::new() };
+        let layout = Layout { mounts: vec![Mount { host: "/p".into(), container: "/workspace".into() }], ..layout };
+        let text = "/target/r/app: /workspace/app/src/main.rs\n\
+            /target/r/deps/part-1.d: part/src/lib.rs part/src/../../text\n\
+            /target/x/release/build/my-part-0123456789abcdef/output:cargo:rerun-if-changed=../words\n\
+            /target/x/release/build/my-part-0123456789abcdef/output:cargo::rerun-if-changed=/workspace/app/words\n";
+        let stdout = format!("{}\n{text}ELF", text.len()).into_bytes();
+        let compiled = hand_over(stdout, &layout, "/target").unwrap();
+        assert_eq!(compiled.sources, [PathBuf::from("/p/app/src/main.rs")]);
+        let unit = |package: Option<&str>, sources: &[&str]| Unit {
+            package: package.map(String::from),
+            sources: sources.iter().map(PathBuf::from).collect(),
+        };
+        let expected = [
+            unit(None, &["/p/part/src/lib.rs", "/p/part/src/../../text"]),
+            unit(Some("my-part"), &["../words"]),
+            unit(Some("my-part"), &["/p/app/words"]),
+        ];
+        assert_eq!(compiled.units, expected);
+    }
+
+    #[test]
+    fn a_cut_off_stream_is_no_binary() {
+        let layout =
+            Layout { common: "/p".into(), workspace: "/workspace".into(), mounts: Vec::new(), lent: Vec::new() };
+        let whole = hand_over(b"5\na: b\nELF".to_vec(), &layout, "/target").unwrap();
+        assert_eq!(whole.binary, b"ELF");
+        for cut in [&b""[..], b"4", b"9\na: b", b"x\n"] {
+            assert!(hand_over(cut.to_vec(), &layout, "/target").is_none(), "{cut:?}");
+        }
+    }
+}

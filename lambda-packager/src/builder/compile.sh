@@ -1,0 +1,102 @@
+# Runs cargo, drops the records it must not trust, and hands the binary over on stdout.
+#
+#   $1        cargo's target directory
+#   $2        the binary cargo will make
+#   $3        "wipe" to start without anything compiled before, else "keep"
+#   $4        a digest of what reaches every compile without cargo seeing it
+#   $5        a name of this compile, like no other's
+#   $6        names of former compiles, separated by blanks, during which no input moved
+#   $7        how many pairs follow: a local package, and a digest of what it is compiled from
+#   then      the command
+#
+# stdin is a pipe that the packager holds open: when it ends, nobody waits for the compile any more.
+# stdout is the length of what the units say that they read, a newline, that text, the binary.
+# Sent to `sh -c`: POSIX, nothing but coreutils, findutils, grep, and setsid and flock of util-linux.
+set -u
+target=$1 binary=$2 start=$3 surroundings=$4 compile=$5 settled=$6 pairs=$7
+shift 7
+state=$target/.lambda-packager
+# What each package in this target directory was compiled from: its digest, and the last compile that
+# could have compiled it anew.
+known=$state/known
+mkdir -p "$known" || exit 1
+
+# One compile at a time: cargo's own lock does not cover what is dropped here.
+exec 9>"$state/lock" || exit 1
+if ! flock -n 9; then
+  echo "    Blocking waiting for another compile in this target directory" >&2
+  flock 9 || exit
+fi
+
+# Cargo goes by mtime. It is told to forget every package of which the content, or what a compile that
+# nobody saw the end of made of it, may be another than in its records. OUT_DIR goes with them: a build
+# script finds in it what it left there the last time, and in a clean build nothing.
+: >"$state/now"
+if [ -e "$state/ended" ] && [ -n "$(find "$state/ended" -prune -newer "$state/now")" ]; then
+  # The clock was set back: what is compiled now would look older than what it has to replace.
+  rm -f "$known"/*
+fi
+if [ "$start" = wipe ] || [ "$(cat "$state/surroundings" 2>/dev/null)" != "$surroundings" ]; then
+  rm -f "$known"/* && rm -rf "${target:?}"/* && echo "$surroundings" >"$state/surroundings" || exit 1
+fi
+hex='[0-9a-f]'
+hash=$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex
+dropped=
+while [ "$pairs" -gt 0 ]; do
+  was='' by=''
+  if [ -e "$known/$1" ]; then read -r was by <"$known/$1"; fi
+  case " $settled " in *" $by "*) ;; *) was='' ;; esac
+  if [ "$was" = "$2" ]; then
+    # Cargo may compile it anew all the same, if only for a newer mtime.
+    echo "$2 $compile" >"$known/$1"
+  else
+    rm -f "$known/$1"
+    # shellcheck disable=SC2086 # $hash is a pattern
+    rm -rf "$target"/*/.fingerprint/"$1"-$hash "$target"/*/*/.fingerprint/"$1"-$hash \
+      "$target"/*/build/"$1"-$hash "$target"/*/*/build/"$1"-$hash || exit 1
+    dropped="$dropped $1 $2"
+  fi
+  shift 2
+  pairs=$((pairs - 1))
+done
+# What is handed over is what this call of cargo made, or nothing.
+rm -f "$binary" "$binary.d" || exit 1
+
+# In a session of its own, so that all it started can be ended with it.
+exec 3<&0
+setsid "$@" </dev/null >&2 3<&- 9>&- &
+child=$!
+# Holds the lock as long as it may have something to end, should this shell be gone before it.
+(
+  cat <&3 9>&-
+  # From here on not to be ended with the compile: KILL is for what TERM leaves running.
+  trap '' TERM
+  kill -TERM "-$child" && sleep 1 && kill -KILL "-$child"
+) >/dev/null 2>&1 &
+watch=$!
+wait "$child"
+code=$?
+exec 3<&-
+kill "$watch" 2>/dev/null
+: >"$state/ended"
+[ "$code" = 0 ] || exit "$code"
+# Flags can make cargo build something else, or somewhere else: then there is nothing to hand over.
+[ -e "$binary" ] || exit 0
+
+# shellcheck disable=SC2086 # a list of words
+set -- $dropped
+while [ "$#" -gt 0 ]; do
+  echo "$2 $compile" >"$known/$1"
+  shift 2
+done
+
+# The dep-info of the binary names everything that was read for it, those of the units who read it;
+# what build scripts asked to be run again for stands in their output. Downloads are nobody's inputs.
+downloads=${CARGO_HOME:-${HOME:-}/.cargo}
+{
+  cat "$binary.d"
+  find "$target" -name incremental -prune -o \( -path '*/deps/*.d' -o -path '*/build/*/*.d' \) \
+    -exec grep -h -m 1 ': ' {} + | grep -v -F -e ": $downloads/"
+  find "$target" -path '*/build/*/output' -exec grep -e '^cargo::*rerun-if-changed=' /dev/null {} +
+} >"$state/read"
+wc -c <"$state/read" && cat "$state/read" "$binary"

@@ -1,0 +1,284 @@
+//! The reused container: found by its name, recognised by its labels, made where it is missing.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::cargo_config::Carried;
+use super::image::{BuilderImage, header};
+use super::layout::Layout;
+use crate::config::{Config, Network};
+use crate::engine::{Container, ContainerSpec, Engine, Failure, Mount};
+use crate::error::{Error, Result};
+use crate::fs::{self, Sha};
+use crate::workspace::Workspace;
+
+/// Whose container it is: a digest of the project's path and its user.
+const PROJECT: &str = "lambda-packager.project";
+/// A digest of everything that it was created from.
+const SPECIFICATION: &str = "lambda-packager.specification";
+/// The path of the project, for people.
+pub(crate) const PATH: &str = "lambda-packager.path";
+/// The user that it works for.
+pub(crate) const USER: &str = "lambda-packager.user";
+
+/// Cargo's home in the container.
+const CARGO_HOME: &str = "/cargo";
+/// Cargo's target directory in the container.
+pub(crate) const TARGET: &str = "/target";
+
+/// Sleeps until it is stopped, and buries what a cut-off compile leaves behind.
+const IDLE: &str = "trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; done";
+
+/// What the container is for.
+#[derive(Debug)]
+pub(crate) struct Wanted<'a> {
+    pub workspace: &'a Workspace,
+    pub layout: &'a Layout,
+    pub carried: &'a Carried,
+    pub image: &'a BuilderImage,
+    pub config: &'a Config,
+    /// The user and group that compile.
+    pub user: (u32, u32),
+    pub cargo_home: &'a Path,
+}
+
+/// A running container.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub name: String,
+    /// Id of the image that it was created from.
+    pub image_id: String,
+}
+
+/// Name and identity of the project's container.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub name: String,
+    project: String,
+    user: u32,
+}
+
+impl Identity {
+    /// The identity for a workspace and a user: the path makes it unique on the machine, whatever
+    /// its characters; the folder's name makes it readable.
+    pub fn of(workspace: &Path, user: u32, config: &Config) -> Self {
+        let project = Sha::of(format!("{user}\0{}", workspace.display()).as_bytes()).short(16);
+        let folder = workspace.file_name().unwrap_or_default().to_string_lossy();
+        let mut slug: String =
+            folder.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+        slug.truncate(32);
+        let slug = slug.trim_matches('-');
+        let middle = if slug.is_empty() { String::new() } else { format!("{slug}-") };
+        let name =
+            config.container_name.clone().unwrap_or_else(|| format!("lambda-packager-{middle}{}", &project[..8]));
+        Self { name, project, user }
+    }
+
+    /// The label that all of this project's containers carry.
+    pub fn label(&self) -> String {
+        format!("{PROJECT}={}", self.project)
+    }
+
+    /// Whether a container is this project's.
+    pub fn owns(&self, container: &Container) -> bool {
+        container.label(PROJECT) == Some(&self.project)
+    }
+}
+
+/// Finds the container or makes it; it runs afterwards. `announce` is told what was not routine.
+pub(crate) fn ensure(
+    engine: &Engine,
+    identity: &Identity,
+    wanted: &Wanted,
+    mut announce: impl FnMut(&str),
+) -> Result<Ready, Failure> {
+    let name = &identity.name;
+    let found = engine.inspect(name)?;
+    let spec = specification(identity, wanted);
+    let digest = digest(&spec, wanted);
+    if let Some(container) = found {
+        if !identity.owns(&container) {
+            return Err(Failure::Refused(taken(name, &container)));
+        }
+        if container.label(SPECIFICATION) == Some(&digest) && revive(engine, name, &container, &mut announce)? {
+            return Ok(Ready { name: name.clone(), image_id: container.image });
+        }
+        if container.label(SPECIFICATION) != Some(&digest) {
+            announce(&format!("the specification of the container {name} changed; it is made anew"));
+        }
+        engine.remove(name)?;
+    }
+    wanted.image.provide(engine)?;
+    create(engine, spec, &digest, wanted)?;
+    let container = engine.inspect(name)?;
+    let image_id = container.map(|container| container.image).unwrap_or_default();
+    Ok(Ready { name: name.clone(), image_id })
+}
+
+/// Gets one of ours running again; false where only a new one helps.
+fn revive(
+    engine: &Engine,
+    name: &str,
+    container: &Container,
+    announce: &mut impl FnMut(&str),
+) -> Result<bool, Failure> {
+    let result = match container.state.status.as_str() {
+        "running" => return Ok(true),
+        "paused" => engine.unpause(name),
+        "exited" | "stopped" | "created" | "configured" => engine.start(name),
+        _ => return Ok(false),
+    };
+    match result {
+        Ok(()) => Ok(true),
+        Err(Failure::Refused(error)) => {
+            announce(&format!("the container {name} does not start again ({error}); it is made anew"));
+            Ok(false)
+        }
+        Err(unreachable) => Err(unreachable),
+    }
+}
+
+fn taken(name: &str, container: &Container) -> Error {
+    let owner = match container.label(PATH) {
+        Some(path) => format!("belongs to {path}"),
+        None => "was not made by lambda-packager".to_string(),
+    };
+    Error::engine(format!("the container name {name} is taken: that container {owner}")).hint_with(
+        "set `container_name` to another name, or remove or rename that container yourself; it was not touched",
+    )
+}
+
+fn create(engine: &Engine, spec: ContainerSpec, digest: &str, wanted: &Wanted) -> Result<(), Failure> {
+    let mut spec = spec;
+    spec.labels.push(format!("{SPECIFICATION}={digest}"));
+    for mount in &spec.mounts {
+        if !fs::is_dir(&mount.host) {
+            return Err(Failure::Refused(
+                Error::engine(format!("{} is not a folder; the container needs it", mount.host.display()))
+                    .hint_with("restore the folder, or remove what refers to it"),
+            ));
+        }
+    }
+    engine.create(&spec)?;
+    let archive = own_folders(wanted)
+        .map_err(|e| Failure::Refused(Error::engine("the container's folders cannot be made").source(e)));
+    let started =
+        archive.and_then(|archive| engine.unpack_into(&spec.name, archive)).and_then(|()| engine.start(&spec.name));
+    started.map_err(|failure| {
+        // Half a container would be in the way of the next run; the error says more than its end.
+        let _ = engine.remove(&spec.name);
+        match failure {
+            Failure::Refused(error) if error.hint().is_none() => Failure::Refused(error.hint_with(format!(
+                "the image {} needs a POSIX shell and must be made for this machine; to borrow this machine's toolchain instead, set `base = \"host\"`",
+                spec.image
+            ))),
+            failure => failure,
+        }
+    })
+}
+
+/// Cargo's home and target directory in the container's own file system, owned by who compiles.
+fn own_folders(wanted: &Wanted) -> std::io::Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for folder in [CARGO_HOME, TARGET] {
+        let mut header = header(tar::EntryType::Directory, 0o755, wanted.user);
+        tar.append_data(&mut header, format!("{}/", folder.trim_start_matches('/')), std::io::empty())?;
+    }
+    let text = wanted.carried.toml.as_bytes();
+    let mut header = header(tar::EntryType::Regular, 0o644, wanted.user);
+    header.set_size(text.len() as u64);
+    tar.append_data(&mut header, format!("{}/config.toml", CARGO_HOME.trim_start_matches('/')), text)?;
+    tar.into_inner()
+}
+
+fn own_labels(identity: &Identity, wanted: &Wanted) -> Vec<String> {
+    let mut labels = vec![
+        identity.label(),
+        format!("{USER}={}", identity.user),
+        format!("{PATH}={}", wanted.workspace.root.display()),
+    ];
+    labels.extend(wanted.config.label.clone());
+    labels
+}
+
+fn specification(identity: &Identity, wanted: &Wanted) -> ContainerSpec {
+    let mut mounts = wanted.layout.mounts.clone();
+    mounts.extend(wanted.image.mounts.iter().cloned());
+    let absolute = wanted.carried.absolute_folders.iter();
+    mounts.extend(
+        absolute.map(|folder| Mount { host: folder.clone(), container: folder.to_string_lossy().into_owned() }),
+    );
+    let mut downloads = vec!["registry"];
+    if wanted.workspace.has_git_sources {
+        downloads.push("git");
+    }
+    for name in downloads {
+        let host = wanted.cargo_home.join(name);
+        if fs::is_dir(&host) {
+            mounts.push(Mount { host, container: format!("{CARGO_HOME}/{name}") });
+        }
+    }
+    let mut env = vec![
+        ("CARGO_HOME".to_string(), CARGO_HOME.to_string()),
+        ("CARGO_TARGET_DIR".to_string(), TARGET.to_string()),
+        ("HOME".to_string(), "/tmp".to_string()),
+    ];
+    env.extend(wanted.image.path.iter().map(|path| ("PATH".to_string(), path.clone())));
+    ContainerSpec {
+        name: identity.name.clone(),
+        image: wanted.image.reference.clone(),
+        labels: own_labels(identity, wanted),
+        user: wanted.user,
+        network: wanted.config.network,
+        mounts,
+        env,
+        command: ["sh", "-c", IDLE].map(String::from).into(),
+    }
+}
+
+fn digest(spec: &ContainerSpec, wanted: &Wanted) -> String {
+    #[derive(serde::Serialize)]
+    struct Specification<'a> {
+        image: &'a str,
+        identity: &'a str,
+        user: (u32, u32),
+        network: Network,
+        mounts: &'a [Mount],
+        /// A folder that was removed and made again is another one, to which the mount does not lead.
+        inodes: Vec<Option<u64>>,
+        env: &'a [(String, String)],
+        command: &'a [String],
+        cargo_config: &'a str,
+    }
+    let specification = Specification {
+        image: &spec.image,
+        identity: &wanted.image.identity,
+        user: spec.user,
+        network: spec.network,
+        mounts: &spec.mounts,
+        inodes: spec.mounts.iter().map(|mount| Some(fs::stat(&mount.host).ok()??.ino())).collect(),
+        env: &spec.env,
+        command: &spec.command,
+        cargo_config: &wanted.carried.toml,
+    };
+    Sha::of(serde_json::to_string(&specification).unwrap_or_default().as_bytes()).short(16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_valid_for_any_path_and_differ_by_path_and_user() {
+        let config = Config::resolve(Vec::new());
+        let name = |path: &str, user| Identity::of(Path::new(path), user, &config).name;
+        for path in ["/", "/a b/ü,\"x\":y", "/x/...", &format!("/{}", "n".repeat(255))] {
+            let name = name(path, 0);
+            assert!(name.starts_with("lambda-packager-") && name.len() <= 63, "{name}");
+            assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{name}");
+        }
+        assert_ne!(name("/a/p", 0), name("/b/p", 0));
+        assert_ne!(name("/a/p", 0), name("/a/p", 1));
+        assert_eq!(name("/a/p", 0), name("/a/p", 0));
+    }
+}

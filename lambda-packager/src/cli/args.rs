@@ -1,0 +1,155 @@
+//! What can be typed. Every flag that is a setting goes through the same parser as the setting in a
+//! manifest or a variable.
+
+use clap::{Parser, Subcommand, ValueEnum};
+use serde_json::{Map, Value, json};
+
+use crate::config::{Layer, Origin};
+use crate::error::Result;
+
+const AFTER: &str = "Exit status: 0 done, 1 files, 2 settings or usage, 3 container engine, 4 cargo, 5 the artifact would not run on Lambda. \
+`explain`: 0 hit, 1 miss, 2 error.\n\nEvery setting can also be given as LAMBDA_PACKAGER_<SETTING> or in [package.metadata.lambda-packager].";
+
+/// Packages a Rust AWS Lambda: compiled in a reused container, verified, reproducible.
+#[derive(Debug, Parser)]
+#[command(name = "lambda-packager", version, about, after_help = AFTER)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Package anew even if nothing changed
+    #[arg(long, global = true)]
+    force: bool,
+    /// release (default) or dev
+    #[arg(long, global = true, value_name = "MODE")]
+    mode: Option<String>,
+    /// The cargo profile to compile with, instead of the mode's own
+    #[arg(long, global = true, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// x86_64 or arm64
+    #[arg(long, visible_alias = "target-arch", global = true, value_name = "ARCH")]
+    target: Option<String>,
+    /// The bin target to package
+    #[arg(long, global = true, value_name = "NAME")]
+    function: Option<String>,
+    /// The cargo package that holds the function
+    #[arg(long, short, global = true, value_name = "NAME")]
+    package: Option<String>,
+    /// Cargo features, separated by commas
+    #[arg(long, global = true, value_delimiter = ',', value_name = "FEATURES")]
+    features: Vec<String>,
+    /// auto, docker, podman, finch, nerdctl or host
+    #[arg(long, global = true, value_name = "ENGINE")]
+    engine: Option<String>,
+    /// auto, host (the borrowed toolchain), or an image with cargo and a C compiler
+    #[arg(long, global = true, value_name = "BASE")]
+    base: Option<String>,
+    /// provided.al2023 (default) or provided.al2
+    #[arg(long, global = true, value_name = "RUNTIME")]
+    runtime: Option<String>,
+    /// Copy the zip here, relative to the workspace
+    #[arg(long, short, global = true, value_name = "PATH")]
+    output: Option<String>,
+    /// Refuse to change Cargo.lock
+    #[arg(long, global = true)]
+    locked: bool,
+    /// What to print: lines for people, or one JSON object per event
+    #[arg(long, visible_alias = "format", global = true, value_enum, default_value_t = MessageFormat::Human, value_name = "FORMAT")]
+    pub message_format: MessageFormat,
+    /// Say more: every stage, every reason
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// Say nothing but errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Package the function, unless nothing changed (default)
+    Build,
+    /// Say whether packaging would reuse the zip, and if not, why
+    Explain,
+    /// The builder container of this project
+    #[command(
+        subcommand,
+        after_help = "Exit status of `status`: 0 running, 3 stopped, 4 not_found, 1 it cannot be told."
+    )]
+    Container(Container),
+    /// Look for what would keep a build from succeeding, and say how to mend it
+    Doctor,
+    /// Remove what was made for this project: its container, its caches, or (without a flag) all
+    Clean(Clean),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Container {
+    /// Make it where it is missing and start it
+    Start,
+    /// Start what is missing, and package
+    Build,
+    /// Stop it; its caches are kept
+    Stop,
+    /// Say what it is, where its caches are, and how the last builds went
+    Status,
+    /// Print the logs of the last builds in it
+    Logs,
+    /// Open a shell in it
+    Shell,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Clean {
+    /// The container, with what was compiled in it
+    #[arg(long)]
+    pub container: bool,
+    /// What is remembered in target/lambda: zips, manifests, logs
+    #[arg(long)]
+    pub cache: bool,
+    /// Both, and the empty images that no container uses any more
+    #[arg(long)]
+    pub all: bool,
+    /// The containers of all projects of this user
+    #[arg(long)]
+    pub everything: bool,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum MessageFormat {
+    Human,
+    Json,
+}
+
+impl Args {
+    /// The settings among the flags.
+    pub fn layer(&self) -> Result<Layer> {
+        let mut values = Map::new();
+        let texts = [
+            ("mode", &self.mode),
+            ("profile", &self.profile),
+            ("target_arch", &self.target),
+            ("function", &self.function),
+            ("package", &self.package),
+            ("engine", &self.engine),
+            ("base", &self.base),
+            ("runtime", &self.runtime),
+            ("output", &self.output),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                values.insert(name.into(), Value::String(text.clone()));
+            }
+        }
+        for (name, switch) in [("force", self.force), ("locked", self.locked)] {
+            if switch {
+                values.insert(name.into(), json!(true));
+            }
+        }
+        if !self.features.is_empty() {
+            values.insert("features".into(), json!(self.features));
+        }
+        Layer::parse(values, &Origin::Flag)
+    }
+}

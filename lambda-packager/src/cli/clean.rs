@@ -1,0 +1,96 @@
+//! `lambda-packager clean`: removes what was made for this project, or for all of this user's, and
+//! nothing else.
+
+use std::path::Path;
+
+use super::args::Clean;
+use super::project::Here;
+use crate::builder::container::USER;
+use crate::builder::image::BORROWED;
+use crate::engine::{Engine, Failure};
+use crate::error::Result;
+use crate::event::print_lines;
+use crate::fs;
+
+/// What was, or would be, removed.
+#[derive(Default)]
+struct Swept {
+    lines: Vec<String>,
+    bytes: u64,
+}
+
+impl Swept {
+    fn add(&mut self, what: String, bytes: u64) {
+        self.lines.push(format!("  {what} ({bytes} bytes)"));
+        self.bytes += bytes;
+    }
+}
+
+/// Removes what the flags name.
+pub(super) fn clean(here: &Here, flags: &Clean) -> Result<u8> {
+    let mut swept = Swept::default();
+    let all = flags.all || flags.everything || !(flags.container || flags.cache);
+    if all || flags.container {
+        let label = if flags.everything { format!("{USER}={}", here.user()) } else { here.identity().label() };
+        for engine in here.engines()? {
+            match sweep_engine(&engine, &label, all, flags.dry_run, &mut swept) {
+                // What does not answer has nothing that could be removed now.
+                Err(Failure::Unreachable(error) | Failure::Forbidden(error)) => {
+                    swept.lines.push(format!("  not looked at: {error}"))
+                }
+                result => result?,
+            }
+        }
+    }
+    if all || flags.cache {
+        sweep_state(&here.project.workspace.state_folder(), flags.dry_run, &mut swept)?;
+    }
+    let verb = if flags.dry_run { "would remove" } else { "removed" };
+    print_lines(&[format!("{verb} {} bytes", swept.bytes)]);
+    print_lines(&swept.lines);
+    Ok(0)
+}
+
+fn sweep_engine(
+    engine: &Engine,
+    label: &str,
+    images_too: bool,
+    dry_run: bool,
+    swept: &mut Swept,
+) -> Result<(), Failure> {
+    let name = engine.kind.program();
+    for container in engine.containers_with(label)? {
+        if !dry_run {
+            engine.remove(&container.id)?;
+        }
+        swept.add(format!("{name} container {}", container.name()), container.size_rw.unwrap_or(0));
+    }
+    if images_too {
+        for image in engine.images_with(BORROWED)? {
+            // It is empty, and any project's: the last one to leave takes it along.
+            if dry_run || engine.remove_image(&image.id)? {
+                swept.add(format!("{name} image {}", image.name), image.size_bytes);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes what is remembered and compiled in `target/lambda`. Locks stay: somebody may hold them.
+fn sweep_state(state: &Path, dry_run: bool, swept: &mut Swept) -> Result<()> {
+    if !fs::is_dir(state) {
+        return Ok(());
+    }
+    for name in fs::names_in(state)? {
+        let path = state.join(&name);
+        if name.ends_with(".lock") {
+            continue;
+        }
+        let bytes = fs::size_of_tree(&path)?;
+        if !dry_run {
+            fs::remove_tree(&path)?;
+        }
+        swept.add(format!("target/lambda/{name}"), bytes);
+    }
+    Ok(())
+}

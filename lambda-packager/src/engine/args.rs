@@ -1,0 +1,210 @@
+//! Argument lists of the engines' command lines, built as data.
+
+use std::path::PathBuf;
+
+use super::Kind;
+use crate::config::Network;
+
+/// A folder of the host in a container, read-only.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Mount {
+    pub host: PathBuf,
+    pub container: String,
+}
+
+/// A container to create.
+#[derive(Debug, Clone)]
+pub(crate) struct ContainerSpec {
+    pub name: String,
+    pub image: String,
+    /// `key=value`.
+    pub labels: Vec<String>,
+    pub user: (u32, u32),
+    pub network: Network,
+    pub mounts: Vec<Mount>,
+    /// Variables of every program in it; nothing of the host's.
+    pub env: Vec<(String, String)>,
+    pub command: Vec<String>,
+}
+
+/// A program to run in a running container.
+#[derive(Debug, Clone)]
+pub(crate) struct ExecSpec<'a> {
+    pub name: &'a str,
+    pub folder: &'a str,
+    pub env: &'a [(String, String)],
+    /// Names of variables whose values the engine's command line reads from its own environment.
+    pub passed_env: &'a [String],
+    pub command: &'a [String],
+}
+
+/// What engines put into every container unasked, passwords and all: podman from its own environment,
+/// docker from its user's configuration. A variable of ours is in their way, even an empty one.
+///
+/// Sources: <https://docs.podman.io/en/latest/markdown/podman-create.1.html#http-proxy>,
+/// <https://docs.docker.com/engine/cli/proxy/>.
+const PROXIES: [&str; 10] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "FTP_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "all_proxy",
+    "no_proxy",
+];
+
+pub(super) fn import(reference: &str, labels: &[String]) -> Vec<String> {
+    let mut args = strings(&["import"]);
+    for label in labels {
+        let (key, value) = label.split_once('=').unwrap_or((label, ""));
+        args.extend(["--change".into(), format!("LABEL {}={}", quoted(key), quoted(value))]);
+    }
+    args.extend(["-".into(), reference.into()]);
+    args
+}
+
+/// As a Dockerfile quotes.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\"").replace('$', r"\$"))
+}
+
+pub(super) fn create(kind: Kind, spec: &ContainerSpec) -> Vec<String> {
+    let mut args = strings(&["create", "--name", &spec.name]);
+    for label in &spec.labels {
+        args.extend(["--label".into(), label.clone()]);
+    }
+    let (uid, gid) = spec.user;
+    args.extend(["--user".into(), format!("{uid}:{gid}")]);
+    if kind == Kind::Podman && uid != 0 {
+        // Rootless, the caller would otherwise be root inside and nobody outside.
+        args.push("--userns=keep-id".into());
+    }
+    args.extend(["--network".into(), spec.network.to_string()]);
+    args.extend(strings(&["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]));
+    // SELinux would deny the mounts; the alternative is to relabel the user's own files.
+    args.extend(strings(&["--security-opt", "label=disable"]));
+    args.extend(strings(&["--pull", "never"]));
+    for mount in &spec.mounts {
+        args.extend(["--mount".into(), bind(mount)]);
+    }
+    for name in PROXIES {
+        args.extend(["--env".into(), format!("{name}=")]);
+    }
+    for (name, value) in &spec.env {
+        args.extend(["--env".into(), format!("{name}={value}")]);
+    }
+    args.push(spec.image.clone());
+    args.extend(spec.command.iter().cloned());
+    args
+}
+
+/// The engines read `--mount` as a line of comma-separated values: what has a comma or a quote in
+/// it is quoted.
+fn bind(mount: &Mount) -> String {
+    let field = |key: &str, value: &str| {
+        let text = format!("{key}={value}");
+        if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    };
+    let source = field("source", &mount.host.to_string_lossy());
+    format!("type=bind,{source},{},readonly", field("target", &mount.container))
+}
+
+pub(super) fn exec(spec: &ExecSpec) -> Vec<String> {
+    let mut args = strings(&["exec", "--interactive", "--workdir", spec.folder]);
+    for (name, value) in spec.env {
+        args.extend(["--env".into(), format!("{name}={value}")]);
+    }
+    for name in spec.passed_env {
+        args.extend(["--env".into(), name.clone()]);
+    }
+    args.push(spec.name.into());
+    args.extend(spec.command.iter().cloned());
+    args
+}
+
+fn strings(args: &[&str]) -> Vec<String> {
+    args.iter().map(|arg| arg.to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> ContainerSpec {
+        ContainerSpec {
+            name: "n".into(),
+            image: "i".into(),
+            labels: vec!["a=b c".into()],
+            user: (1000, 100),
+            network: Network::None,
+            mounts: vec![Mount { host: "/a,b \"c\":d".into(), container: "/workspace".into() }],
+            env: vec![("CARGO_HOME".into(), "/cargo".into())],
+            command: strings(&["sh", "-c", "x"]),
+        }
+    }
+
+    #[test]
+    fn a_container_is_created_without_rights() {
+        let mut args = create(Kind::Docker, &spec());
+        let proxy = |arg: &String| arg.to_lowercase().ends_with("_proxy=");
+        assert_eq!(args.iter().filter(|arg| proxy(arg)).count(), PROXIES.len());
+        while let Some(at) = args.iter().position(proxy) {
+            args.drain(at - 1..=at);
+        }
+        let expected = [
+            "create",
+            "--name",
+            "n",
+            "--label",
+            "a=b c",
+            "--user",
+            "1000:100",
+            "--network",
+            "none",
+            "--cap-drop",
+            "ALL",
+            "--security-opt",
+            "no-new-privileges",
+            "--security-opt",
+            "label=disable",
+            "--pull",
+            "never",
+            "--mount",
+            "type=bind,\"source=/a,b \"\"c\"\":d\",target=/workspace,readonly",
+            "--env",
+            "CARGO_HOME=/cargo",
+            "i",
+            "sh",
+            "-c",
+            "x",
+        ];
+        assert_eq!(args, expected);
+    }
+
+    #[test]
+    fn rootless_podman_keeps_the_callers_id() {
+        assert!(create(Kind::Podman, &spec()).contains(&"--userns=keep-id".to_string()));
+        let root = ContainerSpec { user: (0, 0), ..spec() };
+        assert!(!create(Kind::Podman, &root).contains(&"--userns=keep-id".to_string()));
+    }
+
+    #[test]
+    fn passed_variables_go_by_name_only() {
+        let passed = ["TOKEN".to_string()];
+        let env = [("A".to_string(), "1".to_string())];
+        let command = strings(&["true"]);
+        let spec = ExecSpec { name: "n", folder: "/workspace", env: &env, passed_env: &passed, command: &command };
+        let expected =
+            ["exec", "--interactive", "--workdir", "/workspace", "--env", "A=1", "--env", "TOKEN", "n", "true"];
+        assert_eq!(exec(&spec), expected);
+    }
+
+    #[test]
+    fn labels_of_an_image_are_quoted() {
+        let args = import("r", &["k=a \"b\" $c".to_string()]);
+        assert_eq!(args, ["import", "--change", "LABEL \"k\"=\"a \\\"b\\\" \\$c\"", "-", "r"]);
+    }
+}

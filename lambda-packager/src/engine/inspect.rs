@@ -1,0 +1,118 @@
+//! What engines say of containers and images.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+/// A container as its engine describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Container {
+    pub id: String,
+    /// docker puts a slash before it.
+    name: String,
+    /// The id of its image.
+    pub image: String,
+    pub state: State,
+    config: Config,
+    #[serde(default)]
+    pub mounts: Vec<MountPoint>,
+    /// What it wrote into its own file system; only where sizes were asked for.
+    #[serde(default)]
+    pub size_rw: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct MountPoint {
+    #[serde(default)]
+    pub source: String,
+    pub destination: String,
+    #[serde(rename = "RW")]
+    pub writable: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct State {
+    /// `created`, `running`, `paused`, `exited`, ... in every engine's words.
+    pub status: String,
+    /// In RFC 3339.
+    #[serde(default)]
+    pub started_at: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Config {
+    /// The image as it was asked for.
+    #[serde(default)]
+    image: String,
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
+}
+
+impl Container {
+    #[cfg(feature = "cli")]
+    pub fn name(&self) -> &str {
+        self.name.trim_start_matches('/')
+    }
+
+    /// The image as it was asked for.
+    #[cfg(feature = "cli")]
+    pub fn image_reference(&self) -> &str {
+        &self.config.image
+    }
+
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.config.labels.as_ref()?.get(name).map(String::as_str)
+    }
+}
+
+fn unreadable() -> Error {
+    Error::engine("the engine described the container in an unknown form")
+}
+
+/// Reads the containers of an `inspect`.
+pub(super) fn parse_all(json: &[u8]) -> Result<Vec<Container>> {
+    serde_json::from_slice(json).map_err(|e| unreadable().source(e))
+}
+
+/// Reads the one container of an `inspect`.
+pub(super) fn parse(json: &[u8]) -> Result<Container> {
+    parse_all(json)?.into_iter().next().ok_or_else(unreadable)
+}
+
+/// Whether an error of `inspect` means that there is no such thing.
+pub(super) fn says_absent(stderr: &str) -> bool {
+    let stderr = stderr.to_lowercase();
+    let phrases = ["no such container", "no such image", "no such object", "image not known", "no container with name"];
+    phrases.iter().any(|phrase| stderr.contains(phrase))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_docker_and_podman_print() {
+        let docker =
+            br#"[{"Id":"abc","Name":"/n","Image":"sha256:1","State":{"Status":"running","Pid":1},"Config":{"Labels":{"a":"b"}}}]"#;
+        let container = parse(docker).unwrap();
+        assert_eq!((container.id.as_str(), container.state.status.as_str()), ("abc", "running"));
+        assert_eq!((container.label("a"), container.label("c")), (Some("b"), None));
+        let bare = br#"[{"Id":"abc","Name":"/n","Image":"1","State":{"Status":"exited"},"Config":{"Labels":null}}]"#;
+        assert_eq!(parse(bare).unwrap().label("a"), None);
+        assert!(parse(b"[]").is_err() && parse(b"nonsense").is_err());
+    }
+
+    #[test]
+    fn tells_absent_from_unreachable() {
+        assert!(says_absent("Error response from daemon: No such container: x"));
+        assert!(says_absent("Error: inspecting object: no such container \"x\""));
+        assert!(says_absent("Error: No such image: x") && says_absent("Error: x: image not known"));
+        assert!(!says_absent("Cannot connect to the Docker daemon"));
+    }
+}

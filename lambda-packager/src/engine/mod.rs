@@ -1,0 +1,317 @@
+//! Container engines, driven through their command lines.
+
+mod args;
+mod detect;
+mod inspect;
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+pub(crate) use args::{ContainerSpec, ExecSpec, Mount};
+pub(crate) use detect::candidates;
+pub(crate) use inspect::Container;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::process::{Invocation, Output};
+
+/// Which program it is: they differ in small ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Docker,
+    Podman,
+    Finch,
+    Nerdctl,
+}
+
+impl Kind {
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Finch => "finch",
+            Self::Nerdctl => "nerdctl",
+        }
+    }
+}
+
+/// An engine's command line.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine {
+    pub kind: Kind,
+    program: PathBuf,
+    /// How long it may take for what takes it a fraction of a second.
+    timeout: Duration,
+    /// Where it runs: podman's monitor of a container stays there as long as the container lives, and
+    /// leaves a file `oom` when that lacks memory. Among the sources that would be an input.
+    folder: PathBuf,
+}
+
+/// An image of ours.
+#[cfg(feature = "cli")]
+#[derive(Debug)]
+pub(crate) struct Image {
+    pub id: String,
+    pub name: String,
+    pub size_bytes: u64,
+}
+
+/// Why an engine did not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Nobody answers: no service, no socket.
+    Unreachable(Error),
+    /// It is there, but not for this user; waiting does not change that.
+    Forbidden(Error),
+    /// It answered, with an error.
+    Refused(Error),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unreachable(error) | Failure::Forbidden(error) | Failure::Refused(error) => error,
+        }
+    }
+}
+
+impl Engine {
+    /// The state of the container `name`, `None` where there is none. Any engine that answers at
+    /// all answers this, so it is also the probe.
+    pub fn inspect(&self, name: &str) -> Result<Option<Container>, Failure> {
+        let output = self.capture(self.call(["container", "inspect", name]), None)?;
+        if output.success() {
+            return inspect::parse(&output.stdout).map(Some).map_err(Failure::Refused);
+        }
+        if inspect::says_absent(&output.stderr_text()) {
+            return Ok(None);
+        }
+        Err(self.failure("container inspect", &output))
+    }
+
+    /// Waits for an engine that does not answer, each time twice as long and a little more or less, so
+    /// that those who wait with us do not all come back at once.
+    pub fn wait_until_it_answers(&self, limit: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + limit;
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match self.version() {
+                Err(Failure::Unreachable(error))
+                    if error.kind() == ErrorKind::Interrupted || Instant::now() + pause >= deadline =>
+                {
+                    return Err(Failure::Unreachable(error));
+                }
+                Err(Failure::Unreachable(_)) => {}
+                Ok(_) => return Ok(()),
+                Err(refused) => return Err(refused),
+            }
+            let jitter = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+            thread::sleep(pause.mul_f64(0.75 + 0.5 * f64::from(jitter % 1000) / 1000.0));
+            pause *= 2;
+        }
+    }
+
+    /// The version of the engine's service.
+    pub fn version(&self) -> Result<String, Failure> {
+        let format = match self.kind {
+            Kind::Podman => "{{.Client.Version}}",
+            _ => "{{.Server.Version}}",
+        };
+        let output = self.succeed(self.call(["version", "--format", format]), None)?;
+        Ok(output.stdout_text())
+    }
+
+    /// The id of the image `reference`, `None` where the engine has none.
+    pub fn image_id(&self, reference: &str) -> Result<Option<String>, Failure> {
+        let call = self.call(["image", "inspect", "--format", "{{.Id}}", reference]);
+        let output = self.capture(call, None)?;
+        if output.success() {
+            return Ok(Some(output.stdout_text()));
+        }
+        if inspect::says_absent(&output.stderr_text()) {
+            return Ok(None);
+        }
+        Err(self.failure("image inspect", &output))
+    }
+
+    /// Makes an image of one layer out of a tar archive.
+    pub fn import(&self, tar: Vec<u8>, reference: &str, labels: &[String]) -> Result<(), Failure> {
+        self.succeed(self.call(args::import(reference, labels)), Some(tar)).map(drop)
+    }
+
+    /// Pulls an image, for as long as that takes.
+    pub fn pull(&self, reference: &str) -> Result<(), Failure> {
+        const PULL_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+        let call = self.call(["pull", "--quiet", reference]);
+        let output = call.capture(None, PULL_TIMEOUT).map_err(Failure::Refused)?;
+        if output.success() { Ok(()) } else { Err(self.failure("pull", &output)) }
+    }
+
+    /// Creates a container without starting it.
+    pub fn create(&self, spec: &ContainerSpec) -> Result<(), Failure> {
+        self.succeed(self.call(args::create(self.kind, spec)), None).map(drop)
+    }
+
+    /// Unpacks a tar archive into a container's own file system; owners and modes as in the archive.
+    pub fn unpack_into(&self, name: &str, tar: Vec<u8>) -> Result<(), Failure> {
+        self.succeed(self.call(["cp", "-", &format!("{name}:/")]), Some(tar)).map(drop)
+    }
+
+    pub fn start(&self, name: &str) -> Result<(), Failure> {
+        self.succeed(self.call(["start", name]), None).map(drop)
+    }
+
+    /// Stops a container, by force if it does not end at once.
+    #[cfg(feature = "cli")]
+    pub fn stop(&self, name: &str) -> Result<(), Failure> {
+        self.succeed(self.call(["stop", "--time", "2", name]), None).map(drop)
+    }
+
+    /// All containers with a label, running or not, with their sizes.
+    #[cfg(feature = "cli")]
+    pub fn containers_with(&self, label: &str) -> Result<Vec<Container>, Failure> {
+        let filter = format!("label={label}");
+        let listed = self.succeed(self.call(["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter]), None)?;
+        let listed = listed.stdout_text();
+        let ids: Vec<&str> = listed.lines().collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let call = self.call(["container", "inspect", "--size"]).args(ids);
+        let output = self.capture(call, None)?;
+        // One that went meanwhile makes the call fail and leaves the others on stdout.
+        inspect::parse_all(&output.stdout).map_err(|_| self.failure("container inspect", &output))
+    }
+
+    /// Ids, names and sizes of all images with a label.
+    #[cfg(feature = "cli")]
+    pub fn images_with(&self, label: &str) -> Result<Vec<Image>, Failure> {
+        let filter = format!("label={label}");
+        let listed =
+            self.succeed(self.call(["images", "--quiet", "--no-trunc", "--filter", &filter]), None)?.stdout_text();
+        let mut ids: Vec<&str> = listed.lines().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut images = Vec::new();
+        for id in ids {
+            let format = "{{.Size}} {{range .RepoTags}}{{.}} {{end}}";
+            let told = self.succeed(self.call(["image", "inspect", "--format", format, id]), None)?.stdout_text();
+            let (size, names) = told.split_once(' ').unwrap_or((&told, ""));
+            images.push(Image {
+                id: id.to_string(),
+                name: names.trim().to_string(),
+                size_bytes: size.parse().unwrap_or(0),
+            });
+        }
+        Ok(images)
+    }
+
+    /// Removes an image; false if a container still uses it. Never by force: podman would remove the
+    /// containers along with it, whoever's they are.
+    #[cfg(feature = "cli")]
+    pub fn remove_image(&self, id: &str) -> Result<bool, Failure> {
+        let output = self.capture(self.call(["rmi", id]), None)?;
+        let said = output.stderr_text().to_lowercase();
+        if output.success() {
+            return Ok(true);
+        }
+        if said.contains("is using") || said.contains("in use") || said.contains("being used") {
+            return Ok(false);
+        }
+        Err(self.failure("rmi", &output))
+    }
+
+    /// Where the engine keeps its data, on this machine or on its own.
+    #[cfg(feature = "cli")]
+    pub fn data_folder(&self) -> Result<PathBuf, Failure> {
+        let format = match self.kind {
+            Kind::Podman => "{{.Store.GraphRoot}}",
+            _ => "{{.DockerRootDir}}",
+        };
+        Ok(self.succeed(self.call(["info", "--format", format]), None)?.stdout_text().into())
+    }
+
+    /// The call for an interactive shell in a running container.
+    #[cfg(feature = "cli")]
+    pub fn shell(&self, name: &str) -> Invocation {
+        self.call(["exec", "--interactive", "--tty", "--workdir", "/workspace", name, "sh"])
+    }
+
+    pub fn unpause(&self, name: &str) -> Result<(), Failure> {
+        self.succeed(self.call(["unpause", name]), None).map(drop)
+    }
+
+    /// Removes a container, running or not, with its own file system; afterwards its name is free.
+    pub fn remove(&self, name: &str) -> Result<(), Failure> {
+        let output = self.capture(self.call(["rm", "--force", "--volumes", name]), None)?;
+        let said = output.stderr_text();
+        if output.success() || inspect::says_absent(&said) {
+            return Ok(());
+        }
+        if !said.contains("already in progress") {
+            return Err(self.failure("rm", &output));
+        }
+        // Somebody else removes it; until that is done its name is taken.
+        let deadline = Instant::now() + self.timeout;
+        while self.inspect(name)?.is_some() {
+            if Instant::now() > deadline {
+                return Err(self.failure("rm", &output));
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// The call that runs a program in a running container, to be streamed. The values of
+    /// `passed_env` go through the environment of the engine's command line, never its arguments.
+    pub fn exec(&self, spec: &ExecSpec) -> Invocation {
+        self.call(args::exec(spec))
+    }
+
+    fn call<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Invocation {
+        Invocation::new(&self.program).args(args).folder(&self.folder)
+    }
+
+    fn capture(&self, call: Invocation, input: Option<Vec<u8>>) -> Result<Output, Failure> {
+        call.capture(input, self.timeout).map_err(Failure::Unreachable)
+    }
+
+    fn succeed(&self, call: Invocation, input: Option<Vec<u8>>) -> Result<Output, Failure> {
+        let output = self.capture(call.clone(), input)?;
+        let verb = call.args.first().map_or_else(String::new, |verb| verb.to_string_lossy().into_owned());
+        if output.success() { Ok(output) } else { Err(self.failure(&verb, &output)) }
+    }
+
+    fn failure(&self, verb: &str, output: &Output) -> Failure {
+        let name = self.kind.program();
+        let said = output.stderr_text();
+        let lower = said.to_lowercase();
+        let error = |message: String| Error::engine(message).source(said.clone());
+        if lower.contains("permission denied") && lower.contains("connect") {
+            return Failure::Forbidden(error(format!("{name} may not be used by this user")).hint_with(format!(
+                "add the user to the group that owns the engine's socket (for docker: `sudo usermod -aG docker $USER`, then log in again), run {name} rootless, or set `engine`"
+            )));
+        }
+        let nobody = [
+            "cannot connect to",
+            "is the docker daemon running",
+            "connection refused",
+            "no such file or directory: dial",
+            "unable to connect",
+            "failed to connect",
+        ];
+        if nobody.iter().any(|phrase| lower.contains(phrase)) {
+            let (start, check) = match self.kind {
+                Kind::Docker => ("sudo systemctl start docker", "DOCKER_HOST and `docker context ls`"),
+                Kind::Podman => ("podman machine start", "CONTAINER_HOST and `podman system connection list`"),
+                Kind::Finch => ("finch vm start", "`finch vm status`"),
+                Kind::Nerdctl => ("sudo systemctl start containerd", "CONTAINERD_ADDRESS"),
+            };
+            return Failure::Unreachable(
+                error(format!("no {name} engine answers"))
+                    .hint_with(format!("start it (`{start}`), check {check}, or set `engine = \"host\"`")),
+            );
+        }
+        Failure::Refused(error(format!("`{name} {verb}` failed with status {}", output.code)))
+    }
+}

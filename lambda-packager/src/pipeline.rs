@@ -1,0 +1,263 @@
+//! The one place that orders the stages.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use crate::artifact::{elf, include, limits, zip};
+use crate::builder::compile::Compiled;
+use crate::cache::fingerprint;
+use crate::cache::inputs::{self, Extras};
+use crate::cache::manifest::{self, Manifest, Run};
+use crate::cache::snapshot::{self, Scope, Snapshot, Taken};
+use crate::cache::verdict::{Reason, Verdict};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::event::{Event, Reporter, Stage};
+use crate::fs::{self, Sha, Staged};
+use crate::gate::{Gate, copies, judge, look};
+use crate::lock::Lock;
+use crate::outcome::{Built, Outcome, outcome};
+use crate::project::{Places, Project, Request};
+use crate::recovery;
+use crate::road::{self, Traveller};
+use crate::trust;
+use crate::workspace::Function;
+
+/// Packages a function: judges, and where there is nothing to reuse builds.
+///
+/// # Errors
+/// Whatever keeps the zip from being made; the last good zip and its record are then untouched.
+pub(crate) fn run(request: &Request, report: &mut Reporter) -> Result<Outcome> {
+    let project = report.stage(Stage::Inputs, |_| Project::find(request))?;
+    let function = project.function()?;
+    let config = &project.config;
+    let places = Places::of(&project, &function)?;
+    report.tell(&Event::Started {
+        function: &function.name,
+        mode: config.mode.to_string(),
+        target: config.target_arch.to_string(),
+        runtime: config.runtime.to_string(),
+    });
+    let lock = Lock::acquire(&places.folder.join(format!("{}.lock", config.mode)), |holder| {
+        let holder = holder.map_or("another run".to_string(), |holder| holder.to_string());
+        report.tell(&Event::Waiting { holder });
+    })?;
+    fs::remove_dead_temporaries(&places.folder);
+    let gate = report.stage(Stage::Inputs, |_| look(&project, &function, &places, lock.signed_at_ns()?))?;
+    let verdict = report.stage(Stage::Verdict, |_| judge(&gate, config));
+    open_log(&places, &verdict, report)?;
+    let reasons: &[Reason] = match &verdict {
+        Verdict::Hit => &[],
+        Verdict::Miss(reasons) => reasons,
+    };
+    report.tell(&Event::Judged { verdict: &verdict.to_string(), reasons });
+    let outcome = match (&verdict, gate) {
+        (Verdict::Hit, Gate { recorded: Ok(manifest), now, artifact_was_read, .. }) => {
+            reuse(&project, &places, manifest, now, artifact_was_read, report)?
+        }
+        (_, gate) => build(&project, &function, &places, gate, &verdict, report)?,
+    };
+    report.tell(&Event::Finished { outcome: &outcome });
+    Ok(outcome)
+}
+
+/// A miss begins a new log; a hit adds to the one of the build that it reuses.
+fn open_log(places: &Places, verdict: &Verdict, report: &mut Reporter) -> Result<()> {
+    let log = match verdict {
+        Verdict::Hit => fs::append(&places.log)?,
+        Verdict::Miss(_) => fs::create(&places.log)?,
+    };
+    report.also_log_to(log);
+    Ok(())
+}
+
+fn reuse(
+    project: &Project,
+    places: &Places,
+    mut manifest: Manifest,
+    now: Taken,
+    artifact_was_read: bool,
+    report: &mut Reporter,
+) -> Result<Outcome> {
+    let root = &project.workspace.root;
+    if now.worth_keeping || artifact_was_read {
+        // Same content under new stamps: remembered, so that the next gate need not read it again.
+        report.stage(Stage::Store, |_| {
+            manifest.artifact.checked_at_ns = now.snapshot.taken_at_ns;
+            manifest.artifact.copies = copies(places, root)?;
+            manifest.inputs = now.snapshot;
+            manifest.store(&places.manifest)
+        })?;
+    }
+    Ok(outcome(project, places, manifest, Verdict::Hit, None, report))
+}
+
+/// All that a build learns on its way.
+fn build(
+    project: &Project,
+    function: &Function,
+    places: &Places,
+    gate: Gate,
+    verdict: &Verdict,
+    report: &mut Reporter,
+) -> Result<Outcome> {
+    let Project { workspace, config, .. } = project;
+    let before = gate.recorded.as_ref().ok();
+    if let Some(output) = inputs::output(workspace, config) {
+        check_output(&output, config)?;
+        output.parent().iter().for_each(|folder| fs::remove_dead_temporaries(folder));
+    }
+    report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
+    let traveller = Traveller { workspace, config, before: before.map(|manifest| &manifest.road) };
+    let road = report.stage(Stage::Container, |report| road::choose(&traveller, report))?;
+    let none = Extras::default();
+    let known = before.map_or(&none, |manifest| &manifest.extras);
+    let trust = trust::trust(project, function, places, &gate, known)?;
+    let compiled = report.stage(Stage::Compile, |report| recovery::compile(&traveller, function, road, &trust, report));
+    let (road, compiled) = match compiled {
+        Ok(compiled) => compiled,
+        Err(error) => {
+            // What did compile need not be compiled again. The error is the news, whatever becomes of this.
+            if held_still(project, function, &gate, known).unwrap_or(false) {
+                let _ = trust::settle(places, &trust);
+            }
+            return Err(error);
+        }
+    };
+    let members = report.stage(Stage::Verify, |_| verify(&compiled, function, project))?;
+    let bytes = report.stage(Stage::Zip, |_| archive(&compiled, members, config))?;
+    let manifest = report.stage(Stage::Store, |report| {
+        let (inputs, extras, unsettled) = settle(project, function, &gate, &compiled)?;
+        if unsettled.is_empty() {
+            trust::settle(places, &trust)?;
+        }
+        let mtime = newest(&inputs);
+        // All are written before the first is replaced, and the user's own place is replaced first: what
+        // cannot be written leaves everything as it was.
+        let mut staged = vec![Staged::write(&places.bootstrap, &compiled.binary, 0o755, Some(mtime))?];
+        for zip in &places.zips {
+            staged.push(Staged::write(zip, &bytes, 0o644, Some(mtime))?);
+        }
+        for file in staged.into_iter().rev() {
+            file.commit()?;
+        }
+        let toolchain = road.toolchain.as_ref();
+        let ingredients = fingerprint::ingredients(config, &function.name, &function.package.name, toolchain);
+        let manifest = Manifest {
+            schema: manifest::SCHEMA,
+            packager: env!("CARGO_PKG_VERSION").into(),
+            function: function.name.clone(),
+            workspace: workspace.root.to_string_lossy().into_owned(),
+            fingerprint: fingerprint::digest(&ingredients, &inputs),
+            ingredients,
+            artifact: manifest::Artifact {
+                zip_sha256: Sha::of(&bytes),
+                zip_bytes: bytes.len() as u64,
+                bootstrap_sha256: Sha::of(&compiled.binary),
+                bootstrap_bytes: compiled.binary.len() as u64,
+                copies: copies(places, &workspace.root)?,
+                checked_at_ns: inputs.taken_at_ns,
+            },
+            changed_while_compiling: unsettled,
+            stages_ms: report
+                .stages()
+                .iter()
+                .map(|(stage, time)| (stage.name().to_string(), time.as_millis() as u64))
+                .collect(),
+            history: Manifest::history_with(
+                before,
+                Run {
+                    at_epoch_secs: SystemTime::now()
+                        .duration_since(SystemTime::UNIX_EPOCH)
+                        .map_or(0, |time| time.as_secs()),
+                    verdict: verdict.to_string(),
+                    elapsed_ms: report.started.elapsed().as_millis() as u64,
+                    zip_bytes: bytes.len() as u64,
+                },
+            ),
+            road: road.record.clone(),
+            extras,
+            inputs,
+        };
+        manifest.store(&places.manifest)?;
+        Ok::<_, Error>(manifest)
+    })?;
+    let built =
+        Built { road: road.record.to_string(), zip_bytes_before: before.map(|manifest| manifest.artifact.zip_bytes) };
+    Ok(outcome(project, places, manifest, verdict.clone(), Some(built), report))
+}
+
+/// A mistyped `output` must not cost a file: only a zip is replaced.
+fn check_output(output: &Path, config: &Config) -> Result<()> {
+    let is_named_zip = output.extension().is_some_and(|extension| extension == "zip");
+    let is_zip = || Ok::<bool, Error>(is_named_zip || fs::read_start(output, 2)? == b"PK");
+    match fs::stat(output)? {
+        Some(meta) if !meta.is_file() || !is_zip()? => Err(Error::config(format!(
+            "{}: {} exists and is no zip; it is left alone",
+            config.place_of("output"),
+            output.display()
+        ))
+        .hint_with("name another file, or remove that one yourself")),
+        _ => Ok(()),
+    }
+}
+
+/// Checks the binary, and gathers what goes into the zip beside it.
+fn verify(compiled: &Compiled, function: &Function, project: &Project) -> Result<Vec<zip::Member>> {
+    let Project { workspace, config, .. } = project;
+    let folder = function.package.folder();
+    let members = include::members(&config.include, folder, &workspace.root, &config.place_of("include"))?;
+    let brought: Vec<String> =
+        (members.iter()).map(|member| member.name.strip_prefix("lib/").unwrap_or(&member.name).to_string()).collect();
+    let expected = elf::Expectation {
+        arch: config.target_arch,
+        runtime: config.runtime,
+        brought: &brought,
+        linked_by: &function.package.linked_by,
+    };
+    elf::check(&compiled.binary, &expected)?;
+    Ok(members)
+}
+
+fn archive(compiled: &Compiled, mut members: Vec<zip::Member>, config: &Config) -> Result<Vec<u8>> {
+    let unzipped: usize = members.iter().map(|member| member.content.len()).sum();
+    members.push(zip::Member { name: "bootstrap".into(), executable: true, content: compiled.binary.clone() });
+    let bytes = zip::archive(members, zip::level(config.mode))?;
+    limits::check(bytes.len() as u64, (unzipped + compiled.binary.len()) as u64)?;
+    Ok(bytes)
+}
+
+/// Looks once more after the compile: the inputs that are recorded, those that only the compile
+/// could name, and which of them moved meanwhile.
+fn settle(
+    project: &Project,
+    function: &Function,
+    gate: &Gate,
+    compiled: &Compiled,
+) -> Result<(Snapshot, Extras, Vec<String>)> {
+    let Project { workspace, config, .. } = project;
+    let before = &gate.now.snapshot;
+    let extras = inputs::extras(&compiled.sources, &compiled.units, workspace, function, before);
+    let scope: Scope = inputs::scope(workspace, function, config, &extras)?;
+    // Dated by the first look: what was written since then is too young to be trusted.
+    let after = snapshot::take(&scope, &workspace.root, Some(before), before.taken_at_ns)?.snapshot;
+    let unsettled = after.moved_since(before, &scope);
+    Ok((after, extras, unsettled))
+}
+
+/// Whether no input moved since the gate looked, as far as they are known.
+fn held_still(project: &Project, function: &Function, gate: &Gate, known: &Extras) -> Result<bool> {
+    let Project { workspace, config, .. } = project;
+    let before = &gate.now.snapshot;
+    let scope = inputs::scope(workspace, function, config, known)?;
+    let after = snapshot::take(&scope, &workspace.root, Some(before), before.taken_at_ns)?.snapshot;
+    Ok(after.moved_since(before, &scope).is_empty())
+}
+
+/// The artifact is as old as its newest input, so that a cargo that watches both does not take the
+/// one for a change of the other.
+fn newest(inputs: &Snapshot) -> SystemTime {
+    let now = SystemTime::now();
+    let newest = inputs.present().map(|(_, entry)| entry.stamp.mtime_ns).max().unwrap_or(0);
+    fs::time_of(newest).min(now)
+}
