@@ -1,0 +1,41 @@
+# One line a target; what they do is in README.
+.PHONY: build dev container-start container-stop container-status test bench clean help
+.DEFAULT_GOAL := help
+
+LOG := target/lambda/lambda/build.log
+# Cargo keeps what a build script prints to itself: the end of its log says how the run went.
+LAST_RUN := if [ $(LOG) -nt target/started ]; then awk '/^cache-/ { t = "" } { t = t $$0 "\n" } END { printf "%s", t }' $(LOG); \
+	else echo "cache-hit: cargo saw nothing to do"; fi
+
+build: ## package the function: lambda-deployment.zip
+	@mkdir -p target && touch target/started
+	cargo build --release
+	@$(LAST_RUN)
+
+dev: ## the same, unoptimised and incremental: the fastest edit to zip
+	@mkdir -p target && touch target/started
+	LAMBDA_PACKAGER_MODE=dev cargo build --release
+	@$(LAST_RUN)
+
+container-start: ## start the builder container, making it where it is missing
+	@docker/dev-container.sh start
+
+container-stop: ## stop it; its caches are kept
+	@docker/dev-container.sh stop
+
+container-status: ## exit status 0 running, 3 stopped, 4 not_found
+	@docker/dev-container.sh status
+
+test: ## all tests; those with containers need docker and podman
+	@tests/run
+
+bench: ## measure the figures of docs/benchmarks.md, about 40 minutes
+	cargo bench --bench figures
+
+clean: ## remove everything that was built, and this project's container
+	@docker/lambda-packager clean --all
+	cargo clean
+	rm -f lambda-deployment.zip
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
