@@ -1,0 +1,133 @@
+//! The engine to measure with: one of the bench's own where that is possible, so that nothing of
+//! anybody else's is in the way or lost; else the machine's.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::measure::{Result, ask};
+
+pub struct Engine {
+    /// `DOCKER_HOST` of the bench's own engine, or why there is none.
+    own: Result<String>,
+    daemon: Option<Child>,
+    version: String,
+    label: String,
+}
+
+impl Engine {
+    pub fn start(folder: &Path, label: &str) -> Result<Self> {
+        let (own, daemon) = match start_own(folder) {
+            Ok((host, daemon)) => (Ok(host), Some(daemon)),
+            Err(why) => (Err(why), None),
+        };
+        let mut engine = Self { own: own.clone(), daemon, version: String::new(), label: label.into() };
+        let version = ["info", "--format", "{{.ServerVersion}} ({{.Driver}})"];
+        engine.version = ask(&mut engine.docker(&version)).map_err(|why| {
+            let own = own.as_ref().err().map_or("", String::as_str);
+            format!("no docker engine answers ({why}; {own}); install and start it (Debian: apt-get install docker.io)")
+        })?;
+        Ok(engine)
+    }
+
+    /// Takes note of the end of the bench's own engine, which the janitor brought about.
+    pub fn bury(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            let _ = daemon.wait();
+        }
+    }
+
+    pub fn describe(&self) -> String {
+        let whose = if self.own.is_ok() { "an engine of the bench's own" } else { "the machine's engine" };
+        format!("docker {}, {whose}", self.version)
+    }
+
+    /// Fails where others use this engine too: then nothing may be removed from it that is not ours.
+    pub fn must_be_own(&self) -> Result<()> {
+        self.own.as_ref().map(drop).map_err(|why| {
+            format!("it takes an engine of the bench's own, and {why}; run as root, with dockerd (Debian: apt-get install docker.io)")
+        })
+    }
+
+    pub fn apply_to(&self, command: &mut Command) {
+        if let Ok(host) = &self.own {
+            command.env("DOCKER_HOST", host);
+        }
+    }
+
+    pub fn docker(&self, args: &[&str]) -> Command {
+        self.client(Path::new("docker"), args)
+    }
+
+    /// As [`Self::docker`], by one of several clients.
+    pub fn client(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        self.apply_to(&mut command);
+        command.args(args);
+        command
+    }
+
+    /// Removes the containers that the bench made, and the dependencies that were kept from them.
+    pub fn remove_containers(&self) -> Result<()> {
+        let label = format!("label={}", self.label);
+        self.remove(&["ps", "--all", "--quiet", "--filter", &label], &["rm", "--force", "--volumes"])?;
+        self.remove(&["images", "--quiet", "--filter", &label, "lambda-packager-deps"], &["rmi", "--force"])
+    }
+
+    /// Removes the image of the borrowed toolchain.
+    pub fn remove_borrowed(&self) -> Result<()> {
+        self.must_be_own()?;
+        self.remove(&["images", "--quiet", "lambda-packager-borrowed"], &["rmi", "--force"])
+    }
+
+    fn remove(&self, list: &[&str], remove: &[&str]) -> Result<()> {
+        let found = ask(&mut self.docker(list))?;
+        let ids: Vec<&str> = found.lines().collect();
+        if ids.is_empty() { Ok(()) } else { ask(self.docker(remove).args(ids)).map(drop) }
+    }
+}
+
+/// A `dockerd` beside the machine's: no bridge, no rules of the firewall, everything below `folder`. It
+/// is ended by the janitor.
+fn start_own(folder: &Path) -> Result<(String, Child)> {
+    if fs::metadata("/proc/self").map_or(1, |meta| meta.uid()) != 0 {
+        return Err("only root can start an engine of the bench's own".into());
+    }
+    fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let at = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let host = format!("unix://{}", at("docker.sock"));
+    // The machine's settings are those of the machine's engine.
+    fs::write(folder.join("daemon.json"), "{}").map_err(|e| e.to_string())?;
+    let log = fs::File::create(folder.join("log")).map_err(|e| e.to_string())?;
+    let mut daemon = Command::new("dockerd")
+        .args(["--host", &host, "--data-root", &at("data"), "--exec-root", &at("exec"), "--pidfile", &at("pid")])
+        .args(["--config-file", &at("daemon.json"), "--bridge", "none", "--iptables=false"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .process_group(0)
+        .spawn()
+        .map_err(|e| format!("dockerd does not start: {e}"))?;
+    for _ in 0..150 {
+        std::thread::sleep(Duration::from_millis(200));
+        if let Ok(Some(status)) = daemon.try_wait() {
+            let said = fs::read_to_string(folder.join("log")).unwrap_or_default();
+            return Err(format!("dockerd ended with {status}: {}", said.lines().last().unwrap_or_default()));
+        }
+        if ask(Command::new("docker").args(["--host", &host, "version"])).is_ok() {
+            return Ok((host, daemon));
+        }
+    }
+    let _ = daemon.kill();
+    let _ = daemon.wait();
+    Err("dockerd does not answer within 30 s".into())
+}
+
+/// Every client on PATH: they differ in the builders that they have.
+pub fn clients() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join("docker")).filter(|program| program.is_file()).collect()
+}

@@ -1,0 +1,110 @@
+//! Measures the figures that this project promises, each as a ratio within one run, and writes them to
+//! `docs/benchmarks.md`. Whatever the figures are, it ends with 0: a machine's hour is no test.
+//!
+//!     cargo bench --bench figures -- [FIGURE...] [--rounds N] [--keep-base]
+//!
+//! Without a FIGURE all of them. Only then `docs/benchmarks.md` is written.
+
+mod compile;
+mod engine;
+mod figure;
+mod four_stage;
+mod gate;
+mod hit;
+mod lab;
+mod machine;
+mod measure;
+mod report;
+mod size;
+mod weight;
+
+use std::process::ExitCode;
+
+use figure::Row;
+use lab::Lab;
+use measure::Result;
+
+type Figure = (&'static str, fn(&Lab) -> Result<Vec<Row>>);
+
+const FIGURES: &[Figure] = &[
+    ("cold", compile::cold),
+    ("edit", compile::edited),
+    ("dev", compile::dev),
+    ("container", compile::container),
+    ("weight", weight::weight),
+    ("size", size::size),
+    ("hit", hit::hit),
+    ("unchanged", hit::unchanged),
+    ("gate", gate::gate),
+    ("fingerprint", gate::fingerprint),
+];
+
+/// What was asked for.
+struct Asked {
+    figures: Vec<&'static Figure>,
+    rounds: usize,
+    keep_base: bool,
+}
+
+fn main() -> ExitCode {
+    let asked = match parse(std::env::args().skip(1)) {
+        Ok(asked) => asked,
+        Err(why) => {
+            let names: Vec<_> = FIGURES.iter().map(|(name, _)| *name).collect();
+            eprintln!("{why}\nusage: cargo bench --bench figures -- [FIGURE...] [--rounds N] [--keep-base]");
+            eprintln!("figures: {}", names.join(", "));
+            return ExitCode::from(2);
+        }
+    };
+    let lab = match Lab::open(asked.rounds, asked.keep_base) {
+        Ok(lab) => lab,
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut rows = Vec::new();
+    for (name, measure) in &asked.figures {
+        eprintln!("measuring {name}");
+        match measure(&lab) {
+            Ok(found) => rows.extend(found),
+            Err(why) => rows.push(Row::not_measured(name, "", why)),
+        }
+    }
+    println!("\n{}", report::table(&rows));
+    if asked.figures.len() < FIGURES.len() {
+        println!("docs/benchmarks.md stays as it is: it takes all figures");
+        return ExitCode::SUCCESS;
+    }
+    let invocation = format!("cargo bench --bench figures -- --rounds {}", asked.rounds);
+    let document = report::document(&rows, &machine::facts(&lab), &invocation);
+    match lab::write(&lab::repository().join("docs/benchmarks.md"), document) {
+        Ok(()) => println!("written to docs/benchmarks.md"),
+        Err(why) => eprintln!("{why}"),
+    }
+    ExitCode::SUCCESS
+}
+
+fn parse(args: impl Iterator<Item = String>) -> Result<Asked> {
+    let mut asked = Asked { figures: Vec::new(), rounds: lab::ROUNDS, keep_base: false };
+    let mut args = args;
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            // Cargo says that to every bench.
+            "--bench" => {}
+            "--keep-base" => asked.keep_base = true,
+            "--rounds" => {
+                let rounds = args.next().and_then(|text| text.parse().ok()).filter(|rounds| *rounds > 0);
+                asked.rounds = rounds.ok_or("--rounds takes a number from 1")?;
+            }
+            name => match FIGURES.iter().find(|(known, _)| *known == name) {
+                Some(figure) => asked.figures.push(figure),
+                None => return Err(format!("there is no figure {name}")),
+            },
+        }
+    }
+    if asked.figures.is_empty() {
+        asked.figures = FIGURES.iter().collect();
+    }
+    Ok(asked)
+}

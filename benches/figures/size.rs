@@ -1,0 +1,62 @@
+//! The size of the zip, beside that of cargo-lambda's for the same function and the same profile.
+
+use std::fs;
+use std::path::Path;
+
+use crate::compile::again;
+use crate::figure::{Row, Sample, Unit};
+use crate::lab::{Lab, read, write};
+use crate::measure::{Result, Side, interleaved, run, shown};
+
+/// What cargo-lambda leaves alone where the manifest says it.
+const PROFILE: &str =
+    "\n[profile.release]\nstrip = \"symbols\"\nlto = false\ncodegen-units = 16\nopt-level = 3\npanic = \"unwind\"\n";
+const CARGO_LAMBDA: [&str; 6] = ["lambda", "build", "--release", "--package=lambda", "--output-format=zip", "--locked"];
+
+pub fn size(lab: &Lab) -> Result<Vec<Row>> {
+    let ours = with_profile(lab, "size-ours", PROFILE)?;
+    let package = lab.package(&ours, &[])?;
+    run(&mut again(&package), &lab.log())?;
+    let ours = bytes(&ours.join("lambda-deployment.zip"), shown(&package))?;
+
+    let same = "zip, against cargo-lambda's with the same profile (symbols stripped, no LTO, 16 units, unwinding)";
+    let by_default = "for comparison: zip, against cargo-lambda's with its own (thin LTO, 1 unit, aborting)";
+    let why = |why: String| format!("{why}; it takes cargo-lambda and zig (pip install cargo-lambda ziglang)");
+    let mut rows = Vec::new();
+    for (what, folder, profile, bound) in
+        [(same, "size-cargo-lambda", PROFILE, Some(1.0)), (by_default, "size-cargo-lambda-default", "", None)]
+    {
+        let theirs = with_profile(lab, folder, profile)?;
+        let command = lab.cargo(&theirs, &CARGO_LAMBDA);
+        let built = run(&mut again(&command), &lab.log())
+            .and_then(|()| bytes(&theirs.join("target/lambda/lambda/bootstrap.zip"), shown(&command)));
+        rows.push(match &built {
+            Ok(theirs) => Row::ratio("size", what, &ours, theirs, bound),
+            Err(error) => Row::not_measured("size", what, why(error.clone())),
+        });
+        if built.is_ok() && bound.is_some() {
+            let samples = interleaved(lab.rounds(5), &lab.log(), vec![Side::new(|| again(&command))])?;
+            rows.push(Row::reference("size", "for comparison: cargo-lambda with nothing to do", &samples[0]));
+        }
+    }
+    Ok(rows)
+}
+
+/// A copy of the repository with that profile.
+fn with_profile(lab: &Lab, name: &str, profile: &str) -> Result<std::path::PathBuf> {
+    let folder = lab.copy(name)?;
+    let manifest = folder.join("Cargo.toml");
+    let text = read(&manifest)?;
+    if text.contains("\n[profile.release]\n") {
+        return Err(
+            "Cargo.toml has a [profile.release] by now: compare with that one, in benches/figures/size.rs".into()
+        );
+    }
+    write(&manifest, text + profile)?;
+    Ok(folder)
+}
+
+fn bytes(zip: &Path, command: String) -> Result<Sample> {
+    let meta = fs::metadata(zip).map_err(|e| format!("{}: {e}", zip.display()))?;
+    Ok(Sample::new(command, Unit::Bytes, vec![meta.len() as f64]))
+}
