@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::cache::fingerprint::{self, Ingredients};
 use crate::cache::inputs::{self, Extras};
 use crate::cache::manifest::{Manifest, Problem};
-use crate::cache::snapshot::{self, Change, Taken};
+use crate::cache::snapshot::Change;
+use crate::cache::survey::{self, Taken};
 use crate::cache::verdict::{self, ArtifactState, Present, Verdict};
 use crate::config::Config;
 use crate::error::Result;
@@ -48,7 +49,7 @@ pub(crate) fn look(project: &Project, function: &Function, places: &Places, now_
     let extras = manifest.map_or_else(Extras::default, |manifest| manifest.extras.clone());
     let scope = inputs::scope(workspace, function, config, &extras)?;
     let before = manifest.map(|manifest| &manifest.inputs);
-    let now = snapshot::take(&scope, &workspace.root, before, now_ns)?;
+    let now = survey::take(&scope, &workspace.root, before, now_ns)?;
     let changes = before.map_or_else(Vec::new, |before| now.snapshot.changes_since(before));
     let lent = match manifest {
         Some(manifest) if manifest.road.host_toolchain => Some(Toolchain::discover(workspace, config.target_arch)?),

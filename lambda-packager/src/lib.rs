@@ -6,7 +6,7 @@
 //! # One build, in this order
 //!
 //! `build.rs` → `build_script` → `workspace` (what cargo knows) → `config` (the settings) → `lock` →
-//! `cache::inputs` and `cache::snapshot` (the files) → `cache::fingerprint` → `cache::verdict` (a hit
+//! `cache::inputs` and `cache::survey` (the files) → `cache::fingerprint` → `cache::verdict` (a hit
 //! ends here) → `recovery` → `road` (`engine`, `builder::image`, `builder::container`; or the host) →
 //! `builder::compile` → `artifact::elf` → `artifact::zip` → `cache::manifest` (stored last, so that a
 //! crash is a miss) → `event` (what people, programs and cargo are told).

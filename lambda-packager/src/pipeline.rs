@@ -8,7 +8,8 @@ use crate::builder::compile::Compiled;
 use crate::cache::fingerprint;
 use crate::cache::inputs::{self, Extras};
 use crate::cache::manifest::{self, Manifest, Run};
-use crate::cache::snapshot::{self, Scope, Snapshot, Taken};
+use crate::cache::snapshot::Snapshot;
+use crate::cache::survey::{self, Scope, Taken};
 use crate::cache::verdict::{Reason, Verdict};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -240,7 +241,7 @@ fn settle(
     let extras = inputs::extras(&compiled.sources, &compiled.units, workspace, function, before);
     let scope: Scope = inputs::scope(workspace, function, config, &extras)?;
     // Dated by the first look: what was written since then is too young to be trusted.
-    let after = snapshot::take(&scope, &workspace.root, Some(before), before.taken_at_ns)?.snapshot;
+    let after = survey::take(&scope, &workspace.root, Some(before), before.taken_at_ns)?.snapshot;
     let unsettled = after.moved_since(before, &scope);
     Ok((after, extras, unsettled))
 }
@@ -250,7 +251,7 @@ fn held_still(project: &Project, function: &Function, gate: &Gate, known: &Extra
     let Project { workspace, config, .. } = project;
     let before = &gate.now.snapshot;
     let scope = inputs::scope(workspace, function, config, known)?;
-    let after = snapshot::take(&scope, &workspace.root, Some(before), before.taken_at_ns)?.snapshot;
+    let after = survey::take(&scope, &workspace.root, Some(before), before.taken_at_ns)?.snapshot;
     Ok(after.moved_since(before, &scope).is_empty())
 }
 

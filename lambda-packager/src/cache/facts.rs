@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::{self, Scope, Snapshot};
+use super::snapshot::Snapshot;
+use super::survey::{self, Scope};
 use super::unchanged;
 use crate::config::env;
 use crate::error::{Error, Result};
@@ -59,7 +60,7 @@ impl<T: Serialize + DeserializeOwned> Facts<T> {
         // Stamps move without content: a compiler that gained a hard link, a file as young as this record.
         // Kept under its new stamps, it is not read again by every run from here on.
         let clock = path.parent().and_then(|folder| fs::clock_in(folder).ok());
-        let now = snapshot::take(&scope, base, Some(&facts.guards), clock.unwrap_or_default())?;
+        let now = survey::take(&scope, base, Some(&facts.guards), clock.unwrap_or_default())?;
         if !now.snapshot.changes_since(&facts.guards).is_empty() {
             return Ok(None);
         }
@@ -121,7 +122,7 @@ impl<T: Serialize + DeserializeOwned> Learned<T> {
         fs::create_dirs(folder)?;
         let now = fs::clock_in(folder)?;
         let files = self.guard.files.iter().chain(&self.guard.folders).cloned().collect();
-        Ok(snapshot::take(&Scope { files, ..Scope::default() }, &self.base, None, now)?.snapshot)
+        Ok(survey::take(&Scope { files, ..Scope::default() }, &self.base, None, now)?.snapshot)
     }
 
     fn store(self, guards: Snapshot) -> Result<T> {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::listing::{Rule, Tree};
-use super::snapshot::{RULE, Scope, Snapshot};
+use super::snapshot::{RULE, Snapshot};
+use super::survey::Scope;
 use crate::config::Config;
 use crate::error::Result;
 use crate::fs;

@@ -7,5 +7,6 @@ pub(crate) mod listing;
 pub(crate) mod manifest;
 pub(crate) mod snapshot;
 mod spread;
+pub(crate) mod survey;
 mod unchanged;
 pub(crate) mod verdict;

@@ -1,14 +1,15 @@
 //! The first half of the gate: whether all that was recorded still looks as it did. It only compares
 //! stamps, makes nothing for a file, and ends at the first difference; what that is says the second
-//! half, `snapshot`.
+//! half, `survey`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::snapshot::{self, Entry, FolderRecord, Kind, Scope, Snapshot};
+use super::snapshot::{Entry, FolderRecord, Kind, Snapshot};
 use super::spread;
+use super::survey::{self, Scope};
 use crate::error::Result;
 use crate::fs::{self, Stamp};
 
@@ -66,7 +67,7 @@ fn piece_holds(piece: &Piece, base: &Path, trusted_before_ns: i64) -> Result<boo
         path.extend_from_slice(entry.name.as_bytes());
         // A file outside of the base may be named by its absolute path.
         let path = if entry.name.starts_with('/') { entry.name.as_bytes() } else { &path };
-        if snapshot::seen(Path::new(OsStr::from_bytes(path)))? != (entry.kind, entry.stamp) {
+        if survey::seen(Path::new(OsStr::from_bytes(path)))? != (entry.kind, entry.stamp) {
             return Ok(false);
         }
         let unread = matches!(entry.kind, Kind::Absent | Kind::Other);
@@ -103,7 +104,7 @@ mod tests {
             files: vec![alone.to_string_lossy().into_owned(), "beside".into()],
             excluded: Vec::new(),
         };
-        let look = || snapshot::take(&scope, base, None, later(base)).unwrap().snapshot;
+        let look = || survey::take(&scope, base, None, later(base)).unwrap().snapshot;
         let recorded = look();
         assert!(holds(&scope, base, &recorded).unwrap());
         let too_young = Snapshot { taken_at_ns: fs::clock_in(base).unwrap() - 1_000_000_000, ..recorded.clone() };
