@@ -5,13 +5,13 @@ use std::path::Path;
 
 use crate::cache::fingerprint::{self, Ingredients};
 use crate::cache::inputs::{self, Extras};
-use crate::cache::manifest::{Manifest, Problem};
+use crate::cache::manifest::{Artifact, Manifest, Problem};
 use crate::cache::snapshot::Change;
 use crate::cache::survey::{self, Taken};
 use crate::cache::verdict::{self, ArtifactState, Present, Verdict};
 use crate::config::Config;
 use crate::error::Result;
-use crate::fs::{self, Sha, Stamp};
+use crate::fs::{self, Stamp};
 #[cfg(feature = "cli")]
 use crate::lock::Lock;
 #[cfg(feature = "cli")]
@@ -61,14 +61,7 @@ pub(crate) fn look(project: &Project, function: &Function, places: &Places, now_
     for path in places.artifact() {
         let name = relative(path, &workspace.root);
         let state = match manifest {
-            Some(manifest) if *path == places.bootstrap => {
-                let is = (manifest.artifact.bootstrap_bytes, manifest.artifact.bootstrap_sha256);
-                state_of(path, &name, is, manifest, &mut artifact_was_read)?
-            }
-            Some(manifest) => {
-                let is = (manifest.artifact.zip_bytes, manifest.artifact.zip_sha256);
-                state_of(path, &name, is, manifest, &mut artifact_was_read)?
-            }
+            Some(manifest) => state_of(path, &name, &manifest.artifact, &mut artifact_was_read)?,
             None => ArtifactState::Missing,
         };
         artifact.push((name, state));
@@ -76,24 +69,17 @@ pub(crate) fn look(project: &Project, function: &Function, places: &Places, now_
     Ok(Gate { recorded, now, changes, ingredients, artifact, artifact_was_read })
 }
 
-fn state_of(
-    path: &Path,
-    name: &str,
-    (bytes, sha): (u64, Sha),
-    manifest: &Manifest,
-    was_read: &mut bool,
-) -> Result<ArtifactState> {
+fn state_of(path: &Path, name: &str, recorded: &Artifact, was_read: &mut bool) -> Result<ArtifactState> {
     let Some(meta) = fs::lstat(path)?.filter(std::fs::Metadata::is_file) else {
         return Ok(ArtifactState::Missing);
     };
     let stamp = Stamp::of(&meta);
-    let artifact = &manifest.artifact;
-    if artifact.copies.get(name) == Some(&stamp) && stamp.is_older_than(artifact.checked_at_ns) {
+    if recorded.copies.get(name) == Some(&stamp) && stamp.is_older_than(recorded.checked_at_ns) {
         return Ok(ArtifactState::Intact);
     }
     *was_read = true;
-    let intact = stamp.size_bytes == bytes && fs::sha_of_file(path)? == sha;
-    Ok(if intact { ArtifactState::Intact } else { ArtifactState::Modified })
+    let is = fs::sha_of_file(path)?;
+    Ok(if is == recorded.sha_of(name) { ArtifactState::Intact } else { ArtifactState::Modified(is) })
 }
 
 pub(crate) fn judge(gate: &Gate, config: &Config) -> Verdict {

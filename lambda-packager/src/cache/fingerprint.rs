@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::snapshot::{Kind, Snapshot};
+use super::snapshot::Snapshot;
 use crate::config::{Config, env};
 use crate::fs::Sha;
 use crate::toolchain::Toolchain;
@@ -68,16 +68,7 @@ pub(crate) fn digest(ingredients: &Ingredients, inputs: &Snapshot) -> Sha {
     for (path, entry) in inputs.present() {
         // Where on the machine a file outside the workspace lies says nothing of the build.
         let path = if path.starts_with('/') { path.rsplit('/').next().unwrap_or_default() } else { &path };
-        let kind = match entry.kind {
-            Kind::File => "file",
-            Kind::Executable => "exec",
-            Kind::Link => "link",
-            Kind::FolderLink => "folder-link",
-            Kind::Names => "names",
-            Kind::Other => "other",
-            Kind::Absent => "absent",
-        };
-        text.push_str(&format!("{path}\0{kind} {}\n", entry.sha));
+        text.push_str(&format!("{path}\0{}\n", entry.state()));
     }
     Sha::of(text.as_bytes())
 }

@@ -121,6 +121,18 @@ pub(crate) struct Artifact {
     pub checked_at_ns: i64,
 }
 
+impl Artifact {
+    /// The digest of the file of the artifact that is named so.
+    pub fn sha_of(&self, path: &str) -> Sha {
+        if is_bootstrap(path) { self.bootstrap_sha256 } else { self.zip_sha256 }
+    }
+}
+
+/// Whether this file of an artifact is the bootstrap, and no copy of the zip.
+pub(super) fn is_bootstrap(path: &str) -> bool {
+    path.ends_with("/bootstrap")
+}
+
 /// A build in the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Run {

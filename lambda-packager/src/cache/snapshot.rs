@@ -72,6 +72,27 @@ pub(crate) enum Kind {
     Absent,
 }
 
+impl Kind {
+    /// What a fingerprint and a verdict call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Executable => "exec",
+            Self::Link => "link",
+            Self::FolderLink => "folder-link",
+            Self::Names => "names",
+            Self::Other => "other",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+impl Entry {
+    pub fn state(&self) -> State {
+        State { kind: self.kind, sha: self.sha }
+    }
+}
+
 /// An entry on one line of JSON: name, kind, size, mtime, ctime, inode, digest.
 type Row = (String, Kind, u64, i64, i64, u64, Sha);
 
@@ -95,8 +116,23 @@ pub(crate) struct Change {
     /// Relative to the base.
     pub path: String,
     pub what: What,
-    pub before: Option<Sha>,
-    pub after: Option<Sha>,
+    /// None where there was nothing.
+    pub before: Option<State>,
+    /// None where there is nothing any more.
+    pub after: Option<State>,
+}
+
+/// What an input is, as far as the zip's bytes can depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct State {
+    pub kind: Kind,
+    pub sha: Sha,
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.kind.name(), self.sha)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,12 +215,13 @@ impl Snapshot {
                 Some(before) if before.kind != after.kind => What::Mode,
                 Some(_) => continue,
             };
-            let before = old.get(path).map(|entry| entry.sha);
-            changes.push(Change { path: path.clone(), what, before, after: Some(after.sha) });
+            let before = old.get(path).map(|entry| entry.state());
+            changes.push(Change { path: path.clone(), what, before, after: Some(after.state()) });
         }
         for (path, before) in &old {
             if !new.contains_key(path) {
-                changes.push(Change { path: path.clone(), what: What::Removed, before: Some(before.sha), after: None });
+                let before = Some(before.state());
+                changes.push(Change { path: path.clone(), what: What::Removed, before, after: None });
             }
         }
         changes

@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 
+mod words;
+
 use super::fingerprint::Ingredients;
-use super::manifest::{Manifest, Problem};
-use super::snapshot::{Change, What};
+use super::manifest::{Manifest, Problem, is_bootstrap};
+use super::snapshot::{Change, State, What};
+use crate::fs::Sha;
 
 /// The judgement of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,21 +36,33 @@ pub enum Reason {
     ZipMissing {
         /// Its path, relative to the workspace.
         path: String,
+        /// SHA-256 of the one that was packaged.
+        old: String,
     },
     /// The zip is not the one that was packaged.
     ZipModified {
         /// Its path, relative to the workspace.
         path: String,
+        /// SHA-256 of the one that was packaged.
+        old: String,
+        /// SHA-256 of the one that is there.
+        new: String,
     },
     /// The bootstrap beside the zip is gone.
     BootstrapMissing {
         /// Its path, relative to the workspace.
         path: String,
+        /// SHA-256 of the one that was packaged.
+        old: String,
     },
     /// The bootstrap beside the zip is not the one in it.
     BootstrapModified {
         /// Its path, relative to the workspace.
         path: String,
+        /// SHA-256 of the one that was packaged.
+        old: String,
+        /// SHA-256 of the one that is there.
+        new: String,
     },
     /// A setting, a toolchain or a passed variable differs.
     Setting {
@@ -62,23 +77,33 @@ pub enum Reason {
     Changed {
         /// Relative to the workspace.
         path: String,
-        /// SHA-256 before and after.
-        digests: [String; 2],
+        /// Kind and SHA-256 in the last build.
+        old: String,
+        /// Kind and SHA-256 now.
+        new: String,
     },
     /// An input is new.
     Added {
         /// Relative to the workspace.
         path: String,
+        /// Kind and SHA-256 now.
+        new: String,
     },
     /// An input is gone.
     Removed {
         /// Relative to the workspace.
         path: String,
+        /// Kind and SHA-256 in the last build.
+        old: String,
     },
     /// An input may now be executed, or no longer.
     ModeChanged {
         /// Relative to the workspace.
         path: String,
+        /// Kind and SHA-256 in the last build.
+        old: String,
+        /// Kind and SHA-256 now.
+        new: String,
     },
     /// An input changed while the last build was reading it.
     ChangedWhileCompiling {
@@ -92,7 +117,8 @@ pub enum Reason {
 pub(crate) enum ArtifactState {
     Intact,
     Missing,
-    Modified,
+    /// What it is instead.
+    Modified(Sha),
 }
 
 /// What the judge is told of the present.
@@ -133,24 +159,31 @@ fn differences(manifest: &Manifest, present: &Present) -> Vec<Reason> {
     }
     for change in present.changes {
         let path = change.path.clone();
-        let digest = |sha: Option<crate::fs::Sha>| sha.map_or(String::new(), |sha| sha.to_string());
+        let told = |state: &Option<State>| state.map_or(String::new(), |state| state.to_string());
+        let (old, new) = (told(&change.before), told(&change.after));
         reasons.push(match change.what {
-            What::Added => Reason::Added { path },
-            What::Removed => Reason::Removed { path },
-            What::Mode => Reason::ModeChanged { path },
-            What::Content => Reason::Changed { path, digests: [digest(change.before), digest(change.after)] },
+            What::Added => Reason::Added { path, new },
+            What::Removed => Reason::Removed { path, old },
+            What::Mode => Reason::ModeChanged { path, old, new },
+            What::Content => Reason::Changed { path, old, new },
         });
     }
     let unsettled = manifest.changed_while_compiling.iter().cloned();
     reasons.extend(unsettled.map(|path| Reason::ChangedWhileCompiling { path }));
     for (path, state) in present.artifact {
-        let (path, is_bootstrap) = (path.clone(), path.ends_with("/bootstrap"));
+        let (path, old) = (path.clone(), manifest.artifact.sha_of(path).to_string());
+        let is_bootstrap = is_bootstrap(&path);
         reasons.extend(match state {
             ArtifactState::Intact => None,
-            ArtifactState::Missing if is_bootstrap => Some(Reason::BootstrapMissing { path }),
-            ArtifactState::Missing => Some(Reason::ZipMissing { path }),
-            ArtifactState::Modified if is_bootstrap => Some(Reason::BootstrapModified { path }),
-            ArtifactState::Modified => Some(Reason::ZipModified { path }),
+            ArtifactState::Missing if is_bootstrap => Some(Reason::BootstrapMissing { path, old }),
+            ArtifactState::Missing => Some(Reason::ZipMissing { path, old }),
+            ArtifactState::Modified(sha) => {
+                let new = sha.to_string();
+                Some(match is_bootstrap {
+                    true => Reason::BootstrapModified { path, old, new },
+                    false => Reason::ZipModified { path, old, new },
+                })
+            }
         });
     }
     reasons
@@ -186,91 +219,179 @@ fn rank(reason: &Reason) -> u8 {
 fn path_of(reason: &Reason) -> Option<&str> {
     match reason {
         Reason::Changed { path, .. }
-        | Reason::Added { path }
-        | Reason::Removed { path }
-        | Reason::ModeChanged { path }
+        | Reason::Added { path, .. }
+        | Reason::Removed { path, .. }
+        | Reason::ModeChanged { path, .. }
         | Reason::ChangedWhileCompiling { path }
-        | Reason::ZipMissing { path }
-        | Reason::ZipModified { path }
-        | Reason::BootstrapMissing { path }
-        | Reason::BootstrapModified { path } => Some(path),
+        | Reason::ZipMissing { path, .. }
+        | Reason::ZipModified { path, .. }
+        | Reason::BootstrapMissing { path, .. }
+        | Reason::BootstrapModified { path, .. } => Some(path),
         _ => None,
     }
 }
 
-impl std::fmt::Display for Reason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Forced => f.write_str("forced"),
-            Self::FirstBuild => f.write_str("first build"),
-            Self::Manifest { problem } => write!(f, "{problem}"),
-            Self::ZipMissing { path } => write!(f, "zip missing ({path})"),
-            Self::ZipModified { path } => write!(f, "zip modified ({path})"),
-            Self::BootstrapMissing { path } => write!(f, "bootstrap missing ({path})"),
-            Self::BootstrapModified { path } => write!(f, "bootstrap modified ({path})"),
-            Self::Setting { name, old, new } if name.starts_with("variable ") => {
-                let state = |value: &str| if value == "unset" { "unset" } else { "set" };
-                match (old.is_empty(), new.is_empty()) {
-                    (true, _) => write!(f, "{name} passed"),
-                    (_, true) => write!(f, "{name} no longer passed"),
-                    _ if state(old) == state(new) => write!(f, "{name} changed"),
-                    _ => write!(f, "{name} {} -> {}", state(old), state(new)),
-                }
-            }
-            Self::Setting { name, old, new } => {
-                let shown = |value: &str| if value.is_empty() { "none".to_string() } else { value.to_string() };
-                write!(f, "{name} {} -> {}", shown(old), shown(new))
-            }
-            Self::Changed { path, .. } => write!(f, "changed {path}"),
-            Self::Added { path } => write!(f, "added {path}"),
-            Self::Removed { path } => write!(f, "removed {path}"),
-            Self::ModeChanged { path } => write!(f, "permissions of {path}"),
-            Self::ChangedWhileCompiling { path } => write!(f, "{path} changed while it was compiled"),
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::super::manifest::{Artifact, Road, SCHEMA};
+    use super::super::snapshot::{Kind, Snapshot};
+    use super::*;
 
-#[cfg(feature = "cli")]
-impl Verdict {
-    /// The verdict as lines; with `all`, a line for each reason with its old and new value.
-    pub(crate) fn lines(&self, all: bool) -> Vec<String> {
-        let mut lines = vec![self.to_string()];
-        if let (Self::Miss(reasons), true) = (self, all) {
-            lines.extend(reasons.iter().map(|reason| match reason {
-                Reason::Changed { digests: [old, new], .. } => format!("  {reason}: sha256 {old} -> {new}"),
-                reason => format!("  {reason}"),
-            }));
-        }
-        lines
+    fn sha(text: &str) -> Sha {
+        Sha::of(text.as_bytes())
     }
 
-    /// The verdict and every reason as one line of JSON.
-    pub(crate) fn to_json(&self) -> String {
-        let reasons: &[Reason] = match self {
-            Self::Hit => &[],
-            Self::Miss(reasons) => reasons,
+    fn ingredients(pairs: &[(&str, &str)]) -> Ingredients {
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    fn recorded(pairs: &[(&str, &str)]) -> Manifest {
+        Manifest {
+            schema: SCHEMA,
+            packager: String::new(),
+            function: "f".into(),
+            workspace: "/w".into(),
+            fingerprint: sha(""),
+            ingredients: ingredients(pairs),
+            road: Road {
+                engine: String::new(),
+                engine_version: String::new(),
+                container: String::new(),
+                base: String::new(),
+                image_id: String::new(),
+                host_toolchain: false,
+                hermetic: true,
+                fallback: String::new(),
+            },
+            artifact: Artifact {
+                zip_sha256: sha("zip"),
+                zip_bytes: 3,
+                bootstrap_sha256: sha("bootstrap"),
+                bootstrap_bytes: 9,
+                copies: Default::default(),
+                checked_at_ns: 0,
+            },
+            changed_while_compiling: Vec::new(),
+            stages_ms: Default::default(),
+            history: Vec::new(),
+            extras: Default::default(),
+            inputs: Snapshot::default(),
+        }
+    }
+
+    fn file(text: &str) -> Option<State> {
+        Some(State { kind: Kind::File, sha: sha(text) })
+    }
+
+    fn change(path: &str, what: What, before: Option<State>, after: Option<State>) -> Change {
+        Change { path: path.into(), what, before, after }
+    }
+
+    const NOTHING: Present = Present { ingredients: &Ingredients::new(), changes: &[], artifact: &[], forced: false };
+
+    #[test]
+    fn nothing_different_is_a_hit_and_every_single_difference_is_a_miss_that_names_it() {
+        let manifest = || Ok(recorded(&[]));
+        assert_eq!(judge(&manifest(), &NOTHING), Verdict::Hit);
+        let told = |recorded: &Result<Manifest, Problem>, present: &Present| judge(recorded, present).to_string();
+        assert_eq!(told(&manifest(), &Present { forced: true, ..NOTHING }), "cache-miss: forced");
+        assert_eq!(told(&Err(Problem::Absent), &NOTHING), "cache-miss: first build");
+        let newer = Err(Problem::Newer { schema: 9 });
+        assert_eq!(told(&newer, &NOTHING), "cache-miss: manifest of a newer lambda-packager (schema 9)");
+        let by_changes = [
+            (change("a", What::Content, file("1"), file("2")), "changed a"),
+            (change("a", What::Added, None, file("2")), "added a"),
+            (change("a", What::Removed, file("1"), None), "removed a"),
+            (change("a", What::Mode, file("1"), file("1")), "permissions of a"),
+        ];
+        for (change, why) in by_changes {
+            let present = Present { changes: &[change], ..NOTHING };
+            assert_eq!(told(&manifest(), &present), format!("cache-miss: {why}"));
+        }
+        let by_artifact = [
+            ("f/x.zip", ArtifactState::Missing, "zip missing (f/x.zip)"),
+            ("f/x.zip", ArtifactState::Modified(sha("other")), "zip modified (f/x.zip)"),
+            ("f/bootstrap", ArtifactState::Missing, "bootstrap missing (f/bootstrap)"),
+            ("f/bootstrap", ArtifactState::Modified(sha("other")), "bootstrap modified (f/bootstrap)"),
+        ];
+        for (path, state, why) in by_artifact {
+            let present = Present { artifact: &[(path.into(), state)], ..NOTHING };
+            assert_eq!(told(&manifest(), &present), format!("cache-miss: {why}"));
+        }
+        let unsettled = Manifest { changed_while_compiling: vec!["a".into()], ..recorded(&[]) };
+        assert_eq!(told(&Ok(unsettled), &NOTHING), "cache-miss: a changed while it was compiled");
+    }
+
+    #[test]
+    fn a_setting_shows_its_values_and_a_variable_only_whether_it_is_set() {
+        let verdict = |name: &str, old: &str, new: &str| {
+            let some =
+                |value: &str| if value.is_empty() { Vec::new() } else { vec![(name.to_string(), value.to_string())] };
+            let manifest = Manifest { ingredients: some(old).into_iter().collect(), ..recorded(&[]) };
+            let now: Ingredients = some(new).into_iter().collect();
+            judge(&Ok(manifest), &Present { ingredients: &now, ..NOTHING }).to_string()
         };
-        serde_json::json!({"v": 1, "event": "verdict", "verdict": self.to_string(), "hit": reasons.is_empty(), "reasons": reasons}).to_string()
+        assert_eq!(verdict("profile", "release", "dev"), "cache-miss: profile release -> dev");
+        assert_eq!(verdict("features", "", "a"), "cache-miss: features none -> a");
+        assert_eq!(verdict("variable X", "abc", "def"), "cache-miss: variable X changed");
+        assert_eq!(verdict("variable X", "unset", "def"), "cache-miss: variable X unset -> set");
+        assert_eq!(verdict("variable X", "", "def"), "cache-miss: variable X passed");
+        assert_eq!(verdict("variable X", "def", ""), "cache-miss: variable X no longer passed");
     }
-}
 
-impl std::fmt::Display for Verdict {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Hit => f.write_str("cache-hit"),
-            Self::Miss(reasons) => {
-                f.write_str("cache-miss: ")?;
-                if let Some(first) = reasons.first() {
-                    write!(f, "{first}")?;
-                }
-                // The mode and its profile are one decision.
-                let is_mode = |reason: &&Reason| matches!(reason, Reason::Setting { name, .. } if name == "mode");
-                let rest = reasons.iter().skip(1).filter(|reason| !is_mode(reason)).count();
-                if rest > 0 {
-                    write!(f, " (+{rest} more)")?;
-                }
-                Ok(())
-            }
-        }
+    #[test]
+    fn the_most_telling_reason_comes_first_and_the_rest_is_counted() {
+        let manifest = recorded(&[("mode", "release"), ("profile", "release"), ("features", "a")]);
+        let now = ingredients(&[("mode", "dev"), ("profile", "dev"), ("features", "b")]);
+        let changes = [
+            change("z", What::Removed, file("1"), None),
+            change("src/main.rs", What::Content, file("1"), file("2")),
+            change("b/Cargo.toml", What::Content, file("1"), file("2")),
+            change("Cargo.lock", What::Content, file("1"), file("2")),
+        ];
+        let artifact = [("f/x.zip".to_string(), ArtifactState::Missing)];
+        let order = |present: &Present| match judge(&Ok(manifest.clone()), present) {
+            Verdict::Hit => Vec::new(),
+            Verdict::Miss(reasons) => reasons.iter().map(Reason::to_string).collect(),
+        };
+        let present = Present { ingredients: &now, changes: &changes, artifact: &artifact, forced: true };
+        let expected = [
+            "forced",
+            "profile release -> dev",
+            "features a -> b",
+            "mode release -> dev",
+            "changed Cargo.lock",
+            "changed b/Cargo.toml",
+            "changed src/main.rs",
+            "removed z",
+            "zip missing (f/x.zip)",
+        ];
+        assert_eq!(order(&present), expected);
+        // The mode and its profile count as one.
+        let verdict = judge(&Ok(manifest.clone()), &Present { ingredients: &now, ..NOTHING });
+        assert_eq!(verdict.to_string(), "cache-miss: profile release -> dev (+1 more)");
+    }
+
+    #[test]
+    #[cfg(feature = "cli")]
+    fn all_differences_have_their_old_and_new_values() {
+        let changes = [
+            change("a", What::Content, file("1"), file("2")),
+            change("b", What::Added, None, file("2")),
+            change("c", What::Mode, file("1"), Some(State { kind: Kind::Executable, sha: sha("1") })),
+        ];
+        let artifact = [("f/x.zip".to_string(), ArtifactState::Modified(sha("other")))];
+        let now = ingredients(&[("variable X", "1234")]);
+        let present = Present { ingredients: &now, changes: &changes, artifact: &artifact, forced: false };
+        let lines = judge(&Ok(recorded(&[])), &present).lines(true);
+        let expected = [
+            "cache-miss: variable X passed (+4 more)".to_string(),
+            "  variable X passed: none -> 1234".to_string(),
+            format!("  changed a: file {} -> file {}", sha("1"), sha("2")),
+            format!("  added b: none -> file {}", sha("2")),
+            format!("  permissions of c: file {0} -> exec {0}", sha("1")),
+            format!("  zip modified (f/x.zip): {} -> {}", sha("zip"), sha("other")),
+        ];
+        assert_eq!(lines, expected);
     }
 }
