@@ -14,8 +14,15 @@ fn kill(signal: &str, whom: &str) {
 /// Waits until nothing of a compile runs in the container; bounded.
 fn until_idle(engine: Engine, container: &str) {
     wait_until("the compile inside ends", || {
-        let table = engine.ask(&["top", container]);
-        !table.contains("cargo build") && !table.contains("build-script") && !table.contains("rustc")
+        let compiling = ["cargo build", "build-script", "rustc"];
+        !engine.processes(container).iter().any(|line| compiling.iter().any(|part| line.contains(part)))
+    });
+}
+
+/// Waits until the build script runs, which waits itself.
+fn until_held(engine: Engine, container: &str) {
+    wait_until("the compile is held", || {
+        engine.processes(container).iter().any(|line| line.contains("build-script-build"))
     });
 }
 
@@ -63,7 +70,7 @@ fn interrupted_in_words(gated: &mut Gated) {
     gated.hold();
     let running = Running::start(&mut gated.command());
     let container = gated.container();
-    wait_until("the compile is held", || gated.ask(&["top", &container]).contains("build-script-build"));
+    until_held(gated.engine, &container);
     running.signal("INT");
     let ended = running.end();
     assert_eq!(ended.code, 130, "{}", ended.stderr);
@@ -102,7 +109,7 @@ fn under_cargo_a_signal_ends_the_compile_too() {
         for signal in ["INT", "TERM"] {
             fixture.write("target/hold", "");
             let running = Running::start(&mut fixture.cargo_with(engine.name(), &["build", "--release"]));
-            wait_until("the compile is held", || engine.ask(&["top", &container]).contains("build-script-build"));
+            until_held(engine, &container);
             // As the terminal does: to cargo, the build script, and all.
             running.signal_all(signal);
             let ended = running.end();

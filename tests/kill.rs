@@ -23,9 +23,7 @@ fn compiling(fixture: &Fixture, container: Option<&(Engine, String)>, seconds: &
         let lines = processes_of_the_host().into_iter();
         return lines.filter(|line| line.contains(seconds) || line.contains(folder)).collect();
     };
-    let table = engine.ask(&["top", id]);
-    let idle = |line: &&str| line.contains("sleep 86400");
-    table.lines().skip(1).filter(|line| !idle(line)).map(String::from).collect()
+    engine.processes(id).into_iter().filter(|line| !line.contains("sleep 86400")).collect()
 }
 
 fn nothing(lines: Vec<String>) -> Result<(), Vec<String>> {

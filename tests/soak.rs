@@ -19,7 +19,7 @@ struct Burden {
 impl Burden {
     /// Of the container, right after a start: page cache and what else a life gathers is gone from none.
     fn of(engine: support::Engine, container: &str) -> Self {
-        let processes = engine.ask(&["top", container]).lines().count() - 1;
+        let processes = engine.processes(container).len();
         let sized = engine.ask(&["container", "inspect", "--size", "--format", "{{.SizeRw}}", container]);
         // What processes hold, without the page cache of what they read.
         let resident = engine.exec(
@@ -65,14 +65,14 @@ fn two_hundred_builds_with_faults_leave_no_more_than_ten() {
                 3 => &["restart", "--time", "0"],
                 4 => {
                     engine.exec(&id, "for f in /target/*/release/deps/*; do echo garbage > $f; done").ok();
-                    &["top"]
+                    &["inspect"]
                 }
                 _ => {
                     // A packager that died in the middle of its compile.
                     fixture.says(&format!("cut off {build}"));
                     let mut child = fixture.command_on(engine).spawn().expect("the bin starts");
                     child.kill().and_then(|()| child.wait()).expect("a child");
-                    &["top"]
+                    &["inspect"]
                 }
             };
             engine.ask(&[deed, &[id.as_str()]].concat());

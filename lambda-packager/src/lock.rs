@@ -87,6 +87,13 @@ impl Lock {
     }
 }
 
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // The next holder signs a moment after it got the lock: until then a waiter must not be told of us.
+        let _ = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(b"\n"));
+    }
+}
+
 fn read_holder(mut file: &File) -> Option<Holder> {
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
@@ -116,7 +123,9 @@ mod tests {
         let holder = holder.recv().unwrap().expect("the holder signed");
         assert_eq!(holder.pid, std::process::id());
         drop(first);
-        waiter.join().unwrap().unwrap();
+        drop(waiter.join().unwrap().unwrap());
+        // Nobody is named who does not hold it any more.
+        assert_eq!(read_holder(&File::open(&path).unwrap()), None);
     }
 
     #[test]

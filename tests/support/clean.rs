@@ -233,7 +233,7 @@ impl Project {
     }
 
     /// Over everything that a clean build starts from.
-    fn digest(&self) -> [u8; 32] {
+    pub fn digest(&self) -> [u8; 32] {
         let mut hasher = Sha256::new();
         for text in [self.engine, &self.function].into_iter().chain(self.arguments.iter().map(String::as_str)) {
             hasher.update(format!("{text}\n"));

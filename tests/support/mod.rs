@@ -95,6 +95,18 @@ impl Engine {
         String::from_utf8_lossy(&output.stdout).trim().to_string()
     }
 
+    /// What runs in a container, a line for each process.
+    #[track_caller]
+    pub fn processes(self, container: &str) -> Vec<String> {
+        loop {
+            let ended = Ended::of(self.command().args(["top", container]));
+            // Podman lists the processes and then reads of each; one that ended in between makes it fail.
+            if ended.code == 0 || !ended.stderr.contains("no such process") {
+                return ended.ok().stdout.lines().skip(1).map(String::from).collect();
+            }
+        }
+    }
+
     /// What `inspect` says of a container.
     pub fn inspect(self, container: &str) -> serde_json::Value {
         let all: serde_json::Value =

@@ -76,6 +76,9 @@ pub(crate) fn digest(ingredients: &Ingredients, inputs: &Snapshot) -> Sha {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::layer::SETTINGS;
+    use crate::config::{Arch, Layer, Origin};
+    use serde_json::json;
 
     #[test]
     fn no_two_lists_are_written_alike() {
@@ -87,5 +90,61 @@ mod tests {
         assert_eq!(written[2], "a b");
         let distinct: std::collections::BTreeSet<_> = written.iter().collect();
         assert_eq!(distinct.len(), written.len(), "{written:?}");
+    }
+
+    /// Settings that decide how, when and where, but no byte of the zip.
+    const NO_INGREDIENTS: &[&str] = &[
+        // Which function it is stands in `function`.
+        "package",
+        // Where a copy of the zip goes: that copy is checked by itself.
+        "output",
+        "container_name",
+        "locked",
+        "use_cache",
+        "force",
+        "require_container",
+        "engine_timeout_secs",
+        "label",
+    ];
+
+    fn of(settings: serde_json::Value) -> Ingredients {
+        let serde_json::Value::Object(settings) = settings else { panic!("a table") };
+        let layer = Layer::parse(settings, &Origin::Default).unwrap();
+        let function = layer.function.clone().unwrap_or("f".into());
+        ingredients(&Config::resolve(vec![(Origin::Default, layer)]), &function, "p", None)
+    }
+
+    #[test]
+    fn every_setting_is_an_ingredient_or_known_to_decide_no_byte() {
+        let another = json!({
+            "package": "other", "function": "other", "mode": "dev", "profile": "other", "features": ["other"],
+            "target_arch": if Arch::of_this_machine() == Arch::Arm64 { "x86_64" } else { "arm64" },
+            "runtime": "provided.al2", "cargo_flags": ["--other"], "engine": "host", "base": "other",
+            "output": "other.zip", "include": ["other"], "container_name": "other", "network": "bridge",
+            "pass_env": ["OTHER"], "locked": true, "use_cache": false, "force": true, "require_container": true,
+            "engine_timeout_secs": 7, "label": "a=b",
+        });
+        let default = of(json!({}));
+        for (name, ..) in SETTINGS {
+            assert!(!another[name].is_null(), "give `{name}` a value here that is not its default");
+            let differs = of(json!({*name: another[name]})) != default;
+            assert_eq!(differs, !NO_INGREDIENTS.contains(name), "`{name}`");
+        }
+    }
+
+    #[test]
+    fn the_packager_and_the_borrowed_toolchain_are_ingredients() {
+        let with = |toolchain: &Toolchain| ingredients(&Config::resolve(Vec::new()), "f", "p", Some(toolchain));
+        let toolchain = Toolchain {
+            sysroot: "/rust".into(),
+            rustc_release: "1.0.0".into(),
+            rustc: Sha::of(b"rustc"),
+            cc: Sha::of(b"cc"),
+            cc_program: "/usr/bin/cc".into(),
+        };
+        let before = with(&toolchain);
+        assert_eq!(before["packager"], env!("CARGO_PKG_VERSION"));
+        assert_ne!(with(&Toolchain { rustc: Sha::of(b"other"), ..toolchain.clone() }), before);
+        assert_ne!(with(&Toolchain { cc: Sha::of(b"other"), ..toolchain }), before);
     }
 }
