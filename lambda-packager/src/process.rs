@@ -10,6 +10,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use memchr::memchr2_iter;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
 
@@ -128,32 +130,32 @@ impl Invocation {
         Ok(Output { stderr, ..output })
     }
 
-    /// Runs to the end, handing on each piece of stderr as it comes, split at `\n` and `\r` (kept).
-    /// Whenever it has said nothing for `patience`, `on_silence` may look after it; its error ends
+    /// Runs to the end, handing on what comes of stderr, as pieces that end at `\n` or `\r` (kept): all that
+    /// came at once together. Whenever it has said nothing for `patience`, `on_silence` may look after it; its error ends
     /// the program. Its stdin is a pipe that stays open as long as we live: when it closes, nobody is
     /// waiting for the program any more. `Output::stderr` stays empty.
     pub fn stream(
         &self,
         patience: Duration,
-        mut on_stderr: impl FnMut(&[u8]),
+        mut on_stderr: impl FnMut(&mut dyn Iterator<Item = &[u8]>),
         mut on_silence: impl FnMut() -> Result<()>,
     ) -> Result<Output> {
         let mut pending = Vec::new();
         let output = drive(self.spawn(Stdio::piped())?, Patience::Each(patience), |said| match said {
             Said::Stderr(bytes) => {
                 pending.extend_from_slice(bytes);
-                let mut rest = pending.as_slice();
-                while let Some(end) = rest.iter().position(|b| matches!(b, b'\n' | b'\r')) {
-                    on_stderr(&rest[..=end]);
-                    rest = &rest[end + 1..];
-                }
-                pending = rest.to_vec();
+                let mut done = 0;
+                on_stderr(&mut memchr2_iter(b'\n', b'\r', &pending).map(|end| {
+                    let start = std::mem::replace(&mut done, end + 1);
+                    &pending[start..=end]
+                }));
+                pending.drain(..done);
                 Ok(())
             }
             Said::Nothing => on_silence(),
         })?;
         if !pending.is_empty() {
-            on_stderr(&pending);
+            on_stderr(&mut std::iter::once(pending.as_slice()));
         }
         Ok(output)
     }
@@ -309,7 +311,11 @@ mod tests {
     fn streams_pieces_ending_at_newlines_and_carriage_returns() {
         let mut pieces = Vec::new();
         let out = sh(r"printf 'a\rb\nc' >&2; echo out")
-            .stream(FOREVER, |piece| pieces.push(String::from_utf8_lossy(piece).into_owned()), || Ok(()))
+            .stream(
+                FOREVER,
+                |came| pieces.extend(came.map(|piece| String::from_utf8_lossy(piece).into_owned())),
+                || Ok(()),
+            )
             .unwrap();
         assert_eq!(pieces, ["a\r", "b\n", "c"]);
         assert_eq!(out.stdout_text(), "out");
@@ -322,7 +328,7 @@ mod tests {
         let mut silences = 0;
         let result = sh("echo one >&2; exec tail -f /dev/null").stream(
             Duration::from_millis(20),
-            |_| (),
+            |came| came.for_each(drop),
             || {
                 silences += 1;
                 if silences < 3 { Ok(()) } else { Err(Error::engine("enough")) }

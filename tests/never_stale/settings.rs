@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::clean::Project;
 use crate::support::Fixture;
-use crate::{built_hello, docker, printing};
+use crate::{built_hello, built_pair, docker, printing};
 
 const MANIFEST: &str = "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
 
@@ -116,6 +116,37 @@ fn configuration_of_cargo() {
     project.misses("added ../.cargo/config.toml");
 }
 
+#[test]
+fn configuration_of_cargo_in_its_home() {
+    let Some(docker) = docker() else { return };
+    let mut project = Project::pair(docker);
+    project.write(
+        "part/src/lib.rs",
+        "pub fn text() -> &'static str {\n    if cfg!(loud) { \"loud\" } else { \"low\" }\n}\n",
+    );
+    project.write("../home/config.toml", "[build]\nrustflags = [\"--cfg\", \"deaf\"]\n");
+    let home = project.path("../home").canonicalize().expect("it is there");
+    project.variables(&[("CARGO_HOME", home.to_str().expect("UTF-8"))]);
+    project.misses("first build");
+    project.write_keeping_mtime("../home/config.toml", "[build]\nrustflags = [\"--cfg\", \"loud\"]\n");
+    project.misses(&format!("changed {}/config.toml", home.display()));
+    project.remove("../home/config.toml");
+    project.misses(&format!("removed {}/config.toml", home.display()));
+}
+
+/// Where a registry is decides what comes from it; a lockfile names registries, not places.
+#[test]
+fn indexes_of_registries_in_variables() {
+    let Some(docker) = docker() else { return };
+    let mut project = built_pair(docker);
+    project.variables(&[("CARGO_REGISTRIES_MINE_INDEX", "sparse+https://one.invalid/")]);
+    assert!(project.misses_somehow().starts_with("cache-miss: CARGO_REGISTRIES_MINE_INDEX none -> "));
+    project.variables(&[("CARGO_REGISTRIES_MINE_INDEX", "sparse+https://two.invalid/")]);
+    assert!(project.misses_somehow().starts_with("cache-miss: CARGO_REGISTRIES_MINE_INDEX "));
+    project.variables(&[]);
+    assert!(project.misses_somehow().ends_with(" -> none"));
+}
+
 /// `[env]` reaches build scripts that do not say that they depend on it.
 #[test]
 fn variables_that_cargos_configuration_sets() {
@@ -166,7 +197,7 @@ fn a_toolchain_file() {
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let channel = text.split_whitespace().next().expect("a toolchain is active");
-    let project = built_hello(docker);
+    let project = built_pair(docker);
     project.write("rust-toolchain.toml", &format!("[toolchain]\nchannel = \"{channel}\"\n"));
     project.misses("added rust-toolchain.toml");
     project.remove("rust-toolchain.toml");

@@ -147,18 +147,22 @@ pub(crate) fn run(
     look_after: impl FnMut() -> Result<()>,
 ) -> Result<Compiled, Trouble> {
     let mut said = String::new();
-    let hear = |piece: &[u8]| {
-        let text = String::from_utf8_lossy(piece);
-        let line = text.trim_end_matches(['\n', '\r']);
-        if let Some((done, total, what)) = unit_counter(line) {
-            report.borrow_mut().tell(&Event::Progress { done, total, what: &what });
-        } else if !line.trim().is_empty() {
-            report.borrow_mut().tell(&Event::CargoSaid { line });
-            if said.len() < 64 * 1024 {
-                said.push_str(line);
-                said.push('\n');
+    let hear = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let mut report = report.borrow_mut();
+        for piece in pieces {
+            let text = String::from_utf8_lossy(piece);
+            let line = text.trim_end_matches(['\n', '\r']);
+            if let Some((done, total, what)) = unit_counter(line) {
+                report.tell(&Event::Progress { done, total, what: &what });
+            } else if !line.trim_start().is_empty() {
+                report.tell(&Event::CargoSaid { line });
+                if said.len() < 64 * 1024 {
+                    said.push_str(line);
+                    said.push('\n');
+                }
             }
         }
+        report.flush();
     };
     let output = invocation.stream(SILENCE, hear, look_after).map_err(Trouble::Ended)?;
     if output.code != 0 {
@@ -181,6 +185,9 @@ pub(crate) fn run(
 
 /// `[=====>   ] 34/102: serde, tokio` → 34, 102, `serde, tokio`.
 fn unit_counter(line: &str) -> Option<(u64, u64, String)> {
+    if !line.contains("Building") {
+        return None;
+    }
     let line = strip_colours(line);
     let (head, rest) = line.split_once("] ")?;
     if !head.trim_start().starts_with("Building [") {

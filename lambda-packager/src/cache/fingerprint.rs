@@ -130,6 +130,8 @@ mod tests {
             let differs = of(json!({*name: another[name]})) != default;
             assert_eq!(differs, !NO_INGREDIENTS.contains(name), "`{name}`");
         }
+        // By itself too, where the profile does not follow it.
+        assert_ne!(of(json!({"mode": "dev", "profile": "release"})), default);
     }
 
     #[test]

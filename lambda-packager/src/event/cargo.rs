@@ -5,8 +5,6 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::write;
-
 /// Cargo's directives, to wherever cargo reads them.
 pub(crate) struct Directives<'a> {
     out: &'a mut dyn Write,
@@ -46,6 +44,7 @@ impl<'a> Directives<'a> {
     }
 
     fn line(&mut self, text: &str) {
-        write(self.out, &format!("{text}\n"));
+        // Cargo reads them when we have ended; if it is gone, nobody does.
+        let _ = self.out.write_all(format!("{text}\n").as_bytes());
     }
 }

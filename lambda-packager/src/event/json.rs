@@ -1,22 +1,22 @@
 //! Events for programs: one JSON object a line, each with the version of this form.
 
-use std::io::{Write, stdout};
+use std::io::stdout;
 
 use serde_json::{Value, json};
 
-use super::{Event, Sink, write};
+use super::{Event, Out, Sink};
 
 /// The version of the form: grows when a field changes its meaning or goes.
 const VERSION: u32 = 1;
 
 /// JSON on stdout.
 pub(crate) struct Json {
-    out: Box<dyn Write>,
+    out: Out,
 }
 
 impl Json {
     pub fn stdout() -> Self {
-        Self { out: Box::new(stdout()) }
+        Self { out: Out::new(Box::new(stdout())) }
     }
 }
 
@@ -24,7 +24,14 @@ impl Sink for Json {
     fn tell(&mut self, event: &Event) {
         let mut object = render(event);
         object["v"] = json!(VERSION);
-        write(&mut self.out, &format!("{object}\n"));
+        self.out.line(&object.to_string());
+        if !matches!(event, Event::CargoSaid { .. }) {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        self.out.flush();
     }
 }
 

@@ -6,7 +6,7 @@ mod json;
 mod text;
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
@@ -103,6 +103,8 @@ pub(crate) enum Event<'a> {
 /// Somebody who is told.
 pub(crate) trait Sink {
     fn tell(&mut self, event: &Event);
+    /// Shows what it was told. Lines of cargo's may wait for that, as they come in crowds; nothing else does.
+    fn flush(&mut self);
 }
 
 /// Tells everybody, and keeps the time.
@@ -124,6 +126,12 @@ impl Reporter {
     pub fn tell(&mut self, event: &Event) {
         for sink in &mut self.sinks {
             sink.tell(event);
+        }
+    }
+
+    pub fn flush(&mut self) {
+        for sink in &mut self.sinks {
+            sink.flush();
         }
     }
 
@@ -153,7 +161,24 @@ impl Reporter {
     }
 }
 
-/// Writes and lets go of errors: a closed pipe or a full log must not fail a build that succeeds.
-fn write(to: &mut dyn Write, text: &str) {
-    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+/// What is written to lets go of errors: a closed pipe or a full log must not fail a build that succeeds.
+struct Out(BufWriter<Box<dyn Write>>);
+
+impl Out {
+    fn new(to: Box<dyn Write>) -> Self {
+        Self(BufWriter::with_capacity(64 * 1024, to))
+    }
+
+    fn write(&mut self, text: &str) {
+        let _ = self.0.write_all(text.as_bytes());
+    }
+
+    fn line(&mut self, text: &str) {
+        self.write(text);
+        self.write("\n");
+    }
+
+    fn flush(&mut self) {
+        let _ = self.0.flush();
+    }
 }

@@ -1,10 +1,11 @@
 //! Events for people: on a terminal, through a pipe, in the log.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
 
-use super::{Event, Sink, Stage, write};
+use super::{Event, Out, Sink, Stage};
 use crate::config::env;
 use crate::outcome::Outcome;
 
@@ -21,7 +22,7 @@ pub(crate) enum Detail {
 
 /// Plain lines, with a progress bar where there is a terminal.
 pub(crate) struct Text {
-    out: Box<dyn Write>,
+    out: Out,
     detail: Detail,
     bar: bool,
     /// A bar stands on the last line and must go before anything else is written.
@@ -64,7 +65,7 @@ impl Text {
         };
         let (bar, _) = Self::stderr_draws(quiet);
         Self {
-            out: Box::new(stderr()),
+            out: Out::new(Box::new(stderr())),
             detail,
             bar,
             bar_drawn: false,
@@ -77,7 +78,7 @@ impl Text {
     /// Lines without a bar.
     pub fn plain(out: Box<dyn Write>) -> Self {
         Self {
-            out,
+            out: Out::new(out),
             detail: Detail::Normal,
             bar: false,
             bar_drawn: false,
@@ -91,7 +92,7 @@ impl Text {
     /// only if it succeeds is it up to us to show the compiler's warnings.
     pub fn terminal(terminal: Terminal) -> Self {
         Self {
-            out: Box::new(terminal.0),
+            out: Out::new(Box::new(terminal.0)),
             detail: Detail::Normal,
             bar: true,
             bar_drawn: false,
@@ -104,7 +105,7 @@ impl Text {
     /// The log: everything.
     pub fn log(file: File) -> Self {
         Self {
-            out: Box::new(file),
+            out: Out::new(Box::new(file)),
             detail: Detail::Verbose,
             bar: false,
             bar_drawn: false,
@@ -122,18 +123,31 @@ impl Text {
 
     fn line(&mut self, text: &str) {
         self.clear_bar();
-        write(&mut self.out, &format!("{text}\n"));
+        self.out.line(text);
     }
 
     fn clear_bar(&mut self) {
         if std::mem::take(&mut self.bar_drawn) {
-            write(&mut self.out, "\r\x1b[K");
+            self.out.write("\r\x1b[K");
         }
     }
 }
 
 impl Sink for Text {
     fn tell(&mut self, event: &Event) {
+        self.take(event);
+        if !matches!(event, Event::CargoSaid { .. }) {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        self.out.flush();
+    }
+}
+
+impl Text {
+    fn take(&mut self, event: &Event) {
         if let Event::Failed { error } = event {
             return self.line(&error.report());
         }
@@ -167,7 +181,7 @@ impl Sink for Text {
             }
             Event::Progress { done, total, what } if self.bar => {
                 let bar = progress_bar(*done, *total, what);
-                write(&mut self.out, &format!("\r\x1b[K{bar}"));
+                self.out.write(&format!("\r\x1b[K{bar}"));
                 self.bar_drawn = true;
             }
             Event::CargoSaid { line } if self.coloured => self.line(line),
@@ -196,7 +210,10 @@ fn is_progress(line: &str) -> bool {
 }
 
 /// A line as a terminal without colours would show it.
-pub(crate) fn strip_colours(line: &str) -> String {
+pub(crate) fn strip_colours(line: &str) -> Cow<'_, str> {
+    if !line.contains('\x1b') {
+        return line.into();
+    }
     let mut plain = String::with_capacity(line.len());
     let mut rest = line;
     while let Some((before, after)) = rest.split_once('\x1b') {
@@ -205,7 +222,7 @@ pub(crate) fn strip_colours(line: &str) -> String {
         rest = &after[end..];
     }
     plain.push_str(rest);
-    plain
+    plain.into()
 }
 
 fn progress_bar(done: u64, total: u64, what: &str) -> String {
@@ -265,9 +282,11 @@ fn thousands(number: u64) -> String {
 #[cfg(feature = "cli")]
 /// Lines on stdout: the answer of a command that was asked a question.
 pub(crate) fn print_lines(lines: &[String]) {
+    let mut out = Out::new(Box::new(std::io::stdout()));
     for line in lines {
-        write(&mut std::io::stdout(), &format!("{line}\n"));
+        out.line(line);
     }
+    out.flush();
 }
 
 #[cfg(test)]
