@@ -1,5 +1,5 @@
 # One line a target; what they do is in README.
-.PHONY: build dev container-start container-stop container-status test bench clean help
+.PHONY: build dev container-start container-stop container-status test test-faults bench clean help
 .DEFAULT_GOAL := help
 
 LOG := target/lambda/lambda/build.log
@@ -28,6 +28,9 @@ container-status: ## exit status 0 running, 3 stopped, 4 not_found
 
 test: ## all tests; those with containers need docker and podman
 	@tests/run
+
+test-faults: ## of these the fault matrix alone, as a table; FAULTS=paused for those of that name
+	@tests/run --package lambda-deployment --test faults
 
 bench: ## measure the figures of docs/benchmarks.md, about 40 minutes
 	cargo bench --bench figures

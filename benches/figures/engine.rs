@@ -77,6 +77,14 @@ impl Engine {
         self.remove(&["images", "--quiet", "--filter", &label, "lambda-packager-deps"], &["rmi", "--force"])
     }
 
+    /// The container that was made for the project in `folder`.
+    pub fn container_in(&self, folder: &Path) -> Result<String> {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let (label, name) = (format!("label={}", self.label), format!("name=lambda-packager-{name}-"));
+        let found = ask(&mut self.docker(&["ps", "--quiet", "--filter", &label, "--filter", &name]))?;
+        found.lines().next().map(String::from).ok_or(format!("no container of {}", folder.display()))
+    }
+
     /// Removes the image of the borrowed toolchain.
     pub fn remove_borrowed(&self) -> Result<()> {
         self.must_be_own()?;
@@ -102,8 +110,20 @@ fn start_own(folder: &Path) -> Result<(String, Child)> {
     // The machine's settings are those of the machine's engine.
     fs::write(folder.join("daemon.json"), "{}").map_err(|e| e.to_string())?;
     let log = fs::File::create(folder.join("log")).map_err(|e| e.to_string())?;
-    let mut daemon = Command::new("dockerd")
-        .args(["--host", &host, "--data-root", &at("data"), "--exec-root", &at("exec"), "--pidfile", &at("pid")])
+    // Without a bridge of its own, dockerd takes docker0 away: in a network of its own it is nobody else's.
+    let mut daemon = Command::new("unshare")
+        .args([
+            "--net",
+            "dockerd",
+            "--host",
+            &host,
+            "--data-root",
+            &at("data"),
+            "--exec-root",
+            &at("exec"),
+            "--pidfile",
+            &at("pid"),
+        ])
         .args(["--config-file", &at("daemon.json"), "--bridge", "none", "--iptables=false"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -16,6 +16,7 @@ mod machine;
 mod measure;
 mod report;
 mod size;
+mod survival;
 mod weight;
 
 use std::process::ExitCode;
@@ -37,6 +38,9 @@ const FIGURES: &[Figure] = &[
     ("unchanged", hit::unchanged),
     ("gate", gate::gate),
     ("fingerprint", gate::fingerprint),
+    ("recovery", survival::recovery),
+    ("memory", survival::memory),
+    ("logs", survival::logs),
 ];
 
 /// What was asked for.
