@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use memchr::memchr2_iter;
+use memchr::memrchr2;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
@@ -130,32 +130,29 @@ impl Invocation {
         Ok(Output { stderr, ..output })
     }
 
-    /// Runs to the end, handing on what comes of stderr, as pieces that end at `\n` or `\r` (kept): all that
-    /// came at once together. Whenever it has said nothing for `patience`, `on_silence` may look after it; its error ends
+    /// Runs to the end, handing on stderr as it comes, in pieces that end at `\n` or `\r` (kept). Whenever it has said nothing for `patience`, `on_silence` may look after it; its error ends
     /// the program. Its stdin is a pipe that stays open as long as we live: when it closes, nobody is
     /// waiting for the program any more. `Output::stderr` stays empty.
     pub fn stream(
         &self,
         patience: Duration,
-        mut on_stderr: impl FnMut(&mut dyn Iterator<Item = &[u8]>),
+        mut on_stderr: impl FnMut(&[u8]),
         mut on_silence: impl FnMut() -> Result<()>,
     ) -> Result<Output> {
         let mut pending = Vec::new();
         let output = drive(self.spawn(Stdio::piped())?, Patience::Each(patience), |said| match said {
             Said::Stderr(bytes) => {
                 pending.extend_from_slice(bytes);
-                let mut done = 0;
-                on_stderr(&mut memchr2_iter(b'\n', b'\r', &pending).map(|end| {
-                    let start = std::mem::replace(&mut done, end + 1);
-                    &pending[start..=end]
-                }));
-                pending.drain(..done);
+                if let Some(end) = memrchr2(b'\n', b'\r', &pending) {
+                    on_stderr(&pending[..=end]);
+                    pending.drain(..=end);
+                }
                 Ok(())
             }
             Said::Nothing => on_silence(),
         })?;
         if !pending.is_empty() {
-            on_stderr(&mut std::iter::once(pending.as_slice()));
+            on_stderr(&pending);
         }
         Ok(output)
     }
@@ -310,14 +307,22 @@ mod tests {
     #[test]
     fn streams_pieces_ending_at_newlines_and_carriage_returns() {
         let mut pieces = Vec::new();
-        let out = sh(r"printf 'a\rb\nc' >&2; echo out")
+        // Each part is asked for by what was heard before it: they cannot come together.
+        let steps = tempfile::tempdir().unwrap();
+        let step = |name: &str| steps.path().join(name).display().to_string();
+        let wait = |name: &str| format!("until [ -e '{}' ]; do :; done", step(name));
+        let script = format!(r"printf 'a\rb' >&2; {}; printf 'c\nd\ne' >&2; echo out", wait("1"));
+        let out = sh(&script)
             .stream(
                 FOREVER,
-                |came| pieces.extend(came.map(|piece| String::from_utf8_lossy(piece).into_owned())),
+                |piece| {
+                    pieces.push(String::from_utf8_lossy(piece).into_owned());
+                    crate::fs::create(step("1").as_ref()).unwrap();
+                },
                 || Ok(()),
             )
             .unwrap();
-        assert_eq!(pieces, ["a\r", "b\n", "c"]);
+        assert_eq!(pieces, ["a\r", "bc\nd\n", "e"]);
         assert_eq!(out.stdout_text(), "out");
     }
 
@@ -328,7 +333,7 @@ mod tests {
         let mut silences = 0;
         let result = sh("echo one >&2; exec tail -f /dev/null").stream(
             Duration::from_millis(20),
-            |came| came.for_each(drop),
+            |_| (),
             || {
                 silences += 1;
                 if silences < 3 { Ok(()) } else { Err(Error::engine("enough")) }

@@ -146,27 +146,27 @@ pub(crate) fn run(
     report: &RefCell<&mut Reporter>,
     look_after: impl FnMut() -> Result<()>,
 ) -> Result<Compiled, Trouble> {
-    let mut said = String::new();
-    let hear = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+    let mut said = Vec::new();
+    let hear = |bytes: &[u8]| {
         let mut report = report.borrow_mut();
-        for piece in pieces {
-            let text = String::from_utf8_lossy(piece);
-            let line = text.trim_end_matches(['\n', '\r']);
+        let text = String::from_utf8_lossy(bytes);
+        if !report.wants_progress {
+            // Nothing to look for: a build may print faster than line by line can be kept up with.
+            report.tell(&Event::CargoSaid { lines: text.trim_end_matches('\n') });
+            return keep_end(&mut said, bytes);
+        }
+        for line in text.split(['\n', '\r']).filter(|line| !line.trim_start().is_empty()) {
             if let Some((done, total, what)) = unit_counter(line) {
                 report.tell(&Event::Progress { done, total, what: &what });
-            } else if !line.trim_start().is_empty() {
-                report.tell(&Event::CargoSaid { line });
-                if said.len() < 64 * 1024 {
-                    said.push_str(line);
-                    said.push('\n');
-                }
+            } else {
+                report.tell(&Event::CargoSaid { lines: line });
+                keep_end(&mut said, format!("{line}\n").as_bytes());
             }
         }
-        report.flush();
     };
     let output = invocation.stream(SILENCE, hear, look_after).map_err(Trouble::Ended)?;
     if output.code != 0 {
-        return Err(trouble(output.code, &said, order));
+        return Err(trouble(output.code, &String::from_utf8_lossy(&said), order));
     }
     if output.stdout.is_empty() {
         let binary = &order.function.name;
@@ -183,11 +183,17 @@ pub(crate) fn run(
     })
 }
 
+/// Adds `bytes`, and forgets what is long past: why a compile ended is said at its end.
+fn keep_end(said: &mut Vec<u8>, bytes: &[u8]) {
+    const ENOUGH: usize = 64 * 1024;
+    said.extend_from_slice(bytes);
+    if said.len() > 2 * ENOUGH {
+        said.drain(..said.len() - ENOUGH);
+    }
+}
+
 /// `[=====>   ] 34/102: serde, tokio` → 34, 102, `serde, tokio`.
 fn unit_counter(line: &str) -> Option<(u64, u64, String)> {
-    if !line.contains("Building") {
-        return None;
-    }
     let line = strip_colours(line);
     let (head, rest) = line.split_once("] ")?;
     if !head.trim_start().starts_with("Building [") {

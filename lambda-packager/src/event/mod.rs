@@ -88,9 +88,9 @@ pub(crate) enum Event<'a> {
         total: u64,
         what: &'a str,
     },
-    /// A line of cargo's, as it came.
+    /// Lines of cargo's, as they came.
     CargoSaid {
-        line: &'a str,
+        lines: &'a str,
     },
     Finished {
         outcome: &'a Outcome,
@@ -103,8 +103,6 @@ pub(crate) enum Event<'a> {
 /// Somebody who is told.
 pub(crate) trait Sink {
     fn tell(&mut self, event: &Event);
-    /// Shows what it was told. Lines of cargo's may wait for that, as they come in crowds; nothing else does.
-    fn flush(&mut self);
 }
 
 /// Tells everybody, and keeps the time.
@@ -126,12 +124,6 @@ impl Reporter {
     pub fn tell(&mut self, event: &Event) {
         for sink in &mut self.sinks {
             sink.tell(event);
-        }
-    }
-
-    pub fn flush(&mut self) {
-        for sink in &mut self.sinks {
-            sink.flush();
         }
     }
 
