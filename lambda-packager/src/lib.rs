@@ -16,6 +16,7 @@
 //! | module | what |
 //! |---|---|
 //! | `build_script`, `cli` | the two ways in |
+//! | `publish` | the artifact as a container image, and that image in a registry (feature `cli`) |
 //! | `pipeline` | the one place that orders the stages |
 //! | `gate` | looks and judges: the few milliseconds of a hit |
 //! | `trust` | which of cargo's own records may be believed by a compile |
@@ -56,6 +57,8 @@ mod outside;
 mod pipeline;
 mod process;
 mod project;
+#[cfg(feature = "cli")]
+mod publish;
 mod recovery;
 mod road;
 mod toolchain;
@@ -65,6 +68,6 @@ mod workspace;
 pub use build_script::BuildScript;
 pub use cache::manifest::SCHEMA;
 pub use cache::verdict::{Reason, Verdict};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, PublishFault, Result};
 pub use fs::Sha;
 pub use outcome::Artifact;

@@ -280,6 +280,25 @@ impl Road {
         }
     }
 
+    /// What a short command prints where the compile runs; on the host that is this machine.
+    #[cfg(feature = "cli")]
+    pub fn ask(&self, command: &[String]) -> Result<Vec<u8>> {
+        /// Longer than a shared library takes through an engine on a busy machine.
+        const TIMEOUT: Duration = Duration::from_secs(60);
+        let invocation = match &self.vehicle {
+            Vehicle::Container { engine, ready } => {
+                engine.exec(&ExecSpec { name: &ready.name, folder: "/", env: &[], passed_env: &[], command })
+            }
+            Vehicle::Host { .. } => Invocation::new(Path::new("/bin/sh")).args(&command[1..]),
+        };
+        let output = invocation.capture(None, TIMEOUT)?;
+        if output.success() {
+            return Ok(output.stdout);
+        }
+        Err(Error::engine(format!("a command in {} failed with status {}", self.record.base, output.code))
+            .source(output.stderr_text()))
+    }
+
     /// Removes the container of this road, for a new one.
     pub fn abandon(&self) -> Result<()> {
         match &self.vehicle {

@@ -175,3 +175,19 @@ impl fmt::Display for Network {
         })
     }
 }
+
+/// Where the login for the registry comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RegistryLogin {
+    /// The environment's, else for an ECR registry the AWS CLI's, else the engine's own.
+    Auto,
+    /// `aws ecr get-login-password`.
+    Ecr,
+    /// What `docker login` or `podman login` left.
+    Engine,
+    /// `LAMBDA_PACKAGER_REGISTRY_USER` and `LAMBDA_PACKAGER_REGISTRY_PASSWORD`.
+    Environment,
+    /// No login.
+    None,
+}

@@ -139,6 +139,19 @@ impl Engine {
         self.succeed(self.call(args::import(reference, labels)), Some(tar)).map(drop)
     }
 
+    /// Loads images from an archive that names them.
+    #[cfg(feature = "cli")]
+    pub fn load(&self, archive: Vec<u8>) -> Result<(), Failure> {
+        self.succeed(self.call(["load", "--quiet"]), Some(archive)).map(drop)
+    }
+
+    /// The value of a label of the image `reference`, empty where it has none.
+    #[cfg(feature = "cli")]
+    pub fn image_label(&self, reference: &str, label: &str) -> Result<String, Failure> {
+        let format = format!("{{{{index .Config.Labels {label:?}}}}}");
+        Ok(self.succeed(self.call(["image", "inspect", "--format", &format, reference]), None)?.stdout_text())
+    }
+
     /// Pulls an image, for as long as that takes.
     pub fn pull(&self, reference: &str) -> Result<(), Failure> {
         const PULL_TIMEOUT: Duration = Duration::from_secs(30 * 60);

@@ -38,6 +38,18 @@ pub enum Stage {
     Zip,
     /// Writing the artifact and its record.
     Store,
+    /// Making the container image.
+    #[cfg(feature = "cli")]
+    Image,
+    /// Giving it to an engine.
+    #[cfg(feature = "cli")]
+    Load,
+    /// Getting the login for a registry.
+    #[cfg(feature = "cli")]
+    Login,
+    /// Pushing to it.
+    #[cfg(feature = "cli")]
+    Push,
 }
 
 impl Stage {
@@ -52,6 +64,14 @@ impl Stage {
             Self::Verify => "verify",
             Self::Zip => "zip",
             Self::Store => "store",
+            #[cfg(feature = "cli")]
+            Self::Image => "image",
+            #[cfg(feature = "cli")]
+            Self::Load => "load",
+            #[cfg(feature = "cli")]
+            Self::Login => "login",
+            #[cfg(feature = "cli")]
+            Self::Push => "push",
         }
     }
 }
@@ -94,6 +114,34 @@ pub(crate) enum Event<'a> {
     },
     Finished {
         outcome: &'a Outcome,
+    },
+    /// A registry has a layer or a configuration: `pushed` just now, or before.
+    #[cfg(feature = "cli")]
+    Blob {
+        digest: &'a str,
+        size_bytes: u64,
+        pushed: bool,
+        elapsed: Duration,
+    },
+    /// A tag names an image: since it `moved` just now, or since before.
+    #[cfg(feature = "cli")]
+    Tagged {
+        repository: &'a str,
+        tag: &'a str,
+        digest: &'a str,
+        moved: bool,
+    },
+    /// What failed will be tried again.
+    #[cfg(feature = "cli")]
+    Retrying {
+        error: &'a Error,
+        pause: Duration,
+    },
+    /// The image is made, or pushed.
+    #[cfg(feature = "cli")]
+    Imaged {
+        record: &'a crate::publish::record::Record,
+        stages: Vec<(Stage, Duration)>,
     },
     Failed {
         error: &'a Error,
