@@ -4,6 +4,7 @@
 
 mod gated;
 pub mod host;
+mod image_registry;
 mod live;
 mod own_docker;
 pub mod registry;
@@ -16,9 +17,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 pub use gated::{Gated, HOLDING};
+pub use image_registry::{Fate, ImageRegistry, Proxy, Setup, on_path};
 pub use live::{Live, Story, wait_until};
 pub use own_docker::OwnDocker;
 pub use running::{Running, eventually, processes_of_the_host};
@@ -262,6 +264,36 @@ impl Fixture {
     pub fn builds_with(&self, build: &str, main: &str) {
         self.write("build.rs", build);
         self.write("src/main.rs", main);
+    }
+
+    /// `hello` in a git repository, with everything committed.
+    pub fn hello_in_git() -> Self {
+        let fixture = Self::hello();
+        fixture.write(".gitignore", "/target\n");
+        fixture.cargo(&["generate-lockfile", "--offline"]).ok();
+        fixture.git(&["init", "--quiet"]);
+        fixture.commit();
+        fixture
+    }
+
+    /// Commits everything; the revision.
+    pub fn commit(&self) -> String {
+        self.git(&["add", "--all"]);
+        self.git(&[
+            "-c",
+            "user.name=test",
+            "-c",
+            "user.email=test@example.invalid",
+            "commit",
+            "--quiet",
+            "--message=x",
+        ]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// What git prints in the project's folder.
+    pub fn git(&self, args: &[&str]) -> String {
+        Ended::of(Command::new("git").args(args).current_dir(&self.root)).ok().stdout.trim().to_string()
     }
 
     /// A copy of `tests/fixtures/<name>`, with `@REPOSITORY@` in its manifests replaced.

@@ -307,7 +307,7 @@ impl Client {
     fn distrusted(&self) -> Broken {
         Broken {
             error: self.error(PublishFault::Unreachable, "cannot be trusted: TLS fails").hint_with(
-                "let SSL_CERT_FILE name the certificates of its authority, or write `http://` before its name if it has no TLS",
+                "let SSL_CERT_FILE name the certificate of its authority (the registry's own must say CA:FALSE), or write `http://` before its name if it has no TLS",
             ),
             again: false,
         }

@@ -18,6 +18,10 @@ const ACCEPTED: [(&str, &str); 4] = [
     ("Accept", "application/vnd.oci.image.index.v1+json"),
 ];
 
+/// How much is sent at once: ECR takes pieces of 5 to 10 MiB, and a last one of any size.
+/// Source: <https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html>.
+const PIECE: usize = 8 * 1024 * 1024;
+
 pub(crate) struct Repository<'a> {
     client: &'a Client,
     /// With what the registry's address puts before it.
@@ -123,37 +127,33 @@ impl<'a> Repository<'a> {
         Ok(())
     }
 
-    /// Sends a blob; when the connection breaks, from where it broke.
+    /// Sends a blob piece by piece; when the connection breaks, goes on after what the registry says that it
+    /// has, or where it does not say so from the start.
     fn upload(&self, blob: &Blob, digest: &str, report: &mut Reporter) -> Result<()> {
+        let size = blob.bytes.len();
         let mut sent = Sent { location: self.begin_upload(report)?, bytes: 0 };
-        loop {
-            let rest = &blob.bytes[sent.bytes..];
-            let range = format!("{}-{}", sent.bytes, blob.bytes.len().saturating_sub(1));
+        while sent.bytes < size {
+            let end = size.min(sent.bytes + PIECE);
+            let range = format!("{}-{}", sent.bytes, end - 1);
             let mut headers = vec![("Content-Type", "application/octet-stream")];
-            if sent.bytes > 0 {
+            if size > PIECE {
                 headers.push(("Content-Range", range.as_str()));
             }
-            let ask = Ask { method: "PATCH", target: &sent.location, headers: &headers, body: Some(rest) };
-            match self.client.ask_once(&ask) {
+            let body = Some(&blob.bytes[sent.bytes..end]);
+            match self.client.ask_once(&Ask { method: "PATCH", target: &sent.location, headers: &headers, body }) {
                 Ok(answer) if answer.status == 202 => {
                     let location = answer.header("location").unwrap_or(&sent.location).to_string();
-                    return self.finish_upload(&location, digest, report);
-                }
-                // What it has is not what it said that it has.
-                Ok(answer) if sent.bytes > 0 && matches!(answer.status, 404 | 416) => {
-                    sent = Sent { location: self.begin_upload(report)?, bytes: 0 };
+                    sent = Sent { location, bytes: end };
+                    self.client.went_forward();
                 }
                 Ok(answer) => return Err(self.refusal(&answer, "pushing")),
                 Err(broken) => {
                     self.client.wait_after(broken, report)?;
-                    let before = sent.bytes;
-                    sent = self.resume(sent, blob.bytes.len(), report)?;
-                    if sent.bytes > before {
-                        self.client.went_forward();
-                    }
+                    sent = self.resume(sent, size, report)?;
                 }
             }
         }
+        self.finish_upload(&sent.location, digest, report)
     }
 
     fn begin_upload(&self, report: &mut Reporter) -> Result<String> {
@@ -173,7 +173,7 @@ impl<'a> Repository<'a> {
         let answer = self.client.ask(&ask, report)?;
         let last = answer.header("range").and_then(|range| range.rsplit('-').next()?.parse::<usize>().ok());
         match (answer.status, last) {
-            (204, Some(last)) if last > 0 && last < size - 1 => {
+            (204, Some(last)) if last > 0 && last < size => {
                 let location = answer.header("location").unwrap_or(&sent.location).to_string();
                 Ok(Sent { location, bytes: last + 1 })
             }
