@@ -3,9 +3,11 @@
 #![allow(dead_code, unused_imports)] // Each test binary uses its own part of this.
 
 mod gated;
+mod git;
 pub mod host;
 mod image_registry;
 mod live;
+mod moto;
 mod own_docker;
 pub mod registry;
 mod running;
@@ -22,6 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub use gated::{Gated, HOLDING};
 pub use image_registry::{Fate, ImageRegistry, Proxy, Setup, on_path};
 pub use live::{Live, Story, wait_until};
+pub use moto::Moto;
 pub use own_docker::OwnDocker;
 pub use running::{Running, eventually, processes_of_the_host};
 pub use tempfile::TempDir;
@@ -266,36 +269,6 @@ impl Fixture {
         self.write("src/main.rs", main);
     }
 
-    /// `hello` in a git repository, with everything committed.
-    pub fn hello_in_git() -> Self {
-        let fixture = Self::hello();
-        fixture.write(".gitignore", "/target\n");
-        fixture.cargo(&["generate-lockfile", "--offline"]).ok();
-        fixture.git(&["init", "--quiet"]);
-        fixture.commit();
-        fixture
-    }
-
-    /// Commits everything; the revision.
-    pub fn commit(&self) -> String {
-        self.git(&["add", "--all"]);
-        self.git(&[
-            "-c",
-            "user.name=test",
-            "-c",
-            "user.email=test@example.invalid",
-            "commit",
-            "--quiet",
-            "--message=x",
-        ]);
-        self.git(&["rev-parse", "HEAD"])
-    }
-
-    /// What git prints in the project's folder.
-    pub fn git(&self, args: &[&str]) -> String {
-        Ended::of(Command::new("git").args(args).current_dir(&self.root)).ok().stdout.trim().to_string()
-    }
-
     /// A copy of `tests/fixtures/<name>`, with `@REPOSITORY@` in its manifests replaced.
     pub fn copied(name: &str) -> Self {
         let fixture = Self::empty(name);
@@ -434,6 +407,15 @@ impl Drop for Fixture {
             let ids: Vec<&str> = text.lines().collect();
             if !ids.is_empty() {
                 let _ = engine.command().args(["rm", "--force", "--volumes"]).args(ids).output();
+            }
+            let Ok(output) = engine.command().args(["images", "--quiet", "--no-trunc", "--filter", &label]).output()
+            else {
+                continue;
+            };
+            let ids: std::collections::BTreeSet<String> =
+                String::from_utf8_lossy(&output.stdout).lines().map(String::from).collect();
+            if !ids.is_empty() {
+                let _ = engine.command().args(["rmi", "--force"]).args(ids).output();
             }
         }
     }
