@@ -1,5 +1,5 @@
 # One line a target; what they do is in README.
-.PHONY: build dev container-start container-stop container-status test test-faults bench clean help
+.PHONY: build dev container-start container-stop container-status image push deploy rollback test test-faults bench clean help
 .DEFAULT_GOAL := help
 
 LOG := target/lambda/lambda/build.log
@@ -25,6 +25,26 @@ container-stop: ## stop it; its caches are kept
 
 container-status: ## exit status 0 running, 3 stopped, 4 not_found
 	@docker/dev-container.sh status
+
+PACKAGER ?= docker/lambda-packager
+ENV ?= preprod
+PACKAGE ?= image
+FORCED := $(if $(filter-out 0,$(FORCE)),--force)
+OF_IMAGE = --env $(ENV) $(if $(REGISTRY),--registry $(REGISTRY))
+export PACKAGER ENV PACKAGE REGISTRY FORCE TAG
+
+image: ## the function as an image, in docker or podman: ENV=preprod|prod FORCE=1
+	@$(PACKAGER) image build $(OF_IMAGE) $(FORCED)
+
+push: ## the same, pushed: REGISTRY=123456789012.dkr.ecr.eu-central-1.amazonaws.com
+	@$(PACKAGER) image push $(OF_IMAGE) $(FORCED)
+
+deploy: ## the same, then terraform apply: PACKAGE=image|zip
+	@TAG= infra/deploy
+
+rollback: ## back to an image that was pushed before, then terraform apply: TAG=preprod-...
+	@test -n "$(TAG)" || { $(PACKAGER) image list $(OF_IMAGE) >&2; echo "which one? TAG=..." >&2; exit 2; }
+	@infra/deploy
 
 test: ## all tests; those with containers need docker and podman
 	@tests/run

@@ -157,6 +157,11 @@ pub fn skip(why: &str) {
     let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {why}\n");
 }
 
+/// The same for what no installation brings, in CI either.
+pub fn skip_everywhere(why: &str) {
+    let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {why}\n");
+}
+
 /// Podman in a sandbox may not raise limits; asking for less works everywhere.
 fn containers_conf() -> &'static Path {
     static CONF: OnceLock<PathBuf> = OnceLock::new();
