@@ -1,5 +1,5 @@
 # One line a target; what they do is in README.
-.PHONY: build dev container-start container-stop container-status image push deploy rollback test test-faults bench clean help
+.PHONY: build dev container-start container-stop container-status image push deploy apply rollback test test-faults ci bench clean help
 .DEFAULT_GOAL := help
 
 LOG := target/lambda/lambda/build.log
@@ -31,7 +31,7 @@ ENV ?= preprod
 PACKAGE ?= image
 FORCED := $(if $(filter-out 0,$(FORCE)),--force)
 OF_IMAGE = --env $(ENV) $(if $(REGISTRY),--registry $(REGISTRY))
-export PACKAGER ENV PACKAGE REGISTRY FORCE TAG
+export PACKAGER ENV PACKAGE REGISTRY FORCE TAG IMAGE STATE_BUCKET
 
 image: ## the function as an image, in docker or podman: ENV=preprod|prod FORCE=1
 	@$(PACKAGER) image build $(OF_IMAGE) $(FORCED)
@@ -40,17 +40,26 @@ push: ## the same, pushed: REGISTRY=123456789012.dkr.ecr.eu-central-1.amazonaws.
 	@$(PACKAGER) image push $(OF_IMAGE) $(FORCED)
 
 deploy: ## the same, then terraform apply: PACKAGE=image|zip
+	@TAG= IMAGE= infra/deploy
+
+apply: ## terraform apply alone, of an image that was pushed: IMAGE=registry/repository@sha256:...
+	@test -n "$(IMAGE)" || { echo "which image? IMAGE=registry/repository@sha256:..., as make push prints it" >&2; exit 2; }
 	@TAG= infra/deploy
 
 rollback: ## back to an image that was pushed before, then terraform apply: TAG=preprod-...
 	@test -n "$(TAG)" || { $(PACKAGER) image list $(OF_IMAGE) >&2; echo "which one? TAG=..." >&2; exit 2; }
-	@infra/deploy
+	@IMAGE= infra/deploy
 
 test: ## all tests; those with containers need docker and podman
 	@tests/run
 
+<<<<<<< HEAD
 test-faults: ## of these the fault matrix alone, as a table; FAULTS=paused for those of that name
 	@tests/run --package lambda-deployment --test faults
+=======
+ci: ## what CI does: installs what the tests need (Debian), checks, builds, tests
+	@.ci/run
+>>>>>>> c5704e7 (A GitHub workflow of make targets, and the test that reads it)
 
 bench: ## measure the figures of docs/benchmarks.md, about 40 minutes
 	cargo bench --bench figures

@@ -2,7 +2,7 @@
 # in one before this runs, which is what `make deploy` sees to.
 
 terraform {
-  required_version = ">= 1.4"
+  required_version = ">= 1.10"
   required_providers {
     aws = {
       source  = "hashicorp/aws"

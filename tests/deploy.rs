@@ -166,3 +166,34 @@ fn a_zip_is_deployed_to_an_environment_of_its_own() {
     assert_eq!(stage.function("prod")["Configuration"]["PackageType"], "Zip");
     assert_eq!(stage.deployed(), stage.latest());
 }
+
+#[test]
+fn what_a_pipeline_pushed_is_applied_elsewhere_with_the_state_in_a_bucket() {
+    let Some(stage) = Stage::set() else { return };
+    stage.make(&["apply", "ENV=preprod"]).fails(2, &["which image?"]);
+    let pushed = stage.make(&["push", "ENV=preprod"]).ok();
+    let image = pushed.stdout.trim().to_string();
+    assert_eq!(image, stage.latest());
+
+    let bucket = "state-of-the-test";
+    let location = "LocationConstraint=eu-central-1";
+    stage.moto.aws(&["s3api", "create-bucket", "--bucket", bucket, "--create-bucket-configuration", location]);
+    let apply = |image: &str| {
+        let mut command = Command::new("make");
+        command.args(["--no-print-directory", "apply", "ENV=preprod", &format!("IMAGE={image}")]);
+        stage.prepare(command.arg(format!("STATE_BUCKET={bucket}")));
+        // A bucket's own host name is not known on this machine.
+        let init = command.get_envs().find(|(name, _)| *name == "TF_CLI_ARGS_init").and_then(|(_, value)| value);
+        let init = format!("{} -backend-config=use_path_style=true", init.unwrap_or_default().display());
+        Ended::of(command.env("TF_CLI_ARGS_init", init))
+    };
+    let applied = apply(&image).ok();
+    assert_eq!(stages(&applied), ["terraform-init", "terraform-workspace", "terraform-apply"]);
+    assert_eq!(stage.deployed(), image);
+    let state = stage.moto.aws(&["s3", "ls", "--recursive", bucket]);
+    assert!(state.contains("env:/preprod/sse-streaming-lambda.tfstate"), "{state}");
+    // A tag is no image to deploy.
+    let tagged = apply("127.0.0.1/preprod-sse-streaming-lambda:latest");
+    tagged.fails(2, &["a reference with a digest"]);
+    assert_eq!(stage.deployed(), image);
+}
