@@ -7,7 +7,7 @@ LOG := target/lambda/lambda/build.log
 LAST_RUN := if [ $(LOG) -nt target/started ]; then awk '/^cache-/ { t = "" } { t = t $$0 "\n" } END { printf "%s", t }' $(LOG); \
 	else echo "cache-hit: cargo saw nothing to do"; fi
 
-build: ## package the function: lambda-deployment.zip
+build: ## package the function: lambda-deployment.zip; FORCE=1 anew, here and below
 	@mkdir -p target && touch target/started
 	cargo build --release
 	@$(LAST_RUN)
@@ -29,15 +29,17 @@ container-status: ## exit status 0 running, 3 stopped, 4 not_found
 PACKAGER ?= docker/lambda-packager
 ENV ?= preprod
 PACKAGE ?= image
-FORCED := $(if $(filter-out 0,$(FORCE)),--force)
 OF_IMAGE = --env $(ENV) $(if $(REGISTRY),--registry $(REGISTRY))
-export PACKAGER ENV PACKAGE REGISTRY FORCE TAG IMAGE STATE_BUCKET
+ifneq ($(filter-out 0,$(FORCE)),)
+export LAMBDA_PACKAGER_FORCE := 1
+endif
+export PACKAGER ENV PACKAGE REGISTRY TAG IMAGE STATE_BUCKET
 
-image: ## the function as an image, in docker or podman: ENV=preprod|prod FORCE=1
-	@$(PACKAGER) image build $(OF_IMAGE) $(FORCED)
+image: ## the function as an image, in docker or podman: ENV=preprod|prod
+	@$(PACKAGER) image build $(OF_IMAGE)
 
 push: ## the same, pushed: REGISTRY=123456789012.dkr.ecr.eu-central-1.amazonaws.com
-	@$(PACKAGER) image push $(OF_IMAGE) $(FORCED)
+	@$(PACKAGER) image push $(OF_IMAGE)
 
 deploy: ## the same, then terraform apply: PACKAGE=image|zip
 	@TAG= IMAGE= infra/deploy
@@ -53,13 +55,11 @@ rollback: ## back to an image that was pushed before, then terraform apply: TAG=
 test: ## all tests; those with containers need docker and podman
 	@tests/run
 
-<<<<<<< HEAD
 test-faults: ## of these the fault matrix alone, as a table; FAULTS=paused for those of that name
 	@tests/run --package lambda-deployment --test faults
-=======
+
 ci: ## what CI does: installs what the tests need (Debian), checks, builds, tests
 	@.ci/run
->>>>>>> c5704e7 (A GitHub workflow of make targets, and the test that reads it)
 
 bench: ## measure the figures of docs/benchmarks.md, about 40 minutes
 	cargo bench --bench figures

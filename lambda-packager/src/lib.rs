@@ -33,8 +33,9 @@
 //! | `process`, `interrupt`, `fs`, `lock`, `error` | one door per effect |
 //!
 //! Dependencies point down this list; `artifact` and `cache` never see `engine`. Processes start only
-//! through `process`, the network is reached only through `publish::http`, the environment is read only through `config::env`, files are touched only through
-//! `fs`, locks are taken only through `lock`, and only `event` prints; `clippy.toml` holds these doors.
+//! through `process`, the environment is read only through `config::env`, files are touched only through
+//! `fs`, locks are taken only through `lock`, the network is reached only through `publish::http`, and only
+//! `event` prints; `clippy.toml` holds these doors.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 

@@ -105,6 +105,11 @@ mod tests {
         "require_container",
         "engine_timeout_secs",
         "label",
+        // What is made of the zip, and where that goes.
+        "environments",
+        "image_name",
+        "registry",
+        "registry_login",
     ];
 
     fn of(settings: serde_json::Value) -> Ingredients {
@@ -122,7 +127,8 @@ mod tests {
             "runtime": "provided.al2", "cargo_flags": ["--other"], "engine": "host", "base": "other",
             "output": "other.zip", "include": ["other"], "container_name": "other", "network": "bridge",
             "pass_env": ["OTHER"], "locked": true, "use_cache": false, "force": true, "require_container": true,
-            "engine_timeout_secs": 7, "label": "a=b",
+            "engine_timeout_secs": 7, "label": "a=b", "environments": ["other"], "image_name": "other",
+            "registry": "other", "registry_login": "none",
         });
         let default = of(json!({}));
         for (name, ..) in SETTINGS {
