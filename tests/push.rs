@@ -246,6 +246,26 @@ fn a_login_comes_from_the_environment_or_from_what_the_engine_stored_and_lies_no
 }
 
 #[test]
+fn a_registry_that_sends_us_elsewhere_does_not_send_the_password_along() {
+    let Some(registry) = open(&Setup { login: Some(("tester", "s3cret-word")), ..Setup::default() }) else { return };
+    let elsewhere = Proxy::to(&registry, |_| Fate::Answered(404, "nobody"));
+    let there = format!("http://{}/upload", elsewhere.name());
+    let proxy =
+        Proxy::to(
+            &registry,
+            move |request| {
+                if request.starts_with("POST") { Fate::SentTo(there.clone()) } else { Fate::Passed }
+            },
+        );
+    let fixture = Fixture::hello_in_git();
+    let mut command = image(&fixture, &["push"], &proxy.name());
+    command.env("LAMBDA_PACKAGER_REGISTRY_USER", "tester").env("LAMBDA_PACKAGER_REGISTRY_PASSWORD", "s3cret-word");
+    Ended::of(&mut command).fails(21, &["status 404"]);
+    assert!(proxy.seen().iter().all(|request| request.ends_with(" with a login")));
+    assert_eq!(elsewhere.seen(), ["PATCH /upload"]);
+}
+
+#[test]
 fn tls_is_trusted_only_with_the_certificate_of_its_authority() {
     let Some(registry) = open(&Setup { tls: true, ..Setup::default() }) else { return };
     let fixture = Fixture::hello_in_git();

@@ -179,6 +179,8 @@ pub enum Fate {
     Ignored,
     /// The proxy answers itself.
     Answered(u16, &'static str),
+    /// The upload that is asked for is to go elsewhere.
+    SentTo(String),
 }
 
 type Rule = Box<dyn FnMut(&str) -> Fate + Send>;
@@ -228,7 +230,7 @@ impl Drop for Proxy {
 fn forward(client: TcpStream, behind: u16, rule: &Mutex<Rule>, seen: &Mutex<Vec<String>>) -> std::io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let mut head = String::new();
-    let mut length = 0;
+    let (mut length, mut login) = (0, "");
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {
@@ -241,13 +243,16 @@ fn forward(client: TcpStream, behind: u16, rule: &Mutex<Rule>, seen: &Mutex<Vec<
         if line == "\r\n" {
             break;
         }
+        if lower.starts_with("authorization:") {
+            login = " with a login";
+        }
         // One request a connection: what is broken is that one.
         if !lower.starts_with("connection:") {
             head.push_str(&line);
         }
     }
     let request = head.lines().next().unwrap_or_default().replace(" HTTP/1.1", "");
-    seen.lock().expect("no test panics here").push(request.clone());
+    seen.lock().expect("no test panics here").push(format!("{request}{login}"));
     let fate = (rule.lock().expect("no test panics here"))(&request);
     let mut client = client;
     if let Fate::Ignored = fate {
@@ -259,6 +264,11 @@ fn forward(client: TcpStream, behind: u16, rule: &Mutex<Rule>, seen: &Mutex<Vec<
         std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
         let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
         return client.write_all(head.as_bytes()).and_then(|()| client.write_all(body.as_bytes()));
+    }
+    if let Fate::SentTo(location) = fate {
+        std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
+        let head = format!("HTTP/1.1 202 X\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        return client.write_all(head.as_bytes());
     }
     let mut server = TcpStream::connect(("127.0.0.1", behind))?;
     server.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes())?;
