@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::builder::cargo_config;
 use crate::builder::compile::{self, Compiled, Order, Trouble};
 use crate::builder::container::{self, Identity, Ready, TARGET, Wanted};
+use crate::builder::dependencies::{Downloads, Kept, Store};
 use crate::builder::image;
 use crate::builder::layout::Layout;
 use crate::cache::manifest;
@@ -37,7 +38,7 @@ pub(crate) struct Road {
 
 #[derive(Debug)]
 enum Vehicle {
-    Container { engine: Engine, ready: Ready },
+    Container { engine: Engine, ready: Ready, store: Option<Box<Store>> },
     Host { path: Option<std::ffi::OsString> },
 }
 
@@ -157,7 +158,10 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
         user,
         cargo_home: &workspace.cargo_home,
     };
-    let ready = container::ensure(engine, &identity, &wanted, |message| report.tell(&Event::Announced { message }))?;
+    let store = Store::of(&wanted, &identity).map_err(Failure::Refused)?;
+    let ready = container::ensure(engine, &identity, &wanted, store.as_ref(), |message| {
+        report.tell(&Event::Announced { message })
+    })?;
     let name = engine.kind.program();
     // Asked once for each container, not on every build.
     let engine_version = match traveller.before {
@@ -182,7 +186,7 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
             fallback,
         },
         toolchain,
-        vehicle: Vehicle::Container { engine: engine.clone(), ready },
+        vehicle: Vehicle::Container { engine: engine.clone(), ready, store: store.map(Box::new) },
     })
 }
 
@@ -248,7 +252,7 @@ impl Road {
 
     /// Sees whether a silent compile still goes on: in a paused container it never says so itself.
     fn look_after(&self, report: &RefCell<&mut Reporter>) -> Result<()> {
-        let Vehicle::Container { engine, ready } = &self.vehicle else {
+        let Vehicle::Container { engine, ready, .. } = &self.vehicle else {
             return Ok(());
         };
         match engine.inspect(&ready.name)? {
@@ -264,7 +268,7 @@ impl Road {
     }
 
     fn diagnose(&self, error: Error) -> Fault {
-        let Vehicle::Container { engine, ready } = &self.vehicle else {
+        let Vehicle::Container { engine, ready, .. } = &self.vehicle else {
             return Fault::Final(error);
         };
         let what = |text: &str| format!("the container {} {text} while compiling", ready.name);
@@ -283,8 +287,29 @@ impl Road {
     /// Removes the container of this road, for a new one.
     pub fn abandon(&self) -> Result<()> {
         match &self.vehicle {
-            Vehicle::Container { engine, ready } => Ok(engine.remove(&ready.name)?),
+            Vehicle::Container { engine, ready, .. } => Ok(engine.remove(&ready.name)?),
             Vehicle::Host { .. } => Ok(()),
+        }
+    }
+
+    /// The image that a container which was made for this road started from.
+    pub fn warm_start(&self) -> Option<&str> {
+        match &self.vehicle {
+            Vehicle::Container { ready, .. } => ready.warm.as_deref(),
+            Vehicle::Host { .. } => None,
+        }
+    }
+
+    /// Whether there is something to keep that is not kept already.
+    pub fn would_keep(&self, made: &Downloads) -> bool {
+        matches!(&self.vehicle, Vehicle::Container { store: Some(store), .. } if store.lacks(made))
+    }
+
+    /// Keeps what was compiled of downloaded crates, for other containers.
+    pub fn keep(&self, made: &Downloads) -> Result<Option<Kept>> {
+        match &self.vehicle {
+            Vehicle::Container { engine, ready, store: Some(store) } => Ok(store.keep(engine, &ready.name, made)?),
+            _ => Ok(None),
         }
     }
 
@@ -306,7 +331,7 @@ impl Road {
         let registries = env::registry_indexes().into_iter().map(|(name, _)| name);
         let passed: Vec<String> = config.pass_env.iter().cloned().chain(registries).collect();
         match &self.vehicle {
-            Vehicle::Container { engine, ready } => engine.exec(&ExecSpec {
+            Vehicle::Container { engine, ready, .. } => engine.exec(&ExecSpec {
                 name: &ready.name,
                 folder: &self.layout.workspace,
                 env: &variables,

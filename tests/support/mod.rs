@@ -11,6 +11,7 @@ mod running;
 mod tmpfs;
 mod user;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -402,6 +403,13 @@ impl Drop for Fixture {
             let ids: Vec<&str> = text.lines().collect();
             if !ids.is_empty() {
                 let _ = engine.command().args(["rm", "--force", "--volumes"]).args(ids).output();
+            }
+            // What was kept of them, which has two names.
+            let images = engine.command().args(["images", "--quiet", "--filter", &label]).output();
+            let text = images.map_or(String::new(), |output| String::from_utf8_lossy(&output.stdout).into_owned());
+            let ids: BTreeSet<&str> = text.lines().collect();
+            if !ids.is_empty() {
+                let _ = engine.command().args(["rmi", "--force"]).args(ids).output();
             }
         }
     }

@@ -70,6 +70,7 @@ fn render(event: &Event) -> Vec<Value> {
                 "stages_ms": Value::Object(stages.collect()),
             })
         }
+        Event::Kept { image, size_bytes } => json!({"event": "kept", "image": image, "size_bytes": size_bytes}),
         Event::Failed { error } => {
             let mut causes = Vec::new();
             let mut cause = std::error::Error::source(error);

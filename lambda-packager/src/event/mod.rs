@@ -38,6 +38,8 @@ pub enum Stage {
     Zip,
     /// Writing the artifact and its record.
     Store,
+    /// Keeping compiled dependencies for other checkouts; the artifact is there by then.
+    Keep,
 }
 
 impl Stage {
@@ -52,6 +54,7 @@ impl Stage {
             Self::Verify => "verify",
             Self::Zip => "zip",
             Self::Store => "store",
+            Self::Keep => "keep",
         }
     }
 }
@@ -94,6 +97,11 @@ pub(crate) enum Event<'a> {
     },
     Finished {
         outcome: &'a Outcome,
+    },
+    /// Compiled dependencies are there for other checkouts.
+    Kept {
+        image: &'a str,
+        size_bytes: u64,
     },
     Failed {
         error: &'a Error,
