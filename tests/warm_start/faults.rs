@@ -101,6 +101,14 @@ fn what_a_killed_run_left_of_the_reading_is_removed() {
     assert_eq!(two.containers(engine).len(), 2, "the container, and the one that the image is read through");
     let ended = two.run_on(engine, &[]).ok();
     assert_eq!(two.output_of_bootstrap("app"), "7", "{}", ended.stderr);
+    // The next filling takes its name back.
+    for container in two.containers(engine) {
+        if engine.inspect(&container)["State"]["Status"] == "running" {
+            engine.ask(&["rm", "--force", &container]);
+        }
+    }
+    assert!(two.run_on(engine, &["--force"]).ok().stderr.contains(WARM));
+    assert_eq!(two.containers(engine).len(), 1);
     two.run_on(engine, &["clean", "--container"]).ok();
     assert_eq!(two.containers(engine).len(), 0);
 }

@@ -35,20 +35,23 @@ fn a_local_package_is_compiled_though_the_image_has_a_namesake() {
 fn a_copied_checkout_with_its_records_takes_nothing_of_its_own_from_the_image() {
     let Some(engine) = any_engine() else { return };
     let fixture = with_itoa("copied");
+    let manifest = String::from_utf8(fixture.read("Cargo.toml")).unwrap();
+    fixture.write("Cargo.toml", &format!("{manifest}part = {{ path = \"part\" }}\n"));
+    fixture.write("part/Cargo.toml", "[package]\nname = \"part\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+    let part = |text: &str| format!("pub const TEXT: &str = \"{text}\";\n");
+    fixture.write("part/src/lib.rs", &part("first"));
+    fixture
+        .write("src/main.rs", "fn main() {\n    println!(\"{} {}\", part::TEXT, itoa::Buffer::new().format(7));\n}\n");
     image_after(KEPT, &fixture.run_on(engine, &[]).ok());
     shell(&fixture, "cp -a . ../copy");
     // Put back with the date that it had, as a sync tool does.
-    let text = "fn main() {\\n    println!(\\\"copy {}\\\", itoa::Buffer::new().format(7));\\n}\\n";
-    shell(
-        &fixture,
-        &format!(
-            "cd ../copy && touch -r src/main.rs date && printf \"{text}\" >src/main.rs && touch -r date src/main.rs"
-        ),
-    );
+    shell(&fixture, "touch -r ../copy/part/src/lib.rs ../date");
+    fixture.write("../copy/part/src/lib.rs", &part("copied"));
+    shell(&fixture, "touch -r ../date ../copy/part/src/lib.rs");
     let ended = Ended::of(fixture.command_on(engine).current_dir(fixture.path("../copy"))).ok();
     assert!(ended.stderr.contains(WARM), "{}", ended.stderr);
     let printed = Command::new(fixture.path("../copy/target/lambda/app/bootstrap")).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&printed.stdout), "copy 7\n");
+    assert_eq!(String::from_utf8_lossy(&printed.stdout), "copied 7\n");
 }
 
 #[test]
