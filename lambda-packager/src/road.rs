@@ -39,7 +39,7 @@ pub(crate) struct Road {
 #[derive(Debug)]
 enum Vehicle {
     Container { engine: Engine, ready: Ready, store: Option<Box<Store>> },
-    Host { path: Option<std::ffi::OsString> },
+    Host { path: Option<std::ffi::OsString>, linker: Option<&'static str> },
 }
 
 /// What a road is chosen for.
@@ -144,7 +144,7 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
         _ => Some(Toolchain::discover(workspace, config.target_arch).map_err(Failure::Refused)?),
     };
     let image = image::resolve(engine, config, toolchain.as_ref())?;
-    let carried = cargo_config::carry(workspace, config.target_arch.triple()).map_err(Failure::Refused)?;
+    let carried = cargo_config::carry(workspace, config.target_arch).map_err(Failure::Refused)?;
     let mut layout = Layout::of(workspace, &carried.relative_folders);
     if toolchain.is_some() {
         layout.lent.clone_from(&image.mounts);
@@ -197,6 +197,11 @@ fn on_host(traveller: &Traveller, why: String, report: &mut Reporter) -> Result<
         let message = format!("{why}: compiling with the host's own toolchain, which is not hermetic");
         report.tell(&Event::Announced { message: &message });
     }
+    let arch = traveller.config.target_arch;
+    let linker = match cargo_config::names_linker(workspace, arch.triple())? {
+        true => None,
+        false => arch.cross_compiler(),
+    };
     let identity = Sha::of(format!("{} {}", toolchain.rustc, toolchain.cc).as_bytes()).short(12);
     // The toolchain's own programs first: no proxy has to look them up again.
     let path = env::var_os("PATH").and_then(|path| {
@@ -219,7 +224,7 @@ fn on_host(traveller: &Traveller, why: String, report: &mut Reporter) -> Result<
             fallback: why,
         },
         toolchain: Some(toolchain),
-        vehicle: Vehicle::Host { path },
+        vehicle: Vehicle::Host { path, linker },
     })
 }
 
@@ -338,13 +343,16 @@ impl Road {
                 passed_env: &passed,
                 command: &command,
             }),
-            Vehicle::Host { path } => {
+            Vehicle::Host { path, linker } => {
                 let mut environment = env::for_host_compile();
                 if let Some(path) = path {
                     environment.retain(|(name, _)| name != "PATH");
                     environment.push(("PATH".into(), path.clone()));
                 }
                 environment.push(("CARGO_TARGET_DIR".into(), (&self.target).into()));
+                if let Some(linker) = linker {
+                    environment.push((env::linker_of(config.target_arch.triple()).into(), linker.into()));
+                }
                 environment.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
                 environment.extend(passed.iter().filter_map(|name| Some((name.into(), env::var_os(name)?))));
                 Invocation::new(Path::new("/bin/sh"))

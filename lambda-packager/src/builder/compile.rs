@@ -321,13 +321,26 @@ fn trouble(code: i32, said: &str, order: &Order) -> Trouble {
                 .hint_with("cargo's own messages are above and in build.log"),
         ),
         101 if says("can't find crate for `core`") || says("target may not be installed") => Trouble::Crate(
-            error(format!("the builder has no standard library for the target {triple}")).hint_with(format!(
-                "add it to the base image with `rustup target add {triple}`, or set `target_arch`"
-            )),
+            error(format!("the builder has no standard library for the target {triple}, which {} needs", asks(&plain, package)))
+                .hint_with(format!(
+                    "add it to the base image with `rustup target add {triple}`, or set `target_arch` or `base`"
+                )),
         ),
         101 if says("linker `") && says("not found") => Trouble::Crate(
-            error(format!("the builder has no linker for the target {triple}"))
-                .hint_with("install a C compiler in the base image, or set `base`"),
+            error(format!(
+                "the builder has no linker {} for the target {triple}, which {} needs",
+                quoted(&plain, "linker `", '`').unwrap_or("cc"),
+                asks(&plain, package)
+            ))
+            .hint_with(INSTALL_COMPILER),
+        ),
+        101 if says("failed to find tool") => Trouble::Crate(
+            error(format!(
+                "the builder has no C compiler {} for the target {triple}, which {} needs",
+                quoted(&plain, "failed to find tool \"", '"').unwrap_or("cc"),
+                asks(&plain, package)
+            ))
+            .hint_with(INSTALL_COMPILER),
         ),
         101 if says("--offline was specified") || says("while offline") => Trouble::Crate(
             error(format!("a crate that {package} needs is not in cargo's downloads on this machine"))
@@ -345,6 +358,22 @@ fn trouble(code: i32, said: &str, order: &Order) -> Trouble {
         }
         _ => Trouble::Ended(error(format!("the compile of {package} was ended from outside (status {code})"))),
     }
+}
+
+const INSTALL_COMPILER: &str =
+    "install it in the base image (Debian: `gcc`, for arm64 `gcc-aarch64-linux-gnu`), or set `target_arch` or `base`";
+
+/// The package that cargo was at when it failed.
+fn asks<'a>(said: &'a str, package: &'a str) -> &'a str {
+    let by_build_script = quoted(said, "failed to run custom build command for `", '`');
+    let by_itself = || quoted(said, "could not compile `", '`');
+    // Without the folder of a local one.
+    by_build_script.or_else(by_itself).map_or(package, |name| name.split(" (").next().unwrap_or(name))
+}
+
+/// What stands between `before` and the next `end`.
+fn quoted<'a>(text: &'a str, before: &str, end: char) -> Option<&'a str> {
+    Some(text.split_once(before)?.1.split_once(end)?.0)
 }
 
 /// How programs say that there is no network.

@@ -53,6 +53,16 @@ impl Arch {
         }
     }
 
+    /// The C compiler that links for it on machines of the other kind, by the name that the `cc` crate and
+    /// distributions know; none on a machine of its own kind.
+    pub(crate) fn cross_compiler(self) -> Option<&'static str> {
+        match self {
+            _ if self == Self::of_this_machine() => None,
+            Self::X86_64 => Some("x86_64-linux-gnu-gcc"),
+            Self::Arm64 => Some("aarch64-linux-gnu-gcc"),
+        }
+    }
+
     /// The architecture that this program was compiled for.
     pub(crate) fn of_this_machine() -> Self {
         if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::X86_64 }
