@@ -9,7 +9,8 @@
 //! `cache::inputs` and `cache::survey` (the files) → `cache::fingerprint` → `cache::verdict` (a hit
 //! ends here) → `recovery` → `road` (`engine`, `builder::image`, `builder::container`; or the host) →
 //! `builder::compile` → `artifact::elf` → `artifact::zip` → `cache::manifest` (stored last, so that a
-//! crash is a miss) → `event` (what people, programs and cargo are told).
+//! crash is a miss) → `event` (what people, programs and cargo are told) → `builder::dependencies` (kept
+//! for other checkouts).
 //!
 //! # The rooms
 //!
@@ -22,7 +23,7 @@
 //! | `trust` | which of cargo's own records may be believed by a compile |
 //! | `recovery` | what is tried again after which fault |
 //! | `road` | container or host, and what falls back to what |
-//! | `builder` | toolchain image, reused container, the cargo call in it |
+//! | `builder` | toolchain image, reused container, the cargo call in it, the dependencies kept of it |
 //! | `cache` | what was built from what; judged without an effect |
 //! | `artifact` | verify and archive; bytes only |
 //! | `engine` | docker, podman, finch, nerdctl through their command lines |

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::builder::cargo_config;
 use crate::builder::compile::{self, Compiled, Order, Trouble};
 use crate::builder::container::{self, Identity, Ready, TARGET, Wanted};
+use crate::builder::dependencies::{Downloads, Kept, Store};
 use crate::builder::image;
 use crate::builder::layout::Layout;
 use crate::cache::manifest;
@@ -37,8 +38,8 @@ pub(crate) struct Road {
 
 #[derive(Debug)]
 enum Vehicle {
-    Container { engine: Engine, ready: Ready },
-    Host { path: Option<std::ffi::OsString> },
+    Container { engine: Engine, ready: Ready, store: Option<Box<Store>> },
+    Host { path: Option<std::ffi::OsString>, linker: Option<&'static str> },
 }
 
 /// What a road is chosen for.
@@ -143,7 +144,7 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
         _ => Some(Toolchain::discover(workspace, config.target_arch).map_err(Failure::Refused)?),
     };
     let image = image::resolve(engine, config, toolchain.as_ref())?;
-    let carried = cargo_config::carry(workspace, config.target_arch.triple()).map_err(Failure::Refused)?;
+    let carried = cargo_config::carry(workspace, config.target_arch).map_err(Failure::Refused)?;
     let mut layout = Layout::of(workspace, &carried.relative_folders);
     if toolchain.is_some() {
         layout.lent.clone_from(&image.mounts);
@@ -157,7 +158,10 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
         user,
         cargo_home: &workspace.cargo_home,
     };
-    let ready = container::ensure(engine, &identity, &wanted, |message| report.tell(&Event::Announced { message }))?;
+    let store = Store::of(&wanted, &identity).map_err(Failure::Refused)?;
+    let ready = container::ensure(engine, &identity, &wanted, store.as_ref(), |message| {
+        report.tell(&Event::Announced { message })
+    })?;
     let name = engine.kind.program();
     // Asked once for each container, not on every build.
     let engine_version = match traveller.before {
@@ -182,7 +186,7 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
             fallback,
         },
         toolchain,
-        vehicle: Vehicle::Container { engine: engine.clone(), ready },
+        vehicle: Vehicle::Container { engine: engine.clone(), ready, store: store.map(Box::new) },
     })
 }
 
@@ -193,6 +197,11 @@ fn on_host(traveller: &Traveller, why: String, report: &mut Reporter) -> Result<
         let message = format!("{why}: compiling with the host's own toolchain, which is not hermetic");
         report.tell(&Event::Announced { message: &message });
     }
+    let arch = traveller.config.target_arch;
+    let linker = match cargo_config::names_linker(workspace, arch.triple())? {
+        true => None,
+        false => arch.cross_compiler(),
+    };
     let identity = Sha::of(format!("{} {}", toolchain.rustc, toolchain.cc).as_bytes()).short(12);
     // The toolchain's own programs first: no proxy has to look them up again.
     let path = env::var_os("PATH").and_then(|path| {
@@ -215,7 +224,7 @@ fn on_host(traveller: &Traveller, why: String, report: &mut Reporter) -> Result<
             fallback: why,
         },
         toolchain: Some(toolchain),
-        vehicle: Vehicle::Host { path },
+        vehicle: Vehicle::Host { path, linker },
     })
 }
 
@@ -248,7 +257,7 @@ impl Road {
 
     /// Sees whether a silent compile still goes on: in a paused container it never says so itself.
     fn look_after(&self, report: &RefCell<&mut Reporter>) -> Result<()> {
-        let Vehicle::Container { engine, ready } = &self.vehicle else {
+        let Vehicle::Container { engine, ready, .. } = &self.vehicle else {
             return Ok(());
         };
         match engine.inspect(&ready.name)? {
@@ -264,7 +273,7 @@ impl Road {
     }
 
     fn diagnose(&self, error: Error) -> Fault {
-        let Vehicle::Container { engine, ready } = &self.vehicle else {
+        let Vehicle::Container { engine, ready, .. } = &self.vehicle else {
             return Fault::Final(error);
         };
         let what = |text: &str| format!("the container {} {text} while compiling", ready.name);
@@ -286,7 +295,7 @@ impl Road {
         /// Longer than a shared library takes through an engine on a busy machine.
         const TIMEOUT: Duration = Duration::from_secs(60);
         let invocation = match &self.vehicle {
-            Vehicle::Container { engine, ready } => {
+            Vehicle::Container { engine, ready, .. } => {
                 engine.exec(&ExecSpec { name: &ready.name, folder: "/", env: &[], passed_env: &[], command })
             }
             Vehicle::Host { .. } => Invocation::new(Path::new("/bin/sh")).args(&command[1..]),
@@ -302,8 +311,29 @@ impl Road {
     /// Removes the container of this road, for a new one.
     pub fn abandon(&self) -> Result<()> {
         match &self.vehicle {
-            Vehicle::Container { engine, ready } => Ok(engine.remove(&ready.name)?),
+            Vehicle::Container { engine, ready, .. } => Ok(engine.remove(&ready.name)?),
             Vehicle::Host { .. } => Ok(()),
+        }
+    }
+
+    /// The image that a container which was made for this road started from.
+    pub fn warm_start(&self) -> Option<&str> {
+        match &self.vehicle {
+            Vehicle::Container { ready, .. } => ready.warm.as_deref(),
+            Vehicle::Host { .. } => None,
+        }
+    }
+
+    /// Whether there is something to keep that is not kept already.
+    pub fn would_keep(&self, made: &Downloads) -> bool {
+        matches!(&self.vehicle, Vehicle::Container { store: Some(store), .. } if store.lacks(made))
+    }
+
+    /// Keeps what was compiled of downloaded crates, for other containers.
+    pub fn keep(&self, made: &Downloads) -> Result<Option<Kept>> {
+        match &self.vehicle {
+            Vehicle::Container { engine, ready, store: Some(store) } => Ok(store.keep(engine, &ready.name, made)?),
+            _ => Ok(None),
         }
     }
 
@@ -325,20 +355,23 @@ impl Road {
         let registries = env::registry_indexes().into_iter().map(|(name, _)| name);
         let passed: Vec<String> = config.pass_env.iter().cloned().chain(registries).collect();
         match &self.vehicle {
-            Vehicle::Container { engine, ready } => engine.exec(&ExecSpec {
+            Vehicle::Container { engine, ready, .. } => engine.exec(&ExecSpec {
                 name: &ready.name,
                 folder: &self.layout.workspace,
                 env: &variables,
                 passed_env: &passed,
                 command: &command,
             }),
-            Vehicle::Host { path } => {
+            Vehicle::Host { path, linker } => {
                 let mut environment = env::for_host_compile();
                 if let Some(path) = path {
                     environment.retain(|(name, _)| name != "PATH");
                     environment.push(("PATH".into(), path.clone()));
                 }
                 environment.push(("CARGO_TARGET_DIR".into(), (&self.target).into()));
+                if let Some(linker) = linker {
+                    environment.push((env::linker_of(config.target_arch.triple()).into(), linker.into()));
+                }
                 environment.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
                 environment.extend(passed.iter().filter_map(|name| Some((name.into(), env::var_os(name)?))));
                 Invocation::new(Path::new("/bin/sh"))

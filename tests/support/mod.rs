@@ -14,6 +14,7 @@ mod running;
 mod tmpfs;
 mod user;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -413,12 +414,10 @@ impl Drop for Fixture {
             if !ids.is_empty() {
                 let _ = engine.command().args(["rm", "--force", "--volumes"]).args(ids).output();
             }
-            let Ok(output) = engine.command().args(["images", "--quiet", "--no-trunc", "--filter", &label]).output()
-            else {
-                continue;
-            };
-            let ids: std::collections::BTreeSet<String> =
-                String::from_utf8_lossy(&output.stdout).lines().map(String::from).collect();
+            // What was kept or made of them, which may have two names.
+            let images = engine.command().args(["images", "--quiet", "--filter", &label]).output();
+            let text = images.map_or(String::new(), |output| String::from_utf8_lossy(&output.stdout).into_owned());
+            let ids: BTreeSet<&str> = text.lines().collect();
             if !ids.is_empty() {
                 let _ = engine.command().args(["rmi", "--force"]).args(ids).output();
             }

@@ -3,5 +3,6 @@
 pub(crate) mod cargo_config;
 pub(crate) mod compile;
 pub(crate) mod container;
+pub(crate) mod dependencies;
 pub(crate) mod image;
 pub(crate) mod layout;

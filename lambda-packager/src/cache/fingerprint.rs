@@ -104,6 +104,7 @@ mod tests {
         "force",
         "require_container",
         "engine_timeout_secs",
+        "deps_cache_limit",
         "label",
         // What is made of the zip, and where that goes.
         "environments",
@@ -127,7 +128,7 @@ mod tests {
             "runtime": "provided.al2", "cargo_flags": ["--other"], "engine": "host", "base": "other",
             "output": "other.zip", "include": ["other"], "container_name": "other", "network": "bridge",
             "pass_env": ["OTHER"], "locked": true, "use_cache": false, "force": true, "require_container": true,
-            "engine_timeout_secs": 7, "label": "a=b", "environments": ["other"], "image_name": "other",
+            "engine_timeout_secs": 7, "deps_cache_limit": "1 GB", "label": "a=b", "environments": ["other"], "image_name": "other",
             "registry": "other", "registry_login": "none",
         });
         let default = of(json!({}));

@@ -142,13 +142,13 @@ pub(super) struct Clean {
     /// The container, with what was compiled in it
     #[arg(long)]
     pub container: bool,
-    /// What is remembered in target/lambda: zips, manifests, logs
+    /// What is remembered in target/lambda: zips, manifests, logs; and the compiled dependencies that it kept
     #[arg(long)]
     pub cache: bool,
     /// Both, and the empty images that no container uses any more
     #[arg(long)]
     pub all: bool,
-    /// The containers of all projects of this user
+    /// The containers and dependencies of all projects of this user
     #[arg(long)]
     pub everything: bool,
     /// Only say what would be removed

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::args::Clean;
 use super::project::Here;
 use crate::builder::container::USER;
+use crate::builder::dependencies::{self, KEPT, name_of};
 use crate::builder::image::BORROWED;
 use crate::engine::{Engine, Failure};
 use crate::error::Result;
@@ -30,16 +31,13 @@ impl Swept {
 pub(super) fn clean(here: &Here, flags: &Clean) -> Result<u8> {
     let mut swept = Swept::default();
     let all = flags.all || flags.everything || !(flags.container || flags.cache);
-    if all || flags.container {
-        let label = if flags.everything { format!("{USER}={}", here.user()) } else { here.identity().label() };
-        for engine in here.engines()? {
-            match sweep_engine(&engine, &label, all, flags.dry_run, &mut swept) {
-                // What does not answer has nothing that could be removed now.
-                Err(Failure::Unreachable(error) | Failure::Forbidden(error)) => {
-                    swept.lines.push(format!("  not looked at: {error}"))
-                }
-                result => result?,
+    for engine in here.engines()? {
+        match sweep_engine(&engine, here, flags, all, &mut swept) {
+            // What does not answer has nothing that could be removed now.
+            Err(Failure::Unreachable(error) | Failure::Forbidden(error)) => {
+                swept.lines.push(format!("  not looked at: {error}"))
             }
+            result => result?,
         }
     }
     if all || flags.cache {
@@ -51,25 +49,32 @@ pub(super) fn clean(here: &Here, flags: &Clean) -> Result<u8> {
     Ok(0)
 }
 
-fn sweep_engine(
-    engine: &Engine,
-    label: &str,
-    images_too: bool,
-    dry_run: bool,
-    swept: &mut Swept,
-) -> Result<(), Failure> {
+fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &mut Swept) -> Result<(), Failure> {
     let name = engine.kind.program();
-    for container in engine.containers_with(label)? {
-        if !dry_run {
-            engine.remove(&container.id)?;
+    if all || flags.container {
+        let label = if flags.everything { format!("{USER}={}", here.user()) } else { here.identity().label() };
+        for container in engine.containers_with(&label)? {
+            if !flags.dry_run {
+                engine.remove(&container.id)?;
+            }
+            swept.add(format!("{name} container {}", container.name()), container.size_rw.unwrap_or(0));
         }
-        swept.add(format!("{name} container {}", container.name()), container.size_rw.unwrap_or(0));
     }
-    if images_too {
+    if all || flags.cache {
+        let everybodys = format!("{KEPT}={}", here.user());
+        let label = if flags.everything { everybodys } else { dependencies::made_by(&here.identity()) };
+        for image in engine.images_with(&label)? {
+            if flags.dry_run || dependencies::remove(engine, &image)? {
+                let title = name_of(&image).unwrap_or(&image.id);
+                swept.add(format!("{name} image {title}"), image.size_bytes);
+            }
+        }
+    }
+    if all {
         for image in engine.images_with(BORROWED)? {
             // It is empty, and any project's: the last one to leave takes it along.
-            if dry_run || engine.remove_image(&image.id)? {
-                swept.add(format!("{name} image {}", image.name), image.size_bytes);
+            if flags.dry_run || engine.remove_image(&image.id)? {
+                swept.add(format!("{name} image {}", image.names.join(" ")), image.size_bytes);
             }
         }
     }

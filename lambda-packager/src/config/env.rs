@@ -191,8 +191,17 @@ pub(crate) fn for_host_compile() -> Vec<(OsString, OsString)> {
 
 /// Rust flags that the user's environment sets for one target.
 pub(crate) fn target_rustflags(triple: &str) -> Option<(String, String)> {
-    let name = format!("CARGO_TARGET_{}_RUSTFLAGS", triple.to_uppercase().replace('-', "_"));
+    let name = of_target(triple, "RUSTFLAGS");
     var(&name).map(|value| (name, value))
+}
+
+/// The variable that says who links for a target.
+pub(crate) fn linker_of(triple: &str) -> String {
+    of_target(triple, "LINKER")
+}
+
+fn of_target(triple: &str, key: &str) -> String {
+    format!("CARGO_TARGET_{}_{key}", triple.to_uppercase().replace('-', "_"))
 }
 
 /// `CARGO_REGISTRIES_<NAME>_INDEX` of the user's environment: where a named registry is.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::values::{Arch, Base, EngineChoice, Mode, Network, RegistryLogin, Runtime};
+use super::values::{Arch, Base, EngineChoice, Mode, Network, RegistryLogin, Runtime, Size};
 use crate::error::{Error, Result};
 
 /// Where a layer was written, in the words of an error message.
@@ -101,6 +101,7 @@ settings! {
     force: bool, Switch, "package anew even if nothing changed";
     require_container: bool, Switch, "an error instead of a fallback to the host's toolchain";
     engine_timeout_secs: u64, Number, "how long the engine may take for a short command; 60 without this";
+    deps_cache_limit: Size, Text, "how much room compiled dependencies may take in the engine, such as `10 GB` (the default); `0` keeps none";
     label: String, Text, "a label `key=value` for the container and the image";
     environments: Vec<String>, List, "what `--env` may name; `preprod` and `prod` without this";
     image_name: String, Text, "the image's repository; `{env}-sse-streaming-lambda` without this";
@@ -157,6 +158,7 @@ pub(crate) struct Config {
     pub force: bool,
     pub require_container: bool,
     pub engine_timeout: Duration,
+    pub deps_cache_limit_bytes: u64,
     pub label: Option<String>,
     #[cfg(feature = "cli")]
     pub environments: Vec<String>,
@@ -203,6 +205,7 @@ impl Config {
             force: all.force.unwrap_or(false) || !all.use_cache.unwrap_or(true),
             require_container: all.require_container.unwrap_or(false),
             engine_timeout: Duration::from_secs(all.engine_timeout_secs.unwrap_or(60)),
+            deps_cache_limit_bytes: all.deps_cache_limit.unwrap_or(Size(10_000_000_000)).0,
             label: all.label,
             #[cfg(feature = "cli")]
             environments: all.environments.unwrap_or_else(|| ["preprod", "prod"].map(String::from).into()),

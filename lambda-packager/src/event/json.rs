@@ -87,6 +87,7 @@ fn render(event: &Event) -> Vec<Value> {
         Event::Imaged { record, stages } => {
             json!({"event": "image", "image": record, "stages_ms": stages_ms(stages)})
         }
+        Event::Kept { image, size_bytes } => json!({"event": "kept", "image": image, "size_bytes": size_bytes}),
         Event::Failed { error } => {
             let mut causes = Vec::new();
             let mut cause = std::error::Error::source(error);

@@ -38,6 +38,8 @@ pub enum Stage {
     Zip,
     /// Writing the artifact and its record.
     Store,
+    /// Keeping compiled dependencies for other checkouts; the artifact is there by then.
+    Keep,
     /// Making the container image.
     #[cfg(feature = "cli")]
     Image,
@@ -64,6 +66,7 @@ impl Stage {
             Self::Verify => "verify",
             Self::Zip => "zip",
             Self::Store => "store",
+            Self::Keep => "keep",
             #[cfg(feature = "cli")]
             Self::Image => "image",
             #[cfg(feature = "cli")]
@@ -142,6 +145,11 @@ pub(crate) enum Event<'a> {
     Imaged {
         record: &'a crate::publish::record::Record,
         stages: Vec<(Stage, Duration)>,
+    },
+    /// Compiled dependencies are there for other checkouts.
+    Kept {
+        image: &'a str,
+        size_bytes: u64,
     },
     Failed {
         error: &'a Error,

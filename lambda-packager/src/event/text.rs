@@ -188,6 +188,9 @@ impl Text {
                     self.line(&line);
                 }
             }
+            Event::Kept { image, size_bytes } => {
+                self.line(&format!("  kept    {image} {} bytes, for other checkouts", thousands(*size_bytes)));
+            }
             #[cfg(feature = "cli")]
             event => image_lines(event).iter().for_each(|line| self.line(line)),
             #[cfg(not(feature = "cli"))]
