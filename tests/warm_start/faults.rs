@@ -1,5 +1,6 @@
 //! What keeps a container from starting warm costs time, never a build.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::Stdio;
 
@@ -111,6 +112,33 @@ fn what_a_killed_run_left_of_the_reading_is_removed() {
     assert_eq!(two.containers(engine).len(), 1);
     two.run_on(engine, &["clean", "--container"]).ok();
     assert_eq!(two.containers(engine).len(), 0);
+}
+
+#[test]
+fn checkouts_that_keep_at_the_same_time_leave_one_image() {
+    let Some(engine) = any_engine() else { return };
+    let checkouts: Vec<Fixture> = (0..4).map(|_| with_itoa("crowd")).collect();
+    std::thread::scope(|scope| {
+        for checkout in &checkouts {
+            scope.spawn(|| checkout.run_on(engine, &[]).ok());
+        }
+    });
+    for checkout in &checkouts {
+        assert_eq!(checkout.output_of_bootstrap("app"), "7");
+    }
+    // The next one that is kept removes what lost its name.
+    let container = checkouts[0].container(engine);
+    engine.exec(&container, "rm /target/.lambda-packager/kept").ok();
+    let image = image_after(KEPT, &checkouts[0].run_on(engine, &["--force"]).ok());
+    let ended = with_itoa("crowd").run_on(engine, &[]).ok();
+    assert_eq!(image_after(WARM, &ended), image);
+    let named = |checkout: &Fixture| {
+        let filter = format!("label={}", checkout.label());
+        engine.ask(&["images", "--no-trunc", "--filter", &filter, "--format", "{{.ID}}"])
+    };
+    let left: BTreeSet<String> =
+        checkouts.iter().flat_map(|one| named(one).lines().map(String::from).collect::<Vec<_>>()).collect();
+    assert_eq!(left.len(), 1, "{left:?}");
 }
 
 #[test]
