@@ -114,7 +114,9 @@ fn build(
     let none = Extras::default();
     let known = before.map_or(&none, |manifest| &manifest.extras);
     let trust = trust::trust(project, function, places, &gate, known)?;
-    let compiled = report.stage(Stage::Compile, |report| recovery::compile(&traveller, function, road, &trust, report));
+    let inputs = &gate.now.snapshot;
+    let compiled =
+        report.stage(Stage::Compile, |report| recovery::compile(&traveller, function, road, &trust, inputs, report));
     let (road, compiled) = match compiled {
         Ok(compiled) => compiled,
         Err(error) => {
@@ -126,6 +128,12 @@ fn build(
         }
     };
     let members = report.stage(Stage::Verify, |_| verify(&compiled, function, project))?;
+    let order = road.order(&traveller, function, (&trust, inputs), false);
+    let image = if config.mode.is_for_production() {
+        report.stage(Stage::Image, |report| road.leave_image(&order, report))?
+    } else {
+        None
+    };
     let bytes = report.stage(Stage::Zip, |_| archive(&compiled, members, config))?;
     let manifest = report.stage(Stage::Store, |report| {
         let (inputs, extras, unsettled) = settle(project, function, &gate, &compiled)?;
@@ -157,6 +165,7 @@ fn build(
                 bootstrap_sha256: Sha::of(&compiled.binary),
                 bootstrap_bytes: compiled.binary.len() as u64,
                 copies: copies(places, &workspace.root)?,
+                image: image.clone().unwrap_or_default(),
                 checked_at_ns: inputs.taken_at_ns,
             },
             changed_while_compiling: unsettled,
@@ -183,8 +192,8 @@ fn build(
         manifest.store(&places.manifest)?;
         Ok::<_, Error>(manifest)
     })?;
-    let built =
-        Built { road: road.record.to_string(), zip_bytes_before: before.map(|manifest| manifest.artifact.zip_bytes) };
+    let zip_bytes_before = before.map(|manifest| manifest.artifact.zip_bytes);
+    let built = Built { road: road.record.to_string(), image, zip_bytes_before };
     Ok(outcome(project, places, manifest, verdict.clone(), Some(built), report))
 }
 

@@ -112,14 +112,15 @@ impl Invocation {
     pub fn capture(&self, input: Option<Vec<u8>>, timeout: Duration) -> Result<Output> {
         let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut child = self.spawn(stdin)?;
-        if let (Some(bytes), Some(mut pipe)) = (input, child.stdin.take()) {
-            // A program that stops reading early says why on stderr; its status tells.
-            thread::spawn(move || {
-                let _ = pipe.write_all(&bytes);
-            });
+        if let Some(bytes) = input {
+            feed(&mut child, bytes);
         }
-        let mut stderr = Vec::new();
-        let output = drive(child, Patience::Until(Instant::now() + timeout), |said| match said {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let code = drive(child, Patience::Until(Instant::now() + timeout), |said| match said {
+            Said::Stdout(bytes) => {
+                stdout.extend_from_slice(bytes);
+                Ok(())
+            }
             Said::Stderr(bytes) => {
                 stderr.extend_from_slice(bytes);
                 Ok(())
@@ -127,7 +128,7 @@ impl Invocation {
             Said::Nothing => Err(Error::engine(format!("`{self}` did not end within {} s", timeout.as_secs()))
                 .hint_with("see whether the service behind that command hangs, and restart it")),
         })?;
-        Ok(Output { stderr, ..output })
+        Ok(Output { code, stdout, stderr })
     }
 
     /// Runs to the end, handing on what comes of stderr, as pieces that end at `\n` or `\r` (kept): all that
@@ -140,24 +141,43 @@ impl Invocation {
         mut on_stderr: impl FnMut(&mut dyn Iterator<Item = &[u8]>),
         mut on_silence: impl FnMut() -> Result<()>,
     ) -> Result<Output> {
-        let mut pending = Vec::new();
-        let output = drive(self.spawn(Stdio::piped())?, Patience::Each(patience), |said| match said {
+        let (mut stdout, mut stderr) = (Vec::new(), Pieces::default());
+        let code = drive(self.spawn(Stdio::piped())?, Patience::Each(patience), |said| match said {
+            Said::Stdout(bytes) => {
+                stdout.extend_from_slice(bytes);
+                Ok(())
+            }
             Said::Stderr(bytes) => {
-                pending.extend_from_slice(bytes);
-                let mut done = 0;
-                on_stderr(&mut memchr2_iter(b'\n', b'\r', &pending).map(|end| {
-                    let start = std::mem::replace(&mut done, end + 1);
-                    &pending[start..=end]
-                }));
-                pending.drain(..done);
+                stderr.add(bytes, &mut on_stderr);
                 Ok(())
             }
             Said::Nothing => on_silence(),
         })?;
-        if !pending.is_empty() {
-            on_stderr(&mut std::iter::once(pending.as_slice()));
-        }
-        Ok(output)
+        stderr.end(&mut on_stderr);
+        Ok(Output { code, stdout, stderr: Vec::new() })
+    }
+
+    /// Runs to the end with `input` on its standard input, handing on what comes of both streams as pieces
+    /// that end at `\n` or `\r` (kept). Returns the exit status.
+    pub fn narrate(
+        &self,
+        input: Vec<u8>,
+        mut hear: impl FnMut(Stream, &mut dyn Iterator<Item = &[u8]>),
+    ) -> Result<i32> {
+        let mut child = self.spawn(Stdio::piped())?;
+        feed(&mut child, input);
+        let (mut stdout, mut stderr) = (Pieces::default(), Pieces::default());
+        let code = drive(child, Patience::Each(Duration::MAX), |said| {
+            match said {
+                Said::Stdout(bytes) => stdout.add(bytes, |pieces| hear(Stream::Stdout, pieces)),
+                Said::Stderr(bytes) => stderr.add(bytes, |pieces| hear(Stream::Stderr, pieces)),
+                Said::Nothing => {}
+            }
+            Ok(())
+        })?;
+        stdout.end(|pieces| hear(Stream::Stdout, pieces));
+        stderr.end(|pieces| hear(Stream::Stderr, pieces));
+        Ok(code)
     }
 
     /// Hands the terminal over and waits: for a program that a person talks to.
@@ -171,6 +191,45 @@ impl Invocation {
     }
 }
 
+/// Which stream of a program a piece is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// Writes `bytes` to a program's standard input and closes it.
+fn feed(child: &mut Child, bytes: Vec<u8>) {
+    if let Some(mut pipe) = child.stdin.take() {
+        // A program that stops reading early says why on stderr; its status tells.
+        thread::spawn(move || {
+            let _ = pipe.write_all(&bytes);
+        });
+    }
+}
+
+/// Splits a stream at `\n` and `\r`.
+#[derive(Default)]
+struct Pieces(Vec<u8>);
+
+impl Pieces {
+    fn add(&mut self, bytes: &[u8], mut hear: impl FnMut(&mut dyn Iterator<Item = &[u8]>)) {
+        self.0.extend_from_slice(bytes);
+        let mut done = 0;
+        hear(&mut memchr2_iter(b'\n', b'\r', &self.0).map(|end| {
+            let start = std::mem::replace(&mut done, end + 1);
+            &self.0[start..=end]
+        }));
+        self.0.drain(..done);
+    }
+
+    fn end(self, mut hear: impl FnMut(&mut dyn Iterator<Item = &[u8]>)) {
+        if !self.0.is_empty() {
+            hear(&mut std::iter::once(self.0.as_slice()));
+        }
+    }
+}
+
 /// How long a program may be silent, or live.
 enum Patience {
     Until(Instant),
@@ -179,6 +238,7 @@ enum Patience {
 
 /// What the one who drives a program hears of it.
 enum Said<'a> {
+    Stdout(&'a [u8]),
     Stderr(&'a [u8]),
     /// Patience is over; the program goes on if that is no error.
     Nothing,
@@ -195,7 +255,7 @@ enum Message {
 const GRACE: Duration = Duration::from_millis(1700);
 
 /// Waits for everything that a program says, and for its end.
-fn drive(mut child: Child, mut patience: Patience, mut hear: impl FnMut(Said) -> Result<()>) -> Result<Output> {
+fn drive(mut child: Child, mut patience: Patience, mut hear: impl FnMut(Said) -> Result<()>) -> Result<i32> {
     // Bounded: a compile that prints faster than a terminal shows must wait, not fill our memory.
     let (tell, messages) = mpsc::sync_channel(16);
     let mut lifeline = child.stdin.take();
@@ -209,17 +269,13 @@ fn drive(mut child: Child, mut patience: Patience, mut hear: impl FnMut(Said) ->
         forward(pipe, Message::Stderr, tell.clone());
     }
     let _subscription = interrupt::subscribe(move || drop(tell.send(Message::Interrupted)));
-    let mut stdout = Vec::new();
     while open > 0 {
         let wait = match patience {
             Patience::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
             Patience::Each(silence) => silence,
         };
         let heard = match messages.recv_timeout(wait) {
-            Ok(Message::Stdout(bytes)) => {
-                stdout.extend_from_slice(&bytes);
-                Ok(())
-            }
+            Ok(Message::Stdout(bytes)) => hear(Said::Stdout(&bytes)),
             Ok(Message::Stderr(bytes)) => hear(Said::Stderr(&bytes)),
             Ok(Message::Closed) => {
                 open -= 1;
@@ -244,7 +300,7 @@ fn drive(mut child: Child, mut patience: Patience, mut hear: impl FnMut(Said) ->
     if interrupt::signal().is_some() {
         return Err(Error::interrupted());
     }
-    Ok(Output { code: code(status), stdout, stderr: Vec::new() })
+    Ok(code(status))
 }
 
 fn forward(mut pipe: impl Read + Send + 'static, wrap: fn(Vec<u8>) -> Message, tell: mpsc::SyncSender<Message>) {
@@ -319,6 +375,19 @@ mod tests {
             .unwrap();
         assert_eq!(pieces, ["a\r", "b\n", "c"]);
         assert_eq!(out.stdout_text(), "out");
+    }
+
+    #[test]
+    fn narrates_both_streams_and_ends_the_input() {
+        let mut pieces = Vec::new();
+        let code = sh("cat; echo two >&2; printf three; exit 3")
+            .narrate(b"one\n".to_vec(), |stream, piece| {
+                pieces.push((stream, String::from_utf8_lossy(piece).into_owned()))
+            })
+            .unwrap();
+        pieces.sort_by(|a, b| a.1.cmp(&b.1));
+        let expected = [(Stream::Stdout, "one\n"), (Stream::Stdout, "three"), (Stream::Stderr, "two\n")];
+        assert_eq!((code, pieces), (3, expected.map(|(stream, text)| (stream, text.to_string())).to_vec()));
     }
 
     const FOREVER: Duration = Duration::from_secs(3600);

@@ -1,15 +1,18 @@
 //! How a compile is done: in the reused container of an engine, or on the host where there is none.
 
 use std::cell::RefCell;
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::builder::cargo_config;
-use crate::builder::compile::{self, Compiled, Order, Trouble};
+use crate::builder::clean_room::CleanRoom;
+use crate::builder::compile::{self, Compiled, Order, Trouble, Trust};
 use crate::builder::container::{self, Identity, Ready, TARGET, Wanted};
 use crate::builder::image;
 use crate::builder::layout::Layout;
 use crate::cache::manifest;
+use crate::cache::snapshot::Snapshot;
 use crate::config::{Base, Config, EngineChoice, env};
 use crate::engine::{self, Engine, ExecSpec, Failure};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +21,7 @@ use crate::fs::Sha;
 use crate::lock::Lock;
 use crate::process::Invocation;
 use crate::toolchain::Toolchain;
-use crate::workspace::Workspace;
+use crate::workspace::{Function, Workspace};
 
 /// How long an engine that should be there is waited for: longer than its service takes to restart.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,7 +41,8 @@ pub(crate) struct Road {
 #[derive(Debug)]
 enum Vehicle {
     Container { engine: Engine, ready: Ready },
-    Host { path: Option<std::ffi::OsString> },
+    CleanRoom(CleanRoom),
+    Host { path: Option<OsString> },
 }
 
 /// What a road is chosen for.
@@ -60,14 +64,14 @@ pub(crate) fn choose(traveller: &Traveller, report: &mut Reporter) -> Result<Roa
     let engines = engine::candidates(config.engine, &config.place_of("engine"), config.engine_timeout, &folder)?;
     let mut closed: Vec<Error> = Vec::new();
     for engine in engines {
-        let mut result = by_container(traveller, &engine, report);
+        let mut result = by_engine(traveller, &engine, report);
         if let Err(Failure::Unreachable(error)) = &result
             && is_expected(traveller, &engine)
             && error.kind() != ErrorKind::Interrupted
         {
             let message = format!("{error}; trying again for {} s", PATIENCE.as_secs());
             report.tell(&Event::Announced { message: &message });
-            result = engine.wait_until_it_answers(PATIENCE).and_then(|()| by_container(traveller, &engine, report));
+            result = engine.wait_until_it_answers(PATIENCE).and_then(|()| by_engine(traveller, &engine, report));
         }
         match result {
             Ok(mut road) => {
@@ -118,6 +122,64 @@ pub(crate) fn choose(traveller: &Traveller, report: &mut Reporter) -> Result<Roa
 fn is_expected(traveller: &Traveller, engine: &Engine) -> bool {
     traveller.config.engine != EngineChoice::Auto
         || traveller.before.is_some_and(|before| before.engine == engine.kind.program())
+}
+
+fn by_engine(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -> Result<Road, Failure> {
+    let config = traveller.config;
+    if !config.clean_room {
+        return by_container(traveller, engine, report);
+    }
+    let why = match (&config.base, config.pass_env.first()) {
+        // A build of an image has no other way for a value than one that leaves it in a layer.
+        (_, Some(name)) => {
+            format!("{} passes {name}, which a clean room could not forget", config.place_of("pass_env"))
+        }
+        (Base::Image(base), _) => return by_clean_room(traveller, engine, base),
+        _ => "no image to start a clean room from".to_string(),
+    };
+    let message = format!("{why}: compiling in the reused container, to the same bytes");
+    report.tell(&Event::Announced { message: &message });
+    let mut road = by_container(traveller, engine, report)?;
+    road.record.fallback =
+        [road.record.fallback, why].into_iter().filter(|why| !why.is_empty()).collect::<Vec<_>>().join("; ");
+    Ok(road)
+}
+
+fn by_clean_room(traveller: &Traveller, engine: &Engine, base: &str) -> Result<Road, Failure> {
+    let Traveller { workspace, config, .. } = *traveller;
+    let image = image::resolve(engine, config, None)?;
+    let carried = cargo_config::carry(workspace, config.target_arch.triple()).map_err(Failure::Refused)?;
+    let layout = Layout::of(workspace, &carried.relative_folders);
+    let user = Lock::acquire(&workspace.state_folder().join("container.lock"), |_| ()).and_then(|lock| lock.owner());
+    let identity = Identity::of(&workspace.root, user.map_err(Failure::Refused)?.0, config);
+    let name = engine.kind.program();
+    let engine_version = match traveller.before {
+        Some(before) if before.engine == name && before.clean_room => before.engine_version.clone(),
+        _ => engine.version()?,
+    };
+    Ok(Road {
+        layout,
+        target: TARGET.to_string(),
+        record: manifest::Road {
+            engine: name.to_string(),
+            engine_version,
+            container: String::new(),
+            clean_room: true,
+            base: image.title,
+            image_id: image.identity,
+            host_toolchain: false,
+            hermetic: true,
+            fallback: String::new(),
+        },
+        toolchain: None,
+        vehicle: Vehicle::CleanRoom(CleanRoom {
+            engine: engine.clone(),
+            base: base.to_string(),
+            carried,
+            labels: identity.labels(workspace, config),
+            project: identity.label(),
+        }),
+    })
 }
 
 fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -> Result<Road, Failure> {
@@ -175,6 +237,7 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
             engine: name.to_string(),
             engine_version,
             container: ready.name.clone(),
+            clean_room: false,
             base: image.title,
             image_id: ready.image_id.clone(),
             host_toolchain: !matches!(config.base, Base::Image(_)),
@@ -207,6 +270,7 @@ fn on_host(traveller: &Traveller, why: String, report: &mut Reporter) -> Result<
             engine: "host".into(),
             engine_version: String::new(),
             container: String::new(),
+            clean_room: false,
             base: format!("host toolchain (rustc {})", toolchain.rustc_release),
             // One target directory for each toolchain: which one it was matters as the image does.
             image_id: identity,
@@ -235,9 +299,15 @@ pub(crate) enum Fault {
 impl Road {
     /// Compiles `order` on this road.
     pub fn compile(&self, order: &Order, report: &mut Reporter) -> Result<Compiled, Fault> {
-        let invocation = self.invocation(order, report);
-        let report = RefCell::new(report);
-        let result = compile::run(&invocation, order, &report, || self.look_after(&report));
+        let drive = |call: Invocation, report: &mut Reporter| {
+            let report = RefCell::new(report);
+            compile::run(&call, order, &report, || self.look_after(&report))
+        };
+        let result = match &self.vehicle {
+            Vehicle::Container { engine, ready } => drive(self.call_in_container(order, engine, ready, report), report),
+            Vehicle::Host { path } => drive(self.call_on_host(order, path.as_ref(), report), report),
+            Vehicle::CleanRoom(room) => room.compile(order, &self.variables_of_layers(order), report),
+        };
         result.map_err(|trouble| match trouble {
             Trouble::Crate(error) => Fault::Final(error),
             Trouble::Cache(error) => Fault::Cache(error),
@@ -264,6 +334,12 @@ impl Road {
     }
 
     fn diagnose(&self, error: Error) -> Fault {
+        if let Vehicle::CleanRoom(room) = &self.vehicle {
+            return match room.engine.version() {
+                Err(Failure::Unreachable(unreachable)) => Fault::Engine(unreachable),
+                _ => Fault::Final(error),
+            };
+        }
         let Vehicle::Container { engine, ready } = &self.vehicle else {
             return Fault::Final(error);
         };
@@ -284,60 +360,88 @@ impl Road {
     pub fn abandon(&self) -> Result<()> {
         match &self.vehicle {
             Vehicle::Container { engine, ready } => Ok(engine.remove(&ready.name)?),
-            Vehicle::Host { .. } => Ok(()),
+            Vehicle::CleanRoom(_) | Vehicle::Host { .. } => Ok(()),
         }
     }
 
     /// Waits until the engine of this road answers again.
     pub fn wait_for_engine(&self) -> Result<()> {
         match &self.vehicle {
-            Vehicle::Container { engine, .. } => Ok(engine.wait_until_it_answers(PATIENCE)?),
+            Vehicle::Container { engine, .. } | Vehicle::CleanRoom(CleanRoom { engine, .. }) => {
+                Ok(engine.wait_until_it_answers(PATIENCE)?)
+            }
             Vehicle::Host { .. } => Ok(()),
         }
     }
 
-    /// The call that compiles `order` on this road.
-    fn invocation(&self, order: &Order, report: &Reporter) -> Invocation {
-        let command = compile::command(order);
-        let config = order.config;
-        let mut variables = compile::variables(report, &self.target);
-        variables.extend(env::target_rustflags(config.target_arch.triple()));
-        // Where a named registry is belongs to the project as its manifests do.
-        let registries = env::registry_indexes().into_iter().map(|(name, _)| name);
-        let passed: Vec<String> = config.pass_env.iter().cloned().chain(registries).collect();
+    /// Leaves the image that runs what was compiled, where this road makes one; says its name.
+    pub fn leave_image(&self, order: &Order, report: &mut Reporter) -> Result<Option<String>> {
         match &self.vehicle {
-            Vehicle::Container { engine, ready } => engine.exec(&ExecSpec {
-                name: &ready.name,
-                folder: &self.layout.workspace,
-                env: &variables,
-                passed_env: &passed,
-                command: &command,
-            }),
-            Vehicle::Host { path } => {
-                let mut environment = env::for_host_compile();
-                if let Some(path) = path {
-                    environment.retain(|(name, _)| name != "PATH");
-                    environment.push(("PATH".into(), path.clone()));
-                }
-                environment.push(("CARGO_TARGET_DIR".into(), (&self.target).into()));
-                environment.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
-                environment.extend(passed.iter().filter_map(|name| Some((name.into(), env::var_os(name)?))));
-                Invocation::new(Path::new("/bin/sh"))
-                    .args(&command[1..])
-                    .only(environment)
-                    .folder(&order.workspace.root)
-            }
+            Vehicle::CleanRoom(room) => room.leave_image(order, &self.variables_of_layers(order), report).map(Some),
+            Vehicle::Container { .. } | Vehicle::Host { .. } => Ok(None),
         }
+    }
+
+    /// What is to be compiled on this road.
+    pub fn order<'a>(
+        &'a self,
+        traveller: &Traveller<'a>,
+        function: &'a Function,
+        (trust, inputs): (&'a Trust, &'a Snapshot),
+        wipe: bool,
+    ) -> Order<'a> {
+        let Traveller { workspace, config, .. } = *traveller;
+        Order { workspace, function, config, layout: &self.layout, target: &self.target, trust, inputs, wipe }
+    }
+
+    /// The inner cargo's variables whose values anybody may know.
+    fn variables(&self, order: &Order, colour: bool, progress: bool) -> Vec<(String, String)> {
+        let mut variables = compile::variables(&self.target);
+        variables.extend(compile::manners(colour, progress));
+        variables.extend(env::target_rustflags(order.config.target_arch.triple()));
+        variables
+    }
+
+    /// The same as a layer is made of: whatever terminal it is made from.
+    fn variables_of_layers(&self, order: &Order) -> Vec<(String, String)> {
+        let mut variables = self.variables(order, false, false);
+        variables.extend(env::registry_indexes());
+        variables
+    }
+
+    /// The call that compiles `order` in the container.
+    fn call_in_container(&self, order: &Order, engine: &Engine, ready: &Ready, report: &Reporter) -> Invocation {
+        engine.exec(&ExecSpec {
+            name: &ready.name,
+            folder: &self.layout.workspace,
+            env: &self.variables(order, report.wants_colour, report.wants_progress),
+            passed_env: &passed(order.config),
+            command: &compile::command(order),
+        })
+    }
+
+    /// The call that compiles `order` on the host.
+    fn call_on_host(&self, order: &Order, path: Option<&OsString>, report: &Reporter) -> Invocation {
+        let mut environment = env::for_host_compile();
+        if let Some(path) = path {
+            environment.retain(|(name, _)| name != "PATH");
+            environment.push(("PATH".into(), path.clone()));
+        }
+        environment.push(("CARGO_TARGET_DIR".into(), (&self.target).into()));
+        let variables = self.variables(order, report.wants_colour, report.wants_progress);
+        environment.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
+        let passed = passed(order.config);
+        environment.extend(passed.iter().filter_map(|name| Some((name.into(), env::var_os(name)?))));
+        Invocation::new(Path::new("/bin/sh"))
+            .args(&compile::command(order)[1..])
+            .only(environment)
+            .folder(&order.workspace.root)
     }
 }
 
-impl std::fmt::Display for manifest::Road {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.container.is_empty() {
-            write!(f, "{}, no container, not hermetic", self.base)?;
-        } else {
-            write!(f, "{} {}, container {}, {}", self.engine, self.engine_version, self.container, self.base)?;
-        }
-        if self.fallback.is_empty() { Ok(()) } else { write!(f, " ({})", self.fallback) }
-    }
+/// The variables whose values go through the environment of whoever starts the compile.
+fn passed(config: &Config) -> Vec<String> {
+    // Where a named registry is belongs to the project as its manifests do.
+    let registries = env::registry_indexes().into_iter().map(|(name, _)| name);
+    config.pass_env.iter().cloned().chain(registries).collect()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::layout::Layout;
 use crate::cache::inputs::Unit;
+use crate::cache::snapshot::Snapshot;
 use crate::config::{Config, Mode, Network, env};
 use crate::error::{Error, Result};
 use crate::event::{Event, Reporter, strip_colours};
@@ -34,7 +35,7 @@ pub(crate) struct Trust {
 }
 
 /// What to compile.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Order<'a> {
     pub workspace: &'a Workspace,
     pub function: &'a Function<'a>,
@@ -43,6 +44,8 @@ pub(crate) struct Order<'a> {
     /// Cargo's target directory, as the compile sees it.
     pub target: &'a str,
     pub trust: &'a Trust,
+    /// The files that it is made of, as far as they are known.
+    pub inputs: &'a Snapshot,
     /// Nothing compiled before may be used.
     pub wipe: bool,
 }
@@ -58,14 +61,20 @@ pub(crate) struct Compiled {
     pub units: Vec<Unit>,
 }
 
-/// Variables for the inner cargo that are the same wherever it runs.
-pub(crate) fn variables(report: &Reporter, target: &str) -> Vec<(String, String)> {
+/// How cargo is to say what it does.
+pub(crate) fn manners(colour: bool, progress: bool) -> Vec<(String, String)> {
     let when = |yes| if yes { "always" } else { "never" }.to_string();
     vec![
-        (env::INNER.into(), "1".into()),
-        ("CARGO_TERM_COLOR".into(), when(report.wants_colour)),
-        ("CARGO_TERM_PROGRESS_WHEN".into(), when(report.wants_progress)),
+        ("CARGO_TERM_COLOR".into(), when(colour)),
+        ("CARGO_TERM_PROGRESS_WHEN".into(), when(progress)),
         ("CARGO_TERM_PROGRESS_WIDTH".into(), "100".into()),
+    ]
+}
+
+/// Variables for the inner cargo that are the same wherever it runs.
+pub(crate) fn variables(target: &str) -> Vec<(String, String)> {
+    vec![
+        (env::INNER.into(), "1".into()),
         // A wrapper of the host's, such as sccache, is not in the container.
         ("RUSTC_WRAPPER".into(), String::new()),
         ("RUSTC_WORKSPACE_WRAPPER".into(), String::new()),
@@ -123,6 +132,7 @@ fn cargo(order: &Order, triple: &str) -> Vec<String> {
 fn profile_settings(mode: Mode) -> &'static [(&'static str, &'static str)] {
     match mode {
         Mode::Release => &[("strip", "\"symbols\"")],
+        Mode::Prod | Mode::Docker => &[("lto", "\"fat\""), ("codegen-units", "1"), ("strip", "\"symbols\"")],
         Mode::Dev => &[("incremental", "true"), ("debug", "0"), ("strip", "\"debuginfo\"")],
     }
 }
@@ -146,36 +156,52 @@ pub(crate) fn run(
     report: &RefCell<&mut Reporter>,
     look_after: impl FnMut() -> Result<()>,
 ) -> Result<Compiled, Trouble> {
-    let mut said = String::new();
+    let mut ear = Ear::default();
     let hear = |pieces: &mut dyn Iterator<Item = &[u8]>| {
         let mut report = report.borrow_mut();
-        for piece in pieces {
-            let text = String::from_utf8_lossy(piece);
-            let line = text.trim_end_matches(['\n', '\r']);
-            if let Some((done, total, what)) = unit_counter(line) {
-                report.tell(&Event::Progress { done, total, what: &what });
-            } else if !line.trim_start().is_empty() {
-                report.tell(&Event::CargoSaid { line });
-                if said.len() < 64 * 1024 {
-                    said.push_str(line);
-                    said.push('\n');
-                }
-            }
-        }
+        pieces.for_each(|piece| ear.hear(&String::from_utf8_lossy(piece), &mut report));
         report.flush();
     };
     let output = invocation.stream(SILENCE, hear, look_after).map_err(Trouble::Ended)?;
-    if output.code != 0 {
-        return Err(trouble(output.code, &said, order));
+    if output.code != 0 { Err(ear.trouble(output.code, order)) } else { conclude(output.stdout, order) }
+}
+
+/// Hears what cargo says.
+#[derive(Default)]
+pub(super) struct Ear {
+    said: String,
+}
+
+impl Ear {
+    pub fn hear(&mut self, line: &str, report: &mut Reporter) {
+        let line = line.trim_end_matches(['\n', '\r']);
+        if let Some((done, total, what)) = unit_counter(line) {
+            report.tell(&Event::Progress { done, total, what: &what });
+        } else if !line.trim_start().is_empty() {
+            report.tell(&Event::CargoSaid { line });
+            if self.said.len() < 64 * 1024 {
+                self.said.push_str(line);
+                self.said.push('\n');
+            }
+        }
     }
-    if output.stdout.is_empty() {
+
+    /// What a compile that ended with `code` died of, by what it said.
+    pub fn trouble(&self, code: i32, order: &Order) -> Trouble {
+        trouble(code, &self.said, order)
+    }
+}
+
+/// Reads what the script handed over.
+pub(super) fn conclude(stdout: Vec<u8>, order: &Order) -> Result<Compiled, Trouble> {
+    if stdout.is_empty() {
         let binary = &order.function.name;
         return Err(Trouble::Crate(
             Error::cargo(format!("cargo ended without making {binary} where it was told to"))
                 .hint_with("drop from `cargo_flags` what makes cargo build elsewhere, or nothing; see build.log"),
         ));
     }
-    hand_over(output.stdout, order.layout, order.target).ok_or_else(|| {
+    hand_over(stdout, order.layout, order.target).ok_or_else(|| {
         Trouble::Ended(
             Error::cargo("the compile ended without handing over a binary")
                 .hint_with("see build.log; run again with --force"),

@@ -22,7 +22,7 @@ pub(crate) const PATH: &str = "lambda-packager.path";
 pub(crate) const USER: &str = "lambda-packager.user";
 
 /// Cargo's home in the container.
-const CARGO_HOME: &str = "/cargo";
+pub(super) const CARGO_HOME: &str = "/cargo";
 /// Cargo's target directory in the container.
 pub(crate) const TARGET: &str = "/target";
 
@@ -77,6 +77,14 @@ impl Identity {
     /// The label that all of this project's containers carry.
     pub fn label(&self) -> String {
         format!("{PROJECT}={}", self.project)
+    }
+
+    /// What all that is made for this project carries.
+    pub fn labels(&self, workspace: &Workspace, config: &Config) -> Vec<String> {
+        let mut labels =
+            vec![self.label(), format!("{USER}={}", self.user), format!("{PATH}={}", workspace.root.display())];
+        labels.extend(config.label.clone());
+        labels
     }
 
     /// Whether a container is this project's.
@@ -191,16 +199,6 @@ fn own_folders(wanted: &Wanted) -> std::io::Result<Vec<u8>> {
     tar.into_inner()
 }
 
-fn own_labels(identity: &Identity, wanted: &Wanted) -> Vec<String> {
-    let mut labels = vec![
-        identity.label(),
-        format!("{USER}={}", identity.user),
-        format!("{PATH}={}", wanted.workspace.root.display()),
-    ];
-    labels.extend(wanted.config.label.clone());
-    labels
-}
-
 fn specification(identity: &Identity, wanted: &Wanted) -> ContainerSpec {
     let mut mounts = wanted.layout.mounts.clone();
     mounts.extend(wanted.image.mounts.iter().cloned());
@@ -227,7 +225,7 @@ fn specification(identity: &Identity, wanted: &Wanted) -> ContainerSpec {
     ContainerSpec {
         name: identity.name.clone(),
         image: wanted.image.reference.clone(),
-        labels: own_labels(identity, wanted),
+        labels: identity.labels(wanted.workspace, wanted.config),
         user: wanted.user,
         network: wanted.config.network,
         mounts,

@@ -19,7 +19,7 @@ pub(super) struct Args {
     /// Package anew even if nothing changed
     #[arg(long, global = true)]
     force: bool,
-    /// release (default) or dev
+    /// release (default), dev, prod or docker
     #[arg(long, global = true, value_name = "MODE")]
     mode: Option<String>,
     /// The cargo profile to compile with, instead of the mode's own
@@ -46,6 +46,12 @@ pub(super) struct Args {
     /// provided.al2023 (default) or provided.al2
     #[arg(long, global = true, value_name = "RUNTIME")]
     runtime: Option<String>,
+    /// Compile in the four-stage Dockerfile instead of the reused container; so do the modes prod and docker
+    #[arg(long, global = true)]
+    clean_room: bool,
+    /// What the final image of prod is based on; scratch (default) or an image
+    #[arg(long, global = true, value_name = "IMAGE")]
+    runtime_image: Option<String>,
     /// Copy the zip here, relative to the workspace
     #[arg(long, short, global = true, value_name = "PATH")]
     output: Option<String>,
@@ -105,10 +111,10 @@ pub(super) struct Clean {
     /// What is remembered in target/lambda: zips, manifests, logs
     #[arg(long)]
     pub cache: bool,
-    /// Both, and the empty images that no container uses any more
+    /// Both, its images, and the empty ones that no container uses any more
     #[arg(long)]
     pub all: bool,
-    /// The containers of all projects of this user
+    /// The containers and images of all projects of this user, and the clean room's layers
     #[arg(long)]
     pub everything: bool,
     /// Only say what would be removed
@@ -135,6 +141,7 @@ impl Args {
             ("engine", &self.engine),
             ("base", &self.base),
             ("runtime", &self.runtime),
+            ("runtime_image", &self.runtime_image),
             ("output", &self.output),
         ];
         for (name, text) in texts {
@@ -142,7 +149,7 @@ impl Args {
                 values.insert(name.into(), Value::String(text.clone()));
             }
         }
-        for (name, switch) in [("force", self.force), ("locked", self.locked)] {
+        for (name, switch) in [("force", self.force), ("locked", self.locked), ("clean_room", self.clean_room)] {
             if switch {
                 values.insert(name.into(), json!(true));
             }

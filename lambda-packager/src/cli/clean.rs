@@ -7,6 +7,7 @@ use super::args::Clean;
 use super::project::Here;
 use crate::builder::container::USER;
 use crate::builder::image::BORROWED;
+use crate::builder::recipe::CLEAN_ROOM;
 use crate::engine::{Engine, Failure};
 use crate::error::Result;
 use crate::event::print_lines;
@@ -32,8 +33,16 @@ pub(super) fn clean(here: &Here, flags: &Clean) -> Result<u8> {
     let all = flags.all || flags.everything || !(flags.container || flags.cache);
     if all || flags.container {
         let label = if flags.everything { format!("{USER}={}", here.user()) } else { here.identity().label() };
+        let mut images = Vec::new();
+        if all {
+            // The empty ones are any project's, as the clean room's layers are.
+            images.extend([label.as_str(), BORROWED]);
+        }
+        if flags.everything {
+            images.push(CLEAN_ROOM);
+        }
         for engine in here.engines()? {
-            match sweep_engine(&engine, &label, all, flags.dry_run, &mut swept) {
+            match sweep_engine(&engine, &label, &images, flags.dry_run, &mut swept) {
                 // What does not answer has nothing that could be removed now.
                 Err(Failure::Unreachable(error) | Failure::Forbidden(error)) => {
                     swept.lines.push(format!("  not looked at: {error}"))
@@ -54,7 +63,7 @@ pub(super) fn clean(here: &Here, flags: &Clean) -> Result<u8> {
 fn sweep_engine(
     engine: &Engine,
     label: &str,
-    images_too: bool,
+    images: &[&str],
     dry_run: bool,
     swept: &mut Swept,
 ) -> Result<(), Failure> {
@@ -65,9 +74,9 @@ fn sweep_engine(
         }
         swept.add(format!("{name} container {}", container.name()), container.size_rw.unwrap_or(0));
     }
-    if images_too {
-        for image in engine.images_with(BORROWED)? {
-            // It is empty, and any project's: the last one to leave takes it along.
+    for label in images {
+        for image in engine.images_with(label)? {
+            // What somebody else still uses stays: the last one to leave takes it along.
             if dry_run || engine.remove_image(&image.id)? {
                 swept.add(format!("{name} image {}", image.name), image.size_bytes);
             }

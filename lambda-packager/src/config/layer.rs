@@ -83,7 +83,7 @@ macro_rules! settings {
 settings! {
     package: String, Text, "the cargo package that holds the function";
     function: String, Text, "the bin target to package; needed where a package has several";
-    mode: Mode, Text, "`release` or `dev`";
+    mode: Mode, Text, "`release`, `dev`, `prod` or `docker`";
     profile: String, Text, "the cargo profile to compile with, instead of the mode's own";
     target_arch: Arch, Text, "`x86_64` or `arm64`";
     runtime: Runtime, Text, "`provided.al2023` or `provided.al2`";
@@ -91,6 +91,8 @@ settings! {
     cargo_flags: Vec<String>, Words, "further arguments of `cargo build`";
     engine: EngineChoice, Text, "`auto`, `docker`, `podman`, `finch`, `nerdctl` or `host`";
     base: Base, Text, "`auto`, `host` (the borrowed toolchain) or an image with cargo and a C compiler";
+    clean_room: bool, Switch, "compile in the four-stage Dockerfile instead of the reused container; `prod` and `docker` do";
+    runtime_image: String, Text, "what the clean room's final image is based on; `scratch` without this";
     output: PathBuf, Text, "where the zip is copied to, relative to the workspace";
     include: Vec<String>, List, "files and folders of the package that go into the zip too";
     container_name: String, Text, "the builder container's name, instead of one made from the path";
@@ -144,6 +146,8 @@ pub(crate) struct Config {
     pub cargo_flags: Vec<String>,
     pub engine: EngineChoice,
     pub base: Base,
+    pub clean_room: bool,
+    pub runtime_image: String,
     pub output: Option<PathBuf>,
     pub include: Vec<String>,
     pub container_name: Option<String>,
@@ -182,13 +186,15 @@ impl Config {
             cargo_flags: all.cargo_flags.unwrap_or_default(),
             engine: all.engine.unwrap_or(EngineChoice::Auto),
             base: all.base.unwrap_or(Base::Auto),
+            clean_room: all.clean_room.unwrap_or(mode.is_for_production()),
+            runtime_image: all.runtime_image.unwrap_or_else(|| "scratch".into()),
             output: all.output,
             include: all.include.unwrap_or_default(),
             container_name: all.container_name,
             network: all.network.unwrap_or(Network::None),
             pass_env: all.pass_env.unwrap_or_default(),
             locked: all.locked.unwrap_or(false),
-            force: all.force.unwrap_or(false) || !all.use_cache.unwrap_or(true),
+            force: all.force.unwrap_or(false) || mode == Mode::Docker || !all.use_cache.unwrap_or(true),
             require_container: all.require_container.unwrap_or(false),
             engine_timeout: Duration::from_secs(all.engine_timeout_secs.unwrap_or(60)),
             label: all.label,
@@ -227,12 +233,13 @@ impl Config {
         if let Some(label) = self.label.as_ref().filter(|label| label.starts_with('-') || !label.contains('=')) {
             return wrong("label", label, "is no label of the form key=value");
         }
+        let is_reference =
+            |text: &str| !text.is_empty() && !text.starts_with('-') && !text.contains(char::is_whitespace);
+        if !is_reference(&self.runtime_image) {
+            return wrong("runtime_image", &self.runtime_image, "is no image reference");
+        }
         match &self.base {
-            Base::Image(image)
-                if image.is_empty() || image.starts_with('-') || image.chars().any(char::is_whitespace) =>
-            {
-                wrong("base", image, "is no image reference")
-            }
+            Base::Image(image) if !is_reference(image) => wrong("base", image, "is no image reference"),
             _ => Ok(()),
         }
     }
@@ -274,7 +281,7 @@ mod tests {
         assert!(error.hint().unwrap().contains("mode"));
         let error = layer(json!({"mode": "fast"}), &Origin::Flag).unwrap_err();
         assert!(error.to_string().contains("flag --mode"), "{error}");
-        assert!(error.to_string().contains("`release` or `dev`"), "{error}");
+        assert!(error.to_string().contains("expected one of `release`, `prod`"), "{error}");
         let error = layer(json!({"features": "a"}), &Origin::BuildScript).unwrap_err();
         assert!(error.to_string().contains("features"), "{error}");
     }

@@ -4,11 +4,12 @@ mod args;
 mod detect;
 mod inspect;
 
+use std::io::Read;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-pub(crate) use args::{ContainerSpec, ExecSpec, Mount};
+pub(crate) use args::{BuildSpec, ContainerSpec, ExecSpec, Mount};
 pub(crate) use detect::candidates;
 pub(crate) use inspect::Container;
 
@@ -134,6 +135,38 @@ impl Engine {
         Err(self.failure("image inspect", &output))
     }
 
+    /// The call that builds an image from a context on its standard input, to be narrated.
+    pub fn build(&self, spec: &BuildSpec) -> Invocation {
+        self.call(args::build(self.kind, spec))
+    }
+
+    /// What a failed build died of, by what it said.
+    pub fn failure_of_build(&self, code: i32, said: &str) -> Failure {
+        self.failure("build", &Output { code, stdout: Vec::new(), stderr: said.into() })
+    }
+
+    /// A file of an image, which need not be able to run.
+    pub fn file_of_image(&self, image: &str, path: &str, labels: &[String]) -> Result<Vec<u8>, Failure> {
+        let labels = labels.iter().flat_map(|label| ["--label", label]);
+        let create = self.call(["create"]).args(labels).args(["--network", "none", image, "none"]);
+        let id = self.succeed(create, None)?.stdout_text();
+        let copied = self.succeed(self.call(["cp", &format!("{id}:{path}"), "-"]), None);
+        let removed = self.remove(&id);
+        let tar = copied?.stdout;
+        removed?;
+        let file = || -> std::io::Result<Vec<u8>> {
+            let mut content = Vec::new();
+            match tar::Archive::new(tar.as_slice()).entries()?.next() {
+                Some(entry) => entry?.read_to_end(&mut content)?,
+                None => return Err(std::io::ErrorKind::NotFound.into()),
+            };
+            Ok(content)
+        };
+        file().map_err(|e| {
+            Failure::Refused(Error::engine(format!("{path} of the image {image} cannot be read")).source(e))
+        })
+    }
+
     /// Makes an image of one layer out of a tar archive.
     pub fn import(&self, tar: Vec<u8>, reference: &str, labels: &[String]) -> Result<(), Failure> {
         self.succeed(self.call(args::import(reference, labels)), Some(tar)).map(drop)
@@ -208,14 +241,17 @@ impl Engine {
 
     /// Removes an image; false if a container still uses it. Never by force: podman would remove the
     /// containers along with it, whoever's they are.
-    #[cfg(feature = "cli")]
     pub fn remove_image(&self, id: &str) -> Result<bool, Failure> {
         let output = self.capture(self.call(["rmi", id]), None)?;
         let said = output.stderr_text().to_lowercase();
         if output.success() {
             return Ok(true);
         }
-        if said.contains("is using") || said.contains("in use") || said.contains("being used") {
+        if said.contains("is using")
+            || said.contains("in use")
+            || said.contains("being used")
+            || said.contains("dependent child")
+        {
             return Ok(false);
         }
         Err(self.failure("rmi", &output))

@@ -56,6 +56,7 @@ fn render(event: &Event) -> Value {
             json!({"event": "progress", "done": done, "total": total, "what": what})
         }
         Event::CargoSaid { line } => json!({"event": "cargo", "line": line}),
+        Event::EngineSaid { line } => json!({"event": "engine", "line": line}),
         Event::Finished { outcome } => {
             let stages = outcome.stages.iter().map(|(stage, elapsed)| (stage.name().to_string(), json!(ms(*elapsed))));
             json!({

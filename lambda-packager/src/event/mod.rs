@@ -34,6 +34,8 @@ pub enum Stage {
     Compile,
     /// Checking the binary against the runtime.
     Verify,
+    /// Making the image that runs it, where the clean room does.
+    Image,
     /// Compressing.
     Zip,
     /// Writing the artifact and its record.
@@ -50,6 +52,7 @@ impl Stage {
             Self::Container => "container",
             Self::Compile => "compile",
             Self::Verify => "verify",
+            Self::Image => "image",
             Self::Zip => "zip",
             Self::Store => "store",
         }
@@ -90,6 +93,10 @@ pub(crate) enum Event<'a> {
     },
     /// A line of cargo's, as it came.
     CargoSaid {
+        line: &'a str,
+    },
+    /// A line of an engine's own about a build of an image.
+    EngineSaid {
         line: &'a str,
     },
     Finished {

@@ -186,6 +186,7 @@ impl Text {
             }
             Event::CargoSaid { line } if self.coloured => self.line(line),
             Event::CargoSaid { line } => self.line(&strip_colours(line)),
+            Event::EngineSaid { line } if self.detail == Detail::Verbose => self.line(&strip_colours(line)),
             Event::Finished { outcome } => {
                 if let Cargo::AtTheEnd(kept) = &mut self.cargo {
                     for line in std::mem::take(kept) {
@@ -238,6 +239,7 @@ pub(crate) fn summary(outcome: &Outcome) -> Vec<String> {
     let mut lines = vec![outcome.verdict.to_string()];
     if let Some(built) = &outcome.built {
         lines.push(format!("  road    {}", built.road));
+        lines.extend(built.image.iter().map(|image| format!("  image   {image}")));
     }
     lines.push(format!("  stages  {}", stages(&outcome.stages)));
     let artifact = &outcome.artifact;
