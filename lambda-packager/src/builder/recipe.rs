@@ -19,6 +19,7 @@ pub(crate) const COMPILED: &str = "/parcel/compiled";
 pub(crate) const RUNTIME: &str = "runtime";
 
 /// On what images a clean room leaves the Dockerfile puts this label.
+#[cfg(any(feature = "cli", test))]
 pub(crate) const CLEAN_ROOM: &str = "lambda-packager.clean-room";
 
 /// What an image that somebody prepared must bring: nothing is installed into it.
