@@ -1,6 +1,7 @@
 //! A docker engine of the test's own, to stop, restart and starve: the machine's is other people's too.
 
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use super::{TempDir, skip, wait_until};
@@ -28,6 +29,11 @@ impl OwnDocker {
     /// Where it listens, for `DOCKER_HOST`.
     pub fn host(&self) -> String {
         format!("unix://{}/docker.sock", self.folder.path().display())
+    }
+
+    /// Where it keeps everything.
+    pub fn data_folder(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     pub fn command(&self) -> Command {

@@ -156,23 +156,38 @@ enum Heard<'a> {
     Engine(&'a str),
 }
 
-/// Tells cargo's lines from the engine's. BuildKit says all on stderr: `#7 1.234 what a step says` and
-/// `#7 DONE 2.0s`. The legacy builder and podman say their own on stdout; on stderr is what a step says there.
+/// Tells cargo's lines from the engine's. BuildKit says all on stderr, each line with a number before it:
+/// `#7 1.234 what a step says` and `#7 DONE 2.0s`. The legacy builder says all on stdout, podman its own there.
 fn heard(stream: Stream, line: &str) -> Heard<'_> {
-    let of_step = |rest: &str| rest.split_once(' ').map(|(_, rest)| rest.len());
-    match line.strip_prefix('#').and_then(|rest| rest.split_once(' ')) {
-        Some((number, rest)) if number.parse::<u32>().is_ok() => {
-            let clock = rest.split(' ').next().unwrap_or_default();
-            match of_step(rest).filter(|_| clock.contains('.') && clock.parse::<f64>().is_ok()) {
-                Some(length) => Heard::Cargo(&line[line.len() - length..]),
-                None => Heard::Engine(line),
-            }
-        }
-        // Docker on its own legacy builder, in three lines.
-        _ if line.contains("legacy builder is deprecated") || line.contains("buildx") => Heard::Engine(line),
-        _ if stream == Stream::Stdout => Heard::Engine(line),
-        _ => Heard::Cargo(line),
+    if let Some((number, rest)) = line.strip_prefix('#').and_then(|rest| rest.split_once(' '))
+        && number.parse::<u32>().is_ok()
+    {
+        return match rest.split_once(' ') {
+            Some((clock, said)) if clock.contains('.') && clock.parse::<f64>().is_ok() => Heard::Cargo(said),
+            _ => Heard::Engine(line),
+        };
     }
+    const OWN: &[&str] = &[
+        "Step ",
+        "STEP ",
+        "COMMIT ",
+        " ---> ",
+        "--> ",
+        "Removing intermediate container ",
+        "Removing intermediate image ",
+        "Successfully built ",
+        "Successfully tagged ",
+        "The command ",
+        "[Warning] ",
+        "Sending build context ",
+    ];
+    // Podman numbers the stages: `[1/4] STEP 1/7: FROM x`. The last line is the image's id.
+    let unnumbered = line.split_once("] ").filter(|(number, _)| number.starts_with('[')).map_or(line, |(_, rest)| rest);
+    let is_id = line.len() == 64 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // Docker on its own legacy builder, in three lines.
+    let on_itself = line.contains("legacy builder is deprecated") || line.contains("buildx");
+    let is_own = OWN.iter().any(|start| line.starts_with(start) || unnumbered.starts_with(start));
+    if on_itself || (stream == Stream::Stdout && (is_own || is_id)) { Heard::Engine(line) } else { Heard::Cargo(line) }
 }
 
 #[cfg(test)]
@@ -190,6 +205,10 @@ mod tests {
             (Stream::Stderr, "#[derive(Debug)]", Heard::Cargo("#[derive(Debug)]")),
             (Stream::Stdout, "Step 3/9 : RUN x", Heard::Engine("Step 3/9 : RUN x")),
             (Stream::Stdout, " ---> Using cache", Heard::Engine(" ---> Using cache")),
+            (Stream::Stdout, "   Compiling a v1.0.0", Heard::Cargo("   Compiling a v1.0.0")),
+            (Stream::Stdout, " --> src/main.rs:2:18", Heard::Cargo(" --> src/main.rs:2:18")),
+            (Stream::Stdout, "[2/4] STEP 1/8: FROM x", Heard::Engine("[2/4] STEP 1/8: FROM x")),
+            (Stream::Stdout, "--> 540c9aa43c98", Heard::Engine("--> 540c9aa43c98")),
         ];
         for (stream, line, expected) in cases {
             assert_eq!(heard(stream, line), expected);

@@ -1,0 +1,9 @@
+//! The clean room on every builder of images: which layers it uses again, that its bytes are those of the
+//! reused container, what the final image holds, and what never gets into a layer.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod builder;
+mod shapes;
+mod walk;
