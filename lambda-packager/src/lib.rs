@@ -21,7 +21,7 @@
 //! | `trust` | which of cargo's own records may be believed by a compile |
 //! | `recovery` | what is tried again after which fault |
 //! | `road` | container or host, and what falls back to what |
-//! | `builder` | toolchain image, reused container, the cargo call in it |
+//! | `builder` | toolchain image, reused container, clean room, the cargo call in them |
 //! | `cache` | what was built from what; judged without an effect |
 //! | `artifact` | verify and archive; bytes only |
 //! | `engine` | docker, podman, finch, nerdctl through their command lines |

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::artifact::{elf, include, limits, zip};
+use crate::builder::builder_image;
 use crate::builder::compile::Compiled;
 use crate::cache::fingerprint;
 use crate::cache::inputs::{self, Extras};
@@ -151,7 +152,9 @@ fn build(
             file.commit()?;
         }
         let toolchain = road.toolchain.as_ref();
-        let ingredients = fingerprint::ingredients(config, &function.name, &function.package.name, toolchain);
+        let builder = Some(road.record.base.as_str()).filter(|base| builder_image::is_one(base));
+        let (name, package) = (&function.name, &function.package.name);
+        let ingredients = fingerprint::ingredients(config, name, package, toolchain, builder);
         let manifest = Manifest {
             schema: manifest::SCHEMA,
             packager: env!("CARGO_PKG_VERSION").into(),

@@ -158,20 +158,23 @@ impl Invocation {
     }
 
     /// Runs to the end with `input` on its standard input, handing on what comes of both streams as pieces
-    /// that end at `\n` or `\r` (kept). Returns the exit status.
+    /// that end at `\n` or `\r` (kept). Whenever neither said anything for `patience`, `on_silence` may look
+    /// after it; its error ends the program. Returns the exit status.
     pub fn narrate(
         &self,
         input: Vec<u8>,
+        patience: Duration,
         mut hear: impl FnMut(Stream, &mut dyn Iterator<Item = &[u8]>),
+        mut on_silence: impl FnMut() -> Result<()>,
     ) -> Result<i32> {
         let mut child = self.spawn(Stdio::piped())?;
         feed(&mut child, input);
         let (mut stdout, mut stderr) = (Pieces::default(), Pieces::default());
-        let code = drive(child, Patience::Each(Duration::MAX), |said| {
+        let code = drive(child, Patience::Each(patience), |said| {
             match said {
                 Said::Stdout(bytes) => stdout.add(bytes, |pieces| hear(Stream::Stdout, pieces)),
                 Said::Stderr(bytes) => stderr.add(bytes, |pieces| hear(Stream::Stderr, pieces)),
-                Said::Nothing => {}
+                Said::Nothing => return on_silence(),
             }
             Ok(())
         })?;
@@ -381,9 +384,14 @@ mod tests {
     fn narrates_both_streams_and_ends_the_input() {
         let mut pieces = Vec::new();
         let code = sh("cat; echo two >&2; printf three; exit 3")
-            .narrate(b"one\n".to_vec(), |stream, piece| {
-                pieces.push((stream, String::from_utf8_lossy(piece).into_owned()))
-            })
+            .narrate(
+                b"one\n".to_vec(),
+                FOREVER,
+                |stream, some| {
+                    pieces.extend(some.map(|piece| (stream, String::from_utf8_lossy(piece).into_owned())));
+                },
+                || Ok(()),
+            )
             .unwrap();
         pieces.sort_by(|a, b| a.1.cmp(&b.1));
         let expected = [(Stream::Stdout, "one\n"), (Stream::Stdout, "three"), (Stream::Stderr, "two\n")];

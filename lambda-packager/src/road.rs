@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::builder::builder_image;
 use crate::builder::cargo_config;
 use crate::builder::clean_room::CleanRoom;
 use crate::builder::compile::{self, Compiled, Order, Trouble, Trust};
@@ -125,7 +126,7 @@ fn is_expected(traveller: &Traveller, engine: &Engine) -> bool {
 }
 
 fn by_engine(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -> Result<Road, Failure> {
-    let config = traveller.config;
+    let Traveller { workspace, config, .. } = *traveller;
     if !config.clean_room {
         return by_container(traveller, engine, report);
     }
@@ -134,8 +135,10 @@ fn by_engine(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -> R
         (_, Some(name)) => {
             format!("{} passes {name}, which a clean room could not forget", config.place_of("pass_env"))
         }
-        (Base::Image(base), _) => return by_clean_room(traveller, engine, base),
-        _ => "no image to start a clean room from".to_string(),
+        _ => match builder_image::choose(engine, workspace, config, report)? {
+            Ok(base) => return by_clean_room(traveller, engine, &base),
+            Err(_) => "no image to start a clean room from".to_string(),
+        },
     };
     let message = format!("{why}: compiling in the reused container, to the same bytes");
     report.tell(&Event::Announced { message: &message });
@@ -147,7 +150,7 @@ fn by_engine(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -> R
 
 fn by_clean_room(traveller: &Traveller, engine: &Engine, base: &str) -> Result<Road, Failure> {
     let Traveller { workspace, config, .. } = *traveller;
-    let image = image::resolve(engine, config, None)?;
+    let image = image::named(engine, base, config)?;
     let carried = cargo_config::carry(workspace, config.target_arch.triple()).map_err(Failure::Refused)?;
     let layout = Layout::of(workspace, &carried.relative_folders);
     let user = Lock::acquire(&workspace.state_folder().join("container.lock"), |_| ()).and_then(|lock| lock.owner());
@@ -194,17 +197,14 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
     let user = lock.owner().map_err(Failure::Refused)?;
     let identity = Identity::of(&workspace.root, user.0, config);
     // The first question to the engine is one that is worth its answer.
-    let toolchain = match config.base {
-        Base::Image(_) => None,
-        _ if !cfg!(target_os = "linux") => {
-            return Err(Failure::Refused(
-                Error::engine("only a Linux machine can lend its toolchain to a container")
-                    .hint_with("set `base` to an image with cargo, rustc and a C compiler"),
-            ));
+    let base = builder_image::choose(engine, workspace, config, report)?;
+    let (image, toolchain) = match &base {
+        Ok(reference) => (image::named(engine, reference, config)?, None),
+        Err(_) => {
+            let toolchain = Toolchain::to_lend(workspace, config.target_arch).map_err(Failure::Refused)?;
+            (image::borrowed(&toolchain).map_err(Failure::Refused)?, Some(toolchain))
         }
-        _ => Some(Toolchain::discover(workspace, config.target_arch).map_err(Failure::Refused)?),
     };
-    let image = image::resolve(engine, config, toolchain.as_ref())?;
     let carried = cargo_config::carry(workspace, config.target_arch.triple()).map_err(Failure::Refused)?;
     let mut layout = Layout::of(workspace, &carried.relative_folders);
     if toolchain.is_some() {
@@ -226,10 +226,7 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
         Some(before) if before.engine == name && before.container == ready.name => before.engine_version.clone(),
         _ => engine.version()?,
     };
-    let fallback = match config.base {
-        Base::Auto => "no builder image here".to_string(),
-        _ => String::new(),
-    };
+    let fallback = base.err().unwrap_or_default();
     Ok(Road {
         layout,
         target: TARGET.to_string(),
@@ -240,7 +237,7 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
             clean_room: false,
             base: image.title,
             image_id: ready.image_id.clone(),
-            host_toolchain: !matches!(config.base, Base::Image(_)),
+            host_toolchain: toolchain.is_some(),
             hermetic: config.network == crate::config::Network::None,
             fallback,
         },

@@ -155,6 +155,13 @@ impl Builder {
         fed(&mut command, tar).ok();
     }
 
+    /// Builds an image from a Dockerfile that needs no context.
+    pub fn build(&self, tag: &str, dockerfile: &str) {
+        let mut command = self.command();
+        command.args(["build", "--network", "none", "--tag", tag, "-"]);
+        fed(&mut command, dockerfile.as_bytes()).ok();
+    }
+
     /// The files of an image, by name and content.
     pub fn files_of(&self, image: &str) -> BTreeMap<String, Vec<u8>> {
         let id = self.ask(&["create", image, "none"]);

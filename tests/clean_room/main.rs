@@ -5,5 +5,6 @@
 mod support;
 
 mod builder;
+mod builder_image;
 mod shapes;
 mod walk;

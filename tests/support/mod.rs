@@ -329,11 +329,14 @@ impl Fixture {
     fn prepare(&self, command: &mut Command) {
         command.current_dir(&self.root).env("CONTAINERS_CONF", containers_conf());
         command.env("LAMBDA_PACKAGER_LABEL", self.label());
+        // The tests are the same where a registry answers: nothing is downloaded.
+        command.env("LAMBDA_PACKAGER_PULL_POLICY", "never");
         // What the cargo that runs this test set is not what a user's shell has; and what the shell has
         // of our settings is not for the fixtures.
         for (name, _) in std::env::vars() {
             let of_this_build = name.starts_with("CARGO_") && name != "CARGO_HOME" && !name.starts_with("CARGO_HTTP_");
-            let ours = name.starts_with("LAMBDA_PACKAGER") && name != "LAMBDA_PACKAGER_LABEL";
+            let ours = name.starts_with("LAMBDA_PACKAGER")
+                && !["LAMBDA_PACKAGER_LABEL", "LAMBDA_PACKAGER_PULL_POLICY"].contains(&name.as_str());
             if of_this_build || ours || ["RUSTFLAGS", "RUSTDOCFLAGS", "NO_COLOR"].contains(&name.as_str()) {
                 command.env_remove(name);
             }

@@ -47,12 +47,12 @@ impl OwnDocker {
         let folder = self.folder.path();
         let place = |name: &str| folder.join(name).to_string_lossy().into_owned();
         let log = File::options().create(true).append(true).open(folder.join("log")).expect("a file");
-        // Without a bridge of its own, dockerd takes docker0 away: in a network of its own it is nobody else's.
+        // In a network of its own its bridge is in nobody else's way; it leads nowhere.
         let mut command = Command::new("unshare");
         command.args(["--net", "dockerd"]);
         command.args(["--config-file", &place("daemon.json"), "--host", &self.host()]);
         command.args(["--data-root", &place("data"), "--exec-root", &place("exec"), "--pidfile", &place("pid")]);
-        command.args(["--bridge", "none", "--iptables=false"]);
+        command.args(["--iptables=false", "--bip", "192.0.2.1/24"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.process = Some(command.spawn().expect("dockerd starts"));
         wait_until("the test's own engine answers", || {

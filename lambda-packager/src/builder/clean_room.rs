@@ -1,6 +1,8 @@
 //! The clean room: the four-stage Dockerfile, driven through the engine. Same paths, same variables and same
 //! command as in the reused container, so that the bytes are the same.
 
+use std::time::Duration;
+
 use super::cargo_config::Carried;
 use super::compile::{self, Compiled, Ear, Order, Trouble};
 use super::{context, recipe};
@@ -104,7 +106,7 @@ impl CleanRoom {
         let fresh = stage == recipe::PARCEL && (order.wipe || config.mode == Mode::Docker);
         let spec = BuildSpec { stage, tag, labels, network: Network::None, build_args: &build_args, fresh };
         let (mut said, mut status) = (String::new(), None);
-        let code = self.engine.build(&spec).narrate(context, |stream, pieces| {
+        let hear = |stream: Stream, pieces: &mut dyn Iterator<Item = &[u8]>| {
             for piece in pieces {
                 let text = strip_colours(&String::from_utf8_lossy(piece)).into_owned();
                 let line = text.trim_end_matches(['\n', '\r']);
@@ -118,7 +120,8 @@ impl CleanRoom {
                 said.push_str(&text);
             }
             report.flush();
-        });
+        };
+        let code = self.engine.build(&spec).narrate(context, Duration::MAX, hear, || Ok(()));
         match (code.map_err(Trouble::Ended)?, status) {
             (0, _) => Ok(()),
             (_, Some(code @ 1..)) => Err(ear.trouble(code, order)),
@@ -132,7 +135,7 @@ impl CleanRoom {
 
     /// What the engine itself died of.
     fn trouble(&self, code: i32, said: &str, order: &Order) -> Trouble {
-        let failure = self.engine.failure_of_build(code, &last_lines(said));
+        let failure = self.engine.failure_of_build(code, &recipe::last_lines(said));
         let lower = said.to_lowercase();
         match failure {
             Failure::Refused(error) if !order.wipe && DAMAGED.iter().any(|sign| lower.contains(sign)) => {
@@ -141,12 +144,6 @@ impl CleanRoom {
             failure => Trouble::Ended(Error::from(failure)),
         }
     }
-}
-
-/// An engine says why at the end.
-fn last_lines(said: &str) -> String {
-    let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(12)..].join("\n")
 }
 
 /// Who says a line.

@@ -56,6 +56,13 @@ pub(crate) fn archive(order: &Order, carried: &Carried, variables: &[(String, St
     tar.into_inner().map_err(failed)
 }
 
+/// The context of the stage `base`, which knows no project.
+pub(super) fn archive_of_base() -> Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::new());
+    tools(&mut tar, recipe::FILES)?;
+    tar.into_inner().map_err(failed)
+}
+
 fn failed(error: std::io::Error) -> Error {
     Error::engine("the build context cannot be made").source(error)
 }

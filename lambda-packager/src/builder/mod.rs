@@ -1,6 +1,7 @@
 //! The builder: the image with the toolchain, the container that is reused, the clean room, the compile in
 //! either.
 
+pub(crate) mod builder_image;
 pub(crate) mod cargo_config;
 pub(crate) mod clean_room;
 pub(crate) mod compile;

@@ -1,12 +1,17 @@
 //! The Dockerfile and what belongs to it: one source for this crate, its package and the repository.
 
+use crate::config::Runtime;
+
 /// Where the Dockerfile stands in a build context.
 pub(crate) const DOCKERFILE: &str = "Dockerfile";
+
+/// Where the toolchain's installer stands in it.
+pub(crate) const INSTALLER: &str = "tools/install-toolchain";
 
 /// Every file of it, by its path in a build context.
 pub(crate) const FILES: &[(&str, &str)] = &[
     (DOCKERFILE, include_str!("../../docker/Dockerfile")),
-    ("tools/install-toolchain", include_str!("../../docker/install-toolchain")),
+    (INSTALLER, include_str!("../../docker/install-toolchain")),
     ("tools/run-recipe", include_str!("../../docker/run-recipe")),
     ("tools/collect-runtime", include_str!("../../docker/collect-runtime")),
 ];
@@ -22,6 +27,14 @@ pub(crate) const RUNTIME: &str = "runtime";
 #[cfg(any(feature = "cli", test))]
 pub(crate) const CLEAN_ROOM: &str = "lambda-packager.clean-room";
 
+/// What the builder of a runtime is based on.
+pub(crate) fn base_of(runtime: Runtime) -> &'static str {
+    match runtime {
+        Runtime::ProvidedAl2023 => "public.ecr.aws/amazonlinux/amazonlinux:2023",
+        Runtime::ProvidedAl2 => "public.ecr.aws/amazonlinux/amazonlinux:2",
+    }
+}
+
 /// What an image that somebody prepared must bring: nothing is installed into it.
 pub(crate) const PREPARED: &str = "cargo rustc cc";
 
@@ -29,6 +42,12 @@ pub(crate) const PREPARED: &str = "cargo rustc cc";
 pub(crate) fn status_in(line: &str) -> Option<i32> {
     let (_, rest) = line.split_once("lambda-packager: ")?;
     rest.split_once(" ended with status ")?.1.trim().parse().ok()
+}
+
+/// An engine says why at the end.
+pub(crate) fn last_lines(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
 }
 
 #[cfg(test)]
@@ -45,6 +64,7 @@ mod tests {
         for (path, _) in FILES.iter().filter(|(path, _)| *path != DOCKERFILE) {
             assert!(text.contains(path), "{path} is in the context and not in the Dockerfile");
         }
+        assert!(text.contains(base_of(Runtime::ProvidedAl2023)));
         assert!(text.contains(&format!("LABEL {CLEAN_ROOM}=1")));
     }
 

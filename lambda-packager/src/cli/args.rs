@@ -46,6 +46,9 @@ pub(super) struct Args {
     /// provided.al2023 (default) or provided.al2
     #[arg(long, global = true, value_name = "RUNTIME")]
     runtime: Option<String>,
+    /// When a registry is asked for the base: if-missing (default), always or never
+    #[arg(long, global = true, value_name = "WHEN")]
+    pull_policy: Option<String>,
     /// Compile in the four-stage Dockerfile instead of the reused container; so do the modes prod and docker
     #[arg(long, global = true)]
     clean_room: bool,
@@ -141,6 +144,7 @@ impl Args {
             ("engine", &self.engine),
             ("base", &self.base),
             ("runtime", &self.runtime),
+            ("pull_policy", &self.pull_policy),
             ("runtime_image", &self.runtime_image),
             ("output", &self.output),
         ];

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::args::Clean;
 use super::project::Here;
+use crate::builder::builder_image::BUILDER;
 use crate::builder::container::USER;
 use crate::builder::image::BORROWED;
 use crate::builder::recipe::CLEAN_ROOM;
@@ -39,7 +40,7 @@ pub(super) fn clean(here: &Here, flags: &Clean) -> Result<u8> {
             images.extend([label.as_str(), BORROWED]);
         }
         if flags.everything {
-            images.push(CLEAN_ROOM);
+            images.extend([CLEAN_ROOM, BUILDER]);
         }
         for engine in here.engines()? {
             match sweep_engine(&engine, &label, &images, flags.dry_run, &mut swept) {

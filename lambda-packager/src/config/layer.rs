@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::values::{Arch, Base, EngineChoice, Mode, Network, Runtime};
+use super::values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, Runtime};
 use crate::error::{Error, Result};
 
 /// Where a layer was written, in the words of an error message.
@@ -91,6 +91,7 @@ settings! {
     cargo_flags: Vec<String>, Words, "further arguments of `cargo build`";
     engine: EngineChoice, Text, "`auto`, `docker`, `podman`, `finch`, `nerdctl` or `host`";
     base: Base, Text, "`auto`, `host` (the borrowed toolchain) or an image with cargo and a C compiler";
+    pull_policy: PullPolicy, Text, "`if-missing`, `always` or `never`: when a registry is asked for the base";
     clean_room: bool, Switch, "compile in the four-stage Dockerfile instead of the reused container; `prod` and `docker` do";
     runtime_image: String, Text, "what the clean room's final image is based on; `scratch` without this";
     output: PathBuf, Text, "where the zip is copied to, relative to the workspace";
@@ -146,6 +147,7 @@ pub(crate) struct Config {
     pub cargo_flags: Vec<String>,
     pub engine: EngineChoice,
     pub base: Base,
+    pub pull_policy: PullPolicy,
     pub clean_room: bool,
     pub runtime_image: String,
     pub output: Option<PathBuf>,
@@ -186,6 +188,7 @@ impl Config {
             cargo_flags: all.cargo_flags.unwrap_or_default(),
             engine: all.engine.unwrap_or(EngineChoice::Auto),
             base: all.base.unwrap_or(Base::Auto),
+            pull_policy: all.pull_policy.unwrap_or(PullPolicy::IfMissing),
             clean_room: all.clean_room.unwrap_or(mode.is_for_production()),
             runtime_image: all.runtime_image.unwrap_or_else(|| "scratch".into()),
             output: all.output,

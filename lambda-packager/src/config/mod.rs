@@ -6,4 +6,4 @@ pub(crate) mod metadata;
 mod values;
 
 pub(crate) use layer::{Config, Layer, Origin};
-pub use values::{Arch, Base, EngineChoice, Mode, Network, Runtime};
+pub use values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, Runtime};

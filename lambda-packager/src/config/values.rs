@@ -168,6 +168,18 @@ impl fmt::Display for Base {
     }
 }
 
+/// When a registry is asked for an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PullPolicy {
+    /// At every packaging, for a newer one.
+    Always,
+    /// Where the image is not here.
+    IfMissing,
+    /// Never.
+    Never,
+}
+
 /// What the compile may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -4,6 +4,7 @@ mod args;
 mod detect;
 mod inspect;
 
+use std::cell::Cell;
 use std::io::Read;
 use std::path::PathBuf;
 use std::thread;
@@ -14,7 +15,7 @@ pub(crate) use detect::candidates;
 pub(crate) use inspect::Container;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::process::{Invocation, Output};
+use crate::process::{Invocation, Output, Stream};
 
 /// Which program it is: they differ in small ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,12 +173,31 @@ impl Engine {
         self.succeed(self.call(args::import(reference, labels)), Some(tar)).map(drop)
     }
 
-    /// Pulls an image, for as long as that takes.
+    /// Pulls an image, for as long as that takes once its registry answered.
     pub fn pull(&self, reference: &str) -> Result<(), Failure> {
-        const PULL_TIMEOUT: Duration = Duration::from_secs(30 * 60);
-        let call = self.call(["pull", "--quiet", reference]);
-        let output = call.capture(None, PULL_TIMEOUT).map_err(Failure::Refused)?;
-        if output.success() { Ok(()) } else { Err(self.failure("pull", &output)) }
+        const FIRST_WORD: Duration = Duration::from_secs(15);
+        let (mut said, answered) = (String::new(), Cell::new(false));
+        let hear = |_: Stream, pieces: &mut dyn Iterator<Item = &[u8]>| {
+            for piece in pieces {
+                let text = String::from_utf8_lossy(piece);
+                // What podman says before it asked anybody.
+                answered.set(answered.get() || !text.starts_with("Trying to pull") && !text.starts_with("Resolv"));
+                said.push_str(&text);
+            }
+        };
+        let silence = || match answered.get() {
+            true => Ok(()),
+            false => Err(Error::engine(format!(
+                "the registry of {reference} did not answer within {} s",
+                FIRST_WORD.as_secs()
+            ))
+            .hint_with("check the network and the engine's proxy, or load the image with the engine's `load`")),
+        };
+        let code = self.call(["pull", reference]).narrate(Vec::new(), FIRST_WORD, hear, silence);
+        match code.map_err(Failure::Refused)? {
+            0 => Ok(()),
+            code => Err(self.failure("pull", &Output { code, stdout: Vec::new(), stderr: said.into() })),
+        }
     }
 
     /// Creates a container without starting it.
