@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use memchr::memchr2_iter;
+use memchr::memrchr2;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
@@ -131,14 +131,13 @@ impl Invocation {
         Ok(Output { code, stdout, stderr })
     }
 
-    /// Runs to the end, handing on what comes of stderr, as pieces that end at `\n` or `\r` (kept): all that
-    /// came at once together. Whenever it has said nothing for `patience`, `on_silence` may look after it; its error ends
+    /// Runs to the end, handing on stderr as it comes, in pieces that end at `\n` or `\r` (kept). Whenever it has said nothing for `patience`, `on_silence` may look after it; its error ends
     /// the program. Its stdin is a pipe that stays open as long as we live: when it closes, nobody is
     /// waiting for the program any more. `Output::stderr` stays empty.
     pub fn stream(
         &self,
         patience: Duration,
-        mut on_stderr: impl FnMut(&mut dyn Iterator<Item = &[u8]>),
+        mut on_stderr: impl FnMut(&[u8]),
         mut on_silence: impl FnMut() -> Result<()>,
     ) -> Result<Output> {
         let (mut stdout, mut stderr) = (Vec::new(), Pieces::default());
@@ -157,14 +156,14 @@ impl Invocation {
         Ok(Output { code, stdout, stderr: Vec::new() })
     }
 
-    /// Runs to the end with `input` on its standard input, handing on what comes of both streams as pieces
+    /// Runs to the end with `input` on its standard input, handing on both streams as they come, in pieces
     /// that end at `\n` or `\r` (kept). Whenever neither said anything for `patience`, `on_silence` may look
     /// after it; its error ends the program. Returns the exit status.
     pub fn narrate(
         &self,
         input: Vec<u8>,
         patience: Duration,
-        mut hear: impl FnMut(Stream, &mut dyn Iterator<Item = &[u8]>),
+        mut hear: impl FnMut(Stream, &[u8]),
         mut on_silence: impl FnMut() -> Result<()>,
     ) -> Result<i32> {
         let mut child = self.spawn(Stdio::piped())?;
@@ -211,24 +210,22 @@ fn feed(child: &mut Child, bytes: Vec<u8>) {
     }
 }
 
-/// Splits a stream at `\n` and `\r`.
+/// Holds a stream back to the last `\n` or `\r`.
 #[derive(Default)]
 struct Pieces(Vec<u8>);
 
 impl Pieces {
-    fn add(&mut self, bytes: &[u8], mut hear: impl FnMut(&mut dyn Iterator<Item = &[u8]>)) {
+    fn add(&mut self, bytes: &[u8], mut hear: impl FnMut(&[u8])) {
         self.0.extend_from_slice(bytes);
-        let mut done = 0;
-        hear(&mut memchr2_iter(b'\n', b'\r', &self.0).map(|end| {
-            let start = std::mem::replace(&mut done, end + 1);
-            &self.0[start..=end]
-        }));
-        self.0.drain(..done);
+        if let Some(end) = memrchr2(b'\n', b'\r', &self.0) {
+            hear(&self.0[..=end]);
+            self.0.drain(..=end);
+        }
     }
 
-    fn end(self, mut hear: impl FnMut(&mut dyn Iterator<Item = &[u8]>)) {
+    fn end(self, mut hear: impl FnMut(&[u8])) {
         if !self.0.is_empty() {
-            hear(&mut std::iter::once(self.0.as_slice()));
+            hear(&self.0);
         }
     }
 }
@@ -369,14 +366,22 @@ mod tests {
     #[test]
     fn streams_pieces_ending_at_newlines_and_carriage_returns() {
         let mut pieces = Vec::new();
-        let out = sh(r"printf 'a\rb\nc' >&2; echo out")
+        // Each part is asked for by what was heard before it: they cannot come together.
+        let steps = tempfile::tempdir().unwrap();
+        let step = |name: &str| steps.path().join(name).display().to_string();
+        let wait = |name: &str| format!("until [ -e '{}' ]; do :; done", step(name));
+        let script = format!(r"printf 'a\rb' >&2; {}; printf 'c\nd\ne' >&2; echo out", wait("1"));
+        let out = sh(&script)
             .stream(
                 FOREVER,
-                |came| pieces.extend(came.map(|piece| String::from_utf8_lossy(piece).into_owned())),
+                |piece| {
+                    pieces.push(String::from_utf8_lossy(piece).into_owned());
+                    crate::fs::create(step("1").as_ref()).unwrap();
+                },
                 || Ok(()),
             )
             .unwrap();
-        assert_eq!(pieces, ["a\r", "b\n", "c"]);
+        assert_eq!(pieces, ["a\r", "bc\nd\n", "e"]);
         assert_eq!(out.stdout_text(), "out");
     }
 
@@ -387,9 +392,7 @@ mod tests {
             .narrate(
                 b"one\n".to_vec(),
                 FOREVER,
-                |stream, some| {
-                    pieces.extend(some.map(|piece| (stream, String::from_utf8_lossy(piece).into_owned())));
-                },
+                |stream, piece| pieces.push((stream, String::from_utf8_lossy(piece).into_owned())),
                 || Ok(()),
             )
             .unwrap();
@@ -405,7 +408,7 @@ mod tests {
         let mut silences = 0;
         let result = sh("echo one >&2; exec tail -f /dev/null").stream(
             Duration::from_millis(20),
-            |came| came.for_each(drop),
+            |_| (),
             || {
                 silences += 1;
                 if silences < 3 { Ok(()) } else { Err(Error::engine("enough")) }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::{context, recipe};
+use super::{compile, context, recipe};
 use crate::config::{Arch, Base, Config, Network, PullPolicy, Runtime};
 use crate::engine::{BuildSpec, Engine, Failure};
 use crate::error::{Error, Result};
@@ -115,18 +115,16 @@ fn build(engine: &Engine, config: &Config, release: &str, tag: &str, report: &mu
         build_args: &build_args,
         fresh: false,
     };
-    let mut said = String::new();
-    let hear = |_: Stream, pieces: &mut dyn Iterator<Item = &[u8]>| {
-        for piece in pieces {
-            let text = String::from_utf8_lossy(piece);
-            report.tell(&Event::EngineSaid { line: text.trim_end_matches(['\n', '\r']) });
-            said.push_str(&text);
-        }
+    let mut said = Vec::new();
+    let hear = |_: Stream, piece: &[u8]| {
+        let text = String::from_utf8_lossy(piece);
+        text.lines().for_each(|line| report.tell(&Event::EngineSaid { line }));
+        compile::keep_end(&mut said, text.as_bytes());
     };
     let code = engine.build(&spec).narrate(context, Duration::MAX, hear, || Ok(()));
     match code.map_err(Failure::Refused)? {
         0 => Ok(()),
-        code => Err(match engine.failure_of_build(code, &recipe::last_lines(&said)) {
+        code => Err(match engine.failure_of_build(code, &recipe::last_lines(&String::from_utf8_lossy(&said))) {
             Failure::Refused(error) => Failure::Refused(
                 Error::engine(format!("the image {tag} cannot be built"))
                     .source(error)

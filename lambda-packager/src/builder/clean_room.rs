@@ -105,27 +105,26 @@ impl CleanRoom {
         let build_args = self.build_args(config);
         let fresh = stage == recipe::PARCEL && (order.wipe || config.mode == Mode::Docker);
         let spec = BuildSpec { stage, tag, labels, network: Network::None, build_args: &build_args, fresh };
-        let (mut said, mut status) = (String::new(), None);
-        let hear = |stream: Stream, pieces: &mut dyn Iterator<Item = &[u8]>| {
-            for piece in pieces {
-                let text = strip_colours(&String::from_utf8_lossy(piece)).into_owned();
-                let line = text.trim_end_matches(['\n', '\r']);
+        let (mut said, mut status) = (Vec::new(), None);
+        let hear = |stream: Stream, piece: &[u8]| {
+            let text = String::from_utf8_lossy(piece);
+            let text = strip_colours(&text);
+            for line in text.split(['\n', '\r']).filter(|line| !line.is_empty()) {
                 match heard(stream, line) {
                     Heard::Cargo(line) => match recipe::status_in(line) {
                         Some(code) => status = Some(code),
-                        None => ear.hear(line, report),
+                        None => ear.hear(format!("{line}\n").as_bytes(), report),
                     },
                     Heard::Engine(line) => report.tell(&Event::EngineSaid { line }),
                 }
-                said.push_str(&text);
             }
-            report.flush();
+            compile::keep_end(&mut said, text.as_bytes());
         };
         let code = self.engine.build(&spec).narrate(context, Duration::MAX, hear, || Ok(()));
         match (code.map_err(Trouble::Ended)?, status) {
             (0, _) => Ok(()),
             (_, Some(code @ 1..)) => Err(ear.trouble(code, order)),
-            (code, _) => Err(self.trouble(code, &said, order)),
+            (code, _) => Err(self.trouble(code, &String::from_utf8_lossy(&said), order)),
         }
     }
 

@@ -157,11 +157,7 @@ pub(crate) fn run(
     look_after: impl FnMut() -> Result<()>,
 ) -> Result<Compiled, Trouble> {
     let mut ear = Ear::default();
-    let hear = |pieces: &mut dyn Iterator<Item = &[u8]>| {
-        let mut report = report.borrow_mut();
-        pieces.for_each(|piece| ear.hear(&String::from_utf8_lossy(piece), &mut report));
-        report.flush();
-    };
+    let hear = |bytes: &[u8]| ear.hear(bytes, &mut report.borrow_mut());
     let output = invocation.stream(SILENCE, hear, look_after).map_err(Trouble::Ended)?;
     if output.code != 0 { Err(ear.trouble(output.code, order)) } else { conclude(output.stdout, order) }
 }
@@ -169,26 +165,30 @@ pub(crate) fn run(
 /// Hears what cargo says.
 #[derive(Default)]
 pub(super) struct Ear {
-    said: String,
+    said: Vec<u8>,
 }
 
 impl Ear {
-    pub fn hear(&mut self, line: &str, report: &mut Reporter) {
-        let line = line.trim_end_matches(['\n', '\r']);
-        if let Some((done, total, what)) = unit_counter(line) {
-            report.tell(&Event::Progress { done, total, what: &what });
-        } else if !line.trim_start().is_empty() {
-            report.tell(&Event::CargoSaid { line });
-            if self.said.len() < 64 * 1024 {
-                self.said.push_str(line);
-                self.said.push('\n');
+    pub fn hear(&mut self, bytes: &[u8], report: &mut Reporter) {
+        let text = String::from_utf8_lossy(bytes);
+        if !report.wants_progress {
+            // Nothing to look for: a build may print faster than line by line can be kept up with.
+            report.tell(&Event::CargoSaid { lines: text.trim_end_matches('\n') });
+            return keep_end(&mut self.said, bytes);
+        }
+        for line in text.split(['\n', '\r']).filter(|line| !line.trim_start().is_empty()) {
+            if let Some((done, total, what)) = unit_counter(line) {
+                report.tell(&Event::Progress { done, total, what: &what });
+            } else {
+                report.tell(&Event::CargoSaid { lines: line });
+                keep_end(&mut self.said, format!("{line}\n").as_bytes());
             }
         }
     }
 
     /// What a compile that ended with `code` died of, by what it said.
     pub fn trouble(&self, code: i32, order: &Order) -> Trouble {
-        trouble(code, &self.said, order)
+        trouble(code, &String::from_utf8_lossy(&self.said), order)
     }
 }
 
@@ -209,11 +209,17 @@ pub(super) fn conclude(stdout: Vec<u8>, order: &Order) -> Result<Compiled, Troub
     })
 }
 
+/// Adds `bytes`, and forgets what is long past: why a compile ended is said at its end.
+pub(super) fn keep_end(said: &mut Vec<u8>, bytes: &[u8]) {
+    const ENOUGH: usize = 64 * 1024;
+    said.extend_from_slice(bytes);
+    if said.len() > 2 * ENOUGH {
+        said.drain(..said.len() - ENOUGH);
+    }
+}
+
 /// `[=====>   ] 34/102: serde, tokio` → 34, 102, `serde, tokio`.
 fn unit_counter(line: &str) -> Option<(u64, u64, String)> {
-    if !line.contains("Building") {
-        return None;
-    }
     let line = strip_colours(line);
     let (head, rest) = line.split_once("] ")?;
     if !head.trim_start().starts_with("Building [") {

@@ -177,13 +177,12 @@ impl Engine {
     pub fn pull(&self, reference: &str) -> Result<(), Failure> {
         const FIRST_WORD: Duration = Duration::from_secs(15);
         let (mut said, answered) = (String::new(), Cell::new(false));
-        let hear = |_: Stream, pieces: &mut dyn Iterator<Item = &[u8]>| {
-            for piece in pieces {
-                let text = String::from_utf8_lossy(piece);
-                // What podman says before it asked anybody.
-                answered.set(answered.get() || !text.starts_with("Trying to pull") && !text.starts_with("Resolv"));
-                said.push_str(&text);
-            }
+        let hear = |_: Stream, piece: &[u8]| {
+            let text = String::from_utf8_lossy(piece);
+            // What podman says before it asked anybody.
+            let own = |line: &str| line.starts_with("Trying to pull") || line.starts_with("Resolv");
+            answered.set(answered.get() || !text.lines().all(own));
+            said.push_str(&text);
         };
         let silence = || match answered.get() {
             true => Ok(()),

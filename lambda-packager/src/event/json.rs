@@ -22,15 +22,10 @@ impl Json {
 
 impl Sink for Json {
     fn tell(&mut self, event: &Event) {
-        let mut object = render(event);
-        object["v"] = json!(VERSION);
-        self.out.line(&object.to_string());
-        if !matches!(event, Event::CargoSaid { .. }) {
-            self.flush();
+        for mut object in render(event) {
+            object["v"] = json!(VERSION);
+            self.out.line(&object.to_string());
         }
-    }
-
-    fn flush(&mut self) {
         self.out.flush();
     }
 }
@@ -39,8 +34,13 @@ fn ms(elapsed: std::time::Duration) -> f64 {
     (elapsed.as_secs_f64() * 1e6).round() / 1e3
 }
 
-fn render(event: &Event) -> Value {
-    match event {
+/// An object for each line of cargo's, one for any other event.
+fn render(event: &Event) -> Vec<Value> {
+    let object = match event {
+        Event::CargoSaid { lines } => {
+            let lines = lines.split(['\n', '\r']).filter(|line| !line.trim_start().is_empty());
+            return lines.map(|line| json!({"event": "cargo", "line": line})).collect();
+        }
         Event::Started { function, mode, target, runtime } => {
             json!({"event": "started", "function": function, "mode": mode, "target": target, "runtime": runtime})
         }
@@ -55,7 +55,6 @@ fn render(event: &Event) -> Value {
         Event::Progress { done, total, what } => {
             json!({"event": "progress", "done": done, "total": total, "what": what})
         }
-        Event::CargoSaid { line } => json!({"event": "cargo", "line": line}),
         Event::EngineSaid { line } => json!({"event": "engine", "line": line}),
         Event::Finished { outcome } => {
             let stages = outcome.stages.iter().map(|(stage, elapsed)| (stage.name().to_string(), json!(ms(*elapsed))));
@@ -81,5 +80,6 @@ fn render(event: &Event) -> Value {
             }
             json!({"event": "failed", "message": error.to_string(), "causes": causes, "hint": error.hint(), "exit_code": error.exit_code()})
         }
-    }
+    };
+    vec![object]
 }

@@ -91,9 +91,9 @@ pub(crate) enum Event<'a> {
         total: u64,
         what: &'a str,
     },
-    /// A line of cargo's, as it came.
+    /// Lines of cargo's, as they came.
     CargoSaid {
-        line: &'a str,
+        lines: &'a str,
     },
     /// A line of an engine's own about a build of an image.
     EngineSaid {
@@ -110,8 +110,6 @@ pub(crate) enum Event<'a> {
 /// Somebody who is told.
 pub(crate) trait Sink {
     fn tell(&mut self, event: &Event);
-    /// Shows what it was told. Lines of cargo's may wait for that, as they come in crowds; nothing else does.
-    fn flush(&mut self);
 }
 
 /// Tells everybody, and keeps the time.
@@ -133,12 +131,6 @@ impl Reporter {
     pub fn tell(&mut self, event: &Event) {
         for sink in &mut self.sinks {
             sink.tell(event);
-        }
-    }
-
-    pub fn flush(&mut self) {
-        for sink in &mut self.sinks {
-            sink.flush();
         }
     }
 

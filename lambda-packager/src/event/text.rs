@@ -136,12 +136,6 @@ impl Text {
 impl Sink for Text {
     fn tell(&mut self, event: &Event) {
         self.take(event);
-        if !matches!(event, Event::CargoSaid { .. }) {
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
         self.out.flush();
     }
 }
@@ -151,10 +145,8 @@ impl Text {
         if let Event::Failed { error } = event {
             return self.line(&error.report());
         }
-        if let (Event::CargoSaid { line }, Cargo::AtTheEnd(kept)) = (event, &mut self.cargo) {
-            if !is_progress(line) {
-                kept.push(line.to_string());
-            }
+        if let (Event::CargoSaid { lines }, Cargo::AtTheEnd(kept)) = (event, &mut self.cargo) {
+            kept.extend(lines.lines().filter(|line| !is_progress(line)).map(String::from));
             return;
         }
         if self.detail == Detail::Quiet {
@@ -184,8 +176,8 @@ impl Text {
                 self.out.write(&format!("\r\x1b[K{bar}"));
                 self.bar_drawn = true;
             }
-            Event::CargoSaid { line } if self.coloured => self.line(line),
-            Event::CargoSaid { line } => self.line(&strip_colours(line)),
+            Event::CargoSaid { lines } if self.coloured => self.line(lines),
+            Event::CargoSaid { lines } => self.line(&strip_colours(lines)),
             Event::EngineSaid { line } if self.detail == Detail::Verbose => self.line(&strip_colours(line)),
             Event::Finished { outcome } => {
                 if let Cargo::AtTheEnd(kept) = &mut self.cargo {
