@@ -17,6 +17,7 @@
 //! |---|---|
 //! | `build_script`, `cli` | the two ways in |
 //! | `pipeline` | the one place that orders the stages |
+//! | `audit` | whether what lies on disk is what the other road would make |
 //! | `gate` | looks and judges: the few milliseconds of a hit |
 //! | `trust` | which of cargo's own records may be believed by a compile |
 //! | `recovery` | what is tried again after which fault |
@@ -38,6 +39,8 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod artifact;
+#[cfg(feature = "cli")]
+mod audit;
 mod build_script;
 mod builder;
 mod cache;

@@ -128,14 +128,14 @@ fn build(
             return Err(error);
         }
     };
-    let members = report.stage(Stage::Verify, |_| verify(&compiled, function, project))?;
+    let members = report.stage(Stage::Verify, |_| verify(&compiled.binary, function, project))?;
     let order = road.order(&traveller, function, (&trust, inputs), false);
     let image = if config.mode.is_for_production() {
         report.stage(Stage::Image, |report| road.leave_image(&order, report))?
     } else {
         None
     };
-    let bytes = report.stage(Stage::Zip, |_| archive(&compiled, members, config))?;
+    let bytes = report.stage(Stage::Zip, |_| archive(&compiled.binary, members, config))?;
     let manifest = report.stage(Stage::Store, |report| {
         let (inputs, extras, unsettled) = settle(project, function, &gate, &compiled)?;
         if unsettled.is_empty() {
@@ -216,7 +216,7 @@ fn check_output(output: &Path, config: &Config) -> Result<()> {
 }
 
 /// Checks the binary, and gathers what goes into the zip beside it.
-fn verify(compiled: &Compiled, function: &Function, project: &Project) -> Result<Vec<zip::Member>> {
+pub(crate) fn verify(binary: &[u8], function: &Function, project: &Project) -> Result<Vec<zip::Member>> {
     let Project { workspace, config, .. } = project;
     let folder = function.package.folder();
     let members = include::members(&config.include, folder, &workspace.root, &config.place_of("include"))?;
@@ -228,15 +228,16 @@ fn verify(compiled: &Compiled, function: &Function, project: &Project) -> Result
         brought: &brought,
         linked_by: &function.package.linked_by,
     };
-    elf::check(&compiled.binary, &expected)?;
+    elf::check(binary, &expected)?;
     Ok(members)
 }
 
-fn archive(compiled: &Compiled, mut members: Vec<zip::Member>, config: &Config) -> Result<Vec<u8>> {
+/// The zip of a binary and what goes into it beside that.
+pub(crate) fn archive(binary: &[u8], mut members: Vec<zip::Member>, config: &Config) -> Result<Vec<u8>> {
     let unzipped: usize = members.iter().map(|member| member.content.len()).sum();
-    members.push(zip::Member { name: "bootstrap".into(), executable: true, content: compiled.binary.clone() });
+    members.push(zip::Member { name: "bootstrap".into(), executable: true, content: binary.to_vec() });
     let bytes = zip::archive(members, zip::level(config.mode))?;
-    limits::check(bytes.len() as u64, (unzipped + compiled.binary.len()) as u64)?;
+    limits::check(bytes.len() as u64, (unzipped + binary.len()) as u64)?;
     Ok(bytes)
 }
 

@@ -86,6 +86,12 @@ pub(super) enum Command {
     Container(Container),
     /// Look for what would keep a build from succeeding, and say how to mend it
     Doctor,
+    /// Check that what lies on disk is what was packaged, and starts on Lambda
+    Verify {
+        /// Build it again on the other road (the clean room for the container, and the other way round), and say what differs
+        #[arg(long)]
+        rebuild: bool,
+    },
     /// Remove what was made for this project: its container, its caches, or (without a flag) all
     Clean(Clean),
 }

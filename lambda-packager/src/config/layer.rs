@@ -205,6 +205,12 @@ impl Config {
         }
     }
 
+    /// The same settings for the road that was not taken.
+    #[cfg(feature = "cli")]
+    pub fn on_other_road(&self, was_clean_room: bool) -> Self {
+        Self { clean_room: !was_clean_room, ..self.clone() }
+    }
+
     /// Refuses names that an engine, cargo or a file name could take for something else.
     pub fn check_names(&self) -> Result<()> {
         let word = |text: &str, more: &str| {
