@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 use std::ffi::OsString;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::builder::builder_image;
+use crate::builder::call;
 use crate::builder::cargo_config;
 use crate::builder::clean_room::CleanRoom;
 use crate::builder::compile::{self, Compiled, Order, Trouble, Trust};
@@ -15,7 +15,7 @@ use crate::builder::layout::Layout;
 use crate::cache::manifest;
 use crate::cache::snapshot::Snapshot;
 use crate::config::{Base, Config, EngineChoice, env};
-use crate::engine::{self, Engine, ExecSpec, Failure};
+use crate::engine::{self, Engine, Failure};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Reporter};
 use crate::fs::Sha;
@@ -80,7 +80,7 @@ pub(crate) fn choose(traveller: &Traveller, report: &mut Reporter) -> Result<Roa
                 road.record.fallback = reasons.filter(|why| !why.is_empty()).collect::<Vec<_>>().join("; ");
                 return Ok(road);
             }
-            Err(Failure::Refused(error)) => return Err(error),
+            Err(Failure::Refused(error) | Failure::NotStarted(error)) => return Err(error),
             Err(Failure::Unreachable(error)) if error.kind() == ErrorKind::Interrupted => return Err(error),
             Err(Failure::Unreachable(error) | Failure::Forbidden(error)) => {
                 if config.engine == EngineChoice::Auto {
@@ -128,7 +128,10 @@ fn is_expected(traveller: &Traveller, engine: &Engine) -> bool {
 fn by_engine(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -> Result<Road, Failure> {
     let Traveller { workspace, config, .. } = *traveller;
     if !config.clean_room {
-        return by_container(traveller, engine, report);
+        return match by_container(traveller, engine, report) {
+            Err(Failure::NotStarted(error)) => instead_of_container(traveller, engine, error, report),
+            result => result,
+        };
     }
     let why = match (&config.base, config.pass_env.first()) {
         // A build of an image has no other way for a value than one that leaves it in a layer.
@@ -146,6 +149,27 @@ fn by_engine(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -> R
     road.record.fallback =
         [road.record.fallback, why].into_iter().filter(|why| !why.is_empty()).collect::<Vec<_>>().join("; ");
     Ok(road)
+}
+
+/// A clean room takes its sources from us, not from the engine's machine: it may work where no container does.
+fn instead_of_container(
+    traveller: &Traveller,
+    engine: &Engine,
+    error: Error,
+    report: &mut Reporter,
+) -> Result<Road, Failure> {
+    let Traveller { workspace, config, .. } = *traveller;
+    match builder_image::choose(engine, workspace, config, report)? {
+        Ok(base) if config.pass_env.is_empty() => {
+            let cause = std::error::Error::source(&error).map_or(String::new(), |cause| format!(" ({cause})"));
+            let why = format!("the container does not start: {error}{cause}");
+            report.tell(&Event::Announced { message: &format!("{why}; compiling in the clean room instead") });
+            let mut road = by_clean_room(traveller, engine, &base)?;
+            road.record.fallback = why;
+            Ok(road)
+        }
+        _ => Err(Failure::Refused(error)),
+    }
 }
 
 fn by_clean_room(traveller: &Traveller, engine: &Engine, base: &str) -> Result<Road, Failure> {
@@ -296,13 +320,16 @@ pub(crate) enum Fault {
 impl Road {
     /// Compiles `order` on this road.
     pub fn compile(&self, order: &Order, report: &mut Reporter) -> Result<Compiled, Fault> {
+        let shown = |report: &Reporter| self.variables(order, report.wants_colour, report.wants_progress);
         let drive = |call: Invocation, report: &mut Reporter| {
             let report = RefCell::new(report);
             compile::run(&call, order, &report, || self.look_after(&report))
         };
         let result = match &self.vehicle {
-            Vehicle::Container { engine, ready } => drive(self.call_in_container(order, engine, ready, report), report),
-            Vehicle::Host { path } => drive(self.call_on_host(order, path.as_ref(), report), report),
+            Vehicle::Container { engine, ready } => {
+                drive(call::in_container(engine, ready, order, &shown(report)), report)
+            }
+            Vehicle::Host { path } => drive(call::on_host(path.as_ref(), order, &shown(report)), report),
             Vehicle::CleanRoom(room) => room.compile(order, &self.variables_of_layers(order), report),
         };
         result.map_err(|trouble| match trouble {
@@ -343,7 +370,9 @@ impl Road {
         let what = |text: &str| format!("the container {} {text} while compiling", ready.name);
         match engine.inspect(&ready.name) {
             Err(Failure::Unreachable(unreachable)) => Fault::Engine(unreachable),
-            Err(Failure::Refused(refused) | Failure::Forbidden(refused)) => Fault::Final(refused),
+            Err(Failure::Refused(refused) | Failure::NotStarted(refused) | Failure::Forbidden(refused)) => {
+                Fault::Final(refused)
+            }
             Ok(None) => Fault::Container(what("was removed"), error),
             Ok(Some(container)) => match container.state.status.as_str() {
                 "removing" | "dead" => Fault::Container(what("was removed"), error),
@@ -405,40 +434,4 @@ impl Road {
         variables.extend(env::registry_indexes());
         variables
     }
-
-    /// The call that compiles `order` in the container.
-    fn call_in_container(&self, order: &Order, engine: &Engine, ready: &Ready, report: &Reporter) -> Invocation {
-        engine.exec(&ExecSpec {
-            name: &ready.name,
-            folder: &self.layout.workspace,
-            env: &self.variables(order, report.wants_colour, report.wants_progress),
-            passed_env: &passed(order.config),
-            command: &compile::command(order),
-        })
-    }
-
-    /// The call that compiles `order` on the host.
-    fn call_on_host(&self, order: &Order, path: Option<&OsString>, report: &Reporter) -> Invocation {
-        let mut environment = env::for_host_compile();
-        if let Some(path) = path {
-            environment.retain(|(name, _)| name != "PATH");
-            environment.push(("PATH".into(), path.clone()));
-        }
-        environment.push(("CARGO_TARGET_DIR".into(), (&self.target).into()));
-        let variables = self.variables(order, report.wants_colour, report.wants_progress);
-        environment.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
-        let passed = passed(order.config);
-        environment.extend(passed.iter().filter_map(|name| Some((name.into(), env::var_os(name)?))));
-        Invocation::new(Path::new("/bin/sh"))
-            .args(&compile::command(order)[1..])
-            .only(environment)
-            .folder(&order.workspace.root)
-    }
-}
-
-/// The variables whose values go through the environment of whoever starts the compile.
-fn passed(config: &Config) -> Vec<String> {
-    // Where a named registry is belongs to the project as its manifests do.
-    let registries = env::registry_indexes().into_iter().map(|(name, _)| name);
-    config.pass_env.iter().cloned().chain(registries).collect()
 }

@@ -38,13 +38,7 @@ pub struct Builder {
 
 /// All builders that this machine has.
 pub fn builders() -> Vec<Builder> {
-    if !Path::new("/etc/debian_version").exists() {
-        skip("the base image for clean rooms is made of Debian's packages");
-        return Vec::new();
-    }
-    let made = Command::new(repository().join("tests/support/base_image.sh")).output().expect("the script starts");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let base = made.stdout;
+    let Some(base) = base_image() else { return Vec::new() };
     let mut builders = Vec::new();
     if let Some(own) = OwnDocker::start() {
         let own = Rc::new(own);
@@ -82,6 +76,17 @@ pub fn builders() -> Vec<Builder> {
     builders
 }
 
+/// The archive of the image that everything is compiled in.
+pub fn base_image() -> Option<Vec<u8>> {
+    if !Path::new("/etc/debian_version").exists() {
+        skip("the base image for clean rooms is made of Debian's packages");
+        return None;
+    }
+    let made = Command::new(repository().join("tests/support/base_image.sh")).output().expect("the script starts");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    Some(made.stdout)
+}
+
 /// The first docker on `PATH` that builds with this setting of `DOCKER_BUILDKIT`.
 fn client_with(own: &OwnDocker, switch: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
@@ -99,7 +104,8 @@ fn prefixed(folder: &Path) -> OsString {
     std::env::join_paths(folders).expect("folders of PATH")
 }
 
-fn fed(command: &mut Command, input: &[u8]) -> Ended {
+/// Runs `command` with `input` on its standard input.
+pub fn fed(command: &mut Command, input: &[u8]) -> Ended {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     // One that does not read says why on stderr.

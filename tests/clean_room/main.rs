@@ -7,5 +7,6 @@ mod support;
 mod audit;
 mod builder;
 mod builder_image;
+mod faults;
 mod shapes;
 mod walk;

@@ -167,7 +167,11 @@ fn create(engine: &Engine, spec: ContainerSpec, digest: &str, wanted: &Wanted) -
             ));
         }
     }
-    engine.create(&spec)?;
+    let not_started = |failure: Failure| match failure {
+        Failure::Refused(error) => Failure::NotStarted(error),
+        failure => failure,
+    };
+    engine.create(&spec).map_err(not_started)?;
     let archive = own_folders(wanted)
         .map_err(|e| Failure::Refused(Error::engine("the container's folders cannot be made").source(e)));
     let started =
@@ -176,11 +180,11 @@ fn create(engine: &Engine, spec: ContainerSpec, digest: &str, wanted: &Wanted) -
         // Half a container would be in the way of the next run; the error says more than its end.
         let _ = engine.remove(&spec.name);
         match failure {
-            Failure::Refused(error) if error.hint().is_none() => Failure::Refused(error.hint_with(format!(
+            Failure::Refused(error) if error.hint().is_none() => Failure::NotStarted(error.hint_with(format!(
                 "the image {} needs a POSIX shell and must be made for this machine; to borrow this machine's toolchain instead, set `base = \"host\"`",
                 spec.image
             ))),
-            failure => failure,
+            failure => not_started(failure),
         }
     })
 }

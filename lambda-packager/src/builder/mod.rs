@@ -2,6 +2,7 @@
 //! either.
 
 pub(crate) mod builder_image;
+pub(crate) mod call;
 pub(crate) mod cargo_config;
 pub(crate) mod clean_room;
 pub(crate) mod compile;

@@ -67,12 +67,17 @@ pub(crate) enum Failure {
     Forbidden(Error),
     /// It answered, with an error.
     Refused(Error),
+    /// It cannot make the container, or not start it.
+    NotStarted(Error),
 }
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Unreachable(error) | Failure::Forbidden(error) | Failure::Refused(error) => error,
+            Failure::Unreachable(error)
+            | Failure::Forbidden(error)
+            | Failure::Refused(error)
+            | Failure::NotStarted(error) => error,
         }
     }
 }
