@@ -85,3 +85,26 @@ fn killed(engine: Option<Engine>) {
     assert_eq!(fixture.output_of_bootstrap("hello"), "after");
     assert_eq!(engine.map(|engine| (engine, fixture.container(engine))), container);
 }
+
+/// What a build script leaves running ends with the compile, and nobody waits for it.
+#[test]
+fn a_compile_leaves_nothing_running() {
+    let engine = Engine::Docker.is_here().then_some(Engine::Docker);
+    let fixture = Fixture::hello();
+    let seconds = format!("601.{}", std::process::id());
+    let script = format!("sleep {seconds} >/dev/null 2>&1 & :");
+    fixture.write(
+        "build.rs",
+        &format!(
+            "fn main() {{\n    std::process::Command::new(\"sh\").args([\"-c\", {script:?}]).status().unwrap();\n}}\n"
+        ),
+    );
+    for engine in [engine, None] {
+        fixture.run(&["--engine", engine.map_or("host", Engine::name), "--force"]).ok();
+        let container = engine.map(|engine| (engine, fixture.container(engine)));
+        eventually("what the build script left ends", || {
+            let lines = compiling(&fixture, container.as_ref(), &seconds);
+            nothing(lines.into_iter().filter(|line| line.contains(&seconds)).collect())
+        });
+    }
+}

@@ -62,24 +62,29 @@ done
 # What is handed over is what this call of cargo made, or nothing.
 rm -f "$binary" "$binary.d" || exit 1
 
-# In a session of its own, so that all it started can be ended with it.
-exec 3<&0
-setsid "$@" </dev/null >&2 3<&- 9>&- &
-child=$!
-# Holds the lock as long as it may have something to end, should this shell be gone before it.
-(
-  cat <&3 9>&-
-  # From here on not to be ended with the compile: KILL is for what TERM leaves running.
-  trap '' TERM
-  kill -TERM "-$child" && sleep 1 && kill -KILL "-$child"
-) >/dev/null 2>&1 &
-watch=$!
-wait "$child"
-code=$?
-exec 3<&-
-kill "$watch" 2>/dev/null
+# In a session of its own, so that all it started can be ended with it. What it says is gathered before it
+# is sent off: cargo writes line by line, and each write would wake everybody from here to the packager.
+rm -f "$state/code"
+{
+  exec 3<&0
+  setsid "$@" </dev/null 2>&1 3<&- 9>&- &
+  child=$!
+  # Holds the lock as long as it may have something to end, should this shell be gone before it.
+  (
+    cat <&3 9>&-
+    # From here on not to be ended with the compile: KILL is for what TERM leaves running.
+    trap '' TERM
+    kill -TERM "-$child" && sleep 1 && kill -KILL "-$child"
+  ) >/dev/null 2>&1 &
+  watch=$!
+  wait "$child"
+  echo "$?" >"$state/code"
+  exec 3<&-
+  # What it left running is of no use to anybody.
+  kill -KILL "$watch" "-$child" 2>/dev/null
+} | cat >&2 9>&-
 : >"$state/ended"
-[ "$code" = 0 ] || exit "$code"
+read -r code <"$state/code" && [ "$code" = 0 ] || exit "${code:-1}"
 # Flags can make cargo build something else, or somewhere else: then there is nothing to hand over.
 [ -e "$binary" ] || exit 0
 
