@@ -1,5 +1,5 @@
 # One line a target; what they do is in README.
-.PHONY: build dev prod docker container-start container-stop container-status test test-faults bench clean help
+.PHONY: build dev prod docker container-start container-stop container-status image push deploy apply rollback test test-faults ci bench clean help
 .DEFAULT_GOAL := help
 
 LOG := target/lambda/lambda/build.log
@@ -7,7 +7,7 @@ LOG := target/lambda/lambda/build.log
 LAST_RUN := if [ $(LOG) -nt target/started ]; then awk '/^cache-/ { t = "" } { t = t $$0 "\n" } END { printf "%s", t }' $(LOG); \
 	else echo "cache-hit: cargo saw nothing to do"; fi
 
-build: ## package the function: lambda-deployment.zip
+build: ## package the function: lambda-deployment.zip; FORCE=1 anew, here and below
 	@mkdir -p target && touch target/started
 	cargo build --release
 	@$(LAST_RUN)
@@ -32,11 +32,40 @@ container-stop: ## stop it; its caches are kept
 container-status: ## exit status 0 running, 3 stopped, 4 not_found
 	@docker/dev-container.sh status
 
+PACKAGER ?= docker/lambda-packager
+ENV ?= preprod
+PACKAGE ?= image
+OF_IMAGE = --env $(ENV) $(if $(REGISTRY),--registry $(REGISTRY))
+ifneq ($(filter-out 0,$(FORCE)),)
+export LAMBDA_PACKAGER_FORCE := 1
+endif
+export PACKAGER ENV PACKAGE REGISTRY TAG IMAGE STATE_BUCKET
+
+image: ## the function as an image, in docker or podman: ENV=preprod|prod
+	@$(PACKAGER) image build $(OF_IMAGE)
+
+push: ## the same, pushed: REGISTRY=123456789012.dkr.ecr.eu-central-1.amazonaws.com
+	@$(PACKAGER) image push $(OF_IMAGE)
+
+deploy: ## the same, then terraform apply: PACKAGE=image|zip
+	@TAG= IMAGE= infra/deploy
+
+apply: ## terraform apply alone, of an image that was pushed: IMAGE=registry/repository@sha256:...
+	@test -n "$(IMAGE)" || { echo "which image? IMAGE=registry/repository@sha256:..., as make push prints it" >&2; exit 2; }
+	@TAG= infra/deploy
+
+rollback: ## back to an image that was pushed before, then terraform apply: TAG=preprod-...
+	@test -n "$(TAG)" || { $(PACKAGER) image list $(OF_IMAGE) >&2; echo "which one? TAG=..." >&2; exit 2; }
+	@IMAGE= infra/deploy
+
 test: ## all tests; those with containers need docker and podman
 	@tests/run
 
 test-faults: ## of these the fault matrix alone, as a table; FAULTS=paused for those of that name
 	@tests/run --package lambda-deployment --test faults
+
+ci: ## what CI does: installs what the tests need (Debian), checks, builds, tests
+	@.ci/run
 
 bench: ## measure the figures of docs/benchmarks.md, about 40 minutes
 	cargo bench --bench figures

@@ -1,9 +1,11 @@
 //! What a compile costs: the first, after an edit, in mode `dev`; and the container for it.
 
+use std::cell::Cell;
+use std::path::Path;
 use std::process::Command;
 
 use crate::figure::{Row, Sample, Unit};
-use crate::lab::{self, Lab, edit, write};
+use crate::lab::{self, Lab, edit, read_bytes, write};
 use crate::measure::{Result, Side, ask, interleaved, run, shown};
 
 const RELEASE: [&str; 4] = ["build", "--release", "-p", "lambda"];
@@ -28,6 +30,32 @@ pub fn cold(lab: &Lab) -> Result<Vec<Row>> {
         &base,
         1.05,
     )])
+}
+
+/// A checkout of which nothing was built before, where another one was: a new folder in each round.
+pub fn second_checkout(lab: &Lab) -> Result<Vec<Row>> {
+    lab.deployment()?;
+    let (cold, plain) = (lab.copy("cold")?, lab.copy("plain")?);
+    // Neither starts from what another checkout left, nor leaves anything.
+    run(lab.package(&cold, &["--force"])?.env("LAMBDA_PACKAGER_DEPS_CACHE_LIMIT", "0"), &lab.log())?;
+    let count = Cell::new(0);
+    let folder = || lab.folder.join(format!("second-{}", count.get()));
+    let another = || {
+        count.set(count.get() + 1);
+        lab.copy(&format!("second-{}", count.get())).map(drop)
+    };
+    let package = || lab.package(&folder(), &[]).expect("the engine and the bin are there since the first of them");
+    let sides = vec![
+        Side::new(package).after(another),
+        Side::new(|| lab.cargo(&plain, &RELEASE)).after(|| lab::remove(&plain.join("target"))),
+    ];
+    let [ours, base] = pair(interleaved(lab.rounds(3), &lab.log(), sides)?);
+    let what = "second checkout of the same lockfile, everything included, against cargo's first build on the host";
+    let zip = |folder: &Path| read_bytes(&folder.join("lambda-deployment.zip"));
+    if zip(&folder())? != zip(&cold)? {
+        return Err("its zip is another one than that of a cold build".into());
+    }
+    Ok(vec![Row::ratio("second", what, &ours, &base, 0.2)])
 }
 
 /// Names what `edit` is compared to.

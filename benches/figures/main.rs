@@ -29,6 +29,7 @@ type Figure = (&'static str, fn(&Lab) -> Result<Vec<Row>>);
 
 const FIGURES: &[Figure] = &[
     ("cold", compile::cold),
+    ("second", compile::second_checkout),
     ("edit", compile::edited),
     ("dev", compile::dev),
     ("container", compile::container),

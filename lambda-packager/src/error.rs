@@ -21,8 +21,40 @@ pub enum ErrorKind {
     Cargo,
     /// The compiled binary or its archive would not run on the chosen Lambda runtime.
     Artifact,
+    /// An image could not be made or pushed.
+    Publish(PublishFault),
     /// A signal asked us to end.
     Interrupted,
+}
+
+/// Why an image is not where it should be. The number is the exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PublishFault {
+    /// No such host, nobody there, no trust in its certificate, or no answer in time.
+    Unreachable = 10,
+    /// No login, or a wrong one.
+    LoginRefused = 11,
+    /// A login that was right once.
+    TokenExpired = 12,
+    /// The registry has no repository of that name.
+    RepositoryMissing = 13,
+    /// The login may not do that.
+    PushDenied = 14,
+    /// No space is left, here or at the registry.
+    DiskFull = 15,
+    /// The connection broke, and trying again did not help.
+    ConnectionLost = 16,
+    /// The immutable tag names another image.
+    TagTaken = 17,
+    /// Larger than what Lambda takes.
+    TooLarge = 18,
+    /// Not one of the project's environments.
+    UnknownEnvironment = 19,
+    /// No such image to go back to.
+    UnknownTag = 20,
+    /// The registry answered what no registry should.
+    Unexpected = 21,
 }
 
 /// An error with the chain of its causes and, apart from it, the remedy.
@@ -57,6 +89,11 @@ impl Error {
         Self::new(ErrorKind::Artifact, message)
     }
 
+    #[cfg(feature = "cli")]
+    pub(crate) fn publish(fault: PublishFault, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Publish(fault), message)
+    }
+
     pub(crate) fn interrupted() -> Self {
         Self::new(ErrorKind::Interrupted, "interrupted; nothing of it goes on in the container")
     }
@@ -88,6 +125,19 @@ impl Error {
         self
     }
 
+    /// The same, as a fault of publishing, if a full disk is behind it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn telling_full_disks(self) -> Self {
+        let mut cause: Option<&(dyn StdError + 'static)> = StdError::source(&self);
+        while let Some(error) = cause {
+            if error.to_string().to_lowercase().contains("no space left") {
+                return Self { kind: ErrorKind::Publish(PublishFault::DiskFull), ..self };
+            }
+            cause = error.source();
+        }
+        self
+    }
+
     /// What kind of thing went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -106,6 +156,7 @@ impl Error {
             ErrorKind::Engine => 3,
             ErrorKind::Cargo => 4,
             ErrorKind::Artifact => 5,
+            ErrorKind::Publish(fault) => fault as u8,
             // As a shell counts.
             ErrorKind::Interrupted => 128 + u8::try_from(crate::interrupt::signal().unwrap_or(2)).unwrap_or(2),
         }

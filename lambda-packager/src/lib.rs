@@ -9,20 +9,22 @@
 //! `cache::inputs` and `cache::survey` (the files) → `cache::fingerprint` → `cache::verdict` (a hit
 //! ends here) → `recovery` → `road` (`engine`, `builder::image`, `builder::container`; or the host) →
 //! `builder::compile` → `artifact::elf` → `artifact::zip` → `cache::manifest` (stored last, so that a
-//! crash is a miss) → `event` (what people, programs and cargo are told).
+//! crash is a miss) → `event` (what people, programs and cargo are told) → `builder::dependencies` (kept
+//! for other checkouts).
 //!
 //! # The rooms
 //!
 //! | module | what |
 //! |---|---|
 //! | `build_script`, `cli` | the two ways in |
+//! | `publish` | the artifact as a container image, and that image in a registry (feature `cli`) |
 //! | `pipeline` | the one place that orders the stages |
 //! | `audit` | whether what lies on disk is what the other road would make |
 //! | `gate` | looks and judges: the few milliseconds of a hit |
 //! | `trust` | which of cargo's own records may be believed by a compile |
 //! | `recovery` | what is tried again after which fault |
-//! | `road` | container or host, and what falls back to what |
-//! | `builder` | toolchain image, reused container, clean room, the cargo call in them |
+//! | `road`, `travel` | container, clean room or host, and what falls back to what; the compile on it |
+//! | `builder` | toolchain image, reused container, clean room, the cargo call in them, the dependencies kept of it |
 //! | `cache` | what was built from what; judged without an effect |
 //! | `artifact` | verify and archive; bytes only |
 //! | `engine` | docker, podman, finch, nerdctl through their command lines |
@@ -30,11 +32,12 @@
 //! | `workspace`, `outside`, `toolchain` | what cargo and rustc say, remembered while it holds |
 //! | `config` | every setting, its layers and where its value came from |
 //! | `event` | events and their renderings: text, JSON, cargo's directives |
-//! | `process`, `interrupt`, `fs`, `lock`, `error` | one door per effect |
+//! | `process`, `pieces`, `interrupt`, `fs`, `lock`, `error` | one door per effect |
 //!
 //! Dependencies point down this list; `artifact` and `cache` never see `engine`. Processes start only
 //! through `process`, the environment is read only through `config::env`, files are touched only through
-//! `fs`, locks are taken only through `lock`, and only `event` prints; `clippy.toml` holds these doors.
+//! `fs`, locks are taken only through `lock`, the network is reached only through `publish::http`, and only
+//! `event` prints; `clippy.toml` holds these doors.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
@@ -56,18 +59,22 @@ mod interrupt;
 mod lock;
 mod outcome;
 mod outside;
+mod pieces;
 mod pipeline;
 mod process;
 mod project;
+#[cfg(feature = "cli")]
+mod publish;
 mod recovery;
 mod road;
 mod toolchain;
+mod travel;
 mod trust;
 mod workspace;
 
 pub use build_script::BuildScript;
 pub use cache::manifest::SCHEMA;
 pub use cache::verdict::{Reason, Verdict};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, PublishFault, Result};
 pub use fs::Sha;
 pub use outcome::Artifact;

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use crate::artifact::{elf, include, limits, zip};
 use crate::builder::builder_image;
 use crate::builder::compile::Compiled;
+use crate::builder::dependencies::{Downloads, Kept};
 use crate::cache::fingerprint;
 use crate::cache::inputs::{self, Extras};
 use crate::cache::manifest::{self, Manifest, Run};
@@ -13,7 +14,7 @@ use crate::cache::snapshot::Snapshot;
 use crate::cache::survey::{self, Scope, Taken};
 use crate::cache::verdict::{Reason, Verdict};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Reporter, Stage};
 use crate::fs::{self, Sha, Staged};
 use crate::gate::{Gate, copies, judge, look};
@@ -21,7 +22,7 @@ use crate::lock::Lock;
 use crate::outcome::{Built, Outcome, outcome};
 use crate::project::{Places, Project, Request};
 use crate::recovery;
-use crate::road::{self, Traveller};
+use crate::road::{self, Road, Traveller};
 use crate::trust;
 use crate::workspace::Function;
 
@@ -53,14 +54,37 @@ pub(crate) fn run(request: &Request, report: &mut Reporter) -> Result<Outcome> {
         Verdict::Miss(reasons) => reasons,
     };
     report.tell(&Event::Judged { verdict: &verdict.to_string(), reasons });
-    let outcome = match (&verdict, gate) {
+    let (outcome, made) = match (&verdict, gate) {
         (Verdict::Hit, Gate { recorded: Ok(manifest), now, artifact_was_read, .. }) => {
-            reuse(&project, &places, manifest, now, artifact_was_read, report)?
+            (reuse(&project, &places, manifest, now, artifact_was_read, report)?, None)
         }
-        (_, gate) => build(&project, &function, &places, gate, &verdict, report)?,
+        (_, gate) => {
+            let (outcome, road, downloads) = build(&project, &function, &places, gate, &verdict, report)?;
+            (outcome, Some((road, downloads)))
+        }
     };
     report.tell(&Event::Finished { outcome: &outcome });
+    if let Some((road, downloads)) = made {
+        keep(&road, &downloads, report)?;
+    }
     Ok(outcome)
+}
+
+/// The last thing: nobody waits for it who waits for the zip. What cannot be kept is compiled again.
+fn keep(road: &Road, downloads: &Downloads, report: &mut Reporter) -> Result<()> {
+    if !road.would_keep(downloads) {
+        return Ok(());
+    }
+    match report.stage(Stage::Keep, |_| road.keep(downloads)) {
+        Ok(Some(Kept { image, size_bytes })) => report.tell(&Event::Kept { image: &image, size_bytes }),
+        Ok(None) => {}
+        Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
+        Err(error) => {
+            let message = format!("the compiled dependencies are not kept for other checkouts: {error}");
+            report.tell(&Event::Announced { message: &message });
+        }
+    }
+    Ok(())
 }
 
 /// A miss begins a new log; a hit adds to the one of the build that it reuses.
@@ -102,7 +126,7 @@ fn build(
     gate: Gate,
     verdict: &Verdict,
     report: &mut Reporter,
-) -> Result<Outcome> {
+) -> Result<(Outcome, Road, Downloads)> {
     let Project { workspace, config, .. } = project;
     let before = gate.recorded.as_ref().ok();
     if let Some(output) = inputs::output(workspace, config) {
@@ -131,7 +155,7 @@ fn build(
     let members = report.stage(Stage::Verify, |_| verify(&compiled.binary, function, project))?;
     let order = road.order(&traveller, function, (&trust, inputs), false);
     let image = if config.mode.is_for_production() {
-        report.stage(Stage::Image, |report| road.leave_image(&order, report))?
+        report.stage(Stage::Runtime, |report| road.leave_image(&order, report))?
     } else {
         None
     };
@@ -195,9 +219,14 @@ fn build(
         manifest.store(&places.manifest)?;
         Ok::<_, Error>(manifest)
     })?;
-    let zip_bytes_before = before.map(|manifest| manifest.artifact.zip_bytes);
-    let built = Built { road: road.record.to_string(), image, zip_bytes_before };
-    Ok(outcome(project, places, manifest, verdict.clone(), Some(built), report))
+    let warm = road.warm_start().map_or(String::new(), |image| format!(", warm start from {image}"));
+    let built = Built {
+        road: format!("{}{warm}", road.record),
+        image,
+        zip_bytes_before: before.map(|manifest| manifest.artifact.zip_bytes),
+    };
+    let outcome = outcome(project, places, manifest, verdict.clone(), Some(built), report);
+    Ok((outcome, road, compiled.downloads))
 }
 
 /// A mistyped `output` must not cost a file: only a zip is replaced.

@@ -10,10 +10,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use memchr::memrchr2;
-
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
+use crate::pieces::Pieces;
 
 /// What a program sees of our environment.
 #[derive(Debug, Clone)]
@@ -115,6 +114,34 @@ impl Invocation {
         if let Some(bytes) = input {
             feed(&mut child, bytes);
         }
+        self.collect(child, timeout)
+    }
+
+    /// Runs this and `reader`, what this one prints being what that one reads, to the end of both.
+    ///
+    /// # Errors
+    /// As of [`Invocation::capture`], of either.
+    pub fn pipe_into(&self, reader: &Self, timeout: Duration) -> Result<[Output; 2]> {
+        let mut writing = self.spawn(Stdio::null())?;
+        let pipe = writing.stdout.take().map_or_else(Stdio::null, Stdio::from);
+        let reading = match reader.spawn(pipe) {
+            Ok(reading) => reading,
+            Err(error) => {
+                let _ = writing.kill();
+                let _ = writing.wait();
+                return Err(error);
+            }
+        };
+        thread::scope(|scope| {
+            let written = scope.spawn(|| self.collect(writing, timeout));
+            let read = reader.collect(reading, timeout);
+            let written = written.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok([written?, read?])
+        })
+    }
+
+    /// Waits for the end of `child`, which runs this.
+    fn collect(&self, child: Child, timeout: Duration) -> Result<Output> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let code = drive(child, Patience::Until(Instant::now() + timeout), |said| match said {
             Said::Stdout(bytes) => {
@@ -207,26 +234,6 @@ fn feed(child: &mut Child, bytes: Vec<u8>) {
         thread::spawn(move || {
             let _ = pipe.write_all(&bytes);
         });
-    }
-}
-
-/// Holds a stream back to the last `\n` or `\r`.
-#[derive(Default)]
-struct Pieces(Vec<u8>);
-
-impl Pieces {
-    fn add(&mut self, bytes: &[u8], mut hear: impl FnMut(&[u8])) {
-        self.0.extend_from_slice(bytes);
-        if let Some(end) = memrchr2(b'\n', b'\r', &self.0) {
-            hear(&self.0[..=end]);
-            self.0.drain(..=end);
-        }
-    }
-
-    fn end(self, mut hear: impl FnMut(&[u8])) {
-        if !self.0.is_empty() {
-            hear(&self.0);
-        }
     }
 }
 
@@ -355,6 +362,18 @@ mod tests {
         let out = sh("cat; echo err >&2; exit 7").capture(Some(b"in".to_vec()), Duration::from_secs(60)).unwrap();
         assert_eq!((out.code, out.stdout_text().as_str()), (7, "in"));
         assert_eq!(out.stderr_text(), "err");
+    }
+
+    #[test]
+    fn one_program_reads_what_another_prints() {
+        let minute = Duration::from_secs(60);
+        let [sent, received] = sh("printf abc; echo e >&2; exit 3").pipe_into(&sh("cat; exit 4"), minute).unwrap();
+        assert_eq!((sent.code, sent.stderr_text().as_str(), sent.stdout.len()), (3, "e", 0));
+        assert_eq!((received.code, received.stdout_text().as_str()), (4, "abc"));
+        // A reader that ends early ends the writer too, which would go on for ever.
+        let [sent, received] = sh("while :; do echo abc || exit 7; done").pipe_into(&sh("exit 0"), minute).unwrap();
+        assert_ne!(sent.code, 0);
+        assert_eq!(received.code, 0);
     }
 
     #[test]

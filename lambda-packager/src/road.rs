@@ -1,50 +1,28 @@
 //! How a compile is done: in the reused container of an engine, or on the host where there is none.
 
-use std::cell::RefCell;
-use std::ffi::OsString;
 use std::time::Duration;
 
 use crate::builder::builder_image;
-use crate::builder::call;
 use crate::builder::cargo_config;
 use crate::builder::clean_room::CleanRoom;
-use crate::builder::compile::{self, Compiled, Order, Trouble, Trust};
-use crate::builder::container::{self, Identity, Ready, TARGET, Wanted};
+use crate::builder::compile;
+use crate::builder::container::{self, Identity, TARGET, Wanted};
+use crate::builder::dependencies::Store;
 use crate::builder::image;
 use crate::builder::layout::Layout;
 use crate::cache::manifest;
-use crate::cache::snapshot::Snapshot;
 use crate::config::{Base, Config, EngineChoice, env};
 use crate::engine::{self, Engine, Failure};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Reporter};
 use crate::fs::Sha;
 use crate::lock::Lock;
-use crate::process::Invocation;
 use crate::toolchain::Toolchain;
-use crate::workspace::{Function, Workspace};
+pub(crate) use crate::travel::{Fault, Road, Vehicle};
+use crate::workspace::Workspace;
 
 /// How long an engine that should be there is waited for: longer than its service takes to restart.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// A way to compile that is ready to be taken.
-#[derive(Debug)]
-pub(crate) struct Road {
-    pub layout: Layout,
-    /// Cargo's target directory, as the compile sees it.
-    pub target: String,
-    pub record: manifest::Road,
-    /// The host's toolchain, where it compiles.
-    pub toolchain: Option<Toolchain>,
-    vehicle: Vehicle,
-}
-
-#[derive(Debug)]
-enum Vehicle {
-    Container { engine: Engine, ready: Ready },
-    CleanRoom(CleanRoom),
-    Host { path: Option<OsString> },
-}
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a road is chosen for.
 #[derive(Debug, Clone, Copy)]
@@ -175,7 +153,7 @@ fn instead_of_container(
 fn by_clean_room(traveller: &Traveller, engine: &Engine, base: &str) -> Result<Road, Failure> {
     let Traveller { workspace, config, .. } = *traveller;
     let image = image::named(engine, base, config)?;
-    let carried = cargo_config::carry(workspace, config.target_arch.triple()).map_err(Failure::Refused)?;
+    let carried = cargo_config::carry(workspace, config.target_arch).map_err(Failure::Refused)?;
     let layout = Layout::of(workspace, &carried.relative_folders);
     let user = Lock::acquire(&workspace.state_folder().join("container.lock"), |_| ()).and_then(|lock| lock.owner());
     let identity = Identity::of(&workspace.root, user.map_err(Failure::Refused)?.0, config);
@@ -229,7 +207,7 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
             (image::borrowed(&toolchain).map_err(Failure::Refused)?, Some(toolchain))
         }
     };
-    let carried = cargo_config::carry(workspace, config.target_arch.triple()).map_err(Failure::Refused)?;
+    let carried = cargo_config::carry(workspace, config.target_arch).map_err(Failure::Refused)?;
     let mut layout = Layout::of(workspace, &carried.relative_folders);
     if toolchain.is_some() {
         layout.lent.clone_from(&image.mounts);
@@ -243,7 +221,10 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
         user,
         cargo_home: &workspace.cargo_home,
     };
-    let ready = container::ensure(engine, &identity, &wanted, |message| report.tell(&Event::Announced { message }))?;
+    let store = Store::of(&wanted, &identity).map_err(Failure::Refused)?;
+    let ready = container::ensure(engine, &identity, &wanted, store.as_ref(), |message| {
+        report.tell(&Event::Announced { message })
+    })?;
     let name = engine.kind.program();
     // Asked once for each container, not on every build.
     let engine_version = match traveller.before {
@@ -266,7 +247,7 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
             fallback,
         },
         toolchain,
-        vehicle: Vehicle::Container { engine: engine.clone(), ready },
+        vehicle: Vehicle::Container { engine: engine.clone(), ready, store: store.map(Box::new) },
     })
 }
 
@@ -277,6 +258,11 @@ fn on_host(traveller: &Traveller, why: String, report: &mut Reporter) -> Result<
         let message = format!("{why}: compiling with the host's own toolchain, which is not hermetic");
         report.tell(&Event::Announced { message: &message });
     }
+    let arch = traveller.config.target_arch;
+    let linker = match cargo_config::names_linker(workspace, arch.triple())? {
+        true => None,
+        false => arch.cross_compiler(),
+    };
     let identity = Sha::of(format!("{} {}", toolchain.rustc, toolchain.cc).as_bytes()).short(12);
     // The toolchain's own programs first: no proxy has to look them up again.
     let path = env::var_os("PATH").and_then(|path| {
@@ -300,138 +286,6 @@ fn on_host(traveller: &Traveller, why: String, report: &mut Reporter) -> Result<
             fallback: why,
         },
         toolchain: Some(toolchain),
-        vehicle: Vehicle::Host { path },
+        vehicle: Vehicle::Host { path, linker },
     })
-}
-
-/// Why a compile failed, by what can be done about it.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// Nothing: the crate's own, or somebody's wish.
-    Final(Error),
-    /// A new container; what became of the old one.
-    Container(String, Error),
-    /// Wait for the engine.
-    Engine(Error),
-    /// Compile from nothing.
-    Cache(Error),
-}
-
-impl Road {
-    /// Compiles `order` on this road.
-    pub fn compile(&self, order: &Order, report: &mut Reporter) -> Result<Compiled, Fault> {
-        let shown = |report: &Reporter| self.variables(order, report.wants_colour, report.wants_progress);
-        let drive = |call: Invocation, report: &mut Reporter| {
-            let report = RefCell::new(report);
-            compile::run(&call, order, &report, || self.look_after(&report))
-        };
-        let result = match &self.vehicle {
-            Vehicle::Container { engine, ready } => {
-                drive(call::in_container(engine, ready, order, &shown(report)), report)
-            }
-            Vehicle::Host { path } => drive(call::on_host(path.as_ref(), order, &shown(report)), report),
-            Vehicle::CleanRoom(room) => room.compile(order, &self.variables_of_layers(order), report),
-        };
-        result.map_err(|trouble| match trouble {
-            Trouble::Crate(error) => Fault::Final(error),
-            Trouble::Cache(error) => Fault::Cache(error),
-            Trouble::Ended(error) if error.kind() == ErrorKind::Interrupted => Fault::Final(error),
-            Trouble::Ended(error) => self.diagnose(error),
-        })
-    }
-
-    /// Sees whether a silent compile still goes on: in a paused container it never says so itself.
-    fn look_after(&self, report: &RefCell<&mut Reporter>) -> Result<()> {
-        let Vehicle::Container { engine, ready } = &self.vehicle else {
-            return Ok(());
-        };
-        match engine.inspect(&ready.name)? {
-            Some(container) if container.state.status == "running" => Ok(()),
-            Some(container) if container.state.status == "paused" => {
-                let message = format!("the container {} was paused while compiling; it goes on", ready.name);
-                report.borrow_mut().tell(&Event::Announced { message: &message });
-                Ok(engine.unpause(&ready.name)?)
-            }
-            // Its end will reach us by itself; this says why sooner.
-            _ => Err(Error::engine(format!("the container {} does not run any more", ready.name))),
-        }
-    }
-
-    fn diagnose(&self, error: Error) -> Fault {
-        if let Vehicle::CleanRoom(room) = &self.vehicle {
-            return match room.engine.version() {
-                Err(Failure::Unreachable(unreachable)) => Fault::Engine(unreachable),
-                _ => Fault::Final(error),
-            };
-        }
-        let Vehicle::Container { engine, ready } = &self.vehicle else {
-            return Fault::Final(error);
-        };
-        let what = |text: &str| format!("the container {} {text} while compiling", ready.name);
-        match engine.inspect(&ready.name) {
-            Err(Failure::Unreachable(unreachable)) => Fault::Engine(unreachable),
-            Err(Failure::Refused(refused) | Failure::NotStarted(refused) | Failure::Forbidden(refused)) => {
-                Fault::Final(refused)
-            }
-            Ok(None) => Fault::Container(what("was removed"), error),
-            Ok(Some(container)) => match container.state.status.as_str() {
-                "removing" | "dead" => Fault::Container(what("was removed"), error),
-                "running" => Fault::Container(format!("{error}, in the container {}", ready.name), error),
-                status => Fault::Container(what(&format!("became {status}")), error),
-            },
-        }
-    }
-
-    /// Removes the container of this road, for a new one.
-    pub fn abandon(&self) -> Result<()> {
-        match &self.vehicle {
-            Vehicle::Container { engine, ready } => Ok(engine.remove(&ready.name)?),
-            Vehicle::CleanRoom(_) | Vehicle::Host { .. } => Ok(()),
-        }
-    }
-
-    /// Waits until the engine of this road answers again.
-    pub fn wait_for_engine(&self) -> Result<()> {
-        match &self.vehicle {
-            Vehicle::Container { engine, .. } | Vehicle::CleanRoom(CleanRoom { engine, .. }) => {
-                Ok(engine.wait_until_it_answers(PATIENCE)?)
-            }
-            Vehicle::Host { .. } => Ok(()),
-        }
-    }
-
-    /// Leaves the image that runs what was compiled, where this road makes one; says its name.
-    pub fn leave_image(&self, order: &Order, report: &mut Reporter) -> Result<Option<String>> {
-        match &self.vehicle {
-            Vehicle::CleanRoom(room) => room.leave_image(order, &self.variables_of_layers(order), report).map(Some),
-            Vehicle::Container { .. } | Vehicle::Host { .. } => Ok(None),
-        }
-    }
-
-    /// What is to be compiled on this road.
-    pub fn order<'a>(
-        &'a self,
-        traveller: &Traveller<'a>,
-        function: &'a Function,
-        (trust, inputs): (&'a Trust, &'a Snapshot),
-        wipe: bool,
-    ) -> Order<'a> {
-        let Traveller { workspace, config, .. } = *traveller;
-        Order { workspace, function, config, layout: &self.layout, target: &self.target, trust, inputs, wipe }
-    }
-
-    /// The inner cargo's variables whose values anybody may know.
-    fn variables(&self, order: &Order, colour: bool, progress: bool) -> Vec<(String, String)> {
-        let mut variables = compile::variables(&self.target);
-        variables.extend(compile::manners(colour, progress));
-        variables.extend(env::target_rustflags(order.config.target_arch.triple()));
-        variables
-    }
-
-    /// The same as a layer is made of: whatever terminal it is made from.
-    fn variables_of_layers(&self, order: &Order) -> Vec<(String, String)> {
-        let mut variables = self.variables(order, false, false);
-        variables.extend(env::registry_indexes());
-        variables
-    }
 }

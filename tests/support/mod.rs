@@ -3,8 +3,11 @@
 #![allow(dead_code, unused_imports)] // Each test binary uses its own part of this.
 
 mod gated;
+mod git;
 pub mod host;
+mod image_registry;
 mod live;
+mod moto;
 mod own_docker;
 mod own_podman;
 pub mod registry;
@@ -12,15 +15,18 @@ mod running;
 mod tmpfs;
 mod user;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 pub use gated::{Gated, HOLDING};
+pub use image_registry::{Fate, ImageRegistry, Proxy, Setup, on_path};
 pub use live::{Live, Story, wait_until};
+pub use moto::Moto;
 pub use own_docker::OwnDocker;
 pub use own_podman::OwnPodman;
 pub use running::{Running, eventually, processes_of_the_host};
@@ -151,6 +157,11 @@ pub fn engines() -> impl Iterator<Item = Engine> {
 pub fn skip(why: &str) {
     assert!(std::env::var_os("CI").is_none(), "missing in CI: {why}");
     // The handle, not the macro: the test harness captures only the macro.
+    let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {why}\n");
+}
+
+/// The same for what no installation brings, in CI either.
+pub fn skip_everywhere(why: &str) {
     let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {why}\n");
 }
 
@@ -407,6 +418,13 @@ impl Drop for Fixture {
             let ids: Vec<&str> = text.lines().collect();
             if !ids.is_empty() {
                 let _ = engine.command().args(["rm", "--force", "--volumes"]).args(ids).output();
+            }
+            // What was kept or made of them, which may have two names.
+            let images = engine.command().args(["images", "--quiet", "--filter", &label]).output();
+            let text = images.map_or(String::new(), |output| String::from_utf8_lossy(&output.stdout).into_owned());
+            let ids: BTreeSet<&str> = text.lines().collect();
+            if !ids.is_empty() {
+                let _ = engine.command().args(["rmi", "--force"]).args(ids).output();
             }
         }
     }

@@ -131,20 +131,55 @@ fn check_interpreter(
     Ok(Ok(()))
 }
 
+/// The names of the shared libraries that a binary asks for.
+fn needed(sections: &SectionTable<'_, Header>, endian: Endianness, binary: &[u8]) -> object::read::Result<Vec<String>> {
+    let Some((entries, link)) = sections.dynamic(endian, binary)? else {
+        return Ok(Vec::new());
+    };
+    let strings = sections.strings(endian, binary, link)?;
+    let names = entries.iter().filter(|entry| entry.d_tag(endian) == elf::DT_NEEDED).map(|entry| {
+        let offset = u32::try_from(entry.d_val(endian)).unwrap_or(u32::MAX);
+        String::from_utf8_lossy(strings.get(offset).unwrap_or_default()).into_owned()
+    });
+    Ok(names.collect())
+}
+
+/// What a binary or a library asks for to be loaded.
+#[cfg(feature = "cli")]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// The dynamic linker's path; none in a library, or where all is linked statically.
+    pub interpreter: Option<String>,
+    pub libraries: Vec<String>,
+}
+
+/// What `binary` needs; `None` if it is none for `arch`.
+#[cfg(feature = "cli")]
+pub(crate) fn needs(binary: &[u8], arch: Arch) -> Option<Needs> {
+    let read = || -> object::read::Result<Option<Needs>> {
+        let header = Header::parse(binary)?;
+        let endian = header.endian()?;
+        if check_machine(header, endian, arch).is_err() {
+            return Ok(None);
+        }
+        let mut interpreter = None;
+        for segment in header.program_headers(endian, binary)? {
+            let path = segment.interpreter(endian, binary)?;
+            interpreter = interpreter.or(path.map(|path| String::from_utf8_lossy(path).into_owned()));
+        }
+        let sections = header.sections(endian, binary)?;
+        Ok(Some(Needs { interpreter, libraries: needed(&sections, endian, binary)? }))
+    };
+    read().ok().flatten()
+}
+
 fn check_libraries(
     sections: &SectionTable<'_, Header>,
     endian: Endianness,
     binary: &[u8],
     expected: &Expectation,
 ) -> object::read::Result<Result<()>> {
-    let Some((entries, link)) = sections.dynamic(endian, binary)? else {
-        return Ok(Ok(()));
-    };
-    let strings = sections.strings(endian, binary, link)?;
-    for entry in entries.iter().filter(|entry| entry.d_tag(endian) == elf::DT_NEEDED) {
-        let offset = u32::try_from(entry.d_val(endian)).unwrap_or(u32::MAX);
-        let name = strings.get(offset).unwrap_or_default();
-        let name = String::from_utf8_lossy(name).into_owned();
+    for name in needed(sections, endian, binary)? {
         if LIBRARIES.contains(&name.as_str()) || expected.brought.contains(&name) {
             continue;
         }

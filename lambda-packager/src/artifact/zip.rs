@@ -1,5 +1,7 @@
 //! The archive: the same bytes for the same content, wherever, whenever and by whomever it is made.
 
+#[cfg(feature = "cli")]
+use std::io::Read;
 use std::io::{Cursor, Write};
 
 use ::zip::write::SimpleFileOptions;
@@ -47,6 +49,24 @@ pub(crate) fn archive(mut members: Vec<Member>, level: i64) -> Result<Vec<u8>> {
         .and_then(|()| writer.finish())
         .map(Cursor::into_inner)
         .map_err(|e| Error::artifact("the archive cannot be made").source(e))
+}
+
+/// The members of an archive of ours.
+#[cfg(feature = "cli")]
+pub(crate) fn members(archive: &[u8]) -> Result<Vec<Member>> {
+    let read = || -> ::zip::result::ZipResult<Vec<Member>> {
+        let mut reader = ::zip::ZipArchive::new(Cursor::new(archive))?;
+        let mut members = Vec::new();
+        for index in 0..reader.len() {
+            let mut file = reader.by_index(index)?;
+            let mut content = Vec::new();
+            file.read_to_end(&mut content)?;
+            let executable = file.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
+            members.push(Member { name: file.name()?.into_owned(), executable, content });
+        }
+        Ok(members)
+    };
+    read().map_err(|e| Error::artifact("the archive cannot be read").source(e).hint_with("run again with --force"))
 }
 
 #[cfg(test)]

@@ -26,13 +26,21 @@ pub(crate) fn in_container(
 }
 
 /// The call that compiles `order` on the host; `path` is the `PATH` for it.
-pub(crate) fn on_host(path: Option<&OsString>, order: &Order, variables: &[(String, String)]) -> Invocation {
+pub(crate) fn on_host(
+    path: Option<&OsString>,
+    linker: Option<&str>,
+    order: &Order,
+    variables: &[(String, String)],
+) -> Invocation {
     let mut environment = env::for_host_compile();
     if let Some(path) = path {
         environment.retain(|(name, _)| name != "PATH");
         environment.push(("PATH".into(), path.clone()));
     }
     environment.push(("CARGO_TARGET_DIR".into(), order.target.into()));
+    if let Some(linker) = linker {
+        environment.push((env::linker_of(order.config.target_arch.triple()).into(), linker.into()));
+    }
     environment.extend(variables.iter().map(|(name, value)| (name.into(), value.into())));
     let passed = passed(order.config);
     environment.extend(passed.iter().filter_map(|name| Some((name.into(), env::var_os(name)?))));

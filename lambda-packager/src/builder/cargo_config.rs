@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use crate::config::Arch;
 use crate::error::{Error, Result};
 use crate::fs;
 use crate::workspace::Workspace;
@@ -30,7 +31,8 @@ type Table = BTreeMap<String, Value>;
 ///
 /// # Errors
 /// A configuration file that cannot be read.
-pub(crate) fn carry(workspace: &Workspace, triple: &str) -> Result<Carried> {
+pub(crate) fn carry(workspace: &Workspace, arch: Arch) -> Result<Carried> {
+    let triple = arch.triple();
     let mut carried = Carried::default();
     let mut all = Value::Object(Map::new());
     for file in workspace.outer_configs()? {
@@ -42,9 +44,26 @@ pub(crate) fn carry(workspace: &Workspace, triple: &str) -> Result<Carried> {
             inner_folders(&parse(&file)?, &workspace.root, &mut carried);
         }
     }
+    if let Some(linker) = arch.cross_compiler() {
+        // Rust would link with the machine's own. The weakest of all: a linker of the workspace's stands.
+        join(&mut all, json!({"target": {triple: {"linker": linker}}}));
+    }
     carried.toml = basic_toml::to_string(&all)
         .map_err(|e| Error::config("cargo's configuration cannot be carried over").source(e))?;
     Ok(carried)
+}
+
+/// Whether the user's configuration says who links for a target, for a cargo that reads all of it.
+pub(crate) fn names_linker(workspace: &Workspace, triple: &str) -> Result<bool> {
+    let files = workspace.config_files()?.into_iter().map(|file| workspace.root.join(file));
+    for file in files.filter(|file| fs::is_file(file)) {
+        let file = parse(&file)?;
+        let of_target = |name: &String| name == triple || name.starts_with("cfg(");
+        if tables(&file, "target").any(|(name, target)| of_target(name) && target.contains_key("linker")) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn parse(file: &Path) -> Result<Table> {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::dependencies::Downloads;
 use super::layout::Layout;
 use crate::cache::inputs::Unit;
 use crate::cache::snapshot::Snapshot;
@@ -59,6 +60,7 @@ pub(crate) struct Compiled {
     /// What was read together: the sources of each unit; and for each package with a build script that
     /// names files, those files.
     pub units: Vec<Unit>,
+    pub downloads: Downloads,
 }
 
 /// How cargo is to say what it does.
@@ -123,6 +125,10 @@ fn cargo(order: &Order, triple: &str) -> Vec<String> {
         if !order.workspace.profiles.sets(&config.profile, key) {
             args.extend(["--config".into(), format!("profile.{}.{key}={value}", config.profile)]);
         }
+    }
+    // What cargo made, for programs; what people read stays as it is.
+    if !config.cargo_flags.iter().any(|flag| flag.starts_with("--message-format")) {
+        args.push("--message-format=json-render-diagnostics".into());
     }
     args.extend(config.cargo_flags.iter().cloned());
     args
@@ -232,17 +238,25 @@ fn unit_counter(line: &str) -> Option<(u64, u64, String)> {
 
 fn hand_over(stdout: Vec<u8>, layout: &Layout, target: &str) -> Option<Compiled> {
     let line_end = stdout.iter().position(|byte| *byte == b'\n')?;
-    let length: usize = std::str::from_utf8(&stdout[..line_end]).ok()?.trim().parse().ok()?;
-    let rest = &stdout[line_end + 1..];
-    let mut lines = std::str::from_utf8(rest.get(..length)?).ok()?.lines();
+    let lengths = std::str::from_utf8(&stdout[..line_end]).ok()?.split_whitespace();
+    let lengths: Vec<usize> = lengths.map(|length| length.parse().ok()).collect::<Option<_>>()?;
+    let mut at = line_end + 1;
+    let mut texts = Vec::new();
+    for length in lengths {
+        texts.push(std::str::from_utf8(stdout.get(at..at + length)?).ok()?);
+        at += length;
+    }
+    let [read, made, kept] = texts[..] else { return None };
+    let mut lines = read.lines();
     // What was made on the way is no source, wherever it is made.
     let to_host = |path: &String| if Path::new(path).starts_with(target) { None } else { layout.to_host(path) };
     let on_host = |paths: Vec<String>| paths.iter().filter_map(to_host).collect();
     let sources = on_host(named_in(lines.next()?));
     let units = units(lines, layout, on_host);
+    let downloads = Downloads::read(made, kept);
     let mut binary = stdout;
-    binary.drain(..line_end + 1 + length);
-    Some(Compiled { binary, sources, units })
+    binary.drain(..at);
+    Some(Compiled { binary, sources, units, downloads })
 }
 
 fn units<'a>(
@@ -333,13 +347,26 @@ fn trouble(code: i32, said: &str, order: &Order) -> Trouble {
                 .hint_with("cargo's own messages are above and in build.log"),
         ),
         101 if says("can't find crate for `core`") || says("target may not be installed") => Trouble::Crate(
-            error(format!("the builder has no standard library for the target {triple}")).hint_with(format!(
-                "add it to the base image with `rustup target add {triple}`, or set `target_arch`"
-            )),
+            error(format!("the builder has no standard library for the target {triple}, which {} needs", asks(&plain, package)))
+                .hint_with(format!(
+                    "add it to the base image with `rustup target add {triple}`, or set `target_arch` or `base`"
+                )),
         ),
         101 if says("linker `") && says("not found") => Trouble::Crate(
-            error(format!("the builder has no linker for the target {triple}"))
-                .hint_with("install a C compiler in the base image, or set `base`"),
+            error(format!(
+                "the builder has no linker {} for the target {triple}, which {} needs",
+                quoted(&plain, "linker `", '`').unwrap_or("cc"),
+                asks(&plain, package)
+            ))
+            .hint_with(INSTALL_COMPILER),
+        ),
+        101 if says("failed to find tool") => Trouble::Crate(
+            error(format!(
+                "the builder has no C compiler {} for the target {triple}, which {} needs",
+                quoted(&plain, "failed to find tool \"", '"').unwrap_or("cc"),
+                asks(&plain, package)
+            ))
+            .hint_with(INSTALL_COMPILER),
         ),
         101 if says("--offline was specified") || says("while offline") => Trouble::Crate(
             error(format!("a crate that {package} needs is not in cargo's downloads on this machine"))
@@ -357,6 +384,22 @@ fn trouble(code: i32, said: &str, order: &Order) -> Trouble {
         }
         _ => Trouble::Ended(error(format!("the compile of {package} was ended from outside (status {code})"))),
     }
+}
+
+const INSTALL_COMPILER: &str =
+    "install it in the base image (Debian: `gcc`, for arm64 `gcc-aarch64-linux-gnu`), or set `target_arch` or `base`";
+
+/// The package that cargo was at when it failed.
+fn asks<'a>(said: &'a str, package: &'a str) -> &'a str {
+    let by_build_script = quoted(said, "failed to run custom build command for `", '`');
+    let by_itself = || quoted(said, "could not compile `", '`');
+    // Without the folder of a local one.
+    by_build_script.or_else(by_itself).map_or(package, |name| name.split(" (").next().unwrap_or(name))
+}
+
+/// What stands between `before` and the next `end`.
+fn quoted<'a>(text: &'a str, before: &str, end: char) -> Option<&'a str> {
+    Some(text.split_once(before)?.1.split_once(end)?.0)
 }
 
 /// How programs say that there is no network.
@@ -402,7 +445,7 @@ mod tests {
             /target/r/deps/part-1.d: part/src/lib.rs part/src/../../text\n\
             /target/x/release/build/my-part-0123456789abcdef/output:cargo:rerun-if-changed=../words\n\
             /target/x/release/build/my-part-0123456789abcdef/output:cargo::rerun-if-changed=/workspace/app/words\n";
-        let stdout = format!("{}\n{text}ELF", text.len()).into_bytes();
+        let stdout = format!("{} 0 0\n{text}ELF", text.len()).into_bytes();
         let compiled = hand_over(stdout, &layout, "/target").unwrap();
         assert_eq!(compiled.sources, [PathBuf::from("/p/app/src/main.rs")]);
         let unit = |package: Option<&str>, sources: &[&str]| Unit {
@@ -421,9 +464,9 @@ mod tests {
     fn a_cut_off_stream_is_no_binary() {
         let layout =
             Layout { common: "/p".into(), workspace: "/workspace".into(), mounts: Vec::new(), lent: Vec::new() };
-        let whole = hand_over(b"5\na: b\nELF".to_vec(), &layout, "/target").unwrap();
+        let whole = hand_over(b"5 0 0\na: b\nELF".to_vec(), &layout, "/target").unwrap();
         assert_eq!(whole.binary, b"ELF");
-        for cut in [&b""[..], b"4", b"9\na: b", b"x\n"] {
+        for cut in [&b""[..], b"4", b"9 0 0\na: b", b"5 0 9\na: b\n", b"5\na: b\n", b"x\n"] {
             assert!(hand_over(cut.to_vec(), &layout, "/target").is_none(), "{cut:?}");
         }
     }

@@ -10,7 +10,8 @@
 #   then      the command
 #
 # stdin is a pipe that the packager holds open: when it ends, nobody waits for the compile any more.
-# stdout is the length of what the units say that they read, a newline, that text, the binary.
+# stdout is a line with three lengths, then as much text of each: what the units say that they read, what
+# cargo says that it made, what images keep of it; then the binary.
 # Sent to `sh -c`: POSIX, nothing but coreutils, findutils, grep, and setsid and flock of util-linux.
 set -u
 target=$1 binary=$2 start=$3 surroundings=$4 compile=$5 settled=$6 pairs=$7
@@ -37,7 +38,7 @@ if [ -e "$state/ended" ] && [ -n "$(find "$state/ended" -prune -newer "$state/no
   rm -f "$known"/*
 fi
 if [ "$start" = wipe ] || [ "$(cat "$state/surroundings" 2>/dev/null)" != "$surroundings" ]; then
-  rm -f "$known"/* && rm -rf "${target:?}"/* && echo "$surroundings" >"$state/surroundings" || exit 1
+  rm -f "$known"/* "$state/kept" && rm -rf "${target:?}"/* && echo "$surroundings" >"$state/surroundings" || exit 1
 fi
 hex='[0-9a-f]'
 hash=$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex
@@ -64,11 +65,15 @@ rm -f "$binary" "$binary.d" || exit 1
 
 # In a session of its own, so that all it started can be ended with it. What it says is gathered before it
 # is sent off: cargo writes line by line, and each write would wake everybody from here to the packager.
+# What it says on stdout is for programs, where it was asked to; else for people.
 rm -f "$state/code"
+: >"$state/units"
 {
-  exec 3<&0
-  setsid "$@" </dev/null 2>&1 3<&- 9>&- &
+  exec 3<&0 4>&1
+  case " $* " in *" --message-format=json-render-diagnostics "*) exec 4>"$state/units" ;; esac
+  setsid "$@" </dev/null 2>&1 >&4 3<&- 4>&- 9>&- &
   child=$!
+  exec 4>&-
   # Holds the lock as long as it may have something to end, should this shell be gone before it.
   (
     cat <&3 9>&-
@@ -84,6 +89,8 @@ rm -f "$state/code"
   kill -KILL "$watch" "-$child" 2>/dev/null
 } | cat >&2 9>&-
 : >"$state/ended"
+# What build scripts print, where cargo was told to show it.
+grep -v '^{' "$state/units" >&2
 read -r code <"$state/code" && [ "$code" = 0 ] || exit "${code:-1}"
 # Flags can make cargo build something else, or somewhere else: then there is nothing to hand over.
 [ -e "$binary" ] || exit 0
@@ -104,4 +111,7 @@ downloads=${CARGO_HOME:-${HOME:-}/.cargo}
     -exec grep -h -m 1 ': ' {} + | grep -v -F -e ": $downloads/"
   find "$target" -path '*/build/*/output' -exec grep -e '^cargo::*rerun-if-changed=' /dev/null {} +
 } >"$state/read"
-wc -c <"$state/read" && cat "$state/read" "$binary"
+: >>"$state/kept"
+length() { wc -c <"$state/$1"; }
+# shellcheck disable=SC2046 # three words
+echo $(length read) $(length units) $(length kept) && cd "$state" && cat read units kept "$binary"

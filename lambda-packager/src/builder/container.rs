@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::cargo_config::Carried;
+use super::dependencies::Store;
 use super::image::{BuilderImage, header};
 use super::layout::Layout;
 use crate::config::{Config, Network};
@@ -48,6 +49,8 @@ pub(crate) struct Ready {
     pub name: String,
     /// Id of the image that it was created from.
     pub image_id: String,
+    /// The image that its target directory was filled from, if it was made just now and there is one.
+    pub warm: Option<String>,
 }
 
 /// Name and identity of the project's container.
@@ -87,6 +90,10 @@ impl Identity {
         labels
     }
 
+    pub(super) fn project(&self) -> &str {
+        &self.project
+    }
+
     /// Whether a container is this project's.
     pub fn owns(&self, container: &Container) -> bool {
         container.label(PROJECT) == Some(&self.project)
@@ -98,6 +105,7 @@ pub(crate) fn ensure(
     engine: &Engine,
     identity: &Identity,
     wanted: &Wanted,
+    store: Option<&Store>,
     mut announce: impl FnMut(&str),
 ) -> Result<Ready, Failure> {
     let name = &identity.name;
@@ -109,7 +117,7 @@ pub(crate) fn ensure(
             return Err(Failure::Refused(taken(name, &container)));
         }
         if container.label(SPECIFICATION) == Some(&digest) && revive(engine, name, &container, &mut announce)? {
-            return Ok(Ready { name: name.clone(), image_id: container.image });
+            return Ok(Ready { name: name.clone(), image_id: container.image, warm: None });
         }
         if container.label(SPECIFICATION) != Some(&digest) {
             announce(&format!("the specification of the container {name} changed; it is made anew"));
@@ -117,10 +125,20 @@ pub(crate) fn ensure(
         engine.remove(name)?;
     }
     wanted.image.provide(engine)?;
-    create(engine, spec, &digest, wanted)?;
+    create(engine, spec.clone(), &digest, wanted)?;
+    let warm = match store.map_or(Ok(None), |store| store.fill(engine, name, identity)) {
+        Ok(warm) => warm,
+        Err(Failure::Refused(error)) => {
+            announce(&format!("the dependencies that were kept cannot be used ({error}); they are compiled anew"));
+            engine.remove(name)?;
+            create(engine, spec, &digest, wanted)?;
+            None
+        }
+        Err(unreachable) => return Err(unreachable),
+    };
     let container = engine.inspect(name)?;
     let image_id = container.map(|container| container.image).unwrap_or_default();
-    Ok(Ready { name: name.clone(), image_id })
+    Ok(Ready { name: name.clone(), image_id, warm })
 }
 
 /// Gets one of ours running again; false where only a new one helps.

@@ -125,7 +125,7 @@ fn empty_root(links: &[(&str, PathBuf)]) -> std::io::Result<Vec<u8>> {
 }
 
 /// A header without a date or a name in it: the same content is the same archive.
-pub(super) fn header(kind: tar::EntryType, mode: u32, (uid, gid): (u32, u32)) -> tar::Header {
+pub(crate) fn header(kind: tar::EntryType, mode: u32, (uid, gid): (u32, u32)) -> tar::Header {
     let mut header = tar::Header::new_ustar();
     header.set_entry_type(kind);
     header.set_mode(mode);

@@ -9,6 +9,7 @@ pub(crate) mod compile;
 pub(crate) mod container;
 pub(crate) mod context;
 mod crates;
+pub(crate) mod dependencies;
 pub(crate) mod image;
 pub(crate) mod layout;
 pub(crate) mod recipe;

@@ -117,7 +117,13 @@ mod tests {
         "force",
         "require_container",
         "engine_timeout_secs",
+        "deps_cache_limit",
         "label",
+        // What is made of the zip, and where that goes.
+        "environments",
+        "image_name",
+        "registry",
+        "registry_login",
     ];
 
     fn of(settings: serde_json::Value) -> Ingredients {
@@ -136,6 +142,8 @@ mod tests {
             "output": "other.zip", "include": ["other"], "container_name": "other", "network": "bridge",
             "pass_env": ["OTHER"], "locked": true, "use_cache": false, "force": true, "require_container": true,
             "engine_timeout_secs": 7, "label": "a=b", "clean_room": true, "runtime_image": "other", "pull_policy": "never",
+            "engine_timeout_secs": 7, "deps_cache_limit": "1 GB", "label": "a=b", "environments": ["other"], "image_name": "other",
+            "registry": "other", "registry_login": "none",
         });
         let default = of(json!({}));
         for (name, ..) in SETTINGS {

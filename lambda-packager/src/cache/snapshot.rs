@@ -11,7 +11,7 @@ use super::survey::Scope;
 use crate::fs::{Sha, Stamp};
 
 /// Begins the name of a file that decides what is listed and is by itself no input.
-pub(super) const RULE: &str = "./";
+pub(crate) const RULE: &str = "./";
 
 /// The state of a scope at one moment. Where nothing moved, two snapshots share what they hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,7 +17,7 @@ pub(super) struct Args {
     #[command(subcommand)]
     pub command: Option<Command>,
     /// Package anew even if nothing changed
-    #[arg(long, global = true)]
+    #[arg(long, visible_alias = "force-rebuild", global = true)]
     force: bool,
     /// release (default), dev, prod or docker
     #[arg(long, global = true, value_name = "MODE")]
@@ -84,6 +84,13 @@ pub(super) enum Command {
         after_help = "Exit status of `status`: 0 running, 3 stopped, 4 not_found, 1 it cannot be told."
     )]
     Container(Container),
+    /// The function as a container image, in an engine and in a registry
+    #[command(
+        subcommand,
+        after_help = "Exit status: 10 registry unreachable, 11 login refused, 12 login expired, 13 repository missing, 14 push denied, \
+15 disk full, 16 connection lost, 17 immutable tag taken, 18 larger than 10 GB, 19 unknown environment, 20 unknown tag, 21 unexpected answer; else as `build`."
+    )]
+    Image(Image),
     /// Look for what would keep a build from succeeding, and say how to mend it
     Doctor,
     /// Check that what lies on disk is what was packaged, and starts on Lambda
@@ -112,18 +119,51 @@ pub(super) enum Container {
     Shell,
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum Image {
+    /// Package, unless nothing changed, and make the image
+    Build(Target),
+    /// The same, push it, and move `latest` and `<env>-latest` to it
+    Push(Target),
+    /// List what can be gone back to, the newest first
+    List(Target),
+    /// Move `latest` and `<env>-latest` to an image that was pushed before
+    Rollback {
+        /// Its tag, as `image list` prints it
+        tag: String,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Target {
+    /// One of `environments`: preprod or prod, unless set otherwise
+    #[arg(long, value_name = "ENV")]
+    pub env: String,
+    /// Host and port of the registry; `http://` before it for one without TLS
+    #[arg(long, value_name = "REGISTRY")]
+    registry: Option<String>,
+    /// Where the login comes from: auto, ecr, engine, environment or none
+    #[arg(long, value_name = "LOGIN")]
+    registry_login: Option<String>,
+    /// The repository, in which {env} stands for the environment
+    #[arg(long, value_name = "PATTERN")]
+    image_name: Option<String>,
+}
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Clean {
     /// The container, with what was compiled in it
     #[arg(long)]
     pub container: bool,
-    /// What is remembered in target/lambda: zips, manifests, logs
+    /// What is remembered in target/lambda: zips, manifests, logs; and the compiled dependencies that it kept
     #[arg(long)]
     pub cache: bool,
     /// Both, its images, and the empty ones that no container uses any more
     #[arg(long)]
     pub all: bool,
-    /// The containers and images of all projects of this user, and the clean room's layers
+    /// The containers, images and dependencies of all projects of this user, and the clean room's layers
     #[arg(long)]
     pub everything: bool,
     /// Only say what would be removed
@@ -154,7 +194,18 @@ impl Args {
             ("runtime_image", &self.runtime_image),
             ("output", &self.output),
         ];
-        for (name, text) in texts {
+        let image = match &self.command {
+            Some(Command::Image(image)) => Some(image.target()),
+            _ => None,
+        };
+        let of_image = image.into_iter().flat_map(|target| {
+            [
+                ("registry", &target.registry),
+                ("registry_login", &target.registry_login),
+                ("image_name", &target.image_name),
+            ]
+        });
+        for (name, text) in texts.into_iter().chain(of_image) {
             if let Some(text) = text {
                 values.insert(name.into(), Value::String(text.clone()));
             }
@@ -168,5 +219,14 @@ impl Args {
             values.insert("features".into(), json!(self.features));
         }
         Layer::parse(values, &Origin::Flag)
+    }
+}
+
+impl Image {
+    /// What all of these commands need.
+    pub fn target(&self) -> &Target {
+        match self {
+            Self::Build(target) | Self::Push(target) | Self::List(target) | Self::Rollback { target, .. } => target,
+        }
     }
 }

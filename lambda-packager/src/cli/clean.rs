@@ -7,6 +7,7 @@ use super::args::Clean;
 use super::project::Here;
 use crate::builder::builder_image::BUILDER;
 use crate::builder::container::USER;
+use crate::builder::dependencies::{self, KEPT, name_of};
 use crate::builder::image::BORROWED;
 use crate::builder::recipe::CLEAN_ROOM;
 use crate::engine::{Engine, Failure};
@@ -32,24 +33,13 @@ impl Swept {
 pub(super) fn clean(here: &Here, flags: &Clean) -> Result<u8> {
     let mut swept = Swept::default();
     let all = flags.all || flags.everything || !(flags.container || flags.cache);
-    if all || flags.container {
-        let label = if flags.everything { format!("{USER}={}", here.user()) } else { here.identity().label() };
-        let mut images = Vec::new();
-        if all {
-            // The empty ones are any project's, as the clean room's layers are.
-            images.extend([label.as_str(), BORROWED]);
-        }
-        if flags.everything {
-            images.extend([CLEAN_ROOM, BUILDER]);
-        }
-        for engine in here.engines()? {
-            match sweep_engine(&engine, &label, &images, flags.dry_run, &mut swept) {
-                // What does not answer has nothing that could be removed now.
-                Err(Failure::Unreachable(error) | Failure::Forbidden(error)) => {
-                    swept.lines.push(format!("  not looked at: {error}"))
-                }
-                result => result?,
+    for engine in here.engines()? {
+        match sweep_engine(&engine, here, flags, all, &mut swept) {
+            // What does not answer has nothing that could be removed now.
+            Err(Failure::Unreachable(error) | Failure::Forbidden(error)) => {
+                swept.lines.push(format!("  not looked at: {error}"))
             }
+            result => result?,
         }
     }
     if all || flags.cache {
@@ -61,25 +51,41 @@ pub(super) fn clean(here: &Here, flags: &Clean) -> Result<u8> {
     Ok(0)
 }
 
-fn sweep_engine(
-    engine: &Engine,
-    label: &str,
-    images: &[&str],
-    dry_run: bool,
-    swept: &mut Swept,
-) -> Result<(), Failure> {
+fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &mut Swept) -> Result<(), Failure> {
     let name = engine.kind.program();
-    for container in engine.containers_with(label)? {
-        if !dry_run {
-            engine.remove(&container.id)?;
+    if all || flags.container {
+        let label = if flags.everything { format!("{USER}={}", here.user()) } else { here.identity().label() };
+        for container in engine.containers_with(&label)? {
+            if !flags.dry_run {
+                engine.remove(&container.id)?;
+            }
+            swept.add(format!("{name} container {}", container.name()), container.size_rw.unwrap_or(0));
         }
-        swept.add(format!("{name} container {}", container.name()), container.size_rw.unwrap_or(0));
     }
-    for label in images {
-        for image in engine.images_with(label)? {
+    if all || flags.cache {
+        let everybodys = format!("{KEPT}={}", here.user());
+        let label = if flags.everything { everybodys } else { dependencies::made_by(&here.identity()) };
+        for image in engine.images_with(&label)? {
+            if flags.dry_run || dependencies::remove(engine, &image)? {
+                let title = name_of(&image).unwrap_or(&image.id);
+                swept.add(format!("{name} image {title}"), image.size_bytes);
+            }
+        }
+    }
+    if all {
+        // The empty ones are any project's, as the clean room's layers are.
+        let user = format!("{USER}={}", here.user());
+        let project = here.identity().label();
+        let labels =
+            if flags.everything { vec![&*user, BORROWED, CLEAN_ROOM, BUILDER] } else { vec![&*project, BORROWED] };
+        let mut images = Vec::new();
+        for label in labels {
+            images.extend(engine.images_with(label)?);
+        }
+        for image in images {
             // What somebody else still uses stays: the last one to leave takes it along.
-            if dry_run || engine.remove_image(&image.id)? {
-                swept.add(format!("{name} image {}", image.name), image.size_bytes);
+            if flags.dry_run || engine.remove_image(&image.id)? {
+                swept.add(format!("{name} image {}", image.names.join(" ")), image.size_bytes);
             }
         }
     }

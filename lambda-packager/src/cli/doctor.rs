@@ -7,6 +7,7 @@ use serde_json::json;
 use super::project::Here;
 use crate::builder::builder_image::BUILDER;
 use crate::builder::container::{PATH, USER};
+use crate::builder::dependencies::KEPT;
 use crate::builder::image::BORROWED;
 use crate::config::{Base, EngineChoice, env};
 use crate::engine::Engine;
@@ -180,9 +181,24 @@ fn leftovers(here: &Here, engine: &Engine, note: &mut impl FnMut(Level, String, 
         }
     }
     for image in engine.images_with(BUILDER).unwrap_or_default() {
-        note(Level::Ok, format!("{name} builder image {} ({} MiB)", image.name, image.size_bytes >> 20), None);
+        note(
+            Level::Ok,
+            format!("{name} builder image {} ({} MiB)", image.names.join(" "), image.size_bytes >> 20),
+            None,
+        );
     }
     let images = engine.images_with(BORROWED).map_or(0, |images| images.len());
+    let kept = engine.images_with(&format!("{KEPT}={}", here.user())).unwrap_or_default();
+    let bytes: u64 = kept.iter().map(|image| image.size_bytes).sum();
+    note(
+        Level::Ok,
+        format!(
+            "{name}: {} images of compiled dependencies, {} MB of `deps_cache_limit`",
+            kept.len(),
+            bytes / 1_000_000
+        ),
+        None,
+    );
     note(
         Level::Ok,
         format!("{name}: {} containers of this user, {images} empty images for them", containers.len()),

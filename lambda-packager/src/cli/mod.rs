@@ -4,6 +4,7 @@ mod args;
 mod clean;
 mod container;
 mod doctor;
+mod image;
 mod project;
 
 use std::process::ExitCode;
@@ -55,6 +56,7 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
             pipeline::run(&request(args)?, report).map(|_| 0)
         }
         Some(Command::Explain) => explain(args),
+        Some(Command::Image(command)) => image::image(command, &request(args)?, json, report).map(|()| 0),
         Some(Command::Container(Container::Start)) => container::start(&here()?, report),
         Some(Command::Container(Container::Stop)) => container::stop(&here()?),
         Some(Command::Container(Container::Status)) => container::status(&here()?, json),

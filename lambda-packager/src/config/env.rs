@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 pub(crate) const WHEN: &str = "LAMBDA_PACKAGER";
 /// Set for the cargo that we start, so that a build script which calls us knows to return at once.
 pub(crate) const INNER: &str = "LAMBDA_PACKAGER_INNER";
+/// The login for the registry. No settings: a password belongs in no file of the project.
+pub(crate) const REGISTRY_USER: &str = "LAMBDA_PACKAGER_REGISTRY_USER";
+pub(crate) const REGISTRY_PASSWORD: &str = "LAMBDA_PACKAGER_REGISTRY_PASSWORD";
 const PREFIX: &str = "LAMBDA_PACKAGER_";
 
 pub(crate) fn var(name: &str) -> Option<String> {
@@ -39,7 +42,7 @@ pub(crate) fn layer() -> Result<Layer> {
         let Some(setting) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
             continue;
         };
-        if name == INNER || value.is_empty() {
+        if [INNER, REGISTRY_USER, REGISTRY_PASSWORD].iter().any(|own| name == *own) || value.is_empty() {
             continue;
         }
         let setting = setting.to_lowercase();
@@ -111,7 +114,7 @@ pub(crate) fn rustup_home() -> Result<PathBuf> {
     Ok(home()?.join(".rustup"))
 }
 
-fn home() -> Result<PathBuf> {
+pub(crate) fn home() -> Result<PathBuf> {
     env::home_dir()
         .filter(|home| !home.as_os_str().is_empty())
         .ok_or_else(|| Error::config("no home folder is known").hint_with("set HOME, or CARGO_HOME and RUSTUP_HOME"))
@@ -188,8 +191,17 @@ pub(crate) fn for_host_compile() -> Vec<(OsString, OsString)> {
 
 /// Rust flags that the user's environment sets for one target.
 pub(crate) fn target_rustflags(triple: &str) -> Option<(String, String)> {
-    let name = format!("CARGO_TARGET_{}_RUSTFLAGS", triple.to_uppercase().replace('-', "_"));
+    let name = of_target(triple, "RUSTFLAGS");
     var(&name).map(|value| (name, value))
+}
+
+/// The variable that says who links for a target.
+pub(crate) fn linker_of(triple: &str) -> String {
+    of_target(triple, "LINKER")
+}
+
+fn of_target(triple: &str, key: &str) -> String {
+    format!("CARGO_TARGET_{}_{key}", triple.to_uppercase().replace('-', "_"))
 }
 
 /// `CARGO_REGISTRIES_<NAME>_INDEX` of the user's environment: where a named registry is.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, Runtime};
+use super::values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime, Size};
 use crate::error::{Error, Result};
 
 /// Where a layer was written, in the words of an error message.
@@ -104,7 +104,12 @@ settings! {
     force: bool, Switch, "package anew even if nothing changed";
     require_container: bool, Switch, "an error instead of a fallback to the host's toolchain";
     engine_timeout_secs: u64, Number, "how long the engine may take for a short command; 60 without this";
-    label: String, Text, "a label `key=value` for the container";
+    deps_cache_limit: Size, Text, "how much room compiled dependencies may take in the engine, such as `10 GB` (the default); `0` keeps none";
+    label: String, Text, "a label `key=value` for the container and the image";
+    environments: Vec<String>, List, "what `--env` may name; `preprod` and `prod` without this";
+    image_name: String, Text, "the image's repository; `{env}-sse-streaming-lambda` without this";
+    registry: String, Text, "where images are pushed to; `http://` before it for one without TLS";
+    registry_login: RegistryLogin, Text, "`auto`, `ecr`, `engine`, `environment` or `none`";
 }
 
 impl Layer {
@@ -159,7 +164,16 @@ pub(crate) struct Config {
     pub force: bool,
     pub require_container: bool,
     pub engine_timeout: Duration,
+    pub deps_cache_limit_bytes: u64,
     pub label: Option<String>,
+    #[cfg(feature = "cli")]
+    pub environments: Vec<String>,
+    #[cfg(feature = "cli")]
+    pub image_name: String,
+    #[cfg(feature = "cli")]
+    pub registry: Option<String>,
+    #[cfg(feature = "cli")]
+    pub registry_login: RegistryLogin,
     origins: Vec<(&'static str, Origin)>,
 }
 
@@ -200,7 +214,16 @@ impl Config {
             force: all.force.unwrap_or(false) || mode == Mode::Docker || !all.use_cache.unwrap_or(true),
             require_container: all.require_container.unwrap_or(false),
             engine_timeout: Duration::from_secs(all.engine_timeout_secs.unwrap_or(60)),
+            deps_cache_limit_bytes: all.deps_cache_limit.unwrap_or(Size(10_000_000_000)).0,
             label: all.label,
+            #[cfg(feature = "cli")]
+            environments: all.environments.unwrap_or_else(|| ["preprod", "prod"].map(String::from).into()),
+            #[cfg(feature = "cli")]
+            image_name: all.image_name.unwrap_or_else(|| "{env}-sse-streaming-lambda".into()),
+            #[cfg(feature = "cli")]
+            registry: all.registry,
+            #[cfg(feature = "cli")]
+            registry_login: all.registry_login.unwrap_or(RegistryLogin::Auto),
             origins,
         }
     }

@@ -6,4 +6,6 @@ pub(crate) mod metadata;
 mod values;
 
 pub(crate) use layer::{Config, Layer, Origin};
+#[cfg(feature = "cli")]
+pub use values::RegistryLogin;
 pub use values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, Runtime};

@@ -64,6 +64,16 @@ impl Arch {
         }
     }
 
+    /// The C compiler that links for it on machines of the other kind, by the name that the `cc` crate and
+    /// distributions know; none on a machine of its own kind.
+    pub(crate) fn cross_compiler(self) -> Option<&'static str> {
+        match self {
+            _ if self == Self::of_this_machine() => None,
+            Self::X86_64 => Some("x86_64-linux-gnu-gcc"),
+            Self::Arm64 => Some("aarch64-linux-gnu-gcc"),
+        }
+    }
+
     /// The architecture that this program was compiled for.
     pub(crate) fn of_this_machine() -> Self {
         if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::X86_64 }
@@ -196,5 +206,77 @@ impl fmt::Display for Network {
             Self::None => "none",
             Self::Bridge => "bridge",
         })
+    }
+}
+
+/// Where the login for the registry comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RegistryLogin {
+    /// The environment's, else for an ECR registry the AWS CLI's, else the engine's own.
+    Auto,
+    /// `aws ecr get-login-password`.
+    Ecr,
+    /// What `docker login` or `podman login` left.
+    Engine,
+    /// `LAMBDA_PACKAGER_REGISTRY_USER` and `LAMBDA_PACKAGER_REGISTRY_PASSWORD`.
+    Environment,
+    /// No login.
+    None,
+}
+
+/// A number of bytes, or one with a unit: `500 MB`, `2GiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "SizeText")]
+pub struct Size(pub u64);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum SizeText {
+    Bytes(u64),
+    Text(String),
+}
+
+impl TryFrom<SizeText> for Size {
+    type Error = String;
+
+    fn try_from(text: SizeText) -> Result<Self, String> {
+        let text = match text {
+            SizeText::Bytes(bytes) => return Ok(Self(bytes)),
+            SizeText::Text(text) => text,
+        };
+        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+        let factor: Option<u64> = match unit.trim().to_ascii_lowercase().as_str() {
+            "" | "b" => Some(1),
+            "kb" => Some(1_000),
+            "mb" => Some(1_000_000),
+            "gb" => Some(1_000_000_000),
+            "tb" => Some(1_000_000_000_000),
+            "kib" => Some(1 << 10),
+            "mib" => Some(1 << 20),
+            "gib" => Some(1 << 30),
+            "tib" => Some(1 << 40),
+            _ => None,
+        };
+        let bytes = number.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
+        bytes.map(Self).ok_or_else(|| format!("{text:?} is no size such as `10 GB` or `500 MiB`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        let read = |json: &str| serde_json::from_str::<Size>(json).map(|size| size.0);
+        let sizes = [("7", 7), ("\"7\"", 7), ("\"10 GB\"", 10_000_000_000), ("\"2MiB\"", 2 << 20), ("\"1 kb\"", 1_000)];
+        for (text, bytes) in sizes {
+            assert_eq!(read(text).unwrap(), bytes);
+        }
+        for text in ["-1", "1.5", "\"\"", "\"GB\"", "\"1 XB\"", "\"-1\"", "\"99999999 TB\"", "true"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        assert!(read("\"1 XB\"").unwrap_err().to_string().contains("such as `10 GB`"));
     }
 }

@@ -1,6 +1,7 @@
 //! Container engines, driven through their command lines.
 
 mod args;
+mod copies;
 mod detect;
 mod inspect;
 
@@ -49,12 +50,11 @@ pub(crate) struct Engine {
     folder: PathBuf,
 }
 
-/// An image of ours.
-#[cfg(feature = "cli")]
+/// An image.
 #[derive(Debug)]
 pub(crate) struct Image {
     pub id: String,
-    pub name: String,
+    pub names: Vec<String>,
     pub size_bytes: u64,
 }
 
@@ -173,9 +173,50 @@ impl Engine {
         })
     }
 
+    /// Id, names and size of the image `reference`, `None` where the engine has none.
+    pub fn image(&self, reference: &str) -> Result<Option<Image>, Failure> {
+        let format = "{{.Id}} {{.Size}} {{range .RepoTags}}{{.}} {{end}}";
+        let output = self.capture(self.call(["image", "inspect", "--format", format, reference]), None)?;
+        if !output.success() {
+            let absent = inspect::says_absent(&output.stderr_text());
+            return if absent { Ok(None) } else { Err(self.failure("image inspect", &output)) };
+        }
+        let told = output.stdout_text();
+        let mut words = told.split_whitespace().map(String::from);
+        Ok(Some(Image {
+            id: words.next().unwrap_or_default(),
+            size_bytes: words.next().and_then(|size| size.parse().ok()).unwrap_or(0),
+            names: words.collect(),
+        }))
+    }
+
+    /// Gives an image one more name.
+    pub fn tag(&self, id: &str, reference: &str) -> Result<(), Failure> {
+        self.succeed(self.call(["tag", id, reference]), None).map(drop)
+    }
+
+    /// The call that runs a short command in an image.
+    #[cfg(feature = "cli")]
+    pub fn run(&self, image: &str, command: &[String]) -> Invocation {
+        self.call(["run", "--rm", "--network", "none", image]).args(command)
+    }
+
     /// Makes an image of one layer out of a tar archive.
     pub fn import(&self, tar: Vec<u8>, reference: &str, labels: &[String]) -> Result<(), Failure> {
         self.succeed(self.call(args::import(reference, labels)), Some(tar)).map(drop)
+    }
+
+    /// Loads images from an archive that names them.
+    #[cfg(feature = "cli")]
+    pub fn load(&self, archive: Vec<u8>) -> Result<(), Failure> {
+        self.succeed(self.call(["load", "--quiet"]), Some(archive)).map(drop)
+    }
+
+    /// The value of a label of the image `reference`, empty where it has none.
+    #[cfg(feature = "cli")]
+    pub fn image_label(&self, reference: &str, label: &str) -> Result<String, Failure> {
+        let format = format!("{{{{index .Config.Labels {label:?}}}}}");
+        Ok(self.succeed(self.call(["image", "inspect", "--format", &format, reference]), None)?.stdout_text())
     }
 
     /// Pulls an image, for as long as that takes once its registry answered.
@@ -240,8 +281,7 @@ impl Engine {
         inspect::parse_all(&output.stdout).map_err(|_| self.failure("container inspect", &output))
     }
 
-    /// Ids, names and sizes of all images with a label.
-    #[cfg(feature = "cli")]
+    /// All images with a label.
     pub fn images_with(&self, label: &str) -> Result<Vec<Image>, Failure> {
         let filter = format!("label={label}");
         let listed =
@@ -249,26 +289,24 @@ impl Engine {
         let mut ids: Vec<&str> = listed.lines().collect();
         ids.sort_unstable();
         ids.dedup();
-        let mut images = Vec::new();
-        for id in ids {
-            let format = "{{.Size}} {{range .RepoTags}}{{.}} {{end}}";
-            let told = self.succeed(self.call(["image", "inspect", "--format", format, id]), None)?.stdout_text();
-            let (size, names) = told.split_once(' ').unwrap_or((&told, ""));
-            images.push(Image {
-                id: id.to_string(),
-                name: names.trim().to_string(),
-                size_bytes: size.parse().unwrap_or(0),
-            });
-        }
-        Ok(images)
+        // One that went meanwhile is not there.
+        ids.into_iter().filter_map(|id| self.image(id).transpose()).collect()
     }
 
     /// Removes an image; false if a container still uses it. Never by force: podman would remove the
     /// containers along with it, whoever's they are.
     pub fn remove_image(&self, id: &str) -> Result<bool, Failure> {
-        let output = self.capture(self.call(["rmi", id]), None)?;
+        self.remove_names(&[id.to_string()])
+    }
+
+    /// Removes names of images, and with its last name each image; false if a container still uses one.
+    pub fn remove_names(&self, names: &[String]) -> Result<bool, Failure> {
+        if names.is_empty() {
+            return Ok(true);
+        }
+        let output = self.capture(self.call(["rmi"]).args(names), None)?;
         let said = output.stderr_text().to_lowercase();
-        if output.success() {
+        if output.success() || inspect::says_absent(&said) {
             return Ok(true);
         }
         if said.contains("is using")

@@ -1,10 +1,11 @@
 //! Events for programs: one JSON object a line, each with the version of this form.
 
 use std::io::stdout;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Event, Out, Sink};
+use super::{Event, Out, Sink, Stage};
 
 /// The version of the form: grows when a field changes its meaning or goes.
 const VERSION: u32 = 1;
@@ -30,8 +31,13 @@ impl Sink for Json {
     }
 }
 
-fn ms(elapsed: std::time::Duration) -> f64 {
+fn ms(elapsed: Duration) -> f64 {
     (elapsed.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn stages_ms(stages: &[(Stage, Duration)]) -> Value {
+    let stages = stages.iter().map(|(stage, elapsed)| (stage.name().to_string(), json!(ms(*elapsed))));
+    Value::Object(stages.collect())
 }
 
 /// An object for each line of cargo's, one for any other event.
@@ -57,7 +63,6 @@ fn render(event: &Event) -> Vec<Value> {
         }
         Event::EngineSaid { line } => json!({"event": "engine", "line": line}),
         Event::Finished { outcome } => {
-            let stages = outcome.stages.iter().map(|(stage, elapsed)| (stage.name().to_string(), json!(ms(*elapsed))));
             json!({
                 "event": "finished",
                 "verdict": outcome.verdict.to_string(),
@@ -68,9 +73,22 @@ fn render(event: &Event) -> Vec<Value> {
                 "bootstrap_bytes": outcome.artifact.bootstrap_bytes,
                 "manifest": outcome.artifact.manifest,
                 "road": outcome.built.as_ref().map(|built| built.road.as_str()),
-                "stages_ms": Value::Object(stages.collect()),
+                "stages_ms": stages_ms(&outcome.stages),
             })
         }
+        Event::Blob { digest, size_bytes, pushed, elapsed } => {
+            json!({"event": "blob", "digest": digest, "size_bytes": size_bytes, "pushed": pushed, "elapsed_ms": ms(*elapsed)})
+        }
+        Event::Tagged { repository, tag, digest, moved } => {
+            json!({"event": "tagged", "repository": repository, "tag": tag, "digest": format!("sha256:{digest}"), "moved": moved})
+        }
+        Event::Retrying { error, pause } => {
+            json!({"event": "retrying", "message": error.to_string(), "pause_ms": ms(*pause)})
+        }
+        Event::Imaged { record, stages } => {
+            json!({"event": "image", "image": record, "stages_ms": stages_ms(stages)})
+        }
+        Event::Kept { image, size_bytes } => json!({"event": "kept", "image": image, "size_bytes": size_bytes}),
         Event::Failed { error } => {
             let mut causes = Vec::new();
             let mut cause = std::error::Error::source(error);

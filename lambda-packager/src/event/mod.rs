@@ -34,12 +34,26 @@ pub enum Stage {
     Compile,
     /// Checking the binary against the runtime.
     Verify,
-    /// Making the image that runs it, where the clean room does.
-    Image,
+    /// Making the clean room's own image that runs it.
+    Runtime,
     /// Compressing.
     Zip,
     /// Writing the artifact and its record.
     Store,
+    /// Keeping compiled dependencies for other checkouts; the artifact is there by then.
+    Keep,
+    /// Making the container image.
+    #[cfg(feature = "cli")]
+    Image,
+    /// Giving it to an engine.
+    #[cfg(feature = "cli")]
+    Load,
+    /// Getting the login for a registry.
+    #[cfg(feature = "cli")]
+    Login,
+    /// Pushing to it.
+    #[cfg(feature = "cli")]
+    Push,
 }
 
 impl Stage {
@@ -52,9 +66,18 @@ impl Stage {
             Self::Container => "container",
             Self::Compile => "compile",
             Self::Verify => "verify",
-            Self::Image => "image",
+            Self::Runtime => "runtime",
             Self::Zip => "zip",
             Self::Store => "store",
+            Self::Keep => "keep",
+            #[cfg(feature = "cli")]
+            Self::Image => "image",
+            #[cfg(feature = "cli")]
+            Self::Load => "load",
+            #[cfg(feature = "cli")]
+            Self::Login => "login",
+            #[cfg(feature = "cli")]
+            Self::Push => "push",
         }
     }
 }
@@ -101,6 +124,39 @@ pub(crate) enum Event<'a> {
     },
     Finished {
         outcome: &'a Outcome,
+    },
+    /// A registry has a layer or a configuration: `pushed` just now, or before.
+    #[cfg(feature = "cli")]
+    Blob {
+        digest: &'a str,
+        size_bytes: u64,
+        pushed: bool,
+        elapsed: Duration,
+    },
+    /// A tag names an image: since it `moved` just now, or since before.
+    #[cfg(feature = "cli")]
+    Tagged {
+        repository: &'a str,
+        tag: &'a str,
+        digest: &'a str,
+        moved: bool,
+    },
+    /// What failed will be tried again.
+    #[cfg(feature = "cli")]
+    Retrying {
+        error: &'a Error,
+        pause: Duration,
+    },
+    /// The image is made, or pushed.
+    #[cfg(feature = "cli")]
+    Imaged {
+        record: &'a crate::publish::record::Record,
+        stages: Vec<(Stage, Duration)>,
+    },
+    /// Compiled dependencies are there for other checkouts.
+    Kept {
+        image: &'a str,
+        size_bytes: u64,
     },
     Failed {
         error: &'a Error,

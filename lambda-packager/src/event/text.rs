@@ -189,8 +189,38 @@ impl Text {
                     self.line(&line);
                 }
             }
+            Event::Kept { image, size_bytes } => {
+                self.line(&format!("  kept    {image} {} bytes, for other checkouts", thousands(*size_bytes)));
+            }
+            #[cfg(feature = "cli")]
+            event => image_lines(event).iter().for_each(|line| self.line(line)),
+            #[cfg(not(feature = "cli"))]
             _ => {}
         }
+    }
+}
+
+#[cfg(feature = "cli")]
+fn image_lines(event: &Event) -> Vec<String> {
+    match event {
+        Event::Blob { digest, size_bytes, pushed, elapsed } => {
+            let (what, size) = (if *pushed { "pushed" } else { "is there" }, thousands(*size_bytes));
+            vec![format!("  blob    {} {size} bytes {what}, {}", &digest[..19], duration(*elapsed))]
+        }
+        Event::Tagged { repository, tag, digest, moved } => {
+            let what = if *moved { "set to" } else { "is" };
+            vec![format!("  tag     {repository}:{tag} {what} sha256:{}", &digest[..12])]
+        }
+        Event::Retrying { error, pause } => vec![format!("note: {error}; trying again in {}", duration(*pause))],
+        Event::Imaged { record, stages: times } => {
+            let image = record.reference.clone().unwrap_or_else(|| format!("{}@{}", record.repository, record.digest));
+            let mut lines = vec![format!("image     {image}")];
+            lines.push(format!("  tags    {}, {}", record.tag, record.moving_tags.join(", ")));
+            lines.push(format!("  size    {} bytes, {} layers", thousands(record.size_bytes), record.layers.len()));
+            lines.push(format!("  stages  {}", stages(times)));
+            lines
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -1,0 +1,88 @@
+# The function and its URL, from a zip or from an image. The ECR repositories are given: an image has to be
+# in one before this runs, which is what `make deploy` sees to.
+
+terraform {
+  required_version = ">= 1.10"
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "5.100.0"
+    }
+  }
+}
+
+locals {
+  name  = "${var.environment}-sse-streaming-lambda"
+  image = var.package == "image"
+}
+
+resource "aws_iam_role" "function" {
+  name = local.name
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "lambda.amazonaws.com" }
+    }]
+  })
+}
+
+# To write its own log, and nothing else.
+resource "aws_iam_role_policy" "log" {
+  role = aws_iam_role.function.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect   = "Allow"
+      Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource = "${aws_cloudwatch_log_group.function.arn}:*"
+    }]
+  })
+}
+
+resource "aws_cloudwatch_log_group" "function" {
+  name              = "/aws/lambda/${local.name}"
+  retention_in_days = 30
+}
+
+resource "aws_lambda_function" "function" {
+  function_name = local.name
+  role          = aws_iam_role.function.arn
+  architectures = [var.architecture]
+  memory_size   = var.memory_mb
+  timeout       = var.timeout_secs
+  package_type  = local.image ? "Image" : "Zip"
+
+  # By digest: a tag that moves would change the function behind Terraform's back, or not change it at all.
+  image_uri = local.image ? var.image : null
+
+  filename         = local.image ? null : var.zip
+  source_code_hash = local.image ? null : filebase64sha256(var.zip)
+  runtime          = local.image ? null : "provided.al2023"
+  handler          = local.image ? null : "bootstrap"
+
+  depends_on = [aws_iam_role_policy.log]
+
+  lifecycle {
+    precondition {
+      condition     = !local.image || can(regex("@sha256:[0-9a-f]{64}$", var.image))
+      error_message = "package = \"image\" needs `image`, a reference with a digest, as `lambda-packager image push` prints it."
+    }
+  }
+}
+
+resource "aws_lambda_function_url" "function" {
+  function_name      = aws_lambda_function.function.function_name
+  authorization_type = var.url_authorization
+  invoke_mode        = "RESPONSE_STREAM"
+}
+
+# A URL for everybody has to be allowed to everybody.
+resource "aws_lambda_permission" "everybody" {
+  count                  = var.url_authorization == "NONE" ? 1 : 0
+  action                 = "lambda:InvokeFunctionUrl"
+  function_name          = aws_lambda_function.function.function_name
+  principal              = "*"
+  function_url_auth_type = "NONE"
+}

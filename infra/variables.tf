@@ -1,0 +1,48 @@
+variable "environment" {
+  type = string
+  validation {
+    condition     = contains(["preprod", "prod"], var.environment)
+    error_message = "There are the environments preprod and prod."
+  }
+}
+
+variable "package" {
+  description = "zip or image"
+  type        = string
+  validation {
+    condition     = contains(["zip", "image"], var.package)
+    error_message = "A function is packaged as zip or as image."
+  }
+}
+
+variable "image" {
+  description = "The image by its digest, where it is packaged as one."
+  type        = string
+  default     = ""
+}
+
+variable "zip" {
+  type    = string
+  default = "../lambda-deployment.zip"
+}
+
+variable "architecture" {
+  type    = string
+  default = "x86_64"
+}
+
+variable "memory_mb" {
+  type    = number
+  default = 256
+}
+
+variable "timeout_secs" {
+  type    = number
+  default = 60
+}
+
+variable "url_authorization" {
+  description = "AWS_IAM, or NONE for everybody."
+  type        = string
+  default     = "AWS_IAM"
+}

@@ -1,0 +1,406 @@
+//! Compiled dependencies, kept as an image: a container for another checkout, worktree or branch with the
+//! same ones starts from them. Such an image holds what was compiled of downloaded crates and nothing
+//! else, so nothing of the workspace that it was made in, and stands on no other image.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+
+use super::container::{CARGO_HOME, Identity, TARGET, Wanted};
+use super::layout::WORKSPACE;
+use crate::config::Network;
+use crate::engine::{ContainerSpec, Engine, ExecSpec, Failure, Image};
+use crate::error::{Error, Result};
+use crate::fs::{self, Sha};
+
+/// Runs in the container; see its own head.
+const SCRIPT: &str = include_str!("keep.sh");
+/// Its exit status where a dependency depends on the workspace.
+const READS_THE_WORKSPACE: i32 = 3;
+
+/// The label of these images; its value is the user that they work for.
+pub(crate) const KEPT: &str = "lambda-packager.deps";
+/// The label that says which project made one.
+const MADE_BY: &str = "lambda-packager.deps-project";
+const REPOSITORY: &str = "lambda-packager-deps";
+/// Engines do not say when an image was used last: a second tag does.
+const USED: &str = "-used-";
+
+/// How long hundreds of megabytes may take from a container to an image or back.
+const TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// What a compile made of downloaded crates.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Downloads {
+    /// What the names of its units end in: `-0123456789abcdef`.
+    units: BTreeSet<String>,
+    /// The units that images keep: the name of the image, and the unit.
+    kept: BTreeSet<(String, String)>,
+}
+
+impl Downloads {
+    /// Reads cargo's messages, and what the target directory remembers of images.
+    pub fn read(messages: &str, kept: &str) -> Self {
+        #[derive(Deserialize)]
+        struct Message {
+            package_id: Option<String>,
+            manifest_path: Option<String>,
+            #[serde(default)]
+            filenames: Vec<String>,
+            out_dir: Option<String>,
+        }
+        let messages: Vec<Message> = messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let downloaded = |path: &String| Path::new(path).starts_with(CARGO_HOME);
+        let packages: BTreeSet<&String> = (messages.iter())
+            .filter(|message| message.manifest_path.as_ref().is_some_and(downloaded))
+            .filter_map(|message| message.package_id.as_ref())
+            .collect();
+        let ours =
+            messages.iter().filter(|message| message.package_id.as_ref().is_some_and(|id| packages.contains(id)));
+        let files = ours.flat_map(|message| message.filenames.iter().chain(&message.out_dir));
+        Self {
+            units: files.filter_map(|file| unit_of(file)).collect(),
+            kept: kept.lines().filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.into(), b.into())).collect(),
+        }
+    }
+}
+
+/// `/target/release/deps/libserde-0123456789abcdef.rlib` and `/target/release/build/serde-0123456789abcdef/out`
+/// as `-0123456789abcdef`.
+fn unit_of(file: &str) -> Option<String> {
+    const DIGITS: usize = 16;
+    let mut parts = Path::new(file).strip_prefix(TARGET).ok()?.iter().filter_map(|part| part.to_str());
+    parts.find(|part| ["deps", "build"].contains(part))?;
+    let name = parts.next()?;
+    let (at, _) = name.rmatch_indices('-').next()?;
+    let unit = name.get(at..=at + DIGITS)?;
+    unit[1..].bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| unit.to_string())
+}
+
+/// The image that keeps what a project's container compiles of its dependencies.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    name: String,
+    user: u32,
+    labels: Vec<String>,
+    /// The container that the image is read through, and its labels.
+    reader: (String, Vec<String>),
+    limit_bytes: u64,
+}
+
+/// What became of an image.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub image: String,
+    pub size_bytes: u64,
+}
+
+impl Store {
+    /// The image for a container, none where nothing is to be kept: a variable that is passed reaches every
+    /// build script, and what they make of it may be a secret.
+    pub fn of(wanted: &Wanted, identity: &Identity) -> Result<Option<Self>> {
+        let config = wanted.config;
+        let limit_bytes = config.deps_cache_limit_bytes;
+        let Some(locked) = locked(&wanted.workspace.root.join("Cargo.lock"))? else {
+            return Ok(None);
+        };
+        if limit_bytes == 0 || !config.pass_env.is_empty() {
+            return Ok(None);
+        }
+        let mut text = format!(
+            "1 {} {} {} {} {} {} {:?} {:?}\n{}\n{locked}",
+            env!("CARGO_PKG_VERSION"),
+            wanted.image.identity,
+            config.target_arch,
+            config.mode,
+            config.profile,
+            config.network,
+            wanted.user,
+            config.features,
+            wanted.carried.toml,
+        );
+        // What reaches every compile without cargo seeing it, such as its `[env]`.
+        for file in wanted.workspace.config_files()? {
+            if let Some(bytes) = fs::read_if_exists(&wanted.workspace.root.join(file))? {
+                text.push_str(&Sha::of(&bytes).to_string());
+            }
+        }
+        let name = Sha::of(text.as_bytes()).short(16);
+        let mut labels = vec![format!("{KEPT}={}", wanted.user.0), made_by(identity)];
+        labels.extend(config.label.clone());
+        let mut reader_labels = vec![identity.label()];
+        reader_labels.extend(config.label.clone());
+        let reader = (format!("{}-deps", identity.name), reader_labels);
+        Ok(Some(Self { name, user: wanted.user.0, labels, reader, limit_bytes }))
+    }
+
+    fn reference(&self) -> String {
+        format!("{REPOSITORY}:{}", self.name)
+    }
+
+    /// Fills the target directory of a new container that runs. The image's name, none where there is none.
+    pub fn fill(&self, engine: &Engine, container: &str, identity: &Identity) -> Result<Option<String>, Failure> {
+        let reference = self.reference();
+        let Some(image) = engine.image(&reference)? else {
+            return Ok(None);
+        };
+        let (reader, labels) = &self.reader;
+        if engine.inspect(reader)?.is_some_and(|left| identity.owns(&left)) {
+            engine.remove(reader)?;
+        }
+        engine.create(&ContainerSpec {
+            name: reader.clone(),
+            image: reference.clone(),
+            labels: labels.clone(),
+            user: (0, 0),
+            network: Network::None,
+            mounts: Vec::new(),
+            env: Vec::new(),
+            // It is never started.
+            command: vec!["none".into()],
+        })?;
+        let copied = engine.copy_folder(reader, TARGET, container, TIMEOUT);
+        engine.remove(reader)?;
+        copied?;
+        let believe = format!("mv {TARGET}/.lambda-packager/surroundings.kept {TARGET}/.lambda-packager/surroundings");
+        self.run(engine, container, &["sh", "-c", &believe], None)?;
+        self.mark_as_used(engine, &image)?;
+        Ok(Some(reference))
+    }
+
+    /// Whether `made` tells of a unit that the image does not hold.
+    pub fn lacks(&self, made: &Downloads) -> bool {
+        made.units.iter().any(|unit| !made.kept.contains(&(self.name.clone(), unit.clone())))
+    }
+
+    /// Keeps what `made` tells of. None where that is not to be, or takes more room than there may be.
+    pub fn keep(&self, engine: &Engine, container: &str, made: &Downloads) -> Result<Option<Kept>, Failure> {
+        let units: String = made.units.iter().map(|unit| format!("{unit}\n")).collect();
+        let command = ["sh", "-c", SCRIPT, "lambda-packager", TARGET, &self.name, WORKSPACE];
+        if self.run(engine, container, &command, Some(units.into_bytes()))? == READS_THE_WORKSPACE {
+            return Ok(None);
+        }
+        let reference = self.reference();
+        engine.import_folder(
+            container,
+            &format!("{TARGET}/.lambda-packager/layout/target"),
+            &reference,
+            &self.labels,
+            TIMEOUT,
+        )?;
+        let done =
+            format!("cd {TARGET}/.lambda-packager && cat layout/target/.lambda-packager/kept >>kept && rm -rf layout");
+        self.run(engine, container, &["sh", "-c", &done], None)?;
+        let image = engine.image(&reference)?;
+        if let Some(image) = &image {
+            self.mark_as_used(engine, image)?;
+        }
+        prune(engine, self.user, self.limit_bytes)?;
+        Ok(engine.image(&reference)?.map(|image| Kept { image: reference, size_bytes: image.size_bytes }))
+    }
+
+    fn run(&self, engine: &Engine, container: &str, command: &[&str], input: Option<Vec<u8>>) -> Result<i32, Failure> {
+        let command: Vec<String> = command.iter().map(|word| word.to_string()).collect();
+        let spec = ExecSpec { name: container, folder: "/", env: &[], passed_env: &[], command: &command };
+        let output = engine.exec(&spec).capture(input, TIMEOUT).map_err(Failure::Unreachable)?;
+        match output.code {
+            0 | READS_THE_WORKSPACE => Ok(output.code),
+            code => Err(Failure::Refused(
+                Error::engine(format!("a script in the container {container} ended with status {code}"))
+                    .source(output.stderr_text()),
+            )),
+        }
+    }
+
+    fn mark_as_used(&self, engine: &Engine, image: &Image) -> Result<(), Failure> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+        let mark = format!("{}{USED}{now}", self.reference());
+        engine.tag(&image.id, &mark)?;
+        let old = image.names.iter().filter(|name| name.contains(USED) && !name.ends_with(&mark)).cloned();
+        engine.remove_names(&old.collect::<Vec<_>>()).map(drop)
+    }
+}
+
+/// The label of the images that a project made.
+pub(crate) fn made_by(identity: &Identity) -> String {
+    format!("{MADE_BY}={}", identity.project())
+}
+
+/// What the lockfile says of what is downloaded; none where it names nothing of the kind.
+fn locked(lockfile: &Path) -> Result<Option<String>> {
+    #[derive(Deserialize)]
+    struct Lockfile {
+        #[serde(default)]
+        package: Vec<Locked>,
+    }
+    #[derive(Deserialize)]
+    struct Locked {
+        name: String,
+        version: String,
+        source: Option<String>,
+        checksum: Option<String>,
+    }
+    let Some(bytes) = fs::read_if_exists(lockfile)? else {
+        return Ok(None);
+    };
+    // What cannot be read here is cargo's to complain of.
+    let Ok(Lockfile { package }) = basic_toml::from_str(&String::from_utf8_lossy(&bytes)) else {
+        return Ok(None);
+    };
+    let line = |locked: &Locked| {
+        let Locked { name, version, source, checksum } = locked;
+        Some(format!("{name} {version} {} {}\n", source.as_ref()?, checksum.as_deref().unwrap_or_default()))
+    };
+    let text: String = package.iter().filter_map(line).collect();
+    Ok((!text.is_empty()).then_some(text))
+}
+
+/// Removes a user's images: those of which the name went to another one, then as long as they take more
+/// than `limit_bytes` the one that was not used for the longest time.
+fn prune(engine: &Engine, user: u32, limit_bytes: u64) -> Result<(), Failure> {
+    let images = engine.images_with(&format!("{KEPT}={user}"))?;
+    for image in excess(images, limit_bytes) {
+        remove(engine, &image)?;
+    }
+    Ok(())
+}
+
+/// Which images have to go.
+fn excess(images: Vec<Image>, limit_bytes: u64) -> Vec<Image> {
+    let (mut named, mut gone): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| name_of(image).is_some());
+    named.sort_by_key(last_used);
+    let mut total: u64 = named.iter().map(|image| image.size_bytes).sum();
+    for image in named {
+        if total > limit_bytes {
+            total -= image.size_bytes;
+            gone.push(image);
+        }
+    }
+    gone
+}
+
+/// The name that says what is in it.
+pub(crate) fn name_of(image: &Image) -> Option<&str> {
+    image.names.iter().map(String::as_str).find(|name| !name.contains(USED))
+}
+
+fn last_used(image: &Image) -> u128 {
+    let marks = image.names.iter().filter_map(|name| name.split_once(USED)?.1.parse().ok());
+    marks.max().unwrap_or(0)
+}
+
+/// Removes one of these images; false where a container is being filled from it.
+pub(crate) fn remove(engine: &Engine, image: &Image) -> Result<bool, Failure> {
+    match image.names.as_slice() {
+        [] => engine.remove_names(std::slice::from_ref(&image.id)),
+        names => engine.remove_names(names),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_of_downloads_are_told_from_the_workspaces() {
+        let artifact = |package: &str, manifest: &str, files: &[&str]| {
+            serde_json::json!({"reason": "compiler-artifact", "package_id": package, "manifest_path": manifest, "filenames": files})
+                .to_string()
+        };
+        let ran = |package: &str, folder: &str| {
+            serde_json::json!({"reason": "build-script-executed", "package_id": package, "out_dir": folder}).to_string()
+        };
+        let messages = [
+            artifact(
+                "registry+x#a@1.0.0",
+                "/cargo/registry/src/x/a-1.0.0/Cargo.toml",
+                &[
+                    "/target/t/release/deps/liba_a-0000000000000001.rlib",
+                    "/target/t/release/deps/liba_a-0000000000000001.rmeta",
+                ],
+            ),
+            artifact(
+                "git+y#0.1.0",
+                "/cargo/git/checkouts/y/1/Cargo.toml",
+                &["/target/release/build/y-z-0000000000000002/build-script-build"],
+            ),
+            ran("git+y#0.1.0", "/target/t/release/build/y-z-0000000000000003/out"),
+            artifact(
+                "path+file:///workspace#0.1.0",
+                "/workspace/Cargo.toml",
+                &["/target/t/release/deps/libw-0000000000000004.rlib"],
+            ),
+            ran("path+file:///workspace#0.1.0", "/target/t/release/build/w-0000000000000005/out"),
+            // Vendored: somebody may edit it there.
+            artifact(
+                "registry+x#v@1.0.0",
+                "/workspace/vendor/v/Cargo.toml",
+                &["/target/t/release/deps/libv-0000000000000006.rlib"],
+            ),
+            "{\"reason\":\"build-finished\",\"success\":true}".to_string(),
+            "not JSON".to_string(),
+        ];
+        let downloads = Downloads::read(&messages.join("\n"), "name -0000000000000001\nnonsense\n");
+        let units: Vec<_> = downloads.units.iter().map(String::as_str).collect();
+        assert_eq!(units, ["-0000000000000001", "-0000000000000002", "-0000000000000003"]);
+        assert_eq!(downloads.kept, BTreeSet::from([("name".to_string(), "-0000000000000001".to_string())]));
+    }
+
+    #[test]
+    fn a_file_that_is_no_units_names_none() {
+        for file in [
+            "/target/t/release/app",
+            "/target/t/release/deps/liba-xyz.rlib",
+            "/elsewhere/deps/liba-0000000000000001.rlib",
+            "/target/deps/é-é",
+        ] {
+            assert_eq!(unit_of(file), None, "{file}");
+        }
+    }
+
+    fn image(id: &str, names: &[&str], size_bytes: u64) -> Image {
+        Image { id: id.into(), names: names.iter().map(|name| name.to_string()).collect(), size_bytes }
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_first_and_the_nameless_at_once() {
+        let all = || {
+            vec![
+                image("new", &["r:a", "r:a-used-30"], 10),
+                image("never", &["r:b"], 10),
+                image("replaced", &["r:c-used-40"], 10),
+                image("old", &["r:c", "r:c-used-9", "r:c-used-8"], 10),
+            ]
+        };
+        let gone = |limit| excess(all(), limit).into_iter().map(|image| image.id).collect::<Vec<_>>();
+        assert_eq!(gone(30), ["replaced"]);
+        assert_eq!(gone(29), ["replaced", "never"]);
+        assert_eq!(gone(10), ["replaced", "never", "old"]);
+        assert_eq!(gone(9), ["replaced", "never", "old", "new"]);
+    }
+
+    #[test]
+    fn only_downloads_of_the_lockfile_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("Cargo.lock");
+        let read = |text: &str| {
+            fs::replace(&path, text.as_bytes(), 0o644, None).unwrap();
+            locked(&path).unwrap()
+        };
+        assert_eq!(locked(&path).unwrap(), None);
+        let own = |version: &str| format!("version = 4\n[[package]]\nname = \"own\"\nversion = \"{version}\"\n");
+        assert_eq!(read(&own("1.0.0")), None);
+        let with = |version: &str, sum: &str| {
+            format!(
+                "{}[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nsource = \"registry+x\"\nchecksum = \"{sum}\"\n",
+                own(version)
+            )
+        };
+        assert_eq!(read(&with("1.0.0", "1")).as_deref(), Some("a 1.0.0 registry+x 1\n"));
+        assert_eq!(read(&with("1.0.0", "1")), read(&with("2.0.0", "1")));
+        assert_ne!(read(&with("1.0.0", "1")), read(&with("1.0.0", "2")));
+        assert_eq!(read("not = [toml"), None);
+    }
+}

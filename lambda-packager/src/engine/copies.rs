@@ -1,0 +1,40 @@
+//! What goes from containers into images and back, without a file of ours in between.
+
+use std::time::Duration;
+
+use super::{Engine, Failure, args};
+use crate::process::Invocation;
+
+impl Engine {
+    /// Makes an image of a folder of a container: it stands at its root, by its own name.
+    pub fn import_folder(
+        &self,
+        container: &str,
+        folder: &str,
+        reference: &str,
+        labels: &[String],
+        timeout: Duration,
+    ) -> Result<(), Failure> {
+        self.pipe(self.read_folder(container, folder), self.call(args::import(reference, labels)), timeout)
+    }
+
+    /// Copies a folder at the root of one container to the same place in another; owners and modes as
+    /// they are.
+    pub fn copy_folder(&self, from: &str, folder: &str, to: &str, timeout: Duration) -> Result<(), Failure> {
+        self.pipe(self.read_folder(from, folder), self.call(["cp", "-", &format!("{to}:/")]), timeout)
+    }
+
+    fn read_folder(&self, container: &str, folder: &str) -> Invocation {
+        self.call(["cp", &format!("{container}:{folder}"), "-"])
+    }
+
+    fn pipe(&self, from: Invocation, to: Invocation, timeout: Duration) -> Result<(), Failure> {
+        let [sent, received] = from.pipe_into(&to, timeout).map_err(Failure::Unreachable)?;
+        // Where both failed, the reader's end is why the other could not go on.
+        match (received.success(), sent.success()) {
+            (true, true) => Ok(()),
+            (false, _) => Err(self.failure("cp", &received)),
+            (true, false) => Err(self.failure("cp", &sent)),
+        }
+    }
+}

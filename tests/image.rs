@@ -1,0 +1,140 @@
+//! The function as an image in a real engine: it starts there as it would on Lambda.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+use support::{Ended, Engine, Fixture, Story, engines};
+
+/// The repository as the engine spells it. Each fixture has one of its own: an engine is everybody's.
+fn local(engine: Engine, repository: &str) -> String {
+    if engine == Engine::Podman { format!("localhost/{repository}") } else { repository.to_string() }
+}
+
+fn build(fixture: &Fixture, engine: Engine, pattern: &str) -> Command {
+    let mut command = fixture.command_on(engine);
+    command.args(["image", "build", "--env", "preprod", "--image-name", pattern]);
+    command
+}
+
+fn inspect(engine: Engine, image: &str) -> Value {
+    let all: Value = serde_json::from_str(&engine.ask(&["image", "inspect", image])).expect("JSON");
+    all[0].clone()
+}
+
+#[test]
+fn it_is_the_same_image_in_every_engine_and_starts_without_a_base() {
+    let fixture = Fixture::hello_in_git();
+    let pattern = format!("test-{}-{{env}}", std::process::id());
+    let repository = pattern.replace("{env}", "preprod");
+    let mut digests = BTreeSet::new();
+    for engine in engines() {
+        let story = Story::of(&mut build(&fixture, engine, &pattern)).ok();
+        let told = story.events.iter().find(|event| event["event"] == "image").expect("the image")["image"].clone();
+        assert_eq!(told["repository"], Value::from(repository.as_str()));
+        digests.insert(told["digest"].as_str().expect("a digest").to_string());
+        let name = format!("{}:latest", local(engine, &repository));
+        let image = inspect(engine, &name);
+        for tag in [told["tag"].as_str().expect("a tag"), "preprod-latest"] {
+            assert_eq!(inspect(engine, &format!("{}:{tag}", local(engine, &repository)))["Id"], image["Id"]);
+        }
+        // As the user of the image, with nothing to reach and nothing to write to.
+        let run = ["run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", &name];
+        assert_eq!(engine.ask(&run), "hello");
+        assert_eq!(image["Config"]["User"], "65532:65532");
+
+        // The same again: nothing to make, nothing to load.
+        let again = Ended::of(&mut build(&fixture, engine, &pattern)).ok();
+        assert_eq!(again.verdict(), "cache-hit");
+        assert_eq!(inspect(engine, &name)["Id"], image["Id"]);
+    }
+    assert!(digests.len() < 2, "{digests:?}");
+}
+
+#[test]
+fn what_is_included_stands_beside_the_bootstrap() {
+    let fixture = Fixture::hello_in_git();
+    let pattern = format!("test-{}-included-{{env}}", std::process::id());
+    fixture.write("greeting.txt", "good morning");
+    fixture.write(
+        "src/main.rs",
+        "fn main() {\n    println!(\"{}\", std::fs::read_to_string(\"greeting.txt\").unwrap());\n}\n",
+    );
+    let manifest = String::from_utf8(fixture.read("Cargo.toml")).unwrap();
+    fixture.write("Cargo.toml", &(manifest + "[package.metadata.lambda-packager]\ninclude = [\"greeting.txt\"]\n"));
+    let Some(engine) = engines().next() else { return };
+    Ended::of(&mut build(&fixture, engine, &pattern)).ok();
+    let name = format!("{}:latest", local(engine, &pattern.replace("{env}", "preprod")));
+    assert_eq!(engine.ask(&["run", "--rm", "--network", "none", &name]), "good morning");
+}
+
+#[test]
+fn an_image_of_somebody_elses_keeps_its_name() {
+    for engine in engines() {
+        let fixture = Fixture::hello_in_git();
+        let pattern = format!("test-{}-foreign-{{env}}", std::process::id());
+        let name = format!("{}:latest", local(engine, &pattern.replace("{env}", "preprod")));
+        let tar = fixture.around().join("empty.tar");
+        fs::write(fixture.around().join("file"), "theirs").unwrap();
+        let folder = fixture.around().display().to_string();
+        Ended::of(Command::new("tar").args(["-C", &folder, "-cf", &tar.display().to_string(), "file"])).ok();
+        let label = format!("LABEL {}", fixture.label());
+        engine.ask(&["import", "--change", &label, &tar.display().to_string(), &name]);
+        let before = inspect(engine, &name)["Id"].clone();
+        let ended = Ended::of(&mut build(&fixture, engine, &pattern));
+        ended.fails(3, &[&name, "not lambda-packager's", "image_name"]);
+        assert_eq!(inspect(engine, &name)["Id"], before);
+    }
+}
+
+/// At most a tenth more than bootstrap, libraries and certificates.
+fn is_lean(fixture: &Fixture, archive: &str) {
+    let folder = fixture.around().join("unpacked");
+    fs::create_dir(&folder).unwrap();
+    Ended::of(Command::new("tar").args(["-xf", archive, "-C"]).arg(&folder)).ok();
+    let (mut all, mut needed) = (0, 0);
+    for layer in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if layer.extension().is_none_or(|kind| kind != "gz") {
+            continue;
+        }
+        Ended::of(Command::new("gzip").arg("-dk").arg(&layer)).ok();
+        let layer = layer.with_extension("");
+        all += fs::metadata(&layer).unwrap().len();
+        let listed = Ended::of(Command::new("tar").arg("-tvf").arg(&layer)).ok().stdout;
+        for line in listed.lines() {
+            let words: Vec<_> = line.split_whitespace().collect();
+            let name = *words.last().unwrap();
+            if name.contains(".so") || name.ends_with("/bootstrap") || name.ends_with("/ca-certificates.crt") {
+                needed += words[2].parse::<u64>().unwrap();
+            }
+        }
+    }
+    assert!(needed > 1_000_000 && all * 10 <= needed * 11, "{all} bytes for {needed}");
+}
+
+#[test]
+fn without_an_engine_it_is_an_archive() {
+    let fixture = Fixture::hello_in_git();
+    let pattern = format!("test-{}-archive-{{env}}", std::process::id());
+    let name = pattern.replace("{env}", "preprod");
+    let mut command = fixture.command();
+    command.args(["--engine", "host", "image", "build", "--env", "preprod", "--image-name", &pattern]);
+    let ended = Ended::of(&mut command).ok();
+    assert!(ended.stdout.starts_with(&format!("{name}:preprod-")), "{}", ended.stdout);
+    let archive = fixture.path("target/lambda/hello/image.tar").display().to_string();
+    assert!(ended.stderr.contains(&archive), "{}", ended.stderr);
+    let listed = Ended::of(Command::new("tar").args(["-tf", &archive])).ok().stdout;
+    assert!(listed.lines().any(|line| line == "manifest.json"), "{listed}");
+    is_lean(&fixture, &archive);
+    for engine in engines() {
+        let said = engine.ask(&["load", "--input", &archive]);
+        assert!(said.contains(&format!("{name}:latest")), "{said}");
+        let loaded = inspect(engine, &format!("{name}:latest"));
+        let label = fixture.label();
+        let (key, value) = label.split_once('=').expect("a label");
+        assert_eq!(loaded["Config"]["Labels"][key], Value::from(value));
+    }
+}
