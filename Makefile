@@ -1,5 +1,5 @@
 # One line a target; what they do is in README.
-.PHONY: build dev container-start container-stop container-status image push deploy apply rollback test test-faults ci bench clean help
+.PHONY: build dev prod docker container-start container-stop container-status image push deploy apply rollback test test-faults ci bench clean help
 .DEFAULT_GOAL := help
 
 LOG := target/lambda/lambda/build.log
@@ -16,6 +16,12 @@ dev: ## the same, unoptimised and incremental: the fastest edit to zip
 	@mkdir -p target && touch target/started
 	LAMBDA_PACKAGER_MODE=dev cargo build --release
 	@$(LAST_RUN)
+
+prod: ## the smallest package, from the clean room, and the image that runs it
+	@docker/build-lambda.sh prod
+
+docker: ## the same with every layer anew
+	@docker/build-lambda.sh docker
 
 container-start: ## start the builder container, making it where it is missing
 	@docker/dev-container.sh start

@@ -63,7 +63,7 @@ fn what_does_not_exist_is_named_with_what_does() {
         (&["--package", "nope"], 2, &["flag --package", "no package `nope`", "help: its packages are: hello"]),
         (&["--target", "sparc"], 2, &["flag --target-arch is wrong", "`sparc`", "`x86_64`", "`arm64`"]),
         (&["--runtime", "nodejs"], 2, &["flag --runtime is wrong", "`nodejs`", "`provided.al2023`"]),
-        (&["--mode", "fast"], 2, &["flag --mode is wrong", "`fast`", "`release` or `dev`"]),
+        (&["--mode", "fast"], 2, &["flag --mode is wrong", "`fast`", "`release`, `prod`, `docker`, `dev`"]),
         (&["--engine", "dokcer"], 2, &["flag --engine is wrong", "`dokcer`", "`docker`"]),
         (&["--features", "nope"], 4, &["hello does not compile", "nope", "help: cargo's own messages are above"]),
         (&["--frobnicate"], 2, &["unexpected argument '--frobnicate'"]),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::builder::builder_image;
 use crate::cache::fingerprint::{self, Ingredients};
 use crate::cache::inputs::{self, Extras};
 use crate::cache::manifest::{Artifact, Manifest, Problem};
@@ -55,7 +56,16 @@ pub(crate) fn look(project: &Project, function: &Function, places: &Places, now_
         Some(manifest) if manifest.road.host_toolchain => Some(Toolchain::discover(workspace, config.target_arch)?),
         _ => None,
     };
-    let ingredients = fingerprint::ingredients(config, &function.name, &function.package.name, lent.as_ref());
+    // Its name says what it would be made of now.
+    let builder = match manifest {
+        Some(manifest) if builder_image::is_one(&manifest.road.base) => {
+            let release = Toolchain::release(workspace, config.target_arch)?;
+            Some(builder_image::tag(&release, config.runtime, config.target_arch))
+        }
+        _ => None,
+    };
+    let (name, package) = (&function.name, &function.package.name);
+    let ingredients = fingerprint::ingredients(config, name, package, lent.as_ref(), builder.as_deref());
     let mut artifact = Vec::new();
     let mut artifact_was_read = false;
     for path in places.artifact() {

@@ -19,11 +19,12 @@
 //! | `build_script`, `cli` | the two ways in |
 //! | `publish` | the artifact as a container image, and that image in a registry (feature `cli`) |
 //! | `pipeline` | the one place that orders the stages |
+//! | `audit` | whether what lies on disk is what the other road would make |
 //! | `gate` | looks and judges: the few milliseconds of a hit |
 //! | `trust` | which of cargo's own records may be believed by a compile |
 //! | `recovery` | what is tried again after which fault |
-//! | `road` | container or host, and what falls back to what |
-//! | `builder` | toolchain image, reused container, the cargo call in it, the dependencies kept of it |
+//! | `road`, `travel` | container, clean room or host, and what falls back to what; the compile on it |
+//! | `builder` | toolchain image, reused container, clean room, the cargo call in them, the dependencies kept of it |
 //! | `cache` | what was built from what; judged without an effect |
 //! | `artifact` | verify and archive; bytes only |
 //! | `engine` | docker, podman, finch, nerdctl through their command lines |
@@ -31,7 +32,7 @@
 //! | `workspace`, `outside`, `toolchain` | what cargo and rustc say, remembered while it holds |
 //! | `config` | every setting, its layers and where its value came from |
 //! | `event` | events and their renderings: text, JSON, cargo's directives |
-//! | `process`, `interrupt`, `fs`, `lock`, `error` | one door per effect |
+//! | `process`, `pieces`, `interrupt`, `fs`, `lock`, `error` | one door per effect |
 //!
 //! Dependencies point down this list; `artifact` and `cache` never see `engine`. Processes start only
 //! through `process`, the environment is read only through `config::env`, files are touched only through
@@ -41,6 +42,8 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod artifact;
+#[cfg(feature = "cli")]
+mod audit;
 mod build_script;
 mod builder;
 mod cache;
@@ -56,6 +59,7 @@ mod interrupt;
 mod lock;
 mod outcome;
 mod outside;
+mod pieces;
 mod pipeline;
 mod process;
 mod project;
@@ -64,6 +68,7 @@ mod publish;
 mod recovery;
 mod road;
 mod toolchain;
+mod travel;
 mod trust;
 mod workspace;
 

@@ -45,6 +45,8 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 pub(crate) struct Built {
     pub road: String,
+    /// The image that runs it.
+    pub image: Option<String>,
     pub zip_bytes_before: Option<u64>,
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::artifact::{elf, include, limits, zip};
+use crate::builder::builder_image;
 use crate::builder::compile::Compiled;
 use crate::builder::dependencies::{Downloads, Kept};
 use crate::cache::fingerprint;
@@ -138,7 +139,9 @@ fn build(
     let none = Extras::default();
     let known = before.map_or(&none, |manifest| &manifest.extras);
     let trust = trust::trust(project, function, places, &gate, known)?;
-    let compiled = report.stage(Stage::Compile, |report| recovery::compile(&traveller, function, road, &trust, report));
+    let inputs = &gate.now.snapshot;
+    let compiled =
+        report.stage(Stage::Compile, |report| recovery::compile(&traveller, function, road, &trust, inputs, report));
     let (road, compiled) = match compiled {
         Ok(compiled) => compiled,
         Err(error) => {
@@ -149,8 +152,14 @@ fn build(
             return Err(error);
         }
     };
-    let members = report.stage(Stage::Verify, |_| verify(&compiled, function, project))?;
-    let bytes = report.stage(Stage::Zip, |_| archive(&compiled, members, config))?;
+    let members = report.stage(Stage::Verify, |_| verify(&compiled.binary, function, project))?;
+    let order = road.order(&traveller, function, (&trust, inputs), false);
+    let image = if config.mode.is_for_production() {
+        report.stage(Stage::Runtime, |report| road.leave_image(&order, report))?
+    } else {
+        None
+    };
+    let bytes = report.stage(Stage::Zip, |_| archive(&compiled.binary, members, config))?;
     let manifest = report.stage(Stage::Store, |report| {
         let (inputs, extras, unsettled) = settle(project, function, &gate, &compiled)?;
         if unsettled.is_empty() {
@@ -167,7 +176,9 @@ fn build(
             file.commit()?;
         }
         let toolchain = road.toolchain.as_ref();
-        let ingredients = fingerprint::ingredients(config, &function.name, &function.package.name, toolchain);
+        let builder = Some(road.record.base.as_str()).filter(|base| builder_image::is_one(base));
+        let (name, package) = (&function.name, &function.package.name);
+        let ingredients = fingerprint::ingredients(config, name, package, toolchain, builder);
         let manifest = Manifest {
             schema: manifest::SCHEMA,
             packager: env!("CARGO_PKG_VERSION").into(),
@@ -181,6 +192,7 @@ fn build(
                 bootstrap_sha256: Sha::of(&compiled.binary),
                 bootstrap_bytes: compiled.binary.len() as u64,
                 copies: copies(places, &workspace.root)?,
+                image: image.clone().unwrap_or_default(),
                 checked_at_ns: inputs.taken_at_ns,
             },
             changed_while_compiling: unsettled,
@@ -210,6 +222,7 @@ fn build(
     let warm = road.warm_start().map_or(String::new(), |image| format!(", warm start from {image}"));
     let built = Built {
         road: format!("{}{warm}", road.record),
+        image,
         zip_bytes_before: before.map(|manifest| manifest.artifact.zip_bytes),
     };
     let outcome = outcome(project, places, manifest, verdict.clone(), Some(built), report);
@@ -232,7 +245,7 @@ fn check_output(output: &Path, config: &Config) -> Result<()> {
 }
 
 /// Checks the binary, and gathers what goes into the zip beside it.
-fn verify(compiled: &Compiled, function: &Function, project: &Project) -> Result<Vec<zip::Member>> {
+pub(crate) fn verify(binary: &[u8], function: &Function, project: &Project) -> Result<Vec<zip::Member>> {
     let Project { workspace, config, .. } = project;
     let folder = function.package.folder();
     let members = include::members(&config.include, folder, &workspace.root, &config.place_of("include"))?;
@@ -244,15 +257,16 @@ fn verify(compiled: &Compiled, function: &Function, project: &Project) -> Result
         brought: &brought,
         linked_by: &function.package.linked_by,
     };
-    elf::check(&compiled.binary, &expected)?;
+    elf::check(binary, &expected)?;
     Ok(members)
 }
 
-fn archive(compiled: &Compiled, mut members: Vec<zip::Member>, config: &Config) -> Result<Vec<u8>> {
+/// The zip of a binary and what goes into it beside that.
+pub(crate) fn archive(binary: &[u8], mut members: Vec<zip::Member>, config: &Config) -> Result<Vec<u8>> {
     let unzipped: usize = members.iter().map(|member| member.content.len()).sum();
-    members.push(zip::Member { name: "bootstrap".into(), executable: true, content: compiled.binary.clone() });
+    members.push(zip::Member { name: "bootstrap".into(), executable: true, content: binary.to_vec() });
     let bytes = zip::archive(members, zip::level(config.mode))?;
-    limits::check(bytes.len() as u64, (unzipped + compiled.binary.len()) as u64)?;
+    limits::check(bytes.len() as u64, (unzipped + binary.len()) as u64)?;
     Ok(bytes)
 }
 

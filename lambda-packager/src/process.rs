@@ -10,10 +10,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use memchr::memrchr2;
-
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
+use crate::pieces::Pieces;
 
 /// What a program sees of our environment.
 #[derive(Debug, Clone)]
@@ -112,11 +111,8 @@ impl Invocation {
     pub fn capture(&self, input: Option<Vec<u8>>, timeout: Duration) -> Result<Output> {
         let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut child = self.spawn(stdin)?;
-        if let (Some(bytes), Some(mut pipe)) = (input, child.stdin.take()) {
-            // A program that stops reading early says why on stderr; its status tells.
-            thread::spawn(move || {
-                let _ = pipe.write_all(&bytes);
-            });
+        if let Some(bytes) = input {
+            feed(&mut child, bytes);
         }
         self.collect(child, timeout)
     }
@@ -146,8 +142,12 @@ impl Invocation {
 
     /// Waits for the end of `child`, which runs this.
     fn collect(&self, child: Child, timeout: Duration) -> Result<Output> {
-        let mut stderr = Vec::new();
-        let output = drive(child, Patience::Until(Instant::now() + timeout), |said| match said {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let code = drive(child, Patience::Until(Instant::now() + timeout), |said| match said {
+            Said::Stdout(bytes) => {
+                stdout.extend_from_slice(bytes);
+                Ok(())
+            }
             Said::Stderr(bytes) => {
                 stderr.extend_from_slice(bytes);
                 Ok(())
@@ -155,7 +155,7 @@ impl Invocation {
             Said::Nothing => Err(Error::engine(format!("`{self}` did not end within {} s", timeout.as_secs()))
                 .hint_with("see whether the service behind that command hangs, and restart it")),
         })?;
-        Ok(Output { stderr, ..output })
+        Ok(Output { code, stdout, stderr })
     }
 
     /// Runs to the end, handing on stderr as it comes, in pieces that end at `\n` or `\r` (kept). Whenever it has said nothing for `patience`, `on_silence` may look after it; its error ends
@@ -167,22 +167,46 @@ impl Invocation {
         mut on_stderr: impl FnMut(&[u8]),
         mut on_silence: impl FnMut() -> Result<()>,
     ) -> Result<Output> {
-        let mut pending = Vec::new();
-        let output = drive(self.spawn(Stdio::piped())?, Patience::Each(patience), |said| match said {
+        let (mut stdout, mut stderr) = (Vec::new(), Pieces::default());
+        let code = drive(self.spawn(Stdio::piped())?, Patience::Each(patience), |said| match said {
+            Said::Stdout(bytes) => {
+                stdout.extend_from_slice(bytes);
+                Ok(())
+            }
             Said::Stderr(bytes) => {
-                pending.extend_from_slice(bytes);
-                if let Some(end) = memrchr2(b'\n', b'\r', &pending) {
-                    on_stderr(&pending[..=end]);
-                    pending.drain(..=end);
-                }
+                stderr.add(bytes, &mut on_stderr);
                 Ok(())
             }
             Said::Nothing => on_silence(),
         })?;
-        if !pending.is_empty() {
-            on_stderr(&pending);
-        }
-        Ok(output)
+        stderr.end(&mut on_stderr);
+        Ok(Output { code, stdout, stderr: Vec::new() })
+    }
+
+    /// Runs to the end with `input` on its standard input, handing on both streams as they come, in pieces
+    /// that end at `\n` or `\r` (kept). Whenever neither said anything for `patience`, `on_silence` may look
+    /// after it; its error ends the program. Returns the exit status.
+    pub fn narrate(
+        &self,
+        input: Vec<u8>,
+        patience: Duration,
+        mut hear: impl FnMut(Stream, &[u8]),
+        mut on_silence: impl FnMut() -> Result<()>,
+    ) -> Result<i32> {
+        let mut child = self.spawn(Stdio::piped())?;
+        feed(&mut child, input);
+        let (mut stdout, mut stderr) = (Pieces::default(), Pieces::default());
+        let code = drive(child, Patience::Each(patience), |said| {
+            match said {
+                Said::Stdout(bytes) => stdout.add(bytes, |pieces| hear(Stream::Stdout, pieces)),
+                Said::Stderr(bytes) => stderr.add(bytes, |pieces| hear(Stream::Stderr, pieces)),
+                Said::Nothing => return on_silence(),
+            }
+            Ok(())
+        })?;
+        stdout.end(|pieces| hear(Stream::Stdout, pieces));
+        stderr.end(|pieces| hear(Stream::Stderr, pieces));
+        Ok(code)
     }
 
     /// Hands the terminal over and waits: for a program that a person talks to.
@@ -196,6 +220,23 @@ impl Invocation {
     }
 }
 
+/// Which stream of a program a piece is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// Writes `bytes` to a program's standard input and closes it.
+fn feed(child: &mut Child, bytes: Vec<u8>) {
+    if let Some(mut pipe) = child.stdin.take() {
+        // A program that stops reading early says why on stderr; its status tells.
+        thread::spawn(move || {
+            let _ = pipe.write_all(&bytes);
+        });
+    }
+}
+
 /// How long a program may be silent, or live.
 enum Patience {
     Until(Instant),
@@ -204,6 +245,7 @@ enum Patience {
 
 /// What the one who drives a program hears of it.
 enum Said<'a> {
+    Stdout(&'a [u8]),
     Stderr(&'a [u8]),
     /// Patience is over; the program goes on if that is no error.
     Nothing,
@@ -220,7 +262,7 @@ enum Message {
 const GRACE: Duration = Duration::from_millis(1700);
 
 /// Waits for everything that a program says, and for its end.
-fn drive(mut child: Child, mut patience: Patience, mut hear: impl FnMut(Said) -> Result<()>) -> Result<Output> {
+fn drive(mut child: Child, mut patience: Patience, mut hear: impl FnMut(Said) -> Result<()>) -> Result<i32> {
     // Bounded: a compile that prints faster than a terminal shows must wait, not fill our memory.
     let (tell, messages) = mpsc::sync_channel(16);
     let mut lifeline = child.stdin.take();
@@ -234,17 +276,13 @@ fn drive(mut child: Child, mut patience: Patience, mut hear: impl FnMut(Said) ->
         forward(pipe, Message::Stderr, tell.clone());
     }
     let _subscription = interrupt::subscribe(move || drop(tell.send(Message::Interrupted)));
-    let mut stdout = Vec::new();
     while open > 0 {
         let wait = match patience {
             Patience::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
             Patience::Each(silence) => silence,
         };
         let heard = match messages.recv_timeout(wait) {
-            Ok(Message::Stdout(bytes)) => {
-                stdout.extend_from_slice(&bytes);
-                Ok(())
-            }
+            Ok(Message::Stdout(bytes)) => hear(Said::Stdout(&bytes)),
             Ok(Message::Stderr(bytes)) => hear(Said::Stderr(&bytes)),
             Ok(Message::Closed) => {
                 open -= 1;
@@ -269,7 +307,7 @@ fn drive(mut child: Child, mut patience: Patience, mut hear: impl FnMut(Said) ->
     if interrupt::signal().is_some() {
         return Err(Error::interrupted());
     }
-    Ok(Output { code: code(status), stdout, stderr: Vec::new() })
+    Ok(code(status))
 }
 
 fn forward(mut pipe: impl Read + Send + 'static, wrap: fn(Vec<u8>) -> Message, tell: mpsc::SyncSender<Message>) {
@@ -364,6 +402,22 @@ mod tests {
             .unwrap();
         assert_eq!(pieces, ["a\r", "bc\nd\n", "e"]);
         assert_eq!(out.stdout_text(), "out");
+    }
+
+    #[test]
+    fn narrates_both_streams_and_ends_the_input() {
+        let mut pieces = Vec::new();
+        let code = sh("cat; echo two >&2; printf three; exit 3")
+            .narrate(
+                b"one\n".to_vec(),
+                FOREVER,
+                |stream, piece| pieces.push((stream, String::from_utf8_lossy(piece).into_owned())),
+                || Ok(()),
+            )
+            .unwrap();
+        pieces.sort_by(|a, b| a.1.cmp(&b.1));
+        let expected = [(Stream::Stdout, "one\n"), (Stream::Stdout, "three"), (Stream::Stderr, "two\n")];
+        assert_eq!((code, pieces), (3, expected.map(|(stream, text)| (stream, text.to_string())).to_vec()));
     }
 
     const FOREVER: Duration = Duration::from_secs(3600);

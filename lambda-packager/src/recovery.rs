@@ -1,7 +1,8 @@
 //! What is tried again after which fault of a compile. Each remedy is applied once: a fault that comes
 //! back after it is an error.
 
-use crate::builder::compile::{Compiled, Order, Trust};
+use crate::builder::compile::{Compiled, Trust};
+use crate::cache::snapshot::Snapshot;
 use crate::error::Result;
 use crate::event::{Event, Reporter};
 use crate::road::{self, Fault, Road, Traveller};
@@ -16,13 +17,13 @@ pub(crate) fn compile(
     function: &Function,
     mut road: Road,
     trust: &Trust,
+    inputs: &Snapshot,
     report: &mut Reporter,
 ) -> Result<(Road, Compiled)> {
-    let Traveller { workspace, config, .. } = *traveller;
     let (mut new_container, mut waited, mut wipe) = (false, false, false);
     let announce = |report: &mut Reporter, message: &str| report.tell(&Event::Announced { message });
     loop {
-        let order = Order { workspace, function, config, layout: &road.layout, target: &road.target, trust, wipe };
+        let order = road.order(traveller, function, (trust, inputs), wipe);
         match road.compile(&order, report) {
             Ok(compiled) => return Ok((road, compiled)),
             Err(Fault::Container(what, _)) if !new_container => {

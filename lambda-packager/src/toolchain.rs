@@ -53,6 +53,27 @@ impl Toolchain {
         })
     }
 
+    /// The toolchain for a container that has none.
+    pub fn to_lend(workspace: &Workspace, arch: Arch) -> Result<Self> {
+        if !cfg!(target_os = "linux") {
+            return Err(Error::engine("only a Linux machine can lend its toolchain to a container")
+                .hint_with("set `base` to an image with cargo, rustc and a C compiler"));
+        }
+        Self::discover(workspace, arch)
+    }
+
+    /// The release of rustc that cargo would use in `workspace`, also where that has nothing else to lend.
+    pub fn release(workspace: &Workspace, arch: Arch) -> Result<String> {
+        if let Ok(toolchain) = Self::discover(workspace, arch) {
+            return Ok(toolchain.rustc_release);
+        }
+        let rustc = env::find_program("rustc").ok_or_else(|| {
+            Error::cargo("rustc is not on PATH").hint_with("install Rust, or add ~/.cargo/bin to PATH")
+        })?;
+        let version = ask(&rustc, &["-vV"], &workspace.root)?.stdout_text();
+        Ok(version.lines().find_map(|line| line.strip_prefix("release: ")).unwrap_or_default().to_string())
+    }
+
     fn ask(workspace: &Workspace, arch: Arch) -> Result<(Self, Guard)> {
         let root = workspace.root.as_path();
         let rustc = env::find_program("rustc").ok_or_else(|| {

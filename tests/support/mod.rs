@@ -9,6 +9,7 @@ mod image_registry;
 mod live;
 mod moto;
 mod own_docker;
+mod own_podman;
 pub mod registry;
 mod running;
 mod tmpfs;
@@ -27,6 +28,7 @@ pub use image_registry::{Fate, ImageRegistry, Proxy, Setup, on_path};
 pub use live::{Live, Story, wait_until};
 pub use moto::Moto;
 pub use own_docker::OwnDocker;
+pub use own_podman::OwnPodman;
 pub use running::{Running, eventually, processes_of_the_host};
 pub use tempfile::TempDir;
 pub use tmpfs::Tmpfs;
@@ -338,11 +340,14 @@ impl Fixture {
     fn prepare(&self, command: &mut Command) {
         command.current_dir(&self.root).env("CONTAINERS_CONF", containers_conf());
         command.env("LAMBDA_PACKAGER_LABEL", self.label());
+        // The tests are the same where a registry answers: nothing is downloaded.
+        command.env("LAMBDA_PACKAGER_PULL_POLICY", "never");
         // What the cargo that runs this test set is not what a user's shell has; and what the shell has
         // of our settings is not for the fixtures.
         for (name, _) in std::env::vars() {
             let of_this_build = name.starts_with("CARGO_") && name != "CARGO_HOME" && !name.starts_with("CARGO_HTTP_");
-            let ours = name.starts_with("LAMBDA_PACKAGER") && name != "LAMBDA_PACKAGER_LABEL";
+            let ours = name.starts_with("LAMBDA_PACKAGER")
+                && !["LAMBDA_PACKAGER_LABEL", "LAMBDA_PACKAGER_PULL_POLICY"].contains(&name.as_str());
             if of_this_build || ours || ["RUSTFLAGS", "RUSTDOCFLAGS", "NO_COLOR"].contains(&name.as_str()) {
                 command.env_remove(name);
             }

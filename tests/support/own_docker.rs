@@ -1,6 +1,7 @@
 //! A docker engine of the test's own, to stop, restart and starve: the machine's is other people's too.
 
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use super::{TempDir, skip, wait_until};
@@ -8,19 +9,26 @@ use super::{TempDir, skip, wait_until};
 /// A `dockerd` with a folder of its own; ends with it.
 pub struct OwnDocker {
     folder: TempDir,
+    /// A folder of the machine that is empty for it.
+    hidden: Option<PathBuf>,
     process: Option<Child>,
 }
 
 impl OwnDocker {
     /// Starts one; none where that is not possible.
     pub fn start() -> Option<Self> {
+        Self::start_without(None)
+    }
+
+    /// Starts one that cannot see what is in `hidden`, as if it ran on another machine.
+    pub fn start_without(hidden: Option<PathBuf>) -> Option<Self> {
         if Command::new("dockerd").arg("--version").output().is_err() || super::user() != 0 {
             skip("no engine of the test's own: that needs root and dockerd (Debian: apt-get install docker.io)");
             return None;
         }
         let folder = tempfile::Builder::new().prefix("lambda-packager-test-engine-").tempdir().expect("a folder");
         fs::write(folder.path().join("daemon.json"), "{}").expect("a file");
-        let mut own = Self { folder, process: None };
+        let mut own = Self { folder, hidden, process: None };
         own.up();
         Some(own)
     }
@@ -28,6 +36,11 @@ impl OwnDocker {
     /// Where it listens, for `DOCKER_HOST`.
     pub fn host(&self) -> String {
         format!("unix://{}/docker.sock", self.folder.path().display())
+    }
+
+    /// Where it keeps everything.
+    pub fn data_folder(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     pub fn command(&self) -> Command {
@@ -41,12 +54,16 @@ impl OwnDocker {
         let folder = self.folder.path();
         let place = |name: &str| folder.join(name).to_string_lossy().into_owned();
         let log = File::options().create(true).append(true).open(folder.join("log")).expect("a file");
-        // Without a bridge of its own, dockerd takes docker0 away: in a network of its own it is nobody else's.
+        // In a network of its own its bridge is in nobody else's way; it leads nowhere.
         let mut command = Command::new("unshare");
-        command.args(["--net", "dockerd"]);
+        command.arg("--net");
+        if let Some(hidden) = &self.hidden {
+            command.args(["--mount", "sh", "-c", "mount -t tmpfs none \"$0\" && exec \"$@\""]).arg(hidden);
+        }
+        command.arg("dockerd");
         command.args(["--config-file", &place("daemon.json"), "--host", &self.host()]);
         command.args(["--data-root", &place("data"), "--exec-root", &place("exec"), "--pidfile", &place("pid")]);
-        command.args(["--bridge", "none", "--iptables=false"]);
+        command.args(["--iptables=false", "--bip", "192.0.2.1/24"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.process = Some(command.spawn().expect("dockerd starts"));
         wait_until("the test's own engine answers", || {

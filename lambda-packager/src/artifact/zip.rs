@@ -22,7 +22,7 @@ pub(crate) struct Member {
 /// How hard to compress, 1 to 9: the best for what is shipped, the fastest for what is tried out.
 pub(crate) fn level(mode: Mode) -> i64 {
     match mode {
-        Mode::Release => 9,
+        Mode::Release | Mode::Prod | Mode::Docker => 9,
         Mode::Dev => 1,
     }
 }

@@ -67,8 +67,12 @@ pub(crate) fn names_linker(workspace: &Workspace, triple: &str) -> Result<bool> 
 }
 
 fn parse(file: &Path) -> Result<Table> {
-    let text = String::from_utf8_lossy(&fs::read(file)?).into_owned();
-    basic_toml::from_str(&text).map_err(|e| Error::config(format!("{} cannot be read", file.display())).source(e))
+    parse_text(&fs::read(file)?, file)
+}
+
+fn parse_text(text: &[u8], file: &Path) -> Result<Table> {
+    basic_toml::from_str(&String::from_utf8_lossy(text))
+        .map_err(|e| Error::config(format!("{} cannot be read", file.display())).source(e))
 }
 
 /// Joins as cargo does: tables key by key, lists with the stronger file's items last; of anything
@@ -126,6 +130,31 @@ fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> 
         keep("build", "rustflags", flags.clone());
     }
     all.into_iter().map(|(name, table)| (name.to_string(), Value::Object(table))).collect()
+}
+
+/// The text of the configuration file `path` without what nobody else may know. As it is where it has nothing
+/// of the kind.
+pub(super) fn without_credentials(text: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
+    /// Of `[registry]`, `[registries.NAME]` and `[http]`.
+    const SECRET: [&str; 5] = ["token", "secret-key", "secret-key-subject", "credential-provider", "proxy"];
+    fn strip(value: &mut Value) -> bool {
+        let Some(table) = value.as_object_mut() else { return false };
+        let before = table.len();
+        table.retain(|key, _| !SECRET.contains(&key.as_str()));
+        let inner = table.values_mut().fold(false, |found, value| strip(value) | found);
+        inner || table.len() != before
+    }
+    let mut parsed = Value::Object(parse_text(&text, path)?.into_iter().collect());
+    let mut found = false;
+    for name in ["registry", "registries", "http"] {
+        found |= parsed.get_mut(name).is_some_and(strip);
+    }
+    if !found {
+        return Ok(text);
+    }
+    let text = basic_toml::to_string(&parsed);
+    text.map(String::into_bytes)
+        .map_err(|e| Error::config(format!("{} cannot be sent without its credentials", path.display())).source(e))
 }
 
 fn tables<'a>(file: &'a Table, name: &str) -> impl Iterator<Item = (&'a String, &'a Map<String, Value>)> {
@@ -196,6 +225,18 @@ mod tests {
         }
         assert_eq!(folders, [Path::new("/home/u/vendor")]);
         basic_toml::from_str::<Table>(&toml).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_sent_as_it_is_or_without_what_it_hides() {
+        let path = Path::new("/p/.cargo/config.toml");
+        let plain = "# a comment\n[env]\ntoken = \"a variable\"\n[registries.mine]\nindex = \"sparse+x\"\n";
+        assert_eq!(without_credentials(plain.into(), path).unwrap(), plain.as_bytes());
+        let secret =
+            format!("{plain}token = \"SECRET\"\n[http]\nproxy = \"u:SECRET@p\"\n[registry]\ntoken = \"SECRET\"\n");
+        let sent = String::from_utf8(without_credentials(secret.into(), path).unwrap()).unwrap();
+        assert!(!sent.contains("SECRET"), "{sent}");
+        assert!(sent.contains("sparse+x") && sent.contains("a variable"), "{sent}");
     }
 
     #[test]

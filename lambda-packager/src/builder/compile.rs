@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::dependencies::Downloads;
 use super::layout::Layout;
 use crate::cache::inputs::Unit;
+use crate::cache::snapshot::Snapshot;
 use crate::config::{Config, Mode, Network, env};
 use crate::error::{Error, Result};
 use crate::event::{Event, Reporter, strip_colours};
@@ -35,7 +36,7 @@ pub(crate) struct Trust {
 }
 
 /// What to compile.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Order<'a> {
     pub workspace: &'a Workspace,
     pub function: &'a Function<'a>,
@@ -44,6 +45,8 @@ pub(crate) struct Order<'a> {
     /// Cargo's target directory, as the compile sees it.
     pub target: &'a str,
     pub trust: &'a Trust,
+    /// The files that it is made of, as far as they are known.
+    pub inputs: &'a Snapshot,
     /// Nothing compiled before may be used.
     pub wipe: bool,
 }
@@ -60,14 +63,20 @@ pub(crate) struct Compiled {
     pub downloads: Downloads,
 }
 
-/// Variables for the inner cargo that are the same wherever it runs.
-pub(crate) fn variables(report: &Reporter, target: &str) -> Vec<(String, String)> {
+/// How cargo is to say what it does.
+pub(crate) fn manners(colour: bool, progress: bool) -> Vec<(String, String)> {
     let when = |yes| if yes { "always" } else { "never" }.to_string();
     vec![
-        (env::INNER.into(), "1".into()),
-        ("CARGO_TERM_COLOR".into(), when(report.wants_colour)),
-        ("CARGO_TERM_PROGRESS_WHEN".into(), when(report.wants_progress)),
+        ("CARGO_TERM_COLOR".into(), when(colour)),
+        ("CARGO_TERM_PROGRESS_WHEN".into(), when(progress)),
         ("CARGO_TERM_PROGRESS_WIDTH".into(), "100".into()),
+    ]
+}
+
+/// Variables for the inner cargo that are the same wherever it runs.
+pub(crate) fn variables(target: &str) -> Vec<(String, String)> {
+    vec![
+        (env::INNER.into(), "1".into()),
         // A wrapper of the host's, such as sccache, is not in the container.
         ("RUSTC_WRAPPER".into(), String::new()),
         ("RUSTC_WORKSPACE_WRAPPER".into(), String::new()),
@@ -129,6 +138,7 @@ fn cargo(order: &Order, triple: &str) -> Vec<String> {
 fn profile_settings(mode: Mode) -> &'static [(&'static str, &'static str)] {
     match mode {
         Mode::Release => &[("strip", "\"symbols\"")],
+        Mode::Prod | Mode::Docker => &[("lto", "\"fat\""), ("codegen-units", "1"), ("strip", "\"symbols\"")],
         Mode::Dev => &[("incremental", "true"), ("debug", "0"), ("strip", "\"debuginfo\"")],
     }
 }
@@ -152,36 +162,52 @@ pub(crate) fn run(
     report: &RefCell<&mut Reporter>,
     look_after: impl FnMut() -> Result<()>,
 ) -> Result<Compiled, Trouble> {
-    let mut said = Vec::new();
-    let hear = |bytes: &[u8]| {
-        let mut report = report.borrow_mut();
+    let mut ear = Ear::default();
+    let hear = |bytes: &[u8]| ear.hear(bytes, &mut report.borrow_mut());
+    let output = invocation.stream(SILENCE, hear, look_after).map_err(Trouble::Ended)?;
+    if output.code != 0 { Err(ear.trouble(output.code, order)) } else { conclude(output.stdout, order) }
+}
+
+/// Hears what cargo says.
+#[derive(Default)]
+pub(super) struct Ear {
+    said: Vec<u8>,
+}
+
+impl Ear {
+    pub fn hear(&mut self, bytes: &[u8], report: &mut Reporter) {
         let text = String::from_utf8_lossy(bytes);
         if !report.wants_progress {
             // Nothing to look for: a build may print faster than line by line can be kept up with.
             report.tell(&Event::CargoSaid { lines: text.trim_end_matches('\n') });
-            return keep_end(&mut said, bytes);
+            return keep_end(&mut self.said, bytes);
         }
         for line in text.split(['\n', '\r']).filter(|line| !line.trim_start().is_empty()) {
             if let Some((done, total, what)) = unit_counter(line) {
                 report.tell(&Event::Progress { done, total, what: &what });
             } else {
                 report.tell(&Event::CargoSaid { lines: line });
-                keep_end(&mut said, format!("{line}\n").as_bytes());
+                keep_end(&mut self.said, format!("{line}\n").as_bytes());
             }
         }
-    };
-    let output = invocation.stream(SILENCE, hear, look_after).map_err(Trouble::Ended)?;
-    if output.code != 0 {
-        return Err(trouble(output.code, &String::from_utf8_lossy(&said), order));
     }
-    if output.stdout.is_empty() {
+
+    /// What a compile that ended with `code` died of, by what it said.
+    pub fn trouble(&self, code: i32, order: &Order) -> Trouble {
+        trouble(code, &String::from_utf8_lossy(&self.said), order)
+    }
+}
+
+/// Reads what the script handed over.
+pub(super) fn conclude(stdout: Vec<u8>, order: &Order) -> Result<Compiled, Trouble> {
+    if stdout.is_empty() {
         let binary = &order.function.name;
         return Err(Trouble::Crate(
             Error::cargo(format!("cargo ended without making {binary} where it was told to"))
                 .hint_with("drop from `cargo_flags` what makes cargo build elsewhere, or nothing; see build.log"),
         ));
     }
-    hand_over(output.stdout, order.layout, order.target).ok_or_else(|| {
+    hand_over(stdout, order.layout, order.target).ok_or_else(|| {
         Trouble::Ended(
             Error::cargo("the compile ended without handing over a binary")
                 .hint_with("see build.log; run again with --force"),
@@ -190,7 +216,7 @@ pub(crate) fn run(
 }
 
 /// Adds `bytes`, and forgets what is long past: why a compile ended is said at its end.
-fn keep_end(said: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn keep_end(said: &mut Vec<u8>, bytes: &[u8]) {
     const ENOUGH: usize = 64 * 1024;
     said.extend_from_slice(bytes);
     if said.len() > 2 * ENOUGH {

@@ -82,6 +82,14 @@ impl Identity {
         format!("{PROJECT}={}", self.project)
     }
 
+    /// What all that is made for this project carries.
+    pub fn labels(&self, workspace: &Workspace, config: &Config) -> Vec<String> {
+        let mut labels =
+            vec![self.label(), format!("{USER}={}", self.user), format!("{PATH}={}", workspace.root.display())];
+        labels.extend(config.label.clone());
+        labels
+    }
+
     pub(super) fn project(&self) -> &str {
         &self.project
     }
@@ -177,7 +185,11 @@ fn create(engine: &Engine, spec: ContainerSpec, digest: &str, wanted: &Wanted) -
             ));
         }
     }
-    engine.create(&spec)?;
+    let not_started = |failure: Failure| match failure {
+        Failure::Refused(error) => Failure::NotStarted(error),
+        failure => failure,
+    };
+    engine.create(&spec).map_err(not_started)?;
     let archive = own_folders(wanted)
         .map_err(|e| Failure::Refused(Error::engine("the container's folders cannot be made").source(e)));
     let started =
@@ -186,11 +198,11 @@ fn create(engine: &Engine, spec: ContainerSpec, digest: &str, wanted: &Wanted) -
         // Half a container would be in the way of the next run; the error says more than its end.
         let _ = engine.remove(&spec.name);
         match failure {
-            Failure::Refused(error) if error.hint().is_none() => Failure::Refused(error.hint_with(format!(
+            Failure::Refused(error) if error.hint().is_none() => Failure::NotStarted(error.hint_with(format!(
                 "the image {} needs a POSIX shell and must be made for this machine; to borrow this machine's toolchain instead, set `base = \"host\"`",
                 spec.image
             ))),
-            failure => failure,
+            failure => not_started(failure),
         }
     })
 }
@@ -207,16 +219,6 @@ fn own_folders(wanted: &Wanted) -> std::io::Result<Vec<u8>> {
     header.set_size(text.len() as u64);
     tar.append_data(&mut header, format!("{}/config.toml", CARGO_HOME.trim_start_matches('/')), text)?;
     tar.into_inner()
-}
-
-fn own_labels(identity: &Identity, wanted: &Wanted) -> Vec<String> {
-    let mut labels = vec![
-        identity.label(),
-        format!("{USER}={}", identity.user),
-        format!("{PATH}={}", wanted.workspace.root.display()),
-    ];
-    labels.extend(wanted.config.label.clone());
-    labels
 }
 
 fn specification(identity: &Identity, wanted: &Wanted) -> ContainerSpec {
@@ -245,7 +247,7 @@ fn specification(identity: &Identity, wanted: &Wanted) -> ContainerSpec {
     ContainerSpec {
         name: identity.name.clone(),
         image: wanted.image.reference.clone(),
-        labels: own_labels(identity, wanted),
+        labels: identity.labels(wanted.workspace, wanted.config),
         user: wanted.user,
         network: wanted.config.network,
         mounts,

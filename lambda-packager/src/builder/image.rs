@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{Base, Config};
+use super::builder_image;
+use crate::config::{Config, PullPolicy};
 use crate::engine::{Engine, Failure, Mount};
 use crate::error::{Error, Result};
 use crate::fs::{self, Sha};
@@ -32,23 +33,20 @@ pub(crate) struct BuilderImage {
     archive: Option<Vec<u8>>,
 }
 
-/// The builder image that the settings ask for; `toolchain` is the host's, where it is borrowed.
-pub(crate) fn resolve(
-    engine: &Engine,
-    config: &Config,
-    toolchain: Option<&Toolchain>,
-) -> Result<BuilderImage, Failure> {
-    match (&config.base, toolchain) {
-        (Base::Image(reference), _) => named(engine, reference, &config.place_of("base")),
-        (_, Some(toolchain)) => borrowed(toolchain).map_err(Failure::Refused),
-        (_, None) => Err(Failure::Refused(Error::engine("there is no toolchain to borrow"))),
-    }
-}
-
-fn named(engine: &Engine, reference: &str, place: &str) -> Result<BuilderImage, Failure> {
+/// An image that brings a toolchain.
+pub(crate) fn named(engine: &Engine, reference: &str, config: &Config) -> Result<BuilderImage, Failure> {
+    let place = config.place_of("base");
     let id = match engine.image_id(reference)? {
-        Some(id) => id,
-        None => {
+        // The builder image is asked for by the one who makes it.
+        Some(id) if config.pull_policy != PullPolicy::Always || builder_image::is_one(reference) => id,
+        None if config.pull_policy == PullPolicy::Never => {
+            let error = Error::engine(format!("{place}: the image {reference} is not here"));
+            return Err(Failure::Refused(error.hint_with(format!(
+                "load it with the engine's `load`, or let it be pulled: {} forbids that",
+                config.place_of("pull_policy")
+            ))));
+        }
+        _ => {
             engine.pull(reference).map_err(|failure| match failure {
                 Failure::Refused(error) => Failure::Refused(
                     Error::engine(format!("{place}: the image {reference} is not here and cannot be pulled"))
@@ -71,7 +69,7 @@ fn named(engine: &Engine, reference: &str, place: &str) -> Result<BuilderImage, 
 }
 
 /// The empty image with the host's `/usr` and sysroot: nothing to download.
-fn borrowed(toolchain: &Toolchain) -> Result<BuilderImage> {
+pub(crate) fn borrowed(toolchain: &Toolchain) -> Result<BuilderImage> {
     for needed in ["bin/cargo", "bin/rustc"] {
         if !fs::is_file(&toolchain.sysroot.join(needed)) {
             return Err(Error::engine(format!(

@@ -11,12 +11,14 @@ use crate::toolchain::Toolchain;
 /// verdict calls them.
 pub(crate) type Ingredients = BTreeMap<String, String>;
 
-/// The ingredients of a run. `toolchain` is that of the host, where it compiles.
+/// The ingredients of a run. `toolchain` is that of the host, where it compiles,
+/// `builder` the name of the builder image, where that does.
 pub(crate) fn ingredients(
     config: &Config,
     function: &str,
     package: &str,
     toolchain: Option<&Toolchain>,
+    builder: Option<&str>,
 ) -> Ingredients {
     let mut all = Ingredients::new();
     let mut set = |name: &str, value: String| all.insert(name.to_string(), value);
@@ -46,6 +48,13 @@ pub(crate) fn ingredients(
     if let Some(toolchain) = toolchain {
         set("rustc", format!("{} ({})", toolchain.rustc_release, toolchain.rustc.short(12)));
         set("C toolchain", toolchain.cc.short(12));
+    }
+    if let Some(builder) = builder {
+        set("builder image", builder.into());
+    }
+    if config.mode.is_for_production() {
+        // The zip is the same; what it leaves beside it is not.
+        set("runtime image", config.runtime_image.clone());
     }
     all
 }
@@ -98,6 +107,10 @@ mod tests {
         "package",
         // Where a copy of the zip goes: that copy is checked by itself.
         "output",
+        // Both roads make the same bytes; what else the clean room leaves is compared below.
+        "clean_room",
+        "runtime_image",
+        "pull_policy",
         "container_name",
         "locked",
         "use_cache",
@@ -117,7 +130,7 @@ mod tests {
         let serde_json::Value::Object(settings) = settings else { panic!("a table") };
         let layer = Layer::parse(settings, &Origin::Default).unwrap();
         let function = layer.function.clone().unwrap_or("f".into());
-        ingredients(&Config::resolve(vec![(Origin::Default, layer)]), &function, "p", None)
+        ingredients(&Config::resolve(vec![(Origin::Default, layer)]), &function, "p", None, None)
     }
 
     #[test]
@@ -128,6 +141,7 @@ mod tests {
             "runtime": "provided.al2", "cargo_flags": ["--other"], "engine": "host", "base": "other",
             "output": "other.zip", "include": ["other"], "container_name": "other", "network": "bridge",
             "pass_env": ["OTHER"], "locked": true, "use_cache": false, "force": true, "require_container": true,
+            "engine_timeout_secs": 7, "label": "a=b", "clean_room": true, "runtime_image": "other", "pull_policy": "never",
             "engine_timeout_secs": 7, "deps_cache_limit": "1 GB", "label": "a=b", "environments": ["other"], "image_name": "other",
             "registry": "other", "registry_login": "none",
         });
@@ -143,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_packager_and_the_borrowed_toolchain_are_ingredients() {
-        let with = |toolchain: &Toolchain| ingredients(&Config::resolve(Vec::new()), "f", "p", Some(toolchain));
+        let with = |toolchain: &Toolchain| ingredients(&Config::resolve(Vec::new()), "f", "p", Some(toolchain), None);
         let toolchain = Toolchain {
             sysroot: "/rust".into(),
             rustc_release: "1.0.0".into(),
@@ -155,5 +169,14 @@ mod tests {
         assert_eq!(before["packager"], env!("CARGO_PKG_VERSION"));
         assert_ne!(with(&Toolchain { rustc: Sha::of(b"other"), ..toolchain.clone() }), before);
         assert_ne!(with(&Toolchain { cc: Sha::of(b"other"), ..toolchain }), before);
+    }
+
+    #[test]
+    fn the_builder_image_is_an_ingredient_and_for_production_the_image_to_run_in() {
+        let with = |builder| ingredients(&Config::resolve(Vec::new()), "f", "p", None, builder);
+        assert_ne!(with(Some("lambda-packager-builder:1")), with(Some("lambda-packager-builder:2")));
+        let image = |mode: &str, image: &str| of(json!({"mode": mode, "runtime_image": image}));
+        assert_ne!(image("prod", "scratch"), image("prod", "other"));
+        assert_eq!(image("release", "scratch"), image("release", "other"));
     }
 }

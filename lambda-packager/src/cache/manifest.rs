@@ -16,7 +16,7 @@ use crate::fs::{self, Sha, Stamp};
 use crate::workspace::{Workspace, lexically_clean};
 
 /// The version of the manifest's schema.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 /// How many runs the history holds.
 const HISTORY: usize = 10;
 
@@ -97,6 +97,8 @@ pub(crate) struct Road {
     pub engine_version: String,
     /// Name of the container; empty on the host.
     pub container: String,
+    /// Compiled in the clean room.
+    pub clean_room: bool,
     /// Image reference, or `borrowed toolchain`, or `host toolchain`.
     pub base: String,
     /// Id of the image; on the host, a digest of the toolchain.
@@ -109,6 +111,19 @@ pub(crate) struct Road {
     pub fallback: String,
 }
 
+impl std::fmt::Display for Road {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.clean_room {
+            write!(f, "{} {}, clean room, {}", self.engine, self.engine_version, self.base)?;
+        } else if self.container.is_empty() {
+            write!(f, "{}, no container, not hermetic", self.base)?;
+        } else {
+            write!(f, "{} {}, container {}, {}", self.engine, self.engine_version, self.container, self.base)?;
+        }
+        if self.fallback.is_empty() { Ok(()) } else { write!(f, " ({})", self.fallback) }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Artifact {
     pub zip_sha256: Sha,
@@ -119,6 +134,8 @@ pub(crate) struct Artifact {
     pub copies: BTreeMap<String, Stamp>,
     /// Before they were last looked at, by the clock of the file system.
     pub checked_at_ns: i64,
+    /// The image that runs it; empty where the road makes none.
+    pub image: String,
 }
 
 impl Artifact {

@@ -19,7 +19,7 @@ pub(super) struct Args {
     /// Package anew even if nothing changed
     #[arg(long, visible_alias = "force-rebuild", global = true)]
     force: bool,
-    /// release (default) or dev
+    /// release (default), dev, prod or docker
     #[arg(long, global = true, value_name = "MODE")]
     mode: Option<String>,
     /// The cargo profile to compile with, instead of the mode's own
@@ -46,6 +46,15 @@ pub(super) struct Args {
     /// provided.al2023 (default) or provided.al2
     #[arg(long, global = true, value_name = "RUNTIME")]
     runtime: Option<String>,
+    /// When a registry is asked for the base: if-missing (default), always or never
+    #[arg(long, global = true, value_name = "WHEN")]
+    pull_policy: Option<String>,
+    /// Compile in the four-stage Dockerfile instead of the reused container; so do the modes prod and docker
+    #[arg(long, global = true)]
+    clean_room: bool,
+    /// What the final image of prod is based on; scratch (default) or an image
+    #[arg(long, global = true, value_name = "IMAGE")]
+    runtime_image: Option<String>,
     /// Copy the zip here, relative to the workspace
     #[arg(long, short, global = true, value_name = "PATH")]
     output: Option<String>,
@@ -84,6 +93,12 @@ pub(super) enum Command {
     Image(Image),
     /// Look for what would keep a build from succeeding, and say how to mend it
     Doctor,
+    /// Check that what lies on disk is what was packaged, and starts on Lambda
+    Verify {
+        /// Build it again on the other road (the clean room for the container, and the other way round), and say what differs
+        #[arg(long)]
+        rebuild: bool,
+    },
     /// Remove what was made for this project: its container, its caches, or (without a flag) all
     Clean(Clean),
 }
@@ -145,10 +160,10 @@ pub(super) struct Clean {
     /// What is remembered in target/lambda: zips, manifests, logs; and the compiled dependencies that it kept
     #[arg(long)]
     pub cache: bool,
-    /// Both, and the empty images that no container uses any more
+    /// Both, its images, and the empty ones that no container uses any more
     #[arg(long)]
     pub all: bool,
-    /// The containers and dependencies of all projects of this user
+    /// The containers, images and dependencies of all projects of this user, and the clean room's layers
     #[arg(long)]
     pub everything: bool,
     /// Only say what would be removed
@@ -175,6 +190,8 @@ impl Args {
             ("engine", &self.engine),
             ("base", &self.base),
             ("runtime", &self.runtime),
+            ("pull_policy", &self.pull_policy),
+            ("runtime_image", &self.runtime_image),
             ("output", &self.output),
         ];
         let image = match &self.command {
@@ -193,7 +210,7 @@ impl Args {
                 values.insert(name.into(), Value::String(text.clone()));
             }
         }
-        for (name, switch) in [("force", self.force), ("locked", self.locked)] {
+        for (name, switch) in [("force", self.force), ("locked", self.locked), ("clean_room", self.clean_room)] {
             if switch {
                 values.insert(name.into(), json!(true));
             }

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use super::args::Clean;
 use super::project::Here;
+use crate::builder::builder_image::BUILDER;
 use crate::builder::container::USER;
 use crate::builder::dependencies::{self, KEPT, name_of};
 use crate::builder::image::BORROWED;
+use crate::builder::recipe::CLEAN_ROOM;
 use crate::engine::{Engine, Failure};
 use crate::error::Result;
 use crate::event::print_lines;
@@ -71,8 +73,17 @@ fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &
         }
     }
     if all {
-        for image in engine.images_with(BORROWED)? {
-            // It is empty, and any project's: the last one to leave takes it along.
+        // The empty ones are any project's, as the clean room's layers are.
+        let user = format!("{USER}={}", here.user());
+        let project = here.identity().label();
+        let labels =
+            if flags.everything { vec![&*user, BORROWED, CLEAN_ROOM, BUILDER] } else { vec![&*project, BORROWED] };
+        let mut images = Vec::new();
+        for label in labels {
+            images.extend(engine.images_with(label)?);
+        }
+        for image in images {
+            // What somebody else still uses stays: the last one to leave takes it along.
             if flags.dry_run || engine.remove_image(&image.id)? {
                 swept.add(format!("{name} image {}", image.names.join(" ")), image.size_bytes);
             }

@@ -119,7 +119,7 @@ fn find(here: &Here) -> Result<Option<(Engine, Container)>> {
                 }
             }
             Err(Failure::Unreachable(error) | Failure::Forbidden(error)) => unreachable = Some(error),
-            Err(Failure::Refused(error)) => return Err(error),
+            Err(Failure::Refused(error) | Failure::NotStarted(error)) => return Err(error),
         }
     }
     match unreachable {

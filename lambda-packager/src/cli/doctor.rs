@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use serde_json::json;
 
 use super::project::Here;
+use crate::builder::builder_image::BUILDER;
 use crate::builder::container::{PATH, USER};
 use crate::builder::dependencies::KEPT;
 use crate::builder::image::BORROWED;
@@ -178,6 +179,13 @@ fn leftovers(here: &Here, engine: &Engine, note: &mut impl FnMut(Level, String, 
                 Some(format!("`{name} rm --force {}`, or `lambda-packager clean --everything`", container.name())),
             );
         }
+    }
+    for image in engine.images_with(BUILDER).unwrap_or_default() {
+        note(
+            Level::Ok,
+            format!("{name} builder image {} ({} MiB)", image.names.join(" "), image.size_bytes >> 20),
+            None,
+        );
     }
     let images = engine.images_with(BORROWED).map_or(0, |images| images.len());
     let kept = engine.images_with(&format!("{KEPT}={}", here.user())).unwrap_or_default();

@@ -212,7 +212,7 @@ fn load(here: &Here, image: &Image, record: &Record, report: &mut Reporter) -> R
             Err(Failure::Unreachable(error) | Failure::Forbidden(error)) => {
                 report.tell(&Event::Announced { message: &error.to_string() });
             }
-            Err(Failure::Refused(error)) => return Err(error),
+            Err(Failure::Refused(error) | Failure::NotStarted(error)) => return Err(error),
         }
     }
     let path = here.places.folder.join("image.tar");

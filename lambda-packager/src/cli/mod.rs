@@ -14,6 +14,7 @@ use clap::Parser;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::audit;
 use crate::cache::verdict::Verdict;
 use crate::config::{Origin, env};
 use crate::error::{Error, ErrorKind, Result};
@@ -61,6 +62,10 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
         Some(Command::Container(Container::Status)) => container::status(&here()?, json),
         Some(Command::Container(Container::Logs)) => container::logs(&here()?),
         Some(Command::Container(Container::Shell)) => container::shell(&here()?, report),
+        Some(Command::Verify { rebuild }) => {
+            print_lines(&audit::run(&request(args)?, *rebuild, report)?);
+            Ok(0)
+        }
         Some(Command::Doctor) => doctor::doctor(&here()?, json),
         Some(Command::Clean(flags)) => clean::clean(&here()?, flags),
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::values::{Arch, Base, EngineChoice, Mode, Network, RegistryLogin, Runtime, Size};
+use super::values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime, Size};
 use crate::error::{Error, Result};
 
 /// Where a layer was written, in the words of an error message.
@@ -83,7 +83,7 @@ macro_rules! settings {
 settings! {
     package: String, Text, "the cargo package that holds the function";
     function: String, Text, "the bin target to package; needed where a package has several";
-    mode: Mode, Text, "`release` or `dev`";
+    mode: Mode, Text, "`release`, `dev`, `prod` or `docker`";
     profile: String, Text, "the cargo profile to compile with, instead of the mode's own";
     target_arch: Arch, Text, "`x86_64` or `arm64`";
     runtime: Runtime, Text, "`provided.al2023` or `provided.al2`";
@@ -91,6 +91,9 @@ settings! {
     cargo_flags: Vec<String>, Words, "further arguments of `cargo build`";
     engine: EngineChoice, Text, "`auto`, `docker`, `podman`, `finch`, `nerdctl` or `host`";
     base: Base, Text, "`auto`, `host` (the borrowed toolchain) or an image with cargo and a C compiler";
+    pull_policy: PullPolicy, Text, "`if-missing`, `always` or `never`: when a registry is asked for the base";
+    clean_room: bool, Switch, "compile in the four-stage Dockerfile instead of the reused container; `prod` and `docker` do";
+    runtime_image: String, Text, "what the clean room's final image is based on; `scratch` without this";
     output: PathBuf, Text, "where the zip is copied to, relative to the workspace";
     include: Vec<String>, List, "files and folders of the package that go into the zip too";
     container_name: String, Text, "the builder container's name, instead of one made from the path";
@@ -149,6 +152,9 @@ pub(crate) struct Config {
     pub cargo_flags: Vec<String>,
     pub engine: EngineChoice,
     pub base: Base,
+    pub pull_policy: PullPolicy,
+    pub clean_room: bool,
+    pub runtime_image: String,
     pub output: Option<PathBuf>,
     pub include: Vec<String>,
     pub container_name: Option<String>,
@@ -196,13 +202,16 @@ impl Config {
             cargo_flags: all.cargo_flags.unwrap_or_default(),
             engine: all.engine.unwrap_or(EngineChoice::Auto),
             base: all.base.unwrap_or(Base::Auto),
+            pull_policy: all.pull_policy.unwrap_or(PullPolicy::IfMissing),
+            clean_room: all.clean_room.unwrap_or(mode.is_for_production()),
+            runtime_image: all.runtime_image.unwrap_or_else(|| "scratch".into()),
             output: all.output,
             include: all.include.unwrap_or_default(),
             container_name: all.container_name,
             network: all.network.unwrap_or(Network::None),
             pass_env: all.pass_env.unwrap_or_default(),
             locked: all.locked.unwrap_or(false),
-            force: all.force.unwrap_or(false) || !all.use_cache.unwrap_or(true),
+            force: all.force.unwrap_or(false) || mode == Mode::Docker || !all.use_cache.unwrap_or(true),
             require_container: all.require_container.unwrap_or(false),
             engine_timeout: Duration::from_secs(all.engine_timeout_secs.unwrap_or(60)),
             deps_cache_limit_bytes: all.deps_cache_limit.unwrap_or(Size(10_000_000_000)).0,
@@ -217,6 +226,12 @@ impl Config {
             registry_login: all.registry_login.unwrap_or(RegistryLogin::Auto),
             origins,
         }
+    }
+
+    /// The same settings for the road that was not taken.
+    #[cfg(feature = "cli")]
+    pub fn on_other_road(&self, was_clean_room: bool) -> Self {
+        Self { clean_room: !was_clean_room, ..self.clone() }
     }
 
     /// Refuses names that an engine, cargo or a file name could take for something else.
@@ -250,12 +265,13 @@ impl Config {
         if let Some(label) = self.label.as_ref().filter(|label| label.starts_with('-') || !label.contains('=')) {
             return wrong("label", label, "is no label of the form key=value");
         }
+        let is_reference =
+            |text: &str| !text.is_empty() && !text.starts_with('-') && !text.contains(char::is_whitespace);
+        if !is_reference(&self.runtime_image) {
+            return wrong("runtime_image", &self.runtime_image, "is no image reference");
+        }
         match &self.base {
-            Base::Image(image)
-                if image.is_empty() || image.starts_with('-') || image.chars().any(char::is_whitespace) =>
-            {
-                wrong("base", image, "is no image reference")
-            }
+            Base::Image(image) if !is_reference(image) => wrong("base", image, "is no image reference"),
             _ => Ok(()),
         }
     }
@@ -297,7 +313,7 @@ mod tests {
         assert!(error.hint().unwrap().contains("mode"));
         let error = layer(json!({"mode": "fast"}), &Origin::Flag).unwrap_err();
         assert!(error.to_string().contains("flag --mode"), "{error}");
-        assert!(error.to_string().contains("`release` or `dev`"), "{error}");
+        assert!(error.to_string().contains("expected one of `release`, `prod`"), "{error}");
         let error = layer(json!({"features": "a"}), &Origin::BuildScript).unwrap_err();
         assert!(error.to_string().contains("features"), "{error}");
     }

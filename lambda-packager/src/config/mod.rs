@@ -8,4 +8,4 @@ mod values;
 pub(crate) use layer::{Config, Layer, Origin};
 #[cfg(feature = "cli")]
 pub use values::RegistryLogin;
-pub use values::{Arch, Base, EngineChoice, Mode, Network, Runtime};
+pub use values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, Runtime};

@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 pub enum Mode {
     /// The user's release profile, symbols stripped. For every day.
     Release,
+    /// Compiled in the clean room, with fat LTO in one unit. For the smallest package.
+    Prod,
+    /// The same, with every layer anew.
+    Docker,
     /// Incremental, unoptimised, debug info left out of the zip. For the fastest edit to zip.
     Dev,
 }
@@ -18,9 +22,14 @@ impl Mode {
     /// The cargo profile that the mode compiles with where none is named.
     pub fn profile(self) -> &'static str {
         match self {
-            Self::Release => "release",
+            Self::Release | Self::Prod | Self::Docker => "release",
             Self::Dev => "dev",
         }
+    }
+
+    /// Whether it compiles in the clean room where nothing else is said.
+    pub(crate) fn is_for_production(self) -> bool {
+        matches!(self, Self::Prod | Self::Docker)
     }
 }
 
@@ -28,6 +37,8 @@ impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Release => "release",
+            Self::Prod => "prod",
+            Self::Docker => "docker",
             Self::Dev => "dev",
         })
     }
@@ -165,6 +176,18 @@ impl fmt::Display for Base {
             Self::Image(reference) => reference,
         })
     }
+}
+
+/// When a registry is asked for an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PullPolicy {
+    /// At every packaging, for a newer one.
+    Always,
+    /// Where the image is not here.
+    IfMissing,
+    /// Never.
+    Never,
 }
 
 /// What the compile may reach.

@@ -125,6 +125,43 @@ pub(super) fn exec(spec: &ExecSpec) -> Vec<String> {
     args
 }
 
+/// A stage of a Dockerfile to build, from a context on standard input.
+#[derive(Debug, Clone)]
+pub(crate) struct BuildSpec<'a> {
+    pub stage: &'a str,
+    /// The name of the image.
+    pub tag: &'a str,
+    /// `key=value`.
+    pub labels: &'a [String],
+    pub network: Network,
+    pub build_args: &'a [(&'a str, &'a str)],
+    /// Nothing that an earlier build left may be used.
+    pub fresh: bool,
+}
+
+pub(super) fn build(kind: Kind, spec: &BuildSpec) -> Vec<String> {
+    let mut args = strings(&["build", "--force-rm", "--file", "Dockerfile", "--target", spec.stage, "--tag", spec.tag]);
+    for label in spec.labels {
+        args.extend(["--label".into(), label.clone()]);
+    }
+    if spec.network == Network::None {
+        args.extend(strings(&["--network", "none"]));
+        // Passwords in proxies are nobody's who cannot reach them.
+        match kind {
+            Kind::Podman => args.push("--http-proxy=false".into()),
+            _ => args.extend(PROXIES.iter().flat_map(|name| ["--build-arg".to_string(), format!("{name}=")])),
+        }
+    }
+    for (name, value) in spec.build_args {
+        args.extend(["--build-arg".into(), format!("{name}={value}")]);
+    }
+    if spec.fresh {
+        args.push("--no-cache".into());
+    }
+    args.push("-".into());
+    args
+}
+
 fn strings(args: &[&str]) -> Vec<String> {
     args.iter().map(|arg| arg.to_string()).collect()
 }
@@ -200,6 +237,29 @@ mod tests {
         let expected =
             ["exec", "--interactive", "--workdir", "/workspace", "--env", "A=1", "--env", "TOKEN", "n", "true"];
         assert_eq!(exec(&spec), expected);
+    }
+
+    #[test]
+    fn a_build_without_a_network_knows_no_proxy() {
+        let labels = ["a=b c".to_string()];
+        let spec = BuildSpec {
+            stage: "runtime",
+            tag: "t",
+            labels: &labels,
+            network: Network::None,
+            build_args: &[("BASE_IMAGE", "b")],
+            fresh: false,
+        };
+        let expected = "build --force-rm --file Dockerfile --target runtime --tag t --label a=b c --network none \
+                        --http-proxy=false --build-arg BASE_IMAGE=b -";
+        assert_eq!(build(Kind::Podman, &spec).join(" "), expected);
+        let docker = build(Kind::Docker, &spec);
+        for name in PROXIES {
+            assert!(docker.contains(&format!("{name}=")), "{docker:?}");
+        }
+        let open = build(Kind::Docker, &BuildSpec { network: Network::Bridge, fresh: true, ..spec });
+        assert!(!open.iter().any(|arg| arg == "--network" || arg.ends_with("PROXY=")), "{open:?}");
+        assert!(open.contains(&"--no-cache".to_string()), "{open:?}");
     }
 
     #[test]

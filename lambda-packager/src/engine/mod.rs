@@ -5,16 +5,18 @@ mod copies;
 mod detect;
 mod inspect;
 
+use std::cell::Cell;
+use std::io::Read;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-pub(crate) use args::{ContainerSpec, ExecSpec, Mount};
+pub(crate) use args::{BuildSpec, ContainerSpec, ExecSpec, Mount};
 pub(crate) use detect::candidates;
 pub(crate) use inspect::Container;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::process::{Invocation, Output};
+use crate::process::{Invocation, Output, Stream};
 
 /// Which program it is: they differ in small ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,12 +67,17 @@ pub(crate) enum Failure {
     Forbidden(Error),
     /// It answered, with an error.
     Refused(Error),
+    /// It cannot make the container, or not start it.
+    NotStarted(Error),
 }
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Unreachable(error) | Failure::Forbidden(error) | Failure::Refused(error) => error,
+            Failure::Unreachable(error)
+            | Failure::Forbidden(error)
+            | Failure::Refused(error)
+            | Failure::NotStarted(error) => error,
         }
     }
 }
@@ -134,6 +141,38 @@ impl Engine {
         Err(self.failure("image inspect", &output))
     }
 
+    /// The call that builds an image from a context on its standard input, to be narrated.
+    pub fn build(&self, spec: &BuildSpec) -> Invocation {
+        self.call(args::build(self.kind, spec))
+    }
+
+    /// What a failed build died of, by what it said.
+    pub fn failure_of_build(&self, code: i32, said: &str) -> Failure {
+        self.failure("build", &Output { code, stdout: Vec::new(), stderr: said.into() })
+    }
+
+    /// A file of an image, which need not be able to run.
+    pub fn file_of_image(&self, image: &str, path: &str, labels: &[String]) -> Result<Vec<u8>, Failure> {
+        let labels = labels.iter().flat_map(|label| ["--label", label]);
+        let create = self.call(["create"]).args(labels).args(["--network", "none", image, "none"]);
+        let id = self.succeed(create, None)?.stdout_text();
+        let copied = self.succeed(self.call(["cp", &format!("{id}:{path}"), "-"]), None);
+        let removed = self.remove(&id);
+        let tar = copied?.stdout;
+        removed?;
+        let file = || -> std::io::Result<Vec<u8>> {
+            let mut content = Vec::new();
+            match tar::Archive::new(tar.as_slice()).entries()?.next() {
+                Some(entry) => entry?.read_to_end(&mut content)?,
+                None => return Err(std::io::ErrorKind::NotFound.into()),
+            };
+            Ok(content)
+        };
+        file().map_err(|e| {
+            Failure::Refused(Error::engine(format!("{path} of the image {image} cannot be read")).source(e))
+        })
+    }
+
     /// Id, names and size of the image `reference`, `None` where the engine has none.
     pub fn image(&self, reference: &str) -> Result<Option<Image>, Failure> {
         let format = "{{.Id}} {{.Size}} {{range .RepoTags}}{{.}} {{end}}";
@@ -156,6 +195,12 @@ impl Engine {
         self.succeed(self.call(["tag", id, reference]), None).map(drop)
     }
 
+    /// The call that runs a short command in an image.
+    #[cfg(feature = "cli")]
+    pub fn run(&self, image: &str, command: &[String]) -> Invocation {
+        self.call(["run", "--rm", "--network", "none", image]).args(command)
+    }
+
     /// Makes an image of one layer out of a tar archive.
     pub fn import(&self, tar: Vec<u8>, reference: &str, labels: &[String]) -> Result<(), Failure> {
         self.succeed(self.call(args::import(reference, labels)), Some(tar)).map(drop)
@@ -174,12 +219,30 @@ impl Engine {
         Ok(self.succeed(self.call(["image", "inspect", "--format", &format, reference]), None)?.stdout_text())
     }
 
-    /// Pulls an image, for as long as that takes.
+    /// Pulls an image, for as long as that takes once its registry answered.
     pub fn pull(&self, reference: &str) -> Result<(), Failure> {
-        const PULL_TIMEOUT: Duration = Duration::from_secs(30 * 60);
-        let call = self.call(["pull", "--quiet", reference]);
-        let output = call.capture(None, PULL_TIMEOUT).map_err(Failure::Refused)?;
-        if output.success() { Ok(()) } else { Err(self.failure("pull", &output)) }
+        const FIRST_WORD: Duration = Duration::from_secs(15);
+        let (mut said, answered) = (String::new(), Cell::new(false));
+        let hear = |_: Stream, piece: &[u8]| {
+            let text = String::from_utf8_lossy(piece);
+            // What podman says before it asked anybody.
+            let own = |line: &str| line.starts_with("Trying to pull") || line.starts_with("Resolv");
+            answered.set(answered.get() || !text.lines().all(own));
+            said.push_str(&text);
+        };
+        let silence = || match answered.get() {
+            true => Ok(()),
+            false => Err(Error::engine(format!(
+                "the registry of {reference} did not answer within {} s",
+                FIRST_WORD.as_secs()
+            ))
+            .hint_with("check the network and the engine's proxy, or load the image with the engine's `load`")),
+        };
+        let code = self.call(["pull", reference]).narrate(Vec::new(), FIRST_WORD, hear, silence);
+        match code.map_err(Failure::Refused)? {
+            0 => Ok(()),
+            code => Err(self.failure("pull", &Output { code, stdout: Vec::new(), stderr: said.into() })),
+        }
     }
 
     /// Creates a container without starting it.
@@ -232,7 +295,6 @@ impl Engine {
 
     /// Removes an image; false if a container still uses it. Never by force: podman would remove the
     /// containers along with it, whoever's they are.
-    #[cfg(feature = "cli")]
     pub fn remove_image(&self, id: &str) -> Result<bool, Failure> {
         self.remove_names(&[id.to_string()])
     }
@@ -247,7 +309,11 @@ impl Engine {
         if output.success() || inspect::says_absent(&said) {
             return Ok(true);
         }
-        if said.contains("is using") || said.contains("in use") || said.contains("being used") {
+        if said.contains("is using")
+            || said.contains("in use")
+            || said.contains("being used")
+            || said.contains("dependent child")
+        {
             return Ok(false);
         }
         Err(self.failure("rmi", &output))

@@ -61,6 +61,7 @@ fn render(event: &Event) -> Vec<Value> {
         Event::Progress { done, total, what } => {
             json!({"event": "progress", "done": done, "total": total, "what": what})
         }
+        Event::EngineSaid { line } => json!({"event": "engine", "line": line}),
         Event::Finished { outcome } => {
             json!({
                 "event": "finished",

@@ -34,6 +34,8 @@ pub enum Stage {
     Compile,
     /// Checking the binary against the runtime.
     Verify,
+    /// Making the clean room's own image that runs it.
+    Runtime,
     /// Compressing.
     Zip,
     /// Writing the artifact and its record.
@@ -64,6 +66,7 @@ impl Stage {
             Self::Container => "container",
             Self::Compile => "compile",
             Self::Verify => "verify",
+            Self::Runtime => "runtime",
             Self::Zip => "zip",
             Self::Store => "store",
             Self::Keep => "keep",
@@ -114,6 +117,10 @@ pub(crate) enum Event<'a> {
     /// Lines of cargo's, as they came.
     CargoSaid {
         lines: &'a str,
+    },
+    /// A line of an engine's own about a build of an image.
+    EngineSaid {
+        line: &'a str,
     },
     Finished {
         outcome: &'a Outcome,

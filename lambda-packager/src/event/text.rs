@@ -178,6 +178,7 @@ impl Text {
             }
             Event::CargoSaid { lines } if self.coloured => self.line(lines),
             Event::CargoSaid { lines } => self.line(&strip_colours(lines)),
+            Event::EngineSaid { line } if self.detail == Detail::Verbose => self.line(&strip_colours(line)),
             Event::Finished { outcome } => {
                 if let Cargo::AtTheEnd(kept) = &mut self.cargo {
                     for line in std::mem::take(kept) {
@@ -260,6 +261,7 @@ pub(crate) fn summary(outcome: &Outcome) -> Vec<String> {
     let mut lines = vec![outcome.verdict.to_string()];
     if let Some(built) = &outcome.built {
         lines.push(format!("  road    {}", built.road));
+        lines.extend(built.image.iter().map(|image| format!("  image   {image}")));
     }
     lines.push(format!("  stages  {}", stages(&outcome.stages)));
     let artifact = &outcome.artifact;

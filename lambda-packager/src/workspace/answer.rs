@@ -46,6 +46,7 @@ struct AnswerDeclared {
 struct AnswerTarget {
     kind: Vec<String>,
     name: String,
+    src_path: PathBuf,
     #[serde(rename = "required-features", default)]
     required_features: Vec<String>,
 }
@@ -93,9 +94,19 @@ impl Answer {
         let members = members.map(|package| member(package, &by_id, &edges)).collect::<Result<_>>()?;
         let local = || self.packages.iter().filter(|package| package.source.is_none());
         let mut local_manifests: Vec<String> = local().map(|package| relative(&package.manifest_path, root)).collect();
-        let declared = local().flat_map(|package| package.dependencies.iter().filter_map(|d| d.path.clone()));
+        let declared: BTreeSet<PathBuf> =
+            local().flat_map(|package| package.dependencies.iter().filter_map(|d| d.path.clone())).collect();
+        // Cargo wants a target in each of them, also in those that it then leaves alone.
+        let unlisted = declared.iter().filter(|folder| !local().any(|package| package.folder() == **folder));
+        let mut targets: Vec<(PathBuf, bool)> = unlisted.map(|folder| (folder.join("src/lib.rs"), true)).collect();
+        for target in local().flat_map(|package| &package.targets) {
+            let is_program =
+                |kind: &String| ["bin", "example", "test", "bench", "custom-build"].contains(&kind.as_str());
+            targets.push((target.src_path.clone(), !target.kind.iter().any(is_program)));
+        }
         let manifests: Vec<PathBuf> = local().map(|package| package.manifest_path.clone()).collect();
-        let outside = Outside::of(root, local().map(AnswerPackage::folder).chain(declared), &manifests)?;
+        let outside =
+            Outside::of(root, local().map(AnswerPackage::folder).chain(declared.iter().cloned()), &manifests)?;
         let asked = relative(asked, root);
         if !local_manifests.contains(&asked) {
             // A virtual workspace manifest belongs to no package.
@@ -113,6 +124,8 @@ impl Answer {
             profiles: Profiles::read(&root.join("Cargo.toml"))?,
             members,
             local_manifests,
+            targets,
+            declared,
             outside,
             included_configs: Vec::new(),
             cargo_home,
@@ -128,6 +141,7 @@ fn member(
 ) -> Result<Package> {
     let mut local_folders = Vec::new();
     let mut linked_by = Vec::new();
+    let mut downloads = Vec::new();
     let mut seen = BTreeSet::from([package.id.as_str()]);
     let mut queue = VecDeque::from([package.id.as_str()]);
     while let Some(id) = queue.pop_front() {
@@ -136,6 +150,8 @@ fn member(
                 let folder = package.folder();
                 let source_root = source_root(&folder)?;
                 local_folders.push(LocalPackage { name: package.name.clone(), folder, source_root });
+            } else {
+                downloads.push(package.folder());
             }
             linked_by.extend(package.links.iter().map(|links| (links.clone(), package.name.clone())));
         }
@@ -155,6 +171,7 @@ fn member(
         metadata: package.metadata.get(metadata::KEY).cloned().unwrap_or_default(),
         bins: bins.filter(|bin| bin.required_features.is_empty()).map(|bin| bin.name.clone()).collect(),
         local_folders,
+        downloads,
         linked_by,
     })
 }

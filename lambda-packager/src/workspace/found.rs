@@ -37,6 +37,10 @@ pub(crate) struct Workspace {
     pub outside: Outside,
     /// Files that cargo's configuration includes, relative to the root.
     pub(super) included_configs: Vec<String>,
+    /// The main file of every target of every local package, and whether it is a library.
+    pub(super) targets: Vec<(PathBuf, bool)>,
+    /// Folders that local packages depend on, whether this platform needs them or not.
+    pub(super) declared: BTreeSet<PathBuf>,
     /// Unpacked crates that a compile reads; gone ones are fetched again.
     pub downloads: Vec<PathBuf>,
     /// Those that do not lie in cargo's own home: somebody may edit them there.
@@ -55,6 +59,8 @@ pub(crate) struct Package {
     pub(super) bins: Vec<String>,
     /// Folders of all local packages in the closure of its dependencies, itself first.
     pub local_folders: Vec<LocalPackage>,
+    /// Unpacked crates in that closure.
+    pub downloads: Vec<PathBuf>,
     /// `(links, package)` of the native libraries in that closure.
     pub linked_by: Vec<(String, String)>,
 }
@@ -131,6 +137,17 @@ impl Workspace {
         let mut up = folder.ancestors().take_while(|up| *up != self.cargo_home);
         let marked = |folder: &Path| fs::is_file(&folder.join(".cargo-ok"));
         fs::is_dir(folder) && (!folder.starts_with(&self.cargo_home) || up.any(marked))
+    }
+
+    /// The manifests of all local packages: cargo reads them all before it compiles any.
+    pub fn manifests(&self) -> impl Iterator<Item = PathBuf> {
+        let known = self.local_manifests.iter().map(|manifest| lexically_clean(&self.root.join(manifest)));
+        known.chain(self.declared.iter().map(|folder| folder.join("Cargo.toml")))
+    }
+
+    /// The main file of every target of theirs, and whether it is a library.
+    pub fn targets(&self) -> &[(PathBuf, bool)] {
+        &self.targets
     }
 
     /// The settings that the workspace's manifest holds.

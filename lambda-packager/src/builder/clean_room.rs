@@ -1,0 +1,213 @@
+//! The clean room: the four-stage Dockerfile, driven through the engine. Same paths, same variables and same
+//! command as in the reused container, so that the bytes are the same.
+
+use std::time::Duration;
+
+use super::cargo_config::Carried;
+use super::compile::{self, Compiled, Ear, Order, Trouble};
+use super::{context, recipe};
+use crate::config::{Config, Mode, Network};
+use crate::engine::{BuildSpec, Engine, Failure};
+use crate::error::{Error, Result};
+use crate::event::{Event, Reporter, strip_colours};
+use crate::fs::Sha;
+use crate::process::Stream;
+
+/// A clean room that is ready to be built.
+#[derive(Debug)]
+pub(crate) struct CleanRoom {
+    pub engine: Engine,
+    /// The image that it starts from.
+    pub base: String,
+    pub carried: Carried,
+    /// On every image that stays.
+    pub labels: Vec<String>,
+    /// Distinguishes what it makes from that of another project.
+    pub project: String,
+}
+
+/// Signs of a layer that is not there any more as the engine remembers it.
+const DAMAGED: &[&str] = &[
+    "layer does not exist",
+    "layer not known",
+    "unknown blob",
+    "failed to get digest",
+    "failed to register layer",
+    "failed to compute cache key",
+    "failed to calculate checksum",
+    "failed to export layer",
+    "error creating overlay mount",
+    "invalid argument",
+    "failed to mount",
+    "no such image",
+    "image not known",
+    "readlink /",
+    "lstat /",
+    "stat /",
+    "input/output error",
+];
+
+impl CleanRoom {
+    /// Compiles `order` from the layers that still hold.
+    pub fn compile(
+        &self,
+        order: &Order,
+        variables: &[(String, String)],
+        report: &mut Reporter,
+    ) -> Result<Compiled, Trouble> {
+        let context = context::archive(order, &self.carried, variables).map_err(Trouble::Crate)?;
+        let tag = format!("lambda-packager-parcel:{}", self.suffix(order));
+        let mut ear = Ear::default();
+        self.build(recipe::PARCEL, &tag, &[], context, order, &mut ear, report)?;
+        let file = self.engine.file_of_image(&tag, recipe::COMPILED, &self.labels);
+        // The layers stay; this was only their way out.
+        let removed = self.engine.remove_image(&tag);
+        let compiled = compile::conclude(file.map_err(|failure| Trouble::Ended(failure.into()))?, order)?;
+        removed.map_err(|failure| Trouble::Ended(failure.into()))?;
+        Ok(compiled)
+    }
+
+    /// Leaves the image that runs what was compiled, and says its name.
+    pub fn leave_image(&self, order: &Order, variables: &[(String, String)], report: &mut Reporter) -> Result<String> {
+        let context = context::archive(order, &self.carried, variables)?;
+        let tag = self.runtime_image(order);
+        let result = self.build(recipe::RUNTIME, &tag, &self.labels, context, order, &mut Ear::default(), report);
+        result.map(|()| tag).map_err(|trouble| match trouble {
+            Trouble::Crate(error) | Trouble::Ended(error) | Trouble::Cache(error) => error,
+        })
+    }
+
+    /// The name of the image that runs.
+    fn runtime_image(&self, order: &Order) -> String {
+        format!("lambda-packager-runtime:{}", self.suffix(order))
+    }
+
+    /// As an image's tag allows it: letters, digits, `_`, `.` and `-`, 128 at most.
+    fn suffix(&self, order: &Order) -> String {
+        let name = &order.function.name;
+        let mut slug: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        slug.truncate(64);
+        format!("f-{slug}-{}", Sha::of(format!("{}\0{name}\0{}", self.project, order.config.mode).as_bytes()).short(12))
+    }
+
+    #[allow(clippy::too_many_arguments)] // Each is a different kind of thing.
+    fn build(
+        &self,
+        stage: &str,
+        tag: &str,
+        labels: &[String],
+        context: Vec<u8>,
+        order: &Order,
+        ear: &mut Ear,
+        report: &mut Reporter,
+    ) -> Result<(), Trouble> {
+        let config = order.config;
+        let build_args = self.build_args(config);
+        let fresh = stage == recipe::PARCEL && (order.wipe || config.mode == Mode::Docker);
+        let spec = BuildSpec { stage, tag, labels, network: Network::None, build_args: &build_args, fresh };
+        let (mut said, mut status) = (Vec::new(), None);
+        let hear = |stream: Stream, piece: &[u8]| {
+            let text = String::from_utf8_lossy(piece);
+            let text = strip_colours(&text);
+            for line in text.split(['\n', '\r']).filter(|line| !line.is_empty()) {
+                match heard(stream, line) {
+                    Heard::Cargo(line) => match recipe::status_in(line) {
+                        Some(code) => status = Some(code),
+                        None => ear.hear(format!("{line}\n").as_bytes(), report),
+                    },
+                    Heard::Engine(line) => report.tell(&Event::EngineSaid { line }),
+                }
+            }
+            compile::keep_end(&mut said, text.as_bytes());
+        };
+        let code = self.engine.build(&spec).narrate(context, Duration::MAX, hear, || Ok(()));
+        match (code.map_err(Trouble::Ended)?, status) {
+            (0, _) => Ok(()),
+            (_, Some(code @ 1..)) => Err(ear.trouble(code, order)),
+            (code, _) => Err(self.trouble(code, &String::from_utf8_lossy(&said), order)),
+        }
+    }
+
+    fn build_args<'a>(&'a self, config: &'a Config) -> [(&'static str, &'a str); 3] {
+        [("BASE_IMAGE", &self.base), ("RUNTIME_IMAGE", &config.runtime_image), ("TOOLS", recipe::PREPARED)]
+    }
+
+    /// What the engine itself died of.
+    fn trouble(&self, code: i32, said: &str, order: &Order) -> Trouble {
+        let failure = self.engine.failure_of_build(code, &recipe::last_lines(said));
+        let lower = said.to_lowercase();
+        match failure {
+            Failure::Refused(error) if !order.wipe && DAMAGED.iter().any(|sign| lower.contains(sign)) => {
+                Trouble::Cache(error)
+            }
+            failure => Trouble::Ended(Error::from(failure)),
+        }
+    }
+}
+
+/// Who says a line.
+#[derive(Debug, PartialEq, Eq)]
+enum Heard<'a> {
+    Cargo(&'a str),
+    Engine(&'a str),
+}
+
+/// Tells cargo's lines from the engine's. BuildKit says all on stderr, each line with a number before it:
+/// `#7 1.234 what a step says` and `#7 DONE 2.0s`. The legacy builder says all on stdout, podman its own there.
+fn heard(stream: Stream, line: &str) -> Heard<'_> {
+    if let Some((number, rest)) = line.strip_prefix('#').and_then(|rest| rest.split_once(' '))
+        && number.parse::<u32>().is_ok()
+    {
+        return match rest.split_once(' ') {
+            Some((clock, said)) if clock.contains('.') && clock.parse::<f64>().is_ok() => Heard::Cargo(said),
+            _ => Heard::Engine(line),
+        };
+    }
+    const OWN: &[&str] = &[
+        "Step ",
+        "STEP ",
+        "COMMIT ",
+        " ---> ",
+        "--> ",
+        "Removing intermediate container ",
+        "Removing intermediate image ",
+        "Successfully built ",
+        "Successfully tagged ",
+        "The command ",
+        "[Warning] ",
+        "Sending build context ",
+    ];
+    // Podman numbers the stages: `[1/4] STEP 1/7: FROM x`. The last line is the image's id.
+    let unnumbered = line.split_once("] ").filter(|(number, _)| number.starts_with('[')).map_or(line, |(_, rest)| rest);
+    let is_id = line.len() == 64 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // Docker on its own legacy builder, in three lines.
+    let on_itself = line.contains("legacy builder is deprecated") || line.contains("buildx");
+    let is_own = OWN.iter().any(|start| line.starts_with(start) || unnumbered.starts_with(start));
+    if on_itself || (stream == Stream::Stdout && (is_own || is_id)) { Heard::Engine(line) } else { Heard::Cargo(line) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargos_lines_are_told_from_the_engines() {
+        let cases = [
+            (Stream::Stderr, "#9 0.312    Compiling a v1.0.0", Heard::Cargo("   Compiling a v1.0.0")),
+            (Stream::Stderr, "#9 DONE 0.4s", Heard::Engine("#9 DONE 0.4s")),
+            (Stream::Stderr, "#9 CACHED", Heard::Engine("#9 CACHED")),
+            (Stream::Stderr, "#9 [build 2/3] COPY x y", Heard::Engine("#9 [build 2/3] COPY x y")),
+            (Stream::Stderr, "   Compiling a v1.0.0", Heard::Cargo("   Compiling a v1.0.0")),
+            (Stream::Stderr, "#[derive(Debug)]", Heard::Cargo("#[derive(Debug)]")),
+            (Stream::Stdout, "Step 3/9 : RUN x", Heard::Engine("Step 3/9 : RUN x")),
+            (Stream::Stdout, " ---> Using cache", Heard::Engine(" ---> Using cache")),
+            (Stream::Stdout, "   Compiling a v1.0.0", Heard::Cargo("   Compiling a v1.0.0")),
+            (Stream::Stdout, " --> src/main.rs:2:18", Heard::Cargo(" --> src/main.rs:2:18")),
+            (Stream::Stdout, "[2/4] STEP 1/8: FROM x", Heard::Engine("[2/4] STEP 1/8: FROM x")),
+            (Stream::Stdout, "--> 540c9aa43c98", Heard::Engine("--> 540c9aa43c98")),
+        ];
+        for (stream, line, expected) in cases {
+            assert_eq!(heard(stream, line), expected);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Two properties, over a hundred cases each that share their builds: which mode wins, and what it makes of a
+//! project; and that any former command line, in any order, gives the same artifact.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+use support::{Ended, Fixture, copy, engines, packager, repository};
+
+const CASES: u32 = 100;
+
+fn check<S: Strategy>(strategy: S, case: impl FnMut(S::Value) -> Result<(), TestCaseError>) {
+    let config = Config { cases: CASES, max_shrink_iters: 0, failure_persistence: None, ..Config::default() };
+    let case = std::cell::RefCell::new(case);
+    TestRunner::new(config).run(&strategy, |value| (case.borrow_mut())(value)).unwrap_or_else(|e| panic!("{e}"));
+}
+
+const MODES: [&str; 3] = ["release", "dev", "prod"];
+
+const BODIES: [&str; 3] = [
+    "println!(\"one\");",
+    "let all: Vec<String> = std::env::args().collect();\n    println!(\"{all:?}\");",
+    "let text: Result<f64, _> = std::env::args().next().unwrap().parse();\n    println!(\"{text:?}\");",
+];
+
+/// What says a mode, the strongest first: flag, variable, package, workspace.
+type Says = [Option<&'static str>; 4];
+
+fn manifest([_, _, package, workspace]: Says) -> String {
+    let table = |name: &str, mode: Option<&str>| {
+        mode.map_or(String::new(), |mode| format!("[{name}.metadata.lambda-packager]\nmode = \"{mode}\"\n"))
+    };
+    format!(
+        "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n{}[workspace]\n{}",
+        table("package", package),
+        table("workspace", workspace)
+    )
+}
+
+#[test]
+fn the_strongest_mode_wins_and_prod_is_smaller_than_release_and_release_than_dev() {
+    let fixture = Fixture::hello();
+    let mut known: BTreeMap<(usize, &str), Vec<u8>> = BTreeMap::new();
+    let says = prop::option::of(prop::sample::select(MODES.to_vec()));
+    let cases = (0..BODIES.len(), [says.clone(), says.clone(), says.clone(), says]);
+    check(cases, |(body, says): (usize, Says)| {
+        fixture.write("Cargo.toml", &manifest(says));
+        fixture.write("src/main.rs", &format!("fn main() {{\n    {}\n}}\n", BODIES[body]));
+        let mut command = fixture.command();
+        command.args(["--engine", "host"]);
+        if let Some(mode) = says[0] {
+            command.args(["--mode", mode]);
+        }
+        if let Some(mode) = says[1] {
+            command.env("LAMBDA_PACKAGER_MODE", mode);
+        }
+        Ended::of(&mut command).ok();
+        let expected = says.into_iter().flatten().next().unwrap_or("release");
+        let manifest = fixture.manifest("hello");
+        prop_assert!(manifest["ingredients"]["mode"] == expected, "{} and not {expected}", manifest["ingredients"]);
+        let zip = fixture.zip("hello");
+        let before = known.entry((body, expected)).or_insert_with(|| zip.clone());
+        prop_assert!(*before == zip, "the same mode made other bytes");
+        let bytes = |mode| known.get(&(body, mode)).map(Vec::len);
+        for (small, large) in [("prod", "release"), ("release", "dev"), ("prod", "dev")] {
+            if let (Some(small), Some(large)) = (bytes(small), bytes(large)) {
+                prop_assert!(small < large, "{small} bytes are no fewer than {large}");
+            }
+        }
+        Ok(())
+    });
+    assert_eq!(known.len(), BODIES.len() * MODES.len(), "not every project was built in every mode");
+}
+
+#[test]
+fn what_the_users_own_profile_says_stands() {
+    let fixture = Fixture::hello();
+    let manifest = String::from_utf8(fixture.read("Cargo.toml")).unwrap();
+    let cargo = || fixture.run(&["--engine", "host", "--mode", "prod", "--force", "--profile", "release"]).ok();
+    let bytes = || fixture.read("target/lambda/hello/bootstrap").len();
+    cargo();
+    let ours = bytes();
+    fixture.write("Cargo.toml", &format!("{manifest}[profile.release]\nlto = \"off\"\ncodegen-units = 16\n"));
+    cargo();
+    let without_lto = bytes();
+    assert!(ours < without_lto, "{ours} {without_lto}");
+    fixture.write(
+        "Cargo.toml",
+        &format!("{manifest}[profile.release]\nlto = \"off\"\ncodegen-units = 16\nstrip = false\n"),
+    );
+    cargo();
+    assert!(without_lto < bytes(), "their own `strip` did not stand");
+}
+
+/// The former command lines, each with the mode whose artifact it leaves, if it leaves one.
+const COMMANDS: [(&[&str], Option<&str>); 11] = [
+    (&["build-lambda.sh"], Some("prod")),
+    (&["build-lambda.sh", "dev"], Some("dev")),
+    (&["build-lambda.sh", "prod"], Some("prod")),
+    (&["build-lambda.sh", "docker"], Some("prod")),
+    (&["build-lambda.sh", "dev", "--force-rebuild"], Some("dev")),
+    (&["build-lambda.sh", "--force-rebuild"], Some("prod")),
+    (&["build-lambda.sh", "--force-rebuild", "prod"], Some("prod")),
+    (&["dev-container.sh", "start"], None),
+    (&["dev-container.sh", "build"], Some("release")),
+    (&["dev-container.sh", "stop"], None),
+    (&["dev-container.sh", "status"], None),
+];
+
+#[test]
+fn any_former_command_line_in_any_order_gives_the_same_artifact() {
+    let Some(engine) = engines().next() else { return };
+    // A checkout in which the project is a tiny one, and the bin is there already.
+    let fixture = Fixture::hello();
+    let manifest = String::from_utf8(fixture.read("Cargo.toml")).unwrap();
+    fixture.write(
+        "Cargo.toml",
+        &format!("{manifest}[package.metadata.lambda-packager]\noutput = \"lambda-deployment.zip\"\n"),
+    );
+    copy(&repository().join("docker"), &fixture.path("docker"));
+    for name in ["build-lambda.sh", "dev-container.sh", "lambda-packager"] {
+        fs::set_permissions(fixture.path(&format!("docker/{name}")), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    fs::write(fixture.path("docker/lambda-packager"), format!("#!/bin/sh\nexec '{}' \"$@\"\n", packager().display()))
+        .unwrap();
+    let run = |words: &[&str]| {
+        let mut command = Command::new(fixture.path("docker").join(words[0]));
+        command.args(&words[1..]).current_dir("/");
+        for (name, value) in fixture.command().get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Ended::of(command.env("LAMBDA_PACKAGER_ENGINE", engine.name()))
+    };
+    for wrong in [&["release"][..], &["prod", "--force"], &["--help"]] {
+        let words: Vec<&str> = ["build-lambda.sh"].iter().chain(wrong).copied().collect();
+        run(&words).fails(2, &["usage: docker/build-lambda.sh [dev|prod|docker] [--force-rebuild]"]);
+    }
+    let mut known: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
+    check(0..COMMANDS.len(), |which| {
+        let (words, mode) = COMMANDS[which];
+        let ended = run(words);
+        let is_status = words[1..] == ["status"];
+        prop_assert!(ended.code == 0 || is_status && [3, 4].contains(&ended.code), "{words:?}: {}", ended.stderr);
+        if let Some(mode) = mode {
+            let zip = fixture.read("lambda-deployment.zip");
+            prop_assert!(zip == fixture.zip("hello"), "{words:?} left another zip at the output");
+            let before = known.entry(mode).or_insert_with(|| zip.clone());
+            prop_assert!(*before == zip, "{words:?} made other bytes");
+            let anew = words.contains(&"--force-rebuild") || words.contains(&"docker");
+            prop_assert!(!anew || ended.verdict() != "cache-hit", "{words:?}: {}", ended.stderr);
+        }
+        Ok(())
+    });
+    let sizes: Vec<usize> = ["prod", "release", "dev"].iter().map(|mode| known[mode].len()).collect();
+    assert!(sizes.is_sorted() && sizes[0] < sizes[2], "{sizes:?}");
+}
