@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use crate::builder::call;
 use crate::builder::clean_room::CleanRoom;
-use crate::builder::compile::{self, Compiled, Order, Trouble, Trust};
+use crate::builder::compile::{self, Compiled, Order, Trust};
 use crate::builder::container::Ready;
 use crate::builder::dependencies::{Downloads, Kept, Store};
 use crate::builder::layout::Layout;
+use crate::builder::trouble::Trouble;
 use crate::cache::manifest;
 use crate::cache::snapshot::Snapshot;
 use crate::config::env;

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::cargo_config::Carried;
-use super::compile::{self, Compiled, Ear, Order, Trouble};
+use super::compile::{self, Compiled, Ear, Order};
+use super::trouble::Trouble;
 use super::{context, recipe};
 use crate::config::{Config, Mode, Network};
 use crate::engine::{BuildSpec, Engine, Failure};

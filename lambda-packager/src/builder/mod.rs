@@ -13,3 +13,4 @@ pub(crate) mod dependencies;
 pub(crate) mod image;
 pub(crate) mod layout;
 pub(crate) mod recipe;
+pub(crate) mod trouble;
