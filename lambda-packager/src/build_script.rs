@@ -49,7 +49,7 @@ impl BuildScript {
         self.set("package", name)
     }
 
-    /// Any setting by its name, as README lists them; weaker than the environment, stronger than the
+    /// Any setting by its name, as docs/guide.md lists them; weaker than the environment, stronger than the
     /// manifests. A name or value that cannot be is an error of the run.
     pub fn set(mut self, setting: &str, value: &str) -> Self {
         self.settings.insert(setting.to_string(), Value::String(value.to_string()));

@@ -148,7 +148,7 @@ impl Error {
         self.hint.as_deref()
     }
 
-    /// The exit status of the bin for this error; stable, listed in README.
+    /// The exit status of the bin for this error; stable, listed in docs/guide.md.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
             ErrorKind::Io => 1,

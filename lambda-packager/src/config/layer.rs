@@ -60,7 +60,7 @@ macro_rules! settings {
             $(#[doc = $doc] pub $name: Option<$type>,)+
         }
 
-        /// Every setting: its name, how text spells it, and what it says. README's table is tested
+        /// Every setting: its name, how text spells it, and what it says. The table of docs/guide.md is tested
         /// against this one.
         pub(crate) const SETTINGS: &[(&str, Shape, &str)] =
             &[$((stringify!($name), Shape::$shape, $doc),)+];
@@ -319,11 +319,11 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_lists_every_setting() {
+    fn the_guide_lists_every_setting() {
         #[allow(clippy::disallowed_methods)]
-        let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+        let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide.md")).unwrap();
         for (name, _, what) in SETTINGS {
-            assert!(readme.contains(&format!("| `{name}` | {what} |")), "README lacks or misdescribes `{name}`");
+            assert!(guide.contains(&format!("| `{name}` | {what} |")), "the guide lacks or misdescribes `{name}`");
         }
     }
 
