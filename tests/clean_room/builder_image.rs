@@ -4,7 +4,7 @@ use crate::builder::{BASE, builders};
 use crate::support::{Engine, Fixture, Story};
 
 /// What it is based on where nothing else is said.
-const AMAZON_LINUX: &str = "public.ecr.aws/amazonlinux/amazonlinux:2023";
+const AMAZON_LINUX: &str = "amazonlinux:2023";
 
 #[test]
 fn it_is_built_once_from_a_base_that_is_here_and_both_roads_start_from_it() {

@@ -30,8 +30,8 @@ pub(crate) const CLEAN_ROOM: &str = "lambda-packager.clean-room";
 /// What the builder of a runtime is based on.
 pub(crate) fn base_of(runtime: Runtime) -> &'static str {
     match runtime {
-        Runtime::ProvidedAl2023 => "public.ecr.aws/amazonlinux/amazonlinux:2023",
-        Runtime::ProvidedAl2 => "public.ecr.aws/amazonlinux/amazonlinux:2",
+        Runtime::ProvidedAl2023 => "amazonlinux:2023",
+        Runtime::ProvidedAl2 => "amazonlinux:2",
     }
 }
 

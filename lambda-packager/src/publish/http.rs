@@ -334,7 +334,7 @@ mod tests {
         ] {
             assert_eq!(address(text).origin(), origin);
         }
-        assert_eq!(address("ghcr.io/owner/team").prefix, "owner/team/");
+        assert_eq!(address("registry.example/owner/team").prefix, "owner/team/");
         for wrong in ["", "ftp://x", "https://", "user:password@host", "a b"] {
             let error = Address::parse(wrong, "flag --registry").unwrap_err();
             assert!(error.to_string().starts_with("flag --registry"), "{wrong}: {error}");
@@ -346,7 +346,7 @@ mod tests {
         assert_eq!(address("123456789012.dkr.ecr.eu-central-1.amazonaws.com").ecr_region(), Some("eu-central-1"));
         assert_eq!(address("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn").ecr_region(), Some("cn-north-1"));
         assert_eq!(address("123456789012.dkr.ecr-fips.us-east-1.amazonaws.com").ecr_region(), Some("us-east-1"));
-        for other in ["ghcr.io", "x.dkr.ecr.eu-central-1.amazonaws.com", "public.ecr.aws"] {
+        for other in ["registry.example", "x.dkr.ecr.eu-central-1.amazonaws.com", "public.ecr.aws"] {
             assert_eq!(address(other).ecr_region(), None, "{other}");
         }
     }
