@@ -1,5 +1,5 @@
 # One line a target; what they do is in README.
-.PHONY: build dev prod docker container-start container-stop container-status image push deploy apply rollback test test-faults ci bench clean help
+.PHONY: build dev prod docker container-start container-stop container-status image push deploy apply rollback kept-images-load kept-images-save test test-faults ci bench clean help
 .DEFAULT_GOAL := help
 
 LOG := target/lambda/lambda/build.log
@@ -58,6 +58,12 @@ rollback: ## back to an image that was pushed before, then terraform apply: TAG=
 	@test -n "$(TAG)" || { $(PACKAGER) image list $(OF_IMAGE) >&2; echo "which one? TAG=..." >&2; exit 2; }
 	@IMAGE= infra/deploy
 
+kept-images-load: ## what an engine kept on another machine, from target/kept-images.tar; for pipelines
+	@docker/kept-images load
+
+kept-images-save: ## the builder image and the compiled dependencies, for kept-images-load
+	@docker/kept-images save
+
 test: ## all tests; those with containers need docker and podman
 	@tests/run
 
@@ -76,4 +82,4 @@ clean: ## remove everything that was built, and this project's container
 	rm -f lambda-deployment.zip
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
