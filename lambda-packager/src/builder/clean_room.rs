@@ -141,7 +141,15 @@ impl CleanRoom {
             Failure::Refused(error) if !order.wipe && DAMAGED.iter().any(|sign| lower.contains(sign)) => {
                 Trouble::Cache(error)
             }
-            failure => Trouble::Ended(Error::from(failure)),
+            failure => {
+                let error = Error::from(failure);
+                Trouble::Ended(match error.hint() {
+                    Some(_) => error,
+                    None => error.hint_with(
+                        "set `base` to an image with a POSIX shell, cargo, rustc and a C compiler; build.log has the engine's own messages",
+                    ),
+                })
+            }
         }
     }
 }
