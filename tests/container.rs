@@ -257,7 +257,7 @@ fn a_passed_variable_reaches_the_compile_and_shows_nowhere() {
         let mut command = fixture.command();
         command.args(["--engine", engine.name(), "--message-format", "json", "-v"]);
         command.env("PASSED_SECRET", SECRET).env("LAMBDA_PACKAGER_PASS_ENV", "PASSED_SECRET");
-        let running = Running::start(&mut command);
+        let running = Running::start(&command);
         let id = eventually("the build script runs", || {
             let id = fixture.containers(engine).pop().ok_or("no container")?;
             if engine.exec(&id, "test -e /tmp/here").code == 0 { Ok(id) } else { Err("a container") }

@@ -68,7 +68,7 @@ fn a_signal_ends_the_compile_prints_one_line_and_leaves_the_container_usable() {
 fn interrupted_in_words(gated: &mut Gated) {
     gated.edit();
     gated.hold();
-    let running = Running::start(&mut gated.command());
+    let running = Running::start(&gated.command());
     let container = gated.container();
     until_held(gated.engine, &container);
     running.signal("INT");
@@ -108,7 +108,7 @@ fn under_cargo_a_signal_ends_the_compile_too() {
         );
         for signal in ["INT", "TERM"] {
             fixture.write("target/hold", "");
-            let running = Running::start(&mut fixture.cargo_with(engine.name(), &["build", "--release"]));
+            let running = Running::start(&fixture.cargo_with(engine.name(), &["build", "--release"]));
             until_held(engine, &container);
             // As the terminal does: to cargo, the build script, and all.
             running.signal_all(signal);

@@ -47,7 +47,7 @@ fn the_zip_answers_through_someone_elses_runtime_api() {
     let manifest = "[package]\nname = \"nothing\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
     std::fs::write(folder.path().join("Cargo.toml"), manifest).expect("a file");
     let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
-    let _api = Service(Running::start(&mut cargo_lambda(folder.path(), port, &["watch", "--only-lambda-apis"])));
+    let _api = Service(Running::start(&cargo_lambda(folder.path(), port, &["watch", "--only-lambda-apis"])));
     eventually("the runtime API listens", || TcpStream::connect(("127.0.0.1", port)));
 
     // Before any client, and with the runtime's variables alone.

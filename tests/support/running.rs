@@ -28,8 +28,21 @@ pub fn eventually<T, E: Debug>(what: &str, mut ask: impl FnMut() -> Result<T, E>
 pub struct Running(Option<Child>);
 
 impl Running {
-    pub fn start(command: &mut Command) -> Self {
+    pub fn start(command: &Command) -> Self {
         use std::os::unix::process::CommandExt;
+        // A shell lets what it runs in its background ignore SIGINT, and all that it starts: these tests, say.
+        let mut shielded = Command::new("env");
+        shielded.arg("--default-signal=INT").arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => shielded.env(name, value),
+                None => shielded.env_remove(name),
+            };
+        }
+        let command = match command.get_current_dir() {
+            Some(folder) => shielded.current_dir(folder),
+            None => &mut shielded,
+        };
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         Self(Some(command.spawn().expect("it starts")))
     }
