@@ -1,9 +1,9 @@
 //! Measures the figures that this project promises, each as a ratio within one run, and writes them to
 //! `docs/benchmarks.md`. Whatever the figures are, it ends with 0: a machine's hour is no test.
 //!
-//!     cargo bench --bench figures -- [FIGURE...] [--rounds N] [--keep-base]
+//!     cargo bench --bench figures -- [FIGURE...] [--rounds N] [--keep-base] [--write]
 //!
-//! Without a FIGURE all of them. Only then `docs/benchmarks.md` is written.
+//! Without a FIGURE all of them. Only then, or with `--write`, `docs/benchmarks.md` is written.
 
 mod compile;
 mod engine;
@@ -49,6 +49,7 @@ struct Asked {
     figures: Vec<&'static Figure>,
     rounds: usize,
     keep_base: bool,
+    write: bool,
 }
 
 fn main() -> ExitCode {
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
         Ok(asked) => asked,
         Err(why) => {
             let names: Vec<_> = FIGURES.iter().map(|(name, _)| *name).collect();
-            eprintln!("{why}\nusage: cargo bench --bench figures -- [FIGURE...] [--rounds N] [--keep-base]");
+            eprintln!("{why}\nusage: cargo bench --bench figures -- [FIGURE...] [--rounds N] [--keep-base] [--write]");
             eprintln!("figures: {}", names.join(", "));
             return ExitCode::from(2);
         }
@@ -77,11 +78,19 @@ fn main() -> ExitCode {
         }
     }
     println!("\n{}", report::table(&rows));
-    if asked.figures.len() < FIGURES.len() {
-        println!("docs/benchmarks.md stays as it is: it takes all figures");
+    let left_out = FIGURES.iter().map(|(name, _)| *name).filter(|name| !asked.figures.iter().any(|(it, _)| it == name));
+    let left_out: Vec<&str> = left_out.collect();
+    if !left_out.is_empty() && !asked.write {
+        println!("docs/benchmarks.md stays as it is: it takes all figures, or --write");
         return ExitCode::SUCCESS;
     }
-    let invocation = format!("cargo bench --bench figures -- --rounds {}", asked.rounds);
+    let mut invocation = "cargo bench --bench figures --".to_string();
+    if !left_out.is_empty() {
+        invocation.extend(asked.figures.iter().map(|(name, _)| format!(" {name}")));
+        invocation.push_str(" --write");
+    }
+    invocation.push_str(&format!(" --rounds {}", asked.rounds));
+    rows.extend(left_out.into_iter().map(|name| Row::not_measured(name, "", "left out of this run")));
     let document = report::document(&rows, &machine::facts(&lab), &invocation);
     match lab::write(&lab::repository().join("docs/benchmarks.md"), document) {
         Ok(()) => println!("written to docs/benchmarks.md"),
@@ -91,13 +100,14 @@ fn main() -> ExitCode {
 }
 
 fn parse(args: impl Iterator<Item = String>) -> Result<Asked> {
-    let mut asked = Asked { figures: Vec::new(), rounds: lab::ROUNDS, keep_base: false };
+    let mut asked = Asked { figures: Vec::new(), rounds: lab::ROUNDS, keep_base: false, write: false };
     let mut args = args;
     while let Some(arg) = args.next() {
         match arg.as_str() {
             // Cargo says that to every bench.
             "--bench" => {}
             "--keep-base" => asked.keep_base = true,
+            "--write" => asked.write = true,
             "--rounds" => {
                 let rounds = args.next().and_then(|text| text.parse().ok()).filter(|rounds| *rounds > 0);
                 asked.rounds = rounds.ok_or("--rounds takes a number from 1")?;
