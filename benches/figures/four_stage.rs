@@ -86,11 +86,13 @@ fn make_base(lab: &Lab, engine: &Engine) -> Result<()> {
     let tar = if lab.keep_base { kept.clone() } else { lab.folder.join(&name) };
     if !kept.is_file() {
         let root = lab.folder.join("base");
-        let (suite, mirror) = (suite()?, mirror()?);
+        let suite = suite()?;
+        let mirror = mirror(&suite)?;
         eprintln!("  a base image of {suite}, by debootstrap");
         let mut debootstrap = lab.command("debootstrap", &lab.folder);
         debootstrap.args(["--variant=minbase", "--include=gcc,libc6-dev,make,pkg-config", &suite]);
-        run(debootstrap.arg(&root).arg(mirror), &log)
+        run(debootstrap.arg(&root).arg(&mirror), &log)
+            .map_err(|why| why.replace(&mirror, "MIRROR"))
             .map_err(|why| format!("{why}; it takes debootstrap (Debian: apt-get install debootstrap) and a mirror"))?;
         let rust = root.join("opt/rust");
         fs::create_dir_all(&rust).map_err(|e| e.to_string())?;
@@ -113,15 +115,23 @@ fn suite() -> Result<String> {
     name.map(String::from).ok_or("this is no Debian: /etc/os-release names no VERSION_CODENAME".into())
 }
 
-/// Where this machine gets its packages from.
-fn mirror() -> Result<String> {
+/// Where this machine gets the packages of `suite` from; other archives may be configured beside it.
+fn mirror(suite: &str) -> Result<String> {
     let parts = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|entry| entry.path());
     let files = std::iter::once(PathBuf::from("/etc/apt/sources.list")).chain(parts);
-    let text: String = files.filter_map(|file| fs::read_to_string(file).ok()).collect();
-    let one_line = text.lines().filter(|line| line.starts_with("deb ")).flat_map(str::split_whitespace);
-    let mut fields = text.lines().filter_map(|line| line.strip_prefix("URIs:")).flat_map(str::split_whitespace);
-    let found = fields.next().or(one_line.into_iter().find(|word| word.contains("://")));
-    found.map(String::from).ok_or("/etc/apt names no mirror".into())
+    let text: Vec<String> = files.filter_map(|file| fs::read_to_string(file).ok()).collect();
+    let of_suite = |words: &str| words.split_whitespace().any(|word| word == suite);
+    // `deb [options] URI suite components`, or a paragraph of fields.
+    let lines = text.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("deb ") && of_suite(line));
+    let one_line = lines.flat_map(str::split_whitespace).find(|word| word.contains("://"));
+    let field = |paragraph: &'_ str, name: &str| {
+        paragraph.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_string()
+    };
+    let mut paragraphs = text.iter().flat_map(|text| text.split("\n\n"));
+    let paragraph = paragraphs.find(|paragraph| of_suite(&field(paragraph, "Suites:")));
+    let uris = paragraph.map(|paragraph| field(paragraph, "URIs:"));
+    let found = uris.as_deref().and_then(|uris| uris.split_whitespace().next()).or(one_line);
+    found.map(String::from).ok_or(format!("/etc/apt names no mirror of {suite}"))
 }
 
 /// The downloads that the function's lockfile names: a part of cargo's home.
