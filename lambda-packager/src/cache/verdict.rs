@@ -196,8 +196,8 @@ fn rank(reason: &Reason) -> u8 {
         Reason::FirstBuild | Reason::Manifest { .. } => 1,
         // The mode also sets the profile; `profile release -> dev` tells both.
         Reason::Setting { name, .. } if name == "profile" => 2,
-        Reason::Setting { name, .. } if name == "mode" => 4,
-        Reason::Setting { .. } => 3,
+        Reason::Setting { name, .. } if name == "mode" => 3,
+        Reason::Setting { .. } => 4,
         reason if path_of(reason).is_some_and(|path| path.ends_with("Cargo.lock")) => 5,
         reason
             if path_of(reason).is_some_and(|path| path.ends_with("Cargo.toml") || path.contains("rust-toolchain")) =>
@@ -360,8 +360,8 @@ mod tests {
         let expected = [
             "forced",
             "profile release -> dev",
-            "features a -> b",
             "mode release -> dev",
+            "features a -> b",
             "changed Cargo.lock",
             "changed b/Cargo.toml",
             "changed src/main.rs",
