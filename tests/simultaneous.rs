@@ -71,3 +71,23 @@ fn who_waits_says_for_whom_and_a_dead_holder_leaves_nothing() {
     second.end().ok();
     assert_eq!(gated.fixture.output_of_bootstrap("gated"), gated.expected());
 }
+
+/// A fake: no file system here refuses locks, so the C library does, of which the bin asks them.
+#[test]
+fn a_file_system_that_cannot_lock_is_an_error_that_says_so() {
+    let fixture = Fixture::hello();
+    fixture.run(&["--engine", "host"]).ok();
+    let before = fixture.zip("hello");
+    fixture.says("other");
+    let source = "#include <errno.h>\nint flock(int fd, int op) { errno = ENOLCK; return -1; }\n";
+    fixture.write("target/no-locks.c", source);
+    let (source, library) = (fixture.path("target/no-locks.c"), fixture.path("target/no-locks.so"));
+    let compiled = std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
+    assert!(compiled.expect("cc starts").success());
+    let mut command = fixture.command();
+    command.args(["--engine", "host"]).env("LD_PRELOAD", library);
+    support::Ended::of(&mut command)
+        .fails(1, &["release.lock cannot lock files", "help: keep the project on a local file system"]);
+    assert!(fixture.zip("hello") == before, "the last good zip was touched");
+    assert_eq!(fixture.run(&["--engine", "host"]).ok().verdict(), "cache-miss: changed src/main.rs");
+}
