@@ -141,7 +141,7 @@ mod tests {
             "runtime": "provided.al2", "cargo_flags": ["--other"], "engine": "host", "base": "other",
             "output": "other.zip", "include": ["other"], "container_name": "other", "network": "bridge",
             "pass_env": ["OTHER"], "locked": true, "use_cache": false, "force": true, "require_container": true,
-            "engine_timeout_secs": 7, "label": "a=b", "clean_room": true, "runtime_image": "other", "pull_policy": "never",
+            "clean_room": true, "runtime_image": "other", "pull_policy": "never",
             "engine_timeout_secs": 7, "deps_cache_limit": "1 GB", "label": "a=b", "environments": ["other"], "image_name": "other",
             "registry": "other", "registry_login": "none",
         });
