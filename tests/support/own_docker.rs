@@ -111,5 +111,7 @@ impl Drop for OwnDocker {
         if let Some(mut process) = self.process.take() {
             let _ = process.wait();
         }
+        // One that crashed in between has left its mount of what it keeps there: the folder could not be removed.
+        let _ = Command::new("umount").arg("--lazy").arg(self.folder.path().join("data")).output();
     }
 }
