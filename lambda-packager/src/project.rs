@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cache::inputs;
-use crate::config::{Config, Layer, Origin};
+use crate::config::{Config, Layer, Origin, env};
 use crate::error::Result;
 use crate::fs;
 use crate::workspace::{Function, Workspace};
@@ -37,7 +37,10 @@ impl Project {
         let function = workspace.function(&Config::resolve(so_far), &request.start)?;
         layers.push(function.package.layer()?);
         layers.push(workspace.layer()?);
-        let config = Config::resolve(layers);
+        let mut config = Config::resolve(layers);
+        if env::is_pipeline() {
+            config = config.in_pipeline();
+        }
         config.check_names()?;
         Ok(Self { config, start: request.start.clone(), workspace })
     }

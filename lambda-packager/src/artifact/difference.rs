@@ -1,8 +1,7 @@
 //! In what two binaries differ that should be one.
 
-use object::Endianness;
-use object::elf::FileHeader64;
-use object::read::elf::{FileHeader, SectionHeader};
+use ::elf::ElfBytes;
+use ::elf::endian::LittleEndian;
 
 /// A section of a binary: its name, and its bytes.
 type Section<'a> = (String, &'a [u8]);
@@ -30,14 +29,15 @@ pub(crate) fn sections(ours: &[u8], theirs: &[u8]) -> Vec<String> {
 }
 
 fn parse(binary: &[u8]) -> Option<Vec<Section<'_>>> {
-    let header = FileHeader64::<Endianness>::parse(binary).ok()?;
-    let endian = header.endian().ok()?;
-    let table = header.sections(endian, binary).ok()?;
-    let section = |section: &object::elf::SectionHeader64<Endianness>| {
-        let name = table.section_name(endian, section).ok()?;
-        Some((String::from_utf8_lossy(name).into_owned(), section.data(endian, binary).ok()?))
+    let binary = ElfBytes::<LittleEndian>::minimal_parse(binary).ok()?;
+    let (Some(sections), Some(names)) = binary.section_headers_with_strtab().ok()? else {
+        return Some(Vec::new());
     };
-    table.iter().map(section).collect()
+    let section = |section: ::elf::section::SectionHeader| {
+        let name = names.get_raw(section.sh_name as usize).ok()?;
+        Some((String::from_utf8_lossy(name).into_owned(), binary.section_data(&section).ok()?.0))
+    };
+    sections.iter().map(section).collect()
 }
 
 fn difference(ours: &[u8], theirs: &[u8]) -> Option<String> {

@@ -1,15 +1,17 @@
 //! Whether a binary would start on the chosen Lambda runtime: machine, interpreter, shared
 //! libraries and the versions of glibc's symbols that it asks for.
 
-use object::Endianness;
-use object::elf::{self, FileHeader64};
-use object::read::SymbolIndex;
-use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionTable};
+use ::elf::abi;
+use ::elf::endian::LittleEndian;
+use ::elf::file::Class;
+use ::elf::gnu_symver::VerNeedIterator;
+use ::elf::{ElfBytes, ParseError};
 
 use crate::config::{Arch, Runtime};
 use crate::error::{Error, Result};
 
-type Header = FileHeader64<Endianness>;
+/// Both machines of Lambda are little-endian; a binary of the other kind is refused when it is parsed.
+type Binary<'a> = ElfBytes<'a, LittleEndian>;
 
 /// What a runtime offers. Amazon Linux 2023 has glibc 2.34, Amazon Linux 2 has 2.26.
 ///
@@ -69,37 +71,38 @@ pub(crate) struct Expectation<'a> {
 /// # Errors
 /// What would keep it from starting, and what to do about it.
 pub(crate) fn check(binary: &[u8], expected: &Expectation) -> Result<()> {
-    let unreadable = |e: object::read::Error| {
+    let unreadable = |why: String| {
         Error::artifact("the compiled bootstrap is not a readable 64-bit ELF binary")
-            .source(e.to_string())
+            .source(why)
             .hint_with("Lambda runs Linux binaries for x86_64 or arm64; see `target_arch`")
     };
-    let header = Header::parse(binary).map_err(unreadable)?;
-    let endian = header.endian().map_err(unreadable)?;
-    check_machine(header, endian, expected.arch)?;
-    check_interpreter(header, endian, binary, expected.arch).map_err(unreadable)??;
-    let sections = header.sections(endian, binary).map_err(unreadable)?;
-    check_libraries(&sections, endian, binary, expected).map_err(unreadable)??;
-    check_glibc(&sections, endian, binary, expected).map_err(unreadable)?
+    let damaged = |e: ParseError| unreadable(e.to_string());
+    let binary = Binary::minimal_parse(binary).map_err(damaged)?;
+    if binary.ehdr.class != Class::ELF64 {
+        return Err(unreadable("it is a 32-bit one".into()));
+    }
+    check_machine(&binary, expected.arch)?;
+    check_interpreter(interpreter(&binary).map_err(damaged)?, expected.arch)?;
+    check_libraries(&needed(&binary).map_err(damaged)?, expected)?;
+    check_glibc(&versions(&binary).map_err(damaged)?, expected.runtime)
 }
 
-fn check_machine(header: &Header, endian: Endianness, arch: Arch) -> Result<()> {
-    let machine = header.e_machine(endian);
+fn check_machine(binary: &Binary<'_>, arch: Arch) -> Result<()> {
+    let machine = binary.ehdr.e_machine;
     let wanted = match arch {
-        Arch::X86_64 => elf::EM_X86_64,
-        Arch::Arm64 => elf::EM_AARCH64,
+        Arch::X86_64 => abi::EM_X86_64,
+        Arch::Arm64 => abi::EM_AARCH64,
     };
     if machine != wanted {
         let name = match machine {
-            elf::EM_X86_64 => "x86_64".to_string(),
-            elf::EM_AARCH64 => "arm64".to_string(),
-            other => format!("ELF machine {other:?}"),
+            abi::EM_X86_64 => "x86_64".to_string(),
+            abi::EM_AARCH64 => "arm64".to_string(),
+            other => format!("ELF machine {other}"),
         };
         return Err(Error::artifact(format!("the bootstrap is for {name}, the function for {arch}"))
             .hint_with("set `target_arch`, or remove what overrides cargo's target"));
     }
-    let kind = header.e_type(endian);
-    if kind != elf::ET_EXEC && kind != elf::ET_DYN {
+    if ![abi::ET_EXEC, abi::ET_DYN].contains(&binary.ehdr.e_type) {
         return Err(
             Error::artifact("the bootstrap is not an executable").hint_with("package a bin target, not a library")
         );
@@ -107,41 +110,43 @@ fn check_machine(header: &Header, endian: Endianness, arch: Arch) -> Result<()> 
     Ok(())
 }
 
-fn check_interpreter(
-    header: &Header,
-    endian: Endianness,
-    binary: &[u8],
-    arch: Arch,
-) -> object::read::Result<Result<()>> {
-    let wanted: &[u8] = match arch {
-        Arch::X86_64 => b"/lib64/ld-linux-x86-64.so.2",
-        Arch::Arm64 => b"/lib/ld-linux-aarch64.so.1",
+/// The path of the dynamic linker; none in a library, or where all is linked statically.
+fn interpreter(binary: &Binary<'_>) -> Result<Option<String>, ParseError> {
+    let Some(segment) = binary.segments().and_then(|all| all.iter().find(|segment| segment.p_type == abi::PT_INTERP))
+    else {
+        return Ok(None);
     };
-    for segment in header.program_headers(endian, binary)? {
-        if let Some(interpreter) = segment.interpreter(endian, binary)?
-            && interpreter != wanted
-        {
-            return Ok(Err(Error::artifact(format!(
-                "the bootstrap asks for the dynamic linker {}, which the runtime does not have",
-                String::from_utf8_lossy(interpreter)
-            ))
-            .hint_with("compile in a base with glibc, or link statically (a musl target)")));
-        }
+    let path = binary.segment_data(&segment)?;
+    Ok(Some(String::from_utf8_lossy(path.strip_suffix(b"\0").unwrap_or(path)).into_owned()))
+}
+
+fn check_interpreter(interpreter: Option<String>, arch: Arch) -> Result<()> {
+    let wanted = match arch {
+        Arch::X86_64 => "/lib64/ld-linux-x86-64.so.2",
+        Arch::Arm64 => "/lib/ld-linux-aarch64.so.1",
+    };
+    match interpreter {
+        Some(interpreter) if interpreter != wanted => Err(Error::artifact(format!(
+            "the bootstrap asks for the dynamic linker {interpreter}, which the runtime does not have"
+        ))
+        .hint_with("compile in a base with glibc, or link statically (a musl target)")),
+        _ => Ok(()),
     }
-    Ok(Ok(()))
 }
 
 /// The names of the shared libraries that a binary asks for.
-fn needed(sections: &SectionTable<'_, Header>, endian: Endianness, binary: &[u8]) -> object::read::Result<Vec<String>> {
-    let Some((entries, link)) = sections.dynamic(endian, binary)? else {
+fn needed(binary: &Binary<'_>) -> Result<Vec<String>, ParseError> {
+    let sections = binary.section_headers();
+    let section = sections.and_then(|all| all.iter().find(|section| section.sh_type == abi::SHT_DYNAMIC));
+    let (Some(sections), Some(section), Some(entries)) = (sections, section, binary.dynamic()?) else {
         return Ok(Vec::new());
     };
-    let strings = sections.strings(endian, binary, link)?;
-    let names = entries.iter().filter(|entry| entry.d_tag(endian) == elf::DT_NEEDED).map(|entry| {
-        let offset = u32::try_from(entry.d_val(endian)).unwrap_or(u32::MAX);
-        String::from_utf8_lossy(strings.get(offset).unwrap_or_default()).into_owned()
+    let strings = binary.section_data_as_strtab(&sections.get(section.sh_link as usize)?)?;
+    let names = entries.iter().filter(|entry| entry.d_tag == abi::DT_NEEDED).map(|entry| {
+        let name = strings.get_raw(usize::try_from(entry.d_val()).unwrap_or(usize::MAX))?;
+        Ok(String::from_utf8_lossy(name).into_owned())
     });
-    Ok(names.collect())
+    names.collect()
 }
 
 /// What a binary or a library asks for to be loaded.
@@ -156,45 +161,26 @@ pub(crate) struct Needs {
 /// What `binary` needs; `None` if it is none for `arch`.
 #[cfg(feature = "cli")]
 pub(crate) fn needs(binary: &[u8], arch: Arch) -> Option<Needs> {
-    let read = || -> object::read::Result<Option<Needs>> {
-        let header = Header::parse(binary)?;
-        let endian = header.endian()?;
-        if check_machine(header, endian, arch).is_err() {
-            return Ok(None);
-        }
-        let mut interpreter = None;
-        for segment in header.program_headers(endian, binary)? {
-            let path = segment.interpreter(endian, binary)?;
-            interpreter = interpreter.or(path.map(|path| String::from_utf8_lossy(path).into_owned()));
-        }
-        let sections = header.sections(endian, binary)?;
-        Ok(Some(Needs { interpreter, libraries: needed(&sections, endian, binary)? }))
-    };
-    read().ok().flatten()
+    let binary = Binary::minimal_parse(binary).ok()?;
+    check_machine(&binary, arch).ok()?;
+    Some(Needs { interpreter: interpreter(&binary).ok()?, libraries: needed(&binary).ok()? })
 }
 
-fn check_libraries(
-    sections: &SectionTable<'_, Header>,
-    endian: Endianness,
-    binary: &[u8],
-    expected: &Expectation,
-) -> object::read::Result<Result<()>> {
-    for name in needed(sections, endian, binary)? {
-        if LIBRARIES.contains(&name.as_str()) || expected.brought.contains(&name) {
-            continue;
-        }
-        let by = crate_that_links(&name, expected.linked_by);
-        return Ok(Err(Error::artifact(format!(
-            "the bootstrap needs the shared library {name}, which {} does not have{}",
-            expected.runtime,
-            by.as_ref().map_or(String::new(), |package| format!(" (linked by the crate {package})")),
-        ))
-        .hint_with(format!(
-            "link it statically (many crates have a feature `vendored` or `static`{}), or put the library into the zip with `include = [\"lib/{name}\"]`",
-            by.map_or(String::new(), |package| format!("; see {package}'s")),
-        ))));
-    }
-    Ok(Ok(()))
+fn check_libraries(needed: &[String], expected: &Expectation) -> Result<()> {
+    let present = |name: &String| LIBRARIES.contains(&name.as_str()) || expected.brought.contains(name);
+    let Some(name) = needed.iter().find(|name| !present(name)) else {
+        return Ok(());
+    };
+    let by = crate_that_links(name, expected.linked_by);
+    Err(Error::artifact(format!(
+        "the bootstrap needs the shared library {name}, which {} does not have{}",
+        expected.runtime,
+        by.as_ref().map_or(String::new(), |package| format!(" (linked by the crate {package})")),
+    ))
+    .hint_with(format!(
+        "link it statically (many crates have a feature `vendored` or `static`{}), or put the library into the zip with `include = [\"lib/{name}\"]`",
+        by.map_or(String::new(), |package| format!("; see {package}'s")),
+    )))
 }
 
 /// `libssl.so.3` → the package whose manifest says `links = "openssl"`.
@@ -208,72 +194,63 @@ fn crate_that_links(library: &str, linked_by: &[(String, String)]) -> Option<Str
     found.map(|(_, package)| package.clone())
 }
 
-fn check_glibc(
-    sections: &SectionTable<'_, Header>,
-    endian: Endianness,
-    binary: &[u8],
-    expected: &Expectation,
-) -> object::read::Result<Result<()>> {
-    let Some(versions) = sections.versions(endian, binary)? else {
-        return Ok(Ok(()));
-    };
-    let limit = newest_glibc(expected.runtime);
-    let symbols = sections.symbols(endian, binary, elf::SHT_DYNSYM)?;
-    let mut too_new: Vec<(Version, String)> = Vec::new();
-    for (index, symbol) in symbols.iter().enumerate() {
-        let versym = versions.version_index(endian, SymbolIndex(index));
-        let Some(version) = versions.version(versym.index())? else {
-            continue;
-        };
-        let name = String::from_utf8_lossy(version.name());
-        let Some(number) = name.strip_prefix("GLIBC_").and_then(Version::parse) else {
-            continue;
-        };
-        if number > limit {
-            let symbol = symbols.symbol_name(endian, symbol).unwrap_or_default();
-            too_new.push((number, String::from_utf8_lossy(symbol).into_owned()));
-        }
-    }
-    // glibc 2.36 marks binaries with packed relocations by a version that no symbol carries.
-    let relr_since = Version(vec![2, 36]);
-    if limit < relr_since && binary_needs(sections, endian, binary, b"GLIBC_ABI_DT_RELR")? {
-        too_new.push((relr_since, "packed relocations (DT_RELR)".into()));
-    }
-    let Some((newest, _)) = too_new.iter().max() else {
-        return Ok(Ok(()));
-    };
-    let mut names: Vec<_> = too_new.iter().map(|(version, name)| format!("{name} (GLIBC_{version})")).collect();
-    names.sort();
-    names.dedup();
-    Ok(Err(Error::artifact(format!(
-        "the bootstrap needs glibc {newest}, {} has {limit}: {}",
-        expected.runtime,
-        names.join(", ")
-    ))
-    .hint_with(match expected.runtime {
-        Runtime::ProvidedAl2023 => "compile in a base with glibc 2.34 or older: set `base` to an Amazon Linux 2023 image with cargo and gcc",
-        Runtime::ProvidedAl2 => "compile in a base with glibc 2.26 or older (set `base` to an Amazon Linux 2 image with cargo and gcc), or deploy to `provided.al2023`",
-    })))
-}
-
-fn binary_needs(
-    sections: &SectionTable<'_, Header>,
-    endian: Endianness,
-    binary: &[u8],
-    version: &[u8],
-) -> object::read::Result<bool> {
-    let Some((mut libraries, link)) = sections.gnu_verneed(endian, binary)? else {
-        return Ok(false);
-    };
-    let strings = sections.strings(endian, binary, link)?;
-    while let Some((_, mut needed)) = libraries.next()? {
-        while let Some(entry) = needed.next()? {
-            if entry.name(endian, strings)? == version {
-                return Ok(true);
+/// The versions that a binary asks for, each with the symbol that asks.
+fn versions(binary: &Binary<'_>) -> Result<Vec<(String, String)>, ParseError> {
+    let mut found = Vec::new();
+    if let (Some(table), Some((symbols, names))) = (binary.symbol_version_table()?, binary.dynamic_symbol_table()?) {
+        for (index, symbol) in symbols.iter().enumerate() {
+            if let Some(required) = table.get_requirement(index)? {
+                let name = names.get_raw(symbol.st_name as usize)?;
+                found.push((required.name.to_owned(), String::from_utf8_lossy(name).into_owned()));
             }
         }
     }
+    // glibc 2.36 marks binaries with packed relocations by a version that no symbol carries.
+    if asks_for(binary, RELR)? {
+        found.push(("GLIBC_2.36".into(), "packed relocations (DT_RELR)".into()));
+    }
+    Ok(found)
+}
+
+const RELR: &[u8] = b"GLIBC_ABI_DT_RELR";
+
+fn asks_for(binary: &Binary<'_>, version: &[u8]) -> Result<bool, ParseError> {
+    let sections = binary.section_headers();
+    let section = sections.and_then(|all| all.iter().find(|section| section.sh_type == abi::SHT_GNU_VERNEED));
+    let (Some(sections), Some(section)) = (sections, section) else {
+        return Ok(false);
+    };
+    let strings = binary.section_data_as_strtab(&sections.get(section.sh_link as usize)?)?;
+    let (data, _) = binary.section_data(&section)?;
+    let libraries = VerNeedIterator::new(LittleEndian, Class::ELF64, u64::from(section.sh_info), 0, data);
+    for entry in libraries.flat_map(|(_, entries)| entries) {
+        if strings.get_raw(entry.vna_name as usize)? == version {
+            return Ok(true);
+        }
+    }
     Ok(false)
+}
+
+fn check_glibc(versions: &[(String, String)], runtime: Runtime) -> Result<()> {
+    let limit = newest_glibc(runtime);
+    let of_glibc = |(version, symbol): &(String, String)| {
+        Some((version.strip_prefix("GLIBC_").and_then(Version::parse)?, symbol.clone()))
+    };
+    let mut too_new: Vec<_> = versions.iter().filter_map(of_glibc).filter(|(version, _)| *version > limit).collect();
+    too_new.sort_by(|a, b| a.1.cmp(&b.1));
+    let Some((newest, _)) = too_new.iter().max() else {
+        return Ok(());
+    };
+    let mut names: Vec<_> = too_new.iter().map(|(version, name)| format!("{name} (GLIBC_{version})")).collect();
+    names.dedup();
+    Err(Error::artifact(format!(
+        "the bootstrap needs glibc {newest}, {runtime} has {limit}: {}",
+        names.join(", ")
+    ))
+    .hint_with(match runtime {
+        Runtime::ProvidedAl2023 => "compile in a base with glibc 2.34 or older: set `base` to an Amazon Linux 2023 image with cargo and gcc",
+        Runtime::ProvidedAl2 => "compile in a base with glibc 2.26 or older (set `base` to an Amazon Linux 2 image with cargo and gcc), or deploy to `provided.al2023`",
+    }))
 }
 
 #[cfg(test)]
@@ -303,8 +280,10 @@ mod tests {
 
     #[test]
     fn what_is_no_elf_is_refused() {
-        for bytes in [&b"#!/bin/sh\n"[..], b"", &this_binary()[..40]] {
-            let error = check(bytes, &expectation(Arch::of_this_machine())).unwrap_err();
+        let mut narrow = this_binary();
+        narrow[abi::EI_CLASS] = abi::ELFCLASS32;
+        for bytes in [b"#!/bin/sh\n".to_vec(), Vec::new(), this_binary()[..40].to_vec(), narrow] {
+            let error = check(&bytes, &expectation(Arch::of_this_machine())).unwrap_err();
             assert!(error.to_string().contains("ELF"), "{error}");
         }
     }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::config::Arch;
 use crate::error::{Error, Result};
 use crate::fs;
+use crate::toml::{self, Table};
 use crate::workspace::Workspace;
 
 /// The configuration for the container.
@@ -25,8 +26,6 @@ pub(crate) struct Carried {
     pub relative_folders: Vec<PathBuf>,
 }
 
-type Table = BTreeMap<String, Value>;
-
 /// Gathers what the container's cargo may know.
 ///
 /// # Errors
@@ -36,12 +35,12 @@ pub(crate) fn carry(workspace: &Workspace, arch: Arch) -> Result<Carried> {
     let mut carried = Carried::default();
     let mut all = Value::Object(Map::new());
     for file in workspace.outer_configs()? {
-        join(&mut all, kept(&parse(&file)?, triple, &file, &mut carried.absolute_folders));
+        join(&mut all, kept(&toml::read(&file)?, triple, &file, &mut carried.absolute_folders));
     }
     for name in ["config", "config.toml"] {
         let file = workspace.root.join(".cargo").join(name);
         if fs::is_file(&file) {
-            inner_folders(&parse(&file)?, &workspace.root, &mut carried);
+            inner_folders(&toml::read(&file)?, &workspace.root, &mut carried);
         }
     }
     if let Some(linker) = arch.cross_compiler() {
@@ -57,22 +56,13 @@ pub(crate) fn carry(workspace: &Workspace, arch: Arch) -> Result<Carried> {
 pub(crate) fn names_linker(workspace: &Workspace, triple: &str) -> Result<bool> {
     let files = workspace.config_files()?.into_iter().map(|file| workspace.root.join(file));
     for file in files.filter(|file| fs::is_file(file)) {
-        let file = parse(&file)?;
+        let file = toml::read(&file)?;
         let of_target = |name: &String| name == triple || name.starts_with("cfg(");
         if tables(&file, "target").any(|(name, target)| of_target(name) && target.contains_key("linker")) {
             return Ok(true);
         }
     }
     Ok(false)
-}
-
-fn parse(file: &Path) -> Result<Table> {
-    parse_text(&fs::read(file)?, file)
-}
-
-fn parse_text(text: &[u8], file: &Path) -> Result<Table> {
-    basic_toml::from_str(&String::from_utf8_lossy(text))
-        .map_err(|e| Error::config(format!("{} cannot be read", file.display())).source(e))
 }
 
 /// Joins as cargo does: tables key by key, lists with the stronger file's items last; of anything
@@ -96,10 +86,10 @@ fn join(strong: &mut Value, weak: Value) {
 fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> Value {
     // Relative paths start where the `.cargo` folder lies.
     let base = path.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
-    let only = |table: &Map<String, Value>, keys: &[&str]| -> Map<String, Value> {
+    let only = |table: &Table, keys: &[&str]| -> Table {
         table.iter().filter(|(key, _)| keys.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
     };
-    let mut all: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    let mut all: BTreeMap<&str, Table> = BTreeMap::new();
     let mut keep = |table, key: &str, value| drop(all.entry(table).or_default().insert(key.to_string(), value));
     for (name, source) in tables(file, "source") {
         const KEYS: &[&str] =
@@ -144,7 +134,7 @@ pub(super) fn without_credentials(text: Vec<u8>, path: &Path) -> Result<Vec<u8>>
         let inner = table.values_mut().fold(false, |found, value| strip(value) | found);
         inner || table.len() != before
     }
-    let mut parsed = Value::Object(parse_text(&text, path)?.into_iter().collect());
+    let mut parsed = Value::Object(toml::parse(&text, path)?);
     let mut found = false;
     for name in ["registry", "registries", "http"] {
         found |= parsed.get_mut(name).is_some_and(strip);

@@ -1,16 +1,15 @@
 //! The crates that a function is made of, as cargo keeps them: exactly those, not its whole cache.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
-
-use serde::Deserialize;
+use std::path::Component;
 
 use super::cargo_config::Carried;
 use super::compile::Order;
 use super::container::CARGO_HOME;
 use super::context::{Member, Members, keep, keep_all};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fs;
+use crate::workspace::{Locked, locked};
 
 /// Cargo's home in the clean room: archives of the crates, the index's word on them, git checkouts,
 /// configuration; and vendored sources, where they lie.
@@ -38,7 +37,10 @@ pub(super) fn members(order: &Order, carried: &Carried) -> Result<Members> {
         }
     }
     // Cargo resolves the whole lockfile, whatever it then compiles.
-    let locked = locked(&order.workspace.root)?;
+    let mut versions_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for Locked { name, version, .. } in locked(&order.workspace.root)? {
+        versions_of.entry(name).or_default().insert(version);
+    }
     for registry in fs::names_in(&home.join("registry/index")).unwrap_or_default() {
         let index = home.join("registry/index").join(&registry);
         let place = format!("{CARGO_HOME}/registry/index/{registry}");
@@ -48,7 +50,7 @@ pub(super) fn members(order: &Order, carried: &Carried) -> Result<Members> {
             continue;
         }
         let mut named = false;
-        for (name, versions) in &locked {
+        for (name, versions) in &versions_of {
             let file = format!(".cache/{}", path_in_index(name));
             if let Some(bytes) = fs::read_if_exists(&index.join(&file))? {
                 let content = only_versions(bytes, versions);
@@ -74,30 +76,6 @@ fn text(part: Component<'_>) -> Option<&str> {
         Component::Normal(name) => name.to_str(),
         _ => None,
     }
-}
-
-/// The versions of each crate that the lockfile has from somewhere else than this machine.
-fn locked(root: &Path) -> Result<BTreeMap<String, BTreeSet<String>>> {
-    #[derive(Deserialize)]
-    struct Lockfile {
-        #[serde(default)]
-        package: Vec<Locked>,
-    }
-    #[derive(Deserialize)]
-    struct Locked {
-        name: String,
-        version: String,
-        source: Option<String>,
-    }
-    let path: PathBuf = root.join("Cargo.lock");
-    let text = String::from_utf8_lossy(&fs::read_if_exists(&path)?.unwrap_or_default()).into_owned();
-    let lockfile: Lockfile = basic_toml::from_str(&text)
-        .map_err(|e| Error::cargo(format!("{} cannot be read", path.display())).source(e))?;
-    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for package in lockfile.package.into_iter().filter(|package| package.source.is_some()) {
-        all.entry(package.name).or_default().insert(package.version);
-    }
-    Ok(all)
 }
 
 /// Where an index has a crate: <https://doc.rust-lang.org/cargo/reference/registry-index.html#index-files>.

@@ -17,6 +17,8 @@ pub(crate) const INNER: &str = "LAMBDA_PACKAGER_INNER";
 /// The login for the registry. No settings: a password belongs in no file of the project.
 pub(crate) const REGISTRY_USER: &str = "LAMBDA_PACKAGER_REGISTRY_USER";
 pub(crate) const REGISTRY_PASSWORD: &str = "LAMBDA_PACKAGER_REGISTRY_PASSWORD";
+/// Set to `true` by whatever runs pipelines.
+pub(crate) const CI: &str = "CI";
 const PREFIX: &str = "LAMBDA_PACKAGER_";
 
 pub(crate) fn var(name: &str) -> Option<String> {
@@ -75,6 +77,11 @@ fn parse(shape: Shape, text: &str) -> Value {
         },
         Shape::Number => text.parse::<u64>().map_or_else(|_| Value::String(text.to_string()), Value::from),
     }
+}
+
+/// Whether a pipeline runs us.
+pub(crate) fn is_pipeline() -> bool {
+    var(CI).is_some_and(|value| parse(Shape::Switch, &value) == Value::Bool(true))
 }
 
 /// The folder that relative paths start from.

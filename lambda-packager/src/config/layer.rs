@@ -17,6 +17,8 @@ pub(crate) enum Origin {
     Flag,
     Environment,
     BuildScript,
+    /// A pipeline, where nobody reads along.
+    Pipeline,
     /// A metadata table: its name, and the manifest that holds it.
     Manifest(&'static str, PathBuf),
     Default,
@@ -30,6 +32,7 @@ impl Origin {
             Self::Flag => format!("flag --{}", setting.replace('_', "-")),
             Self::Environment => format!("variable {}", super::env::variable_of(setting)),
             Self::BuildScript => format!("`{setting}` in build.rs"),
+            Self::Pipeline => format!("variable {}, in a mode for production,", super::env::CI),
             Self::Manifest(table, path) => {
                 format!("`{setting}` in [{table}] of {}", path.display())
             }
@@ -102,7 +105,7 @@ settings! {
     locked: bool, Switch, "refuse to change Cargo.lock";
     use_cache: bool, Switch, "`false` packages anew on every run, as `force` does";
     force: bool, Switch, "package anew even if nothing changed";
-    require_container: bool, Switch, "an error instead of a fallback to the host's toolchain";
+    require_container: bool, Switch, "an error instead of a fallback to the host's toolchain, borrowed or bare; with `CI=true` the default of `prod` and `docker`";
     engine_timeout_secs: u64, Number, "how long the engine may take for a short command; 60 without this";
     deps_cache_limit: Size, Text, "how much room compiled dependencies may take in the engine, such as `10 GB` (the default); `0` keeps none";
     label: String, Text, "a label `key=value` for the container and the image";
@@ -228,6 +231,18 @@ impl Config {
         }
     }
 
+    /// The same settings in a pipeline: what is made there for production comes from no fallback, if nobody said
+    /// otherwise.
+    pub fn in_pipeline(mut self) -> Self {
+        let is_said = self.origins.iter().any(|(name, _)| *name == "require_container");
+        // To ask for the host is a choice.
+        if self.mode.is_for_production() && self.engine != EngineChoice::Host && !is_said {
+            self.require_container = true;
+            self.origins.push(("require_container", Origin::Pipeline));
+        }
+        self
+    }
+
     /// The same settings for the road that was not taken.
     #[cfg(feature = "cli")]
     pub fn on_other_road(&self, was_clean_room: bool) -> Self {
@@ -324,6 +339,24 @@ mod tests {
         let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide.md")).unwrap();
         for (name, _, what) in SETTINGS {
             assert!(guide.contains(&format!("| `{name}` | {what} |")), "the guide lacks or misdescribes `{name}`");
+        }
+    }
+
+    #[test]
+    fn a_pipeline_allows_production_no_fallback_if_nobody_does() {
+        let of =
+            |value: Value| Config::resolve(vec![(Origin::Flag, layer(value, &Origin::Flag).unwrap())]).in_pipeline();
+        for mode in ["prod", "docker"] {
+            let config = of(json!({"mode": mode}));
+            assert!(config.require_container && config.place_of("require_container").starts_with("variable CI"));
+        }
+        for said in [
+            json!({}),
+            json!({"mode": "dev"}),
+            json!({"mode": "prod", "require_container": false}),
+            json!({"mode": "prod", "engine": "host"}),
+        ] {
+            assert!(!of(said.clone()).require_container, "{said}");
         }
     }
 

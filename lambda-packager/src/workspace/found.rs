@@ -56,7 +56,7 @@ pub(crate) struct Package {
     /// `[package.metadata.lambda-packager]`, null where absent.
     pub metadata: Value,
     /// The bin targets that default features build.
-    pub(super) bins: Vec<String>,
+    pub bins: Vec<String>,
     /// Folders of all local packages in the closure of its dependencies, itself first.
     pub local_folders: Vec<LocalPackage>,
     /// Unpacked crates in that closure.
@@ -109,7 +109,7 @@ impl Workspace {
         }
         let folder = manifest.parent().unwrap_or(Path::new("/"));
         let output = cargo(folder, &args)?;
-        let answer: Answer = serde_json::from_slice(&output.stdout)
+        let answer: Answer = serde_json::from_str(&String::from_utf8_lossy(&output.stdout))
             .map_err(|e| Error::cargo("cargo metadata answered what cannot be read").source(e))?;
         let mut workspace = answer.into_workspace(manifest)?;
         keeps_inside(&workspace.root)?;
@@ -126,8 +126,13 @@ impl Workspace {
         if self.downloads.iter().all(|folder| self.is_unpacked(folder)) {
             return Ok(false);
         }
-        cargo(&self.root, &["fetch", "--locked", "--color=never", "--target", arch.triple()])?;
+        self.fetch_again(arch)?;
         Ok(true)
+    }
+
+    /// The same, whatever seems to be there.
+    pub fn fetch_again(&self, arch: Arch) -> Result<()> {
+        cargo(&self.root, &["fetch", "--locked", "--color=never", "--target", arch.triple()]).map(drop)
     }
 
     /// Whether a crate is there, whole. Where an interrupted cargo left it half unpacked, the inner

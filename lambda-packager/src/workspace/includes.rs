@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::error::{Error, Result};
-use crate::fs;
+use crate::error::Result;
+use crate::{fs, toml};
 
 /// What `files` include, and what that includes; whether it exists or not.
 pub(super) fn included(files: impl Iterator<Item = PathBuf>) -> Result<BTreeSet<PathBuf>> {
@@ -16,10 +16,9 @@ pub(super) fn included(files: impl Iterator<Item = PathBuf>) -> Result<BTreeSet<
     let mut queue: Vec<PathBuf> = files.collect();
     while let Some(file) = queue.pop() {
         let Some(bytes) = fs::read_if_exists(&file)? else { continue };
-        let parsed: Value = basic_toml::from_str(&String::from_utf8_lossy(&bytes))
-            .map_err(|e| Error::config(format!("{} cannot be read", file.display())).source(e))?;
+        let parsed = toml::parse(&bytes, &file)?;
         let folder = file.parent().unwrap_or(Path::new("/"));
-        for path in paths(&parsed["include"]) {
+        for path in parsed.get("include").map(paths).unwrap_or_default() {
             let path = folder.join(path);
             if found.insert(path.clone()) {
                 queue.push(path);

@@ -5,7 +5,9 @@ mod answer;
 mod found;
 mod function;
 mod includes;
+mod locked;
 mod profiles;
 
 pub(crate) use found::{Workspace, lexically_clean, relative};
 pub(crate) use function::Function;
+pub(crate) use locked::{Locked, locked};

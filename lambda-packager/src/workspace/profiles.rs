@@ -6,8 +6,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::{Error, Result};
-use crate::fs;
+use crate::error::Result;
+use crate::toml::{self, Table};
 
 /// The `[profile.*]` tables of a workspace manifest.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -26,22 +26,16 @@ impl Profiles {
     /// # Errors
     /// Where the manifest cannot be read or parsed.
     pub fn read(manifest: &Path) -> Result<Self> {
-        let text = String::from_utf8_lossy(&fs::read(manifest)?).into_owned();
-        Self::parse(&text).map_err(|e| Error::config(format!("{} cannot be read", manifest.display())).source(e))
+        Ok(Self::of(&toml::read(manifest)?))
     }
 
-    fn parse(text: &str) -> Result<Self, basic_toml::Error> {
-        #[derive(Deserialize)]
-        struct Manifest {
-            #[serde(default)]
-            profile: BTreeMap<String, BTreeMap<String, Value>>,
-        }
-        let profile = |keys: BTreeMap<String, Value>| Profile {
-            inherits: keys.get("inherits").and_then(Value::as_str).map(String::from),
-            keys: keys.into_keys().collect(),
+    fn of(manifest: &Table) -> Self {
+        let profile = |(name, keys): (&String, &Value)| {
+            let inherits = keys.get("inherits").and_then(Value::as_str).map(String::from);
+            Some((name.clone(), Profile { inherits, keys: keys.as_object()?.keys().cloned().collect() }))
         };
-        let manifest: Manifest = basic_toml::from_str(text)?;
-        Ok(Self(manifest.profile.into_iter().map(|(name, keys)| (name, profile(keys))).collect()))
+        let profiles = manifest.get("profile").and_then(Value::as_object);
+        Self(profiles.into_iter().flatten().filter_map(profile).collect())
     }
 
     /// Whether the user's manifest sets `key` in `profile` or in one that it inherits from.
@@ -76,11 +70,9 @@ mod tests {
 
     #[test]
     fn profiles_inherit() {
-        let profiles = Profiles::parse(
-            "[profile.release]\nstrip = true\n[profile.dist]\ninherits = \"release\"\nlto = true\n\
-             [profile.a]\ninherits = \"b\"\n[profile.b]\ninherits = \"a\"\n",
-        )
-        .unwrap();
+        let manifest = "[profile.release]\nstrip = true\n[profile.dist]\ninherits = \"release\"\nlto = true\n\
+             [profile.a]\ninherits = \"b\"\n[profile.b]\ninherits = \"a\"\n";
+        let profiles = Profiles::of(&toml::parse(manifest.as_bytes(), Path::new("Cargo.toml")).unwrap());
         assert!(profiles.is_release("release") && profiles.is_release("dist") && profiles.is_release("bench"));
         assert!(!profiles.is_release("dev") && !profiles.is_release("a"));
         assert!(profiles.sets("dist", "strip") && !profiles.sets("release", "lto"));

@@ -1,0 +1,27 @@
+//! TOML as one kind of tree, whatever it says: cargo's manifests and its configuration.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::fs;
+
+pub(crate) type Table = Map<String, Value>;
+
+/// Reads the file `path`.
+///
+/// # Errors
+/// Where it cannot be read, or is no TOML.
+pub(crate) fn read(path: &Path) -> Result<Table> {
+    parse(&fs::read(path)?, path)
+}
+
+/// Reads `text`, which `path` holds.
+///
+/// # Errors
+/// Where it is no TOML.
+pub(crate) fn parse(text: &[u8], path: &Path) -> Result<Table> {
+    basic_toml::from_str(&String::from_utf8_lossy(text))
+        .map_err(|e| Error::config(format!("{} cannot be read", path.display())).source(e))
+}
