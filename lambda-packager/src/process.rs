@@ -1,18 +1,22 @@
 //! The one door to other programs: argument vectors, a chosen environment, a bound on every wait.
 #![allow(clippy::disallowed_methods)]
 
+mod drive;
+mod guard;
+
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
 use crate::pieces::Pieces;
+use drive::{Patience, Said, drive};
+use guard::Guard;
 
 /// What a program sees of our environment.
 #[derive(Debug, Clone)]
@@ -143,7 +147,7 @@ impl Invocation {
     /// Waits for the end of `child`, which runs this.
     fn collect(&self, child: Child, timeout: Duration) -> Result<Output> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let code = drive(child, Patience::Until(Instant::now() + timeout), |said| match said {
+        let code = drive(child, None, Patience::Until(Instant::now() + timeout), |said| match said {
             Said::Stdout(bytes) => {
                 stdout.extend_from_slice(bytes);
                 Ok(())
@@ -168,7 +172,7 @@ impl Invocation {
         mut on_silence: impl FnMut() -> Result<()>,
     ) -> Result<Output> {
         let (mut stdout, mut stderr) = (Vec::new(), Pieces::default());
-        let code = drive(self.spawn(Stdio::piped())?, Patience::Each(patience), |said| match said {
+        let code = drive(self.spawn(Stdio::piped())?, None, Patience::Each(patience), |said| match said {
             Said::Stdout(bytes) => {
                 stdout.extend_from_slice(bytes);
                 Ok(())
@@ -185,7 +189,7 @@ impl Invocation {
 
     /// Runs to the end with `input` on its standard input, handing on both streams as they come, in pieces
     /// that end at `\n` or `\r` (kept). Whenever neither said anything for `patience`, `on_silence` may look
-    /// after it; its error ends the program. Returns the exit status.
+    /// after it; its error ends the program. It ends with us, and all that it started. Returns the exit status.
     pub fn narrate(
         &self,
         input: Vec<u8>,
@@ -195,8 +199,16 @@ impl Invocation {
     ) -> Result<i32> {
         let mut child = self.spawn(Stdio::piped())?;
         feed(&mut child, input);
+        let guard = match Guard::of(&child) {
+            Ok(guard) => guard,
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(error);
+            }
+        };
         let (mut stdout, mut stderr) = (Pieces::default(), Pieces::default());
-        let code = drive(child, Patience::Each(patience), |said| {
+        let code = drive(child, Some(guard), Patience::Each(patience), |said| {
             match said {
                 Said::Stdout(bytes) => stdout.add(bytes, |pieces| hear(Stream::Stdout, pieces)),
                 Said::Stderr(bytes) => stderr.add(bytes, |pieces| hear(Stream::Stderr, pieces)),
@@ -216,7 +228,7 @@ impl Invocation {
             .command()
             .status()
             .map_err(|e| Error::new(ErrorKind::Io, format!("cannot start {}", self.program.display())).source(e))?;
-        Ok(code(status))
+        Ok(drive::code(status))
     }
 }
 
@@ -235,97 +247,6 @@ fn feed(child: &mut Child, bytes: Vec<u8>) {
             let _ = pipe.write_all(&bytes);
         });
     }
-}
-
-/// How long a program may be silent, or live.
-enum Patience {
-    Until(Instant),
-    Each(Duration),
-}
-
-/// What the one who drives a program hears of it.
-enum Said<'a> {
-    Stdout(&'a [u8]),
-    Stderr(&'a [u8]),
-    /// Patience is over; the program goes on if that is no error.
-    Nothing,
-}
-
-enum Message {
-    Stdout(Vec<u8>),
-    Stderr(Vec<u8>),
-    Closed,
-    Interrupted,
-}
-
-/// Between the request to end and the end by force.
-const GRACE: Duration = Duration::from_millis(1700);
-
-/// Waits for everything that a program says, and for its end.
-fn drive(mut child: Child, mut patience: Patience, mut hear: impl FnMut(Said) -> Result<()>) -> Result<i32> {
-    // Bounded: a compile that prints faster than a terminal shows must wait, not fill our memory.
-    let (tell, messages) = mpsc::sync_channel(16);
-    let mut lifeline = child.stdin.take();
-    let mut open = 0;
-    if let Some(pipe) = child.stdout.take() {
-        open += 1;
-        forward(pipe, Message::Stdout, tell.clone());
-    }
-    if let Some(pipe) = child.stderr.take() {
-        open += 1;
-        forward(pipe, Message::Stderr, tell.clone());
-    }
-    let _subscription = interrupt::subscribe(move || drop(tell.send(Message::Interrupted)));
-    while open > 0 {
-        let wait = match patience {
-            Patience::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
-            Patience::Each(silence) => silence,
-        };
-        let heard = match messages.recv_timeout(wait) {
-            Ok(Message::Stdout(bytes)) => hear(Said::Stdout(&bytes)),
-            Ok(Message::Stderr(bytes)) => hear(Said::Stderr(&bytes)),
-            Ok(Message::Closed) => {
-                open -= 1;
-                Ok(())
-            }
-            Ok(Message::Interrupted) if lifeline.take().is_some() => {
-                patience = Patience::Until(Instant::now() + GRACE);
-                Ok(())
-            }
-            Ok(Message::Interrupted) => Err(Error::interrupted()),
-            Err(_) if interrupt::signal().is_some() => Err(Error::interrupted()),
-            Err(_) => hear(Said::Nothing),
-        };
-        if let Err(error) = heard {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(error);
-        }
-    }
-    let status =
-        child.wait().map_err(|e| Error::new(ErrorKind::Io, "cannot wait for a program that was started").source(e))?;
-    if interrupt::signal().is_some() {
-        return Err(Error::interrupted());
-    }
-    Ok(code(status))
-}
-
-fn forward(mut pipe: impl Read + Send + 'static, wrap: fn(Vec<u8>) -> Message, tell: mpsc::SyncSender<Message>) {
-    thread::spawn(move || {
-        let mut buffer = vec![0u8; 64 * 1024];
-        // A broken pipe ends what there is to hear, like an orderly end.
-        while let Ok(n @ 1..) = pipe.read(&mut buffer) {
-            if tell.send(wrap(buffer[..n].to_vec())).is_err() {
-                return;
-            }
-        }
-        let _ = tell.send(Message::Closed);
-    });
-}
-
-/// The exit status, or 128 + the number of the signal, as a shell counts.
-fn code(status: ExitStatus) -> i32 {
-    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
 impl std::fmt::Display for Invocation {

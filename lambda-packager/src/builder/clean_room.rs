@@ -7,8 +7,9 @@ use super::cargo_config::Carried;
 use super::compile::{self, Compiled, Ear, Order};
 use super::trouble::Trouble;
 use super::{context, recipe};
+use crate::artifact::zip;
 use crate::config::{Config, Mode, Network};
-use crate::engine::{BuildSpec, Engine, Failure};
+use crate::engine::{BuildSpec, Engine, Failure, WayOut, file_in};
 use crate::error::{Error, Result};
 use crate::event::{Event, Reporter, strip_colours};
 use crate::fs::Sha;
@@ -56,25 +57,35 @@ impl CleanRoom {
         variables: &[(String, String)],
         report: &mut Reporter,
     ) -> Result<Compiled, Trouble> {
-        let context = context::archive(order, &self.carried, variables).map_err(Trouble::Crate)?;
+        let context = context::archive(order, &self.carried, variables, &[]).map_err(Trouble::Crate)?;
+        let ended = |failure: Failure| Trouble::Ended(failure.into());
+        if self.engine.hands_over_files().map_err(ended)? {
+            let files = self.build(recipe::PARCEL, WayOut::Files, &[], context, order, report)?;
+            return compile::conclude(file_in(&files, recipe::COMPILED).map_err(Trouble::Ended)?, order);
+        }
         let tag = format!("lambda-packager-parcel:{}", self.suffix(order));
-        let mut ear = Ear::default();
-        self.build(recipe::PARCEL, &tag, &[], context, order, &mut ear, report)?;
+        self.build(recipe::PARCEL, WayOut::Image(&tag), &[], context, order, report)?;
         let file = self.engine.file_of_image(&tag, recipe::COMPILED, &self.labels);
         // The layers stay; this was only their way out.
         let removed = self.engine.remove_image(&tag);
-        let compiled = compile::conclude(file.map_err(|failure| Trouble::Ended(failure.into()))?, order)?;
-        removed.map_err(|failure| Trouble::Ended(failure.into()))?;
+        let compiled = compile::conclude(file.map_err(ended)?, order)?;
+        removed.map_err(ended)?;
         Ok(compiled)
     }
 
     /// Leaves the image that runs what was compiled, and says its name.
-    pub fn leave_image(&self, order: &Order, variables: &[(String, String)], report: &mut Reporter) -> Result<String> {
-        let context = context::archive(order, &self.carried, variables)?;
+    pub fn leave_image(
+        &self,
+        order: &Order,
+        variables: &[(String, String)],
+        included: &[zip::Member],
+        report: &mut Reporter,
+    ) -> Result<String> {
+        let context = context::archive(order, &self.carried, variables, included)?;
         let tag = self.runtime_image(order);
-        let result = self.build(recipe::RUNTIME, &tag, &self.labels, context, order, &mut Ear::default(), report);
-        result.map(|()| tag).map_err(|trouble| match trouble {
-            Trouble::Crate(error) | Trouble::Ended(error) | Trouble::Cache(error) => error,
+        let result = self.build(recipe::RUNTIME, WayOut::Image(&tag), &self.labels, context, order, report);
+        result.map(|_| tag).map_err(|trouble| match trouble {
+            Trouble::Crate(error) | Trouble::Ended(error) | Trouble::Cache(error) | Trouble::Downloads(error) => error,
         })
     }
 
@@ -91,23 +102,25 @@ impl CleanRoom {
         format!("f-{slug}-{}", Sha::of(format!("{}\0{name}\0{}", self.project, order.config.mode).as_bytes()).short(12))
     }
 
-    #[allow(clippy::too_many_arguments)] // Each is a different kind of thing.
+    /// Builds a stage, and returns its files where that is how they get out.
     fn build(
         &self,
         stage: &str,
-        tag: &str,
+        way_out: WayOut,
         labels: &[String],
         context: Vec<u8>,
         order: &Order,
-        ear: &mut Ear,
         report: &mut Reporter,
-    ) -> Result<(), Trouble> {
+    ) -> Result<Vec<u8>, Trouble> {
         let config = order.config;
         let build_args = self.build_args(config);
         let fresh = stage == recipe::PARCEL && (order.wipe || config.mode == Mode::Docker);
-        let spec = BuildSpec { stage, tag, labels, network: Network::None, build_args: &build_args, fresh };
-        let (mut said, mut status) = (Vec::new(), None);
+        let spec = BuildSpec { stage, way_out, labels, network: Network::None, build_args: &build_args, fresh };
+        let (mut said, mut status, mut files, mut ear) = (Vec::new(), None, Vec::new(), Ear::default());
         let hear = |stream: Stream, piece: &[u8]| {
+            if way_out == WayOut::Files && stream == Stream::Stdout {
+                return files.extend_from_slice(piece);
+            }
             let text = String::from_utf8_lossy(piece);
             let text = strip_colours(&text);
             for line in text.split(['\n', '\r']).filter(|line| !line.is_empty()) {
@@ -123,7 +136,7 @@ impl CleanRoom {
         };
         let code = self.engine.build(&spec).narrate(context, Duration::MAX, hear, || Ok(()));
         match (code.map_err(Trouble::Ended)?, status) {
-            (0, _) => Ok(()),
+            (0, _) => Ok(files),
             (_, Some(code @ 1..)) => Err(ear.trouble(code, order)),
             (code, _) => Err(self.trouble(code, &String::from_utf8_lossy(&said), order)),
         }
