@@ -1,7 +1,8 @@
 //! What can be typed. Every flag that is a setting goes through the same parser as the setting in a
 //! manifest or a variable.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use serde_json::{Map, Value, json};
 
 use crate::config::{Layer, Origin};
@@ -101,6 +102,15 @@ pub(super) enum Command {
     },
     /// Remove what was made for this project: its container, its caches, or (without a flag) all
     Clean(Clean),
+    /// Print what a shell needs to complete these commands and flags
+    Completions { shell: Shell },
+}
+
+/// The script that teaches a shell what can be typed, in lines.
+pub(super) fn completions(shell: Shell) -> Vec<String> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "lambda-packager", &mut script);
+    String::from_utf8_lossy(&script).lines().map(String::from).collect()
 }
 
 #[derive(Debug, Subcommand)]
@@ -160,7 +170,7 @@ pub(super) struct Clean {
     /// What is remembered in target/lambda: zips, manifests, logs; and the compiled dependencies that it kept
     #[arg(long)]
     pub cache: bool,
-    /// Both, its images, and the empty ones that no container uses any more
+    /// Both, its images with the copies of those to deploy, and the empty ones that no container uses any more
     #[arg(long)]
     pub all: bool,
     /// The containers, images and dependencies of all projects of this user, and the clean room's layers

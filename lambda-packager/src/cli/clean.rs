@@ -5,15 +5,17 @@ use std::path::Path;
 
 use super::args::Clean;
 use super::project::Here;
-use crate::builder::builder_image::BUILDER;
+use crate::builder::builder_image::{self, Use};
 use crate::builder::container::USER;
 use crate::builder::dependencies::{self, KEPT, name_of};
 use crate::builder::image::BORROWED;
 use crate::builder::recipe::CLEAN_ROOM;
-use crate::engine::{Engine, Failure};
+use crate::engine::{Engine, Failure, Image};
 use crate::error::Result;
 use crate::event::print_lines;
 use crate::fs;
+use crate::publish::image::{FINGERPRINT, TITLE};
+use crate::publish::names::Names;
 
 /// What was, or would be, removed.
 #[derive(Default)]
@@ -76,20 +78,69 @@ fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &
         // The empty ones are any project's, as the clean room's layers are.
         let user = format!("{USER}={}", here.user());
         let project = here.identity().label();
-        let labels =
-            if flags.everything { vec![&*user, BORROWED, CLEAN_ROOM, BUILDER] } else { vec![&*project, BORROWED] };
+        let labels = if flags.everything { vec![&*user, BORROWED, CLEAN_ROOM] } else { vec![&*project, BORROWED] };
         let mut images = Vec::new();
         for label in labels {
             images.extend(engine.images_with(label)?);
         }
-        for image in images {
-            // What somebody else still uses stays: the last one to leave takes it along.
-            if flags.dry_run || engine.remove_image(&image.id)? {
-                swept.add(format!("{name} image {}", image.names.join(" ")), image.size_bytes);
+        let goes = |what_for: Use| flags.everything || [Use::Outdated, Use::OutdatedLayer].contains(&what_for);
+        images.extend(builder_image::all(engine)?.into_iter().filter(|(_, is)| goes(*is)).map(|(image, _)| image));
+        images.sort_by(|a, b| a.id.cmp(&b.id));
+        images.dedup_by(|a, b| a.id == b.id);
+        // One goes when nothing stands on it any more. What somebody else still uses stays: the last one to leave
+        // takes it along.
+        loop {
+            let (before, mut left) = (images.len(), Vec::new());
+            for image in images {
+                if flags.dry_run || engine.remove_image(&image.id)? {
+                    let title = if image.names.is_empty() { image.id.clone() } else { image.names.join(" ") };
+                    swept.add(format!("{name} image {title}"), image.size_bytes);
+                } else {
+                    left.push(image);
+                }
+            }
+            if left.is_empty() || left.len() == before {
+                break;
+            }
+            images = left;
+        }
+        for image in deployable(engine, here, flags.everything)? {
+            let names = if image.names.is_empty() { vec![image.id] } else { image.names };
+            if flags.dry_run || engine.remove_names(&names)? {
+                swept.add(format!("{name} image {}", names.join(" ")), image.size_bytes);
             }
         }
     }
     Ok(())
+}
+
+/// The local copies of images to deploy: what is gone back to lies in a registry. They say of which function
+/// they are, not of which project, so that every project makes the same; its names are the project's.
+fn deployable(engine: &Engine, here: &Here, of_everybody: bool) -> Result<Vec<Image>, Failure> {
+    if of_everybody {
+        return engine.images_with(FINGERPRINT);
+    }
+    let config = &here.project.config;
+    let mut ours = Vec::new();
+    for environment in &config.environments {
+        ours.push(format!("{}:", Names::of(config, environment).map_err(Failure::Refused)?.repository));
+    }
+    let is_ours = |name: &String| {
+        let name = name.strip_prefix("localhost/").unwrap_or(name);
+        ours.iter().any(|repository| name.starts_with(repository))
+    };
+    let mut images = Vec::new();
+    for function in here.project.workspace.members.iter().flat_map(|package| &package.bins) {
+        for mut image in engine.images_with(&format!("{TITLE}={function}"))? {
+            // One without a name lost it to a later one.
+            let is_nameless = image.names.is_empty();
+            image.names.retain(is_ours);
+            if (is_nameless || !image.names.is_empty()) && image.labels.contains_key(FINGERPRINT) {
+                images.push(image);
+            }
+        }
+    }
+    Ok(images)
 }
 
 /// Removes what is remembered and compiled in `target/lambda`. Locks stay: somebody may hold them.

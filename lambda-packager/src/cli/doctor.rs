@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde_json::json;
 
 use super::project::Here;
-use crate::builder::builder_image::BUILDER;
+use crate::builder::builder_image::{self, Use};
 use crate::builder::container::{PATH, USER};
 use crate::builder::dependencies::KEPT;
 use crate::builder::image::BORROWED;
@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::event::print_lines;
 use crate::fs;
 use crate::lock::Lock;
+use crate::project::Project;
 use crate::toolchain::Toolchain;
 
 /// How bad a finding is.
@@ -143,9 +144,12 @@ fn engines(here: &Here, note: &mut impl FnMut(Level, String, Option<String>)) ->
 }
 
 fn base(here: &Here, reachable: &[Engine], note: &mut impl FnMut(Level, String, Option<String>)) {
-    let Base::Image(reference) = &here.project.config.base else {
-        note(Level::Ok, "the toolchain is borrowed from this machine; no registry is needed".into(), None);
-        return;
+    let reference = match &here.project.config.base {
+        Base::Image(reference) => reference,
+        Base::Auto => return builder(here, reachable, note),
+        Base::Host => {
+            return note(Level::Ok, "the toolchain is borrowed from this machine; no registry is needed".into(), None);
+        }
     };
     for engine in reachable {
         match engine.image_id(reference) {
@@ -158,6 +162,35 @@ fn base(here: &Here, reachable: &[Engine], note: &mut impl FnMut(Level, String, 
                     note(Level::Error, format!("base image {reference} is not here: {what}"), Some(fix.into()));
                 }
             },
+            Err(failure) => {
+                let (what, fix) = of_error(&Error::from(failure));
+                note(Level::Error, what, fix);
+            }
+        }
+    }
+}
+
+/// The image that a build starts from where no base is named.
+fn builder(here: &Here, reachable: &[Engine], note: &mut impl FnMut(Level, String, Option<String>)) {
+    let Project { workspace, config, .. } = &here.project;
+    // What is wrong with the toolchain was said already.
+    let Ok(release) = Toolchain::release(workspace, config.target_arch) else { return };
+    let tag = builder_image::tag(&release, config.runtime, config.target_arch);
+    for engine in reachable {
+        let name = engine.kind.program();
+        match engine.image_id(&tag) {
+            Ok(Some(_)) => note(Level::Ok, format!("{name} has the builder image {tag}"), None),
+            Ok(None) if config.require_container => {
+                let fix = "package once where a registry answers, load it with the engine's `load`, or set `base`";
+                note(Level::Error, format!("{name} has no builder image {tag}"), Some(fix.into()));
+            }
+            Ok(None) => note(
+                Level::Ok,
+                format!(
+                    "{name} has no builder image {tag}: where a registry answers it is built once, else this machine's toolchain is lent"
+                ),
+                None,
+            ),
             Err(failure) => {
                 let (what, fix) = of_error(&Error::from(failure));
                 note(Level::Error, what, fix);
@@ -180,12 +213,18 @@ fn leftovers(here: &Here, engine: &Engine, note: &mut impl FnMut(Level, String, 
             );
         }
     }
-    for image in engine.images_with(BUILDER).unwrap_or_default() {
-        note(
-            Level::Ok,
-            format!("{name} builder image {} ({} MiB)", image.names.join(" "), image.size_bytes >> 20),
-            None,
-        );
+    for (image, what_for) in builder_image::all(engine).unwrap_or_default() {
+        let title = if image.names.is_empty() { image.id.clone() } else { image.names.join(" ") };
+        let what = format!("{name} builder image {title} ({} MiB)", image.size_bytes >> 20);
+        match what_for {
+            Use::Outdated => note(
+                Level::Warning,
+                format!("{what}, which no build starts from any more"),
+                Some("`lambda-packager clean` removes it".into()),
+            ),
+            Use::Current => note(Level::Ok, what, None),
+            Use::Layer | Use::OutdatedLayer => {}
+        }
     }
     let images = engine.images_with(BORROWED).map_or(0, |images| images.len());
     let kept = engine.images_with(&format!("{KEPT}={}", here.user())).unwrap_or_default();

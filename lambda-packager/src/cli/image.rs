@@ -14,7 +14,7 @@ use crate::pipeline;
 use crate::project::{Places, Project, Request};
 use crate::publish::credentials;
 use crate::publish::http::{Address, Client};
-use crate::publish::image::{self, FINGERPRINT, Image, Parts};
+use crate::publish::image::{self, FINGERPRINT, Image, Parts, TITLE};
 use crate::publish::libraries::{self, Place};
 use crate::publish::names::Names;
 use crate::publish::push;
@@ -175,9 +175,8 @@ fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
     if let Some((key, value)) = config.label.as_ref().and_then(|label| label.split_once('=')) {
         labels.insert(key.to_string(), value.to_string());
     }
-    // <https://github.com/opencontainers/image-spec/blob/v1.1.0/annotations.md>
     let annotation = |name: &str| format!("org.opencontainers.image.{name}");
-    labels.insert(annotation("title"), function.name.clone());
+    labels.insert(TITLE.to_string(), function.name.clone());
     match &revision {
         Some(revision) => {
             let dirty = if revision.dirty { "-dirty" } else { "" };
@@ -228,10 +227,10 @@ fn is_loaded(engine: &Engine, names: &[String], image: &Image) -> Result<bool, F
     let ours = image.config.digest.to_string();
     let mut all = true;
     for name in names {
-        match engine.image_id(name)? {
-            Some(id) if id.trim_start_matches("sha256:") == ours => {}
+        match engine.image(name)? {
+            Some(here) if here.id.trim_start_matches("sha256:") == ours => {}
             None => all = false,
-            Some(_) if engine.image_label(name, FINGERPRINT)?.is_empty() => {
+            Some(here) if !here.labels.contains_key(FINGERPRINT) => {
                 return Err(Failure::Refused(
                     Error::engine(format!(
                         "{} has an image {name} that is not lambda-packager's; it is left alone",

@@ -68,6 +68,10 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
         }
         Some(Command::Doctor) => doctor::doctor(&here()?, json),
         Some(Command::Clean(flags)) => clean::clean(&here()?, flags),
+        Some(Command::Completions { shell }) => {
+            print_lines(&args::completions(*shell));
+            Ok(0)
+        }
     }
 }
 

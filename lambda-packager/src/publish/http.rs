@@ -1,7 +1,7 @@
 //! The one door to the network: requests to one registry, with a bound on every wait, and what may be
 //! tried again told from what may not.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::ErrorKind as Io;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use ureq::http::{HeaderMap, Request};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Timeout};
 
+use super::token::Challenge;
 use crate::error::{Error, PublishFault, Result};
 use crate::event::{Event, Reporter};
 
@@ -56,6 +57,10 @@ impl Address {
 
     fn origin(&self) -> String {
         format!("{}://{}", self.scheme, self.authority)
+    }
+
+    pub fn has_tls(&self) -> bool {
+        self.scheme == "https"
     }
 
     /// The account's region, if it is a registry of ECR.
@@ -141,11 +146,18 @@ pub(crate) struct Broken {
     again: bool,
 }
 
+impl Broken {
+    pub fn for_good(error: Error) -> Self {
+        Self { error, again: false }
+    }
+}
+
 pub(crate) struct Client {
     agent: Agent,
     pub address: Address,
-    /// The header that logs in.
-    authorization: Option<String>,
+    login: Option<Login>,
+    /// The header that logs in: the login itself, or the token that was given for it.
+    authorization: RefCell<Option<String>>,
     /// Whether the registry answered once: then what fails now may work again.
     answered: Cell<bool>,
     /// When something last went forward.
@@ -172,14 +184,15 @@ impl Client {
         Self {
             agent: config.build().new_agent(),
             address,
-            authorization,
+            login: login.cloned(),
+            authorization: RefCell::new(authorization),
             answered: Cell::new(false),
             progress: Cell::new(Instant::now()),
         }
     }
 
     pub fn has_login(&self) -> bool {
-        self.authorization.is_some()
+        self.login.is_some()
     }
 
     /// Asks, and asks again as long as that may help.
@@ -212,22 +225,28 @@ impl Client {
         Ok(())
     }
 
-    /// Asks once.
+    /// Asks once; with a token where one is wanted, and with another where that one is not good any more.
     pub fn ask_once(&self, ask: &Ask) -> Result<Answer, Broken> {
-        let origin = self.address.origin();
-        let url = if ask.target.starts_with('/') { format!("{origin}{}", ask.target) } else { ask.target.to_string() };
+        let answer = self.send(ask)?;
+        let challenge = Challenge::of(&answer).filter(|_| self.is_ours(&self.url(ask)));
+        let Some(challenge) = challenge else { return Ok(answer) };
+        let Some(authorization) = challenge.authorization(self, self.login.as_ref())? else { return Ok(answer) };
+        self.authorization.replace(Some(authorization));
+        self.send(ask)
+    }
+
+    /// Asks once, as who we are so far.
+    pub fn send(&self, ask: &Ask) -> Result<Answer, Broken> {
+        let url = self.url(ask);
         let mut request = Request::builder().method(ask.method).uri(&url);
         for (name, value) in ask.headers {
             request = request.header(*name, *value);
         }
-        // An address that the registry named may be another's: that one gets no password.
-        let is_ours = url.strip_prefix(&origin).is_some_and(|path| path.starts_with('/'));
-        if let (Some(authorization), true) = (&self.authorization, is_ours) {
+        if let (Some(authorization), true) = (&*self.authorization.borrow(), self.is_ours(&url)) {
             request = request.header("Authorization", authorization);
         }
-        let unusable = |e: ureq::http::Error| Broken {
-            error: self.error(PublishFault::Unexpected, "named an address that is none").source(e),
-            again: false,
+        let unusable = |e: ureq::http::Error| {
+            Broken::for_good(self.error(PublishFault::Unexpected, "named an address that is none").source(e))
         };
         let result = match ask.body {
             Some(body) => self.agent.run(request.body(body).map_err(unusable)?),
@@ -245,15 +264,26 @@ impl Client {
         Err(self.overloaded(answer.status, &message))
     }
 
+    fn url(&self, ask: &Ask) -> String {
+        if ask.target.starts_with('/') {
+            format!("{}{}", self.address.origin(), ask.target)
+        } else {
+            ask.target.to_string()
+        }
+    }
+
+    /// An address that the registry named may be another's: that one gets no password, and names nobody
+    /// who would.
+    fn is_ours(&self, url: &str) -> bool {
+        url.strip_prefix(&self.address.origin()).is_some_and(|path| path.starts_with('/'))
+    }
+
     fn overloaded(&self, status: u16, message: &str) -> Broken {
         let lower = message.to_lowercase();
         // `ENOSPC`, as a Go registry writes it.
         if lower.contains("no space left") || lower.contains("\"err\":28") || status == 507 {
             let error = self.error(PublishFault::DiskFull, "has no space left").source(message.to_string());
-            return Broken {
-                error: error.hint_with("free some space where the registry stores its images"),
-                again: false,
-            };
+            return Broken::for_good(error.hint_with("free some space where the registry stores its images"));
         }
         let error = self.error(PublishFault::Unexpected, &format!("answers with status {status}"));
         let error = error.hint_with("it has trouble of its own: look at its logs, or try again later");
@@ -305,12 +335,9 @@ impl Client {
     }
 
     fn distrusted(&self) -> Broken {
-        Broken {
-            error: self.error(PublishFault::Unreachable, "cannot be trusted: TLS fails").hint_with(
-                "let SSL_CERT_FILE name the certificate of its authority (the registry's own must say CA:FALSE), or write `http://` before its name if it has no TLS",
-            ),
-            again: false,
-        }
+        Broken::for_good(self.error(PublishFault::Unreachable, "cannot be trusted: TLS fails").hint_with(
+            "let SSL_CERT_FILE name the certificate of its authority (the registry's own must say CA:FALSE), or write `http://` before its name if it has no TLS",
+        ))
     }
 }
 

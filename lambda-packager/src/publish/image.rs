@@ -24,6 +24,9 @@ const LAYER_TYPE: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
 /// The label that tells our images: the digest of the zip that it is made of.
 pub(crate) const FINGERPRINT: &str = "lambda-packager.fingerprint";
+/// The label that names the function.
+/// Source: <https://github.com/opencontainers/image-spec/blob/v1.1.0/annotations.md>.
+pub(crate) const TITLE: &str = "org.opencontainers.image.title";
 
 /// Lambda's limit for a container image, uncompressed with all layers.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
@@ -323,7 +326,7 @@ mod tests {
         assert_eq!(one.manifest.digest.to_string(), PINNED);
     }
 
-    const PINNED: &str = "2a8da3b6275a21e8ad92265b2abe35385902e891275c0f36fae724104078209d";
+    const PINNED: &str = "569ad7592deedba3471fc76f7684e1bcd20ade8e06092e2e616571ee9fca0619";
 
     #[test]
     fn dates_are_those_of_the_calendar() {

@@ -9,3 +9,4 @@ pub(crate) mod push;
 pub(crate) mod record;
 pub(crate) mod registry;
 pub(crate) mod revision;
+pub(crate) mod token;

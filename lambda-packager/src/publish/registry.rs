@@ -245,21 +245,20 @@ impl<'a> Repository<'a> {
         };
         let name = &self.name;
         let login = "for ECR: `aws ecr get-login-password`; else `docker login`, or set LAMBDA_PACKAGER_REGISTRY_USER and LAMBDA_PACKAGER_REGISTRY_PASSWORD";
+        // A token was given for the login, but for less than what was asked for.
+        let lacks_rights = answer.header("www-authenticate").is_some_and(|it| it.contains("insufficient_scope"));
         match answer.status {
             401 | 403 if lower.contains("expired") => error(
                 PublishFault::TokenExpired,
                 "says that the login has expired",
                 "run it again: an ECR login is fetched anew; other logins by `docker login`".into(),
             ),
-            401 if answer.header("www-authenticate").is_some_and(|kind| kind.starts_with("Bearer")) => error(
-                PublishFault::LoginRefused,
-                "wants a login by bearer token, which is not supported",
-                "push to ECR, or to a registry with names and passwords".into(),
-            ),
-            401 if code != "DENIED" && self.client.has_login() => {
+            401 if code != "DENIED" && !self.client.has_login() => {
+                error(PublishFault::LoginRefused, "wants a login", format!("give one: {login}"))
+            }
+            401 if code != "DENIED" && !lacks_rights => {
                 error(PublishFault::LoginRefused, "refuses the login", format!("log in anew: {login}"))
             }
-            401 if code != "DENIED" => error(PublishFault::LoginRefused, "wants a login", format!("give one: {login}")),
             401 | 403 | 405 => error(
                 PublishFault::PushDenied,
                 &format!("forbids {doing} {name}"),
