@@ -108,6 +108,9 @@ impl BuildScript {
         for path in outcome.watched() {
             directives.rerun_if_changed(&path);
         }
+        if config.mode.is_for_production() {
+            directives.rerun_if_env_changed(env::CI);
+        }
         if config.force {
             // The same value again is no change to cargo; a path that is never there always is.
             directives.rerun_if_changed(&called.out_dir.join("forced"));

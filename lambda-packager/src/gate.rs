@@ -10,7 +10,7 @@ use crate::cache::manifest::{Artifact, Manifest, Problem};
 use crate::cache::snapshot::Change;
 use crate::cache::survey::{self, Taken};
 use crate::cache::verdict::{self, ArtifactState, Present, Verdict};
-use crate::config::Config;
+use crate::config::{Base, Config};
 use crate::error::Result;
 use crate::fs::{self, Stamp};
 #[cfg(feature = "cli")]
@@ -100,6 +100,10 @@ pub(crate) fn judge(gate: &Gate, config: &Config) -> Verdict {
             changes: &gate.changes,
             artifact: &gate.artifact,
             forced: config.force,
+            fallback_forbidden: config.require_container
+                && gate.recorded.as_ref().is_ok_and(|manifest| {
+                    manifest.road.host_toolchain && (manifest.road.container.is_empty() || config.base == Base::Auto)
+                }),
         },
     )
 }

@@ -32,7 +32,7 @@
 //! | `workspace`, `outside`, `toolchain` | what cargo and rustc say, remembered while it holds |
 //! | `config` | every setting, its layers and where its value came from |
 //! | `event` | events and their renderings: text, JSON, cargo's directives |
-//! | `process`, `pieces`, `interrupt`, `fs`, `lock`, `error` | one door per effect |
+//! | `process`, `pieces`, `interrupt`, `fs`, `toml`, `lock`, `error` | one door per effect |
 //!
 //! Dependencies point down this list; `artifact` and `cache` never see `engine`. Processes start only
 //! through `process`, the environment is read only through `config::env`, files are touched only through
@@ -67,6 +67,7 @@ mod project;
 mod publish;
 mod recovery;
 mod road;
+mod toml;
 mod toolchain;
 mod travel;
 mod trust;

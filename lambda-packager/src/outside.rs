@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fs;
+use crate::toml::{self, Table};
 
 /// What the packages of a workspace need of other places.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,10 +29,7 @@ impl Outside {
         }
         let mut named = BTreeSet::new();
         for manifest in manifests {
-            let text = String::from_utf8_lossy(&fs::read(manifest)?).into_owned();
-            let parsed: Value = basic_toml::from_str(&text)
-                .map_err(|e| Error::config(format!("{} cannot be read", manifest.display())).source(e))?;
-            absolute_paths(&parsed, &mut named);
+            absolute_paths(&toml::read(manifest)?, &mut named);
         }
         for folder in named.iter().filter(|folder| !folder.starts_with(root) && fs::is_dir(folder)) {
             outside.absolute.insert(source_root(folder)?);
@@ -41,12 +39,12 @@ impl Outside {
 }
 
 /// The absolute ones of all `path` keys, in whatever table: dependencies are declared in many.
-fn absolute_paths(value: &Value, found: &mut BTreeSet<PathBuf>) {
-    let Some(table) = value.as_object() else { return };
+fn absolute_paths(table: &Table, found: &mut BTreeSet<PathBuf>) {
     for (key, value) in table {
-        match value.as_str().map(Path::new) {
-            Some(path) if key == "path" && path.is_absolute() => drop(found.insert(path.to_path_buf())),
-            _ => absolute_paths(value, found),
+        match value {
+            Value::Object(inner) => absolute_paths(inner, found),
+            Value::String(path) if key == "path" && path.starts_with('/') => drop(found.insert(path.into())),
+            _ => {}
         }
     }
 }
@@ -81,7 +79,7 @@ mod tests {
             path = "/d"
         "#;
         let mut found = BTreeSet::new();
-        absolute_paths(&basic_toml::from_str(manifest).unwrap(), &mut found);
+        absolute_paths(&toml::parse(manifest.as_bytes(), Path::new("Cargo.toml")).unwrap(), &mut found);
         assert_eq!(found, BTreeSet::from(["/a", "/c", "/d"].map(PathBuf::from)));
     }
 }

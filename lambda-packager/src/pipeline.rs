@@ -13,7 +13,7 @@ use crate::cache::manifest::{self, Manifest, Run};
 use crate::cache::snapshot::Snapshot;
 use crate::cache::survey::{self, Scope, Taken};
 use crate::cache::verdict::{Reason, Verdict};
-use crate::config::Config;
+use crate::config::{Config, PullPolicy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Reporter, Stage};
 use crate::fs::{self, Sha, Staged};
@@ -47,7 +47,15 @@ pub(crate) fn run(request: &Request, report: &mut Reporter) -> Result<Outcome> {
     })?;
     fs::remove_dead_temporaries(&places.folder);
     let gate = report.stage(Stage::Inputs, |_| look(&project, &function, &places, lock.signed_at_ns()?))?;
-    let verdict = report.stage(Stage::Verdict, |_| judge(&gate, config));
+    let mut verdict = report.stage(Stage::Verdict, |_| judge(&gate, config));
+    // The gate asks no engine; who wants the registry asked on every run has it asked.
+    if verdict == Verdict::Hit && config.pull_policy == PullPolicy::Always {
+        let before = gate.recorded.as_ref().ok().map(|manifest| &manifest.road);
+        let traveller = Traveller { workspace: &project.workspace, config, before };
+        if let Some(reason) = report.stage(Stage::Container, |report| road::renewed(&traveller, report))? {
+            verdict = Verdict::Miss(vec![reason]);
+        }
+    }
     open_log(&places, &verdict, report)?;
     let reasons: &[Reason] = match &verdict {
         Verdict::Hit => &[],
@@ -155,7 +163,7 @@ fn build(
     let members = report.stage(Stage::Verify, |_| verify(&compiled.binary, function, project))?;
     let order = road.order(&traveller, function, (&trust, inputs), false);
     let image = if config.mode.is_for_production() {
-        report.stage(Stage::Runtime, |report| road.leave_image(&order, report))?
+        report.stage(Stage::Runtime, |report| road.leave_image(&order, &members, report))?
     } else {
         None
     };

@@ -20,7 +20,7 @@ pub(crate) fn compile(
     inputs: &Snapshot,
     report: &mut Reporter,
 ) -> Result<(Road, Compiled)> {
-    let (mut new_container, mut waited, mut wipe) = (false, false, false);
+    let (mut new_container, mut waited, mut fetched, mut wipe) = (false, false, false, false);
     let announce = |report: &mut Reporter, message: &str| report.tell(&Event::Announced { message });
     loop {
         let order = road.order(traveller, function, (trust, inputs), wipe);
@@ -44,7 +44,20 @@ pub(crate) fn compile(
                 );
                 continue;
             }
-            Err(Fault::Final(error) | Fault::Container(_, error) | Fault::Engine(error) | Fault::Cache(error)) => {
+            // Cargo's own cache is its user's: it is asked to complete it. What this project made of it goes.
+            Err(Fault::Downloads(error)) if traveller.config.force && !fetched => {
+                (fetched, wipe) = (true, true);
+                announce(report, &format!("{error}; it is fetched again, and what was compiled here compiled anew"));
+                traveller.workspace.fetch_again(traveller.config.target_arch)?;
+                continue;
+            }
+            Err(
+                Fault::Downloads(error)
+                | Fault::Final(error)
+                | Fault::Container(_, error)
+                | Fault::Engine(error)
+                | Fault::Cache(error),
+            ) => {
                 return Err(error);
             }
         }

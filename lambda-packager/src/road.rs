@@ -11,6 +11,7 @@ use crate::builder::dependencies::Store;
 use crate::builder::image;
 use crate::builder::layout::Layout;
 use crate::cache::manifest;
+use crate::cache::verdict::Reason;
 use crate::config::{Base, Config, EngineChoice, env};
 use crate::engine::{self, Engine, Failure};
 use crate::error::{Error, ErrorKind, Result};
@@ -80,7 +81,7 @@ pub(crate) fn choose(traveller: &Traveller, report: &mut Reporter) -> Result<Roa
             "no container to compile in ({why}), and {} forbids to do without",
             config.place_of("require_container")
         ));
-        let error = error.hint_with("install and start docker or podman, or drop `require_container`");
+        let error = error.hint_with("install and start docker or podman, or allow it with `require_container = false`");
         return Err(match cause {
             Some(cause) => error.source(cause),
             None => error,
@@ -96,6 +97,35 @@ pub(crate) fn choose(traveller: &Traveller, report: &mut Reporter) -> Result<Roa
     on_host(traveller, why, report)
 }
 
+/// Asks the registry for the image that the last build was compiled in: why to compile anew, if it is another now.
+pub(crate) fn renewed(traveller: &Traveller, report: &mut Reporter) -> Result<Option<Reason>> {
+    let Traveller { workspace, config, before } = *traveller;
+    let Some(before) = before else { return Ok(None) };
+    let folder = workspace.state_folder();
+    let engines = engine::candidates(config.engine, &config.place_of("engine"), config.engine_timeout, &folder)?;
+    let Some(engine) = engines.into_iter().find(|engine| engine.kind.program() == before.engine) else {
+        return Ok(None);
+    };
+    let image = base_of(traveller, &engine, report).and_then(|base| match base {
+        Ok(reference) => image::named(&engine, &reference, config).map(Some),
+        Err(_) => Ok(None),
+    });
+    let image = match image {
+        Ok(Some(image)) => image,
+        Ok(None) => return Ok(None),
+        Err(Failure::Unreachable(error) | Failure::Forbidden(error)) if error.kind() != ErrorKind::Interrupted => {
+            report.tell(&Event::Announced { message: &format!("{error}; whether there is a newer base is not known") });
+            return Ok(None);
+        }
+        Err(failure) => return Err(failure.into()),
+    };
+    let differs = |name: &str, old: &str, new: &str| {
+        (old != new).then(|| Reason::Setting { name: name.into(), old: old.into(), new: new.into() })
+    };
+    Ok(differs("base", &before.base_digest, &image.base_digest)
+        .or_else(|| differs("builder image", &before.image_id, &image.identity)))
+}
+
 /// Whether an engine that does not answer is worth waiting for: it was asked for by name, or it did
 /// the last build.
 fn is_expected(traveller: &Traveller, engine: &Engine) -> bool {
@@ -104,7 +134,7 @@ fn is_expected(traveller: &Traveller, engine: &Engine) -> bool {
 }
 
 fn by_engine(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -> Result<Road, Failure> {
-    let Traveller { workspace, config, .. } = *traveller;
+    let config = traveller.config;
     if !config.clean_room {
         return match by_container(traveller, engine, report) {
             Err(Failure::NotStarted(error)) => instead_of_container(traveller, engine, error, report),
@@ -116,7 +146,7 @@ fn by_engine(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -> R
         (_, Some(name)) => {
             format!("{} passes {name}, which a clean room could not forget", config.place_of("pass_env"))
         }
-        _ => match builder_image::choose(engine, workspace, config, report)? {
+        _ => match base_of(traveller, engine, report)? {
             Ok(base) => return by_clean_room(traveller, engine, &base),
             Err(_) => "no image to start a clean room from".to_string(),
         },
@@ -129,6 +159,25 @@ fn by_engine(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -> R
     Ok(road)
 }
 
+/// The image that brings the toolchain, or why it is this machine's that is lent; an error where that is nobody's
+/// choice and not allowed.
+fn base_of(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -> Result<Result<String, String>, Failure> {
+    let Traveller { workspace, config, .. } = *traveller;
+    let base = builder_image::choose(engine, workspace, config, report)?;
+    match &base {
+        Err(why) if config.require_container && config.base == Base::Auto => {
+            let error = Error::engine(format!(
+                "no image to compile in ({why}), and {} forbids to borrow this machine's toolchain",
+                config.place_of("require_container")
+            ));
+            Err(Failure::Refused(error.hint_with(
+                "let the builder image be built where a registry answers (`--pull-policy always`) or load it with the engine's `load`, set `base` to an image with cargo and a C compiler, or choose to borrow with `base = \"host\"`",
+            )))
+        }
+        _ => Ok(base),
+    }
+}
+
 /// A clean room takes its sources from us, not from the engine's machine: it may work where no container does.
 fn instead_of_container(
     traveller: &Traveller,
@@ -136,8 +185,8 @@ fn instead_of_container(
     error: Error,
     report: &mut Reporter,
 ) -> Result<Road, Failure> {
-    let Traveller { workspace, config, .. } = *traveller;
-    match builder_image::choose(engine, workspace, config, report)? {
+    let config = traveller.config;
+    match base_of(traveller, engine, report)? {
         Ok(base) if config.pass_env.is_empty() => {
             let cause = std::error::Error::source(&error).map_or(String::new(), |cause| format!(" ({cause})"));
             let why = format!("the container does not start: {error}{cause}");
@@ -172,6 +221,7 @@ fn by_clean_room(traveller: &Traveller, engine: &Engine, base: &str) -> Result<R
             clean_room: true,
             base: image.title,
             image_id: image.identity,
+            base_digest: image.base_digest,
             host_toolchain: false,
             hermetic: true,
             fallback: String::new(),
@@ -199,7 +249,7 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
     let user = lock.owner().map_err(Failure::Refused)?;
     let identity = Identity::of(&workspace.root, user.0, config);
     // The first question to the engine is one that is worth its answer.
-    let base = builder_image::choose(engine, workspace, config, report)?;
+    let base = base_of(traveller, engine, report)?;
     let (image, toolchain) = match &base {
         Ok(reference) => (image::named(engine, reference, config)?, None),
         Err(_) => {
@@ -242,6 +292,7 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
             clean_room: false,
             base: image.title,
             image_id: ready.image_id.clone(),
+            base_digest: image.base_digest,
             host_toolchain: toolchain.is_some(),
             hermetic: config.network == crate::config::Network::None,
             fallback,
@@ -281,6 +332,7 @@ fn on_host(traveller: &Traveller, why: String, report: &mut Reporter) -> Result<
             base: format!("host toolchain (rustc {})", toolchain.rustc_release),
             // One target directory for each toolchain: which one it was matters as the image does.
             image_id: identity,
+            base_digest: String::new(),
             host_toolchain: true,
             hermetic: false,
             fallback: why,

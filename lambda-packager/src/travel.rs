@@ -7,6 +7,7 @@ use std::path::Path;
 #[cfg(feature = "cli")]
 use std::time::Duration;
 
+use crate::artifact::zip;
 use crate::builder::call;
 use crate::builder::clean_room::CleanRoom;
 use crate::builder::compile::{self, Compiled, Order, Trust};
@@ -58,6 +59,8 @@ pub(crate) enum Fault {
     Engine(Error),
     /// Compile from nothing.
     Cache(Error),
+    /// Fetch again, if that is wished.
+    Downloads(Error),
 }
 
 impl Road {
@@ -80,6 +83,7 @@ impl Road {
         result.map_err(|trouble| match trouble {
             Trouble::Crate(error) => Fault::Final(error),
             Trouble::Cache(error) => Fault::Cache(error),
+            Trouble::Downloads(error) => Fault::Downloads(error),
             Trouble::Ended(error) if error.kind() == ErrorKind::Interrupted => Fault::Final(error),
             Trouble::Ended(error) => self.diagnose(error),
         })
@@ -187,9 +191,16 @@ impl Road {
     }
 
     /// Leaves the image that runs what was compiled, where this road makes one; says its name.
-    pub fn leave_image(&self, order: &Order, report: &mut Reporter) -> Result<Option<String>> {
+    pub fn leave_image(
+        &self,
+        order: &Order,
+        included: &[zip::Member],
+        report: &mut Reporter,
+    ) -> Result<Option<String>> {
         match &self.vehicle {
-            Vehicle::CleanRoom(room) => room.leave_image(order, &self.variables_of_layers(order), report).map(Some),
+            Vehicle::CleanRoom(room) => {
+                room.leave_image(order, &self.variables_of_layers(order), included, report).map(Some)
+            }
             Vehicle::Container { .. } | Vehicle::Host { .. } => Ok(None),
         }
     }

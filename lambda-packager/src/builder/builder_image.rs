@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{compile, context, recipe};
 use crate::config::{Arch, Base, Config, Network, PullPolicy, Runtime};
-use crate::engine::{BuildSpec, Engine, Failure};
+use crate::engine::{BuildSpec, Engine, Failure, Image, WayOut};
 use crate::error::{Error, Result};
 use crate::event::{Event, Reporter};
 use crate::fs::{self, Sha};
@@ -14,8 +14,11 @@ use crate::process::Stream;
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
-/// The label of these images.
-pub(crate) const BUILDER: &str = "lambda-packager.builder";
+/// The label of these images; its value is the name that it was built under.
+const BUILDER: &str = "lambda-packager.builder";
+
+/// The label that says what one was made from: `name@digest`.
+const BASE: &str = "lambda-packager.base";
 
 const NAME: &str = "lambda-packager-builder";
 
@@ -26,10 +29,58 @@ const REMEMBERED: Duration = Duration::from_secs(60 * 60);
 
 /// The image for a Rust release, a runtime and an architecture: another recipe has another name.
 pub(crate) fn tag(release: &str, runtime: Runtime, arch: Arch) -> String {
+    format!("{NAME}:{release}-{runtime}-{arch}-{}", recipe(runtime))
+}
+
+/// What the recipe of a runtime's image is known by.
+fn recipe(runtime: Runtime) -> String {
     let mut text = recipe::base_of(runtime).to_string();
     let used = recipe::FILES.iter().filter(|(path, _)| [recipe::DOCKERFILE, recipe::INSTALLER].contains(path));
     text.extend(used.map(|(_, content)| format!("\0{content}")));
-    format!("{NAME}:{release}-{runtime}-{arch}-{}", Sha::of(text.as_bytes()).short(12))
+    Sha::of(text.as_bytes()).short(12)
+}
+
+/// The builder images that an engine has, and the clean rooms' layers on them.
+#[cfg(feature = "cli")]
+pub(crate) fn all(engine: &Engine) -> Result<Vec<(Image, Use)>, Failure> {
+    Ok(judged(engine.images_with(BUILDER)?))
+}
+
+/// What a builder image, or what stands on one, is good for.
+#[cfg(any(feature = "cli", test))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Builds start from it. One for another Rust is not outdated: it may be another project's.
+    Current,
+    /// No build starts from it any more: its name went to one with a newer base, or its recipe is another version's.
+    Outdated,
+    /// A layer of clean rooms on a current one.
+    Layer,
+    /// The same on an outdated one.
+    OutdatedLayer,
+}
+
+#[cfg(any(feature = "cli", test))]
+fn judged(images: Vec<Image>) -> Vec<(Image, Use)> {
+    let endings = [Runtime::ProvidedAl2023, Runtime::ProvidedAl2].map(|runtime| format!("-{}", recipe(runtime)));
+    let is_current = |image: &Image| image.names.iter().any(|name| endings.iter().any(|ending| name.ends_with(ending)));
+    // Layers inherit the labels, and with them whose they are.
+    let stands_on = |image: &Image| [BUILDER, BASE].map(|label| image.labels.get(label).cloned());
+    let current: Vec<_> = images.iter().filter(|image| is_current(image)).map(stands_on).collect();
+    let judge =
+        |image: &Image| match (current.contains(&stands_on(image)), image.labels.contains_key(recipe::CLEAN_ROOM)) {
+            (true, false) => Use::Current,
+            (false, false) => Use::Outdated,
+            (true, true) => Use::Layer,
+            (false, true) => Use::OutdatedLayer,
+        };
+    let uses: Vec<Use> = images.iter().map(judge).collect();
+    images.into_iter().zip(uses).collect()
+}
+
+/// What such an image was made from; none for any other.
+pub(super) fn base_of(image: &Image) -> Option<String> {
+    image.labels.get(BASE).cloned()
 }
 
 /// Whether this is the name of such an image.
@@ -99,17 +150,22 @@ fn is_remembered(note: &Path, tag: &str) -> bool {
 
 fn build(engine: &Engine, config: &Config, release: &str, tag: &str, report: &mut Reporter) -> Result<(), Failure> {
     let base = recipe::base_of(config.runtime);
-    if config.pull_policy == PullPolicy::Always || engine.image_id(base)?.is_none() {
-        // Whatever it is that does not answer, there is no image of it.
-        engine.pull(base).map_err(|failure| Failure::Refused(failure.into()))?;
-    }
+    let here = if config.pull_policy == PullPolicy::Always { None } else { engine.image(base)? };
+    let from = match here {
+        Some(image) => image,
+        None => {
+            // Whatever it is that does not answer, there is no image of it.
+            engine.pull(base).map_err(|failure| Failure::Refused(failure.into()))?;
+            engine.image(base)?.unwrap_or_default()
+        }
+    };
     report.tell(&Event::Announced { message: &format!("building the image {tag}, once; this takes some minutes") });
     let context = context::archive_of_base().map_err(Failure::Refused)?;
-    let labels = [format!("{BUILDER}=1")];
+    let labels = [format!("{BUILDER}={tag}"), format!("{BASE}={base}@{}", from.digest())];
     let build_args = [("BASE_IMAGE", base), ("RUST_VERSION", release), ("RUST_TARGET", config.target_arch.triple())];
     let spec = BuildSpec {
         stage: "base",
-        tag,
+        way_out: WayOut::Image(tag),
         labels: &labels,
         network: Network::Bridge,
         build_args: &build_args,
@@ -146,5 +202,30 @@ mod tests {
         assert!(name.starts_with("lambda-packager-builder:1.95.0-provided.al2023-x86_64-"), "{name}");
         assert!(is_one(&name) && !is_one("lambda-packager-builder-mine:1"));
         assert_ne!(name.rsplit('-').next(), tag("1.95.0", Runtime::ProvidedAl2).rsplit('-').next());
+    }
+
+    #[test]
+    fn an_image_is_outdated_with_its_name_its_base_or_its_recipe() {
+        let image = |named: bool, tag: &str, base: &str, layer: bool| {
+            let mut labels =
+                std::collections::BTreeMap::from([(BUILDER.into(), tag.into()), (BASE.into(), base.into())]);
+            labels.extend(layer.then(|| (recipe::CLEAN_ROOM.into(), "1".into())));
+            let names = named.then(|| format!("localhost/{tag}")).into_iter().collect();
+            Image { names, labels, ..Image::default() }
+        };
+        let one = tag("1.95.0", Runtime::ProvidedAl2023, Arch::X86_64);
+        let other = tag("1.0.0", Runtime::ProvidedAl2, Arch::Arm64);
+        let former = "lambda-packager-builder:1.95.0-provided.al2023-x86_64-0123456789ab";
+        let cases = [
+            (image(true, &one, "new", false), Use::Current),
+            (image(true, &other, "b", false), Use::Current),
+            (image(false, &one, "new", true), Use::Layer),
+            (image(false, &one, "old", false), Use::Outdated),
+            (image(false, &one, "old", true), Use::OutdatedLayer),
+            (image(true, former, "new", false), Use::Outdated),
+            (image(false, former, "new", true), Use::OutdatedLayer),
+        ];
+        let (images, expected): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
+        assert_eq!(judged(images).into_iter().map(|(_, what)| what).collect::<Vec<_>>(), expected);
     }
 }

@@ -6,6 +6,7 @@
 //! | `crates` | first | the locked crates as cargo keeps them, its index of them, its configuration |
 //! | `manifests` | then | manifests, lockfile, configuration; stand-ins for the sources of every target |
 //! | `sources` | last | the sources |
+//! | `included` | into the final image, below `/var/task` | what goes into the zip beside the binary |
 //! | `recipe` | | the command of each step |
 //!
 //! Each is a layer: what did not change is not compiled again. Credentials are in none of them.
@@ -19,6 +20,7 @@ use super::compile::{self, Order, Trust};
 use super::crates;
 use super::image::header;
 use super::recipe;
+use crate::artifact::zip;
 use crate::cache::listing::{self, Rule, Tree};
 use crate::cache::snapshot::{Kind, Snapshot};
 use crate::error::{Error, Result};
@@ -39,14 +41,25 @@ pub(super) type Members = BTreeMap<String, Member>;
 const MTIME: u64 = 315_532_800;
 
 /// The whole context for `order`.
-pub(crate) fn archive(order: &Order, carried: &Carried, variables: &[(String, String)]) -> Result<Vec<u8>> {
+pub(crate) fn archive(
+    order: &Order,
+    carried: &Carried,
+    variables: &[(String, String)],
+    included: &[zip::Member],
+) -> Result<Vec<u8>> {
     let crates = crates::members(order, carried)?;
     let manifests = manifests(order)?;
     let mut sources = sources(order)?;
     sources.retain(|path, member| !crates.contains_key(path) && manifests.get(path) != Some(member));
     let mut tar = tar::Builder::new(Vec::new());
     tools(&mut tar, recipe::FILES)?;
-    for (folder, members) in [("crates", crates), ("manifests", manifests), ("sources", sources)] {
+    let included = included.iter().map(|member| {
+        let zip::Member { name, executable, content } = member.clone();
+        (format!("/{name}"), Member::File { content, executable })
+    });
+    let folders =
+        [("crates", crates), ("manifests", manifests), ("sources", sources), ("included", included.collect())];
+    for (folder, members) in folders {
         append(&mut tar, folder, &members)?;
     }
     for (name, digest) in [("dependencies", "stand-in"), ("build", "source")] {

@@ -14,6 +14,7 @@ use crate::config::Network;
 use crate::engine::{ContainerSpec, Engine, ExecSpec, Failure, Image};
 use crate::error::{Error, Result};
 use crate::fs::{self, Sha};
+use crate::workspace::{Locked, locked};
 
 /// Runs in the container; see its own head.
 const SCRIPT: &str = include_str!("keep.sh");
@@ -103,14 +104,12 @@ impl Store {
     pub fn of(wanted: &Wanted, identity: &Identity) -> Result<Option<Self>> {
         let config = wanted.config;
         let limit_bytes = config.deps_cache_limit_bytes;
-        let Some(locked) = locked(&wanted.workspace.root.join("Cargo.lock"))? else {
-            return Ok(None);
-        };
-        if limit_bytes == 0 || !config.pass_env.is_empty() {
+        let locked = locked(&wanted.workspace.root)?;
+        if locked.is_empty() || limit_bytes == 0 || !config.pass_env.is_empty() {
             return Ok(None);
         }
         let mut text = format!(
-            "1 {} {} {} {} {} {} {:?} {:?}\n{}\n{locked}",
+            "1 {} {} {} {} {} {} {:?} {:?}\n{}\n",
             env!("CARGO_PKG_VERSION"),
             wanted.image.identity,
             config.target_arch,
@@ -121,6 +120,9 @@ impl Store {
             config.features,
             wanted.carried.toml,
         );
+        for Locked { name, version, source, checksum } in &locked {
+            text.push_str(&format!("{name} {version} {source} {}\n", checksum.as_deref().unwrap_or_default()));
+        }
         // What reaches every compile without cargo seeing it, such as its `[env]`.
         for file in wanted.workspace.config_files()? {
             if let Some(bytes) = fs::read_if_exists(&wanted.workspace.root.join(file))? {
@@ -228,35 +230,6 @@ pub(crate) fn made_by(identity: &Identity) -> String {
     format!("{MADE_BY}={}", identity.project())
 }
 
-/// What the lockfile says of what is downloaded; none where it names nothing of the kind.
-fn locked(lockfile: &Path) -> Result<Option<String>> {
-    #[derive(Deserialize)]
-    struct Lockfile {
-        #[serde(default)]
-        package: Vec<Locked>,
-    }
-    #[derive(Deserialize)]
-    struct Locked {
-        name: String,
-        version: String,
-        source: Option<String>,
-        checksum: Option<String>,
-    }
-    let Some(bytes) = fs::read_if_exists(lockfile)? else {
-        return Ok(None);
-    };
-    // What cannot be read here is cargo's to complain of.
-    let Ok(Lockfile { package }) = basic_toml::from_str(&String::from_utf8_lossy(&bytes)) else {
-        return Ok(None);
-    };
-    let line = |locked: &Locked| {
-        let Locked { name, version, source, checksum } = locked;
-        Some(format!("{name} {version} {} {}\n", source.as_ref()?, checksum.as_deref().unwrap_or_default()))
-    };
-    let text: String = package.iter().filter_map(line).collect();
-    Ok((!text.is_empty()).then_some(text))
-}
-
 /// Removes a user's images: those of which the name went to another one, then as long as they take more
 /// than `limit_bytes` the one that was not used for the longest time.
 fn prune(engine: &Engine, user: u32, limit_bytes: u64) -> Result<(), Failure> {
@@ -361,7 +334,8 @@ mod tests {
     }
 
     fn image(id: &str, names: &[&str], size_bytes: u64) -> Image {
-        Image { id: id.into(), names: names.iter().map(|name| name.to_string()).collect(), size_bytes }
+        let names = names.iter().map(|name| name.to_string()).collect();
+        Image { id: id.into(), names, size_bytes, ..Image::default() }
     }
 
     #[test]
@@ -379,28 +353,5 @@ mod tests {
         assert_eq!(gone(29), ["replaced", "never"]);
         assert_eq!(gone(10), ["replaced", "never", "old"]);
         assert_eq!(gone(9), ["replaced", "never", "old", "new"]);
-    }
-
-    #[test]
-    fn only_downloads_of_the_lockfile_count() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("Cargo.lock");
-        let read = |text: &str| {
-            fs::replace(&path, text.as_bytes(), 0o644, None).unwrap();
-            locked(&path).unwrap()
-        };
-        assert_eq!(locked(&path).unwrap(), None);
-        let own = |version: &str| format!("version = 4\n[[package]]\nname = \"own\"\nversion = \"{version}\"\n");
-        assert_eq!(read(&own("1.0.0")), None);
-        let with = |version: &str, sum: &str| {
-            format!(
-                "{}[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nsource = \"registry+x\"\nchecksum = \"{sum}\"\n",
-                own(version)
-            )
-        };
-        assert_eq!(read(&with("1.0.0", "1")).as_deref(), Some("a 1.0.0 registry+x 1\n"));
-        assert_eq!(read(&with("1.0.0", "1")), read(&with("2.0.0", "1")));
-        assert_ne!(read(&with("1.0.0", "1")), read(&with("1.0.0", "2")));
-        assert_eq!(read("not = [toml"), None);
     }
 }

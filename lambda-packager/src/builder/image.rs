@@ -26,6 +26,8 @@ pub(crate) struct BuilderImage {
     pub title: String,
     /// Identifies the toolchain in the container: the image's id, or a digest of the host's.
     pub identity: String,
+    /// The image that its toolchain was installed into, `name@digest`; empty where this machine's is lent.
+    pub base_digest: String,
     pub mounts: Vec<Mount>,
     /// `PATH`, where the image has none of its own.
     pub path: Option<String>,
@@ -36,9 +38,9 @@ pub(crate) struct BuilderImage {
 /// An image that brings a toolchain.
 pub(crate) fn named(engine: &Engine, reference: &str, config: &Config) -> Result<BuilderImage, Failure> {
     let place = config.place_of("base");
-    let id = match engine.image_id(reference)? {
+    let image = match engine.image(reference)? {
         // The builder image is asked for by the one who makes it.
-        Some(id) if config.pull_policy != PullPolicy::Always || builder_image::is_one(reference) => id,
+        Some(image) if config.pull_policy != PullPolicy::Always || builder_image::is_one(reference) => image,
         None if config.pull_policy == PullPolicy::Never => {
             let error = Error::engine(format!("{place}: the image {reference} is not here"));
             return Err(Failure::Refused(error.hint_with(format!(
@@ -55,13 +57,14 @@ pub(crate) fn named(engine: &Engine, reference: &str, config: &Config) -> Result
                 ),
                 unreachable => unreachable,
             })?;
-            engine.image_id(reference)?.unwrap_or_default()
+            engine.image(reference)?.unwrap_or_default()
         }
     };
     Ok(BuilderImage {
         reference: reference.to_string(),
         title: reference.to_string(),
-        identity: id,
+        base_digest: builder_image::base_of(&image).unwrap_or_else(|| format!("{reference}@{}", image.digest())),
+        identity: image.id,
         mounts: Vec::new(),
         path: None,
         archive: None,
@@ -107,6 +110,7 @@ pub(crate) fn borrowed(toolchain: &Toolchain) -> Result<BuilderImage> {
         reference: format!("lambda-packager-borrowed:{}", Sha::of(&[&archive, BORROWED.as_bytes()].concat()).short(12)),
         title: format!("borrowed toolchain (rustc {})", toolchain.rustc_release),
         identity: format!("{} {}", toolchain.rustc, toolchain.cc),
+        base_digest: String::new(),
         mounts,
         path: Some(format!("{SYSROOT}/bin:/usr/local/bin:/usr/bin:/bin")),
         archive: Some(archive),

@@ -14,6 +14,8 @@ pub(crate) enum Trouble {
     Ended(Error),
     /// What lies in the target directory cannot be used; a compile from nothing can.
     Cache(Error),
+    /// Cargo does not find in its downloads what the lockfile names.
+    Downloads(Error),
 }
 
 /// Signs of a target directory that something else than cargo wrote to, or that was cut off.
@@ -34,6 +36,16 @@ const CORRUPT: &[&str] = &[
     "failed to write `/target",
     "failed to open: /target",
     "failed to create directory `/target",
+];
+
+/// How cargo says that a download is missing, or is not what the lockfile names.
+const NO_DOWNLOAD: &[&str] = &[
+    "--offline was specified",
+    "while offline",
+    "using offline mode (--offline)",
+    "failed to unpack package",
+    "failed to verify the checksum of",
+    "unable to verify that",
 ];
 
 /// What a compile died of that ended with `code`; `said` is the end of what it said.
@@ -84,9 +96,9 @@ pub(super) fn trouble(code: i32, said: &str, order: &Order) -> Trouble {
             ))
             .hint_with(INSTALL_COMPILER),
         ),
-        101 if says("--offline was specified") || says("while offline") => Trouble::Crate(
-            error(format!("a crate that {package} needs is not in cargo's downloads on this machine"))
-                .hint_with("run `cargo fetch`, then again; a compile never reaches the network"),
+        101 if NO_DOWNLOAD.iter().any(|sign| says(sign)) => Trouble::Downloads(
+            error(format!("a crate that {package} needs is not in cargo's downloads on this machine, or not whole"))
+                .hint_with("package with `--force`, which fetches it again; cargo's own message is above and in build.log"),
         ),
         101 => {
             let mut hint = "cargo's own messages are above and in build.log".to_string();

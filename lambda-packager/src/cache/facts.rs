@@ -74,7 +74,7 @@ impl<T: Serialize + DeserializeOwned> Facts<T> {
 
     fn read(path: &Path) -> Option<Self> {
         let inode = Stamp::of(&fs::lstat(path).ok()??).inode;
-        let facts: Self = serde_json::from_slice(&fs::read_own(path).ok()??).ok()?;
+        let facts: Self = serde_json::from_str(str::from_utf8(&fs::read_own(path).ok()??).ok()?).ok()?;
         (facts.inode == inode).then_some(facts)
     }
 

@@ -16,7 +16,7 @@ use crate::fs::{self, Sha, Stamp};
 use crate::workspace::{Workspace, lexically_clean};
 
 /// The version of the manifest's schema.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 /// How many runs the history holds.
 const HISTORY: usize = 10;
 
@@ -103,6 +103,8 @@ pub(crate) struct Road {
     pub base: String,
     /// Id of the image; on the host, a digest of the toolchain.
     pub image_id: String,
+    /// What the image's toolchain was installed into, `name@digest`; empty where the host's took part.
+    pub base_digest: String,
     /// The host's toolchain took part.
     pub host_toolchain: bool,
     /// Nothing but the inputs could be reached.

@@ -64,6 +64,11 @@ pub enum Reason {
         /// SHA-256 of the one that is there.
         new: String,
     },
+    /// It was compiled on a road that the settings now forbid to fall back to.
+    Fallback {
+        /// That road, and why it was taken.
+        road: String,
+    },
     /// A setting, a toolchain or a passed variable differs.
     Setting {
         /// Its name, such as `profile`.
@@ -129,6 +134,8 @@ pub(crate) struct Present<'a> {
     /// Each place of the zip, and the bootstrap, relative to the workspace.
     pub artifact: &'a [(String, ArtifactState)],
     pub forced: bool,
+    /// The recorded road may not be fallen back to any more.
+    pub fallback_forbidden: bool,
 }
 
 /// Judges.
@@ -148,6 +155,9 @@ pub(crate) fn judge(recorded: &Result<Manifest, Problem>, present: &Present) -> 
 
 fn differences(manifest: &Manifest, present: &Present) -> Vec<Reason> {
     let mut reasons = Vec::new();
+    if present.fallback_forbidden {
+        reasons.push(Reason::Fallback { road: manifest.road.to_string() });
+    }
     let names = manifest.ingredients.keys().chain(present.ingredients.keys());
     let names: std::collections::BTreeSet<_> = names.collect();
     for name in names {
@@ -193,7 +203,7 @@ fn differences(manifest: &Manifest, present: &Present) -> Vec<Reason> {
 fn rank(reason: &Reason) -> u8 {
     match reason {
         Reason::Forced => 0,
-        Reason::FirstBuild | Reason::Manifest { .. } => 1,
+        Reason::FirstBuild | Reason::Manifest { .. } | Reason::Fallback { .. } => 1,
         // The mode also sets the profile; `profile release -> dev` tells both.
         Reason::Setting { name, .. } if name == "profile" => 2,
         Reason::Setting { name, .. } if name == "mode" => 3,
@@ -260,6 +270,7 @@ mod tests {
                 clean_room: false,
                 base: String::new(),
                 image_id: String::new(),
+                base_digest: String::new(),
                 host_toolchain: false,
                 hermetic: true,
                 fallback: String::new(),
@@ -289,7 +300,13 @@ mod tests {
         Change { path: path.into(), what, before, after }
     }
 
-    const NOTHING: Present = Present { ingredients: &Ingredients::new(), changes: &[], artifact: &[], forced: false };
+    const NOTHING: Present = Present {
+        ingredients: &Ingredients::new(),
+        changes: &[],
+        artifact: &[],
+        forced: false,
+        fallback_forbidden: false,
+    };
 
     #[test]
     fn nothing_different_is_a_hit_and_every_single_difference_is_a_miss_that_names_it() {
@@ -297,6 +314,8 @@ mod tests {
         assert_eq!(judge(&manifest(), &NOTHING), Verdict::Hit);
         let told = |recorded: &Result<Manifest, Problem>, present: &Present| judge(recorded, present).to_string();
         assert_eq!(told(&manifest(), &Present { forced: true, ..NOTHING }), "cache-miss: forced");
+        let verdict = told(&manifest(), &Present { fallback_forbidden: true, ..NOTHING });
+        assert!(verdict.starts_with("cache-miss: compiled by a fallback that is forbidden now: "), "{verdict}");
         assert_eq!(told(&Err(Problem::Absent), &NOTHING), "cache-miss: first build");
         let newer = Err(Problem::Newer { schema: 9 });
         assert_eq!(told(&newer, &NOTHING), "cache-miss: manifest of a newer lambda-packager (schema 9)");
@@ -356,7 +375,13 @@ mod tests {
             Verdict::Hit => Vec::new(),
             Verdict::Miss(reasons) => reasons.iter().map(Reason::to_string).collect(),
         };
-        let present = Present { ingredients: &now, changes: &changes, artifact: &artifact, forced: true };
+        let present = Present {
+            ingredients: &now,
+            changes: &changes,
+            artifact: &artifact,
+            forced: true,
+            fallback_forbidden: false,
+        };
         let expected = [
             "forced",
             "profile release -> dev",
@@ -384,7 +409,13 @@ mod tests {
         ];
         let artifact = [("f/x.zip".to_string(), ArtifactState::Modified(sha("other")))];
         let now = ingredients(&[("variable X", "1234")]);
-        let present = Present { ingredients: &now, changes: &changes, artifact: &artifact, forced: false };
+        let present = Present {
+            ingredients: &now,
+            changes: &changes,
+            artifact: &artifact,
+            forced: false,
+            fallback_forbidden: false,
+        };
         let lines = judge(&Ok(recorded(&[])), &present).lines(true);
         let expected = [
             "cache-miss: variable X passed (+4 more)".to_string(),

@@ -129,8 +129,7 @@ pub(super) fn exec(spec: &ExecSpec) -> Vec<String> {
 #[derive(Debug, Clone)]
 pub(crate) struct BuildSpec<'a> {
     pub stage: &'a str,
-    /// The name of the image.
-    pub tag: &'a str,
+    pub way_out: WayOut<'a>,
     /// `key=value`.
     pub labels: &'a [String],
     pub network: Network,
@@ -139,8 +138,21 @@ pub(crate) struct BuildSpec<'a> {
     pub fresh: bool,
 }
 
+/// What becomes of the stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WayOut<'a> {
+    /// An image of this name.
+    Image(&'a str),
+    /// An archive of its files, on standard output; not every builder can do that.
+    Files,
+}
+
 pub(super) fn build(kind: Kind, spec: &BuildSpec) -> Vec<String> {
-    let mut args = strings(&["build", "--force-rm", "--file", "Dockerfile", "--target", spec.stage, "--tag", spec.tag]);
+    let mut args = strings(&["build", "--force-rm", "--file", "Dockerfile", "--target", spec.stage]);
+    args.extend(match spec.way_out {
+        WayOut::Image(name) => strings(&["--tag", name]),
+        WayOut::Files => strings(&["--output", "type=tar,dest=-"]),
+    });
     for label in spec.labels {
         args.extend(["--label".into(), label.clone()]);
     }
@@ -244,7 +256,7 @@ mod tests {
         let labels = ["a=b c".to_string()];
         let spec = BuildSpec {
             stage: "runtime",
-            tag: "t",
+            way_out: WayOut::Image("t"),
             labels: &labels,
             network: Network::None,
             build_args: &[("BASE_IMAGE", "b")],
@@ -257,6 +269,8 @@ mod tests {
         for name in PROXIES {
             assert!(docker.contains(&format!("{name}=")), "{docker:?}");
         }
+        let files = build(Kind::Docker, &BuildSpec { way_out: WayOut::Files, ..spec.clone() });
+        assert!(files.contains(&"type=tar,dest=-".to_string()) && !files.contains(&"--tag".to_string()), "{files:?}");
         let open = build(Kind::Docker, &BuildSpec { network: Network::Bridge, fresh: true, ..spec });
         assert!(!open.iter().any(|arg| arg == "--network" || arg.ends_with("PROXY=")), "{open:?}");
         assert!(open.contains(&"--no-cache".to_string()), "{open:?}");

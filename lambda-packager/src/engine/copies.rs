@@ -1,9 +1,28 @@
 //! What goes from containers into images and back, without a file of ours in between.
 
+use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Engine, Failure, args};
+use crate::error::{Error, Result};
 use crate::process::Invocation;
+
+/// The file of this name in an archive that an engine made: some begin with the folders around it.
+pub(crate) fn file_in(tar: &[u8], path: &str) -> Result<Vec<u8>> {
+    let find = || -> std::io::Result<Vec<u8>> {
+        for entry in tar::Archive::new(tar).entries()? {
+            let mut entry = entry?;
+            if entry.header().entry_type().is_file() && entry.path()?.file_name() == Path::new(path).file_name() {
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content)?;
+                return Ok(content);
+            }
+        }
+        Err(std::io::ErrorKind::NotFound.into())
+    };
+    find().map_err(|e| Error::engine(format!("{path} cannot be read from the engine")).source(e))
+}
 
 impl Engine {
     /// Makes an image of a folder of a container: it stands at its root, by its own name.

@@ -54,6 +54,47 @@ struct Config {
     labels: Option<BTreeMap<String, String>>,
 }
 
+/// An image as its engine describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Image {
+    pub id: String,
+    pub names: Vec<String>,
+    /// `name@sha256:...`, as registries know it; none where it never was in one.
+    pub digests: Vec<String>,
+    pub size_bytes: u64,
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Image {
+    /// Its digest as a registry knows it, else its id here.
+    pub fn digest(&self) -> &str {
+        self.digests.first().and_then(|name| name.split_once('@')).map_or(&self.id, |(_, digest)| digest)
+    }
+}
+
+/// Reads the one image of an `inspect`.
+pub(super) fn parse_image(json: &[u8]) -> Result<Image> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Told {
+        id: String,
+        repo_tags: Option<Vec<String>>,
+        repo_digests: Option<Vec<String>>,
+        size: u64,
+        config: Option<Config>,
+    }
+    let all: Vec<Told> =
+        serde_json::from_str(&String::from_utf8_lossy(json)).map_err(|e| unreadable("image").source(e))?;
+    let told = all.into_iter().next().ok_or_else(|| unreadable("image"))?;
+    Ok(Image {
+        id: told.id,
+        names: told.repo_tags.unwrap_or_default(),
+        digests: told.repo_digests.unwrap_or_default(),
+        size_bytes: told.size,
+        labels: told.config.and_then(|config| config.labels).unwrap_or_default(),
+    })
+}
+
 impl Container {
     #[cfg(feature = "cli")]
     pub fn name(&self) -> &str {
@@ -71,18 +112,18 @@ impl Container {
     }
 }
 
-fn unreadable() -> Error {
-    Error::engine("the engine described the container in an unknown form")
+fn unreadable(what: &str) -> Error {
+    Error::engine(format!("the engine described the {what} in an unknown form"))
 }
 
 /// Reads the containers of an `inspect`.
 pub(super) fn parse_all(json: &[u8]) -> Result<Vec<Container>> {
-    serde_json::from_slice(json).map_err(|e| unreadable().source(e))
+    serde_json::from_str(&String::from_utf8_lossy(json)).map_err(|e| unreadable("container").source(e))
 }
 
 /// Reads the one container of an `inspect`.
 pub(super) fn parse(json: &[u8]) -> Result<Container> {
-    parse_all(json)?.into_iter().next().ok_or_else(unreadable)
+    parse_all(json)?.into_iter().next().ok_or_else(|| unreadable("container"))
 }
 
 /// Whether an error of `inspect` means that there is no such thing.
@@ -106,6 +147,20 @@ mod tests {
         let bare = br#"[{"Id":"abc","Name":"/n","Image":"1","State":{"Status":"exited"},"Config":{"Labels":null}}]"#;
         assert_eq!(parse(bare).unwrap().label("a"), None);
         assert!(parse(b"[]").is_err() && parse(b"nonsense").is_err());
+    }
+
+    #[test]
+    fn reads_images_with_and_without_a_registry() {
+        let pulled = br#"[{"Id":"sha256:1","RepoTags":["a:1"],"RepoDigests":["a@sha256:2"],"Size":3,"Config":{"Labels":{"k":"v"}}}]"#;
+        let image = parse_image(pulled).unwrap();
+        assert_eq!(
+            (image.digest(), image.size_bytes, image.names.as_slice()),
+            ("sha256:2", 3, &["a:1".to_string()][..])
+        );
+        assert_eq!(image.labels["k"], "v");
+        let bare = br#"[{"Id":"sha256:1","RepoTags":null,"RepoDigests":null,"Size":0,"Config":{"Labels":null}}]"#;
+        assert_eq!(parse_image(bare).unwrap().digest(), "sha256:1");
+        assert!(parse_image(b"[]").is_err());
     }
 
     #[test]

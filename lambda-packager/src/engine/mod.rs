@@ -6,14 +6,14 @@ mod detect;
 mod inspect;
 
 use std::cell::Cell;
-use std::io::Read;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-pub(crate) use args::{BuildSpec, ContainerSpec, ExecSpec, Mount};
+pub(crate) use args::{BuildSpec, ContainerSpec, ExecSpec, Mount, WayOut};
+pub(crate) use copies::file_in;
 pub(crate) use detect::candidates;
-pub(crate) use inspect::Container;
+pub(crate) use inspect::{Container, Image};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::{Invocation, Output, Stream};
@@ -48,14 +48,6 @@ pub(crate) struct Engine {
     /// Where it runs: podman's monitor of a container stays there as long as the container lives, and
     /// leaves a file `oom` when that lacks memory. Among the sources that would be an input.
     folder: PathBuf,
-}
-
-/// An image.
-#[derive(Debug)]
-pub(crate) struct Image {
-    pub id: String,
-    pub names: Vec<String>,
-    pub size_bytes: u64,
 }
 
 /// Why an engine did not do what it was asked.
@@ -130,20 +122,22 @@ impl Engine {
 
     /// The id of the image `reference`, `None` where the engine has none.
     pub fn image_id(&self, reference: &str) -> Result<Option<String>, Failure> {
-        let call = self.call(["image", "inspect", "--format", "{{.Id}}", reference]);
-        let output = self.capture(call, None)?;
-        if output.success() {
-            return Ok(Some(output.stdout_text()));
-        }
-        if inspect::says_absent(&output.stderr_text()) {
-            return Ok(None);
-        }
-        Err(self.failure("image inspect", &output))
+        Ok(self.image(reference)?.map(|image| image.id))
     }
 
     /// The call that builds an image from a context on its standard input, to be narrated.
     pub fn build(&self, spec: &BuildSpec) -> Invocation {
         self.call(args::build(self.kind, spec))
+    }
+
+    /// Whether what builds images here can also hand over a stage's files: then no image is made of them, no
+    /// container of that, and neither has to be removed. The client tells, for the builder that it would use:
+    /// BuildKit has the option, docker's legacy builder has not.
+    pub fn hands_over_files(&self) -> Result<bool, Failure> {
+        if self.kind != Kind::Docker {
+            return Ok(false);
+        }
+        Ok(self.succeed(self.call(["build", "--help"]), None)?.stdout_text().contains("--output "))
     }
 
     /// What a failed build died of, by what it said.
@@ -160,34 +154,19 @@ impl Engine {
         let removed = self.remove(&id);
         let tar = copied?.stdout;
         removed?;
-        let file = || -> std::io::Result<Vec<u8>> {
-            let mut content = Vec::new();
-            match tar::Archive::new(tar.as_slice()).entries()?.next() {
-                Some(entry) => entry?.read_to_end(&mut content)?,
-                None => return Err(std::io::ErrorKind::NotFound.into()),
-            };
-            Ok(content)
-        };
-        file().map_err(|e| {
-            Failure::Refused(Error::engine(format!("{path} of the image {image} cannot be read")).source(e))
-        })
+        copies::file_in(&tar, path).map_err(Failure::Refused)
     }
 
-    /// Id, names and size of the image `reference`, `None` where the engine has none.
+    /// The image `reference`, `None` where the engine has none.
     pub fn image(&self, reference: &str) -> Result<Option<Image>, Failure> {
-        let format = "{{.Id}} {{.Size}} {{range .RepoTags}}{{.}} {{end}}";
-        let output = self.capture(self.call(["image", "inspect", "--format", format, reference]), None)?;
-        if !output.success() {
-            let absent = inspect::says_absent(&output.stderr_text());
-            return if absent { Ok(None) } else { Err(self.failure("image inspect", &output)) };
+        let output = self.capture(self.call(["image", "inspect", reference]), None)?;
+        if output.success() {
+            return inspect::parse_image(&output.stdout).map(Some).map_err(Failure::Refused);
         }
-        let told = output.stdout_text();
-        let mut words = told.split_whitespace().map(String::from);
-        Ok(Some(Image {
-            id: words.next().unwrap_or_default(),
-            size_bytes: words.next().and_then(|size| size.parse().ok()).unwrap_or(0),
-            names: words.collect(),
-        }))
+        if inspect::says_absent(&output.stderr_text()) {
+            return Ok(None);
+        }
+        Err(self.failure("image inspect", &output))
     }
 
     /// Gives an image one more name.
@@ -210,13 +189,6 @@ impl Engine {
     #[cfg(feature = "cli")]
     pub fn load(&self, archive: Vec<u8>) -> Result<(), Failure> {
         self.succeed(self.call(["load", "--quiet"]), Some(archive)).map(drop)
-    }
-
-    /// The value of a label of the image `reference`, empty where it has none.
-    #[cfg(feature = "cli")]
-    pub fn image_label(&self, reference: &str, label: &str) -> Result<String, Failure> {
-        let format = format!("{{{{index .Config.Labels {label:?}}}}}");
-        Ok(self.succeed(self.call(["image", "inspect", "--format", &format, reference]), None)?.stdout_text())
     }
 
     /// Pulls an image, for as long as that takes once its registry answered.
@@ -281,11 +253,12 @@ impl Engine {
         inspect::parse_all(&output.stdout).map_err(|_| self.failure("container inspect", &output))
     }
 
-    /// All images with a label.
+    /// All images with a label, those too that only others stand on.
     pub fn images_with(&self, label: &str) -> Result<Vec<Image>, Failure> {
         let filter = format!("label={label}");
-        let listed =
-            self.succeed(self.call(["images", "--quiet", "--no-trunc", "--filter", &filter]), None)?.stdout_text();
+        let listed = self
+            .succeed(self.call(["images", "--all", "--quiet", "--no-trunc", "--filter", &filter]), None)?
+            .stdout_text();
         let mut ids: Vec<&str> = listed.lines().collect();
         ids.sort_unstable();
         ids.dedup();

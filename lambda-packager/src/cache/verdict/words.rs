@@ -8,6 +8,7 @@ impl std::fmt::Display for Reason {
             Self::Forced => f.write_str("forced"),
             Self::FirstBuild => f.write_str("first build"),
             Self::Manifest { problem } => write!(f, "{problem}"),
+            Self::Fallback { road } => write!(f, "compiled by a fallback that is forbidden now: {road}"),
             Self::ZipMissing { path, .. } => write!(f, "zip missing ({path})"),
             Self::ZipModified { path, .. } => write!(f, "zip modified ({path})"),
             Self::BootstrapMissing { path, .. } => write!(f, "bootstrap missing ({path})"),
