@@ -326,3 +326,46 @@ fn an_output_that_is_something_else_is_left_alone() {
         "cache-miss: zip modified (out/f.zip)"
     );
 }
+
+#[test]
+fn a_toolchain_is_borrowed_by_choice_where_a_container_is_required() {
+    let Some(engine) = engines().next() else { return };
+    let fixture = Fixture::hello();
+    let run = |args: &[&str], variables: &[(&str, &str)]| {
+        let mut command = fixture.command();
+        Ended::of(command.env("LAMBDA_PACKAGER_ENGINE", engine.name()).args(args).envs(variables.iter().copied()))
+    };
+    let required = ("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1");
+    let fixes = ["--pull-policy always", "the engine's `load`", "set `base` to an image", "`base = \"host\"`"];
+    let refused = |ended: Ended, by: &str| {
+        let forbids = format!("{by} forbids to borrow this machine's toolchain");
+        let ended =
+            ended.fails(3, &[&["no image to compile in (no builder image here)", &forbids], &fixes[..]].concat());
+        assert!(!ended.stderr.contains("compiling in the reused container"), "{}", ended.stderr);
+        assert_eq!(fixture.containers(engine).len(), 0);
+    };
+    refused(run(&[], &[required]), "variable LAMBDA_PACKAGER_REQUIRE_CONTAINER");
+    // In a pipeline so is a package for production, whatever its way there.
+    let pipeline = ("CI", "true");
+    for mode in ["prod", "docker"] {
+        refused(run(&["--mode", mode], &[pipeline]), "variable CI, in a mode for production,");
+    }
+    let path = path_without_engines(&fixture);
+    let nothing = Ended::of(fixture.command().args(["--mode", "prod"]).envs([pipeline]).env("PATH", &path));
+    nothing.fails(
+        3,
+        &["no container to compile in (no container engine is installed)", "variable CI", "install and start docker"],
+    );
+    // What somebody asked for is no fallback.
+    for args in [&["--base", "host"][..], &["--engine", "host"]] {
+        run(&[args, &["--mode", "prod"]].concat(), &[pipeline]).ok();
+    }
+    run(&["--base", "host"], &[required]).ok();
+    run(&["--mode", "prod"], &[pipeline, ("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "0")]).ok();
+    run(&[], &[pipeline]).ok();
+    // What a fallback made is not reused where it is forbidden.
+    assert_eq!(run(&[], &[]).ok().verdict(), "cache-hit");
+    let strict = run(&[], &[required]).fails(3, &["no image to compile in"]);
+    assert!(strict.stderr.contains("compiled by a fallback that is forbidden now: "), "{}", strict.stderr);
+    assert_eq!(run(&[], &[]).ok().verdict(), "cache-hit");
+}

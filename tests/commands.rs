@@ -152,7 +152,13 @@ fn doctor_finds_nothing_where_all_is_well_and_says_what_is_wrong_elsewhere() {
     let fixture = Fixture::hello();
     let (code, findings) = doctor(&mut fixture.command_on(engine));
     assert!(code == 0 && findings.iter().all(|(level, _)| level != "error"), "{findings:?}");
-    for part in ["rustc", "answers, and this user may use it", "MiB free at", "clocks", "borrowed from this machine"] {
+    for part in [
+        "rustc",
+        "answers, and this user may use it",
+        "MiB free at",
+        "clocks",
+        "has no builder image lambda-packager-builder:",
+    ] {
         assert!(findings.iter().any(|(level, what)| level == "ok" && what.contains(part)), "{part}: {findings:?}");
     }
     let lines = fixture.run_on(engine, &["doctor"]).ok().stdout;
@@ -167,6 +173,10 @@ fn doctor_finds_nothing_where_all_is_well_and_says_what_is_wrong_elsewhere() {
         assert!(code == 1 && found, "{part:?}: {code} {findings:?}");
     };
     wrong(fixture.command().args(["--engine", "nerdctl"]), "nerdctl is not on PATH");
+    let mut required = fixture.command_on(engine);
+    wrong(required.env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1"), "has no builder image lambda-packager-builder:");
+    let (_, borrowing) = doctor(fixture.command_on(engine).args(["--base", "host"]));
+    assert!(borrowing.iter().any(|(_, what)| what.contains("borrowed from this machine")), "{borrowing:?}");
     if engine == Engine::Docker {
         let mut command = fixture.command_on(engine);
         wrong(command.env("DOCKER_HOST", "unix:///nowhere"), "no docker engine answers");
@@ -278,8 +288,32 @@ fn clean_all_leaves_nothing_of_a_project_and_everything_nothing_of_any() {
     run(&one, &["clean", "--all"]);
     assert_eq!((containers().len(), images().len()), (1, 1), "the neighbour's went too");
     run(&one, &[]);
+    run(&two, &["image", "build", "--env", "preprod", "--image-name", "two-{env}"]);
     let told = run(&one, &["clean", "--everything", "--dry-run"]).stdout;
     assert_eq!(told.matches("docker container").count(), 2, "{told}");
+    assert!(told.contains("docker image two-preprod:"), "{told}");
     run(&one, &["clean", "--everything"]);
     assert_eq!((containers(), images(), volumes()), (vec![], vec![], vec![]));
+}
+
+#[test]
+fn a_shell_learns_what_can_be_typed() {
+    // A project is not needed.
+    let fixture = Fixture::empty("nowhere");
+    let script = fixture.run(&["completions", "bash"]).ok().stdout;
+    fixture.write("completions", &script);
+    for (words, expected) in [("con", "container"), ("container sta", "start status"), ("--clean", "--clean-room")] {
+        let typed = format!("lambda-packager {words}");
+        let ask = format!(
+            "source ./completions; COMP_WORDS=({typed}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+            $(complete -p lambda-packager | sed 's/.*-F \\([^ ]*\\).*/\\1/') lambda-packager \
+            \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"; echo ${{COMPREPLY[*]}}"
+        );
+        let ended = Ended::of(Command::new("bash").args(["-c", &ask]).current_dir(fixture.root())).ok();
+        assert_eq!((ended.stdout.trim(), ended.stderr.as_str()), (expected, ""), "{typed}");
+    }
+    for shell in ["elvish", "fish", "powershell", "zsh"] {
+        assert!(fixture.run(&["completions", shell]).ok().stdout.contains("container"), "{shell}");
+    }
+    fixture.run(&["completions", "cmd"]).fails(2, &["possible values"]);
 }

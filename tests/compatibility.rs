@@ -1,5 +1,5 @@
-//! Two properties, over a hundred cases each that share their builds: which mode wins, and what it makes of a
-//! project; and that any former command line, in any order, gives the same artifact.
+//! Two properties, over a hundred cases each that share their builds: which mode wins, what it makes of a project
+//! and what it takes for that; and that any former command line, in any order, gives the same artifact.
 
 mod support;
 
@@ -37,21 +37,45 @@ fn manifest([_, _, package, workspace]: Says) -> String {
         mode.map_or(String::new(), |mode| format!("[{name}.metadata.lambda-packager]\nmode = \"{mode}\"\n"))
     };
     format!(
-        "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n{}[workspace]\n{}",
+        "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\npart = {{ path = \"part\" }}\n{}[workspace]\n{}",
         table("package", package),
         table("workspace", workspace)
     )
 }
 
+/// The calls of rustc that cargo told of, by the crate that each compiled. One that a mode has compiled before and that
+/// nobody edited is in none of them: what `dev` is fast by, and `prod` small, shows in the flags, and in no clock.
+fn calls_of_rustc(said: &str) -> BTreeMap<&str, &str> {
+    let calls =
+        said.lines().filter(|line| line.trim_start().starts_with("Running `") && line.contains("--crate-name "));
+    calls.filter_map(|line| Some((line.split_once("--crate-name ")?.1.split(' ').next()?, line))).collect()
+}
+
+/// Whether a mode compiles as it promises: `dev` incrementally and without the optimisations that take long,
+/// `prod` with all crates as one.
+fn compiles_as_promised(mode: &str, call: &str) -> bool {
+    let has = |flag: &str| call.contains(&format!(" -C {flag}"));
+    let is_optimised = has("opt-level=3") && !has("incremental=");
+    let is_one = has("lto=fat ") && has("codegen-units=1 ");
+    match mode {
+        "dev" => has("incremental=") && !has("opt-level=") && !has("lto") && !has("codegen-units=1 "),
+        "prod" => is_optimised && is_one,
+        _ => is_optimised && !is_one,
+    }
+}
+
 #[test]
 fn the_strongest_mode_wins_and_prod_is_smaller_than_release_and_release_than_dev() {
     let fixture = Fixture::hello();
+    fixture.write("part/Cargo.toml", "[package]\nname = \"part\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+    fixture.write("part/src/lib.rs", "pub fn part() {\n    println!(\"part\");\n}\n");
     let mut known: BTreeMap<(usize, &str), Vec<u8>> = BTreeMap::new();
+    let mut compiled: BTreeMap<&str, usize> = BTreeMap::new();
     let says = prop::option::of(prop::sample::select(MODES.to_vec()));
     let cases = (0..BODIES.len(), [says.clone(), says.clone(), says.clone(), says]);
     check(cases, |(body, says): (usize, Says)| {
         fixture.write("Cargo.toml", &manifest(says));
-        fixture.write("src/main.rs", &format!("fn main() {{\n    {}\n}}\n", BODIES[body]));
+        fixture.write("src/main.rs", &format!("fn main() {{\n    part::part();\n    {}\n}}\n", BODIES[body]));
         let mut command = fixture.command();
         command.args(["--engine", "host"]);
         if let Some(mode) = says[0] {
@@ -60,10 +84,18 @@ fn the_strongest_mode_wins_and_prod_is_smaller_than_release_and_release_than_dev
         if let Some(mode) = says[1] {
             command.env("LAMBDA_PACKAGER_MODE", mode);
         }
-        Ended::of(&mut command).ok();
+        let ended = Ended::of(command.env("LAMBDA_PACKAGER_CARGO_FLAGS", "-v")).ok();
         let expected = says.into_iter().flatten().next().unwrap_or("release");
         let manifest = fixture.manifest("hello");
         prop_assert!(manifest["ingredients"]["mode"] == expected, "{} and not {expected}", manifest["ingredients"]);
+        if ended.verdict() != "cache-hit" {
+            let calls = calls_of_rustc(&ended.stderr);
+            let names: Vec<&str> = calls.keys().copied().collect();
+            let times = compiled.entry(expected).or_default();
+            prop_assert_eq!(names, if *times == 0 { vec!["hello", "part"] } else { vec!["hello"] });
+            prop_assert!(compiles_as_promised(expected, calls["hello"]), "{}: {}", expected, calls["hello"]);
+            *times += 1;
+        }
         let zip = fixture.zip("hello");
         let before = known.entry((body, expected)).or_insert_with(|| zip.clone());
         prop_assert!(*before == zip, "the same mode made other bytes");
@@ -76,6 +108,7 @@ fn the_strongest_mode_wins_and_prod_is_smaller_than_release_and_release_than_dev
         Ok(())
     });
     assert_eq!(known.len(), BODIES.len() * MODES.len(), "not every project was built in every mode");
+    assert!(compiled.values().all(|times| *times > 1), "not every mode compiled after an edit: {compiled:?}");
 }
 
 #[test]
@@ -162,4 +195,29 @@ fn any_former_command_line_in_any_order_gives_the_same_artifact() {
     });
     let sizes: Vec<usize> = ["prod", "release", "dev"].iter().map(|mode| known[mode].len()).collect();
     assert!(sizes.is_sorted() && sizes[0] < sizes[2], "{sizes:?}");
+}
+
+#[test]
+fn make_lists_every_target_that_people_type() {
+    let help = Ended::of(Command::new("make").arg("help").current_dir(repository())).ok().stdout;
+    let listed: Vec<&str> =
+        help.lines().filter_map(|line| line.strip_prefix("make ")?.split_whitespace().next()).collect();
+    for target in [
+        "build",
+        "dev",
+        "prod",
+        "docker",
+        "container-start",
+        "container-stop",
+        "container-status",
+        "image",
+        "push",
+        "deploy",
+        "test",
+        "bench",
+        "clean",
+        "help",
+    ] {
+        assert!(listed.contains(&target), "{target}: {help}");
+    }
 }

@@ -1,6 +1,9 @@
 //! From an edit to the function in AWS (moto), by the commands that people and CI type: make, the
 //! packager, a real registry, the real Terraform.
 
+#[path = "deploy/clone.rs"]
+mod clone;
+
 mod support;
 
 use std::fs;
@@ -18,17 +21,13 @@ struct Stage {
     fixture: Fixture,
     registry: ImageRegistry,
     moto: Moto,
+    /// The packager that make calls, and where it compiles.
+    settings: Vec<(&'static str, String)>,
 }
 
 impl Stage {
-    /// None where something is missing; Terraform and its provider are in no package.
+    /// With a function that compiles in a blink. None where something is missing.
     fn set() -> Option<Self> {
-        if !on_path("terraform") {
-            skip_everywhere("terraform is not installed (<https://developer.hashicorp.com/terraform/install>)");
-            return None;
-        }
-        let moto = Moto::start()?;
-        let registry = ImageRegistry::open(&Setup::default())?;
         let fixture = Fixture::hello_in_git();
         let manifest = String::from_utf8(fixture.read("Cargo.toml")).expect("text");
         let output = "[package.metadata.lambda-packager]\noutput = \"lambda-deployment.zip\"\n";
@@ -41,7 +40,19 @@ impl Stage {
             fs::copy(repository().join("infra").join(name), infra.join(name)).expect("a file");
         }
         fixture.commit();
-        let stage = Self { fixture, registry, moto };
+        let host = ("LAMBDA_PACKAGER_ENGINE", "host".to_string());
+        Self::of(fixture, vec![host, ("PACKAGER", packager().display().to_string())])
+    }
+
+    /// Terraform and its provider are in no package.
+    fn of(fixture: Fixture, settings: Vec<(&'static str, String)>) -> Option<Self> {
+        if !on_path("terraform") {
+            skip_everywhere("terraform is not installed (<https://developer.hashicorp.com/terraform/install>)");
+            return None;
+        }
+        let moto = Moto::start()?;
+        let registry = ImageRegistry::open(&Setup::default())?;
+        let stage = Self { fixture, registry, moto, settings };
         let init = Ended::of(stage.prepare(Command::new("terraform").args(["-chdir=infra", "init", "-input=false"])));
         if init.code != 0 {
             skip_everywhere(&format!(
@@ -54,8 +65,8 @@ impl Stage {
     }
 
     fn prepare<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command.current_dir(self.fixture.root()).env("LAMBDA_PACKAGER_ENGINE", "host").env("PACKAGER", packager());
-        command.env("LAMBDA_PACKAGER_LABEL", self.fixture.label()).env_remove("CI").env_remove("FORCE");
+        self.fixture.prepare(command);
+        command.envs(self.settings.iter().map(|(name, value)| (name, value))).env_remove("CI").env_remove("FORCE");
         if Path::new(PLUGINS).is_dir() {
             command.env("TF_CLI_ARGS_init", format!("-plugin-dir={PLUGINS}"));
         }
@@ -83,8 +94,11 @@ impl Stage {
         format!("{}/{name}@{}", self.registry.name(), self.registry.digest(name, "latest").expect("it was pushed"))
     }
 
-    fn record(&self) -> Value {
-        serde_json::from_slice(&self.fixture.read("target/lambda/hello/image.json")).expect("JSON")
+    /// The tag that stays of the last image of a function.
+    fn tag(&self, function: &str) -> String {
+        let record = self.fixture.read(&format!("target/lambda/{function}/image.json"));
+        let record: Value = serde_json::from_slice(&record).expect("JSON");
+        record["tag"].as_str().expect("a tag").to_string()
     }
 }
 
@@ -100,7 +114,7 @@ fn an_image_is_deployed_redeployed_and_rolled_back() {
     let deploy = ["deploy", "ENV=preprod", "PACKAGE=image"];
     let first = stage.make(&deploy).ok();
     assert_eq!(stages(&first), ["package-and-push", "terraform-workspace", "terraform-apply"]);
-    let (old, old_tag) = (stage.latest(), stage.record()["tag"].as_str().unwrap().to_string());
+    let (old, old_tag) = (stage.latest(), stage.tag("hello"));
     assert_eq!(stage.deployed(), old);
     let url = ["lambda", "get-function-url-config", "--function-name", "preprod-sse-streaming-lambda"];
     let url: Value = serde_json::from_str(&stage.moto.aws(&url)).unwrap();

@@ -128,6 +128,46 @@ fn path_git_and_registry_crates_compile_offline_and_no_token_comes_along() {
 }
 
 #[test]
+fn what_an_offline_compile_does_not_find_is_cargos_message_and_fetched_again_by_force() {
+    let Some(engine) = any_engine() else { return };
+    let registry = Registry::open(TOKEN);
+    registry.publish("from_registry", "registry");
+    let fixture = printing(&[("from_registry", "version = \"1\", registry = \"mine\"")]);
+    let provider = "[registry]\nglobal-credential-providers = [\"cargo:token\"]\n";
+    configure(&fixture, &format!("[registries.mine]\nindex = {:?}\ntoken = {TOKEN:?}\n{provider}", registry.index()));
+    run(&mut packager(&fixture, engine.name()));
+    let (container, zip) = (fixture.container(engine), fixture.zip("hello"));
+    // A crate is there; what the registry said of it is not any more.
+    let index = fs::read_dir(cargo_home(&fixture).join("registry/index")).expect("cargo's folder");
+    let caches: Vec<PathBuf> = index.map(|entry| entry.expect("an entry").path().join(".cache")).collect();
+    caches.iter().for_each(|cache| fs::remove_dir_all(cache).expect("cargo's cache"));
+    fixture.write("src/main.rs", "fn main() {\n    println!(\"{} again\", from_registry::TEXT);\n}\n");
+    let failed = Ended::of(&mut packager(&fixture, engine.name()));
+    let failed = failed.fails(4, &["cargo's downloads on this machine", "offline", "help: package with `--force`"]);
+    assert!(failed.stderr.contains("from_registry"), "no message of cargo's: {}", failed.stderr);
+    assert!(fixture.zip("hello") == zip && caches.iter().all(|cache| !cache.exists()));
+
+    let forced = run(packager(&fixture, engine.name()).arg("--force"));
+    assert!(
+        forced.stderr.contains("it is fetched again, and what was compiled here compiled anew"),
+        "{}",
+        forced.stderr
+    );
+    assert_eq!(
+        (fixture.output_of_bootstrap("hello").as_str(), fixture.container(engine)),
+        ("registry again", container)
+    );
+    assert!(cargo_home(&fixture).join("config.toml").exists());
+    // Nobody answers: then cargo's word on that.
+    caches.iter().for_each(|cache| fs::remove_dir_all(cache).expect("cargo's cache"));
+    drop(registry);
+    fixture.write("src/main.rs", "fn main() {\n    println!(\"{} no more\", from_registry::TEXT);\n}\n");
+    let failed = Ended::of(packager(&fixture, engine.name()).arg("--force"));
+    failed.fails(4, &["`cargo fetch` failed in", "127.0.0.1"]);
+    assert_eq!(fixture.output_of_bootstrap("hello"), "registry again");
+}
+
+#[test]
 fn a_vendored_source_is_found_wherever_the_configuration_lies() {
     let Some(engine) = any_engine() else { return };
     let replaced = |folder: &str| {

@@ -107,6 +107,52 @@ fn an_image_of_somebody_elses_keeps_its_name() {
     }
 }
 
+#[test]
+fn clean_takes_the_local_copies_of_this_project_along_and_no_others() {
+    for engine in engines() {
+        let (fixture, neighbour) = (Fixture::hello_in_git(), Fixture::hello_in_git());
+        let patterns = ["ours", "theirs"].map(|whose| format!("test-{}-clean-{whose}-{{env}}", std::process::id()));
+        let tags = |whose: usize| {
+            // Podman lists all names of an image, also those that were not asked for.
+            let reference = local(engine, &patterns[whose].replace("{env}", "preprod"));
+            let names = engine.ask(&["images", "--format", "{{.Repository}}", &reference]);
+            names.lines().filter(|name| *name == reference).count()
+        };
+        for (project, pattern) in [&fixture, &neighbour].into_iter().zip(&patterns) {
+            Ended::of(&mut build(project, engine, pattern)).ok();
+        }
+        // Another revision: that of before is still there.
+        fixture.says("edited");
+        fixture.commit();
+        Ended::of(&mut build(&fixture, engine, &patterns[0])).ok();
+        // Somebody's own name for it stays, as does what is not ours.
+        let kept = format!("test-{}-clean-kept:{}", std::process::id(), engine.name());
+        let ours = local(engine, &patterns[0].replace("{env}", "preprod"));
+        engine.ask(&["tag", &format!("{ours}:latest"), &kept]);
+        let foreign = format!("{ours}:foreign");
+        let tar = fixture.around().join("empty.tar");
+        Ended::of(Command::new("tar").args(["-cf", &tar.display().to_string(), "--files-from", "/dev/null"])).ok();
+        let labels = format!("LABEL {} org.opencontainers.image.title=hello", fixture.label());
+        engine.ask(&["import", "--change", &labels, &tar.display().to_string(), &foreign]);
+        assert_eq!((tags(0), tags(1)), (5, 3));
+
+        let clean = |flags: &[&str]| {
+            let mut command = fixture.command_on(engine);
+            command.env("LAMBDA_PACKAGER_IMAGE_NAME", &patterns[0]).arg("clean").args(flags);
+            Ended::of(&mut command).ok().stdout
+        };
+        clean(&["--cache"]);
+        let told = clean(&["--all", "--dry-run"]);
+        assert!(told.contains(&format!("image {ours}:")), "{told}");
+        assert_eq!((tags(0), tags(1)), (5, 3));
+        let told = clean(&["--all"]);
+        assert_eq!(told.matches(&format!("{ours}:preprod-")).count(), 3, "{told}");
+        assert_eq!((tags(0), tags(1)), (1, 3));
+        assert_eq!(inspect(engine, &foreign)["Config"]["Labels"]["lambda-packager.fingerprint"], Value::Null);
+        engine.ask(&["image", "inspect", &kept]);
+    }
+}
+
 /// At most a tenth more than bootstrap, libraries and certificates.
 fn is_lean(fixture: &Fixture, archive: &str) {
     let folder = fixture.around().join("unpacked");

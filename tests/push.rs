@@ -1,5 +1,7 @@
 //! Images in a real registry: what is pushed, what is not pushed again, who may push it, and how to go back.
 
+#[path = "push/tokens.rs"]
+mod tokens;
 #[path = "push/trouble.rs"]
 mod trouble;
 
@@ -171,6 +173,10 @@ fn a_commit_to_something_else_makes_no_other_image() {
 fn a_rollback_moves_both_tags_and_the_list_says_so() {
     let Some(registry) = open(&Setup::default()) else { return };
     let fixture = Fixture::hello_in_git();
+    // Long ago, so that both are not of the same second.
+    let mut amend = Command::new("git");
+    amend.args(["-c", "user.name=test", "-c", "user.email=test@example.invalid", "commit", "--amend", "--no-edit"]);
+    Ended::of(amend.current_dir(fixture.root()).env("GIT_COMMITTER_DATE", "@1000000000 +0000")).ok();
     push(&fixture, &registry.name()).ok();
     let (old_tag, old) = (tag(&fixture), registry.digest(NAME, "latest").unwrap());
     fixture.says("edited");
@@ -187,6 +193,7 @@ fn a_rollback_moves_both_tags_and_the_list_says_so() {
     let before = listed();
     assert!(moving(&before, &new_tag) && !moving(&before, &old_tag), "{before}");
     assert_eq!(before.lines().count(), 2);
+    assert!(before.starts_with(&new_tag), "the newest is not the first: {before}");
 
     let ended = Ended::of(&mut image(&fixture, &["rollback", &old_tag], &registry.name())).ok();
     assert_eq!(ended.stdout, format!("{}/{NAME}@{old}\n", registry.name()));
@@ -237,16 +244,17 @@ fn a_login_comes_from_the_environment_or_from_what_the_engine_stored_and_lies_no
         let value = if variable == "DOCKER_CONFIG" { folder.clone() } else { folder.join(file) };
         Ended::of(image(&fixture, &["push"], &registry.name()).env(variable, value)).ok();
     }
-    // A helper that keeps it: docker's protocol, answered by a script.
+    // A helper that keeps it: docker's protocol, in which the host comes by stdin, answered by a script.
     let helper = folder.join("docker-credential-test");
-    let script = "#!/bin/sh\n[ \"$1\" = get ] && read -r host && echo '{\"Username\": \"tester\", \"Secret\": \"s3cret-word\"}'\n";
+    let script = format!(
+        "#!/bin/sh\n[ \"$*\" = get ] && [ \"$(cat)\" = {} ] && echo '{{\"Username\": \"tester\", \"Secret\": \"s3cret-word\"}}'\n",
+        registry.name()
+    );
     fs::write(&helper, script).unwrap();
     Ended::of(Command::new("chmod").arg("755").arg(&helper)).ok();
     fs::write(folder.join("config.json"), "{\"credsStore\": \"test\"}").unwrap();
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
     let mut command = image(&fixture, &["push"], &registry.name());
-    // `read` wants the end of a line, which docker does not send either.
-    fs::write(&helper, script.replace("read -r host &&", "")).unwrap();
     Ended::of(command.env("DOCKER_CONFIG", &folder).env("PATH", path)).ok();
 }
 

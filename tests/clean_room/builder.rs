@@ -204,7 +204,8 @@ impl Builder {
             .filter_map(|event| event["line"].as_str())
             .collect();
         let end = match self.kind {
-            Kind::BuildKit => "exporting to image",
+            // An image, or the files of a stage.
+            Kind::BuildKit => "exporting to ",
             Kind::Legacy => "Successfully built",
             Kind::Podman => "Successfully tagged",
         };

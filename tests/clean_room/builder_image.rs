@@ -1,16 +1,32 @@
 //! The builder image: built once, used by both roads, and asked for again only when that can help.
 
-use crate::builder::{BASE, builders};
-use crate::support::{Engine, Fixture, Story};
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use crate::builder::{BASE, Builder, builders};
+use crate::support::{Ended, Engine, Fixture, Story, TempDir};
 
 /// What it is based on where nothing else is said.
 const AMAZON_LINUX: &str = "amazonlinux:2023";
+/// What an image to deploy brings of it.
+#[cfg(target_arch = "x86_64")]
+const LIBRARY: &str = "lib/x86_64-linux-gnu/libgcc_s.so.1";
+#[cfg(target_arch = "aarch64")]
+const LIBRARY: &str = "lib/aarch64-linux-gnu/libgcc_s.so.1";
+const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
+/// What those of the builder image end with, and this machine's do not.
+const MARK: &str = "of the builder image";
 
 #[test]
 fn it_is_built_once_from_a_base_that_is_here_and_both_roads_start_from_it() {
     for builder in builders() {
         // Amazon Linux as far as the recipe can tell: whatever it would install is there.
-        let text = format!("FROM {BASE}\nRUN ln -s gcc /usr/bin/clang && ln -s make /usr/bin/cmake\n");
+        let text = format!(
+            "FROM {BASE}\nRUN ln -s gcc /usr/bin/clang && ln -s make /usr/bin/cmake\n\
+             RUN for file in /{LIBRARY} /{CERTIFICATES}; do printf '# {MARK}' >>$file; done\n"
+        );
         builder.build(AMAZON_LINUX, &text);
         let fixture = Fixture::hello();
         let run = |args: &[&str], clean_room: &str| {
@@ -28,6 +44,9 @@ fn it_is_built_once_from_a_base_that_is_here_and_both_roads_start_from_it() {
         assert_eq!(manifest["road"]["host_toolchain"], false);
         assert_eq!(manifest["road"]["fallback"], "");
         assert!(manifest["ingredients"]["builder image"] == base.as_str(), "{manifest}");
+        let id = builder.ask(&["image", "inspect", "--format", "{{.Id}}", &base]);
+        assert_eq!(manifest["road"]["image_id"], id);
+        assert_eq!(manifest["road"]["base_digest"], digest_of(&builder, AMAZON_LINUX));
         let zip = fixture.zip("hello");
 
         assert_eq!(run(&[], "0").verdict(), "cache-hit");
@@ -35,7 +54,17 @@ fn it_is_built_once_from_a_base_that_is_here_and_both_roads_start_from_it() {
         assert!(!is_built(&room), "{room}");
         let road = &fixture.manifest("hello")["road"];
         assert!(road["clean_room"] == true && road["base"] == base.as_str(), "{road}");
+        assert_eq!(road["base_digest"], manifest["road"]["base_digest"]);
         assert!(fixture.zip("hello") == zip, "{:?} made other bytes", builder.kind);
+
+        // An image to deploy brings what the function was linked with, not what this machine has of that name.
+        run(&["image", "build", "--env", "preprod"], "0");
+        let files = builder.files_of("preprod-sse-streaming-lambda");
+        for name in [LIBRARY, CERTIFICATES] {
+            let Some(content) = files.get(name) else { panic!("no {name} in {:?}", files.keys()) };
+            assert!(content.ends_with(MARK.as_bytes()), "{name} is not the builder image's");
+        }
+        builder.ask(&["rmi", "--force", &builder.ask(&["images", "--quiet", "preprod-sse-streaming-lambda:latest"])]);
 
         // Another recipe has another name: what was built by the former one is not reused.
         let path = "target/lambda/hello/manifest.json";
@@ -49,6 +78,78 @@ fn it_is_built_once_from_a_base_that_is_here_and_both_roads_start_from_it() {
         // Both of docker's builders keep their images in one place.
         builder.ask(&["rm", "--force", &container]);
         builder.ask(&["rmi", "--force", &base]);
+    }
+}
+
+/// An image by the digest that its engine knows it by: docker gives one only to what was in a registry.
+fn digest_of(builder: &Builder, image: &str) -> String {
+    let format = if builder.engine() == "podman" { "{{.Digest}}" } else { "{{.Id}}" };
+    format!("{image}@{}", builder.ask(&["image", "inspect", "--format", format, image]))
+}
+
+/// The builder's engine with a registry in front of it that has what was built here under the name.
+fn with_a_registry(builder: &Builder) -> (TempDir, OsString) {
+    let mut command = Command::new(builder.engine());
+    let path = builder.lend(&mut command).get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
+    let path = path.map_or_else(|| std::env::var_os("PATH").unwrap(), OsString::from);
+    let real = std::env::split_paths(&path).map(|folder| folder.join(builder.engine())).find(|file| file.is_file());
+    let folder = tempfile::tempdir().unwrap();
+    let front = folder.path().join(builder.engine());
+    let script = format!("#!/bin/sh\n[ \"$1\" != pull ] || exit 0\nexec '{}' \"$@\"\n", real.unwrap().display());
+    fs::write(&front, script).unwrap();
+    fs::set_permissions(&front, fs::Permissions::from_mode(0o755)).unwrap();
+    let folders = std::iter::once(folder.path().to_path_buf()).chain(std::env::split_paths(&path));
+    let joined = std::env::join_paths(folders).unwrap();
+    (folder, joined)
+}
+
+#[test]
+fn a_newer_base_is_a_miss_that_says_so_and_the_image_of_the_former_one_is_listed_and_removed() {
+    for builder in builders() {
+        let (_folder, path) = with_a_registry(&builder);
+        let base_with = |more: &str| {
+            let text = format!("FROM {BASE}\nRUN ln -s gcc /usr/bin/clang && ln -s make /usr/bin/cmake{more}\n");
+            builder.build(AMAZON_LINUX, &text);
+            digest_of(&builder, AMAZON_LINUX)
+        };
+        let fixture = Fixture::hello();
+        let run = |args: &[&str]| {
+            let mut command = fixture.command();
+            command.args(["--engine", builder.engine(), "--pull-policy", "always"]).args(args);
+            Ended::of(builder.lend(&mut command).env("PATH", &path)).ok()
+        };
+        for road in [&[][..], &["--clean-room", "--force"]] {
+            let first = base_with("");
+            run(road);
+            let before = fixture.manifest("hello")["road"].clone();
+            assert_eq!(before["base_digest"], first, "{:?}", builder.kind);
+            // The registry has nothing new.
+            assert_eq!(run(&road[..road.len().min(1)]).verdict(), "cache-hit", "{:?}", builder.kind);
+            assert!(!run(&["doctor"]).stdout.contains("no build starts from"));
+
+            let second = base_with(" && touch /patched");
+            assert_ne!(first, second);
+            let ended = run(&road[..road.len().min(1)]);
+            assert_eq!(ended.verdict(), format!("cache-miss: base {first} -> {second}"));
+            let after = fixture.manifest("hello")["road"].clone();
+            assert_eq!((&after["base_digest"], &after["base"]), (&second.into(), &before["base"]));
+            let former = before["image_id"].as_str().unwrap().to_string();
+            assert_ne!(after["image_id"], former);
+            let ids = || {
+                builder.ask(&["images", "--all", "--quiet", "--no-trunc", "--filter", "label=lambda-packager.builder"])
+            };
+            let has = |id: &str| ids().contains(id.trim_start_matches("sha256:"));
+            assert!(has(&former), "{:?}: nothing is left to remove", builder.kind);
+
+            let told = run(&["doctor"]).stdout;
+            let line = told.lines().find(|line| line.contains(&former)).unwrap_or_else(|| panic!("{former}: {told}"));
+            assert!(line.starts_with("warning") && line.contains("which no build starts from any more"), "{told}");
+            let swept = run(&["clean"]).stdout;
+            assert!(swept.contains(&format!("image {former}")), "{swept}");
+            assert!(!has(&former) && has(after["image_id"].as_str().unwrap()), "{:?}: {}", builder.kind, ids());
+            run(&["clean", "--everything"]);
+            assert!(!has(after["image_id"].as_str().unwrap()), "{:?}: {}", builder.kind, ids());
+        }
     }
 }
 

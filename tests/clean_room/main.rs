@@ -8,5 +8,7 @@ mod audit;
 mod builder;
 mod builder_image;
 mod faults;
+mod included;
+mod killed;
 mod shapes;
 mod walk;

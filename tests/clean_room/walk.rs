@@ -33,7 +33,7 @@ impl State {
     fn put_into(self, fixture: &Fixture) {
         let manifest = format!(
             "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[dependencies]\nleaf = {{ path = \"leaf\" }}\n{}\
-             [profile.release]\nlto = \"off\"\nopt-level = 0\n[workspace]\n",
+             [package.metadata.lambda-packager]\ninclude = [\"words.txt\"]\n[profile.release]\nlto = \"off\"\nopt-level = 0\n[workspace]\n",
             DEPENDENCIES[self.manifest]
         );
         fixture.write("Cargo.toml", &manifest);
@@ -42,6 +42,7 @@ impl State {
         fixture.write("leaf/Cargo.toml", "[package]\nname = \"leaf\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
         fixture.write("leaf/src/lib.rs", "pub fn five() -> u32 {\n    std::env::args().count() as u32 + 4\n}\n");
         fixture.write("src/main.rs", SOURCES[self.source]);
+        fixture.write("words.txt", "of the function\n");
     }
 
     /// The libraries that its binary needs, besides the dynamic linker.
@@ -75,7 +76,7 @@ impl Reference<'_> {
 
 /// Every name in the final image, sorted.
 fn expected_files(state: State, runtime: &str) -> Vec<String> {
-    let mut files = vec!["var/runtime/bootstrap".to_string()];
+    let mut files = vec!["var/runtime/bootstrap".to_string(), "var/task/words.txt".to_string()];
     if runtime == "scratch" {
         let (linker, folder) = match std::env::consts::ARCH {
             "aarch64" => ("lib/ld-linux-aarch64.so.1", "usr/lib/aarch64-linux-gnu"),

@@ -163,6 +163,17 @@ fn a_registry_in_trouble_is_asked_again() {
 }
 
 #[test]
+fn what_the_registry_took_and_does_not_have_moves_nothing() {
+    let Some(scene) = Scene::set() else { return };
+    let stays = |request: &str| request.starts_with("GET ") && request.contains("/manifests/preprod-");
+    let forgets = move |request: &str| if stays(request) { Fate::Answered(404, "{}") } else { Fate::Passed };
+    let (ended, seen) = scene.push_through(forgets);
+    ended.fails(21, &["took preprod-sse-streaming-lambda:preprod-", "does not have it"]);
+    assert!(seen.iter().any(|request| request.starts_with("PUT ") && request.contains("/manifests/preprod-")));
+    scene.is_unmoved();
+}
+
+#[test]
 fn the_tag_that_stays_is_never_given_to_another_image() {
     let Some(scene) = Scene::set() else { return };
     // What the revision will be called is known before it is pushed.

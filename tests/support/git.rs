@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{Ended, Fixture};
+use super::{Ended, Fixture, repository};
 
 impl Fixture {
     /// `hello` in a git repository, with everything committed.
@@ -12,6 +12,21 @@ impl Fixture {
         fixture.cargo(&["generate-lockfile", "--offline"]).ok();
         fixture.git(&["init", "--quiet"]);
         fixture.commit();
+        fixture
+    }
+
+    /// A fresh clone of this repository, with a commit of what is not committed here: that is tested too.
+    pub fn clone_of_this_repository() -> Self {
+        const TAKE_ALONG: &str = "(git diff --binary HEAD && git ls-files -z --others --exclude-standard | \
+             xargs -0 -r -n1 git diff --binary --no-index /dev/null) | git -C \"$0\" apply --allow-empty";
+        let fixture = Self::empty("clone");
+        fixture.git(&["clone", "--quiet", &repository().display().to_string(), "."]);
+        let mut take_along = Command::new("sh");
+        take_along.args(["-c", TAKE_ALONG]).arg(fixture.root()).current_dir(repository());
+        Ended::of(&mut take_along).ok();
+        if !fixture.git(&["status", "--porcelain"]).is_empty() {
+            fixture.commit();
+        }
         fixture
     }
 

@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use super::engine::containers_conf;
 use super::*;
 
 /// A cargo profile that the fixtures are built with.

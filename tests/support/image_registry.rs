@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -16,6 +17,8 @@ use super::*;
 pub struct Setup<'a> {
     /// User and password; none lets everybody in.
     pub login: Option<(&'a str, &'a str)>,
+    /// Who gives tokens for it instead.
+    pub tokens: Option<&'a TokenServer>,
     pub tls: bool,
     /// Where it stores, instead of its own folder.
     pub store: Option<&'a Path>,
@@ -77,6 +80,7 @@ impl ImageRegistry {
             fs::write(at("users"), users).expect("a file");
             config.push_str(&format!("auth: {{htpasswd: {{realm: test, path: {:?}}}}}\n", at("users")));
         }
+        config.extend(setup.tokens.map(TokenServer::as_auth));
         fs::write(at("config.yml"), config).expect("a file");
         let mut command = Command::new("docker-registry");
         command.args(["serve", &at("config.yml")]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -181,6 +185,8 @@ pub enum Fate {
     Answered(u16, &'static str),
     /// The upload that is asked for is to go elsewhere.
     SentTo(String),
+    /// A login is wanted, of this kind.
+    Challenged(String),
 }
 
 type Rule = Box<dyn FnMut(&str) -> Fate + Send>;
@@ -265,9 +271,14 @@ fn forward(client: TcpStream, behind: u16, rule: &Mutex<Rule>, seen: &Mutex<Vec<
         let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
         return client.write_all(head.as_bytes()).and_then(|()| client.write_all(body.as_bytes()));
     }
-    if let Fate::SentTo(location) = fate {
+    let instead = match &fate {
+        Fate::SentTo(location) => Some(format!("202 X\r\nLocation: {location}")),
+        Fate::Challenged(kind) => Some(format!("401 X\r\nWWW-Authenticate: {kind}")),
+        _ => None,
+    };
+    if let Some(instead) = instead {
         std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
-        let head = format!("HTTP/1.1 202 X\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let head = format!("HTTP/1.1 {instead}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         return client.write_all(head.as_bytes());
     }
     let mut server = TcpStream::connect(("127.0.0.1", behind))?;

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{TempDir, containers_conf};
+use super::TempDir;
+use super::engine::containers_conf;
 
 pub struct OwnPodman {
     folder: TempDir,

@@ -5,7 +5,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Fixture, TempDir, containers_conf, packager, skip};
+use super::engine::containers_conf;
+use super::{Fixture, TempDir, packager, skip};
 
 const UID: u32 = 1000;
 

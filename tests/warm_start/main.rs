@@ -8,6 +8,7 @@ mod bounds;
 mod content;
 mod equals;
 mod faults;
+mod kept_images;
 mod traps;
 
 use std::fs;

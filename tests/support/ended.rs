@@ -1,0 +1,53 @@
+//! How a program ended.
+
+use std::process::{Command, Output};
+
+/// Its status, and what it said.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        use std::os::unix::process::ExitStatusExt;
+        Self {
+            code: output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0)),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Ended {
+    /// Runs `command` to its end.
+    pub fn of(command: &mut Command) -> Self {
+        command.output().expect("it starts").into()
+    }
+
+    /// Asserts success.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Asserts a failure with this status whose text has each of `parts`.
+    #[track_caller]
+    pub fn fails(self, code: i32, parts: &[&str]) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        for part in parts {
+            assert!(self.stderr.contains(part), "{part:?} is missing in:\n{}", self.stderr);
+        }
+        self
+    }
+
+    /// The verdict of a run.
+    #[track_caller]
+    pub fn verdict(&self) -> &str {
+        let found = self.stderr.lines().rev().find(|line| line.starts_with("cache-"));
+        found.unwrap_or_else(|| panic!("no verdict in:\n{}", self.stderr))
+    }
+}
