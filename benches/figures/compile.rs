@@ -70,8 +70,8 @@ pub fn edited(lab: &Lab) -> Result<Vec<Row>> {
     match &four_stage {
         Ok(four_stage) => {
             missing.extend(four_stage.missing.clone());
-            for builder in &four_stage.builders {
-                builds.push((builder, four_stage.build(lab, builder)?));
+            for (builder, cold) in &four_stage.builders {
+                builds.push((builder, *cold, four_stage.build(lab, builder)?));
             }
         }
         Err(why) => missing.extend(["BuildKit", "legacy builder"].map(|name| (name, why.clone()))),
@@ -81,17 +81,17 @@ pub fn edited(lab: &Lab) -> Result<Vec<Row>> {
         Side::new(|| again(&package)).after(|| edit(&ours)),
         Side::new(|| lab.cargo(&plain, &RELEASE)).after(|| edit(&plain)),
     ];
-    for (_, build) in &builds {
+    for (_, _, build) in &builds {
         sides.push(Side::new(|| again(build)).after(|| edit(&workspace)));
     }
     let samples = interleaved(lab.rounds(5), &lab.log(), sides)?;
     let mut rows = vec![Row::ratio("edit", format!("{AGAINST}cargo on the host"), &samples[0], &samples[1], 1.10)];
-    for ((builder, build), sample) in builds.iter().zip(&samples[2..]) {
+    for ((builder, cold, build), sample) in builds.iter().zip(&samples[2..]) {
         // Only the better of the two was promised to be beaten.
         let bound = (builder.name == "BuildKit").then_some(1.0);
         let what = format!("{AGAINST}the four-stage Dockerfile, {}", builder.name);
         rows.push(Row::ratio("edit", what, &samples[0], sample, bound));
-        let cold = Sample::new(shown(build), Unit::Seconds, vec![builder.cold]);
+        let cold = Sample::new(shown(build), Unit::Seconds, vec![*cold]);
         let what = format!("for comparison: the first build of the four-stage Dockerfile, {}", builder.name);
         rows.push(Row::reference("edit", what, &cold));
     }
@@ -119,6 +119,18 @@ pub fn dev(lab: &Lab) -> Result<Vec<Row>> {
         &base,
         3.0,
     )])
+}
+
+/// The mode for the fastest edit against the one for the smallest package.
+pub fn modes(lab: &Lab) -> Result<Vec<Row>> {
+    let ours = lab.copy("deployment")?;
+    let (dev, prod) = (lab.package(&ours, &["--mode", "dev"])?, lab.package(&ours, &["--mode", "prod"])?);
+    for package in [&dev, &prod] {
+        run(&mut again(package), &lab.log())?;
+    }
+    let sides = vec![Side::new(|| again(&dev)).after(|| edit(&ours)), Side::new(|| again(&prod)).after(|| edit(&ours))];
+    let [dev, prod] = pair(interleaved(lab.rounds(3), &lab.log(), sides)?);
+    Ok(vec![Row::ratio("modes", "one line edited, edit to zip, mode dev against mode prod", &dev, &prod, 1.0)])
 }
 
 /// A container where there is none, with the image of the borrowed toolchain and without.

@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -59,12 +59,7 @@ impl Engine {
     }
 
     pub fn docker(&self, args: &[&str]) -> Command {
-        self.client(Path::new("docker"), args)
-    }
-
-    /// As [`Self::docker`], by one of several clients.
-    pub fn client(&self, program: &Path, args: &[&str]) -> Command {
-        let mut command = Command::new(program);
+        let mut command = Command::new("docker");
         self.apply_to(&mut command);
         command.args(args);
         command
@@ -144,10 +139,4 @@ fn start_own(folder: &Path) -> Result<(String, Child)> {
     let _ = daemon.kill();
     let _ = daemon.wait();
     Err("dockerd does not answer within 30 s".into())
-}
-
-/// Every client on PATH: they differ in the builders that they have.
-pub fn clients() -> Vec<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|folder| folder.join("docker")).filter(|program| program.is_file()).collect()
 }

@@ -27,7 +27,7 @@ pub fn hit(lab: &Lab) -> Result<Vec<Row>> {
         Row::ratio("hit", "against cargo on the host with nothing to do", &bin, &base, 0.2),
     ];
     if let Some(four_stage) = lab.four_stage_if_there() {
-        for builder in &four_stage.builders {
+        for (builder, _) in &four_stage.builders {
             let build = four_stage.build(lab, builder)?;
             let sides = vec![Side::new(|| again(&package)), Side::new(|| again(&build))];
             let [bin, base] = pair(interleaved(lab.rounds(5), &lab.log(), sides)?);

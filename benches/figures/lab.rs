@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::builder::Builders;
 use crate::engine::Engine;
 use crate::four_stage::FourStage;
 use crate::machine;
@@ -21,17 +22,17 @@ pub const ROUNDS: usize = 5;
 pub struct Lab {
     pub folder: PathBuf,
     pub load_before: String,
-    pub keep_base: bool,
     rounds: usize,
     label: String,
     janitor: Option<Child>,
     packager: OnceCell<Result<PathBuf>>,
     engine: OnceCell<Result<Engine>>,
+    builders: OnceCell<Result<Builders>>,
     four_stage: OnceCell<Result<FourStage>>,
 }
 
 impl Lab {
-    pub fn open(rounds: usize, keep_base: bool) -> Result<Self> {
+    pub fn open(rounds: usize) -> Result<Self> {
         let fail = |e: std::io::Error| format!("the temporary folder cannot be made: {e}");
         let folder = tempfile::Builder::new().prefix("lambda-packager-bench-").tempdir().map_err(fail)?.keep();
         let folder = folder.canonicalize().map_err(fail)?;
@@ -50,12 +51,12 @@ impl Lab {
         Ok(Self {
             folder,
             load_before: machine::load(),
-            keep_base,
             rounds,
             label,
             janitor: Some(janitor),
             packager: OnceCell::new(),
             engine: OnceCell::new(),
+            builders: OnceCell::new(),
             four_stage: OnceCell::new(),
         })
     }
@@ -127,6 +128,10 @@ impl Lab {
         self.engine.get_or_init(|| Engine::start(&folder, &self.label)).as_ref().map_err(Clone::clone)
     }
 
+    pub fn builders(&self) -> Result<&Builders> {
+        self.builders.get_or_init(|| Builders::prepare(self)).as_ref().map_err(Clone::clone)
+    }
+
     pub fn four_stage(&self) -> Result<&FourStage> {
         self.four_stage.get_or_init(|| FourStage::prepare(self)).as_ref().map_err(Clone::clone)
     }
@@ -181,6 +186,12 @@ impl Drop for Lab {
 /// The checkout that is measured.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Where cargo keeps its downloads.
+pub fn cargo_home() -> Result<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo"))).ok_or("no home folder".into())
 }
 
 /// Changes one line of the function in a copy of the repository, as nobody did before: a string of its

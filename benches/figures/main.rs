@@ -1,10 +1,12 @@
 //! Measures the figures that this project promises, each as a ratio within one run, and writes them to
 //! `docs/benchmarks.md`. Whatever the figures are, it ends with 0: a machine's hour is no test.
 //!
-//!     cargo bench --bench figures -- [FIGURE...] [--rounds N] [--keep-base] [--write]
+//!     cargo bench --bench figures -- [FIGURE...] [--rounds N] [--write]
 //!
 //! Without a FIGURE all of them. Only then, or with `--write`, `docs/benchmarks.md` is written.
 
+mod builder;
+mod clean_room;
 mod compile;
 mod engine;
 mod figure;
@@ -14,6 +16,7 @@ mod hit;
 mod lab;
 mod machine;
 mod measure;
+mod publish;
 mod report;
 mod size;
 mod survival;
@@ -32,6 +35,8 @@ const FIGURES: &[Figure] = &[
     ("second", compile::second_checkout),
     ("edit", compile::edited),
     ("dev", compile::dev),
+    ("modes", compile::modes),
+    ("clean-room", clean_room::clean_room),
     ("container", compile::container),
     ("weight", weight::weight),
     ("size", size::size),
@@ -42,13 +47,13 @@ const FIGURES: &[Figure] = &[
     ("recovery", survival::recovery),
     ("memory", survival::memory),
     ("logs", survival::logs),
+    ("publish", publish::publish),
 ];
 
 /// What was asked for.
 struct Asked {
     figures: Vec<&'static Figure>,
     rounds: usize,
-    keep_base: bool,
     write: bool,
 }
 
@@ -57,12 +62,12 @@ fn main() -> ExitCode {
         Ok(asked) => asked,
         Err(why) => {
             let names: Vec<_> = FIGURES.iter().map(|(name, _)| *name).collect();
-            eprintln!("{why}\nusage: cargo bench --bench figures -- [FIGURE...] [--rounds N] [--keep-base] [--write]");
+            eprintln!("{why}\nusage: cargo bench --bench figures -- [FIGURE...] [--rounds N] [--write]");
             eprintln!("figures: {}", names.join(", "));
             return ExitCode::from(2);
         }
     };
-    let lab = match Lab::open(asked.rounds, asked.keep_base) {
+    let lab = match Lab::open(asked.rounds) {
         Ok(lab) => lab,
         Err(why) => {
             eprintln!("{why}");
@@ -100,13 +105,12 @@ fn main() -> ExitCode {
 }
 
 fn parse(args: impl Iterator<Item = String>) -> Result<Asked> {
-    let mut asked = Asked { figures: Vec::new(), rounds: lab::ROUNDS, keep_base: false, write: false };
+    let mut asked = Asked { figures: Vec::new(), rounds: lab::ROUNDS, write: false };
     let mut args = args;
     while let Some(arg) = args.next() {
         match arg.as_str() {
             // Cargo says that to every bench.
             "--bench" => {}
-            "--keep-base" => asked.keep_base = true,
             "--write" => asked.write = true,
             "--rounds" => {
                 let rounds = args.next().and_then(|text| text.parse().ok()).filter(|rounds| *rounds > 0);

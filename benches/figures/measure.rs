@@ -102,7 +102,7 @@ pub fn shown(command: &Command) -> String {
     for (name, value) in command.get_envs() {
         let name = name.to_string_lossy();
         if let Some(value) = value
-            && !["DOCKER_HOST", "LAMBDA_PACKAGER_LABEL"].contains(&&*name)
+            && !["DOCKER_HOST", "LAMBDA_PACKAGER_LABEL", "PATH"].contains(&&*name)
         {
             words.push(format!("{name}={}", value.to_string_lossy()));
         }

@@ -1,0 +1,143 @@
+//! The image of the function in a registry: the first one, the one after an edit, and the one that is there.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use crate::compile::again;
+use crate::figure::{Row, Sample, Unit};
+use crate::lab::{Lab, edit, write};
+use crate::measure::{Result, ask, run, shown, timed};
+
+const CLEAN_SECS: f64 = 5.0 * 60.0;
+const CACHED_SECS: f64 = 2.0 * 60.0;
+/// Besides the gate; one round trip to a registry on this machine is no time.
+const UNCHANGED_SECS: f64 = 1.0;
+/// Of bootstrap, libraries and certificates.
+const LEAN: f64 = 1.1;
+
+pub fn publish(lab: &Lab) -> Result<Vec<Row>> {
+    let engine = lab.engine()?;
+    let registry = Registry::open(&lab.folder.join("registry"))?;
+    run(lab.command("cargo", &lab.copy("pushed")?).args(["fetch", "--locked"]), &lab.log())?;
+
+    // Once each: nothing of it may be there before, in the engine, in the registry or in the checkout.
+    engine.remove_containers()?;
+    let clean = make_push(lab, &lab.copy("pushed")?, &registry, None)?;
+    let clean = Sample::new(shown(&clean), Unit::Seconds, vec![timed(&mut again(&clean), 0, &lab.log())?]);
+    // Another machine of a pipeline: it has the packager and what the engine kept.
+    let folder = lab.copy("pushed-again")?;
+    edit(&folder)?;
+    let cached = make_push(lab, &folder, &registry, Some(lab.packager()?))?;
+    let cached = Sample::new(shown(&cached), Unit::Seconds, vec![timed(&mut again(&cached), 0, &lab.log())?]);
+
+    let gate = lab.package(&folder, &[])?;
+    let push = lab.package(&folder, &["image", "push", "--env", "preprod", "--registry", &registry.name])?;
+    let mut besides = Vec::new();
+    for _ in 0..lab.rounds(20) {
+        let gate = timed(&mut again(&gate), 0, &lab.log())?;
+        besides.push(timed(&mut again(&push), 0, &lab.log())? - gate);
+    }
+    let besides = Sample::new(shown(&push), Unit::Seconds, besides);
+    let mut rows = vec![
+        Row::at_most("publish", "clean checkout, packager and function compiled, image pushed", &clean, CLEAN_SECS),
+        Row::at_most(
+            "publish",
+            "clean checkout, one line edited, packager and compiled dependencies at hand, image pushed",
+            &cached,
+            CACHED_SECS,
+        ),
+        Row::at_most("publish", "nothing changed: what a push takes besides the gate", &besides, UNCHANGED_SECS),
+    ];
+    let what = "bytes of the image of lambda, against bootstrap, its libraries and certificates";
+    rows.push(match size(lab, &folder) {
+        Ok((all, needed)) => Row::ratio("publish", what, &all, &needed, LEAN),
+        Err(why) => Row::not_measured("publish", what, why),
+    });
+    Ok(rows)
+}
+
+/// `make push` as one types it; with the packager of the checkout, or with one that is compiled already.
+fn make_push(lab: &Lab, folder: &Path, registry: &Registry, packager: Option<&Path>) -> Result<Command> {
+    let mut command = lab.package(folder, &[])?;
+    let mut make = lab.command("make", folder);
+    make.args(["--no-print-directory", "push", "ENV=preprod", &format!("REGISTRY={}", registry.name)]);
+    make.args(packager.map(|packager| format!("PACKAGER={}", packager.display())));
+    // The same engine, and the same label.
+    make.envs(command.env("CARGO_NET_OFFLINE", "true").get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Ok(make)
+}
+
+/// The bytes of the unpacked image, and of the files that the function cannot do without.
+fn size(lab: &Lab, folder: &Path) -> Result<(Sample, Sample)> {
+    const NAME: &str = "preprod-sse-streaming-lambda:latest";
+    let engine = lab.engine()?;
+    let build = lab.package(folder, &["image", "build", "--env", "preprod"])?;
+    run(&mut again(&build), &lab.log())?;
+    let id = ask(&mut engine.docker(&["create", NAME, "none"]))?;
+    let tar = lab.folder.join("image.tar");
+    let exported = run(engine.docker(&["export", "--output"]).arg(&tar).arg(&id), &lab.log());
+    run(&mut engine.docker(&["rm", &id]), &lab.log())?;
+    exported?;
+    let listed = ask(Command::new("tar").arg("-tvf").arg(&tar))?;
+    let files = listed.lines().filter_map(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        Some((*words.get(5)?, words.get(2)?.parse::<f64>().ok()?))
+    });
+    let is_needed =
+        |name: &str| name.contains(".so") || name.ends_with("/bootstrap") || name.ends_with("/ca-certificates.crt");
+    let (mut all, mut needed) = (0.0, 0.0);
+    for (name, bytes) in files {
+        all += bytes;
+        if is_needed(name) {
+            needed += bytes;
+        }
+    }
+    let command = shown(&build);
+    Ok((Sample::new(&command, Unit::Bytes, vec![all]), Sample::new(command, Unit::Bytes, vec![needed])))
+}
+
+/// A registry of the bench's own.
+struct Registry {
+    process: Child,
+    name: String,
+}
+
+impl Registry {
+    fn open(folder: &Path) -> Result<Self> {
+        let address = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).map_err(|e| e.to_string())?;
+        let config = folder.join("config.yml");
+        let store = folder.join("store");
+        fs::create_dir_all(&store).map_err(|e| format!("{}: {e}", store.display()))?;
+        write(
+            &config,
+            format!(
+                "version: 0.1\nlog: {{accesslog: {{disabled: true}}, level: error}}\n\
+                 storage: {{filesystem: {{rootdirectory: {store:?}}}}}\nhttp:\n  addr: {address}\n"
+            ),
+        )?;
+        let mut command = Command::new("docker-registry");
+        command.arg("serve").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().map_err(|e| {
+            format!("docker-registry does not start: {e}; install it (Debian: apt-get install docker-registry)")
+        })?;
+        let registry = Self { process, name: address.to_string() };
+        for _ in 0..100 {
+            if TcpStream::connect(address).is_ok() {
+                return Ok(registry);
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Err("docker-registry does not answer within 5 s".into())
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
