@@ -11,7 +11,7 @@ use std::process::Command;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-use support::{Ended, Fixture, copy, engines, packager, repository};
+use support::{Ended, Fixture, copy, engines, packager, repository, skip};
 
 const CASES: u32 = 100;
 
@@ -129,6 +129,34 @@ fn what_the_users_own_profile_says_stands() {
     );
     cargo();
     assert!(without_lto < bytes(), "their own `strip` did not stand");
+}
+
+/// What is side by side compresses well together; a linker that cannot sort is not asked to.
+#[test]
+fn prod_sorts_the_binary_for_the_zip_where_its_linker_can() {
+    let fixture = Fixture::hello();
+    fixture.write("Cargo.toml", &manifest([None; 4]));
+    fixture.write("part/Cargo.toml", "[package]\nname = \"part\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+    fixture.write("part/src/lib.rs", "pub fn part() {}\n");
+    fixture.write("src/main.rs", "fn main() {\n    part::part();\n}\n");
+    let sorted = |mode: &str| {
+        let mut command = fixture.command();
+        command.args(["--engine", "host", "--force", "--mode", mode]).env("LAMBDA_PACKAGER_CARGO_FLAGS", "-v");
+        let said = Ended::of(&mut command).ok().stderr;
+        let calls = calls_of_rustc(&said);
+        assert!(calls.contains_key("hello"), "{said}");
+        let names = calls.into_iter().filter(|(_, call)| call.contains("--bp-compression-sort")).map(|(name, _)| name);
+        names.map(String::from).collect::<Vec<_>>()
+    };
+    if Ended::of(Command::new("rustc").arg("-Vv")).stdout.contains("host: x86_64-unknown-linux-gnu") {
+        assert_eq!(sorted("prod"), ["hello"]);
+    } else {
+        skip("a linker that sorts: rustup's Rust for x86_64-unknown-linux-gnu, 1.90 or newer, brings one");
+    }
+    assert!(sorted("release").is_empty());
+    // Whoever asks for another linker, by whatever setting, gets what that can.
+    fixture.write(".cargo/config.toml", "[build]\nrustflags = [\"-Clink-arg=-fuse-ld=bfd\"]\n");
+    assert!(sorted("prod").is_empty());
 }
 
 /// The former command lines, each with the mode whose artifact it leaves, if it leaves one.

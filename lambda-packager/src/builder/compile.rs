@@ -19,6 +19,11 @@ use crate::workspace::{Function, Workspace};
 /// Runs in the container or on the host; see its own head.
 const SCRIPT: &str = include_str!("compile.sh");
 
+/// What makes a linker put functions and data side by side that compress well together: LLVM's since its version 20,
+/// which Rust links with by default on x86_64 since 1.90. One in twenty bytes of a zip; nothing else changes but places.
+/// `ld.lld(1)`, <https://blog.rust-lang.org/2025/09/18/Rust-1.90.0/>
+const SORTED: &str = "-Wl,--bp-compression-sort=both";
+
 /// After this much silence somebody looks whether the compile still goes on.
 const SILENCE: Duration = Duration::from_secs(5);
 
@@ -102,6 +107,7 @@ pub(crate) fn command(order: &Order) -> Vec<String> {
     let mut command: Vec<String> =
         ["sh", "-c", SCRIPT, "lambda-packager", order.target, &binary].map(String::from).into();
     command.push(if order.wipe { "wipe" } else { "keep" }.into());
+    command.push(if order.config.mode.is_for_production() { SORTED } else { "" }.into());
     let trust = order.trust;
     command.extend([trust.surroundings.to_string(), trust.compile.clone(), trust.settled.join(" ")]);
     command.push(trust.packages.len().to_string());
@@ -115,7 +121,9 @@ pub(crate) fn command(order: &Order) -> Vec<String> {
 fn cargo(order: &Order, triple: &str) -> Vec<String> {
     let config = order.config;
     let manifest = order.layout.to_container(&order.function.package.manifest).unwrap_or_default();
-    let mut args: Vec<String> = ["cargo", "build", "--offline", "--locked"].map(String::from).into();
+    // `rustc` is `build` with flags for the binary alone.
+    let verb = if config.mode.is_for_production() { "rustc" } else { "build" };
+    let mut args: Vec<String> = ["cargo", verb, "--offline", "--locked"].map(String::from).into();
     args.extend([format!("--manifest-path={manifest}"), format!("--bin={}", order.function.name)]);
     args.extend([format!("--target={triple}"), format!("--profile={}", config.profile)]);
     for feature in &config.features {

@@ -3,10 +3,11 @@
 #   $1        cargo's target directory
 #   $2        the binary cargo will make
 #   $3        "wipe" to start without anything compiled before, else "keep"
-#   $4        a digest of what reaches every compile without cargo seeing it
-#   $5        a name of this compile, like no other's
-#   $6        names of former compiles, separated by blanks, during which no input moved
-#   $7        how many pairs follow: a local package, and a digest of what it is compiled from
+#   $4        a flag for the linker of the binary, for a smaller zip, if it knows that; or nothing
+#   $5        a digest of what reaches every compile without cargo seeing it
+#   $6        a name of this compile, like no other's
+#   $7        names of former compiles, separated by blanks, during which no input moved
+#   $8        how many pairs follow: a local package, and a digest of what it is compiled from
 #   then      the command
 #
 # stdin is a pipe that the packager holds open: when it ends, nobody waits for the compile any more.
@@ -14,8 +15,8 @@
 # cargo says that it made, what images keep of it; then the binary.
 # Sent to `sh -c`: POSIX, nothing but coreutils, findutils, grep, and setsid and flock of util-linux.
 set -u
-target=$1 binary=$2 start=$3 surroundings=$4 compile=$5 settled=$6 pairs=$7
-shift 7
+target=$1 binary=$2 start=$3 flag=$4 surroundings=$5 compile=$6 settled=$7 pairs=$8
+shift 8
 state=$target/.lambda-packager
 # What each package in this target directory was compiled from: its digest, and the last compile that
 # could have compiled it anew.
@@ -60,6 +61,21 @@ while [ "$pairs" -gt 0 ]; do
   shift 2
   pairs=$((pairs - 1))
 done
+# A linker that does not know the flag would refuse to link, after minutes. Which linker it is may stand in any of
+# cargo's settings, so cargo is asked, by a program that does nothing.
+if [ -n "$flag" ]; then
+  probe=$state/probe
+  mkdir -p "$probe" && echo 'fn main() {}' >"$probe/main.rs" || exit 1
+  printf '[package]\nname = "probe"\n[[bin]]\nname = "probe"\npath = "main.rs"\n[workspace]\n' >"$probe/Cargo.toml" || exit 1
+  for word in "$@"; do
+    case $word in --target=*) triple=$word ;; esac
+  done
+  if CARGO_BUILD_BUILD_DIR=$probe cargo rustc --offline "--manifest-path=$probe/Cargo.toml" "--target-dir=$probe" \
+    "$triple" -- -C "link-arg=$flag" </dev/null >/dev/null 2>&1; then
+    set -- "$@" -- -C "link-arg=$flag"
+  fi
+  rm -rf "$probe"
+fi
 # What is handed over is what this call of cargo made, or nothing.
 rm -f "$binary" "$binary.d" || exit 1
 
