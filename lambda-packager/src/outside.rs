@@ -1,7 +1,6 @@
 //! Folders outside of a workspace that its packages depend on by path. Cargo reads the manifests of
 //! all of them before it compiles any member.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -14,10 +13,10 @@ use crate::toml::{self, Table};
 /// What the packages of a workspace need of other places.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Outside {
-    /// Every folder, each with the workspace around it that it may inherit keys from.
-    pub folders: BTreeSet<PathBuf>,
+    /// Every folder, each with the workspace around it that it may inherit keys from; sorted.
+    pub folders: Vec<PathBuf>,
     /// Those that a manifest names by an absolute path: cargo looks for them nowhere else.
-    pub absolute: BTreeSet<PathBuf>,
+    pub absolute: Vec<PathBuf>,
 }
 
 impl Outside {
@@ -25,25 +24,29 @@ impl Outside {
     pub fn of(root: &Path, folders: impl Iterator<Item = PathBuf>, manifests: &[PathBuf]) -> Result<Self> {
         let mut outside = Self::default();
         for folder in folders.filter(|folder| !folder.starts_with(root)) {
-            outside.folders.insert(source_root(&folder)?);
+            outside.folders.push(source_root(&folder)?);
         }
-        let mut named = BTreeSet::new();
+        let mut named = Vec::new();
         for manifest in manifests {
             absolute_paths(&toml::read(manifest)?, &mut named);
         }
         for folder in named.iter().filter(|folder| !folder.starts_with(root) && fs::is_dir(folder)) {
-            outside.absolute.insert(source_root(folder)?);
+            outside.absolute.push(source_root(folder)?);
+        }
+        for places in [&mut outside.folders, &mut outside.absolute] {
+            places.sort();
+            places.dedup();
         }
         Ok(outside)
     }
 }
 
 /// The absolute ones of all `path` keys, in whatever table: dependencies are declared in many.
-fn absolute_paths(table: &Table, found: &mut BTreeSet<PathBuf>) {
+fn absolute_paths(table: &Table, found: &mut Vec<PathBuf>) {
     for (key, value) in table {
         match value {
             Value::Object(inner) => absolute_paths(inner, found),
-            Value::String(path) if key == "path" && path.starts_with('/') => drop(found.insert(path.into())),
+            Value::String(path) if key == "path" && path.starts_with('/') => found.push(path.into()),
             _ => {}
         }
     }
@@ -78,8 +81,9 @@ mod tests {
             [patch.crates-io.d]
             path = "/d"
         "#;
-        let mut found = BTreeSet::new();
+        let mut found = Vec::new();
         absolute_paths(&toml::parse(manifest.as_bytes(), Path::new("Cargo.toml")).unwrap(), &mut found);
-        assert_eq!(found, BTreeSet::from(["/a", "/c", "/d"].map(PathBuf::from)));
+        found.sort();
+        assert_eq!(found, ["/a", "/c", "/d"].map(PathBuf::from));
     }
 }

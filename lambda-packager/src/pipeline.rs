@@ -1,5 +1,6 @@
 //! The one place that orders the stages.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -187,6 +188,10 @@ fn build(
         let builder = Some(road.record.base.as_str()).filter(|base| builder_image::is_one(base));
         let (name, package) = (&function.name, &function.package.name);
         let ingredients = fingerprint::ingredients(config, name, package, toolchain, builder);
+        let mut stages_ms = BTreeMap::new();
+        for (stage, time) in report.stages() {
+            stages_ms.insert(stage.name().to_string(), time.as_millis() as u64);
+        }
         let manifest = Manifest {
             schema: manifest::SCHEMA,
             packager: env!("CARGO_PKG_VERSION").into(),
@@ -204,11 +209,7 @@ fn build(
                 checked_at_ns: inputs.taken_at_ns,
             },
             changed_while_compiling: unsettled,
-            stages_ms: report
-                .stages()
-                .iter()
-                .map(|(stage, time)| (stage.name().to_string(), time.as_millis() as u64))
-                .collect(),
+            stages_ms,
             history: Manifest::history_with(
                 before,
                 Run {
@@ -309,6 +310,6 @@ fn held_still(project: &Project, function: &Function, gate: &Gate, known: &Extra
 /// one for a change of the other.
 fn newest(inputs: &Snapshot) -> SystemTime {
     let now = SystemTime::now();
-    let newest = inputs.present().map(|(_, entry)| entry.stamp.mtime_ns).max().unwrap_or(0);
+    let newest = inputs.present().iter().map(|(_, entry)| entry.stamp.mtime_ns).max().unwrap_or(0);
     fs::time_of(newest).min(now)
 }

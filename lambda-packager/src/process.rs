@@ -64,8 +64,8 @@ impl Invocation {
         Self { program: program.to_path_buf(), args: Vec::new(), environment: Environment::Inherited, folder: None }
     }
 
-    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
-        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_os_string()));
+    pub fn args(mut self, args: &[impl AsRef<OsStr>]) -> Self {
+        self.args.extend(args.iter().map(|arg| arg.as_ref().to_os_string()));
         self
     }
 
@@ -147,7 +147,7 @@ impl Invocation {
     /// Waits for the end of `child`, which runs this.
     fn collect(&self, child: Child, timeout: Duration) -> Result<Output> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let code = drive(child, None, Patience::Until(Instant::now() + timeout), |said| match said {
+        let code = drive(child, None, Patience::Until(Instant::now() + timeout), &mut |said| match said {
             Said::Stdout(bytes) => {
                 stdout.extend_from_slice(bytes);
                 Ok(())
@@ -172,7 +172,7 @@ impl Invocation {
         mut on_silence: impl FnMut() -> Result<()>,
     ) -> Result<Output> {
         let (mut stdout, mut stderr) = (Vec::new(), Pieces::default());
-        let code = drive(self.spawn(Stdio::piped())?, None, Patience::Each(patience), |said| match said {
+        let code = drive(self.spawn(Stdio::piped())?, None, Patience::Each(patience), &mut |said| match said {
             Said::Stdout(bytes) => {
                 stdout.extend_from_slice(bytes);
                 Ok(())
@@ -208,7 +208,7 @@ impl Invocation {
             }
         };
         let (mut stdout, mut stderr) = (Pieces::default(), Pieces::default());
-        let code = drive(child, Some(guard), Patience::Each(patience), |said| {
+        let code = drive(child, Some(guard), Patience::Each(patience), &mut |said| {
             match said {
                 Said::Stdout(bytes) => stdout.add(bytes, |pieces| hear(Stream::Stdout, pieces)),
                 Said::Stderr(bytes) => stderr.add(bytes, |pieces| hear(Stream::Stderr, pieces)),
@@ -275,7 +275,7 @@ mod tests {
     use super::*;
 
     fn sh(script: &str) -> Invocation {
-        Invocation::new(Path::new("/bin/sh")).args(["-c", script])
+        Invocation::new(Path::new("/bin/sh")).args(&["-c", script])
     }
 
     #[test]

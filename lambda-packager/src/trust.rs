@@ -63,31 +63,32 @@ fn settled(workspace: &Workspace) -> Result<Vec<String>> {
 /// packages are among them: of those cargo believes that they never change.
 fn packages(workspace: &Workspace, function: &Function, known: &Extras, inputs: &Snapshot) -> Vec<(String, Sha)> {
     let vendored = |path: &Path| workspace.vendored.iter().find(|package| path.starts_with(&package.folder));
-    let mut own: BTreeMap<&str, String> = BTreeMap::new();
+    let mut own: BTreeMap<String, String> = BTreeMap::new();
     let mut common = String::new();
     for (path, entry) in inputs.present() {
         let full = lexically_clean(&workspace.root.join(&path));
         match vendored(&full).or_else(|| function.package.owner_of(&full)) {
             // With the mtime: cargo compiles again what was touched, and may do so from OUT_DIR as it is.
             Some(package) => {
-                let text = own.entry(&package.name).or_default();
+                let text = own.entry(package.name.clone()).or_default();
                 text.push_str(&format!("{} {}", line(&path, entry), entry.stamp.mtime_ns));
             }
             None => common.push_str(&line(&path, entry)),
         }
     }
-    let digest = |name: &str, common: &str| {
-        let reads = known.crossings.iter().filter(|pair| pair.iter().any(|one| one == name)).flatten();
-        let all: BTreeSet<&str> = reads.map(String::as_str).chain([name]).collect();
-        let texts = all.into_iter().filter_map(|name| own.get(name)).map(String::as_str);
-        Sha::of(texts.chain([common]).collect::<String>().as_bytes())
+    let local = &function.package.local_folders;
+    let digest = |name: &String| {
+        let reads = known.crossings.iter().filter(|pair| pair.contains(name)).flatten();
+        let all: BTreeSet<String> = reads.chain([name]).cloned().collect();
+        let mut text: String = all.iter().filter_map(|name| own.get(name)).map(String::as_str).collect();
+        if local.iter().any(|package| package.name == *name) {
+            text.push_str(&common);
+        }
+        Sha::of(text.as_bytes())
     };
     // By name, as cargo's records are: two of one name stand and fall together.
-    let mut digests = BTreeMap::new();
-    digests.extend(workspace.vendored.iter().map(|package| (&package.name, digest(&package.name, ""))));
-    digests
-        .extend(function.package.local_folders.iter().map(|package| (&package.name, digest(&package.name, &common))));
-    digests.into_iter().map(|(name, digest)| (name.clone(), digest)).collect()
+    let names: BTreeSet<String> = workspace.vendored.iter().chain(local).map(|package| package.name.clone()).collect();
+    names.into_iter().map(|name| (name.clone(), digest(&name))).collect()
 }
 
 /// What a build script can read of its surroundings without saying so.
@@ -98,7 +99,7 @@ fn surroundings(workspace: &Workspace, ingredients: &Ingredients, inputs: &Snaps
     }
     // The `[env]` of cargo's configuration reaches every one of them.
     let configs: BTreeSet<String> = workspace.config_files()?.into_iter().collect();
-    let configs = inputs.present().filter(|(path, _)| configs.contains(path));
+    let configs = inputs.present().into_iter().filter(|(path, _)| configs.contains(path));
     text.extend(configs.map(|(path, entry)| line(&path, entry)));
     Ok(Sha::of(text.as_bytes()))
 }

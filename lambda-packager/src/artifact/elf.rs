@@ -236,12 +236,12 @@ fn check_glibc(versions: &[(String, String)], runtime: Runtime) -> Result<()> {
     let of_glibc = |(version, symbol): &(String, String)| {
         Some((version.strip_prefix("GLIBC_").and_then(Version::parse)?, symbol.clone()))
     };
-    let mut too_new: Vec<_> = versions.iter().filter_map(of_glibc).filter(|(version, _)| *version > limit).collect();
-    too_new.sort_by(|a, b| a.1.cmp(&b.1));
+    let too_new: Vec<_> = versions.iter().filter_map(of_glibc).filter(|(version, _)| *version > limit).collect();
     let Some((newest, _)) = too_new.iter().max() else {
         return Ok(());
     };
     let mut names: Vec<_> = too_new.iter().map(|(version, name)| format!("{name} (GLIBC_{version})")).collect();
+    names.sort();
     names.dedup();
     Err(Error::artifact(format!(
         "the bootstrap needs glibc {newest}, {runtime} has {limit}: {}",

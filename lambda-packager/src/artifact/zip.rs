@@ -1,5 +1,6 @@
 //! The archive: the same bytes for the same content, wherever, whenever and by whomever it is made.
 
+use std::cmp::Ordering;
 #[cfg(feature = "cli")]
 use std::io::Read;
 use std::io::{Cursor, Write};
@@ -19,6 +20,13 @@ pub(crate) struct Member {
     pub content: Vec<u8>,
 }
 
+impl Member {
+    /// The order of the archive: the bytes of the names.
+    pub fn by_name(&self, other: &Self) -> Ordering {
+        self.name.cmp(&other.name)
+    }
+}
+
 /// How hard to compress, 1 to 9: the fastest for what is tried out, the best for what is shipped. From 6 to
 /// 9 a bootstrap of 2 MB becomes at most some thousand bytes smaller, and takes more than twice as long.
 pub(crate) fn level(mode: Mode) -> i64 {
@@ -32,7 +40,7 @@ pub(crate) fn level(mode: Mode) -> i64 {
 /// Archives `members`: in byte order of their names, dated 1980-01-01 (the oldest date that the
 /// format has), mode 0755 or 0644, deflated, without extra fields.
 pub(crate) fn archive(mut members: Vec<Member>, level: i64) -> Result<Vec<u8>> {
-    members.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
+    members.sort_by(Member::by_name);
     let size: usize = members.iter().map(|member| member.content.len()).sum();
     let mut writer = ZipWriter::new(Cursor::new(Vec::with_capacity(size / 2)));
     let mut write = || -> ::zip::result::ZipResult<()> {

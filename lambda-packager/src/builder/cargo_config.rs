@@ -4,7 +4,6 @@
 //!
 //! Source: <https://doc.rust-lang.org/cargo/reference/config.html>.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -87,10 +86,12 @@ fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> 
     // Relative paths start where the `.cargo` folder lies.
     let base = path.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
     let only = |table: &Table, keys: &[&str]| -> Table {
-        table.iter().filter(|(key, _)| keys.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
+        let mut table = table.clone();
+        table.retain(|key, _| keys.contains(&key.as_str()));
+        table
     };
-    let mut all: BTreeMap<&str, Table> = BTreeMap::new();
-    let mut keep = |table, key: &str, value| drop(all.entry(table).or_default().insert(key.to_string(), value));
+    let mut all = Value::Object(Map::new());
+    let mut keep = |table: &str, key: &str, value| all[table][key] = value;
     for (name, source) in tables(file, "source") {
         const KEYS: &[&str] =
             &["replace-with", "registry", "directory", "local-registry", "git", "branch", "tag", "rev"];
@@ -119,7 +120,7 @@ fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> 
     if let Some(flags) = file.get("build").and_then(|table| table.get("rustflags")) {
         keep("build", "rustflags", flags.clone());
     }
-    all.into_iter().map(|(name, table)| (name.to_string(), Value::Object(table))).collect()
+    all
 }
 
 /// The text of the configuration file `path` without what nobody else may know. As it is where it has nothing

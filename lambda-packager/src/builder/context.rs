@@ -53,15 +53,14 @@ pub(crate) fn archive(
     sources.retain(|path, member| !crates.contains_key(path) && manifests.get(path) != Some(member));
     let mut tar = tar::Builder::new(Vec::new());
     tools(&mut tar, recipe::FILES)?;
-    let included = included.iter().map(|member| {
-        let zip::Member { name, executable, content } = member.clone();
-        (format!("/{name}"), Member::File { content, executable })
-    });
-    let folders =
-        [("crates", crates), ("manifests", manifests), ("sources", sources), ("included", included.collect())];
-    for (folder, members) in folders {
-        append(&mut tar, folder, &members)?;
+    let mut beside = Members::new();
+    for zip::Member { name, executable, content } in included.iter().cloned() {
+        beside.insert(format!("/{name}"), Member::File { content, executable });
     }
+    append(&mut tar, "crates", &crates)?;
+    append(&mut tar, "manifests", &manifests)?;
+    append(&mut tar, "sources", &sources)?;
+    append(&mut tar, "included", &beside)?;
     for (name, digest) in [("dependencies", "stand-in"), ("build", "source")] {
         let recipe = steps(order, variables, name, digest);
         append_file(&mut tar, &format!("recipe/{name}"), &recipe, false).map_err(failed)?;
@@ -187,7 +186,11 @@ fn sources(order: &Order) -> Result<Members> {
 }
 
 fn recorded(inputs: &Snapshot) -> impl Iterator<Item = String> {
-    inputs.present().filter(|(_, entry)| !matches!(entry.kind, Kind::Names | Kind::Other)).map(|(path, _)| path)
+    inputs
+        .present()
+        .into_iter()
+        .filter(|(_, entry)| !matches!(entry.kind, Kind::Names | Kind::Other))
+        .map(|(path, _)| path)
 }
 
 /// Puts the file `path` at `place`, unless it holds credentials and nothing else.

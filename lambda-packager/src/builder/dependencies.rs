@@ -37,8 +37,8 @@ const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 pub(crate) struct Downloads {
     /// What the names of its units end in: `-0123456789abcdef`.
     units: BTreeSet<String>,
-    /// The units that images keep: the name of the image, and the unit.
-    kept: BTreeSet<(String, String)>,
+    /// The units that images keep: the name of the image, a blank, and the unit.
+    kept: BTreeSet<String>,
 }
 
 impl Downloads {
@@ -54,17 +54,14 @@ impl Downloads {
         }
         let messages: Vec<Message> = messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let downloaded = |path: &String| Path::new(path).starts_with(CARGO_HOME);
-        let packages: BTreeSet<&String> = (messages.iter())
+        let packages: BTreeSet<String> = (messages.iter())
             .filter(|message| message.manifest_path.as_ref().is_some_and(downloaded))
-            .filter_map(|message| message.package_id.as_ref())
+            .filter_map(|message| message.package_id.clone())
             .collect();
         let ours =
             messages.iter().filter(|message| message.package_id.as_ref().is_some_and(|id| packages.contains(id)));
         let files = ours.flat_map(|message| message.filenames.iter().chain(&message.out_dir));
-        Self {
-            units: files.filter_map(|file| unit_of(file)).collect(),
-            kept: kept.lines().filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.into(), b.into())).collect(),
-        }
+        Self { units: files.filter_map(|file| unit_of(file)).collect(), kept: kept.lines().map(String::from).collect() }
     }
 }
 
@@ -174,7 +171,7 @@ impl Store {
 
     /// Whether `made` tells of a unit that the image does not hold.
     pub fn lacks(&self, made: &Downloads) -> bool {
-        made.units.iter().any(|unit| !made.kept.contains(&(self.name.clone(), unit.clone())))
+        made.units.iter().any(|unit| !made.kept.contains(&format!("{} {unit}", self.name)))
     }
 
     /// Keeps what `made` tells of. None where that is not to be, or takes more room than there may be.
@@ -315,10 +312,10 @@ mod tests {
             "{\"reason\":\"build-finished\",\"success\":true}".to_string(),
             "not JSON".to_string(),
         ];
-        let downloads = Downloads::read(&messages.join("\n"), "name -0000000000000001\nnonsense\n");
+        let downloads = Downloads::read(&messages.join("\n"), "name -0000000000000001\n");
         let units: Vec<_> = downloads.units.iter().map(String::as_str).collect();
         assert_eq!(units, ["-0000000000000001", "-0000000000000002", "-0000000000000003"]);
-        assert_eq!(downloads.kept, BTreeSet::from([("name".to_string(), "-0000000000000001".to_string())]));
+        assert_eq!(downloads.kept, BTreeSet::from(["name -0000000000000001".to_string()]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The inputs of a function: where its files are to be looked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -19,8 +19,8 @@ use crate::workspace::{Function, Workspace, lexically_clean, relative};
 pub(crate) struct Extras {
     pub files: BTreeSet<String>,
     pub folders: BTreeSet<String>,
-    /// Pairs of packages of which one reads files of the other.
-    pub crossings: BTreeSet<[String; 2]>,
+    /// Pairs of packages of which one reads files of the other, sorted.
+    pub crossings: Vec<[String; 2]>,
 }
 
 /// Who read what.
@@ -34,10 +34,10 @@ pub(crate) struct Unit {
 /// Everything that `function` is made of, as far as it is known before a compile.
 pub(crate) fn scope(workspace: &Workspace, function: &Function, config: &Config, extras: &Extras) -> Result<Scope> {
     let root = &workspace.root;
-    let mut trees = BTreeSet::new();
+    let mut trees = Vec::new();
     let mut files: BTreeSet<String> = workspace.fixed_files()?.into_iter().collect();
     for package in &function.package.local_folders {
-        trees.insert(Tree { path: relative(&package.folder, root), rule: Rule::Package });
+        trees.push(Tree { path: relative(&package.folder, root), rule: Rule::Package });
         if package.source_root != package.folder {
             files.insert(relative(&package.source_root.join("Cargo.toml"), root));
         }
@@ -53,20 +53,22 @@ pub(crate) fn scope(workspace: &Workspace, function: &Function, config: &Config,
     }
     let vendored = workspace.vendored.iter().map(|package| relative(&package.folder, root));
     for folder in extras.folders.iter().cloned().chain(vendored) {
-        trees.insert(Tree { path: folder, rule: Rule::Everything });
+        trees.push(Tree { path: folder, rule: Rule::Everything });
     }
     for entry in &config.include {
         let path = function.package.folder().join(entry);
         if fs::is_dir(&path) {
-            trees.insert(Tree { path: relative(&path, root), rule: Rule::Everything });
+            trees.push(Tree { path: relative(&path, root), rule: Rule::Everything });
         } else {
             files.insert(relative(&path, root));
         }
     }
+    trees.sort_unstable();
+    trees.dedup();
     files.extend(extras.files.iter().cloned());
     let mut excluded = vec![root.join("target")];
     excluded.extend(output(workspace, config));
-    Ok(Scope { trees: trees.into_iter().collect(), files: files.into_iter().collect(), excluded })
+    Ok(Scope { trees, files: files.into_iter().collect(), excluded })
 }
 
 /// Where `output` is.
@@ -105,20 +107,24 @@ fn tidy(path: &Path) -> PathBuf {
     if folder(path) == folder(&clean) { clean } else { path.to_path_buf() }
 }
 
-fn crossings(units: &[Unit], function: &Function) -> BTreeSet<[String; 2]> {
+fn crossings(units: &[Unit], function: &Function) -> Vec<[String; 2]> {
     let package = function.package;
     let named = |name: &String| package.local_folders.iter().find(|package| package.name == *name);
-    let mut crossings = BTreeSet::new();
+    let mut later: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for unit in units {
         let reader = unit.package.as_ref().and_then(named);
         // What a unit is named by is not always its package; what it reads says which it is.
         let base = reader.map_or(Path::new(""), |package| &package.folder);
         let read = unit.sources.iter().filter_map(|path| package.owner_of(&tidy(&base.join(path))));
-        let together: BTreeSet<&str> = reader.into_iter().chain(read).map(|package| package.name.as_str()).collect();
+        let together: BTreeSet<String> = reader.into_iter().chain(read).map(|package| package.name.clone()).collect();
         for one in &together {
             let others = together.iter().filter(|other| *other > one);
-            crossings.extend(others.map(|other| [one.to_string(), other.to_string()]));
+            later.entry(one.clone()).or_default().extend(others.cloned());
         }
+    }
+    let mut crossings = Vec::new();
+    for (one, others) in &later {
+        crossings.extend(others.iter().map(|other| [one.clone(), other.clone()]));
     }
     crossings
 }

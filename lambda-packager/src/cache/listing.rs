@@ -49,7 +49,7 @@ pub(crate) struct ListedFolder {
 /// Lists `tree` below `base`; folders in the order of their paths.
 pub(crate) fn list(tree: &Tree, base: &Path, excluded: &[PathBuf]) -> Result<Vec<ListedFolder>> {
     let root = base.join(&tree.path);
-    let mut skipped: BTreeSet<PathBuf> = excluded.iter().cloned().collect();
+    let mut skipped = excluded.to_vec();
     let versioned = match tree.rule {
         Rule::Package => ignored_by_git(&root)?,
         Rule::Everything => None,
@@ -65,6 +65,7 @@ pub(crate) fn list(tree: &Tree, base: &Path, excluded: &[PathBuf]) -> Result<Vec
         folders: Vec::new(),
     };
     skipped.extend(versioned.into_iter().flatten());
+    skipped.sort();
     walk.skipped = skipped;
     walk.folder(&root, tree.path.clone(), true)?;
     // Links after real folders: what is reached both ways goes by its real path.
@@ -83,7 +84,8 @@ struct Walk {
     skip_marked: bool,
     /// Links are followed to what lies in the base or in the tree itself.
     boundaries: [PathBuf; 2],
-    skipped: BTreeSet<PathBuf>,
+    /// Sorted.
+    skipped: Vec<PathBuf>,
     /// Device and inode of the folders listed so far: a link back to one ends there.
     seen: BTreeSet<(u64, u64)>,
     links: Vec<(PathBuf, String)>,
@@ -114,7 +116,7 @@ impl Walk {
             let child = path.join(&name);
             let is_dir = kind.is_dir();
             let generated = self.skip_marked && is_dir && fs::is_file(&child.join("CACHEDIR.TAG"));
-            if self.skipped.contains(&child) || generated || (is_dir && name == ".git") {
+            if self.skipped.binary_search(&child).is_ok() || generated || (is_dir && name == ".git") {
                 listed.others.push(lossy(name));
                 continue;
             }
@@ -151,7 +153,7 @@ fn ignored_by_git(root: &Path) -> Result<Option<Vec<PathBuf>>> {
         return Ok(None);
     };
     let args = ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"];
-    let output = Invocation::new(&git).args(args).folder(root).capture(None, TIMEOUT)?;
+    let output = Invocation::new(&git).args(&args).folder(root).capture(None, TIMEOUT)?;
     if !output.success() {
         return Ok(None);
     }

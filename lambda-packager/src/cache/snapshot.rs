@@ -145,8 +145,12 @@ pub(crate) enum What {
 }
 
 impl TreeRecord {
-    fn paths(&self) -> impl Iterator<Item = String> {
-        self.folders.iter().flat_map(|folder| folder.files.iter().map(|entry| folder.path_of(entry)))
+    fn paths(&self) -> Vec<String> {
+        let mut paths = Vec::new();
+        for folder in &self.folders {
+            paths.extend(folder.files.iter().map(|entry| folder.path_of(entry)));
+        }
+        paths
     }
 
     /// What is recorded as in this tree and cannot be: folders elsewhere, names that lead elsewhere.
@@ -185,20 +189,24 @@ fn join(folder: &str, name: &str) -> String {
 
 impl Snapshot {
     /// Every file that exists, with its path relative to the base, in a fixed order.
-    pub fn present(&self) -> impl Iterator<Item = (String, &Entry)> {
-        let in_trees = self
-            .trees
-            .iter()
-            .flat_map(|record| &record.folders)
-            .flat_map(|folder| folder.files.iter().map(|entry| (folder.path_of(entry), entry)));
+    pub fn present(&self) -> Vec<(String, &Entry)> {
+        let mut all = Vec::new();
+        for folder in self.trees.iter().flat_map(|record| &record.folders) {
+            all.extend(folder.files.iter().map(|entry| (folder.path_of(entry), entry)));
+        }
         let alone = self.files.iter().filter(|entry| !entry.name.starts_with(RULE));
-        let alone = alone.map(|entry| (entry.name.clone(), entry));
-        in_trees.chain(alone).filter(|(_, entry)| entry.kind != Kind::Absent)
+        all.extend(alone.map(|entry| (entry.name.clone(), entry)));
+        all.retain(|(_, entry)| entry.kind != Kind::Absent);
+        all
     }
 
     /// Every entry by its path, absent ones left out; a file in two trees counts once.
     fn by_path(&self) -> BTreeMap<String, &Entry> {
-        self.present().collect()
+        let mut entries = BTreeMap::new();
+        for (path, entry) in self.present() {
+            entries.insert(path, entry);
+        }
+        entries
     }
 
     /// What differs in content from `before`.
@@ -285,7 +293,6 @@ impl Snapshot {
     /// left out: they are extras themselves.
     pub fn paths_in_trees(&self) -> BTreeSet<String> {
         let packages = self.trees.iter().filter(|record| record.tree.rule == Rule::Package);
-        let folders = packages.flat_map(|record| &record.folders);
-        folders.flat_map(|folder| folder.files.iter().map(|entry| folder.path_of(entry))).collect()
+        packages.flat_map(TreeRecord::paths).collect()
     }
 }

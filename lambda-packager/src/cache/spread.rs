@@ -1,5 +1,6 @@
 //! The same work on many files, by as many threads as it is worth.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -12,50 +13,49 @@ pub(super) const PIECE: usize = 64;
 
 /// Does `work` for each item; the results in the order of the items. `files` is how many files they
 /// are about. An error ends the whole.
-pub(super) fn map<T: Sync, R: Send>(
+pub(super) fn map<T: Sync, R: Send + Sync>(
     items: &[T],
     files: usize,
     work: impl Fn(&T) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
+    let results: Vec<OnceLock<R>> = items.iter().map(|_| OnceLock::new()).collect();
+    each(items.len(), files, &|at| {
+        let result = work(&items[at])?;
+        results[at].get_or_init(|| result);
+        Ok(())
+    })?;
+    Ok(results.into_iter().filter_map(OnceLock::into_inner).collect())
+}
+
+/// Does `work` for each number below `count`. Compiled once, whatever the work is.
+fn each(count: usize, files: usize, work: &(dyn Fn(usize) -> Result<()> + Sync)) -> Result<()> {
     // To ask how many processors there are takes a dozen files of the system: not for a handful.
     let threads = match files / FILES_PER_THREAD {
         0 | 1 => 1,
         enough => thread::available_parallelism().map_or(1, usize::from).min(enough),
     };
     if threads == 1 {
-        return items.iter().map(work).collect();
+        return (0..count).try_for_each(work);
     }
     let next = AtomicUsize::new(0);
-    let run = || {
-        let mut done = Vec::new();
-        while let Some((at, item)) = {
+    let run = || -> Result<()> {
+        loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            items.get(at).map(|item| (at, item))
-        } {
-            match work(item) {
-                Ok(result) => done.push((at, result)),
-                Err(error) => {
-                    next.store(items.len(), Ordering::Relaxed);
-                    return Err(error);
-                }
+            if at >= count {
+                return Ok(());
             }
+            work(at).inspect_err(|_| next.store(count, Ordering::Relaxed))?;
         }
-        Ok(done)
     };
-    let parts = thread::scope(|scope| {
+    thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
-        let mut parts = vec![run()];
-        parts.extend(
-            others.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))),
-        );
-        parts
-    });
-    let mut all = Vec::with_capacity(items.len());
-    for part in parts {
-        all.extend(part?);
-    }
-    all.sort_unstable_by_key(|(at, _)| *at);
-    Ok(all.into_iter().map(|(_, result)| result).collect())
+        let mut done = run();
+        for thread in others {
+            let part = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            done = done.and(part);
+        }
+        done
+    })
 }
 
 #[cfg(test)]

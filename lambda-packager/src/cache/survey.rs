@@ -1,7 +1,6 @@
 //! Taking a snapshot: each folder is listed and each file is read only where the snapshot before does not
 //! answer for it.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -57,12 +56,12 @@ pub(crate) fn take(scope: &Scope, base: &Path, previous: Option<&Snapshot>, take
 /// Whether a name that was no folder has become one, or a link leads to another folder, or to one only
 /// now: then the same names are another listing.
 fn leads_elsewhere(now: &Snapshot, listed: &Snapshot) -> bool {
-    let folders = |snapshot: &Snapshot| -> BTreeMap<String, (Kind, u64)> {
+    let folders = |snapshot: &Snapshot| -> Vec<(String, Kind, u64)> {
         let trees = snapshot.trees.iter().filter(|record| now.trees.iter().any(|other| other.tree == record.tree));
         let files =
             trees.flat_map(|record| &record.folders).flat_map(|folder| folder.files.iter().map(move |e| (folder, e)));
         let files = files.filter(|(_, entry)| matches!(entry.kind, Kind::FolderLink | Kind::Names));
-        files.map(|(folder, entry)| (folder.path_of(entry), (entry.kind, entry.stamp.inode))).collect()
+        files.map(|(folder, entry)| (folder.path_of(entry), entry.kind, entry.stamp.inode)).collect()
     };
     folders(now) != folders(listed)
 }

@@ -1,5 +1,7 @@
 //! Whether what lies on disk is what a build would make: a pure judgement over records.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 mod words;
@@ -159,12 +161,12 @@ fn differences(manifest: &Manifest, present: &Present) -> Vec<Reason> {
         reasons.push(Reason::Fallback { road: manifest.road.to_string() });
     }
     let names = manifest.ingredients.keys().chain(present.ingredients.keys());
-    let names: std::collections::BTreeSet<_> = names.collect();
+    let names: BTreeSet<String> = names.cloned().collect();
     for name in names {
-        let value = |all: &Ingredients| all.get(name).cloned().unwrap_or_default();
+        let value = |all: &Ingredients| all.get(&name).cloned().unwrap_or_default();
         let (old, new) = (value(&manifest.ingredients), value(present.ingredients));
         if old != new {
-            reasons.push(Reason::Setting { name: name.clone(), old, new });
+            reasons.push(Reason::Setting { name, old, new });
         }
     }
     for change in present.changes {

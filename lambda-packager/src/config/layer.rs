@@ -127,7 +127,8 @@ impl Layer {
                     .hint_with(format!("the settings are: {}", setting_names())));
             }
             // One at a time, so that the error can name the one at fault.
-            let single = Map::from_iter([(key.clone(), value.clone())]);
+            let mut single = Map::new();
+            single.insert(key.clone(), value.clone());
             if let Err(e) = serde_json::from_value::<Self>(Value::Object(single)) {
                 return Err(Error::config(format!("{} is wrong: {e}", origin.place_of(key))));
             }

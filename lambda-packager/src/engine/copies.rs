@@ -34,17 +34,17 @@ impl Engine {
         labels: &[String],
         timeout: Duration,
     ) -> Result<(), Failure> {
-        self.pipe(self.read_folder(container, folder), self.call(args::import(reference, labels)), timeout)
+        self.pipe(self.read_folder(container, folder), self.call(&args::import(reference, labels)), timeout)
     }
 
     /// Copies a folder at the root of one container to the same place in another; owners and modes as
     /// they are.
     pub fn copy_folder(&self, from: &str, folder: &str, to: &str, timeout: Duration) -> Result<(), Failure> {
-        self.pipe(self.read_folder(from, folder), self.call(["cp", "-", &format!("{to}:/")]), timeout)
+        self.pipe(self.read_folder(from, folder), self.call(&["cp", "-", &format!("{to}:/")]), timeout)
     }
 
     fn read_folder(&self, container: &str, folder: &str) -> Invocation {
-        self.call(["cp", &format!("{container}:{folder}"), "-"])
+        self.call(&["cp", &format!("{container}:{folder}"), "-"])
     }
 
     fn pipe(&self, from: Invocation, to: Invocation, timeout: Duration) -> Result<(), Failure> {

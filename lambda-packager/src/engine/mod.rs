@@ -78,7 +78,7 @@ impl Engine {
     /// The state of the container `name`, `None` where there is none. Any engine that answers at
     /// all answers this, so it is also the probe.
     pub fn inspect(&self, name: &str) -> Result<Option<Container>, Failure> {
-        let output = self.capture(self.call(["container", "inspect", name]), None)?;
+        let output = self.capture(self.call(&["container", "inspect", name]), None)?;
         if output.success() {
             return inspect::parse(&output.stdout).map(Some).map_err(Failure::Refused);
         }
@@ -116,7 +116,7 @@ impl Engine {
             Kind::Podman => "{{.Client.Version}}",
             _ => "{{.Server.Version}}",
         };
-        let output = self.succeed(self.call(["version", "--format", format]), None)?;
+        let output = self.succeed(self.call(&["version", "--format", format]), None)?;
         Ok(output.stdout_text())
     }
 
@@ -127,7 +127,7 @@ impl Engine {
 
     /// The call that builds an image from a context on its standard input, to be narrated.
     pub fn build(&self, spec: &BuildSpec) -> Invocation {
-        self.call(args::build(self.kind, spec))
+        self.call(&args::build(self.kind, spec))
     }
 
     /// Whether what builds images here can also hand over a stage's files: then no image is made of them, no
@@ -137,7 +137,7 @@ impl Engine {
         if self.kind != Kind::Docker {
             return Ok(false);
         }
-        Ok(self.succeed(self.call(["build", "--help"]), None)?.stdout_text().contains("--output "))
+        Ok(self.succeed(self.call(&["build", "--help"]), None)?.stdout_text().contains("--output "))
     }
 
     /// What a failed build died of, by what it said.
@@ -147,10 +147,10 @@ impl Engine {
 
     /// A file of an image, which need not be able to run.
     pub fn file_of_image(&self, image: &str, path: &str, labels: &[String]) -> Result<Vec<u8>, Failure> {
-        let labels = labels.iter().flat_map(|label| ["--label", label]);
-        let create = self.call(["create"]).args(labels).args(["--network", "none", image, "none"]);
+        let labels: Vec<&str> = labels.iter().flat_map(|label| ["--label", label]).collect();
+        let create = self.call(&["create"]).args(&labels).args(&["--network", "none", image, "none"]);
         let id = self.succeed(create, None)?.stdout_text();
-        let copied = self.succeed(self.call(["cp", &format!("{id}:{path}"), "-"]), None);
+        let copied = self.succeed(self.call(&["cp", &format!("{id}:{path}"), "-"]), None);
         let removed = self.remove(&id);
         let tar = copied?.stdout;
         removed?;
@@ -159,7 +159,7 @@ impl Engine {
 
     /// The image `reference`, `None` where the engine has none.
     pub fn image(&self, reference: &str) -> Result<Option<Image>, Failure> {
-        let output = self.capture(self.call(["image", "inspect", reference]), None)?;
+        let output = self.capture(self.call(&["image", "inspect", reference]), None)?;
         if output.success() {
             return inspect::parse_image(&output.stdout).map(Some).map_err(Failure::Refused);
         }
@@ -171,24 +171,24 @@ impl Engine {
 
     /// Gives an image one more name.
     pub fn tag(&self, id: &str, reference: &str) -> Result<(), Failure> {
-        self.succeed(self.call(["tag", id, reference]), None).map(drop)
+        self.succeed(self.call(&["tag", id, reference]), None).map(drop)
     }
 
     /// The call that runs a short command in an image.
     #[cfg(feature = "cli")]
     pub fn run(&self, image: &str, command: &[String]) -> Invocation {
-        self.call(["run", "--rm", "--network", "none", image]).args(command)
+        self.call(&["run", "--rm", "--network", "none", image]).args(command)
     }
 
     /// Makes an image of one layer out of a tar archive.
     pub fn import(&self, tar: Vec<u8>, reference: &str, labels: &[String]) -> Result<(), Failure> {
-        self.succeed(self.call(args::import(reference, labels)), Some(tar)).map(drop)
+        self.succeed(self.call(&args::import(reference, labels)), Some(tar)).map(drop)
     }
 
     /// Loads images from an archive that names them.
     #[cfg(feature = "cli")]
     pub fn load(&self, archive: Vec<u8>) -> Result<(), Failure> {
-        self.succeed(self.call(["load", "--quiet"]), Some(archive)).map(drop)
+        self.succeed(self.call(&["load", "--quiet"]), Some(archive)).map(drop)
     }
 
     /// Pulls an image, for as long as that takes once its registry answered.
@@ -210,7 +210,7 @@ impl Engine {
             ))
             .hint_with("check the network and the engine's proxy, or load the image with the engine's `load`")),
         };
-        let code = self.call(["pull", reference]).narrate(Vec::new(), FIRST_WORD, hear, silence);
+        let code = self.call(&["pull", reference]).narrate(Vec::new(), FIRST_WORD, hear, silence);
         match code.map_err(Failure::Refused)? {
             0 => Ok(()),
             code => Err(self.failure("pull", &Output { code, stdout: Vec::new(), stderr: said.into() })),
@@ -219,35 +219,35 @@ impl Engine {
 
     /// Creates a container without starting it.
     pub fn create(&self, spec: &ContainerSpec) -> Result<(), Failure> {
-        self.succeed(self.call(args::create(self.kind, spec)), None).map(drop)
+        self.succeed(self.call(&args::create(self.kind, spec)), None).map(drop)
     }
 
     /// Unpacks a tar archive into a container's own file system; owners and modes as in the archive.
     pub fn unpack_into(&self, name: &str, tar: Vec<u8>) -> Result<(), Failure> {
-        self.succeed(self.call(["cp", "-", &format!("{name}:/")]), Some(tar)).map(drop)
+        self.succeed(self.call(&["cp", "-", &format!("{name}:/")]), Some(tar)).map(drop)
     }
 
     pub fn start(&self, name: &str) -> Result<(), Failure> {
-        self.succeed(self.call(["start", name]), None).map(drop)
+        self.succeed(self.call(&["start", name]), None).map(drop)
     }
 
     /// Stops a container, by force if it does not end at once.
     #[cfg(feature = "cli")]
     pub fn stop(&self, name: &str) -> Result<(), Failure> {
-        self.succeed(self.call(["stop", "--time", "2", name]), None).map(drop)
+        self.succeed(self.call(&["stop", "--time", "2", name]), None).map(drop)
     }
 
     /// All containers with a label, running or not, with their sizes.
     #[cfg(feature = "cli")]
     pub fn containers_with(&self, label: &str) -> Result<Vec<Container>, Failure> {
         let filter = format!("label={label}");
-        let listed = self.succeed(self.call(["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter]), None)?;
+        let listed = self.succeed(self.call(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter]), None)?;
         let listed = listed.stdout_text();
         let ids: Vec<&str> = listed.lines().collect();
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let call = self.call(["container", "inspect", "--size"]).args(ids);
+        let call = self.call(&["container", "inspect", "--size"]).args(&ids);
         let output = self.capture(call, None)?;
         // One that went meanwhile makes the call fail and leaves the others on stdout.
         inspect::parse_all(&output.stdout).map_err(|_| self.failure("container inspect", &output))
@@ -257,7 +257,7 @@ impl Engine {
     pub fn images_with(&self, label: &str) -> Result<Vec<Image>, Failure> {
         let filter = format!("label={label}");
         let listed = self
-            .succeed(self.call(["images", "--all", "--quiet", "--no-trunc", "--filter", &filter]), None)?
+            .succeed(self.call(&["images", "--all", "--quiet", "--no-trunc", "--filter", &filter]), None)?
             .stdout_text();
         let mut ids: Vec<&str> = listed.lines().collect();
         ids.sort_unstable();
@@ -277,7 +277,7 @@ impl Engine {
         if names.is_empty() {
             return Ok(true);
         }
-        let output = self.capture(self.call(["rmi"]).args(names), None)?;
+        let output = self.capture(self.call(&["rmi"]).args(names), None)?;
         let said = output.stderr_text().to_lowercase();
         if output.success() || inspect::says_absent(&said) {
             return Ok(true);
@@ -299,22 +299,22 @@ impl Engine {
             Kind::Podman => "{{.Store.GraphRoot}}",
             _ => "{{.DockerRootDir}}",
         };
-        Ok(self.succeed(self.call(["info", "--format", format]), None)?.stdout_text().into())
+        Ok(self.succeed(self.call(&["info", "--format", format]), None)?.stdout_text().into())
     }
 
     /// The call for an interactive shell in a running container.
     #[cfg(feature = "cli")]
     pub fn shell(&self, name: &str) -> Invocation {
-        self.call(["exec", "--interactive", "--tty", "--workdir", "/workspace", name, "sh"])
+        self.call(&["exec", "--interactive", "--tty", "--workdir", "/workspace", name, "sh"])
     }
 
     pub fn unpause(&self, name: &str) -> Result<(), Failure> {
-        self.succeed(self.call(["unpause", name]), None).map(drop)
+        self.succeed(self.call(&["unpause", name]), None).map(drop)
     }
 
     /// Removes a container, running or not, with its own file system; afterwards its name is free.
     pub fn remove(&self, name: &str) -> Result<(), Failure> {
-        let output = self.capture(self.call(["rm", "--force", "--volumes", name]), None)?;
+        let output = self.capture(self.call(&["rm", "--force", "--volumes", name]), None)?;
         let said = output.stderr_text();
         if output.success() || inspect::says_absent(&said) {
             return Ok(());
@@ -336,10 +336,10 @@ impl Engine {
     /// The call that runs a program in a running container, to be streamed. The values of
     /// `passed_env` go through the environment of the engine's command line, never its arguments.
     pub fn exec(&self, spec: &ExecSpec) -> Invocation {
-        self.call(args::exec(spec))
+        self.call(&args::exec(spec))
     }
 
-    fn call<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Invocation {
+    fn call(&self, args: &[impl AsRef<std::ffi::OsStr>]) -> Invocation {
         Invocation::new(&self.program).args(args).folder(&self.folder)
     }
 

@@ -199,20 +199,24 @@ impl Reporter {
     pub fn stage<T>(&mut self, stage: Stage, work: impl FnOnce(&mut Self) -> T) -> T {
         let begun = Instant::now();
         let result = work(self);
-        let elapsed = begun.elapsed();
+        self.end(stage, begun.elapsed());
+        result
+    }
+
+    fn end(&mut self, stage: Stage, elapsed: Duration) {
         match self.stages.iter_mut().find(|(known, _)| *known == stage) {
             Some((_, sum)) => *sum += elapsed,
-            None => self.stages.push((stage, elapsed)),
+            None => {
+                let at = self.stages.partition_point(|(known, _)| *known < stage);
+                self.stages.insert(at, (stage, elapsed));
+            }
         }
         self.tell(&Event::StageEnded { stage, elapsed });
-        result
     }
 
     /// The time of each stage so far, in the order of the pipeline.
     pub fn stages(&self) -> Vec<(Stage, Duration)> {
-        let mut stages = self.stages.clone();
-        stages.sort_by_key(|(stage, _)| *stage);
-        stages
+        self.stages.clone()
     }
 }
 

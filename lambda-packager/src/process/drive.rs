@@ -40,7 +40,7 @@ pub(super) fn drive(
     mut child: Child,
     mut guard: Option<Guard>,
     mut patience: Patience,
-    mut hear: impl FnMut(Said) -> Result<()>,
+    hear: &mut dyn FnMut(Said) -> Result<()>,
 ) -> Result<i32> {
     // Bounded: a compile that prints faster than a terminal shows must wait, not fill our memory.
     let (tell, messages) = mpsc::sync_channel(16);
@@ -49,11 +49,11 @@ pub(super) fn drive(
     let mut open = 0;
     if let Some(pipe) = child.stdout.take() {
         open += 1;
-        forward(pipe, Message::Stdout, tell.clone());
+        forward(Box::new(pipe), Message::Stdout, tell.clone());
     }
     if let Some(pipe) = child.stderr.take() {
         open += 1;
-        forward(pipe, Message::Stderr, tell.clone());
+        forward(Box::new(pipe), Message::Stderr, tell.clone());
     }
     let _subscription = interrupt::subscribe(move || drop(tell.send(Message::Interrupted)));
     while open > 0 {
@@ -94,7 +94,7 @@ pub(super) fn drive(
     Ok(code(status))
 }
 
-fn forward(mut pipe: impl Read + Send + 'static, wrap: fn(Vec<u8>) -> Message, tell: mpsc::SyncSender<Message>) {
+fn forward(mut pipe: Box<dyn Read + Send>, wrap: fn(Vec<u8>) -> Message, tell: mpsc::SyncSender<Message>) {
     thread::spawn(move || {
         let mut buffer = vec![0u8; 64 * 1024];
         // A broken pipe ends what there is to hear, like an orderly end.

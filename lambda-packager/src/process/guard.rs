@@ -16,7 +16,7 @@ impl Guard {
     pub fn of(child: &Child) -> Result<Self> {
         let pid = child.id().to_string();
         let script = include_str!("guard.sh");
-        let call = Invocation::new(Path::new("/bin/sh")).args(["-c", script, "lambda-packager", &pid]);
+        let call = Invocation::new(Path::new("/bin/sh")).args(&["-c", script, "lambda-packager", &pid]);
         Ok(Self { shell: call.spawn(Stdio::piped())? })
     }
 }

@@ -76,7 +76,7 @@ fn of_aws(region: Option<&str>) -> Result<Login> {
     if let Some(region) = region {
         args.extend(["--region", region]);
     }
-    let call = Invocation::new(&aws).args(args);
+    let call = Invocation::new(&aws).args(&args);
     let output = call.capture(None, TIMEOUT).map_err(|error| match error.kind() {
         ErrorKind::Engine => unreachable_aws().source(error),
         _ => error,
@@ -166,7 +166,7 @@ fn of_helper(helper: &str, authority: &str) -> Result<Option<Login>> {
         return Err(refused(format!("the engine keeps its logins with {name}, which is not on PATH"))
             .hint_with("install it, or set the login in the environment"));
     };
-    let output = Invocation::new(&program).args(["get"]).capture(Some(authority.into()), TIMEOUT)?;
+    let output = Invocation::new(&program).args(&["get"]).capture(Some(authority.into()), TIMEOUT)?;
     if !output.success() {
         // It has none for this registry.
         return Ok(None);

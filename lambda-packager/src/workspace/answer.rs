@@ -94,8 +94,12 @@ impl Answer {
         let members = members.map(|package| member(package, &by_id, &edges)).collect::<Result<_>>()?;
         let local = || self.packages.iter().filter(|package| package.source.is_none());
         let mut local_manifests: Vec<String> = local().map(|package| relative(&package.manifest_path, root)).collect();
-        let declared: BTreeSet<PathBuf> =
-            local().flat_map(|package| package.dependencies.iter().filter_map(|d| d.path.clone())).collect();
+        let mut declared = Vec::new();
+        for package in local() {
+            declared.extend(package.dependencies.iter().filter_map(|d| d.path.clone()));
+        }
+        declared.sort();
+        declared.dedup();
         // Cargo wants a target in each of them, also in those that it then leaves alone.
         let unlisted = declared.iter().filter(|folder| !local().any(|package| package.folder() == **folder));
         let mut targets: Vec<(PathBuf, bool)> = unlisted.map(|folder| (folder.join("src/lib.rs"), true)).collect();
@@ -142,7 +146,8 @@ fn member(
     let mut local_folders = Vec::new();
     let mut linked_by = Vec::new();
     let mut downloads = Vec::new();
-    let mut seen = BTreeSet::from([package.id.as_str()]);
+    let mut seen = BTreeSet::new();
+    seen.insert(package.id.clone());
     let mut queue = VecDeque::from([package.id.as_str()]);
     while let Some(id) = queue.pop_front() {
         if let Some(package) = by_id.get(id) {
@@ -159,7 +164,7 @@ fn member(
         for dependency in dependencies {
             // Dev-dependencies are not compiled into a function.
             let compiled = dependency.dep_kinds.iter().any(|kind| kind.kind.as_deref() != Some("dev"));
-            if compiled && seen.insert(&dependency.pkg) {
+            if compiled && seen.insert(dependency.pkg.clone()) {
                 queue.push_back(&dependency.pkg);
             }
         }

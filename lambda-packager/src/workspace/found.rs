@@ -40,7 +40,7 @@ pub(crate) struct Workspace {
     /// The main file of every target of every local package, and whether it is a library.
     pub(super) targets: Vec<(PathBuf, bool)>,
     /// Folders that local packages depend on, whether this platform needs them or not.
-    pub(super) declared: BTreeSet<PathBuf>,
+    pub(super) declared: Vec<PathBuf>,
     /// Unpacked crates that a compile reads; gone ones are fetched again.
     pub downloads: Vec<PathBuf>,
     /// Those that do not lie in cargo's own home: somebody may edit them there.

@@ -2,7 +2,6 @@
 //!
 //! Source: <https://doc.rust-lang.org/cargo/reference/config.html#including-extra-configuration-files>.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -11,8 +10,8 @@ use crate::error::Result;
 use crate::{fs, toml};
 
 /// What `files` include, and what that includes; whether it exists or not.
-pub(super) fn included(files: impl Iterator<Item = PathBuf>) -> Result<BTreeSet<PathBuf>> {
-    let mut found = BTreeSet::new();
+pub(super) fn included(files: impl Iterator<Item = PathBuf>) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
     let mut queue: Vec<PathBuf> = files.collect();
     while let Some(file) = queue.pop() {
         let Some(bytes) = fs::read_if_exists(&file)? else { continue };
@@ -20,11 +19,13 @@ pub(super) fn included(files: impl Iterator<Item = PathBuf>) -> Result<BTreeSet<
         let folder = file.parent().unwrap_or(Path::new("/"));
         for path in parsed.get("include").map(paths).unwrap_or_default() {
             let path = folder.join(path);
-            if found.insert(path.clone()) {
+            if !found.contains(&path) {
+                found.push(path.clone());
                 queue.push(path);
             }
         }
     }
+    found.sort();
     Ok(found)
 }
 
@@ -50,6 +51,6 @@ mod tests {
         write("deep/b.toml", "include = \"absent.toml\"\n[build]\nrustflags = []\n");
         let found = included([dir.path().join("config.toml"), dir.path().join("none")].into_iter()).unwrap();
         let expected = ["a.toml", "config.toml", "deep/absent.toml", "deep/b.toml"].map(|name| dir.path().join(name));
-        assert_eq!(found, BTreeSet::from(expected));
+        assert_eq!(found, expected);
     }
 }

@@ -30,12 +30,13 @@ impl Profiles {
     }
 
     fn of(manifest: &Table) -> Self {
-        let profile = |(name, keys): (&String, &Value)| {
+        let mut profiles = BTreeMap::new();
+        for (name, keys) in manifest.get("profile").and_then(Value::as_object).into_iter().flatten() {
+            let Some(keys) = keys.as_object() else { continue };
             let inherits = keys.get("inherits").and_then(Value::as_str).map(String::from);
-            Some((name.clone(), Profile { inherits, keys: keys.as_object()?.keys().cloned().collect() }))
-        };
-        let profiles = manifest.get("profile").and_then(Value::as_object);
-        Self(profiles.into_iter().flatten().filter_map(profile).collect())
+            profiles.insert(name.clone(), Profile { inherits, keys: keys.keys().cloned().collect() });
+        }
+        Self(profiles)
     }
 
     /// Whether the user's manifest sets `key` in `profile` or in one that it inherits from.
