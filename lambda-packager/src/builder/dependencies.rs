@@ -165,7 +165,7 @@ impl Store {
         copied?;
         let believe = format!("mv {TARGET}/.lambda-packager/surroundings.kept {TARGET}/.lambda-packager/surroundings");
         self.run(engine, container, &["sh", "-c", &believe], None)?;
-        self.mark_as_used(engine, &image)?;
+        self.mark_as_used(engine, &image.id, &image.names)?;
         Ok(Some(reference))
     }
 
@@ -192,12 +192,12 @@ impl Store {
         let done =
             format!("cd {TARGET}/.lambda-packager && cat layout/target/.lambda-packager/kept >>kept && rm -rf layout");
         self.run(engine, container, &["sh", "-c", &done], None)?;
-        let image = engine.image(&reference)?;
-        if let Some(image) = &image {
-            self.mark_as_used(engine, image)?;
-        }
-        prune(engine, self.user, self.limit_bytes)?;
-        Ok(engine.image(&reference)?.map(|image| Kept { image: reference, size_bytes: image.size_bytes }))
+        // It is new and has no former mark: by its name it is marked without looking at it.
+        self.mark_as_used(engine, &reference, &[])?;
+        let left = prune(engine, self.user, self.limit_bytes)?;
+        // Podman puts `localhost/` before a name.
+        let image = left.into_iter().find(|image| name_of(image).is_some_and(|name| name.ends_with(&reference)));
+        Ok(image.map(|image| Kept { image: reference, size_bytes: image.size_bytes }))
     }
 
     fn run(&self, engine: &Engine, container: &str, command: &[&str], input: Option<Vec<u8>>) -> Result<i32, Failure> {
@@ -213,11 +213,12 @@ impl Store {
         }
     }
 
-    fn mark_as_used(&self, engine: &Engine, image: &Image) -> Result<(), Failure> {
+    /// Marks an image, that has `names` by now, as used at this moment.
+    fn mark_as_used(&self, engine: &Engine, id: &str, names: &[String]) -> Result<(), Failure> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
         let mark = format!("{}{USED}{now}", self.reference());
-        engine.tag(&image.id, &mark)?;
-        let old = image.names.iter().filter(|name| name.contains(USED) && !name.ends_with(&mark)).cloned();
+        engine.tag(id, &mark)?;
+        let old = names.iter().filter(|name| name.contains(USED) && !name.ends_with(&mark)).cloned();
         engine.remove_names(&old.collect::<Vec<_>>()).map(drop)
     }
 }
@@ -228,27 +229,31 @@ pub(crate) fn made_by(identity: &Identity) -> String {
 }
 
 /// Removes a user's images: those of which the name went to another one, then as long as they take more
-/// than `limit_bytes` the one that was not used for the longest time.
-fn prune(engine: &Engine, user: u32, limit_bytes: u64) -> Result<(), Failure> {
+/// than `limit_bytes` the one that was not used for the longest time. Returns those that stay.
+fn prune(engine: &Engine, user: u32, limit_bytes: u64) -> Result<Vec<Image>, Failure> {
     let images = engine.images_with(&format!("{KEPT}={user}"))?;
-    for image in excess(images, limit_bytes) {
+    let (stay, go) = excess(images, limit_bytes);
+    for image in go {
         remove(engine, &image)?;
     }
-    Ok(())
+    Ok(stay)
 }
 
-/// Which images have to go.
-fn excess(images: Vec<Image>, limit_bytes: u64) -> Vec<Image> {
+/// Which images may stay, and which have to go.
+fn excess(images: Vec<Image>, limit_bytes: u64) -> (Vec<Image>, Vec<Image>) {
     let (mut named, mut gone): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| name_of(image).is_some());
     named.sort_by_key(last_used);
     let mut total: u64 = named.iter().map(|image| image.size_bytes).sum();
+    let mut stay = Vec::new();
     for image in named {
         if total > limit_bytes {
             total -= image.size_bytes;
             gone.push(image);
+        } else {
+            stay.push(image);
         }
     }
-    gone
+    (stay, gone)
 }
 
 /// The name that says what is in it.
@@ -345,7 +350,7 @@ mod tests {
                 image("old", &["r:c", "r:c-used-9", "r:c-used-8"], 10),
             ]
         };
-        let gone = |limit| excess(all(), limit).into_iter().map(|image| image.id).collect::<Vec<_>>();
+        let gone = |limit| excess(all(), limit).1.into_iter().map(|image| image.id).collect::<Vec<_>>();
         assert_eq!(gone(30), ["replaced"]);
         assert_eq!(gone(29), ["replaced", "never"]);
         assert_eq!(gone(10), ["replaced", "never", "old"]);

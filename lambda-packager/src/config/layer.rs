@@ -91,7 +91,7 @@ settings! {
     target_arch: Arch, Text, "`x86_64` or `arm64`";
     runtime: Runtime, Text, "`provided.al2023` or `provided.al2`";
     features: Vec<String>, List, "cargo features of the package";
-    cargo_flags: Vec<String>, Words, "further arguments of `cargo build`";
+    cargo_flags: Vec<String>, Words, "further arguments of `cargo build`; in `prod` and `docker` of `cargo rustc`";
     engine: EngineChoice, Text, "`auto`, `docker`, `podman`, `finch`, `nerdctl` or `host`";
     base: Base, Text, "`auto`, `host` (the borrowed toolchain) or an image with cargo and a C compiler";
     pull_policy: PullPolicy, Text, "`if-missing`, `always` or `never`: when a registry is asked for the base";
