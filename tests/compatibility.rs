@@ -141,7 +141,8 @@ fn prod_sorts_the_binary_for_the_zip_where_its_linker_can() {
     fixture.write("src/main.rs", "fn main() {\n    part::part();\n}\n");
     let sorted = |mode: &str| {
         let mut command = fixture.command();
-        command.args(["--engine", "host", "--force", "--mode", mode]).env("LAMBDA_PACKAGER_CARGO_FLAGS", "-v");
+        let words = ["--engine", "host", "--force", "--mode"].into_iter().chain(mode.split(' '));
+        command.args(words).env("LAMBDA_PACKAGER_CARGO_FLAGS", "-v");
         let said = Ended::of(&mut command).ok().stderr;
         let calls = calls_of_rustc(&said);
         assert!(calls.contains_key("hello"), "{said}");
@@ -151,9 +152,11 @@ fn prod_sorts_the_binary_for_the_zip_where_its_linker_can() {
     if Ended::of(Command::new("rustc").arg("-Vv")).stdout.contains("host: x86_64-unknown-linux-gnu") {
         assert_eq!(sorted("prod"), ["hello"]);
     } else {
-        skip("a linker that sorts: rustup's Rust for x86_64-unknown-linux-gnu, 1.90 or newer, brings one");
+        skip("a linker that sorts: rustup's Rust for x86_64-unknown-linux-gnu, 1.91 or newer, brings one");
     }
     assert!(sorted("release").is_empty());
+    // With these a flag for the binary would make cargo compile its tests.
+    assert!(sorted("prod --profile bench").is_empty() && sorted("prod --profile test").is_empty());
     // Whoever asks for another linker, by whatever setting, gets what that can.
     fixture.write(".cargo/config.toml", "[build]\nrustflags = [\"-Clink-arg=-fuse-ld=bfd\"]\n");
     assert!(sorted("prod").is_empty());

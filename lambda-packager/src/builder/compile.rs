@@ -19,9 +19,9 @@ use crate::workspace::{Function, Workspace};
 /// Runs in the container or on the host; see its own head.
 const SCRIPT: &str = include_str!("compile.sh");
 
-/// What makes a linker put functions and data side by side that compress well together: LLVM's since its version 20,
-/// which Rust links with by default on x86_64 since 1.90. One in twenty bytes of a zip; nothing else changes but places.
-/// `ld.lld(1)`, <https://blog.rust-lang.org/2025/09/18/Rust-1.90.0/>
+/// What makes a linker put functions and data side by side that compress well together: LLVM's since its version 21,
+/// which Rust brings since 1.91 and links with by default on x86_64. One in twenty bytes of a zip; nothing else changes
+/// but places. <https://github.com/llvm/llvm-project/pull/125559>
 const SORTED: &str = "-Wl,--bp-compression-sort=both";
 
 /// After this much silence somebody looks whether the compile still goes on.
@@ -107,7 +107,7 @@ pub(crate) fn command(order: &Order) -> Vec<String> {
     let mut command: Vec<String> =
         ["sh", "-c", SCRIPT, "lambda-packager", order.target, &binary].map(String::from).into();
     command.push(if order.wipe { "wipe" } else { "keep" }.into());
-    command.push(if order.config.mode.is_for_production() { SORTED } else { "" }.into());
+    command.push(if is_sorted(order.config) { SORTED } else { "" }.into());
     let trust = order.trust;
     command.extend([trust.surroundings.to_string(), trust.compile.clone(), trust.settled.join(" ")]);
     command.push(trust.packages.len().to_string());
@@ -118,11 +118,16 @@ pub(crate) fn command(order: &Order) -> Vec<String> {
     command
 }
 
+/// Whether the linker is to sort. `cargo rustc` takes the names of these profiles for a wish to compile tests.
+fn is_sorted(config: &Config) -> bool {
+    config.mode.is_for_production() && !["test", "bench"].contains(&config.profile.as_str())
+}
+
 fn cargo(order: &Order, triple: &str) -> Vec<String> {
     let config = order.config;
     let manifest = order.layout.to_container(&order.function.package.manifest).unwrap_or_default();
     // `rustc` is `build` with flags for the binary alone.
-    let verb = if config.mode.is_for_production() { "rustc" } else { "build" };
+    let verb = if is_sorted(config) { "rustc" } else { "build" };
     let mut args: Vec<String> = ["cargo", verb, "--offline", "--locked"].map(String::from).into();
     args.extend([format!("--manifest-path={manifest}"), format!("--bin={}", order.function.name)]);
     args.extend([format!("--target={triple}"), format!("--profile={}", config.profile)]);
