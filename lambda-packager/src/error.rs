@@ -1,7 +1,6 @@
 //! The one error of the crate: what failed, where, and what to do about it.
 
 use std::error::Error as StdError;
-use std::fmt;
 use std::path::Path;
 
 /// Shorthand used throughout the crate.
@@ -60,7 +59,8 @@ pub enum PublishFault {
 /// An error with the chain of its causes and, apart from it, the remedy.
 ///
 /// `Display` says what failed; [`Error::hint`] says what to do. [`Error::report`] renders both.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
 pub struct Error {
     kind: ErrorKind,
     message: String,
@@ -174,17 +174,5 @@ impl Error {
             text.push_str(&format!("\n  help: {hint}"));
         }
         text
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl StdError for Error {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|error| error as _)
     }
 }

@@ -40,6 +40,8 @@
 //! `event` prints; `clippy.toml` holds these doors.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
+// Each dependency is compiled by everybody who packages a function.
+#![cfg_attr(not(test), deny(unused_crate_dependencies))]
 
 mod artifact;
 #[cfg(feature = "cli")]

@@ -7,6 +7,8 @@ use std::io::{Cursor, Write};
 
 use ::zip::write::SimpleFileOptions;
 use ::zip::{CompressionMethod, DateTime, ZipWriter};
+// Named in Cargo.toml to choose what `zip` compresses with.
+use flate2 as _;
 
 use crate::config::Mode;
 use crate::error::{Error, Result};
