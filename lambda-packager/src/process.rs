@@ -162,9 +162,10 @@ impl Invocation {
         Ok(Output { code, stdout, stderr })
     }
 
-    /// Runs to the end, handing on stderr as it comes, in pieces that end at `\n` or `\r` (kept). Whenever it has said nothing for `patience`, `on_silence` may look after it; its error ends
-    /// the program. Its stdin is a pipe that stays open as long as we live: when it closes, nobody is
-    /// waiting for the program any more. `Output::stderr` stays empty.
+    /// Runs to the end, handing on stderr as it comes, in pieces that end at `\n` or `\r` (kept). Whenever
+    /// it has said nothing for `patience`, `on_silence` may look after it; its error ends the program. Its
+    /// stdin is a pipe that stays open as long as we live: when it closes, nobody is waiting for the program
+    /// any more. `Output::stderr` stays empty.
     pub fn stream(
         &self,
         patience: Duration,

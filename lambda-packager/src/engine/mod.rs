@@ -78,14 +78,19 @@ impl Engine {
     /// The state of the container `name`, `None` where there is none. Any engine that answers at
     /// all answers this, so it is also the probe.
     pub fn inspect(&self, name: &str) -> Result<Option<Container>, Failure> {
-        let output = self.capture(self.call(&["container", "inspect", name]), None)?;
+        self.look_up("container", name, inspect::parse)
+    }
+
+    /// What the engine tells of a thing by its name, `None` where there is none.
+    fn look_up<T>(&self, what: &str, name: &str, parse: fn(&[u8]) -> Result<T>) -> Result<Option<T>, Failure> {
+        let output = self.capture(self.call(&[what, "inspect", name]), None)?;
         if output.success() {
-            return inspect::parse(&output.stdout).map(Some).map_err(Failure::Refused);
+            return parse(&output.stdout).map(Some).map_err(Failure::Refused);
         }
         if inspect::says_absent(&output.stderr_text()) {
             return Ok(None);
         }
-        Err(self.failure("container inspect", &output))
+        Err(self.failure(&format!("{what} inspect"), &output))
     }
 
     /// Waits for an engine that does not answer, each time twice as long and a little more or less, so
@@ -159,14 +164,7 @@ impl Engine {
 
     /// The image `reference`, `None` where the engine has none.
     pub fn image(&self, reference: &str) -> Result<Option<Image>, Failure> {
-        let output = self.capture(self.call(&["image", "inspect", reference]), None)?;
-        if output.success() {
-            return inspect::parse_image(&output.stdout).map(Some).map_err(Failure::Refused);
-        }
-        if inspect::says_absent(&output.stderr_text()) {
-            return Ok(None);
-        }
-        Err(self.failure("image inspect", &output))
+        self.look_up("image", reference, inspect::parse_image)
     }
 
     /// Gives an image one more name.
