@@ -1,6 +1,6 @@
 //! What `cargo metadata` answers, and what a packaging keeps of it.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -73,6 +73,9 @@ struct AnswerKind {
     kind: Option<String>,
 }
 
+/// Each package by its id, with what it depends on.
+type Graph<'a> = HashMap<&'a str, (&'a AnswerPackage, &'a [AnswerDependency])>;
+
 impl AnswerPackage {
     fn folder(&self) -> PathBuf {
         self.manifest_path.parent().unwrap_or(Path::new("/")).to_path_buf()
@@ -88,10 +91,9 @@ impl AnswerPackage {
 impl Answer {
     pub fn into_workspace(self, asked: &Path) -> Result<Workspace> {
         let root = &self.workspace_root;
-        let by_id: HashMap<&str, &AnswerPackage> = self.packages.iter().map(|p| (p.id.as_str(), p)).collect();
-        let edges: HashMap<&str, &AnswerNode> = self.resolve.nodes.iter().map(|n| (n.id.as_str(), n)).collect();
-        let members = self.workspace_members.iter().filter_map(|id| by_id.get(id.as_str()));
-        let members = members.map(|package| member(package, &by_id, &edges)).collect::<Result<_>>()?;
+        let graph = self.graph();
+        let members = self.workspace_members.iter().filter_map(|id| graph.get(id.as_str()));
+        let members = members.map(|(package, _)| member(package, &graph)).collect::<Result<_>>()?;
         let local = || self.packages.iter().filter(|package| package.source.is_none());
         let mut local_manifests: Vec<String> = local().map(|package| relative(&package.manifest_path, root)).collect();
         let mut declared = Vec::new();
@@ -136,36 +138,45 @@ impl Answer {
             root: self.workspace_root,
         })
     }
+
+    fn graph(&self) -> Graph<'_> {
+        let mut graph = Graph::new();
+        for package in &self.packages {
+            graph.insert(&package.id, (package, &[]));
+        }
+        for node in &self.resolve.nodes {
+            if let Some((_, dependencies)) = graph.get_mut(node.id.as_str()) {
+                *dependencies = &node.deps;
+            }
+        }
+        graph
+    }
 }
 
-fn member(
-    package: &AnswerPackage,
-    by_id: &HashMap<&str, &AnswerPackage>,
-    edges: &HashMap<&str, &AnswerNode>,
-) -> Result<Package> {
+fn member(package: &AnswerPackage, graph: &Graph) -> Result<Package> {
     let mut local_folders = Vec::new();
     let mut linked_by = Vec::new();
     let mut downloads = Vec::new();
     let mut seen = BTreeSet::new();
     seen.insert(package.id.clone());
-    let mut queue = VecDeque::from([package.id.as_str()]);
-    while let Some(id) = queue.pop_front() {
-        if let Some(package) = by_id.get(id) {
-            if package.source.is_none() {
-                let folder = package.folder();
-                let source_root = source_root(&folder)?;
-                local_folders.push(LocalPackage { name: package.name.clone(), folder, source_root });
-            } else {
-                downloads.push(package.folder());
-            }
-            linked_by.extend(package.links.iter().map(|links| (links.clone(), package.name.clone())));
+    let mut queue = vec![package.id.as_str()];
+    let mut next = 0;
+    while let Some(id) = queue.get(next) {
+        next += 1;
+        let Some((package, dependencies)) = graph.get(id) else { continue };
+        if package.source.is_none() {
+            let folder = package.folder();
+            let source_root = source_root(&folder)?;
+            local_folders.push(LocalPackage { name: package.name.clone(), folder, source_root });
+        } else {
+            downloads.push(package.folder());
         }
-        let dependencies = edges.get(id).into_iter().flat_map(|node| &node.deps);
-        for dependency in dependencies {
+        linked_by.extend(package.links.iter().map(|links| (links.clone(), package.name.clone())));
+        for dependency in *dependencies {
             // Dev-dependencies are not compiled into a function.
             let compiled = dependency.dep_kinds.iter().any(|kind| kind.kind.as_deref() != Some("dev"));
             if compiled && seen.insert(dependency.pkg.clone()) {
-                queue.push_back(&dependency.pkg);
+                queue.push(&dependency.pkg);
             }
         }
     }

@@ -1,6 +1,5 @@
 //! The profiles of a workspace's manifest.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -11,13 +10,14 @@ use crate::toml::{self, Table};
 
 /// The `[profile.*]` tables of a workspace manifest.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Profiles(BTreeMap<String, Profile>);
+pub(crate) struct Profiles(Vec<Profile>);
 
 /// What matters of one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Profile {
+    name: String,
     inherits: Option<String>,
-    keys: BTreeSet<String>,
+    keys: Vec<String>,
 }
 
 impl Profiles {
@@ -30,18 +30,23 @@ impl Profiles {
     }
 
     fn of(manifest: &Table) -> Self {
-        let mut profiles = BTreeMap::new();
+        let mut profiles = Vec::new();
         for (name, keys) in manifest.get("profile").and_then(Value::as_object).into_iter().flatten() {
             let Some(keys) = keys.as_object() else { continue };
             let inherits = keys.get("inherits").and_then(Value::as_str).map(String::from);
-            profiles.insert(name.clone(), Profile { inherits, keys: keys.keys().cloned().collect() });
+            profiles.push(Profile { name: name.clone(), inherits, keys: keys.keys().cloned().collect() });
         }
         Self(profiles)
     }
 
+    fn named(&self, name: &str) -> Option<&Profile> {
+        self.0.iter().find(|profile| profile.name == name)
+    }
+
     /// Whether the user's manifest sets `key` in `profile` or in one that it inherits from.
     pub fn sets(&self, profile: &str, key: &str) -> bool {
-        self.lineage(profile).iter().any(|name| self.0.get(name).is_some_and(|profile| profile.keys.contains(key)))
+        let sets = |profile: &Profile| profile.keys.iter().any(|known| known == key);
+        self.lineage(profile).iter().filter_map(|name| self.named(name)).any(sets)
     }
 
     /// Whether `profile` is the release profile or inherits from it.
@@ -52,7 +57,7 @@ impl Profiles {
     /// `profile`, what it inherits from, and so on; a circle ends where it closes.
     fn lineage(&self, profile: &str) -> Vec<String> {
         let mut names = vec![profile.to_string()];
-        while let Some(parent) = self.0.get(&names[names.len() - 1]).and_then(|profile| profile.inherits.clone()) {
+        while let Some(parent) = self.named(&names[names.len() - 1]).and_then(|profile| profile.inherits.clone()) {
             if names.contains(&parent) {
                 break;
             }
