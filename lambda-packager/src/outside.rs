@@ -34,7 +34,7 @@ impl Outside {
             outside.absolute.push(source_root(folder)?);
         }
         for places in [&mut outside.folders, &mut outside.absolute] {
-            places.sort();
+            places.sort_unstable();
             places.dedup();
         }
         Ok(outside)
@@ -83,7 +83,7 @@ mod tests {
         "#;
         let mut found = Vec::new();
         absolute_paths(&toml::parse(manifest.as_bytes(), Path::new("Cargo.toml")).unwrap(), &mut found);
-        found.sort();
+        found.sort_unstable();
         assert_eq!(found, ["/a", "/c", "/d"].map(PathBuf::from));
     }
 }

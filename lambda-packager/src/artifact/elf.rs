@@ -241,7 +241,7 @@ fn check_glibc(versions: &[(String, String)], runtime: Runtime) -> Result<()> {
         return Ok(());
     };
     let mut names: Vec<_> = too_new.iter().map(|(version, name)| format!("{name} (GLIBC_{version})")).collect();
-    names.sort();
+    names.sort_unstable();
     names.dedup();
     Err(Error::artifact(format!(
         "the bootstrap needs glibc {newest}, {runtime} has {limit}: {}",

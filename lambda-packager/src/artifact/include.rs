@@ -26,7 +26,7 @@ pub(crate) fn members(include: &[String], folder: &Path, boundary: &Path, place:
         }
         collect(&folder.join(path), &name, boundary, place, &mut members)?;
     }
-    members.sort_by(Member::by_name);
+    members.sort_unstable_by(Member::by_name);
     members.dedup_by(|a, b| a.name == b.name);
     if members.iter().any(|member| member.name == "bootstrap") {
         return Err(Error::config(format!("{place}: `bootstrap` is the name of the compiled function")));

@@ -42,7 +42,7 @@ pub(crate) fn level(mode: Mode) -> i64 {
 /// Archives `members`: in byte order of their names, dated 1980-01-01 (the oldest date that the
 /// format has), mode 0755 or 0644, deflated, without extra fields.
 pub(crate) fn archive(mut members: Vec<Member>, level: i64) -> Result<Vec<u8>> {
-    members.sort_by(Member::by_name);
+    members.sort_unstable_by(Member::by_name);
     let size: usize = members.iter().map(|member| member.content.len()).sum();
     let mut writer = ZipWriter::new(Cursor::new(Vec::with_capacity(size / 2)));
     let mut write = || -> ::zip::result::ZipResult<()> {

@@ -242,7 +242,7 @@ fn prune(engine: &Engine, user: u32, limit_bytes: u64) -> Result<Vec<Image>, Fai
 /// Which images may stay, and which have to go.
 fn excess(images: Vec<Image>, limit_bytes: u64) -> (Vec<Image>, Vec<Image>) {
     let (mut named, mut gone): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| name_of(image).is_some());
-    named.sort_by_key(last_used);
+    named.sort_unstable_by_key(last_used);
     let mut total: u64 = named.iter().map(|image| image.size_bytes).sum();
     let mut stay = Vec::new();
     for image in named {

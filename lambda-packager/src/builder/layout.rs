@@ -39,7 +39,7 @@ impl Layout {
     }
 
     fn over(workspace: &Path, mut roots: Vec<PathBuf>) -> Self {
-        roots.sort();
+        roots.sort_unstable();
         let mut outermost: Vec<PathBuf> = Vec::new();
         for root in roots {
             // Sorted by components, a folder comes right before what is in it.

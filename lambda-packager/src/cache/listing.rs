@@ -65,7 +65,7 @@ pub(crate) fn list(tree: &Tree, base: &Path, excluded: &[PathBuf]) -> Result<Vec
         folders: Vec::new(),
     };
     skipped.extend(versioned.into_iter().flatten());
-    skipped.sort();
+    skipped.sort_unstable();
     walk.skipped = skipped;
     walk.folder(&root, tree.path.clone(), true)?;
     // Links after real folders: what is reached both ways goes by its real path.
@@ -75,7 +75,7 @@ pub(crate) fn list(tree: &Tree, base: &Path, excluded: &[PathBuf]) -> Result<Vec
             walk.folder(&path, relative, false)?;
         }
     }
-    walk.folders.sort_by(|a, b| a.path.cmp(&b.path));
+    walk.folders.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(walk.folders)
 }
 

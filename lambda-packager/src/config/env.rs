@@ -216,7 +216,7 @@ pub(crate) fn registry_indexes() -> Vec<(String, String)> {
     let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     let is_index = |(name, _): &(String, String)| name.starts_with("CARGO_REGISTRIES_") && name.ends_with("_INDEX");
     let mut all: Vec<_> = env::vars_os().filter_map(text).filter(is_index).collect();
-    all.sort();
+    all.sort_unstable();
     all
 }
 

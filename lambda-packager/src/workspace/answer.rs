@@ -100,7 +100,7 @@ impl Answer {
         for package in local() {
             declared.extend(package.dependencies.iter().filter_map(|d| d.path.clone()));
         }
-        declared.sort();
+        declared.sort_unstable();
         declared.dedup();
         // Cargo wants a target in each of them, also in those that it then leaves alone.
         let unlisted = declared.iter().filter(|folder| !local().any(|package| package.folder() == **folder));
@@ -118,7 +118,7 @@ impl Answer {
             // A virtual workspace manifest belongs to no package.
             local_manifests.push(asked);
         }
-        local_manifests.sort();
+        local_manifests.sort_unstable();
         let downloads = || self.packages.iter().filter(|package| package.source.is_some());
         let cargo_home = env::cargo_home()?;
         let vendored = downloads().filter(|package| !package.manifest_path.starts_with(&cargo_home));

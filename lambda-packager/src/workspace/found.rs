@@ -171,7 +171,7 @@ impl Workspace {
             let above = folder.ancestors().skip(2).map(|folder| relative(&folder.join("Cargo.toml"), &self.root));
             files.extend(above.filter(|file| !self.local_manifests.contains(file)));
         }
-        files.sort();
+        files.sort_unstable();
         files.dedup();
         // A new member can appear through a glob without any manifest being touched.
         let mut folders: BTreeSet<String> = (self.local_manifests.iter())

@@ -25,7 +25,7 @@ pub(super) fn included(files: impl Iterator<Item = PathBuf>) -> Result<Vec<PathB
             }
         }
     }
-    found.sort();
+    found.sort_unstable();
     Ok(found)
 }
 
