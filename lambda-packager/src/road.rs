@@ -206,16 +206,12 @@ fn by_clean_room(traveller: &Traveller, engine: &Engine, base: &str) -> Result<R
     let layout = Layout::of(workspace, &carried.relative_folders);
     let user = Lock::acquire(&workspace.state_folder().join("container.lock"), |_| ()).and_then(|lock| lock.owner());
     let identity = Identity::of(&workspace.root, user.map_err(Failure::Refused)?.0, config);
-    let name = engine.kind.program();
-    let engine_version = match traveller.before {
-        Some(before) if before.engine == name && before.clean_room => before.engine_version.clone(),
-        _ => engine.version()?,
-    };
+    let engine_version = version_of(engine, traveller.before.filter(|before| before.clean_room))?;
     Ok(Road {
         layout,
         target: TARGET.to_string(),
         record: manifest::Road {
-            engine: name.to_string(),
+            engine: engine.kind.program().to_string(),
             engine_version,
             container: String::new(),
             clean_room: true,
@@ -275,18 +271,13 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
     let ready = container::ensure(engine, &identity, &wanted, store.as_ref(), |message| {
         report.tell(&Event::Announced { message })
     })?;
-    let name = engine.kind.program();
-    // Asked once for each container, not on every build.
-    let engine_version = match traveller.before {
-        Some(before) if before.engine == name && before.container == ready.name => before.engine_version.clone(),
-        _ => engine.version()?,
-    };
+    let engine_version = version_of(engine, traveller.before.filter(|before| before.container == ready.name))?;
     let fallback = base.err().unwrap_or_default();
     Ok(Road {
         layout,
         target: TARGET.to_string(),
         record: manifest::Road {
-            engine: name.to_string(),
+            engine: engine.kind.program().to_string(),
             engine_version,
             container: ready.name.clone(),
             clean_room: false,
@@ -300,6 +291,15 @@ fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -
         toolchain,
         vehicle: Vehicle::Container { engine: engine.clone(), ready, store: store.map(Box::new) },
     })
+}
+
+/// The version of the engine's service. It is not asked on every build: what a build `before` on the same builder
+/// was told still holds.
+fn version_of(engine: &Engine, before: Option<&manifest::Road>) -> Result<String, Failure> {
+    match before {
+        Some(before) if before.engine == engine.kind.program() => Ok(before.engine_version.clone()),
+        _ => engine.version(),
+    }
 }
 
 fn on_host(traveller: &Traveller, why: String, report: &mut Reporter) -> Result<Road> {
