@@ -129,7 +129,6 @@ impl BuildScript {
 /// How cargo called the build script.
 ///
 /// Source: <https://doc.rust-lang.org/cargo/reference/environment-variables.html#environment-variables-cargo-sets-for-build-scripts>.
-#[derive(Debug)]
 struct Called {
     folder: PathBuf,
     out_dir: PathBuf,

@@ -164,7 +164,6 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32, mtime: Option<System
 }
 
 /// A new content of a file, on disk beside it: what is left to do can hardly fail. Dropped, it is gone.
-#[derive(Debug)]
 #[must_use = "the file is not replaced before `commit`"]
 pub(crate) struct Staged {
     path: PathBuf,

@@ -46,7 +46,6 @@ pub(crate) fn subscribe(tell: impl Fn() + Send + 'static) -> Subscription {
     Subscription
 }
 
-#[derive(Debug)]
 pub(crate) struct Subscription;
 
 impl Drop for Subscription {

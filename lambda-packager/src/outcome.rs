@@ -27,7 +27,6 @@ pub struct Artifact {
 }
 
 /// How a run ended.
-#[derive(Debug)]
 pub(crate) struct Outcome {
     pub verdict: Verdict,
     pub artifact: Artifact,
@@ -42,7 +41,6 @@ pub(crate) struct Outcome {
 }
 
 /// What is told of a build.
-#[derive(Debug)]
 pub(crate) struct Built {
     pub road: String,
     /// The image that runs it.

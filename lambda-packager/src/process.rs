@@ -28,7 +28,7 @@ pub(crate) enum Environment {
 }
 
 /// A program to run, as data.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Invocation {
     pub program: PathBuf,
     pub args: Vec<OsString>,

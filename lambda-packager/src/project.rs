@@ -9,7 +9,6 @@ use crate::fs;
 use crate::workspace::{Function, Workspace};
 
 /// What is asked for, and from where.
-#[derive(Debug)]
 pub(crate) struct Request {
     /// The folder to start from.
     pub start: PathBuf,

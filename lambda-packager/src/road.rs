@@ -26,7 +26,6 @@ use crate::workspace::Workspace;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a road is chosen for.
-#[derive(Debug, Clone, Copy)]
 pub(crate) struct Traveller<'a> {
     pub workspace: &'a Workspace,
     pub config: &'a Config,

@@ -17,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The host's rustc and C compiler for one target; kept in `target/lambda/toolchain-*.json` until
 /// one of their files changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Toolchain {
     /// The folder of rustc's `bin` and `lib`.
     pub sysroot: PathBuf,

@@ -29,7 +29,6 @@ use crate::toolchain::Toolchain;
 use crate::workspace::Function;
 
 /// A way to compile that is ready to be taken.
-#[derive(Debug)]
 pub(crate) struct Road {
     pub layout: Layout,
     /// Cargo's target directory, as the compile sees it.
@@ -41,7 +40,6 @@ pub(crate) struct Road {
 }
 
 /// What does the compile.
-#[derive(Debug)]
 pub(crate) enum Vehicle {
     Container { engine: Engine, ready: Ready, store: Option<Box<Store>> },
     CleanRoom(CleanRoom),
@@ -49,7 +47,6 @@ pub(crate) enum Vehicle {
 }
 
 /// Why a compile failed, by what can be done about it.
-#[derive(Debug)]
 pub(crate) enum Fault {
     /// Nothing: the crate's own, or somebody's wish.
     Final(Error),

@@ -38,7 +38,7 @@ const LIBRARIES: &[&str] = &[
 ];
 
 /// A dotted version number, compared number by number.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Version(Vec<u32>);
 
 impl Version {
@@ -55,7 +55,6 @@ impl std::fmt::Display for Version {
 }
 
 /// What the check needs to know beside the bytes.
-#[derive(Debug)]
 pub(crate) struct Expectation<'a> {
     pub arch: Arch,
     pub runtime: Runtime,
@@ -151,7 +150,7 @@ fn needed(binary: &Binary<'_>) -> Result<Vec<String>, ParseError> {
 
 /// What a binary or a library asks for to be loaded.
 #[cfg(feature = "cli")]
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Needs {
     /// The dynamic linker's path; none in a library, or where all is linked statically.
     pub interpreter: Option<String>,

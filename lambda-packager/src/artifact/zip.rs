@@ -14,7 +14,7 @@ use crate::config::Mode;
 use crate::error::{Error, Result};
 
 /// A file of the archive.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Member {
     /// Its path in the archive, separated by `/`.
     pub name: String,

@@ -15,7 +15,7 @@ use crate::toml::{self, Table};
 use crate::workspace::Workspace;
 
 /// The configuration for the container.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Carried {
     /// The text of its `config.toml`.
     pub toml: String,

@@ -29,7 +29,7 @@ const SILENCE: Duration = Duration::from_secs(5);
 
 /// What decides whether cargo's records in a target directory may be believed. Cargo goes by mtime; a
 /// record counts only if it was made of the same content, which the target directory remembers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Trust {
     /// Each local package, and a digest of what it is compiled from.
     pub packages: Vec<(String, Sha)>,
@@ -42,7 +42,6 @@ pub(crate) struct Trust {
 }
 
 /// What to compile.
-#[derive(Debug, Clone, Copy)]
 pub(crate) struct Order<'a> {
     pub workspace: &'a Workspace,
     pub function: &'a Function<'a>,
@@ -58,7 +57,6 @@ pub(crate) struct Order<'a> {
 }
 
 /// What a compile leaves.
-#[derive(Debug)]
 pub(crate) struct Compiled {
     pub binary: Vec<u8>,
     /// Every source that it read, as the host sees it.

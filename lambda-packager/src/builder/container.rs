@@ -31,7 +31,6 @@ pub(crate) const TARGET: &str = "/target";
 const IDLE: &str = "trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; done";
 
 /// What the container is for.
-#[derive(Debug)]
 pub(crate) struct Wanted<'a> {
     pub workspace: &'a Workspace,
     pub layout: &'a Layout,
@@ -54,7 +53,6 @@ pub(crate) struct Ready {
 }
 
 /// Name and identity of the project's container.
-#[derive(Debug)]
 pub(crate) struct Identity {
     pub name: String,
     project: String,

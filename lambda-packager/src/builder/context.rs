@@ -28,7 +28,7 @@ use crate::fs::{self, Sha};
 use crate::workspace::{Workspace, lexically_clean};
 
 /// A file of a folder of the context.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) enum Member {
     File { content: Vec<u8>, executable: bool },
     Link(String),

@@ -33,7 +33,6 @@ const USED: &str = "-used-";
 const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// What a compile made of downloaded crates.
-#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Downloads {
     /// What the names of its units end in: `-0123456789abcdef`.
     units: BTreeSet<String>,
@@ -78,7 +77,7 @@ fn unit_of(file: &str) -> Option<String> {
 }
 
 /// The image that keeps what a project's container compiles of its dependencies.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Store {
     name: String,
     user: u32,
@@ -89,7 +88,6 @@ pub(crate) struct Store {
 }
 
 /// What became of an image.
-#[derive(Debug)]
 pub(crate) struct Kept {
     pub image: String,
     pub size_bytes: u64,

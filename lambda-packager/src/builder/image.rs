@@ -19,7 +19,6 @@ const SYSROOT: &str = "/opt/rust";
 pub(crate) const BORROWED: &str = "lambda-packager.borrowed";
 
 /// The image to create a container from, and what comes with it.
-#[derive(Debug, Clone)]
 pub(crate) struct BuilderImage {
     pub reference: String,
     /// What it is called in summaries and in the manifest.

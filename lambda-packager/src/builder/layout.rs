@@ -11,7 +11,7 @@ use crate::workspace::{Workspace, lexically_clean, relative};
 pub(crate) const WORKSPACE: &str = "/workspace";
 
 /// Which folder of the host stands where.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Layout {
     /// The folder of the host that `/workspace` stands for.
     pub(super) common: PathBuf,

@@ -6,7 +6,6 @@ use crate::error::Error;
 use crate::event::strip_colours;
 
 /// Why a compile did not end with a binary.
-#[derive(Debug)]
 pub(crate) enum Trouble {
     /// The crate's own: another try would end the same way.
     Crate(Error),

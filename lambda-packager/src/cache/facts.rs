@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::fs::{self, Sha, Stamp};
 
 /// What a fact depends on; paths are absolute or relative to the base.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Guard {
     pub files: Vec<String>,
     /// Folders by the names in them.
@@ -26,7 +26,7 @@ pub(crate) struct Guard {
 }
 
 /// A fact on disk.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Facts<T> {
     packager: String,
     /// Its own, as it was written: one that came with a checkout, to make us read and mount what its

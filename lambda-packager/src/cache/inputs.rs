@@ -15,7 +15,7 @@ use crate::workspace::{Function, Workspace, lexically_clean, relative};
 
 /// Inputs that only a compile can name: files that rustc's dep-info and the `rerun-if-changed` of
 /// build scripts told of, beyond the packages' own folders.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Extras {
     pub files: BTreeSet<String>,
     pub folders: BTreeSet<String>,
@@ -24,7 +24,7 @@ pub(crate) struct Extras {
 }
 
 /// Who read what.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unit {
     /// The package, where it is known by name.
     pub package: Option<String>,

@@ -35,7 +35,6 @@ pub(crate) enum Rule {
     Everything,
 }
 
-#[derive(Debug)]
 pub(crate) struct ListedFolder {
     /// Relative to the base.
     pub path: String,

@@ -68,7 +68,7 @@ impl std::fmt::Display for Problem {
 }
 
 /// What was built from what.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     pub schema: u32,
     pub packager: String,
@@ -90,7 +90,7 @@ pub(crate) struct Manifest {
 }
 
 /// How it was compiled.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Road {
     /// `docker`, `podman`, `finch`, `nerdctl` or `host`.
     pub engine: String,
@@ -126,7 +126,7 @@ impl std::fmt::Display for Road {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Artifact {
     pub zip_sha256: Sha,
     pub zip_bytes: u64,
@@ -153,7 +153,7 @@ pub(super) fn is_bootstrap(path: &str) -> bool {
 }
 
 /// A build in the history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Run {
     /// Seconds since the Unix epoch.
     pub at_epoch_secs: u64,

@@ -14,7 +14,7 @@ use crate::fs::{Sha, Stamp};
 pub(crate) const RULE: &str = "./";
 
 /// The state of a scope at one moment. Where nothing moved, two snapshots share what they hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Snapshot {
     /// By the clock of the file system, before the first file was looked at.
     pub taken_at_ns: i64,
@@ -22,13 +22,13 @@ pub(crate) struct Snapshot {
     pub files: Arc<Vec<Entry>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TreeRecord {
     pub tree: Tree,
     pub folders: Vec<FolderRecord>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FolderRecord {
     /// Relative to the base.
     pub path: String,
@@ -111,7 +111,7 @@ impl From<Entry> for Row {
 }
 
 /// What changed between two snapshots.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Change {
     /// Relative to the base.
     pub path: String,
@@ -123,7 +123,7 @@ pub(crate) struct Change {
 }
 
 /// What an input is, as far as the zip's bytes can depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct State {
     pub kind: Kind,
     pub sha: Sha,
@@ -135,7 +135,7 @@ impl std::fmt::Display for State {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum What {
     Added,
     Removed,

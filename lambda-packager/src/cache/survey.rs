@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::fs::{self, Sha, Stamp};
 
 /// What to look at: whole trees, and single files that may or may not exist.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Scope {
     pub trees: Vec<Tree>,
     /// Relative to the base, or absolute. A folder here stands for the names in it.
@@ -23,7 +23,6 @@ pub(crate) struct Scope {
 }
 
 /// A snapshot, and whether taking it meant to look further than at stamps.
-#[derive(Debug)]
 pub(crate) struct Taken {
     pub snapshot: Snapshot,
     /// The next gate will be faster if this snapshot is kept instead of the previous one.

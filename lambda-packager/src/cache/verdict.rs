@@ -120,7 +120,7 @@ pub enum Reason {
 }
 
 /// A file of the artifact, compared to its record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum ArtifactState {
     Intact,
     Missing,
@@ -129,7 +129,6 @@ pub(crate) enum ArtifactState {
 }
 
 /// What the judge is told of the present.
-#[derive(Debug)]
 pub(crate) struct Present<'a> {
     pub ingredients: &'a Ingredients,
     pub changes: &'a [Change],

@@ -11,7 +11,7 @@ use super::values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, Registr
 use crate::error::{Error, Result};
 
 /// Where a layer was written, in the words of an error message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Origin {
     #[cfg(any(feature = "cli", test))]
     Flag,
@@ -42,7 +42,7 @@ impl Origin {
 }
 
 /// How a setting is written where only text can be: in an environment variable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Shape {
     Text,
     /// Separated by commas.

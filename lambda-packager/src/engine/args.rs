@@ -13,7 +13,7 @@ pub(crate) struct Mount {
 }
 
 /// A container to create.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct ContainerSpec {
     pub name: String,
     pub image: String,
@@ -28,7 +28,6 @@ pub(crate) struct ContainerSpec {
 }
 
 /// A program to run in a running container.
-#[derive(Debug, Clone)]
 pub(crate) struct ExecSpec<'a> {
     pub name: &'a str,
     pub folder: &'a str,
@@ -126,7 +125,7 @@ pub(super) fn exec(spec: &ExecSpec) -> Vec<String> {
 }
 
 /// A stage of a Dockerfile to build, from a context on standard input.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct BuildSpec<'a> {
     pub stage: &'a str,
     pub way_out: WayOut<'a>,
@@ -139,7 +138,7 @@ pub(crate) struct BuildSpec<'a> {
 }
 
 /// What becomes of the stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WayOut<'a> {
     /// An image of this name.
     Image(&'a str),

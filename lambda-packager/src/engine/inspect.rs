@@ -7,24 +7,29 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 
 /// A container as its engine describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Container {
+    #[cfg(feature = "cli")]
     pub id: String,
     /// docker puts a slash before it.
+    #[cfg(feature = "cli")]
     name: String,
     /// The id of its image.
     pub image: String,
     pub state: State,
     config: Config,
+    #[cfg(feature = "cli")]
     #[serde(default)]
     pub mounts: Vec<MountPoint>,
     /// What it wrote into its own file system; only where sizes were asked for.
+    #[cfg(feature = "cli")]
     #[serde(default)]
     pub size_rw: Option<u64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg(feature = "cli")]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct MountPoint {
     #[serde(default)]
@@ -34,20 +39,22 @@ pub(crate) struct MountPoint {
     pub writable: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct State {
     /// `created`, `running`, `paused`, `exited`, ... in every engine's words.
     pub status: String,
     /// In RFC 3339.
+    #[cfg(feature = "cli")]
     #[serde(default)]
     pub started_at: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Config {
     /// The image as it was asked for.
+    #[cfg(feature = "cli")]
     #[serde(default)]
     image: String,
     #[serde(default)]
@@ -55,7 +62,7 @@ struct Config {
 }
 
 /// An image as its engine describes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub(crate) struct Image {
     pub id: String,
     pub names: Vec<String>,
@@ -142,7 +149,7 @@ mod tests {
         let docker =
             br#"[{"Id":"abc","Name":"/n","Image":"sha256:1","State":{"Status":"running","Pid":1},"Config":{"Labels":{"a":"b"}}}]"#;
         let container = parse(docker).unwrap();
-        assert_eq!((container.id.as_str(), container.state.status.as_str()), ("abc", "running"));
+        assert_eq!((container.image.as_str(), container.state.status.as_str()), ("sha256:1", "running"));
         assert_eq!((container.label("a"), container.label("c")), (Some("b"), None));
         let bare = br#"[{"Id":"abc","Name":"/n","Image":"1","State":{"Status":"exited"},"Config":{"Labels":null}}]"#;
         assert_eq!(parse(bare).unwrap().label("a"), None);

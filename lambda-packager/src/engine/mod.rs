@@ -51,7 +51,6 @@ pub(crate) struct Engine {
 }
 
 /// Why an engine did not do what it was asked.
-#[derive(Debug)]
 pub(crate) enum Failure {
     /// Nobody answers: no service, no socket.
     Unreachable(Error),

@@ -83,7 +83,6 @@ impl Stage {
 }
 
 /// One thing that happened.
-#[derive(Debug)]
 pub(crate) enum Event<'a> {
     /// What will be packaged.
     Started {

@@ -10,7 +10,7 @@ use crate::config::env;
 use crate::outcome::Outcome;
 
 /// How much is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq, Eq)]
 pub(crate) enum Detail {
     /// Errors only.
     Quiet,

@@ -22,7 +22,7 @@ const CARGO_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 /// What a packaging needs to know of a workspace; kept in `target/lambda/workspace.json` until a
 /// manifest, the lockfile or cargo's configuration changes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 pub(crate) struct Workspace {
     pub root: PathBuf,
     /// Where cargo keeps its downloads.
@@ -49,7 +49,7 @@ pub(crate) struct Workspace {
 }
 
 /// A member of the workspace.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Package {
     pub name: String,
     pub manifest: PathBuf,
@@ -66,7 +66,7 @@ pub(crate) struct Package {
 }
 
 /// A package whose sources lie on this machine, outside of cargo's home.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LocalPackage {
     pub name: String,
     pub folder: PathBuf,

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 
 /// The function to package.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Function<'a> {
     pub package: &'a Package,
     /// The bin target; also the name of its folder under `target/lambda`.

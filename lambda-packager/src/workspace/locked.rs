@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::{fs, toml};
 
 /// A crate that the lockfile pins.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Locked {
     pub name: String,
     pub version: String,

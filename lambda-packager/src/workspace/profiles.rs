@@ -9,11 +9,11 @@ use crate::error::Result;
 use crate::toml::{self, Table};
 
 /// The `[profile.*]` tables of a workspace manifest.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 pub(crate) struct Profiles(Vec<Profile>);
 
 /// What matters of one.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 struct Profile {
     name: String,
     inherits: Option<String>,
