@@ -74,7 +74,7 @@ pub(crate) fn members(archive: &[u8]) -> Result<Vec<Member>> {
             let mut content = Vec::new();
             file.read_to_end(&mut content)?;
             let executable = file.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
-            members.push(Member { name: file.name()?.into_owned(), executable, content });
+            members.push(Member { name: file.name().to_string(), executable, content });
         }
         Ok(members)
     };
@@ -120,7 +120,7 @@ mod tests {
             let date = file.last_modified().unwrap();
             assert_eq!((date.year(), date.month(), date.day(), date.hour()), (1980, 1, 1, 0));
             assert!(file.extra_data().is_none_or(|data| data.is_empty()));
-            seen.push((file.name().unwrap().into_owned(), file.unix_mode().unwrap() & 0o7777));
+            seen.push((file.name().to_string(), file.unix_mode().unwrap() & 0o7777));
         }
         let expected = [("bootstrap", 0o755), ("config/A.json", 0o644), ("config/z.json", 0o644)];
         assert_eq!(seen, expected.map(|(name, mode)| (name.to_string(), mode)));
