@@ -22,6 +22,10 @@ pub(crate) fn read(path: &Path) -> Result<Table> {
 /// # Errors
 /// Where it is no TOML.
 pub(crate) fn parse(text: &[u8], path: &Path) -> Result<Table> {
-    basic_toml::from_str(&String::from_utf8_lossy(text))
-        .map_err(|e| Error::config(format!("{} cannot be read", path.display())).source(e))
+    match basic_toml::from_str(&String::from_utf8_lossy(text)) {
+        Ok(Value::Object(table)) => Ok(table),
+        // There is no other document.
+        Ok(_) => Ok(Table::new()),
+        Err(e) => Err(Error::config(format!("{} cannot be read", path.display())).source(e)),
+    }
 }

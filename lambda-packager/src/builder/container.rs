@@ -7,7 +7,7 @@ use super::cargo_config::Carried;
 use super::dependencies::Store;
 use super::image::{BuilderImage, header};
 use super::layout::Layout;
-use crate::config::{Config, Network};
+use crate::config::Config;
 use crate::engine::{Container, ContainerSpec, Engine, Failure, Mount};
 use crate::error::{Error, Result};
 use crate::fs::{self, Sha};
@@ -254,32 +254,16 @@ fn specification(identity: &Identity, wanted: &Wanted) -> ContainerSpec {
     }
 }
 
+/// What a container was made of; another one is made where this differs.
 fn digest(spec: &ContainerSpec, wanted: &Wanted) -> String {
-    #[derive(serde::Serialize)]
-    struct Specification<'a> {
-        image: &'a str,
-        identity: &'a str,
-        user: (u32, u32),
-        network: Network,
-        mounts: &'a [Mount],
-        /// A folder that was removed and made again is another one, to which the mount does not lead.
-        inodes: Vec<Option<u64>>,
-        env: &'a [(String, String)],
-        command: &'a [String],
-        cargo_config: &'a str,
-    }
-    let specification = Specification {
-        image: &spec.image,
-        identity: &wanted.image.identity,
-        user: spec.user,
-        network: spec.network,
-        mounts: &spec.mounts,
-        inodes: spec.mounts.iter().map(|mount| Some(fs::stat(&mount.host).ok()??.ino())).collect(),
-        env: &spec.env,
-        command: &spec.command,
-        cargo_config: &wanted.carried.toml,
-    };
-    Sha::of(serde_json::to_string(&specification).unwrap_or_default().as_bytes()).short(16)
+    let ContainerSpec { image, user, mounts, env, command, .. } = spec;
+    let network = spec.network.to_string();
+    // A folder that was removed and made again is another one, to which the mount does not lead.
+    let inodes: Vec<_> = mounts.iter().map(|mount| Some(fs::stat(&mount.host).ok()??.ino())).collect();
+    let (identity, cargo_config) = (&wanted.image.identity, &wanted.carried.toml);
+    // Quoted, so that no value can be taken for two.
+    let specification = format!("{:?}", (image, identity, user, network, mounts, inodes, env, command, cargo_config));
+    Sha::of(specification.as_bytes()).short(16)
 }
 
 #[cfg(test)]

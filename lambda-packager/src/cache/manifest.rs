@@ -21,8 +21,8 @@ pub const SCHEMA: u32 = 3;
 const HISTORY: usize = 10;
 
 /// Why a manifest cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(Serialize), serde(tag = "kind", rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Problem {
     /// There is none.

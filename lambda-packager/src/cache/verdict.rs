@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
 mod words;
 
 use super::fingerprint::Ingredients;
@@ -21,8 +19,8 @@ pub enum Verdict {
 }
 
 /// One cause of a miss.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "cause", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(serde::Serialize), serde(tag = "cause", rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Reason {
     /// The user said so.

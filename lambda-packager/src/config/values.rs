@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// What the build is for: speed or size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// The user's release profile, symbols stripped. For every day.
@@ -45,7 +45,7 @@ impl fmt::Display for Mode {
 }
 
 /// The instruction set of the Lambda, in Lambda's own words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Arch {
     /// `x86_64`.
     #[serde(rename = "x86_64", alias = "x86_64-unknown-linux-gnu", alias = "amd64")]
@@ -90,7 +90,7 @@ impl fmt::Display for Arch {
 }
 
 /// The Lambda runtime that the zip is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Runtime {
     /// Amazon Linux 2023.
     #[serde(rename = "provided.al2023")]
@@ -110,7 +110,7 @@ impl fmt::Display for Runtime {
 }
 
 /// The container engine to compile in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EngineChoice {
     /// The first of docker, podman, finch and nerdctl that answers; else the host.
@@ -141,8 +141,8 @@ impl fmt::Display for EngineChoice {
 }
 
 /// Where the builder container gets its toolchain from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
 pub enum Base {
     /// The best that is at hand without a download.
     Auto,
@@ -179,7 +179,7 @@ impl fmt::Display for Base {
 }
 
 /// When a registry is asked for an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PullPolicy {
     /// At every packaging, for a newer one.
@@ -191,7 +191,7 @@ pub enum PullPolicy {
 }
 
 /// What the compile may reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Network {
     /// Nothing.
@@ -210,7 +210,7 @@ impl fmt::Display for Network {
 }
 
 /// Where the login for the registry comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RegistryLogin {
     /// The environment's, else for an ECR registry the AWS CLI's, else the engine's own.
@@ -227,24 +227,17 @@ pub enum RegistryLogin {
 
 /// A number of bytes, or one with a unit: `500 MB`, `2GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "SizeText")]
+#[serde(try_from = "serde_json::Value")]
 pub struct Size(pub u64);
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum SizeText {
-    Bytes(u64),
-    Text(String),
-}
-
-impl TryFrom<SizeText> for Size {
+impl TryFrom<serde_json::Value> for Size {
     type Error = String;
 
-    fn try_from(text: SizeText) -> Result<Self, String> {
-        let text = match text {
-            SizeText::Bytes(bytes) => return Ok(Self(bytes)),
-            SizeText::Text(text) => text,
-        };
+    fn try_from(value: serde_json::Value) -> Result<Self, String> {
+        if let Some(bytes) = value.as_u64() {
+            return Ok(Self(bytes));
+        }
+        let text = value.as_str().unwrap_or_default();
         let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
         let factor: Option<u64> = match unit.trim().to_ascii_lowercase().as_str() {
             "" | "b" => Some(1),
@@ -259,7 +252,7 @@ impl TryFrom<SizeText> for Size {
             _ => None,
         };
         let bytes = number.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
-        bytes.map(Self).ok_or_else(|| format!("{text:?} is no size such as `10 GB` or `500 MiB`"))
+        bytes.map(Self).ok_or_else(|| format!("{value} is no size such as `10 GB` or `500 MiB`"))
     }
 }
 

@@ -6,7 +6,7 @@ use super::Kind;
 use crate::config::Network;
 
 /// A folder of the host in a container, read-only.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mount {
     pub host: PathBuf,
     pub container: String,
