@@ -162,6 +162,11 @@ impl Error {
         }
     }
 
+    /// What failed, and what of, for the middle of a sentence.
+    pub(crate) fn with_cause(&self) -> String {
+        StdError::source(self).map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"))
+    }
+
     /// The message, each cause on a line of its own, and the hint.
     pub fn report(&self) -> String {
         let mut text = format!("error: {self}");

@@ -89,6 +89,7 @@ fn keep(road: &Road, downloads: &Downloads, report: &mut Reporter) -> Result<()>
         Ok(None) => {}
         Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
         Err(error) => {
+            let error = error.with_cause();
             let message = format!("the compiled dependencies are not kept for other checkouts: {error}");
             report.tell(&Event::Announced { message: &message });
         }

@@ -187,8 +187,7 @@ fn instead_of_container(
     let config = traveller.config;
     match base_of(traveller, engine, report)? {
         Ok(base) if config.pass_env.is_empty() => {
-            let cause = std::error::Error::source(&error).map_or(String::new(), |cause| format!(" ({cause})"));
-            let why = format!("the container does not start: {error}{cause}");
+            let why = format!("the container does not start: {}", error.with_cause());
             report.tell(&Event::Announced { message: &format!("{why}; compiling in the clean room instead") });
             let mut road = by_clean_room(traveller, engine, &base)?;
             road.record.fallback = why;
@@ -203,7 +202,7 @@ fn by_clean_room(traveller: &Traveller, engine: &Engine, base: &str) -> Result<R
     let image = image::named(engine, base, config)?;
     let carried = cargo_config::carry(workspace, config.target_arch).map_err(Failure::Refused)?;
     let layout = Layout::of(workspace, &carried.relative_folders);
-    let user = Lock::acquire(&workspace.state_folder().join("container.lock"), |_| ()).and_then(|lock| lock.owner());
+    let user = Lock::acquire(&container::lock_file(workspace), |_| ()).and_then(|lock| lock.owner());
     let identity = Identity::of(&workspace.root, user.map_err(Failure::Refused)?.0, config);
     let engine_version = version_of(engine, traveller.before.filter(|before| before.clean_room))?;
     Ok(Road {
@@ -235,7 +234,7 @@ fn by_clean_room(traveller: &Traveller, engine: &Engine, base: &str) -> Result<R
 fn by_container(traveller: &Traveller, engine: &Engine, report: &mut Reporter) -> Result<Road, Failure> {
     let Traveller { workspace, config, .. } = *traveller;
     // Functions of one workspace share the container: one at a time may make it or replace it.
-    let lock = Lock::acquire(&workspace.state_folder().join("container.lock"), |holder| {
+    let lock = Lock::acquire(&container::lock_file(workspace), |holder| {
         let holder = holder.map_or("another run".to_string(), |holder| holder.to_string());
         report.tell(&Event::Waiting { holder });
     })

@@ -1,28 +1,11 @@
 //! What an image of dependencies holds, and what it does not.
 
-use std::process::Stdio;
+use std::path::Path;
 
-use super::support::{Ended, Engine, Fixture, engines, host::any_engine};
-use super::{KEPT, exists, image_after, with_itoa};
+use super::support::{Ended, Fixture, engines, host::any_engine};
+use super::{KEPT, PACKED, exists, image_after, is_packed, members, tar_of, unpacked, with_itoa};
 
 const MARKER: &str = "only_the_workspace_knows_this";
-
-/// All that is in an image: names and bytes.
-fn tar_of(fixture: &Fixture, engine: Engine, image: &str) -> (String, Vec<u8>) {
-    let label = fixture.label();
-    let id = engine.ask(&["create", "--label", &label, "--network", "none", image, "none"]);
-    let output = engine.command().args(["cp", &format!("{id}:/target"), "-"]).stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success());
-    let root = engine.ask(&["cp", &format!("{id}:/"), "-"]).len();
-    assert!(root > 0);
-    engine.ask(&["rm", &id]);
-    let mut names = String::new();
-    let mut tar = tar::Archive::new(output.stdout.as_slice());
-    for entry in tar.entries().unwrap() {
-        names.push_str(&format!("{}\n", entry.unwrap().path().unwrap().display()));
-    }
-    (names, output.stdout)
-}
 
 fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
@@ -51,7 +34,14 @@ fn it_holds_downloads_and_nothing_of_the_workspace() {
         let image = image_after(KEPT, &fixture.run_on(engine, &[]).ok());
         assert!(fixture.output_of_bootstrap("app").contains(MARKER));
 
-        let (names, bytes) = tar_of(&fixture, engine, &image);
+        let files = tar_of(&fixture, engine, &image);
+        if is_packed(&files) {
+            let files = members(&files).into_iter().filter(|(_, header, _)| header.entry_type().is_file());
+            assert_eq!(files.map(|(path, ..)| path).collect::<Vec<_>>(), [Path::new(PACKED)]);
+        }
+        let mut names: String = members(&files).iter().map(|(path, ..)| format!("{}\n", path.display())).collect();
+        let bytes = unpacked(&fixture, files);
+        names.extend(members(&bytes).iter().map(|(path, ..)| format!("{}\n", path.display())));
         assert!(names.contains("/deps/libitoa-") && names.contains("/.fingerprint/itoa-"), "{names}");
         for line in names.lines().filter(|line| line.contains("/deps/") || line.contains("/.fingerprint/")) {
             assert!(line.ends_with('/') || line.contains("itoa"), "{line}");

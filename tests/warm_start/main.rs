@@ -9,10 +9,13 @@ mod content;
 mod equals;
 mod faults;
 mod kept_images;
+mod packed;
 mod traps;
 
-use std::fs;
-use std::process::Command;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use support::{Ended, Engine, Fixture, repository};
 
@@ -62,6 +65,61 @@ fn cold(fixture: &Fixture, engine: Engine) -> Vec<u8> {
 /// Whether an engine has an image.
 fn exists(engine: Engine, image: &str) -> bool {
     engine.command().args(["image", "inspect", image]).output().expect("it starts").status.success()
+}
+
+/// Where an image has what it keeps, once that is packed.
+const PACKED: &str = "target/.lambda-packager/kept.tar.zst";
+
+/// The members of a tar archive.
+fn members(tar: &[u8]) -> Vec<(PathBuf, tar::Header, Vec<u8>)> {
+    let mut archive = tar::Archive::new(tar);
+    let read = |entry: std::io::Result<tar::Entry<&[u8]>>| {
+        let mut entry = entry.expect("an entry");
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).expect("its content");
+        (entry.path().expect("a name").into_owned(), entry.header().clone(), content)
+    };
+    archive.entries().expect("an archive").map(read).collect()
+}
+
+/// A tar archive of members.
+fn archive(members: Vec<(PathBuf, tar::Header, Vec<u8>)>) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, mut header, content) in members {
+        header.set_size(content.len() as u64);
+        tar.append_data(&mut header, path, content.as_slice()).expect("memory");
+    }
+    tar.into_inner().expect("memory")
+}
+
+/// The files of an image, as a tar archive.
+fn tar_of(fixture: &Fixture, engine: Engine, image: &str) -> Vec<u8> {
+    let label = fixture.label();
+    let id = engine.ask(&["create", "--label", &label, "--network", "none", image, "none"]);
+    let output = engine.command().args(["cp", &format!("{id}:/target"), "-"]).output().expect("it starts");
+    assert!(output.status.success());
+    engine.ask(&["rm", &id]);
+    output.stdout
+}
+
+fn is_packed(tar: &[u8]) -> bool {
+    members(tar).iter().any(|(path, ..)| path.ends_with(PACKED))
+}
+
+/// What was kept, as a tar archive, of the files of an image.
+fn unpacked(fixture: &Fixture, tar: Vec<u8>) -> Vec<u8> {
+    let packed = members(&tar).into_iter().find(|(path, ..)| path.ends_with(PACKED));
+    packed.map_or(tar, |(_, _, content)| unzstd(fixture, &content))
+}
+
+fn unzstd(fixture: &Fixture, bytes: &[u8]) -> Vec<u8> {
+    let file = fixture.around().join("kept.tar.zst");
+    fs::write(&file, bytes).expect("a file");
+    let mut zstd = Command::new("zstd");
+    zstd.args(["-dc", "--long=27"]).stdin(File::open(&file).expect("it is ours")).stderr(Stdio::inherit());
+    let output = zstd.output().expect("zstd, which the container had (Debian: apt-get install zstd)");
+    assert!(output.status.success());
+    output.stdout
 }
 
 /// The engine's command line with a shell in front of it, in a folder for `PATH`: `script` sees its

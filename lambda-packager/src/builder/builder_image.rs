@@ -130,9 +130,8 @@ fn provide(
     match build(engine, config, release, &tag, report) {
         Ok(()) => Ok(Ok(tag)),
         Err(Failure::Refused(error)) => {
-            let cause = std::error::Error::source(&error).map_or(String::new(), |cause| format!(": {cause}"));
-            let message =
-                format!("{error}{cause}; it is asked for again in an hour, or with `pull_policy = \"always\"`");
+            let error = error.with_cause();
+            let message = format!("{error}; it is asked for again in an hour, or with `pull_policy = \"always\"`");
             report.tell(&Event::Announced { message: &message });
             // Not to be remembered is to be asked again: no harm.
             let _ = fs::replace(&note, tag.as_bytes(), 0o644, None);

@@ -39,7 +39,7 @@ if [ -e "$state/ended" ] && [ -n "$(find "$state/ended" -prune -newer "$state/no
   rm -f "$known"/*
 fi
 if [ "$start" = wipe ] || [ "$(cat "$state/surroundings" 2>/dev/null)" != "$surroundings" ]; then
-  rm -f "$known"/* "$state/kept" && rm -rf "${target:?}"/* && echo "$surroundings" >"$state/surroundings" || exit 1
+  rm -f "$known"/* && rm -rf "$state"/kept* "$state/layout" "${target:?}"/* && echo "$surroundings" >"$state/surroundings" || exit 1
 fi
 hex='[0-9a-f]'
 hash=$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex

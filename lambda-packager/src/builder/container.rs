@@ -1,7 +1,7 @@
 //! The reused container: found by its name, recognised by its labels, made where it is missing.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::cargo_config::Carried;
 use super::dependencies::Store;
@@ -98,6 +98,11 @@ impl Identity {
     }
 }
 
+/// The file of the lock of a workspace's container, which its functions share.
+pub(crate) fn lock_file(workspace: &Workspace) -> PathBuf {
+    workspace.state_folder().join("container.lock")
+}
+
 /// Finds the container or makes it; it runs afterwards. `announce` is told what was not routine.
 pub(crate) fn ensure(
     engine: &Engine,
@@ -127,6 +132,7 @@ pub(crate) fn ensure(
     let warm = match store.map_or(Ok(None), |store| store.fill(engine, name, identity)) {
         Ok(warm) => warm,
         Err(Failure::Refused(error)) => {
+            let error = error.with_cause();
             announce(&format!("the dependencies that were kept cannot be used ({error}); they are compiled anew"));
             engine.remove(name)?;
             create(engine, spec, &digest, wanted)?;

@@ -3,22 +3,24 @@
 //! else, so nothing of the workspace that it was made in, and stands on no other image.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 
-use super::container::{CARGO_HOME, Identity, TARGET, Wanted};
+use super::container::{CARGO_HOME, Identity, TARGET, Wanted, lock_file};
 use super::layout::WORKSPACE;
 use crate::config::Network;
 use crate::engine::{ContainerSpec, Engine, ExecSpec, Failure, Image};
 use crate::error::{Error, Result};
 use crate::fs::{self, Sha};
+use crate::lock::Lock;
 use crate::workspace::{Locked, locked};
 
-/// Runs in the container; see its own head.
-const SCRIPT: &str = include_str!("keep.sh");
-/// Its exit status where a dependency depends on the workspace.
+/// They run in the container; see their own heads.
+const PACK: &str = include_str!("pack.sh");
+const UNPACK: &str = include_str!("unpack.sh");
+/// The exit status of the former where a dependency depends on the workspace.
 const READS_THE_WORKSPACE: i32 = 3;
 
 /// The label of these images; its value is the user that they work for.
@@ -85,6 +87,8 @@ pub(crate) struct Store {
     /// The container that the image is read through, and its labels.
     reader: (String, Vec<String>),
     limit_bytes: u64,
+    /// The lock of the container: its functions lay out what they keep in one place.
+    lock: PathBuf,
 }
 
 /// What became of an image.
@@ -104,7 +108,7 @@ impl Store {
             return Ok(None);
         }
         let mut text = format!(
-            "1 {} {} {} {} {} {} {:?} {:?}\n{}\n",
+            "2 {} {} {} {} {} {} {:?} {:?}\n{}\n",
             env!("CARGO_PKG_VERSION"),
             wanted.image.identity,
             config.target_arch,
@@ -130,7 +134,8 @@ impl Store {
         let mut reader_labels = vec![identity.label()];
         reader_labels.extend(config.label.clone());
         let reader = (format!("{}-deps", identity.name), reader_labels);
-        Ok(Some(Self { name, user: wanted.user.0, labels, reader, limit_bytes }))
+        let lock = lock_file(wanted.workspace);
+        Ok(Some(Self { name, user: wanted.user.0, labels, reader, limit_bytes, lock }))
     }
 
     fn reference(&self) -> String {
@@ -161,8 +166,7 @@ impl Store {
         let copied = engine.copy_folder(reader, TARGET, container, TIMEOUT);
         engine.remove(reader)?;
         copied?;
-        let believe = format!("mv {TARGET}/.lambda-packager/surroundings.kept {TARGET}/.lambda-packager/surroundings");
-        self.run(engine, container, &["sh", "-c", &believe], None)?;
+        self.run(engine, container, &["sh", "-c", UNPACK, "lambda-packager", TARGET], None)?;
         self.mark_as_used(engine, &image.id, &image.names)?;
         Ok(Some(reference))
     }
@@ -174,8 +178,9 @@ impl Store {
 
     /// Keeps what `made` tells of. None where that is not to be, or takes more room than there may be.
     pub fn keep(&self, engine: &Engine, container: &str, made: &Downloads) -> Result<Option<Kept>, Failure> {
+        let _lock = Lock::acquire(&self.lock, |_| ()).map_err(Failure::Refused)?;
         let units: String = made.units.iter().map(|unit| format!("{unit}\n")).collect();
-        let command = ["sh", "-c", SCRIPT, "lambda-packager", TARGET, &self.name, WORKSPACE];
+        let command = ["sh", "-c", PACK, "lambda-packager", TARGET, &self.name, WORKSPACE];
         if self.run(engine, container, &command, Some(units.into_bytes()))? == READS_THE_WORKSPACE {
             return Ok(None);
         }
@@ -187,8 +192,7 @@ impl Store {
             &self.labels,
             TIMEOUT,
         )?;
-        let done =
-            format!("cd {TARGET}/.lambda-packager && cat layout/target/.lambda-packager/kept >>kept && rm -rf layout");
+        let done = format!("cd {TARGET}/.lambda-packager && cat layout/kept >>kept && rm -rf layout");
         self.run(engine, container, &["sh", "-c", &done], None)?;
         // It is new and has no former mark: by its name it is marked without looking at it.
         self.mark_as_used(engine, &reference, &[])?;

@@ -1,0 +1,118 @@
+//! What is kept is packed where the builder has tar and zstd, and kept as it is where not.
+
+use std::fs;
+use std::process::Command;
+
+use super::faults::replace;
+use super::support::{Ended, Fixture, engines, host::any_engine, on_path, skip};
+use super::{KEPT, PACKED, WARM, archive, image_after, in_front_of, is_cold, members, tar_of, unzstd, with_itoa};
+
+const UNUSABLE: &str = "note: the dependencies that were kept cannot be used";
+/// A fake: in what runs in a container zstd has a name that nothing has there.
+const WITHOUT_ZSTD: &str =
+    "case $1 in exec) for word do shift; set -- \"$@\" \"$(printf %s \"$word\" | sed s/zstd/no-zstd/g)\"; done;; esac";
+
+#[test]
+fn a_builder_without_zstd_keeps_as_it_is_and_does_without_what_is_packed() {
+    if !on_path("zstd") {
+        return skip("no zstd (Debian: apt-get install zstd)");
+    }
+    for engine in engines() {
+        let one = with_itoa("unpacked");
+        let image = image_after(KEPT, &one.run_on(engine, &[]).ok());
+        let holds = |name: &str| {
+            let members = members(&tar_of(&one, engine, &image));
+            members.iter().any(|(path, ..)| path.to_str().is_some_and(|path| path.contains(name)))
+        };
+        assert!(holds(PACKED) && !holds("/deps/"));
+
+        let (_folder, path) = in_front_of(engine, WITHOUT_ZSTD);
+        let two = with_itoa("unpacked");
+        let ended = Ended::of(two.command_on(engine).env("PATH", &path)).ok();
+        is_cold(&ended);
+        assert!(ended.stderr.contains(UNUSABLE) && ended.stderr.contains("zstd"), "{}", ended.stderr);
+        assert_eq!(image_after(KEPT, &ended), image);
+        assert!(!holds(PACKED) && holds("/deps/libitoa-"));
+
+        // With zstd or without: who comes next takes it as it is.
+        let three = with_itoa("unpacked");
+        let ended = Ended::of(three.command_on(engine).env("PATH", &path)).ok();
+        assert_eq!(image_after(WARM, &ended), image);
+        let four = with_itoa("unpacked");
+        assert_eq!(image_after(WARM, &four.run_on(engine, &[]).ok()), image);
+        assert!(one.zip("app") == two.zip("app") && two.zip("app") == three.zip("app"));
+    }
+}
+
+type Damage = fn(&Fixture, Vec<u8>) -> Vec<u8>;
+
+fn cut(_: &Fixture, bytes: Vec<u8>) -> Vec<u8> {
+    bytes[..bytes.len() / 2].to_vec()
+}
+
+/// What tar takes for the end of its archive comes before what only zstd can find wrong.
+fn wrong_at_the_end(fixture: &Fixture, bytes: Vec<u8>) -> Vec<u8> {
+    let mut tar = unzstd(fixture, &bytes);
+    tar.resize(tar.len() + (1 << 20), 0);
+    let file = fixture.around().join("long.tar");
+    fs::write(&file, tar).unwrap();
+    Ended::of(Command::new("zstd").args(["-q", "-f"]).arg(&file)).ok();
+    let mut bytes = fs::read(file.with_extension("tar.zst")).unwrap();
+    *bytes.last_mut().expect("a checksum") ^= 1;
+    bytes
+}
+
+#[test]
+fn a_damaged_archive_is_said_and_replaced() {
+    if !on_path("zstd") {
+        return skip("no zstd (Debian: apt-get install zstd)");
+    }
+    let damages: [Damage; 2] = [cut, wrong_at_the_end];
+    for (engine, damage) in engines().flat_map(|engine| damages.map(|damage| (engine, damage))) {
+        let one = with_itoa("damaged-archive");
+        let image = image_after(KEPT, &one.run_on(engine, &["--force"]).ok());
+        let mut files = members(&tar_of(&one, engine, &image));
+        let packed = files.iter_mut().find(|(path, ..)| path.ends_with(PACKED)).expect("it is packed");
+        packed.2 = damage(&one, std::mem::take(&mut packed.2));
+        replace(&one, engine, &image, &archive(files));
+
+        let two = with_itoa("damaged-archive");
+        let ended = two.run_on(engine, &[]).ok();
+        is_cold(&ended);
+        assert!(ended.stderr.contains(UNUSABLE), "{}", ended.stderr);
+        assert_eq!(image_after(KEPT, &ended), image);
+        let container = two.container(engine);
+        let left = engine.exec(&container, "ls /target/.lambda-packager").ok().stdout;
+        assert!(!left.contains("zst") && !left.contains("layout"), "{left}");
+        let three = with_itoa("damaged-archive");
+        assert_eq!(image_after(WARM, &three.run_on(engine, &[]).ok()), image);
+        assert!(one.zip("app") == two.zip("app") && two.zip("app") == three.zip("app"));
+        engine.ask(&["rmi", "--force", &image]);
+    }
+}
+
+#[test]
+fn nothing_packs_or_unpacks_beside_another() {
+    let Some(engine) = any_engine() else { return };
+    let one = with_itoa("beside");
+    // Functions of a workspace share the place where is laid out what an image is made of.
+    let lock = one.path("target/lambda/container.lock");
+    let asked = one.around().join("asked");
+    let ask = format!(
+        "case \"$1 $*\" in import*-deps:*) flock -n '{}' true; echo $? >'{}';; esac",
+        lock.display(),
+        asked.display()
+    );
+    let (_folder, path) = in_front_of(engine, &ask);
+    image_after(KEPT, &Ended::of(one.command_on(engine).env("PATH", path)).ok());
+    assert_eq!(fs::read_to_string(asked).unwrap(), "1\n", "the container's lock is held");
+
+    // A compile waits for the end of what is unpacked there, though nobody else does.
+    let ask = "case $1 in exec) for word do shift; set -- \"$@\" \"$(printf %s \"$word\" | \
+               sed 's/^mv surroundings.kept/flock -n lock true; echo $? >asked; &/')\"; done;; esac";
+    let (_folder, path) = in_front_of(engine, ask);
+    let two = with_itoa("beside");
+    image_after(WARM, &Ended::of(two.command_on(engine).env("PATH", path)).ok());
+    let told = engine.exec(&two.container(engine), "cat /target/.lambda-packager/asked").ok().stdout;
+    assert_eq!(told, "1\n", "the target directory's lock is held");
+}
