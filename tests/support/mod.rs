@@ -34,7 +34,7 @@ pub use live::{Live, Story, wait_until};
 pub use moto::Moto;
 pub use own_docker::OwnDocker;
 pub use own_podman::OwnPodman;
-pub use running::{Running, eventually, processes_of_the_host};
+pub use running::{Running, child_that_runs, eventually, kill, processes_of_the_host};
 pub use tempfile::TempDir;
 pub use tmpfs::Tmpfs;
 pub use token_server::{Token, TokenServer, Wish};

@@ -78,9 +78,22 @@ impl Drop for Running {
     }
 }
 
-fn kill(signal: &str, whom: &str) {
+/// Sends a signal to a process or, by a negative number, to its group.
+pub fn kill(signal: &str, whom: &str) {
     let status = Command::new("kill").args(["-s", signal, "--", whom]).status().expect("kill starts");
     assert!(status.success(), "kill -s {signal} -- {whom}");
+}
+
+/// The process that runs `program` and that `parent` started.
+pub fn child_that_runs(program: &str, parent: u32) -> u32 {
+    let tasks = std::fs::read_dir(format!("/proc/{parent}/task")).expect("its threads").flatten();
+    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let children = children.collect::<String>();
+    let mut pids = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+    let found = pids.find(|pid| {
+        std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|file| file.file_name().is_some_and(|n| n == program))
+    });
+    found.unwrap_or_else(|| panic!("{parent} has started no {program}"))
 }
 
 /// The command lines of all processes of this machine, their arguments separated by spaces.

@@ -35,6 +35,9 @@ enum Message {
 /// Between the request to end and the end by force.
 const GRACE: Duration = Duration::from_millis(1700);
 
+/// The same where a guard forces it, after 30 s: killed while it undoes a step, an engine leaves its container.
+const GUARDED_GRACE: Duration = Duration::from_secs(45);
+
 /// Waits for everything that a program says, and for its end.
 pub(super) fn drive(
     mut child: Child,
@@ -69,7 +72,7 @@ pub(super) fn drive(
                 Ok(())
             }
             Ok(Message::Interrupted) if lifeline.take().is_some() => {
-                patience = Patience::Until(Instant::now() + GRACE);
+                patience = Patience::Until(Instant::now() + if is_guarded { GUARDED_GRACE } else { GRACE });
                 Ok(())
             }
             // It is at work; killed by us, the program could leave something behind.

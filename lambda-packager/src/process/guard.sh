@@ -17,7 +17,8 @@ inside() {
   done
 }
 
-tries=30 seen=
+# Half a minute: what undoes a step takes seconds on a busy machine, and killed meanwhile leaves a container.
+tries=300 seen=
 while [ "$tries" -gt 0 ] && kill -0 "$1"; do
   contained=$(inside "$1")
   if [ -n "$contained" ]; then
@@ -25,7 +26,7 @@ while [ "$tries" -gt 0 ] && kill -0 "$1"; do
     # shellcheck disable=SC2086 # a list of words
     kill -KILL $contained
     seen=1
-  elif [ -z "$seen" ] || [ "$tries" -lt 15 ]; then
+  elif [ -z "$seen" ]; then
     kill -TERM "$1"
   fi
   sleep 0.1
