@@ -12,7 +12,7 @@ use crate::builder::call;
 use crate::builder::clean_room::CleanRoom;
 use crate::builder::compile::{self, Compiled, Order, Trust};
 use crate::builder::container::Ready;
-use crate::builder::dependencies::{Downloads, Kept, Store};
+use crate::builder::dependencies::{Downloads, Kept, PACK_ALONG, Store};
 use crate::builder::layout::Layout;
 use crate::builder::trouble::Trouble;
 use crate::cache::manifest;
@@ -211,7 +211,8 @@ impl Road {
         wipe: bool,
     ) -> Order<'a> {
         let Traveller { workspace, config, .. } = *traveller;
-        Order { workspace, function, config, layout: &self.layout, target: &self.target, trust, inputs, wipe }
+        let along = if let Vehicle::Container { store: Some(_), .. } = &self.vehicle { PACK_ALONG } else { "" };
+        Order { workspace, function, config, layout: &self.layout, target: &self.target, trust, inputs, wipe, along }
     }
 
     /// The inner cargo's variables whose values anybody may know.

@@ -73,6 +73,8 @@ const PACKED: &str = "target/.lambda-packager/kept.tar.zst";
 /// The members of a tar archive.
 fn members(tar: &[u8]) -> Vec<(PathBuf, tar::Header, Vec<u8>)> {
     let mut archive = tar::Archive::new(tar);
+    // What is packed is archives, one behind the other.
+    archive.set_ignore_zeros(true);
     let read = |entry: std::io::Result<tar::Entry<&[u8]>>| {
         let mut entry = entry.expect("an entry");
         let mut content = Vec::new();

@@ -5,7 +5,9 @@ use std::process::Command;
 
 use super::faults::replace;
 use super::support::{Ended, Fixture, engines, host::any_engine, on_path, skip};
-use super::{KEPT, PACKED, WARM, archive, image_after, in_front_of, is_cold, members, tar_of, unzstd, with_itoa};
+use super::{
+    KEPT, PACKED, WARM, archive, image_after, in_front_of, is_cold, members, tar_of, unpacked, unzstd, with_itoa,
+};
 
 const UNUSABLE: &str = "note: the dependencies that were kept cannot be used";
 /// A fake: in what runs in a container zstd has a name that nothing has there.
@@ -41,6 +43,23 @@ fn a_builder_without_zstd_keeps_as_it_is_and_does_without_what_is_packed() {
         let four = with_itoa("unpacked");
         assert_eq!(image_after(WARM, &four.run_on(engine, &[]).ok()), image);
         assert!(one.zip("app") == two.zip("app") && two.zip("app") == three.zip("app"));
+    }
+}
+
+#[test]
+fn libraries_are_packed_once_and_along_with_the_compile() {
+    if !on_path("zstd") {
+        return skip("no zstd (Debian: apt-get install zstd)");
+    }
+    for engine in engines() {
+        let one = with_itoa("along");
+        let image = image_after(KEPT, &one.run_on(engine, &[]).ok());
+        let packed = members(&unpacked(&one, tar_of(&one, engine, &image)));
+        let names: Vec<_> = packed.iter().map(|(path, ..)| path.to_str().expect("a name")).collect();
+        let is_library = |name: &&str| name.contains("/deps/libitoa-");
+        // What is packed afterwards begins with a folder.
+        assert!(names[..2].iter().all(is_library), "{names:?}");
+        assert_eq!(names.iter().copied().filter(|name| is_library(name)).count(), 2, "{names:?}");
     }
 }
 

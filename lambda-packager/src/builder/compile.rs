@@ -54,6 +54,8 @@ pub(crate) struct Order<'a> {
     pub inputs: &'a Snapshot,
     /// Nothing compiled before may be used.
     pub wipe: bool,
+    /// A script to run along with the first compile; empty for none.
+    pub along: &'static str,
 }
 
 /// What a compile leaves.
@@ -108,7 +110,7 @@ pub(crate) fn command(order: &Order) -> Vec<String> {
     command.push(if is_sorted(order.config) { SORTED } else { "" }.into());
     let trust = order.trust;
     command.extend([trust.surroundings.to_string(), trust.compile.clone(), trust.settled.join(" ")]);
-    command.push(trust.packages.len().to_string());
+    command.extend([order.along.to_string(), trust.packages.len().to_string()]);
     for (package, digest) in &trust.packages {
         command.extend([package.clone(), digest.to_string()]);
     }

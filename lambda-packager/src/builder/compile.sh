@@ -7,7 +7,8 @@
 #   $5        a digest of what reaches every compile without cargo seeing it
 #   $6        a name of this compile, like no other's
 #   $7        names of former compiles, separated by blanks, during which no input moved
-#   $8        how many pairs follow: a local package, and a digest of what it is compiled from
+#   $8        a script to run along with the first compile in the target directory, or nothing
+#   $9        how many pairs follow: a local package, and a digest of what it is compiled from
 #   then      the command
 #
 # stdin is a pipe that the packager holds open: when it ends, nobody waits for the compile any more.
@@ -15,9 +16,10 @@
 # cargo says that it made, what images keep of it; then the binary.
 # Sent to `sh -c`: POSIX, nothing but coreutils, findutils, grep, and setsid and flock of util-linux.
 set -u
-target=$1 binary=$2 start=$3 flag=$4 surroundings=$5 compile=$6 settled=$7 pairs=$8
-shift 8
+target=$1 binary=$2 start=$3 flag=$4 surroundings=$5 compile=$6 settled=$7 along=$8 pairs=$9
+shift 9
 state=$target/.lambda-packager
+downloads=${CARGO_HOME:-${HOME:-}/.cargo}
 # What each package in this target directory was compiled from: its digest, and the last compile that
 # could have compiled it anew.
 known=$state/known
@@ -82,7 +84,7 @@ rm -f "$binary" "$binary.d" || exit 1
 # In a session of its own, so that all it started can be ended with it. What it says is gathered before it
 # is sent off: cargo writes line by line, and each write would wake everybody from here to the packager.
 # What it says on stdout is for programs, where it was asked to; else for people.
-rm -f "$state/code"
+rm -rf "$state/code" "$state/along"
 : >"$state/units"
 {
   exec 3<&0 4>&1
@@ -90,6 +92,9 @@ rm -f "$state/code"
   setsid "$@" </dev/null 2>&1 >&4 3<&- 4>&- 9>&- &
   child=$!
   exec 4>&-
+  if [ -n "$along" ] && [ ! -s "$state/kept" ]; then
+    sh -c "$along" lambda-packager "$target" "$child" "$downloads" </dev/null >/dev/null 2>&1 3<&- &
+  fi
   # Holds the lock as long as it may have something to end, should this shell be gone before it.
   (
     cat <&3 9>&-
@@ -120,7 +125,6 @@ done
 
 # The dep-info of the binary names everything that was read for it, those of the units who read it;
 # what build scripts asked to be run again for stands in their output. Downloads are nobody's inputs.
-downloads=${CARGO_HOME:-${HOME:-}/.cargo}
 {
   cat "$binary.d"
   find "$target" -name incremental -prune -o \( -path '*/deps/*.d' -o -path '*/build/*/*.d' \) \

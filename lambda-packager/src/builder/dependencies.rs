@@ -20,7 +20,9 @@ use crate::workspace::{Locked, locked};
 /// They run in the container; see their own heads.
 const PACK: &str = include_str!("pack.sh");
 const UNPACK: &str = include_str!("unpack.sh");
-/// The exit status of the former where a dependency depends on the workspace.
+/// The same, for the script of a compile.
+pub(crate) const PACK_ALONG: &str = include_str!("pack_along.sh");
+/// The exit status of the first where a dependency depends on the workspace.
 const READS_THE_WORKSPACE: i32 = 3;
 
 /// The label of these images; its value is the user that they work for.
@@ -108,7 +110,7 @@ impl Store {
             return Ok(None);
         }
         let mut text = format!(
-            "2 {} {} {} {} {} {} {:?} {:?}\n{}\n",
+            "3 {} {} {} {} {} {} {:?} {:?}\n{}\n",
             env!("CARGO_PKG_VERSION"),
             wanted.image.identity,
             config.target_arch,
@@ -192,7 +194,7 @@ impl Store {
             &self.labels,
             TIMEOUT,
         )?;
-        let done = format!("cd {TARGET}/.lambda-packager && cat layout/kept >>kept && rm -rf layout");
+        let done = format!("cd {TARGET}/.lambda-packager && cat layout/kept >>kept && rm -rf layout along");
         self.run(engine, container, &["sh", "-c", &done], None)?;
         // It is new and has no former mark: by its name it is marked without looking at it.
         self.mark_as_used(engine, &reference, &[])?;

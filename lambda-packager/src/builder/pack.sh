@@ -6,6 +6,7 @@
 #   $3        where the workspace stands
 #   stdin     what the names of the units of the last compile end in, one a line
 #
+# What was packed along with the last compile is not packed again.
 # Units of former compiles that were kept under the same name join them: functions share a container.
 # Exit status 3: nothing was laid out, since a build script of theirs has read the workspace.
 # Sent to `sh -c`: POSIX, nothing but coreutils, findutils, grep, sed, flock of util-linux, and if they are
@@ -33,7 +34,9 @@ cp "$layout/kept" "$plain/$own/kept" && cp "$state/surroundings" "$plain/$own/su
 # Metadata stands twice in what rustc writes, in a library and beside it: hence the window, longer than both.
 pack() {
   command -v tar && command -v zstd && mkdir -p "$layout/target/$own" && cd "$plain" || return
-  { tar -c -f - -- * "$own" || : >"$layout/failed"; } |
-    zstd -q -1 --long=27 -T0 -B32MiB -o "$layout/target/$own/kept.tar.zst" && [ ! -e "$layout/failed" ]
+  archive=$layout/target/$own/kept.tar.zst packed=/dev/null
+  mv "$state/along/libraries.tar.zst" "$archive" && packed=$state/along/names
+  { tar -c -f - --anchored --no-wildcards -X "$packed" -- * "$own" || : >"$layout/failed"; } |
+    zstd -q -1 --long=27 -T0 -B8MiB >>"$archive" && [ ! -e "$layout/failed" ]
 }
 pack >/dev/null 2>&1 || { rm -rf "$layout/target" && mv "$plain" "$layout/target"; }

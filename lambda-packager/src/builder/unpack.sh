@@ -8,7 +8,7 @@ cd "$1/.lambda-packager" || exit 1
 # Whoever called may be gone, and the next one compile.
 exec 9>lock && flock 9 || exit 1
 if [ -e kept.tar.zst ]; then
-  # Both have to be content: tar does not see what zstd finds wrong with the end of an archive.
-  { zstd -q -d -c --long=27 kept.tar.zst && rm kept.tar.zst; } | tar -x -p -f - -C "$1" && [ ! -e kept.tar.zst ] || exit 1
+  # Archives stand one behind the other. Both have to be content: tar does not see what zstd finds wrong with the end of an archive.
+  { zstd -q -d -c --long=27 kept.tar.zst && rm kept.tar.zst; } | tar -x -p -i -f - -C "$1" && [ ! -e kept.tar.zst ] || exit 1
 fi
 mv surroundings.kept surroundings
