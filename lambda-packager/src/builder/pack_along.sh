@@ -15,5 +15,5 @@ command -v tar && command -v zstd && mkdir "$state/along" && cd "$state/along" |
   tail -n +1 -f -s 0.1 --pid="$2" ../units |
     sed -u -e "\\|\"manifest_path\":\"$3/|!d" -e '/"fresh":false/!d' -e 's/.*"filenames":\["\([^]]*\)"\].*/\1/' -e 's/","/\n/g' |
     sed -u -n -e "s|^$1/\(.*/deps/[^/]*\)\$|\1|p" |
-    nice -n 19 tar -c -v -f - -C "$1" --no-recursion --verbatim-files-from -T - 2>names || : >failed
+    nice -n 19 tar -c -v -f - -C "$1" --no-recursion -T - 2>names || : >failed
 } | nice -n 19 zstd -q -1 --long=27 -T0 -B8MiB -o part && [ ! -e failed ] && mv part libraries.tar.zst
