@@ -10,7 +10,7 @@
 set -u
 state=$1/.lambda-packager
 command -v tar && command -v zstd && mkdir "$state/along" && cd "$state/along" || exit
-# A unit is named in a message of cargo's once its files are complete.
+# A unit is named in a message of cargo's once its files are complete. Packed as `pack.sh` packs the rest.
 {
   tail -n +1 -f -s 0.1 --pid="$2" ../units |
     sed -u -e "\\|\"manifest_path\":\"$3/|!d" -e '/"fresh":false/!d' -e 's/.*"filenames":\["\([^]]*\)"\].*/\1/' -e 's/","/\n/g' |
