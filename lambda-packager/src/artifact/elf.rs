@@ -81,6 +81,7 @@ pub(crate) fn check(binary: &[u8], expected: &Expectation) -> Result<()> {
         return Err(unreadable("it is a 32-bit one".into()));
     }
     check_machine(&binary, expected.arch)?;
+    check_sections(&binary)?;
     check_interpreter(interpreter(&binary).map_err(damaged)?, expected.arch)?;
     check_libraries(&needed(&binary).map_err(damaged)?, expected)?;
     check_glibc(&versions(&binary).map_err(damaged)?, expected.runtime)
@@ -105,6 +106,19 @@ fn check_machine(binary: &Binary<'_>, arch: Arch) -> Result<()> {
         return Err(
             Error::artifact("the bootstrap is not an executable").hint_with("package a bin target, not a library")
         );
+    }
+    Ok(())
+}
+
+/// What is linked dynamically tells of its libraries and versions in sections, to all tools; the runtime's
+/// dynamic linker does without them.
+fn check_sections(binary: &Binary<'_>) -> Result<()> {
+    let is_dynamic = binary.segments().is_some_and(|all| all.iter().any(|segment| segment.p_type == abi::PT_DYNAMIC));
+    if is_dynamic && binary.section_headers().is_none_or(|all| all.is_empty()) {
+        return Err(Error::artifact(
+            "the bootstrap has no section headers: what it needs of the runtime cannot be checked",
+        )
+        .hint_with("drop what removes them, such as the linker's `-z nosectionheader` or `sstrip`"));
     }
     Ok(())
 }
@@ -285,6 +299,16 @@ mod tests {
             let error = check(&bytes, &expectation(Arch::of_this_machine())).unwrap_err();
             assert!(error.to_string().contains("ELF"), "{error}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_checked_is_refused() {
+        let mut binary = this_binary();
+        // `e_shoff`, and `e_shnum` with `e_shstrndx`.
+        binary[0x28..0x30].fill(0);
+        binary[0x3c..0x40].fill(0);
+        let error = check(&binary, &expectation(Arch::of_this_machine())).unwrap_err();
+        assert!(error.to_string().contains("no section headers"), "{error}");
     }
 
     #[test]
