@@ -163,13 +163,13 @@ fn build(
         }
     };
     let members = report.stage(Stage::Verify, |_| verify(&compiled.binary, function, project))?;
+    let bytes = report.stage(Stage::Zip, |_| archive(&compiled.binary, members.clone(), config))?;
     let order = road.order(&traveller, function, (&trust, inputs), false);
     let image = if config.mode.is_for_production() {
         report.stage(Stage::Runtime, |report| road.leave_image(&order, &members, report))?
     } else {
         None
     };
-    let bytes = report.stage(Stage::Zip, |_| archive(&compiled.binary, members, config))?;
     let manifest = report.stage(Stage::Store, |report| {
         let (inputs, extras, unsettled) = settle(project, function, &gate, &compiled)?;
         if unsettled.is_empty() {
