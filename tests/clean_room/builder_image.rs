@@ -161,8 +161,13 @@ fn a_registry_that_cannot_be_reached_is_asked_once() {
     let run = |policy: &str| {
         Story::of(fixture.command_on(engine).args(["--force", "--pull-policy", policy, "--runtime", "provided.al2023"]))
     };
+    let is_here = || engine.command().args(["image", "inspect", AMAZON_LINUX]).output().unwrap().status.success();
+    let was_here = is_here();
     if engine.command().args(["pull", AMAZON_LINUX]).output().is_ok_and(|output| output.status.success()) {
-        return crate::support::skip("a registry answers here: its absence cannot be tested");
+        if !was_here {
+            engine.ask(&["rmi", AMAZON_LINUX]);
+        }
+        return crate::support::skip_everywhere("a registry answers here: its absence cannot be tested");
     }
     let asked = |story: &Story| story.notes().iter().any(|note| note.contains("asked for again in an hour"));
     let first = run("if-missing").ok();

@@ -199,11 +199,12 @@ fn pipes_and_links_in_place_of_our_files_neither_hang_nor_lead_us() {
         "hello/release.lock",
         "hello/bootstrap",
         "hello/lambda-deployment.zip",
-        "last-compile",
+        "hello/compiled",
         "workspace-x86_64.json",
     ];
-    for name in files.iter().filter(|name| fixture.path(&format!("target/lambda/{name}")).exists()) {
+    for name in files {
         let path = fixture.path(&format!("target/lambda/{name}"));
+        assert!(path.exists(), "{name}");
         for pipe in [true, false] {
             fs::write(&victim, "victim").unwrap();
             fs::remove_file(&path).unwrap();
