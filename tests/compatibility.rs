@@ -139,18 +139,20 @@ fn prod_sorts_the_binary_for_the_zip_where_its_linker_can() {
     fixture.write("part/Cargo.toml", "[package]\nname = \"part\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
     fixture.write("part/src/lib.rs", "pub fn part() {}\n");
     fixture.write("src/main.rs", "fn main() {\n    part::part();\n}\n");
-    let sorted = |mode: &str| {
+    let sorted_with = |flags: &str, mode: &str| {
         let mut command = fixture.command();
         let words = ["--engine", "host", "--force", "--mode"].into_iter().chain(mode.split(' '));
-        command.args(words).env("LAMBDA_PACKAGER_CARGO_FLAGS", "-v");
+        command.args(words).env("LAMBDA_PACKAGER_CARGO_FLAGS", flags);
         let said = Ended::of(&mut command).ok().stderr;
         let calls = calls_of_rustc(&said);
         assert!(calls.contains_key("hello"), "{said}");
         let names = calls.into_iter().filter(|(_, call)| call.contains("--bp-compression-sort")).map(|(name, _)| name);
         names.map(String::from).collect::<Vec<_>>()
     };
+    let sorted = |mode: &str| sorted_with("-v", mode);
     if Ended::of(Command::new("rustc").arg("-Vv")).stdout.contains("host: x86_64-unknown-linux-gnu") {
         assert_eq!(sorted("prod"), ["hello"]);
+        assert_eq!(sorted_with("-v -- -C debuginfo=0", "prod"), ["hello"]);
     } else {
         skip("a linker that sorts: rustup's Rust for x86_64-unknown-linux-gnu, 1.91 or newer, brings one");
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use super::faults::replace;
-use super::support::{Ended, Fixture, engines, host::any_engine, on_path, skip};
+use super::support::{Ended, Fixture, Running, engines, eventually, host::any_engine, on_path, skip};
 use super::{
     KEPT, PACKED, WARM, archive, image_after, in_front_of, is_cold, members, tar_of, unpacked, unzstd, with_itoa,
 };
@@ -60,6 +60,67 @@ fn libraries_are_packed_once_and_along_with_the_compile() {
         // What is packed afterwards begins with a folder.
         assert!(names[..2].iter().all(is_library), "{names:?}");
         assert_eq!(names.iter().copied().filter(|name| is_library(name)).count(), 2, "{names:?}");
+    }
+}
+
+/// A compile that gets the container between another's end and its keeping sees what that was never to see.
+#[test]
+fn what_a_later_compile_made_is_not_kept_for_an_earlier_one() {
+    for engine in engines() {
+        let fixture = with_itoa("overtaken");
+        fixture.write("src/bin/other.rs", "fn main() {\n    println!(\"{}\", itoa::Buffer::new().format(8));\n}\n");
+        let path = std::env::var("PATH").unwrap();
+        let mut other = fixture.command_on(engine);
+        other.args(["--function", "other"]);
+        let words: Vec<_> = std::iter::once(other.get_program()).chain(other.get_args()).collect();
+        let words: Vec<_> = words.iter().map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+        let said = fixture.around().join("other");
+        let overtake = format!(
+            "case \"$1 $*\" in exec*\"hands the binary over\"*) export PATH='{path}'; '{}' \"$@\" && \
+             LAMBDA_PACKAGER_PASS_ENV=TOKEN TOKEN=t0ken {} >'{}' 2>&1 </dev/null; exit;; esac",
+            engine.name(),
+            words.join(" "),
+            said.display()
+        );
+        let (_folder, path) = in_front_of(engine, &overtake);
+        let ended = Ended::of(fixture.command_on(engine).args(["--function", "app"]).env("PATH", path)).ok();
+        let said = fs::read_to_string(said).unwrap();
+        assert!(said.contains("cache-miss: first build") && !said.contains(KEPT), "{said}");
+        assert!(!ended.stderr.contains(KEPT), "{}", ended.stderr);
+        image_after(KEPT, &fixture.run_on(engine, &["--function", "app", "--force"]).ok());
+    }
+}
+
+#[test]
+fn packing_along_ends_with_a_compile_that_is_interrupted() {
+    for engine in engines() {
+        let fixture = with_itoa("cut-short");
+        fixture.write(
+            "build.rs",
+            "fn main() {\n    while std::path::Path::new(\"target/hold\").exists() {\n        \
+             std::thread::sleep(std::time::Duration::from_millis(10));\n    }\n}\n",
+        );
+        fixture.run_on(engine, &["container", "start"]).ok();
+        fixture.write("target/hold", "");
+        let container = fixture.container(engine);
+        // Slow for as long as anybody may want to wait.
+        let slow = "case $1 in exec) for word do shift; set -- \"$@\" \"$(printf %s \"$word\" | \
+                    sed 's/tail -n +1/sleep 6000; &/')\"; done;; esac";
+        let (_folder, path) = in_front_of(engine, slow);
+        let running = Running::start(fixture.command_on(engine).env("PATH", path));
+        eventually("it packs along with a compile that is held", || {
+            let lines = engine.processes(&container);
+            let runs = |part: &str| lines.iter().any(|line| line.contains(part));
+            if runs("sleep 6000") && runs("build-script-build") { Ok(()) } else { Err(lines) }
+        });
+        running.signal("INT");
+        assert_eq!(running.end().code, 130);
+        eventually("nothing of it goes on", || {
+            let lines = engine.processes(&container);
+            if lines.iter().all(|line| line.contains("sleep 86400")) { Ok(()) } else { Err(lines) }
+        });
+        fs::remove_file(fixture.path("target/hold")).unwrap();
+        image_after(KEPT, &fixture.run_on(engine, &[]).ok());
     }
 }
 

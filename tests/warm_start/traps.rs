@@ -81,6 +81,33 @@ fn a_dependency_whose_build_script_reads_the_workspace_is_not_kept() {
 }
 
 #[test]
+fn a_dependency_that_includes_a_file_of_the_workspace_is_not_kept_nor_stale() {
+    let Some(engine) = any_engine() else { return };
+    let library = Fixture::empty("curious");
+    library.write("Cargo.toml", "[package]\nname = \"curious\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+    library.write("src/lib.rs", "pub const TEXT: &str = include_str!(env!(\"WORD_FILE\"));\n");
+    git(library.root(), &["init", "--quiet", "--initial-branch=main"]);
+    git(library.root(), &["add", "."]);
+    git(library.root(), &["commit", "--quiet", "--message=main"]);
+    let dependency = format!("curious = {{ git = \"file://{}\" }}\n", library.root().display());
+    let fixture = super::depending_on("curious", &dependency, "curious::TEXT");
+    let config = String::from_utf8(fixture.read(".cargo/config.toml")).unwrap();
+    // No input of the package itself: a package of its own.
+    fixture.write("nested/Cargo.toml", "[package]\nname = \"nested\"\nversion = \"0.1.0\"\n");
+    let word_file = "WORD_FILE = { value = \"nested/cargo/a word\", relative = true }\n";
+    fixture.write(".cargo/config.toml", &format!("{config}{word_file}"));
+    fixture.write("nested/cargo/a word", "one");
+    let first = fixture.run_on(engine, &[]).ok();
+    assert!(!first.stderr.contains(KEPT), "{}", first.stderr);
+    fixture.write("nested/cargo/a word", "two");
+    let second = fixture.run_on(engine, &[]).ok();
+    assert_eq!(
+        (second.verdict(), fixture.output_of_bootstrap("app")),
+        ("cache-miss: changed nested/cargo/a word", "two".into())
+    );
+}
+
+#[test]
 fn what_every_compile_sees_is_part_of_the_name() {
     let Some(engine) = any_engine() else { return };
     let one = with_itoa("surroundings");

@@ -210,7 +210,7 @@ pub(super) fn conclude(stdout: Vec<u8>, order: &Order) -> Result<Compiled, Troub
                 .hint_with("drop from `cargo_flags` what makes cargo build elsewhere, or nothing; see build.log"),
         ));
     }
-    hand_over(stdout, order.layout, order.target).ok_or_else(|| {
+    hand_over(stdout, order.layout, order.target, &order.trust.compile).ok_or_else(|| {
         Trouble::Ended(
             Error::cargo("the compile ended without handing over a binary")
                 .hint_with("see build.log; run again with --force"),
@@ -239,7 +239,7 @@ fn unit_counter(line: &str) -> Option<(u64, u64, String)> {
     Some((done.parse().ok()?, total.parse().ok()?, what.trim().to_string()))
 }
 
-fn hand_over(stdout: Vec<u8>, layout: &Layout, target: &str) -> Option<Compiled> {
+fn hand_over(stdout: Vec<u8>, layout: &Layout, target: &str, compile: &str) -> Option<Compiled> {
     let line_end = stdout.iter().position(|byte| *byte == b'\n')?;
     let lengths = std::str::from_utf8(&stdout[..line_end]).ok()?.split_whitespace();
     let lengths: Vec<usize> = lengths.map(|length| length.parse().ok()).collect::<Option<_>>()?;
@@ -256,7 +256,7 @@ fn hand_over(stdout: Vec<u8>, layout: &Layout, target: &str) -> Option<Compiled>
     let on_host = |paths: Vec<String>| paths.iter().filter_map(to_host).collect();
     let sources = on_host(named_in(lines.next()?));
     let units = units(lines, layout, on_host);
-    let downloads = Downloads::read(made, kept);
+    let downloads = Downloads::read(compile, made, kept);
     let mut binary = stdout;
     binary.drain(..at);
     Some(Compiled { binary, sources, units, downloads })
@@ -340,7 +340,7 @@ mod tests {
             /target/x/release/build/my-part-0123456789abcdef/output:cargo:rerun-if-changed=../words\n\
             /target/x/release/build/my-part-0123456789abcdef/output:cargo::rerun-if-changed=/workspace/app/words\n";
         let stdout = format!("{} 0 0\n{text}ELF", text.len()).into_bytes();
-        let compiled = hand_over(stdout, &layout, "/target").unwrap();
+        let compiled = hand_over(stdout, &layout, "/target", "compile").unwrap();
         assert_eq!(compiled.sources, [PathBuf::from("/p/app/src/main.rs")]);
         let unit = |package: Option<&str>, sources: &[&str]| Unit {
             package: package.map(String::from),
@@ -358,10 +358,10 @@ mod tests {
     fn a_cut_off_stream_is_no_binary() {
         let layout =
             Layout { common: "/p".into(), workspace: "/workspace".into(), mounts: Vec::new(), lent: Vec::new() };
-        let whole = hand_over(b"5 0 0\na: b\nELF".to_vec(), &layout, "/target").unwrap();
+        let whole = hand_over(b"5 0 0\na: b\nELF".to_vec(), &layout, "/target", "compile").unwrap();
         assert_eq!(whole.binary, b"ELF");
         for cut in [&b""[..], b"4", b"9 0 0\na: b", b"5 0 9\na: b\n", b"5\na: b\n", b"x\n"] {
-            assert!(hand_over(cut.to_vec(), &layout, "/target").is_none(), "{cut:?}");
+            assert!(hand_over(cut.to_vec(), &layout, "/target", "compile").is_none(), "{cut:?}");
         }
     }
 }

@@ -36,12 +36,14 @@ fi
 # nobody saw the end of made of it, may be another than in its records. OUT_DIR goes with them: a build
 # script finds in it what it left there the last time, and in a clean build nothing.
 : >"$state/now"
+# Whoever keeps what a compile made has to know whether another one came after it.
+echo "$compile" >"$state/compile" || exit 1
 if [ -e "$state/ended" ] && [ -n "$(find "$state/ended" -prune -newer "$state/now")" ]; then
   # The clock was set back: what is compiled now would look older than what it has to replace.
   rm -f "$known"/*
 fi
 if [ "$start" = wipe ] || [ "$(cat "$state/surroundings" 2>/dev/null)" != "$surroundings" ]; then
-  rm -f "$known"/* && rm -rf "$state"/kept* "$state/layout" "${target:?}"/* && echo "$surroundings" >"$state/surroundings" || exit 1
+  rm -f "$known"/* && rm -rf "$state"/kept* "$state/surroundings.kept" "${target:?}"/* && echo "$surroundings" >"$state/surroundings" || exit 1
 fi
 hex='[0-9a-f]'
 hash=$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex
@@ -69,12 +71,14 @@ if [ -n "$flag" ]; then
   probe=$state/probe
   mkdir -p "$probe" && echo 'fn main() {}' >"$probe/main.rs" || exit 1
   printf '[package]\nname = "probe"\n[[bin]]\nname = "probe"\npath = "main.rs"\n[workspace]\n' >"$probe/Cargo.toml" || exit 1
+  dashes=--
   for word in "$@"; do
-    case $word in --target=*) triple=$word ;; esac
+    case $word in --target=*) triple=$word ;; --) dashes='' ;; esac
   done
   if CARGO_BUILD_BUILD_DIR=$probe cargo rustc --offline "--manifest-path=$probe/Cargo.toml" "--target-dir=$probe" \
     "$triple" -- -C "link-arg=$flag" </dev/null >/dev/null 2>&1; then
-    set -- "$@" -- -C "link-arg=$flag"
+    # shellcheck disable=SC2086 # none, where the user's own flags have them
+    set -- "$@" $dashes -C "link-arg=$flag"
   fi
   rm -rf "$probe"
 fi
@@ -92,14 +96,17 @@ rm -rf "$state/code" "$state/along"
   setsid "$@" </dev/null 2>&1 >&4 3<&- 4>&- 9>&- &
   child=$!
   exec 4>&-
+  packer=
   if [ -n "$along" ] && [ ! -s "$state/kept" ]; then
-    sh -c "$along" lambda-packager "$target" "$child" "$downloads" </dev/null >/dev/null 2>&1 3<&- &
+    setsid sh -c "$along" lambda-packager "$target" "$child" "$downloads" </dev/null >/dev/null 2>&1 3<&- &
+    packer=$!
   fi
   # Holds the lock as long as it may have something to end, should this shell be gone before it.
   (
     cat <&3 9>&-
     # From here on not to be ended with the compile: KILL is for what TERM leaves running.
     trap '' TERM
+    if [ -n "$packer" ]; then kill -KILL "-$packer"; fi
     kill -TERM "-$child" && sleep 1 && kill -KILL "-$child"
   ) >/dev/null 2>&1 &
   watch=$!
@@ -123,15 +130,20 @@ while [ "$#" -gt 0 ]; do
   shift 2
 done
 
-# The dep-info of the binary names everything that was read for it, those of the units who read it;
-# what build scripts asked to be run again for stands in their output. Downloads are nobody's inputs.
+# The dep-info of the binary names what was read of local packages for it, those of the units who read it;
+# what build scripts asked to be run again for stands in their output. Downloads are nobody's inputs, but
+# what else they have read is.
+find "$target" \( -name incremental -o -path "$state" \) -prune -o \( -path '*/deps/*.d' -o -path '*/build/*/*.d' \) \
+  -exec grep -h -m 1 ': ' {} + >"$state/rules"
 {
-  cat "$binary.d"
-  find "$target" -name incremental -prune -o \( -path '*/deps/*.d' -o -path '*/build/*/*.d' \) \
-    -exec grep -h -m 1 ': ' {} + | grep -v -F -e ": $downloads/"
-  find "$target" -path '*/build/*/output' -exec grep -e '^cargo::*rerun-if-changed=' /dev/null {} +
+  printf %s "$(head -n 1 "$binary.d")"
+  grep -F -e ": $downloads/" "$state/rules" | grep -o ': .*' | grep -o ' [^ ]*' | grep -v -F -e " $downloads/" | tr -d '\n'
+  echo
+  grep -v -F -e ": $downloads/" "$state/rules"
+  find "$target" -path "$state" -prune -o -path '*/build/*/output' -exec grep -e '^cargo::*rerun-if-changed=' /dev/null {} +
 } >"$state/read"
-: >>"$state/kept"
+# Another function's run may be adding to it.
+: >>"$state/kept" && cp "$state/kept" "$state/told"
 length() { wc -c <"$state/$1"; }
 # shellcheck disable=SC2046 # three words
-echo $(length read) $(length units) $(length kept) && cd "$state" && cat read units kept "$binary"
+echo $(length read) $(length units) $(length told) && cd "$state" && cat read units told "$binary"

@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 
 use super::container::{CARGO_HOME, Identity, TARGET, Wanted, lock_file};
-use super::layout::WORKSPACE;
 use crate::config::Network;
 use crate::engine::{ContainerSpec, Engine, ExecSpec, Failure, Image};
 use crate::error::{Error, Result};
@@ -22,8 +21,8 @@ const PACK: &str = include_str!("pack.sh");
 const UNPACK: &str = include_str!("unpack.sh");
 /// The same, for the script of a compile.
 pub(crate) const PACK_ALONG: &str = include_str!("pack_along.sh");
-/// The exit status of the first where a dependency depends on the workspace.
-const READS_THE_WORKSPACE: i32 = 3;
+/// The exit status of the first where nothing is to be kept.
+const NOT_TO_BE_KEPT: i32 = 3;
 
 /// The label of these images; its value is the user that they work for.
 pub(crate) const KEPT: &str = "lambda-packager.deps";
@@ -38,6 +37,8 @@ const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// What a compile made of downloaded crates.
 pub(crate) struct Downloads {
+    /// The name of the compile.
+    compile: String,
     /// What the names of its units end in: `-0123456789abcdef`.
     units: BTreeSet<String>,
     /// The units that images keep: the name of the image, a blank, and the unit.
@@ -45,8 +46,8 @@ pub(crate) struct Downloads {
 }
 
 impl Downloads {
-    /// Reads cargo's messages, and what the target directory remembers of images.
-    pub fn read(messages: &str, kept: &str) -> Self {
+    /// Reads cargo's messages in a compile of that name, and what the target directory remembers of images.
+    pub fn read(compile: &str, messages: &str, kept: &str) -> Self {
         #[derive(Deserialize)]
         struct Message {
             package_id: Option<String>,
@@ -64,7 +65,11 @@ impl Downloads {
         let ours =
             messages.iter().filter(|message| message.package_id.as_ref().is_some_and(|id| packages.contains(id)));
         let files = ours.flat_map(|message| message.filenames.iter().chain(&message.out_dir));
-        Self { units: files.filter_map(|file| unit_of(file)).collect(), kept: kept.lines().map(String::from).collect() }
+        Self {
+            compile: compile.into(),
+            units: files.filter_map(|file| unit_of(file)).collect(),
+            kept: kept.lines().map(String::from).collect(),
+        }
     }
 }
 
@@ -91,6 +96,8 @@ pub(crate) struct Store {
     limit_bytes: u64,
     /// The lock of the container: its functions lay out what they keep in one place.
     lock: PathBuf,
+    /// The folders of the host that the container sees, as it sees them.
+    folders: Vec<String>,
 }
 
 /// What became of an image.
@@ -137,7 +144,8 @@ impl Store {
         reader_labels.extend(config.label.clone());
         let reader = (format!("{}-deps", identity.name), reader_labels);
         let lock = lock_file(wanted.workspace);
-        Ok(Some(Self { name, user: wanted.user.0, labels, reader, limit_bytes, lock }))
+        let folders = wanted.layout.mounts.iter().map(|mount| mount.container.clone()).collect();
+        Ok(Some(Self { name, user: wanted.user.0, labels, reader, limit_bytes, lock, folders }))
     }
 
     fn reference(&self) -> String {
@@ -182,8 +190,9 @@ impl Store {
     pub fn keep(&self, engine: &Engine, container: &str, made: &Downloads) -> Result<Option<Kept>, Failure> {
         let _lock = Lock::acquire(&self.lock, |_| ()).map_err(Failure::Refused)?;
         let units: String = made.units.iter().map(|unit| format!("{unit}\n")).collect();
-        let command = ["sh", "-c", PACK, "lambda-packager", TARGET, &self.name, WORKSPACE];
-        if self.run(engine, container, &command, Some(units.into_bytes()))? == READS_THE_WORKSPACE {
+        let mut command = vec!["sh", "-c", PACK, "lambda-packager", TARGET, &self.name, &made.compile];
+        command.extend(self.folders.iter().map(String::as_str));
+        if self.run(engine, container, &command, Some(units.into_bytes()))? == NOT_TO_BE_KEPT {
             return Ok(None);
         }
         let reference = self.reference();
@@ -194,7 +203,7 @@ impl Store {
             &self.labels,
             TIMEOUT,
         )?;
-        let done = format!("cd {TARGET}/.lambda-packager && cat layout/kept >>kept && rm -rf layout along");
+        let done = format!("cd {TARGET}/.lambda-packager && cat layout/kept >>kept && rm -rf layout");
         self.run(engine, container, &["sh", "-c", &done], None)?;
         // It is new and has no former mark: by its name it is marked without looking at it.
         self.mark_as_used(engine, &reference, &[])?;
@@ -209,7 +218,7 @@ impl Store {
         let spec = ExecSpec { name: container, folder: "/", env: &[], passed_env: &[], command: &command };
         let output = engine.exec(&spec).capture(input, TIMEOUT).map_err(Failure::Unreachable)?;
         match output.code {
-            0 | READS_THE_WORKSPACE => Ok(output.code),
+            0 | NOT_TO_BE_KEPT => Ok(output.code),
             code => Err(Failure::Refused(
                 Error::engine(format!("a script in the container {container} ended with status {code}"))
                     .source(output.stderr_text()),
@@ -321,7 +330,7 @@ mod tests {
             "{\"reason\":\"build-finished\",\"success\":true}".to_string(),
             "not JSON".to_string(),
         ];
-        let downloads = Downloads::read(&messages.join("\n"), "name -0000000000000001\n");
+        let downloads = Downloads::read("compile", &messages.join("\n"), "name -0000000000000001\n");
         let units: Vec<_> = downloads.units.iter().map(String::as_str).collect();
         assert_eq!(units, ["-0000000000000001", "-0000000000000002", "-0000000000000003"]);
         assert_eq!(downloads.kept, BTreeSet::from(["name -0000000000000001".to_string()]));
