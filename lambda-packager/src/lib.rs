@@ -18,10 +18,10 @@
 //! |---|---|
 //! | `build_script`, `cli` | the two ways in |
 //! | `publish` | the artifact as a container image, and that image in a registry (feature `cli`) |
-//! | `pipeline` | the one place that orders the stages |
 //! | `audit` | whether what lies on disk is what the other road would make |
-//! | `gate` | looks and judges: the few milliseconds of a hit |
+//! | `pipeline` | the one place that orders the stages |
 //! | `trust` | which of cargo's own records may be believed by a compile |
+//! | `gate` | looks and judges: the few milliseconds of a hit |
 //! | `recovery` | what is tried again after which fault |
 //! | `road`, `travel` | container, clean room or host, and what falls back to what; the compile on it |
 //! | `builder` | toolchain image, reused container, clean room, the cargo call in them, the dependencies kept of it |
@@ -34,8 +34,9 @@
 //! | `event` | events and their renderings: text, JSON, cargo's directives |
 //! | `process`, `pieces`, `interrupt`, `fs`, `toml`, `lock`, `error` | one door per effect |
 //!
-//! Dependencies point down this list; `artifact` and `cache` never see `engine`. Processes start only
-//! through `process`, the environment is read only through `config::env`, files are touched only through
+//! Dependencies point down this list, but for values: the lines below `cache` remember what they found in its
+//! facts and snapshots, and `event` renders verdicts and outcomes. `artifact` and `cache` never see `engine`.
+//! Processes start only through `process`, the environment is read only through `config::env`, files are touched only through
 //! `fs`, locks are taken only through `lock`, the network is reached only through `publish::http`, and only
 //! `event` prints; `clippy.toml` holds these doors.
 
