@@ -158,6 +158,18 @@ fn any_path_and_any_name_works() {
             assert_eq!(fixture.output_of_bootstrap("größe"), "hello", "{name}");
             assert_eq!(fixture.run_on(engine, &[]).ok().verdict(), "cache-hit", "{name}");
         }
+        // Cargo's own limit, on the host as without us.
+        let zip = || fs::read(fixture.path("target/lambda/größe/lambda-deployment.zip")).ok();
+        let before = zip();
+        let on_host = fixture.run(&["--engine", "host", "--force"]);
+        if name.contains(':') {
+            let what = ["path segment contains separator `:`", "help:", "package in a container"];
+            on_host.fails(4, &what);
+            assert!(zip() == before, "the last good zip stays");
+        } else {
+            on_host.ok();
+            assert_eq!(fixture.output_of_bootstrap("größe"), "hello", "{name}");
+        }
     }
 }
 

@@ -104,6 +104,10 @@ pub(super) fn trouble(code: i32, said: &str, order: &Order) -> Trouble {
             if says("Read-only file system") {
                 hint.push_str("; the sources are read-only while compiling: what is generated belongs into OUT_DIR");
             }
+            // Of `PATH` and its like: <https://doc.rust-lang.org/std/env/fn.join_paths.html>.
+            if says("path segment contains separator") {
+                hint.push_str("; cargo cannot compile below a folder with `:` in its name: move it, or package in a container, where every project lies at the same place");
+            }
             if order.config.network == Network::None && NO_NETWORK.iter().any(|sign| says(sign)) {
                 hint.push_str("; the compile has no network: a build script that needs it says so with `network = \"bridge\"`");
             }
