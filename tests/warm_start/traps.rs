@@ -54,19 +54,27 @@ fn a_copied_checkout_with_its_records_takes_nothing_of_its_own_from_the_image() 
     assert_eq!(String::from_utf8_lossy(&printed.stdout), "copied 7\n");
 }
 
-#[test]
-fn a_dependency_whose_build_script_reads_the_workspace_is_not_kept() {
-    let Some(engine) = any_engine() else { return };
-    let library = Fixture::empty("nosy");
-    library.write("Cargo.toml", "[package]\nname = \"nosy\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
-    library.write("src/lib.rs", "pub const TEXT: &str = env!(\"WORD\");\n");
-    let build = "fn main() {\n    println!(\"cargo::rerun-if-changed=/workspace/word\");\n    println!(\"cargo::rustc-env=WORD={}\", std::fs::read_to_string(\"/workspace/word\").unwrap());\n}\n";
-    library.write("build.rs", build);
+/// A library that cargo downloads, of these files, and the line that depends on it.
+fn in_git(name: &str, files: &[(&str, &str)]) -> (Fixture, String) {
+    let library = Fixture::empty(name);
+    library.write("Cargo.toml", &format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n"));
+    for (file, text) in files {
+        library.write(file, text);
+    }
     git(library.root(), &["init", "--quiet", "--initial-branch=main"]);
     git(library.root(), &["add", "."]);
     git(library.root(), &["commit", "--quiet", "--message=main"]);
+    let dependency = format!("{name} = {{ git = \"file://{}\" }}\n", library.root().display());
+    (library, dependency)
+}
+
+#[test]
+fn a_dependency_whose_build_script_reads_the_workspace_is_not_kept() {
+    let Some(engine) = any_engine() else { return };
+    let build = "fn main() {\n    println!(\"cargo::rerun-if-changed=/workspace/word\");\n    println!(\"cargo::rustc-env=WORD={}\", std::fs::read_to_string(\"/workspace/word\").unwrap());\n}\n";
+    let (_library, dependency) =
+        in_git("nosy", &[("src/lib.rs", "pub const TEXT: &str = env!(\"WORD\");\n"), ("build.rs", build)]);
     let checkout = |word: &str| {
-        let dependency = format!("nosy = {{ git = \"file://{}\" }}\n", library.root().display());
         let fixture = super::depending_on("nosy", &dependency, "nosy::TEXT");
         fixture.write("word", word);
         fixture
@@ -83,13 +91,8 @@ fn a_dependency_whose_build_script_reads_the_workspace_is_not_kept() {
 #[test]
 fn a_dependency_that_includes_a_file_of_the_workspace_is_not_kept_nor_stale() {
     let Some(engine) = any_engine() else { return };
-    let library = Fixture::empty("curious");
-    library.write("Cargo.toml", "[package]\nname = \"curious\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
-    library.write("src/lib.rs", "pub const TEXT: &str = include_str!(env!(\"WORD_FILE\"));\n");
-    git(library.root(), &["init", "--quiet", "--initial-branch=main"]);
-    git(library.root(), &["add", "."]);
-    git(library.root(), &["commit", "--quiet", "--message=main"]);
-    let dependency = format!("curious = {{ git = \"file://{}\" }}\n", library.root().display());
+    let text = "pub const TEXT: &str = include_str!(env!(\"WORD_FILE\"));\n";
+    let (_library, dependency) = in_git("curious", &[("src/lib.rs", text)]);
     let fixture = super::depending_on("curious", &dependency, "curious::TEXT");
     let config = String::from_utf8(fixture.read(".cargo/config.toml")).unwrap();
     // No input of the package itself: a package of its own.

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 
 use super::container::{CARGO_HOME, Identity, TARGET, Wanted, lock_file};
+use super::layout::WORKSPACE;
 use crate::config::Network;
 use crate::engine::{ContainerSpec, Engine, ExecSpec, Failure, Image};
 use crate::error::{Error, Result};
@@ -144,7 +145,9 @@ impl Store {
         reader_labels.extend(config.label.clone());
         let reader = (format!("{}-deps", identity.name), reader_labels);
         let lock = lock_file(wanted.workspace);
-        let folders = wanted.layout.mounts.iter().map(|mount| mount.container.clone()).collect();
+        let mounts = wanted.layout.mounts.iter().map(|mount| mount.container.clone());
+        // Also where it is no mount itself, but holds several.
+        let folders = mounts.chain([WORKSPACE.to_string()]).collect();
         Ok(Some(Self { name, user: wanted.user.0, labels, reader, limit_bytes, lock, folders }))
     }
 
