@@ -378,6 +378,6 @@ fn a_toolchain_is_borrowed_by_choice_where_a_container_is_required() {
     // What a fallback made is not reused where it is forbidden.
     assert_eq!(run(&[], &[]).ok().verdict(), "cache-hit");
     let strict = run(&[], &[required]).fails(3, &["no image to compile in"]);
-    assert!(strict.stderr.contains("compiled by a fallback that is forbidden now: "), "{}", strict.stderr);
+    assert!(strict.stderr.contains("compiled by a fallback that is not allowed any more: "), "{}", strict.stderr);
     assert_eq!(run(&[], &[]).ok().verdict(), "cache-hit");
 }

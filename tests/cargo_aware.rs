@@ -29,7 +29,7 @@ fn rests(fixture: &Fixture, engine: &str) {
 /// The lines that we wrote, not cargo.
 fn ours(shown: &str) -> Vec<&str> {
     let marks =
-        ["packaging ", "cache-", "compile [", "  road ", "  stages ", "  zip ", "  sha256 ", "lambda-packager:"];
+        ["packaging ", "cache-", "compile [", "  backend ", "  stages ", "  zip ", "  sha256 ", "lambda-packager:"];
     shown.lines().filter(|line| marks.iter().any(|mark| line.contains(mark))).collect()
 }
 

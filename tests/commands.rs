@@ -6,7 +6,6 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
-
 use support::{Ended, Engine, Fixture, OwnDocker, Story, copy, engines, packager, repository, skip};
 
 /// What `container status` says as JSON, and its exit status.

@@ -10,7 +10,6 @@ use std::process::Command;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-
 use support::{Ended, Fixture, copy, engines, packager, repository, skip};
 
 const CASES: u32 = 100;

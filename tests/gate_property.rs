@@ -5,10 +5,9 @@
 mod clean;
 mod support;
 
-use std::fs;
 use std::process::Stdio;
-use std::thread;
 use std::time::{Duration, SystemTime};
+use std::{fs, thread};
 
 use clean::{Made, Project};
 use proptest::collection::vec;

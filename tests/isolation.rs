@@ -3,8 +3,7 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::thread;
+use std::{fs, thread};
 
 use support::host::{any_engine, git, printed_by};
 use support::{Ended, Engine, Fixture, Story, engines};

@@ -10,7 +10,6 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-
 use support::{Ended, Engine, Fixture, engines};
 
 /// Cases of each property. They go on in one fixture, as a user's days do: what a case leaves is where

@@ -98,7 +98,7 @@ impl Lab {
     pub fn packager(&self) -> Result<&Path> {
         let build = || {
             let args =
-                ["build", "--release", "--package=lambda-packager", "--features=cli", "--message-format=json", "-q"];
+                ["build", "--release", "--package=lambda-packager-cli", "--message-format=json", "-q"];
             let said = ask(self.command("cargo", repository()).args(args))?;
             let messages = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
             let mut bins = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));

@@ -1,11 +1,10 @@
 //! The image of the function in a registry: the first one, the one after an edit, and the one that is there.
 
-use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::Duration;
+use std::{fs, thread};
 
 use crate::compile::again;
 use crate::figure::{Row, Sample, Unit};

@@ -6,15 +6,16 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value};
 
+use crate::cargo::Workspace;
 use crate::config::layer::SETTINGS;
-use crate::config::{Config, Layer, Mode, Origin, env};
+use crate::config::{Config, Layer, Mode, Origin, from_env};
 use crate::error::{Error, Result};
-use crate::event::cargo::Directives;
-use crate::event::{Event, Reporter, Sink, Terminal, Text};
-use crate::outcome::Artifact;
-use crate::pipeline;
-use crate::project::Request;
-use crate::workspace::Workspace;
+use crate::pipeline::project::Request;
+use crate::pipeline::run::run;
+use crate::report::directives::Directives;
+use crate::report::summary::Artifact;
+use crate::report::{Event, Reporter, Sink, Terminal, Text};
+use crate::sys::env;
 
 /// Packages a function as part of a cargo build. Call it from `build.rs`:
 ///
@@ -61,7 +62,7 @@ impl BuildScript {
         match self.try_run() {
             Ok(_) => ExitCode::SUCCESS,
             Err(error) => {
-                Text::stderr(false, false).tell(&Event::Failed { error: &error });
+                Text::stderr(false, false).emit(&Event::Failed { error: &error });
                 ExitCode::FAILURE
             }
         }
@@ -92,7 +93,7 @@ impl BuildScript {
             }
             return Ok(None);
         }
-        let environment = env::layer()?;
+        let environment = from_env::layer()?;
         let mut own = Layer::parse(self.settings, &Origin::BuildScript)?;
         let is_dev = environment.mode.or(own.mode) == Some(Mode::Dev);
         if called.profile != "release" && called.profile != "debug" && !is_dev {
@@ -101,7 +102,7 @@ impl BuildScript {
         let layers = vec![(Origin::Environment, environment), (Origin::BuildScript, own)];
         let config = Config::resolve(layers.clone());
         let mut report = reporter();
-        let outcome = pipeline::run(&Request { start: called.folder.clone(), layers }, &mut report)?;
+        let outcome = run(&Request { start: called.folder.clone(), layers }, &mut report)?;
         for name in &config.pass_env {
             directives.rerun_if_env_changed(name);
         }
@@ -173,7 +174,7 @@ impl Called {
             "debug" => Ok(false),
             "release" => Ok(true),
             custom => {
-                let arch = Config::resolve(vec![(Origin::Environment, env::layer()?)]).target_arch;
+                let arch = Config::resolve(vec![(Origin::Environment, from_env::layer()?)]).target_arch;
                 Ok(Workspace::discover(&self.folder, arch, false)?.profiles.is_release(custom))
             }
         }

@@ -68,38 +68,40 @@ pub struct Error {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
+/// How the crates of this project make errors.
+#[doc(hidden)]
+#[allow(missing_docs)]
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: None, source: None }
     }
 
-    pub(crate) fn config(message: impl Into<String>) -> Self {
+    pub fn config(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Config, message)
     }
 
-    pub(crate) fn engine(message: impl Into<String>) -> Self {
+    pub fn engine(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Engine, message)
     }
 
-    pub(crate) fn cargo(message: impl Into<String>) -> Self {
+    pub fn cargo(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Cargo, message)
     }
 
-    pub(crate) fn artifact(message: impl Into<String>) -> Self {
+    pub fn artifact(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Artifact, message)
     }
 
-    #[cfg(feature = "cli")]
-    pub(crate) fn publish(fault: PublishFault, message: impl Into<String>) -> Self {
+    pub fn publish(fault: PublishFault, message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Publish(fault), message)
     }
 
-    pub(crate) fn interrupted() -> Self {
+    pub fn interrupted() -> Self {
         Self::new(ErrorKind::Interrupted, "interrupted; nothing of it goes on in the container")
     }
 
     /// An input or output error on `path`; `action` completes "cannot ...".
-    pub(crate) fn io(action: &str, path: &Path, source: std::io::Error) -> Self {
+    pub fn io(action: &str, path: &Path, source: std::io::Error) -> Self {
         let hint = match source.kind() {
             std::io::ErrorKind::PermissionDenied => {
                 Some("check the owner and the permissions of the path and of its parents")
@@ -115,19 +117,18 @@ impl Error {
         error
     }
 
-    pub(crate) fn hint_with(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint_with(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    pub(crate) fn source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub fn source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
     /// The same, as a fault of publishing, if a full disk is behind it.
-    #[cfg(feature = "cli")]
-    pub(crate) fn telling_full_disks(self) -> Self {
+    pub fn telling_full_disks(self) -> Self {
         let mut cause: Option<&(dyn StdError + 'static)> = StdError::source(&self);
         while let Some(error) = cause {
             if error.to_string().to_lowercase().contains("no space left") {
@@ -137,7 +138,9 @@ impl Error {
         }
         self
     }
+}
 
+impl Error {
     /// What kind of thing went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -158,12 +161,12 @@ impl Error {
             ErrorKind::Artifact => 5,
             ErrorKind::Publish(fault) => fault as u8,
             // As a shell counts.
-            ErrorKind::Interrupted => 128 + u8::try_from(crate::interrupt::signal().unwrap_or(2)).unwrap_or(2),
+            ErrorKind::Interrupted => 128 + u8::try_from(crate::sys::interrupt::signal().unwrap_or(2)).unwrap_or(2),
         }
     }
 
     /// What failed, and what of, for the middle of a sentence.
-    pub(crate) fn with_cause(&self) -> String {
+    pub fn with_cause(&self) -> String {
         StdError::source(self).map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"))
     }
 

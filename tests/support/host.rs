@@ -2,8 +2,7 @@
 //! packager, and runs with a bound or on a terminal.
 
 use std::process::Stdio;
-use std::sync::Mutex;
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 

@@ -48,7 +48,7 @@ pub fn packager() -> &'static Path {
     static BIN: OnceLock<PathBuf> = OnceLock::new();
     BIN.get_or_init(|| {
         let mut command = Command::new(env!("CARGO"));
-        command.args(["build", "--quiet", "--package=lambda-packager", "--features=cli", "--message-format=json"]);
+        command.args(["build", "--quiet", "--package=lambda-packager-cli", "--message-format=json"]);
         let output = command.current_dir(repository()).output().expect("cargo starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let lines = String::from_utf8_lossy(&output.stdout).into_owned();

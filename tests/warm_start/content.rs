@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::support::{Ended, Fixture, engines, host::any_engine};
+use super::support::host::any_engine;
+use super::support::{Ended, Fixture, engines};
 use super::{KEPT, PACKED, exists, image_after, is_packed, members, tar_of, unpacked, with_itoa};
 
 const MARKER: &str = "only_the_workspace_knows_this";

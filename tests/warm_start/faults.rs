@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
-use super::support::{Ended, Engine, Fixture, engines, host::any_engine};
+use super::support::host::any_engine;
+use super::support::{Ended, Engine, Fixture, engines};
 use super::{KEPT, WARM, archive, image_after, in_front_of, is_cold, members, tar_of, unpacked, with_itoa};
 
 /// Puts an image of this tar in the place of another one.

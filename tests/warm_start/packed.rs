@@ -4,7 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use super::faults::replace;
-use super::support::{Ended, Fixture, Running, engines, eventually, host::any_engine, on_path, skip};
+use super::support::host::any_engine;
+use super::support::{Ended, Fixture, Running, engines, eventually, on_path, skip};
 use super::{
     KEPT, PACKED, WARM, archive, image_after, in_front_of, is_cold, members, tar_of, unpacked, unzstd, with_itoa,
 };

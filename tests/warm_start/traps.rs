@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use super::support::{Ended, Fixture, host::any_engine, host::git};
+use super::support::host::{any_engine, git};
+use super::support::{Ended, Fixture};
 use super::{KEPT, WARM, cold, image_after, is_cold, shell, with_itoa};
 
 #[test]

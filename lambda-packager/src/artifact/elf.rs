@@ -1,11 +1,10 @@
 //! Whether a binary would start on the chosen Lambda runtime: machine, interpreter, shared
 //! libraries and the versions of glibc's symbols that it asks for.
 
-use ::elf::abi;
 use ::elf::endian::LittleEndian;
 use ::elf::file::Class;
 use ::elf::gnu_symver::VerNeedIterator;
-use ::elf::{ElfBytes, ParseError};
+use ::elf::{ElfBytes, ParseError, abi};
 
 use crate::config::{Arch, Runtime};
 use crate::error::{Error, Result};
@@ -55,7 +54,7 @@ impl std::fmt::Display for Version {
 }
 
 /// What the check needs to know beside the bytes.
-pub(crate) struct Expectation<'a> {
+pub struct Expectation<'a> {
     pub arch: Arch,
     pub runtime: Runtime,
     /// File names of shared libraries that the zip brings along, at its root or in `lib/`: Lambda
@@ -69,7 +68,7 @@ pub(crate) struct Expectation<'a> {
 ///
 /// # Errors
 /// What would keep it from starting, and what to do about it.
-pub(crate) fn check(binary: &[u8], expected: &Expectation) -> Result<()> {
+pub fn check(binary: &[u8], expected: &Expectation) -> Result<()> {
     let unreadable = |why: String| {
         Error::artifact("the compiled bootstrap is not a readable 64-bit ELF binary")
             .source(why)
@@ -163,17 +162,15 @@ fn needed(binary: &Binary<'_>) -> Result<Vec<String>, ParseError> {
 }
 
 /// What a binary or a library asks for to be loaded.
-#[cfg(feature = "cli")]
 #[derive(Debug)]
-pub(crate) struct Needs {
+pub struct Needs {
     /// The dynamic linker's path; none in a library, or where all is linked statically.
     pub interpreter: Option<String>,
     pub libraries: Vec<String>,
 }
 
 /// What `binary` needs; `None` if it is none for `arch`.
-#[cfg(feature = "cli")]
-pub(crate) fn needs(binary: &[u8], arch: Arch) -> Option<Needs> {
+pub fn needs(binary: &[u8], arch: Arch) -> Option<Needs> {
     let binary = Binary::minimal_parse(binary).ok()?;
     check_machine(&binary, arch).ok()?;
     Some(Needs { interpreter: interpreter(&binary).ok()?, libraries: needed(&binary).ok()? })

@@ -3,9 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path};
 
-use super::zip::Member;
+use crate::artifact::zip::Member;
 use crate::error::{Error, Result};
-use crate::fs;
+use crate::sys::fs;
 
 /// Reads what `include` names: files and folders (with all that is in them) of the package in
 /// `folder`. Their names in the zip are their paths in the package.
@@ -13,7 +13,7 @@ use crate::fs;
 /// # Errors
 /// A path that is absolute, has `..`, does not exist, is named `bootstrap`, or leads out of
 /// `boundary` through a symlink; `place` says where the setting is.
-pub(crate) fn members(include: &[String], folder: &Path, boundary: &Path, place: &str) -> Result<Vec<Member>> {
+pub fn members(include: &[String], folder: &Path, boundary: &Path, place: &str) -> Result<Vec<Member>> {
     let mut members = Vec::new();
     for entry in include {
         let path = Path::new(entry);

@@ -11,7 +11,7 @@ const ZIPPED_BYTES: u64 = 50 * 1024 * 1024;
 const UNZIPPED_BYTES: u64 = 250 * 1024 * 1024;
 
 /// Refuses an archive that Lambda would refuse.
-pub(crate) fn check(zipped_bytes: u64, unzipped_bytes: u64) -> Result<()> {
+pub fn check(zipped_bytes: u64, unzipped_bytes: u64) -> Result<()> {
     let over = |what: &str, size: u64, limit: u64| {
         Error::artifact(format!(
             "the {what} package has {size} bytes; Lambda takes {limit} at most"

@@ -1,8 +1,8 @@
-//! The artifact as bytes: whether a binary can run on Lambda, and the archive around it.
+//! The artifact as bytes: whether a binary can run on Lambda, and the archives around it.
 
-#[cfg(feature = "cli")]
-pub(crate) mod difference;
-pub(crate) mod elf;
-pub(crate) mod include;
-pub(crate) mod limits;
-pub(crate) mod zip;
+pub mod elf;
+pub mod elf_diff;
+pub mod include;
+pub mod limits;
+pub mod tar;
+pub mod zip;

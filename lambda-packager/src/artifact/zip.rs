@@ -1,9 +1,7 @@
 //! The archive: the same bytes for the same content, wherever, whenever and by whomever it is made.
 
 use std::cmp::Ordering;
-#[cfg(feature = "cli")]
-use std::io::Read;
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write};
 
 use ::zip::write::SimpleFileOptions;
 use ::zip::{CompressionMethod, DateTime, ZipWriter};
@@ -15,7 +13,7 @@ use crate::error::{Error, Result};
 
 /// A file of the archive.
 #[derive(Debug, Clone)]
-pub(crate) struct Member {
+pub struct Member {
     /// Its path in the archive, separated by `/`.
     pub name: String,
     pub executable: bool,
@@ -31,7 +29,7 @@ impl Member {
 
 /// How hard to compress, 1 to 9: the fastest for what is tried out, the best for what is shipped. Of a bootstrap of
 /// 2.7 MB level 5 leaves 1.171 MB in 0.09 s, 6 1.161 MB in 0.15 s, 9 1.157 MB in 0.33 s.
-pub(crate) fn level(mode: Mode) -> i64 {
+pub fn level(mode: Mode) -> i64 {
     match mode {
         Mode::Dev => 1,
         Mode::Release => 5,
@@ -41,7 +39,7 @@ pub(crate) fn level(mode: Mode) -> i64 {
 
 /// Archives `members`: in byte order of their names, dated 1980-01-01 (the oldest date that the
 /// format has), mode 0755 or 0644, deflated, without extra fields.
-pub(crate) fn archive(mut members: Vec<Member>, level: i64) -> Result<Vec<u8>> {
+pub fn archive(mut members: Vec<Member>, level: i64) -> Result<Vec<u8>> {
     members.sort_unstable_by(Member::by_name);
     let size: usize = members.iter().map(|member| member.content.len()).sum();
     let mut writer = ZipWriter::new(Cursor::new(Vec::with_capacity(size / 2)));
@@ -64,8 +62,7 @@ pub(crate) fn archive(mut members: Vec<Member>, level: i64) -> Result<Vec<u8>> {
 }
 
 /// The members of an archive of ours.
-#[cfg(feature = "cli")]
-pub(crate) fn members(archive: &[u8]) -> Result<Vec<Member>> {
+pub fn members(archive: &[u8]) -> Result<Vec<Member>> {
     let read = || -> ::zip::result::ZipResult<Vec<Member>> {
         let mut reader = ::zip::ZipArchive::new(Cursor::new(archive))?;
         let mut members = Vec::new();
@@ -84,7 +81,7 @@ pub(crate) fn members(archive: &[u8]) -> Result<Vec<Member>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::Sha;
+    use crate::sys::sha256::Sha;
 
     fn members() -> Vec<Member> {
         let member =

@@ -7,13 +7,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime, Size};
+use crate::config::values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime, Size};
 use crate::error::{Error, Result};
+use crate::sys::env;
 
 /// Where a layer was written, in the words of an error message.
 #[derive(Debug, Clone)]
-pub(crate) enum Origin {
-    #[cfg(any(feature = "cli", test))]
+pub enum Origin {
     Flag,
     Environment,
     BuildScript,
@@ -28,11 +28,10 @@ impl Origin {
     /// The place where `setting` would be changed.
     pub fn place_of(&self, setting: &str) -> String {
         match self {
-            #[cfg(any(feature = "cli", test))]
             Self::Flag => format!("flag --{}", setting.replace('_', "-")),
-            Self::Environment => format!("variable {}", super::env::variable_of(setting)),
+            Self::Environment => format!("variable {}", env::variable_of(setting)),
             Self::BuildScript => format!("`{setting}` in build.rs"),
-            Self::Pipeline => format!("variable {}, in a mode for production,", super::env::CI),
+            Self::Pipeline => format!("variable {}, in a mode for production,", env::CI),
             Self::Manifest(table, path) => {
                 format!("`{setting}` in [{table}] of {}", path.display())
             }
@@ -43,7 +42,7 @@ impl Origin {
 
 /// How a setting is written where only text can be: in an environment variable.
 #[derive(Clone, Copy)]
-pub(crate) enum Shape {
+pub enum Shape {
     Text,
     /// Separated by commas.
     List,
@@ -59,13 +58,13 @@ macro_rules! settings {
         /// One place's say on the settings.
         #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
         #[serde(default, deny_unknown_fields)]
-        pub(crate) struct Layer {
+        pub struct Layer {
             $(#[doc = $doc] pub $name: Option<$type>,)+
         }
 
         /// Every setting: its name, how text spells it, and what it says. The table of docs/guide.md is tested
         /// against this one.
-        pub(crate) const SETTINGS: &[(&str, Shape, &str)] =
+        pub const SETTINGS: &[(&str, Shape, &str)] =
             &[$((stringify!($name), Shape::$shape, $doc),)+];
 
         impl Layer {
@@ -145,7 +144,7 @@ fn setting_names() -> String {
 
 /// The settings of a run.
 #[derive(Debug, Clone)]
-pub(crate) struct Config {
+pub struct Config {
     pub package: Option<String>,
     pub function: Option<String>,
     pub mode: Mode,
@@ -170,13 +169,9 @@ pub(crate) struct Config {
     pub engine_timeout: Duration,
     pub deps_cache_limit_bytes: u64,
     pub label: Option<String>,
-    #[cfg(feature = "cli")]
     pub environments: Vec<String>,
-    #[cfg(feature = "cli")]
     pub image_name: String,
-    #[cfg(feature = "cli")]
     pub registry: Option<String>,
-    #[cfg(feature = "cli")]
     pub registry_login: RegistryLogin,
     origins: Vec<(&'static str, Origin)>,
 }
@@ -220,13 +215,9 @@ impl Config {
             engine_timeout: Duration::from_secs(all.engine_timeout_secs.unwrap_or(60)),
             deps_cache_limit_bytes: all.deps_cache_limit.unwrap_or(Size(10_000_000_000)).0,
             label: all.label,
-            #[cfg(feature = "cli")]
             environments: all.environments.unwrap_or_else(|| ["preprod", "prod"].map(String::from).into()),
-            #[cfg(feature = "cli")]
             image_name: all.image_name.unwrap_or_else(|| "{env}-sse-streaming-lambda".into()),
-            #[cfg(feature = "cli")]
             registry: all.registry,
-            #[cfg(feature = "cli")]
             registry_login: all.registry_login.unwrap_or(RegistryLogin::Auto),
             origins,
         }
@@ -245,8 +236,7 @@ impl Config {
     }
 
     /// The same settings for the road that was not taken.
-    #[cfg(feature = "cli")]
-    pub fn on_other_road(&self, was_clean_room: bool) -> Self {
+    pub fn on_other_backend(&self, was_clean_room: bool) -> Self {
         Self { clean_room: !was_clean_room, ..self.clone() }
     }
 
@@ -260,7 +250,7 @@ impl Config {
         let wrong = |setting: &str, value: &str, rule: &str| {
             Err(Error::config(format!("{}: {value:?} {rule}", self.place_of(setting))))
         };
-        if let Some(name) = self.pass_env.iter().find(|name| !super::env::is_variable_name(name)) {
+        if let Some(name) = self.pass_env.iter().find(|name| !env::is_variable_name(name)) {
             return wrong("pass_env", name, "is no name of an environment variable");
         }
         if let Some(name) = self.container_name.as_ref().filter(|name| !word(name, "_.-") || name.len() > 63) {
@@ -301,8 +291,9 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
 
     fn layer(value: Value, origin: &Origin) -> Result<Layer> {
         let Value::Object(map) = value else { panic!("a table") };

@@ -1,11 +1,9 @@
 //! Every setting: its type, its layers, and where its value came from.
 
-pub(crate) mod env;
-pub(crate) mod layer;
-pub(crate) mod metadata;
+pub mod from_env;
+pub mod from_manifest;
+pub mod layer;
 mod values;
 
-pub(crate) use layer::{Config, Layer, Origin};
-#[cfg(feature = "cli")]
-pub use values::RegistryLogin;
-pub use values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, Runtime};
+pub use layer::{Config, Layer, Origin};
+pub use values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime};

@@ -28,7 +28,7 @@ impl Mode {
     }
 
     /// Whether it compiles in the clean room where nothing else is said.
-    pub(crate) fn is_for_production(self) -> bool {
+    pub fn is_for_production(self) -> bool {
         matches!(self, Self::Prod | Self::Docker)
     }
 }
@@ -66,7 +66,7 @@ impl Arch {
 
     /// The C compiler that links for it on machines of the other kind, by the name that the `cc` crate and
     /// distributions know; none on a machine of its own kind.
-    pub(crate) fn cross_compiler(self) -> Option<&'static str> {
+    pub fn cross_compiler(self) -> Option<&'static str> {
         match self {
             _ if self == Self::of_this_machine() => None,
             Self::X86_64 => Some("x86_64-linux-gnu-gcc"),
@@ -75,7 +75,7 @@ impl Arch {
     }
 
     /// The architecture that this program was compiled for.
-    pub(crate) fn of_this_machine() -> Self {
+    pub fn of_this_machine() -> Self {
         if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::X86_64 }
     }
 }

@@ -2,19 +2,19 @@
 
 use std::path::PathBuf;
 
-use super::Kind;
 use crate::config::Network;
+use crate::engine::Kind;
 
 /// A folder of the host in a container, read-only.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mount {
+pub struct Mount {
     pub host: PathBuf,
     pub container: String,
 }
 
 /// A container to create.
 #[derive(Clone)]
-pub(crate) struct ContainerSpec {
+pub struct ContainerSpec {
     pub name: String,
     pub image: String,
     /// `key=value`.
@@ -28,7 +28,7 @@ pub(crate) struct ContainerSpec {
 }
 
 /// A program to run in a running container.
-pub(crate) struct ExecSpec<'a> {
+pub struct ExecSpec<'a> {
     pub name: &'a str,
     pub folder: &'a str,
     pub env: &'a [(String, String)],
@@ -55,7 +55,7 @@ const PROXIES: [&str; 10] = [
     "no_proxy",
 ];
 
-pub(super) fn import(reference: &str, labels: &[String]) -> Vec<String> {
+pub fn import(reference: &str, labels: &[String]) -> Vec<String> {
     let mut args = strings(&["import"]);
     for label in labels {
         let (key, value) = label.split_once('=').unwrap_or((label, ""));
@@ -70,7 +70,7 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\"").replace('$', r"\$"))
 }
 
-pub(super) fn create(kind: Kind, spec: &ContainerSpec) -> Vec<String> {
+pub fn create(kind: Kind, spec: &ContainerSpec) -> Vec<String> {
     let mut args = strings(&["create", "--name", &spec.name]);
     for label in &spec.labels {
         args.extend(["--label".into(), label.clone()]);
@@ -111,7 +111,7 @@ fn bind(mount: &Mount) -> String {
     format!("type=bind,{source},{},readonly", field("target", &mount.container))
 }
 
-pub(super) fn exec(spec: &ExecSpec) -> Vec<String> {
+pub fn exec(spec: &ExecSpec) -> Vec<String> {
     let mut args = strings(&["exec", "--interactive", "--workdir", spec.folder]);
     for (name, value) in spec.env {
         args.extend(["--env".into(), format!("{name}={value}")]);
@@ -126,7 +126,7 @@ pub(super) fn exec(spec: &ExecSpec) -> Vec<String> {
 
 /// A stage of a Dockerfile to build, from a context on standard input.
 #[derive(Clone)]
-pub(crate) struct BuildSpec<'a> {
+pub struct BuildSpec<'a> {
     pub stage: &'a str,
     pub way_out: WayOut<'a>,
     /// `key=value`.
@@ -139,14 +139,14 @@ pub(crate) struct BuildSpec<'a> {
 
 /// What becomes of the stage.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WayOut<'a> {
+pub enum WayOut<'a> {
     /// An image of this name.
     Image(&'a str),
     /// An archive of its files, on standard output; not every builder can do that.
     Files,
 }
 
-pub(super) fn build(kind: Kind, spec: &BuildSpec) -> Vec<String> {
+pub fn build(kind: Kind, spec: &BuildSpec) -> Vec<String> {
     let mut args = strings(&["build", "--force-rm", "--file", "Dockerfile", "--target", spec.stage]);
     args.extend(match spec.way_out {
         WayOut::Image(name) => strings(&["--tag", name]),

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Engine, Kind};
-use crate::config::{EngineChoice, env};
+use crate::config::EngineChoice;
+use crate::engine::{Engine, Kind};
 use crate::error::{Error, Result};
+use crate::sys::env;
 
 /// In the order in which `auto` tries them.
 const ALL: [Kind; 4] = [Kind::Docker, Kind::Podman, Kind::Finch, Kind::Nerdctl];
@@ -16,7 +17,7 @@ const ALL: [Kind; 4] = [Kind::Docker, Kind::Podman, Kind::Finch, Kind::Nerdctl];
 ///
 /// # Errors
 /// Where an engine was asked for by name and is not installed.
-pub(crate) fn candidates(choice: EngineChoice, place: &str, timeout: Duration, folder: &Path) -> Result<Vec<Engine>> {
+pub fn candidates(choice: EngineChoice, place: &str, timeout: Duration, folder: &Path) -> Result<Vec<Engine>> {
     let found = |kind: Kind| {
         env::find_program(kind.program()).map(|program| Engine { kind, program, timeout, folder: folder.to_path_buf() })
     };

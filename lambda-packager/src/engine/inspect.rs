@@ -9,29 +9,24 @@ use crate::error::{Error, Result};
 /// A container as its engine describes it.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Container {
-    #[cfg(feature = "cli")]
+pub struct Container {
     pub id: String,
     /// docker puts a slash before it.
-    #[cfg(feature = "cli")]
     name: String,
     /// The id of its image.
     pub image: String,
     pub state: State,
     config: Config,
-    #[cfg(feature = "cli")]
     #[serde(default)]
     pub mounts: Vec<MountPoint>,
     /// What it wrote into its own file system; only where sizes were asked for.
-    #[cfg(feature = "cli")]
     #[serde(default)]
     pub size_rw: Option<u64>,
 }
 
-#[cfg(feature = "cli")]
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct MountPoint {
+pub struct MountPoint {
     #[serde(default)]
     pub source: String,
     pub destination: String,
@@ -41,11 +36,10 @@ pub(crate) struct MountPoint {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct State {
+pub struct State {
     /// `created`, `running`, `paused`, `exited`, ... in every engine's words.
     pub status: String,
     /// In RFC 3339.
-    #[cfg(feature = "cli")]
     #[serde(default)]
     pub started_at: String,
 }
@@ -54,7 +48,6 @@ pub(crate) struct State {
 #[serde(rename_all = "PascalCase")]
 struct Config {
     /// The image as it was asked for.
-    #[cfg(feature = "cli")]
     #[serde(default)]
     image: String,
     #[serde(default)]
@@ -63,7 +56,7 @@ struct Config {
 
 /// An image as its engine describes it.
 #[derive(Default)]
-pub(crate) struct Image {
+pub struct Image {
     pub id: String,
     pub names: Vec<String>,
     /// `name@sha256:...`, as registries know it; none where it never was in one.
@@ -80,7 +73,7 @@ impl Image {
 }
 
 /// Reads the one image of an `inspect`.
-pub(super) fn parse_image(json: &[u8]) -> Result<Image> {
+pub fn parse_image(json: &[u8]) -> Result<Image> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Told {
@@ -103,13 +96,11 @@ pub(super) fn parse_image(json: &[u8]) -> Result<Image> {
 }
 
 impl Container {
-    #[cfg(feature = "cli")]
     pub fn name(&self) -> &str {
         self.name.trim_start_matches('/')
     }
 
     /// The image as it was asked for.
-    #[cfg(feature = "cli")]
     pub fn image_reference(&self) -> &str {
         &self.config.image
     }
@@ -124,17 +115,17 @@ fn unreadable(what: &str) -> Error {
 }
 
 /// Reads the containers of an `inspect`.
-pub(super) fn parse_all(json: &[u8]) -> Result<Vec<Container>> {
+pub fn parse_all(json: &[u8]) -> Result<Vec<Container>> {
     serde_json::from_str(&String::from_utf8_lossy(json)).map_err(|e| unreadable("container").source(e))
 }
 
 /// Reads the one container of an `inspect`.
-pub(super) fn parse(json: &[u8]) -> Result<Container> {
+pub fn parse(json: &[u8]) -> Result<Container> {
     parse_all(json)?.into_iter().next().ok_or_else(|| unreadable("container"))
 }
 
 /// Whether an error of `inspect` means that there is no such thing.
-pub(super) fn says_absent(stderr: &str) -> bool {
+pub fn says_absent(stderr: &str) -> bool {
     let stderr = stderr.to_lowercase();
     let phrases = ["no such container", "no such image", "no such object", "image not known", "no container with name"];
     phrases.iter().any(|phrase| stderr.contains(phrase))

@@ -1,7 +1,7 @@
 //! Container engines, driven through their command lines.
 
 mod args;
-mod copies;
+mod copy;
 mod detect;
 mod inspect;
 
@@ -10,17 +10,17 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-pub(crate) use args::{BuildSpec, ContainerSpec, ExecSpec, Mount, WayOut};
-pub(crate) use copies::file_in;
-pub(crate) use detect::candidates;
-pub(crate) use inspect::{Container, Image};
+pub use args::{BuildSpec, ContainerSpec, ExecSpec, Mount, WayOut};
+pub use copy::file_in;
+pub use detect::candidates;
+pub use inspect::{Container, Image};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::process::{Invocation, Output, Stream};
+use crate::sys::process::{Invocation, Output, Stream};
 
 /// Which program it is: they differ in small ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     Docker,
     Podman,
     Finch,
@@ -40,7 +40,7 @@ impl Kind {
 
 /// An engine's command line.
 #[derive(Debug, Clone)]
-pub(crate) struct Engine {
+pub struct Engine {
     pub kind: Kind,
     program: PathBuf,
     /// How long it may take for what takes it a fraction of a second.
@@ -51,7 +51,7 @@ pub(crate) struct Engine {
 }
 
 /// Why an engine did not do what it was asked.
-pub(crate) enum Failure {
+pub enum EngineError {
     /// Nobody answers: no service, no socket.
     Unreachable(Error),
     /// It is there, but not for this user; waiting does not change that.
@@ -62,13 +62,13 @@ pub(crate) enum Failure {
     NotStarted(Error),
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
+impl From<EngineError> for Error {
+    fn from(failure: EngineError) -> Self {
         match failure {
-            Failure::Unreachable(error)
-            | Failure::Forbidden(error)
-            | Failure::Refused(error)
-            | Failure::NotStarted(error) => error,
+            EngineError::Unreachable(error)
+            | EngineError::Forbidden(error)
+            | EngineError::Refused(error)
+            | EngineError::NotStarted(error) => error,
         }
     }
 }
@@ -76,15 +76,15 @@ impl From<Failure> for Error {
 impl Engine {
     /// The state of the container `name`, `None` where there is none. Any engine that answers at
     /// all answers this, so it is also the probe.
-    pub fn inspect(&self, name: &str) -> Result<Option<Container>, Failure> {
+    pub fn inspect(&self, name: &str) -> Result<Option<Container>, EngineError> {
         self.look_up("container", name, inspect::parse)
     }
 
     /// What the engine tells of a thing by its name, `None` where there is none.
-    fn look_up<T>(&self, what: &str, name: &str, parse: fn(&[u8]) -> Result<T>) -> Result<Option<T>, Failure> {
+    fn look_up<T>(&self, what: &str, name: &str, parse: fn(&[u8]) -> Result<T>) -> Result<Option<T>, EngineError> {
         let output = self.capture(self.call(&[what, "inspect", name]), None)?;
         if output.success() {
-            return parse(&output.stdout).map(Some).map_err(Failure::Refused);
+            return parse(&output.stdout).map(Some).map_err(EngineError::Refused);
         }
         if inspect::says_absent(&output.stderr_text()) {
             return Ok(None);
@@ -94,17 +94,17 @@ impl Engine {
 
     /// Waits for an engine that does not answer, each time twice as long and a little more or less, so
     /// that those who wait with us do not all come back at once.
-    pub fn wait_until_it_answers(&self, limit: Duration) -> Result<(), Failure> {
+    pub fn wait_until_it_answers(&self, limit: Duration) -> Result<(), EngineError> {
         let deadline = Instant::now() + limit;
         let mut pause = Duration::from_millis(100);
         loop {
             match self.version() {
-                Err(Failure::Unreachable(error))
+                Err(EngineError::Unreachable(error))
                     if error.kind() == ErrorKind::Interrupted || Instant::now() + pause >= deadline =>
                 {
-                    return Err(Failure::Unreachable(error));
+                    return Err(EngineError::Unreachable(error));
                 }
-                Err(Failure::Unreachable(_)) => {}
+                Err(EngineError::Unreachable(_)) => {}
                 Ok(_) => return Ok(()),
                 Err(refused) => return Err(refused),
             }
@@ -115,7 +115,7 @@ impl Engine {
     }
 
     /// The version of the engine's service.
-    pub fn version(&self) -> Result<String, Failure> {
+    pub fn version(&self) -> Result<String, EngineError> {
         let format = match self.kind {
             Kind::Podman => "{{.Client.Version}}",
             _ => "{{.Server.Version}}",
@@ -125,7 +125,7 @@ impl Engine {
     }
 
     /// The id of the image `reference`, `None` where the engine has none.
-    pub fn image_id(&self, reference: &str) -> Result<Option<String>, Failure> {
+    pub fn image_id(&self, reference: &str) -> Result<Option<String>, EngineError> {
         Ok(self.image(reference)?.map(|image| image.id))
     }
 
@@ -137,7 +137,7 @@ impl Engine {
     /// Whether what builds images here can also hand over a stage's files: then no image is made of them, no
     /// container of that, and neither has to be removed. The client tells, for the builder that it would use:
     /// BuildKit has the option, docker's legacy builder has not.
-    pub fn hands_over_files(&self) -> Result<bool, Failure> {
+    pub fn hands_over_files(&self) -> Result<bool, EngineError> {
         if self.kind != Kind::Docker {
             return Ok(false);
         }
@@ -145,12 +145,12 @@ impl Engine {
     }
 
     /// What a failed build died of, by what it said.
-    pub fn failure_of_build(&self, code: i32, said: &str) -> Failure {
+    pub fn failure_of_build(&self, code: i32, said: &str) -> EngineError {
         self.failure("build", &Output { code, stdout: Vec::new(), stderr: said.into() })
     }
 
     /// A file of an image, which need not be able to run.
-    pub fn file_of_image(&self, image: &str, path: &str, labels: &[String]) -> Result<Vec<u8>, Failure> {
+    pub fn file_of_image(&self, image: &str, path: &str, labels: &[String]) -> Result<Vec<u8>, EngineError> {
         let labels: Vec<&str> = labels.iter().flat_map(|label| ["--label", label]).collect();
         let create = self.call(&["create"]).args(&labels).args(&["--network", "none", image, "none"]);
         let id = self.succeed(create, None)?.stdout_text();
@@ -158,38 +158,36 @@ impl Engine {
         let removed = self.remove(&id);
         let tar = copied?.stdout;
         removed?;
-        copies::file_in(&tar, path).map_err(Failure::Refused)
+        copy::file_in(&tar, path).map_err(EngineError::Refused)
     }
 
     /// The image `reference`, `None` where the engine has none.
-    pub fn image(&self, reference: &str) -> Result<Option<Image>, Failure> {
+    pub fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
         self.look_up("image", reference, inspect::parse_image)
     }
 
     /// Gives an image one more name.
-    pub fn tag(&self, id: &str, reference: &str) -> Result<(), Failure> {
+    pub fn tag(&self, id: &str, reference: &str) -> Result<(), EngineError> {
         self.succeed(self.call(&["tag", id, reference]), None).map(drop)
     }
 
     /// The call that runs a short command in an image.
-    #[cfg(feature = "cli")]
     pub fn run(&self, image: &str, command: &[String]) -> Invocation {
         self.call(&["run", "--rm", "--network", "none", image]).args(command)
     }
 
     /// Makes an image of one layer out of a tar archive.
-    pub fn import(&self, tar: Vec<u8>, reference: &str, labels: &[String]) -> Result<(), Failure> {
+    pub fn import(&self, tar: Vec<u8>, reference: &str, labels: &[String]) -> Result<(), EngineError> {
         self.succeed(self.call(&args::import(reference, labels)), Some(tar)).map(drop)
     }
 
     /// Loads images from an archive that names them.
-    #[cfg(feature = "cli")]
-    pub fn load(&self, archive: Vec<u8>) -> Result<(), Failure> {
+    pub fn load(&self, archive: Vec<u8>) -> Result<(), EngineError> {
         self.succeed(self.call(&["load", "--quiet"]), Some(archive)).map(drop)
     }
 
     /// Pulls an image, for as long as that takes once its registry answered.
-    pub fn pull(&self, reference: &str) -> Result<(), Failure> {
+    pub fn pull(&self, reference: &str) -> Result<(), EngineError> {
         const FIRST_WORD: Duration = Duration::from_secs(15);
         let (mut said, answered) = (String::new(), Cell::new(false));
         let hear = |_: Stream, piece: &[u8]| {
@@ -208,35 +206,33 @@ impl Engine {
             .hint_with("check the network and the engine's proxy, or load the image with the engine's `load`")),
         };
         let code = self.call(&["pull", reference]).narrate(Vec::new(), FIRST_WORD, hear, silence);
-        match code.map_err(Failure::Refused)? {
+        match code.map_err(EngineError::Refused)? {
             0 => Ok(()),
             code => Err(self.failure("pull", &Output { code, stdout: Vec::new(), stderr: said.into() })),
         }
     }
 
     /// Creates a container without starting it.
-    pub fn create(&self, spec: &ContainerSpec) -> Result<(), Failure> {
+    pub fn create(&self, spec: &ContainerSpec) -> Result<(), EngineError> {
         self.succeed(self.call(&args::create(self.kind, spec)), None).map(drop)
     }
 
     /// Unpacks a tar archive into a container's own file system; owners and modes as in the archive.
-    pub fn unpack_into(&self, name: &str, tar: Vec<u8>) -> Result<(), Failure> {
+    pub fn unpack_into(&self, name: &str, tar: Vec<u8>) -> Result<(), EngineError> {
         self.succeed(self.call(&["cp", "-", &format!("{name}:/")]), Some(tar)).map(drop)
     }
 
-    pub fn start(&self, name: &str) -> Result<(), Failure> {
+    pub fn start(&self, name: &str) -> Result<(), EngineError> {
         self.succeed(self.call(&["start", name]), None).map(drop)
     }
 
     /// Stops a container, by force if it does not end at once.
-    #[cfg(feature = "cli")]
-    pub fn stop(&self, name: &str) -> Result<(), Failure> {
+    pub fn stop(&self, name: &str) -> Result<(), EngineError> {
         self.succeed(self.call(&["stop", "--time", "2", name]), None).map(drop)
     }
 
     /// All containers with a label, running or not, with their sizes.
-    #[cfg(feature = "cli")]
-    pub fn containers_with(&self, label: &str) -> Result<Vec<Container>, Failure> {
+    pub fn containers_with(&self, label: &str) -> Result<Vec<Container>, EngineError> {
         let filter = format!("label={label}");
         let listed = self.succeed(self.call(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter]), None)?;
         let listed = listed.stdout_text();
@@ -251,7 +247,7 @@ impl Engine {
     }
 
     /// All images with a label, those too that only others stand on.
-    pub fn images_with(&self, label: &str) -> Result<Vec<Image>, Failure> {
+    pub fn images_with(&self, label: &str) -> Result<Vec<Image>, EngineError> {
         let filter = format!("label={label}");
         let listed = self
             .succeed(self.call(&["images", "--all", "--quiet", "--no-trunc", "--filter", &filter]), None)?
@@ -265,12 +261,12 @@ impl Engine {
 
     /// Removes an image; false if a container still uses it. Never by force: podman would remove the
     /// containers along with it, whoever's they are.
-    pub fn remove_image(&self, id: &str) -> Result<bool, Failure> {
+    pub fn remove_image(&self, id: &str) -> Result<bool, EngineError> {
         self.remove_names(&[id.to_string()])
     }
 
     /// Removes names of images, and with its last name each image; false if a container still uses one.
-    pub fn remove_names(&self, names: &[String]) -> Result<bool, Failure> {
+    pub fn remove_names(&self, names: &[String]) -> Result<bool, EngineError> {
         if names.is_empty() {
             return Ok(true);
         }
@@ -290,8 +286,7 @@ impl Engine {
     }
 
     /// Where the engine keeps its data, on this machine or on its own.
-    #[cfg(feature = "cli")]
-    pub fn data_folder(&self) -> Result<PathBuf, Failure> {
+    pub fn data_folder(&self) -> Result<PathBuf, EngineError> {
         let format = match self.kind {
             Kind::Podman => "{{.Store.GraphRoot}}",
             _ => "{{.DockerRootDir}}",
@@ -300,17 +295,16 @@ impl Engine {
     }
 
     /// The call for an interactive shell in a running container.
-    #[cfg(feature = "cli")]
     pub fn shell(&self, name: &str) -> Invocation {
         self.call(&["exec", "--interactive", "--tty", "--workdir", "/workspace", name, "sh"])
     }
 
-    pub fn unpause(&self, name: &str) -> Result<(), Failure> {
+    pub fn unpause(&self, name: &str) -> Result<(), EngineError> {
         self.succeed(self.call(&["unpause", name]), None).map(drop)
     }
 
     /// Removes a container, running or not, with its own file system; afterwards its name is free.
-    pub fn remove(&self, name: &str) -> Result<(), Failure> {
+    pub fn remove(&self, name: &str) -> Result<(), EngineError> {
         let output = self.capture(self.call(&["rm", "--force", "--volumes", name]), None)?;
         let said = output.stderr_text();
         if output.success() || inspect::says_absent(&said) {
@@ -340,23 +334,23 @@ impl Engine {
         Invocation::new(&self.program).args(args).folder(&self.folder)
     }
 
-    fn capture(&self, call: Invocation, input: Option<Vec<u8>>) -> Result<Output, Failure> {
-        call.capture(input, self.timeout).map_err(Failure::Unreachable)
+    fn capture(&self, call: Invocation, input: Option<Vec<u8>>) -> Result<Output, EngineError> {
+        call.capture(input, self.timeout).map_err(EngineError::Unreachable)
     }
 
-    fn succeed(&self, call: Invocation, input: Option<Vec<u8>>) -> Result<Output, Failure> {
+    fn succeed(&self, call: Invocation, input: Option<Vec<u8>>) -> Result<Output, EngineError> {
         let output = self.capture(call.clone(), input)?;
         let verb = call.args.first().map_or_else(String::new, |verb| verb.to_string_lossy().into_owned());
         if output.success() { Ok(output) } else { Err(self.failure(&verb, &output)) }
     }
 
-    fn failure(&self, verb: &str, output: &Output) -> Failure {
+    fn failure(&self, verb: &str, output: &Output) -> EngineError {
         let name = self.kind.program();
         let said = output.stderr_text();
         let lower = said.to_lowercase();
         let error = |message: String| Error::engine(message).source(said.clone());
         if lower.contains("permission denied") && lower.contains("connect") {
-            return Failure::Forbidden(error(format!("{name} may not be used by this user")).hint_with(format!(
+            return EngineError::Forbidden(error(format!("{name} may not be used by this user")).hint_with(format!(
                 "add the user to the group that owns the engine's socket (for docker: `sudo usermod -aG docker $USER`, then log in again), run {name} rootless, or set `engine`"
             )));
         }
@@ -375,11 +369,11 @@ impl Engine {
                 Kind::Finch => ("finch vm start", "`finch vm status`"),
                 Kind::Nerdctl => ("sudo systemctl start containerd", "CONTAINERD_ADDRESS"),
             };
-            return Failure::Unreachable(
+            return EngineError::Unreachable(
                 error(format!("no {name} engine answers"))
                     .hint_with(format!("start it (`{start}`), check {check}, or set `engine = \"host\"`")),
             );
         }
-        Failure::Refused(error(format!("`{name} {verb}` failed with status {}", output.code)))
+        EngineError::Refused(error(format!("`{name} {verb}` failed with status {}", output.code)))
     }
 }

@@ -1,0 +1,241 @@
+//! What can be typed. Every flag that is a setting goes through the same parser as the setting in a
+//! manifest or a variable.
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use lambda_packager::Result;
+use lambda_packager::internal::config::{Layer, Origin};
+use serde_json::{Map, Value, json};
+
+const AFTER: &str = "Exit status: 0 done, 1 files, 2 settings or usage, 3 container engine, 4 cargo, 5 the artifact would not run on Lambda. \
+`explain`: 0 hit, 1 miss, 2 error.\n\nEvery setting can also be given as LAMBDA_PACKAGER_<SETTING> or in [package.metadata.lambda-packager].";
+
+/// Packages a Rust AWS Lambda: compiled in a reused container, verified, reproducible.
+#[derive(Debug, Parser)]
+#[command(name = "lambda-packager", version, about, after_help = AFTER)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Package anew even if nothing changed
+    #[arg(long, visible_alias = "force-rebuild", global = true)]
+    force: bool,
+    /// release (default), dev, prod or docker
+    #[arg(long, global = true, value_name = "MODE")]
+    mode: Option<String>,
+    /// The cargo profile to compile with, instead of the mode's own
+    #[arg(long, global = true, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// x86_64 or arm64
+    #[arg(long, visible_alias = "target-arch", global = true, value_name = "ARCH")]
+    target: Option<String>,
+    /// The bin target to package
+    #[arg(long, global = true, value_name = "NAME")]
+    function: Option<String>,
+    /// The cargo package that holds the function
+    #[arg(long, short, global = true, value_name = "NAME")]
+    package: Option<String>,
+    /// Cargo features, separated by commas
+    #[arg(long, global = true, value_delimiter = ',', value_name = "FEATURES")]
+    features: Vec<String>,
+    /// auto, docker, podman, finch, nerdctl or host
+    #[arg(long, global = true, value_name = "ENGINE")]
+    engine: Option<String>,
+    /// auto, host (the borrowed toolchain), or an image with cargo and a C compiler
+    #[arg(long, global = true, value_name = "BASE")]
+    base: Option<String>,
+    /// provided.al2023 (default) or provided.al2
+    #[arg(long, global = true, value_name = "RUNTIME")]
+    runtime: Option<String>,
+    /// When a registry is asked for the base: if-missing (default), always or never
+    #[arg(long, global = true, value_name = "WHEN")]
+    pull_policy: Option<String>,
+    /// Compile in the four-stage Dockerfile instead of the reused container; so do the modes prod and docker
+    #[arg(long, global = true)]
+    clean_room: bool,
+    /// What the final image of prod is based on; scratch (default) or an image
+    #[arg(long, global = true, value_name = "IMAGE")]
+    runtime_image: Option<String>,
+    /// Copy the zip here, relative to the workspace
+    #[arg(long, short, global = true, value_name = "PATH")]
+    output: Option<String>,
+    /// Refuse to change Cargo.lock
+    #[arg(long, global = true)]
+    locked: bool,
+    /// What to print: lines for people, or one JSON object per event
+    #[arg(long, visible_alias = "format", global = true, value_enum, default_value_t = MessageFormat::Human, value_name = "FORMAT")]
+    pub message_format: MessageFormat,
+    /// Say more: every stage, every reason
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// Say nothing but errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Package the function, unless nothing changed (default)
+    Build,
+    /// Say whether packaging would reuse the zip, and if not, why
+    Explain,
+    /// The builder container of this project
+    #[command(
+        subcommand,
+        after_help = "Exit status of `status`: 0 running, 3 stopped, 4 not_found, 1 it cannot be told."
+    )]
+    Container(Container),
+    /// The function as a container image, in an engine and in a registry
+    #[command(
+        subcommand,
+        after_help = "Exit status: 10 registry unreachable, 11 login refused, 12 login expired, 13 repository missing, 14 push denied, \
+15 disk full, 16 connection lost, 17 immutable tag taken, 18 larger than 10 GB, 19 unknown environment, 20 unknown tag, 21 unexpected answer; else as `build`."
+    )]
+    Image(Image),
+    /// Look for what would keep a build from succeeding, and say how to mend it
+    Doctor,
+    /// Check that what lies on disk is what was packaged, and starts on Lambda
+    Verify {
+        /// Build it again on the other road (the clean room for the container, and the other way round), and say what differs
+        #[arg(long)]
+        rebuild: bool,
+    },
+    /// Remove what was made for this project: its container, its caches, or (without a flag) all
+    Clean(Clean),
+    /// Print what a shell needs to complete these commands and flags
+    Completions { shell: Shell },
+}
+
+/// The script that teaches a shell what can be typed, in lines.
+pub fn completions(shell: Shell) -> Vec<String> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "lambda-packager", &mut script);
+    String::from_utf8_lossy(&script).lines().map(String::from).collect()
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Container {
+    /// Make it where it is missing and start it
+    Start,
+    /// Start what is missing, and package
+    Build,
+    /// Stop it; its caches are kept
+    Stop,
+    /// Say what it is, where its caches are, and how the last builds went
+    Status,
+    /// Print the logs of the last builds in it
+    Logs,
+    /// Open a shell in it
+    Shell,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Image {
+    /// Package, unless nothing changed, and make the image
+    Build(Target),
+    /// The same, push it, and move `latest` and `<env>-latest` to it
+    Push(Target),
+    /// List what can be gone back to, the newest first
+    List(Target),
+    /// Move `latest` and `<env>-latest` to an image that was pushed before
+    Rollback {
+        /// Its tag, as `image list` prints it
+        tag: String,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Target {
+    /// One of `environments`: preprod or prod, unless set otherwise
+    #[arg(long, value_name = "ENV")]
+    pub env: String,
+    /// Host and port of the registry; `http://` before it for one without TLS
+    #[arg(long, value_name = "REGISTRY")]
+    registry: Option<String>,
+    /// Where the login comes from: auto, ecr, engine, environment or none
+    #[arg(long, value_name = "LOGIN")]
+    registry_login: Option<String>,
+    /// The repository, in which {env} stands for the environment
+    #[arg(long, value_name = "PATTERN")]
+    image_name: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Clean {
+    /// The container, with what was compiled in it
+    #[arg(long)]
+    pub container: bool,
+    /// What is remembered in target/lambda: zips, manifests, logs; and the compiled dependencies that it kept
+    #[arg(long)]
+    pub cache: bool,
+    /// Both, its images with the copies of those to deploy, and the empty ones that no container uses any more
+    #[arg(long)]
+    pub all: bool,
+    /// The containers, images and dependencies of all projects of this user, and the clean room's layers
+    #[arg(long)]
+    pub everything: bool,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MessageFormat {
+    Human,
+    Json,
+}
+
+impl Args {
+    /// The settings among the flags.
+    pub fn layer(&self) -> Result<Layer> {
+        let mut values = Map::new();
+        let texts = [
+            ("mode", &self.mode),
+            ("profile", &self.profile),
+            ("target_arch", &self.target),
+            ("function", &self.function),
+            ("package", &self.package),
+            ("engine", &self.engine),
+            ("base", &self.base),
+            ("runtime", &self.runtime),
+            ("pull_policy", &self.pull_policy),
+            ("runtime_image", &self.runtime_image),
+            ("output", &self.output),
+        ];
+        let image = match &self.command {
+            Some(Command::Image(image)) => Some(image.target()),
+            _ => None,
+        };
+        let of_image = image.into_iter().flat_map(|target| {
+            [
+                ("registry", &target.registry),
+                ("registry_login", &target.registry_login),
+                ("image_name", &target.image_name),
+            ]
+        });
+        for (name, text) in texts.into_iter().chain(of_image) {
+            if let Some(text) = text {
+                values.insert(name.into(), Value::String(text.clone()));
+            }
+        }
+        for (name, switch) in [("force", self.force), ("locked", self.locked), ("clean_room", self.clean_room)] {
+            if switch {
+                values.insert(name.into(), json!(true));
+            }
+        }
+        if !self.features.is_empty() {
+            values.insert("features".into(), json!(self.features));
+        }
+        Layer::parse(values, &Origin::Flag)
+    }
+}
+
+impl Image {
+    /// What all of these commands need.
+    pub fn target(&self) -> &Target {
+        match self {
+            Self::Build(target) | Self::Push(target) | Self::List(target) | Self::Rollback { target, .. } => target,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! `lambda-packager clean`: removes what was made for this project, or for all of this user's, and
+//! nothing else.
+
+use std::path::Path;
+
+use lambda_packager::Result;
+use lambda_packager::internal::backend::base_image::BORROWED;
+use lambda_packager::internal::backend::builder_image::Use;
+use lambda_packager::internal::backend::deps_cache::{KEPT, name_of};
+use lambda_packager::internal::backend::dockerfile::CLEAN_ROOM;
+use lambda_packager::internal::backend::identity::USER;
+use lambda_packager::internal::backend::{builder_image, deps_cache};
+use lambda_packager::internal::engine::{Engine, EngineError, Image};
+use lambda_packager::internal::report::print_lines;
+use lambda_packager::internal::sys::fs;
+
+use crate::args::Clean;
+use crate::project::Here;
+use crate::publish::image::{FINGERPRINT, TITLE};
+use crate::publish::names::Names;
+
+/// What was, or would be, removed.
+#[derive(Default)]
+struct Swept {
+    lines: Vec<String>,
+    bytes: u64,
+}
+
+impl Swept {
+    fn add(&mut self, what: String, bytes: u64) {
+        self.lines.push(format!("  {what} ({bytes} bytes)"));
+        self.bytes += bytes;
+    }
+}
+
+/// Removes what the flags name.
+pub fn clean(here: &Here, flags: &Clean) -> Result<u8> {
+    let mut swept = Swept::default();
+    let all = flags.all || flags.everything || !(flags.container || flags.cache);
+    for engine in here.engines()? {
+        match sweep_engine(&engine, here, flags, all, &mut swept) {
+            // What does not answer has nothing that could be removed now.
+            Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) => {
+                swept.lines.push(format!("  not looked at: {error}"))
+            }
+            result => result?,
+        }
+    }
+    if all || flags.cache {
+        sweep_state(&here.project.workspace.state_folder(), flags.dry_run, &mut swept)?;
+    }
+    let verb = if flags.dry_run { "would remove" } else { "removed" };
+    print_lines(&[format!("{verb} {} bytes", swept.bytes)]);
+    print_lines(&swept.lines);
+    Ok(0)
+}
+
+fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &mut Swept) -> Result<(), EngineError> {
+    let name = engine.kind.program();
+    if all || flags.container {
+        let label = if flags.everything { format!("{USER}={}", here.user()) } else { here.identity().label() };
+        for container in engine.containers_with(&label)? {
+            if !flags.dry_run {
+                engine.remove(&container.id)?;
+            }
+            swept.add(format!("{name} container {}", container.name()), container.size_rw.unwrap_or(0));
+        }
+    }
+    if all || flags.cache {
+        let everybodys = format!("{KEPT}={}", here.user());
+        let label = if flags.everything { everybodys } else { deps_cache::made_by(&here.identity()) };
+        for image in engine.images_with(&label)? {
+            if flags.dry_run || deps_cache::remove(engine, &image)? {
+                let title = name_of(&image).unwrap_or(&image.id);
+                swept.add(format!("{name} image {title}"), image.size_bytes);
+            }
+        }
+    }
+    if all {
+        // The empty ones are any project's, as the clean room's layers are.
+        let user = format!("{USER}={}", here.user());
+        let project = here.identity().label();
+        let labels = if flags.everything { vec![&*user, BORROWED, CLEAN_ROOM] } else { vec![&*project, BORROWED] };
+        let mut images = Vec::new();
+        for label in labels {
+            images.extend(engine.images_with(label)?);
+        }
+        let goes = |what_for: Use| flags.everything || [Use::Outdated, Use::OutdatedLayer].contains(&what_for);
+        images.extend(builder_image::all(engine)?.into_iter().filter(|(_, is)| goes(*is)).map(|(image, _)| image));
+        images.sort_by(|a, b| a.id.cmp(&b.id));
+        images.dedup_by(|a, b| a.id == b.id);
+        // One goes when nothing stands on it any more. What somebody else still uses stays: the last one to leave
+        // takes it along.
+        loop {
+            let (before, mut left) = (images.len(), Vec::new());
+            for image in images {
+                if flags.dry_run || engine.remove_image(&image.id)? {
+                    let title = if image.names.is_empty() { image.id.clone() } else { image.names.join(" ") };
+                    swept.add(format!("{name} image {title}"), image.size_bytes);
+                } else {
+                    left.push(image);
+                }
+            }
+            if left.is_empty() || left.len() == before {
+                break;
+            }
+            images = left;
+        }
+        for image in deployable(engine, here, flags.everything)? {
+            let names = if image.names.is_empty() { vec![image.id] } else { image.names };
+            if flags.dry_run || engine.remove_names(&names)? {
+                swept.add(format!("{name} image {}", names.join(" ")), image.size_bytes);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The local copies of images to deploy: what is gone back to lies in a registry. They say of which function
+/// they are, not of which project, so that every project makes the same; its names are the project's.
+fn deployable(engine: &Engine, here: &Here, of_everybody: bool) -> Result<Vec<Image>, EngineError> {
+    if of_everybody {
+        return engine.images_with(FINGERPRINT);
+    }
+    let config = &here.project.config;
+    let mut ours = Vec::new();
+    for environment in &config.environments {
+        ours.push(format!("{}:", Names::of(config, environment).map_err(EngineError::Refused)?.repository));
+    }
+    let is_ours = |name: &String| {
+        let name = name.strip_prefix("localhost/").unwrap_or(name);
+        ours.iter().any(|repository| name.starts_with(repository))
+    };
+    let mut images = Vec::new();
+    for function in here.project.workspace.members.iter().flat_map(|package| &package.bins) {
+        for mut image in engine.images_with(&format!("{TITLE}={function}"))? {
+            // One without a name lost it to a later one.
+            let is_nameless = image.names.is_empty();
+            image.names.retain(is_ours);
+            if (is_nameless || !image.names.is_empty()) && image.labels.contains_key(FINGERPRINT) {
+                images.push(image);
+            }
+        }
+    }
+    Ok(images)
+}
+
+/// Removes what is remembered and compiled in `target/lambda`. Locks stay: somebody may hold them.
+fn sweep_state(state: &Path, dry_run: bool, swept: &mut Swept) -> Result<()> {
+    if !fs::is_dir(state) {
+        return Ok(());
+    }
+    for name in fs::names_in(state)? {
+        let path = state.join(&name);
+        if name.ends_with(".lock") {
+            continue;
+        }
+        let bytes = fs::size_of_tree(&path)?;
+        if !dry_run {
+            fs::remove_tree(&path)?;
+        }
+        swept.add(format!("target/lambda/{name}"), bytes);
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! The command line of the companion bin.
+
+use std::process::ExitCode;
+use std::thread;
+
+use clap::Parser;
+use lambda_packager::internal::config::{Origin, from_env};
+use lambda_packager::internal::pipeline::project::Request;
+use lambda_packager::internal::pipeline::{check, run, verify};
+use lambda_packager::internal::report::{Event, Json, Reporter, Sink, Text, print_lines};
+use lambda_packager::internal::sys::{env, interrupt};
+use lambda_packager::{Error, ErrorKind, Result, Verdict};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::args::{Args, Command, Container, MessageFormat};
+use crate::project::Here;
+use crate::{args, clean, container, doctor, image};
+
+/// Exit status of `explain` where packaging would build.
+const MISS: u8 = 1;
+/// Exit status of `explain` where it cannot tell.
+const UNKNOWN: u8 = 2;
+
+/// Parses the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let json = args.message_format == MessageFormat::Json;
+    let sink: Box<dyn Sink> =
+        if json { Box::new(Json::stdout()) } else { Box::new(Text::stderr(args.verbose, args.quiet)) };
+    let (progress, colour) = Text::stderr_draws(args.quiet || json);
+    let mut report = Reporter::new(vec![sink], progress, colour && env::colour_wanted());
+    match listen_for_signals().and_then(|()| run(&args, &mut report)) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            report.emit(&Event::Failed { error: &error });
+            ExitCode::from(status_of(&error, &args))
+        }
+    }
+}
+
+fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
+    let here = || Here::find(&request(args)?);
+    let json = args.message_format == MessageFormat::Json;
+    match &args.command {
+        None | Some(Command::Build | Command::Container(Container::Build)) => {
+            run::run(&request(args)?, report).map(|_| 0)
+        }
+        Some(Command::Explain) => explain(args),
+        Some(Command::Image(command)) => image::image(command, &request(args)?, json, report).map(|()| 0),
+        Some(Command::Container(Container::Start)) => container::start(&here()?, report),
+        Some(Command::Container(Container::Stop)) => container::stop(&here()?),
+        Some(Command::Container(Container::Status)) => container::status(&here()?, json),
+        Some(Command::Container(Container::Logs)) => container::logs(&here()?),
+        Some(Command::Container(Container::Shell)) => container::shell(&here()?, report),
+        Some(Command::Verify { rebuild }) => {
+            print_lines(&verify::run(&request(args)?, *rebuild, report)?);
+            Ok(0)
+        }
+        Some(Command::Doctor) => doctor::doctor(&here()?, json),
+        Some(Command::Clean(flags)) => clean::clean(&here()?, flags),
+        Some(Command::Completions { shell }) => {
+            print_lines(&args::completions(*shell));
+            Ok(0)
+        }
+    }
+}
+
+/// Some commands answer by their exit status; an error of theirs must not look like an answer.
+fn status_of(error: &Error, args: &Args) -> u8 {
+    match args.command {
+        _ if error.kind() == ErrorKind::Interrupted => error.exit_code(),
+        Some(Command::Explain) => UNKNOWN,
+        Some(Command::Container(Container::Status)) => 1,
+        _ => error.exit_code(),
+    }
+}
+
+/// Ctrl-C and its like end what was started, in order; a second one changes nothing.
+fn listen_for_signals() -> Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+        .map_err(|e| Error::new(ErrorKind::Io, "cannot listen for signals").source(e))?;
+    interrupt::handle();
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            let first = interrupt::signal().is_none();
+            if first && !interrupt::raise(signal) {
+                // Nothing runs that we would have to end; what is half-written is nobody's yet.
+                let error = Error::interrupted();
+                Text::stderr(false, false).emit(&Event::Failed { error: &error });
+                #[allow(clippy::disallowed_methods)] // We are `main`.
+                std::process::exit(error.exit_code().into());
+            }
+        }
+    });
+    Ok(())
+}
+
+fn request(args: &Args) -> Result<Request> {
+    let layers = vec![(Origin::Flag, args.layer()?), (Origin::Environment, from_env::layer()?)];
+    Ok(Request { start: env::current_dir()?, layers })
+}
+
+fn explain(args: &Args) -> Result<u8> {
+    let verdict = check::explain(&request(args)?)?;
+    let json = args.message_format == MessageFormat::Json;
+    print_lines(&if json { vec![verdict.to_json()] } else { verdict.lines(args.verbose) });
+    Ok(if verdict == Verdict::Hit { 0 } else { MISS })
+}

@@ -1,0 +1,151 @@
+//! `lambda-packager container`: the builder container by hand.
+
+use lambda_packager::internal::backend::select;
+use lambda_packager::internal::engine::{Container, Engine, EngineError};
+use lambda_packager::internal::fingerprint::manifest::Manifest;
+use lambda_packager::internal::report::{Reporter, print_lines};
+use lambda_packager::internal::sys::fs;
+use lambda_packager::{Error, Result};
+use serde_json::json;
+
+use crate::project::Here;
+
+/// Exit status of `status` for a container that does not run.
+const STOPPED: u8 = 3;
+/// Exit status of `status` where there is no container.
+const NOT_FOUND: u8 = 4;
+
+/// Starts the container, making it where it is missing. Twice is harmless.
+pub fn start(here: &Here, report: &mut Reporter) -> Result<u8> {
+    let backend = select::select(&here.request(), report)?;
+    if backend.record.container.is_empty() {
+        return Err(
+            Error::engine("there is no engine to run a container").hint_with("install and start docker or podman")
+        );
+    }
+    print_lines(&[format!("{} runs on {} ({})", backend.record.container, backend.record.engine, backend.record.base)]);
+    Ok(0)
+}
+
+/// Stops the container; its caches stay.
+pub fn stop(here: &Here) -> Result<u8> {
+    match find(here)? {
+        Some((engine, container)) => {
+            engine.stop(container.name())?;
+            print_lines(&[format!("{} is stopped; its caches are kept", container.name())]);
+        }
+        None => print_lines(&["there is no container to stop".to_string()]),
+    }
+    Ok(0)
+}
+
+/// An interactive shell in the container.
+pub fn shell(here: &Here, report: &mut Reporter) -> Result<u8> {
+    start(here, report)?;
+    let (engine, container) = found(here)?;
+    let code = engine.shell(container.name()).converse()?;
+    Ok(u8::try_from(code).unwrap_or(1))
+}
+
+/// The logs of the last builds in it.
+pub fn logs(here: &Here) -> Result<u8> {
+    let state = here.project.workspace.state_folder();
+    for function in functions(here) {
+        if let Some(log) = fs::read_if_exists(&state.join(&function).join("build.log"))? {
+            print_lines(&[format!("== {function}"), String::from_utf8_lossy(&log).trim_end().to_string()]);
+        }
+    }
+    Ok(0)
+}
+
+/// What the container is and does.
+pub fn status(here: &Here, as_json: bool) -> Result<u8> {
+    let found = find(here)?;
+    let name = here.identity().name;
+    let Some((engine, container)) = found else {
+        print_lines(&[match as_json {
+            true => json!({"v": 1, "name": name, "state": "not_found"}).to_string(),
+            false => format!("{name}: not_found"),
+        }]);
+        return Ok(NOT_FOUND);
+    };
+    let running = container.state.status == "running";
+    let state = if running { "running" } else { "stopped" };
+    let builds = last_builds(here);
+    if as_json {
+        let mounts: Vec<_> = (container.mounts.iter())
+            .map(|mount| json!({"host": mount.source, "container": mount.destination, "writable": mount.writable}))
+            .collect();
+        let builds: Vec<_> = (builds.iter())
+            .map(|(function, run)| json!({"function": function, "verdict": run.verdict, "at_epoch_secs": run.at_epoch_secs}))
+            .collect();
+        print_lines(&[json!({
+            "v": 1, "name": container.name(), "state": state, "engine_state": container.state.status,
+            "engine": engine.kind.program(), "image": container.image_reference(), "id": container.id,
+            "since": container.state.started_at, "mounts": mounts, "disk_bytes": container.size_rw, "builds": builds,
+        })
+        .to_string()]);
+    } else {
+        let mut lines = vec![
+            format!("{}: {state}", container.name()),
+            format!("  engine  {}", engine.kind.program()),
+            format!("  image   {}", container.image_reference()),
+            format!("  since   {}", container.state.started_at),
+            format!("  disk    {} bytes", container.size_rw.unwrap_or(0)),
+        ];
+        for mount in &container.mounts {
+            let access = if mount.writable { "writable" } else { "read-only" };
+            lines.push(format!("  mount   {} at {} ({access})", mount.source, mount.destination));
+        }
+        for (function, run) in builds {
+            lines.push(format!("  build   {function}: {}", run.verdict));
+        }
+        print_lines(&lines);
+    }
+    Ok(if running { 0 } else { STOPPED })
+}
+
+/// The container of this project, in the first engine that has one.
+fn find(here: &Here) -> Result<Option<(Engine, Container)>> {
+    let identity = here.identity();
+    let mut unreachable = None;
+    let mut answered = false;
+    for engine in here.engines()? {
+        match engine.containers_with(&identity.label()) {
+            Ok(containers) => {
+                answered = true;
+                if let Some(container) = containers.into_iter().find(|container| container.name() == identity.name) {
+                    return Ok(Some((engine, container)));
+                }
+            }
+            Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) => unreachable = Some(error),
+            Err(EngineError::Refused(error) | EngineError::NotStarted(error)) => return Err(error),
+        }
+    }
+    match unreachable {
+        Some(error) if !answered => Err(error),
+        _ => Ok(None),
+    }
+}
+
+fn found(here: &Here) -> Result<(Engine, Container)> {
+    find(here)?.ok_or_else(|| Error::engine("the container is gone again"))
+}
+
+/// The functions that were packaged here.
+fn functions(here: &Here) -> Vec<String> {
+    let state = here.project.workspace.state_folder();
+    let mut names = fs::names_in(&state).unwrap_or_default();
+    names.retain(|name| fs::is_file(&state.join(name).join("build.log")));
+    names
+}
+
+fn last_builds(here: &Here) -> Vec<(String, lambda_packager::internal::fingerprint::manifest::Run)> {
+    let workspace = &here.project.workspace;
+    let last = |function: String| {
+        let path = workspace.state_folder().join(&function).join("manifest.json");
+        let manifest = Manifest::load(&path, &function, workspace).ok()?;
+        Some((function, manifest.history.into_iter().next()?))
+    };
+    functions(here).into_iter().filter_map(last).collect()
+}

@@ -1,0 +1,246 @@
+//! `lambda-packager image`: the function as a container image, in an engine and in a registry.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use lambda_packager::internal::artifact::zip;
+use lambda_packager::internal::backend::{BackendRequest, select};
+use lambda_packager::internal::engine;
+use lambda_packager::internal::engine::{Engine, EngineError, Kind};
+use lambda_packager::internal::fingerprint::manifest::Manifest;
+use lambda_packager::internal::pipeline::project::{Places, Project, Request};
+use lambda_packager::internal::pipeline::run;
+use lambda_packager::internal::report::stage::Stage;
+use lambda_packager::internal::report::{Event, Reporter, print_lines};
+use lambda_packager::internal::sys::fs;
+use lambda_packager::{Error, Result, Sha};
+
+use crate::args::{Image as Command, Target};
+use crate::publish::http::{Address, Client};
+use crate::publish::image::{FINGERPRINT, Image, Parts, TITLE};
+use crate::publish::libraries::Place;
+use crate::publish::names::Names;
+use crate::publish::record::Record;
+use crate::publish::registry::Repository;
+use crate::publish::{credentials, image, libraries, push, revision};
+
+/// Does what the command says.
+pub fn image(command: &Command, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
+    let target = command.target();
+    let result = match command {
+        Command::Build(_) => build(target, request, json, report),
+        Command::Push(_) => push(target, request, json, report),
+        Command::List(_) => list(target, request, json, report),
+        Command::Rollback { tag, .. } => rollback(target, tag, request, json, report),
+    };
+    result.map_err(Error::telling_full_disks)
+}
+
+/// The project, the names of its images, and where they are recorded.
+struct Here {
+    project: Project,
+    names: Names,
+    places: Places,
+}
+
+impl Here {
+    fn find(target: &Target, request: &Request) -> Result<Self> {
+        let project = Project::find(request)?;
+        let names = Names::of(&project.config, &target.env)?;
+        let places = Places::of(&project, &project.function()?)?;
+        Ok(Self { project, names, places })
+    }
+
+    fn record(&self) -> PathBuf {
+        self.places.folder.join("image.json")
+    }
+
+    fn client(&self, report: &mut Reporter) -> Result<Client> {
+        let config = &self.project.config;
+        let Some(registry) = &config.registry else {
+            return Err(Error::config("no registry is named")
+                .hint_with("give --registry HOST, or set LAMBDA_PACKAGER_REGISTRY or `registry` in Cargo.toml"));
+        };
+        let address = Address::parse(registry, &config.place_of("registry"))?;
+        let login = report.stage(Stage::Login, |_| credentials::find(config, &address))?;
+        Ok(Client::new(address, login.as_ref()))
+    }
+
+    /// Stores what became of the image, and tells it.
+    fn finish(&self, record: &Record, json: bool, report: &mut Reporter) -> Result<()> {
+        record.store(&self.record())?;
+        report.emit(&Event::Imaged { image: &record.summary(), stages: report.stages() });
+        if !json {
+            let image = record.reference.clone().unwrap_or_else(|| format!("{}:{}", record.repository, record.tag));
+            print_lines(&[image]);
+        }
+        Ok(())
+    }
+}
+
+fn build(target: &Target, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
+    let here = Here::find(target, request)?;
+    let (image, tag) = make(&here, request, report)?;
+    let record = Record::of(&here.names, &tag, &image.manifest.bytes);
+    report.stage(Stage::Load, |report| load(&here, &image, &record, report))?;
+    here.finish(&record, json, report)
+}
+
+fn push(target: &Target, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
+    let here = Here::find(target, request)?;
+    // A login that fails is cheaper before a compile than after it.
+    let client = here.client(report)?;
+    let (image, tag) = make(&here, request, report)?;
+    let repository = Repository::new(&client, &here.names.repository);
+    client.went_forward();
+    report.stage(Stage::Push, |report| push::push(&repository, &image, &tag, &here.names.moving(), report))?;
+    let mut record = Record::of(&here.names, &tag, &image.manifest.bytes);
+    record.reference = Some(repository.reference(&image.manifest.digest));
+    here.finish(&record, json, report)
+}
+
+fn list(target: &Target, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
+    let here = Here::find(target, request)?;
+    let client = here.client(report)?;
+    let repository = Repository::new(&client, &here.names.repository);
+    let versions = push::versions(&repository, &here.names, report)?;
+    let lines = versions.iter().map(|version| {
+        if json {
+            return serde_json::json!({"v": 1, "version": version}).to_string();
+        }
+        let moving =
+            if version.moving.is_empty() { String::new() } else { format!("  <- {}", version.moving.join(", ")) };
+        format!("{}  {}  {}{moving}", version.tag, &version.digest[..19.min(version.digest.len())], version.created)
+    });
+    print_lines(&lines.collect::<Vec<_>>());
+    Ok(())
+}
+
+fn rollback(target: &Target, tag: &str, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
+    let here = Here::find(target, request)?;
+    let client = here.client(report)?;
+    let repository = Repository::new(&client, &here.names.repository);
+    let manifest = report.stage(Stage::Push, |report| push::rollback(&repository, &here.names, tag, report))?;
+    let mut record = Record::of(&here.names, tag, &manifest.bytes);
+    record.reference = Some(repository.reference(&manifest.digest));
+    here.finish(&record, json, report)
+}
+
+/// Packages, unless nothing changed, and makes the image of that; with the tag that stays.
+fn make(here: &Here, request: &Request, report: &mut Reporter) -> Result<(Image, String)> {
+    run::run(request, report)?;
+    report.stage(Stage::Image, |report| assemble(here, report))
+}
+
+fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
+    let Here { project, names, places } = here;
+    let Project { workspace, config, .. } = project;
+    let function = project.function()?;
+    let raced = || {
+        Error::artifact("another run packages the function right now").hint_with("run it again when that one is done")
+    };
+    let manifest = Manifest::load(&places.manifest, &function.name, workspace)
+        .map_err(|problem| raced().source(problem.to_string()))?;
+    let bytes = fs::read(&places.zips[0])?;
+    if Sha::of(&bytes) != manifest.artifact.zip_sha256 {
+        return Err(raced());
+    }
+    let members = zip::members(&bytes)?;
+    let Some(bootstrap) = members.iter().find(|member| member.name == "bootstrap") else {
+        return Err(raced());
+    };
+    let brought: Vec<_> =
+        members.iter().map(|member| member.name.rsplit('/').next().unwrap_or_default().to_string()).collect();
+    let backend;
+    let place = if manifest.backend.host_toolchain {
+        Place::Host
+    } else {
+        backend = select::select(&BackendRequest { workspace, config, before: Some(&manifest.backend) }, report)?;
+        if backend.record.image_id != manifest.backend.image_id {
+            return Err(Error::artifact(format!(
+                "{} is not what the function was compiled in any more",
+                backend.record.base
+            ))
+            .hint_with("run it again with --force"));
+        }
+        Place::Container(&backend)
+    };
+    let mut files = libraries::closure(&bootstrap.content, config.target_arch, &brought, &place)?;
+    files.push(libraries::certificates(&place)?);
+
+    let made: Vec<_> = places.zips.iter().cloned().chain([workspace.root.join("target")]).collect();
+    let revision = revision::of(&workspace.root, &manifest.inputs, &made)?;
+    let mut labels = BTreeMap::new();
+    // The artifact's own, whatever built it: the same zip is the same image.
+    labels.insert(FINGERPRINT.to_string(), manifest.artifact.zip_sha256.to_string());
+    if let Some((key, value)) = config.label.as_ref().and_then(|label| label.split_once('=')) {
+        labels.insert(key.to_string(), value.to_string());
+    }
+    let annotation = |name: &str| format!("org.opencontainers.image.{name}");
+    labels.insert(TITLE.to_string(), function.name.clone());
+    match &revision {
+        Some(revision) => {
+            let dirty = if revision.dirty { "-dirty" } else { "" };
+            labels.insert(annotation("revision"), format!("{}{dirty}", revision.inputs));
+            labels.extend(revision.source.iter().map(|source| (annotation("source"), source.clone())));
+        }
+        None => report.emit(&Event::Note { message: "git keeps no history here: the image names no revision" }),
+    }
+    let created = revision.as_ref().map_or(0, |revision| revision.committed_epoch_secs);
+    let tag = names.immutable(revision.as_ref(), &manifest.fingerprint);
+    let parts = Parts { arch: config.target_arch, members, files, labels, created: image::date(created) };
+    Ok((image::assemble(&parts)?, tag))
+}
+
+/// Gives the image to the first engine that answers.
+fn load(here: &Here, image: &Image, record: &Record, report: &mut Reporter) -> Result<()> {
+    let Project { workspace, config, .. } = &here.project;
+    let engines = engine::candidates(
+        config.engine,
+        &config.place_of("engine"),
+        config.engine_timeout,
+        &workspace.state_folder(),
+    )?;
+    let archive = |names: &[String]| image.archive(names);
+    let tags: Vec<_> = record.moving_tags.iter().chain([&record.tag]).collect();
+    for engine in engines {
+        let prefix = if engine.kind == Kind::Podman { "localhost/" } else { "" };
+        let names: Vec<_> = tags.iter().map(|tag| format!("{prefix}{}:{tag}", record.repository)).collect();
+        match is_loaded(&engine, &names, image) {
+            Ok(true) => return Ok(()),
+            Ok(false) => return Ok(engine.load(archive(&names)?)?),
+            Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) => {
+                report.emit(&Event::Note { message: &error.to_string() });
+            }
+            Err(EngineError::Refused(error) | EngineError::NotStarted(error)) => return Err(error),
+        }
+    }
+    let path = here.places.folder.join("image.tar");
+    let names: Vec<_> = tags.iter().map(|tag| format!("{}:{tag}", record.repository)).collect();
+    fs::replace(&path, &archive(&names)?, 0o644, None)?;
+    report.emit(&Event::Note { message: &format!("no container engine here: the image is in {}", path.display()) });
+    Ok(())
+}
+
+/// Whether an engine has the image under all its names. None of them may be another's.
+fn is_loaded(engine: &Engine, names: &[String], image: &Image) -> Result<bool, EngineError> {
+    let ours = image.config.digest.to_string();
+    let mut all = true;
+    for name in names {
+        match engine.image(name)? {
+            Some(here) if here.id.trim_start_matches("sha256:") == ours => {}
+            None => all = false,
+            Some(here) if !here.labels.contains_key(FINGERPRINT) => {
+                return Err(EngineError::Refused(
+                    Error::engine(format!(
+                        "{} has an image {name} that is not lambda-packager's; it is left alone",
+                        engine.kind.program()
+                    ))
+                    .hint_with("rename or remove that image, or set `image_name`"),
+                ));
+            }
+            Some(_) => all = false,
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,16 @@
+//! The companion bin: parse, run, exit code.
+
+mod args;
+mod clean;
+mod cli;
+mod container;
+mod doctor;
+mod image;
+mod project;
+mod publish;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,217 @@
+//! Who we are to a registry: the login from the environment, from the AWS CLI, or from what `docker
+//! login` and `podman login` left. Passwords stay in memory; they are in no argument and in no file of ours.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lambda_packager::internal::config::{Config, RegistryLogin};
+use lambda_packager::internal::sys::process::Invocation;
+use lambda_packager::internal::sys::{env, fs};
+use lambda_packager::{Error, ErrorKind, PublishFault, Result};
+use serde_json::Value;
+
+use crate::publish::http::{Address, Login};
+
+/// For the AWS CLI and for credential helpers, which may ask a server in turn.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// The user of every ECR token.
+const ECR_USER: &str = "AWS";
+
+/// The login for a registry, `None` for no login.
+///
+/// # Errors
+/// Where there is none although one was asked for.
+pub fn find(config: &Config, address: &Address) -> Result<Option<Login>> {
+    let place = || config.place_of("registry_login");
+    match config.registry_login {
+        RegistryLogin::None => Ok(None),
+        RegistryLogin::Environment => {
+            of_environment()?.map(Some).ok_or_else(|| {
+                refused(format!("{} asks for a login from the environment, which has none", place()))
+                    .hint_with(format!("set {} and {}", env::REGISTRY_USER, env::REGISTRY_PASSWORD))
+            })
+        }
+        RegistryLogin::Ecr => of_aws(address.ecr_region()).map(Some),
+        RegistryLogin::Engine => of_engines(address)?.map(Some).ok_or_else(|| {
+            refused(format!("{} asks for the engine's login to {}, which has none", place(), address.authority))
+                .hint_with(format!("run `docker login {0}` or `podman login {0}`", address.authority))
+        }),
+        RegistryLogin::Auto => match (of_environment()?, address.ecr_region()) {
+            (Some(login), _) => Ok(Some(login)),
+            (None, Some(region)) => of_aws(Some(region)).map(Some),
+            (None, None) => of_engines(address),
+        },
+    }
+}
+
+fn refused(message: String) -> Error {
+    Error::publish(PublishFault::LoginRefused, message)
+}
+
+fn of_environment() -> Result<Option<Login>> {
+    let set = |name: &str| env::var(name).filter(|value| !value.is_empty());
+    match (set(env::REGISTRY_USER), set(env::REGISTRY_PASSWORD)) {
+        (Some(user), Some(password)) => Ok(Some(Login { user, password })),
+        (None, None) => Ok(None),
+        (user, _) => {
+            let (set, unset) = (env::REGISTRY_USER, env::REGISTRY_PASSWORD);
+            let (set, unset) = if user.is_some() { (set, unset) } else { (unset, set) };
+            Err(refused(format!("{set} is set, {unset} is not")).hint_with("set both, or none"))
+        }
+    }
+}
+
+fn of_aws(region: Option<&str>) -> Result<Login> {
+    let Some(aws) = env::find_program("aws") else {
+        return Err(refused("the AWS CLI, which logs in to ECR, is not on PATH".into()).hint_with(format!(
+            "install it (<https://docs.aws.amazon.com/cli/>), or set {} and {}",
+            env::REGISTRY_USER,
+            env::REGISTRY_PASSWORD
+        )));
+    };
+    // Bounds of its own would let it try for minutes.
+    let mut args = vec!["--cli-connect-timeout", "5", "--cli-read-timeout", "10", "ecr", "get-login-password"];
+    if let Some(region) = region {
+        args.extend(["--region", region]);
+    }
+    let call = Invocation::new(&aws).args(&args);
+    let output = call.capture(None, TIMEOUT).map_err(|error| match error.kind() {
+        ErrorKind::Engine => unreachable_aws().source(error),
+        _ => error,
+    })?;
+    let password = output.stdout_text();
+    if output.success() && !password.is_empty() {
+        return Ok(Login { user: ECR_USER.into(), password });
+    }
+    Err(aws_failure(&output.stderr_text()))
+}
+
+fn unreachable_aws() -> Error {
+    Error::publish(PublishFault::Unreachable, "AWS does not answer the AWS CLI, which asks for a login to ECR")
+        .hint_with("check network, VPN, proxy and region")
+}
+
+/// What the AWS CLI meant.
+fn aws_failure(said: &str) -> Error {
+    let lower = said.to_lowercase();
+    let error = if lower.contains("expired") {
+        Error::publish(PublishFault::TokenExpired, "the AWS session, which logs in to ECR, has expired")
+            .hint_with("log in again (`aws sso login`, or new keys), and run it again")
+    } else if ["could not connect", "connect timeout", "read timeout", "endpoint url"]
+        .iter()
+        .any(|sign| lower.contains(sign))
+    {
+        unreachable_aws()
+    } else {
+        refused("AWS gives no login to ECR".into())
+            .hint_with("see `aws sts get-caller-identity`; it needs the permission `ecr:GetAuthorizationToken`")
+    };
+    error.source(said.to_string())
+}
+
+/// What `docker login` or `podman login` left, in docker's form.
+///
+/// Sources: <https://docs.docker.com/reference/cli/docker/login/>,
+/// <https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md>.
+fn of_engines(address: &Address) -> Result<Option<Login>> {
+    for path in stores()? {
+        let Some(bytes) = fs::read_if_exists(&path)? else { continue };
+        let store: Value = serde_json::from_slice(&bytes).map_err(|e| {
+            refused(format!("{} is no JSON", path.display())).source(e).hint_with("mend it, or log in again")
+        })?;
+        if let Some(login) = of_store(&store, &address.authority)? {
+            return Ok(Some(login));
+        }
+    }
+    Ok(None)
+}
+
+fn stores() -> Result<Vec<PathBuf>> {
+    let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = env::home()?;
+    let docker = folder("DOCKER_CONFIG").unwrap_or_else(|| home.join(".docker")).join("config.json");
+    let podman = folder("REGISTRY_AUTH_FILE")
+        .or_else(|| folder("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")));
+    let config = folder("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
+    Ok([Some(docker), podman, Some(config.join("containers/auth.json"))].into_iter().flatten().collect())
+}
+
+fn of_store(store: &Value, authority: &str) -> Result<Option<Login>> {
+    let helper = store["credHelpers"][authority].as_str();
+    if let Some(helper) = helper.or_else(|| store["credsStore"].as_str())
+        && let Some(login) = of_helper(helper, authority)?
+    {
+        return Ok(Some(login));
+    }
+    let spellings = [authority.to_string(), format!("https://{authority}"), format!("http://{authority}")];
+    let entry = spellings.iter().map(|name| &store["auths"][name]).find_map(|entry| entry["auth"].as_str());
+    let Some(entry) = entry.filter(|entry| !entry.is_empty()) else {
+        return Ok(None);
+    };
+    let pair = STANDARD.decode(entry).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    match pair.as_deref().and_then(|pair| pair.split_once(':')) {
+        Some((user, password)) => Ok(Some(Login { user: user.into(), password: password.into() })),
+        None => Err(refused(format!("the engine's login to {authority} cannot be read"))
+            .hint_with(format!("log in again: `docker login {authority}`"))),
+    }
+}
+
+/// Asks a credential helper. Source: <https://github.com/docker/docker-credential-helpers>.
+fn of_helper(helper: &str, authority: &str) -> Result<Option<Login>> {
+    let name = format!("docker-credential-{helper}");
+    let plain = helper.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let Some(program) = env::find_program(&name).filter(|_| plain) else {
+        return Err(refused(format!("the engine keeps its logins with {name}, which is not on PATH"))
+            .hint_with("install it, or set the login in the environment"));
+    };
+    let output = Invocation::new(&program).args(&["get"]).capture(Some(authority.into()), TIMEOUT)?;
+    if !output.success() {
+        // It has none for this registry.
+        return Ok(None);
+    }
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    match (answer["Username"].as_str(), answer["Secret"].as_str()) {
+        (Some(user), Some(password)) => Ok(Some(Login { user: user.into(), password: password.into() })),
+        _ => Err(refused(format!("{name} answers in an unknown form"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_store_is_read_as_docker_and_podman_write_it() {
+        let store = json!({"auths": {
+            "registry.example:5000": {"auth": STANDARD.encode("user:pass:word")},
+            "https://other.example": {"auth": STANDARD.encode("a:b")},
+            "empty.example": {},
+            "broken.example": {"auth": "?"},
+        }});
+        let login = of_store(&store, "registry.example:5000").unwrap().unwrap();
+        assert_eq!((login.user.as_str(), login.password.as_str()), ("user", "pass:word"));
+        assert_eq!(of_store(&store, "other.example").unwrap().unwrap().user, "a");
+        assert!(of_store(&store, "empty.example").unwrap().is_none());
+        assert!(of_store(&store, "none.example").unwrap().is_none());
+        assert!(of_store(&store, "broken.example").is_err());
+    }
+
+    #[test]
+    fn what_the_aws_cli_says_is_told_apart() {
+        let code = |said: &str| aws_failure(said).exit_code();
+        assert_eq!(
+            code("An error occurred (ExpiredTokenException) when calling the GetAuthorizationToken operation"),
+            12
+        );
+        assert_eq!(code("Error when retrieving token from sso: Token has expired and refresh failed"), 12);
+        assert_eq!(code("Could not connect to the endpoint URL: \"https://api.ecr.x.amazonaws.com/\""), 10);
+        assert_eq!(
+            code("Unable to locate credentials. You can configure credentials by running \"aws configure\"."),
+            11
+        );
+    }
+}

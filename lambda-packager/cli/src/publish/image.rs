@@ -1,0 +1,351 @@
+//! The image: what Lambda unpacks a zip to, and what that needs to start, in two layers. The same
+//! content is the same image, byte for byte, wherever and whenever it is made.
+//!
+//! Its form is the one that docker pushes and that every registry and Lambda take: a single manifest,
+//! "Image Manifest V 2, Schema 2". <https://distribution.github.io/distribution/spec/manifest-v2-2/>,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/images-create.html#images-reqs>.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+use flate2::{Compression, GzBuilder};
+use lambda_packager::internal::artifact::tar::header;
+use lambda_packager::internal::artifact::zip::Member;
+use lambda_packager::internal::config::Arch;
+use lambda_packager::{Error, PublishFault, Result, Sha};
+use serde_json::json;
+
+use crate::publish::libraries::{File, TRUSTED};
+
+pub const MANIFEST_TYPE: &str = "application/vnd.docker.distribution.manifest.v2+json";
+const CONFIG_TYPE: &str = "application/vnd.docker.container.image.v1+json";
+const LAYER_TYPE: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+
+/// The label that tells our images: the digest of the zip that it is made of.
+pub const FINGERPRINT: &str = "lambda-packager.fingerprint";
+/// The label that names the function.
+/// Source: <https://github.com/opencontainers/image-spec/blob/v1.1.0/annotations.md>.
+pub const TITLE: &str = "org.opencontainers.image.title";
+
+/// Lambda's limit for a container image, uncompressed with all layers.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
+const MAX_BYTES: u64 = 10 * 1024 * 1024 * 1024;
+
+/// Where Lambda unpacks a zip to.
+const TASK: &str = "/var/task";
+/// Nobody in particular; Lambda starts it as a user of its own.
+const USER: u32 = 65532;
+
+/// What an image is made of.
+#[derive(Debug)]
+pub struct Parts {
+    pub arch: Arch,
+    /// The members of the zip.
+    pub members: Vec<Member>,
+    /// What the bootstrap needs beside them.
+    pub files: Vec<File>,
+    pub labels: BTreeMap<String, String>,
+    /// RFC 3339.
+    pub created: String,
+}
+
+/// Bytes that a registry knows by their digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blob {
+    pub digest: Sha,
+    pub bytes: Vec<u8>,
+}
+
+impl Blob {
+    fn of(bytes: Vec<u8>) -> Self {
+        Self { digest: Sha::of(&bytes), bytes }
+    }
+}
+
+#[derive(Debug)]
+pub struct Image {
+    /// Its digest is the image's in a registry.
+    pub manifest: Blob,
+    /// Its digest is the image's in an engine.
+    pub config: Blob,
+    pub layers: Vec<Blob>,
+}
+
+/// Makes the image.
+///
+/// # Errors
+/// Where it is larger than Lambda takes.
+pub fn assemble(parts: &Parts) -> Result<Image> {
+    let failed = |e: std::io::Error| Error::artifact("the image cannot be made").source(e);
+    // What seldom changes is a layer of its own: a registry that has it is not sent it again.
+    let archives = [surroundings(&parts.files).map_err(failed)?, function(&parts.members).map_err(failed)?];
+    check_size(archives.iter().map(|archive| archive.len() as u64).sum())?;
+    let diff_ids: Vec<_> = archives.iter().map(|archive| format!("sha256:{}", Sha::of(archive))).collect();
+    let layers: Vec<Blob> =
+        archives.iter().map(|archive| Ok(Blob::of(gzip(archive)?))).collect::<std::io::Result<_>>().map_err(failed)?;
+    let config = Blob::of(json_bytes(&config(parts, &diff_ids)));
+    let described = |kind: &str, blob: &Blob| json!({"mediaType": kind, "size": blob.bytes.len(), "digest": format!("sha256:{}", blob.digest)});
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "config": described(CONFIG_TYPE, &config),
+        "layers": layers.iter().map(|layer| described(LAYER_TYPE, layer)).collect::<Vec<_>>(),
+    });
+    Ok(Image { manifest: Blob::of(json_bytes(&manifest)), config, layers })
+}
+
+fn check_size(unpacked_bytes: u64) -> Result<()> {
+    if unpacked_bytes <= MAX_BYTES {
+        return Ok(());
+    }
+    Err(Error::publish(
+        PublishFault::TooLarge,
+        format!("the image unpacks to {unpacked_bytes} bytes; Lambda takes {MAX_BYTES} at most"),
+    )
+    .hint_with("include fewer files, or let the function read them from S3 or EFS"))
+}
+
+fn json_bytes(value: &serde_json::Value) -> Vec<u8> {
+    value.to_string().into_bytes()
+}
+
+fn config(parts: &Parts, diff_ids: &[String]) -> serde_json::Value {
+    let architecture = match parts.arch {
+        Arch::X86_64 => "amd64",
+        Arch::Arm64 => "arm64",
+    };
+    let step = |what: &str| json!({"created": parts.created, "created_by": format!("lambda-packager: {what}")});
+    json!({
+        "architecture": architecture,
+        "os": "linux",
+        "created": parts.created,
+        "config": {
+            // What Lambda's own base images set: code written for a zip finds its files here, too.
+            "Env": [
+                "PATH=/usr/local/bin:/usr/bin:/bin:/opt/bin",
+                "LD_LIBRARY_PATH=/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+                "LAMBDA_TASK_ROOT=/var/task",
+                format!("SSL_CERT_FILE={TRUSTED}"),
+            ],
+            "Entrypoint": [format!("{TASK}/bootstrap")],
+            "WorkingDir": TASK,
+            "User": format!("{USER}:{USER}"),
+            "Labels": parts.labels,
+        },
+        "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        "history": [step("libraries and certificates"), step("function")],
+    })
+}
+
+fn surroundings(files: &[File]) -> std::io::Result<Vec<u8>> {
+    let mut layer = Layer::default();
+    layer.folder("tmp", 0o1777)?;
+    for (path, text) in [
+        ("etc/passwd", format!("root:x:0:0:root:/:/nologin\nlambda:x:{USER}:{USER}:lambda:/tmp:/nologin\n")),
+        ("etc/group", format!("root:x:0:\nlambda:x:{USER}:\n")),
+        ("etc/nsswitch.conf", "hosts: files dns\n".into()),
+    ] {
+        layer.file(path, 0o644, text.as_bytes())?;
+    }
+    let mut files: Vec<_> = files.iter().collect();
+    files.sort_by(|a, b| a.place.cmp(&b.place));
+    for file in files {
+        layer.file(file.place.trim_start_matches('/'), if file.executable { 0o755 } else { 0o644 }, &file.content)?;
+    }
+    layer.tar.into_inner()
+}
+
+fn function(members: &[Member]) -> std::io::Result<Vec<u8>> {
+    let mut layer = Layer::default();
+    for member in members {
+        let mode = if member.executable { 0o755 } else { 0o644 };
+        layer.file(&format!("{}/{}", &TASK[1..], member.name), mode, &member.content)?;
+    }
+    layer.tar.into_inner()
+}
+
+/// A layer in the making: every folder stands before what is in it, all is root's and has no date.
+struct Layer {
+    tar: tar::Builder<Vec<u8>>,
+    folders: BTreeSet<String>,
+}
+
+impl Default for Layer {
+    fn default() -> Self {
+        Self { tar: tar::Builder::new(Vec::new()), folders: BTreeSet::new() }
+    }
+}
+
+impl Layer {
+    fn folder(&mut self, path: &str, mode: u32) -> std::io::Result<()> {
+        if let Some((above, _)) = path.rsplit_once('/') {
+            self.folder(above, 0o755)?;
+        }
+        if self.folders.insert(path.to_string()) {
+            let mut header = header(tar::EntryType::Directory, mode, (0, 0));
+            self.tar.append_data(&mut header, format!("{path}/"), std::io::empty())?;
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &str, mode: u32, content: &[u8]) -> std::io::Result<()> {
+        if let Some((above, _)) = path.rsplit_once('/') {
+            self.folder(above, 0o755)?;
+        }
+        append(&mut self.tar, path, mode, content)
+    }
+}
+
+fn append(tar: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32, content: &[u8]) -> std::io::Result<()> {
+    let mut header = header(tar::EntryType::Regular, mode, (0, 0));
+    header.set_size(content.len() as u64);
+    tar.append_data(&mut header, path, content)
+}
+
+fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    /// "Unknown", whatever machine this is.
+    const NO_SYSTEM: u8 = 255;
+    let mut writer = GzBuilder::new().mtime(0).operating_system(NO_SYSTEM).write(Vec::new(), Compression::default());
+    writer.write_all(bytes)?;
+    writer.finish()
+}
+
+impl Image {
+    /// The archive that `docker load` and `podman load` take, with the names to load it under.
+    pub fn archive(&self, names: &[String]) -> Result<Vec<u8>> {
+        let layer_name = |layer: &Blob| format!("{}.tar.gz", layer.digest);
+        let config_name = format!("{}.json", self.config.digest);
+        let table = json!([{
+            "Config": config_name,
+            "RepoTags": names,
+            "Layers": self.layers.iter().map(layer_name).collect::<Vec<_>>(),
+        }]);
+        let write = || {
+            let mut tar = tar::Builder::new(Vec::new());
+            append(&mut tar, &config_name, 0o644, &self.config.bytes)?;
+            for layer in &self.layers {
+                append(&mut tar, &layer_name(layer), 0o644, &layer.bytes)?;
+            }
+            append(&mut tar, "manifest.json", 0o644, &json_bytes(&table))?;
+            tar.into_inner()
+        };
+        write().map_err(|e| Error::artifact("the image cannot be archived").source(e))
+    }
+
+    /// What a registry stores beside the manifest.
+    pub fn blobs(&self) -> impl Iterator<Item = &Blob> {
+        self.layers.iter().chain([&self.config])
+    }
+}
+
+/// A point in time in the words of RFC 3339.
+pub fn date(epoch_secs: u64) -> String {
+    let (days, seconds) = (epoch_secs / 86_400, epoch_secs % 86_400);
+    // Years that begin in March, so that a leap day is their last:
+    // <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>.
+    let shifted = days + 719_468;
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + 400 * era + u64::from(month <= 2);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    fn parts() -> Parts {
+        let member =
+            |name: &str, executable| Member { name: name.into(), executable, content: name.as_bytes().to_vec() };
+        let file = |place: &str, executable| File { place: place.into(), executable, content: b"x".to_vec() };
+        Parts {
+            arch: Arch::X86_64,
+            members: vec![member("bootstrap", true), member("lib/libz.so.1", false)],
+            files: vec![file("/lib64/ld-linux-x86-64.so.2", true), file(TRUSTED, false)],
+            labels: BTreeMap::from([(FINGERPRINT.to_string(), "f".to_string())]),
+            created: "1980-01-01T00:00:00Z".into(),
+        }
+    }
+
+    fn listing(layer: &Blob) -> Vec<String> {
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(&*layer.bytes).read_to_end(&mut bytes).unwrap();
+        let mut archive = tar::Archive::new(&*bytes);
+        let entries = archive.entries().unwrap().map(|entry| {
+            let entry = entry.unwrap();
+            let header = entry.header();
+            assert_eq!((header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()), (0, 0, 0));
+            format!("{:o} {}", header.mode().unwrap(), entry.path().unwrap().display())
+        });
+        entries.collect()
+    }
+
+    #[test]
+    fn what_is_in_it() {
+        let image = assemble(&parts()).unwrap();
+        let expected = [
+            "1777 tmp/",
+            "755 etc/",
+            "644 etc/passwd",
+            "644 etc/group",
+            "644 etc/nsswitch.conf",
+            "755 etc/ssl/",
+            "755 etc/ssl/certs/",
+            "644 etc/ssl/certs/ca-certificates.crt",
+            "755 lib64/",
+            "755 lib64/ld-linux-x86-64.so.2",
+        ];
+        assert_eq!(listing(&image.layers[0]), expected);
+        let expected =
+            ["755 var/", "755 var/task/", "755 var/task/bootstrap", "755 var/task/lib/", "644 var/task/lib/libz.so.1"];
+        assert_eq!(listing(&image.layers[1]), expected);
+        let config: serde_json::Value = serde_json::from_slice(&image.config.bytes).unwrap();
+        assert_eq!(config["architecture"], "amd64");
+        assert_eq!(config["config"]["Entrypoint"], json!(["/var/task/bootstrap"]));
+        assert_eq!(config["config"]["User"], "65532:65532");
+        let arm = assemble(&Parts { arch: Arch::Arm64, ..parts() }).unwrap();
+        let config: serde_json::Value = serde_json::from_slice(&arm.config.bytes).unwrap();
+        assert_eq!(config["architecture"], "arm64");
+    }
+
+    /// Notices whatever changes the bytes: another compressor, another form. CHANGELOG has to say so.
+    #[test]
+    fn the_same_parts_are_the_same_image() {
+        let mut reversed = parts();
+        reversed.files.reverse();
+        let (one, two) = (assemble(&parts()).unwrap(), assemble(&reversed).unwrap());
+        assert_eq!(one.manifest, two.manifest);
+        assert_eq!(one.archive(&["a:b".into()]).unwrap(), two.archive(&["a:b".into()]).unwrap());
+        assert_eq!(one.manifest.digest.to_string(), PINNED);
+    }
+
+    const PINNED: &str = "569ad7592deedba3471fc76f7684e1bcd20ade8e06092e2e616571ee9fca0619";
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(date(seconds), text);
+        }
+    }
+
+    #[test]
+    fn the_limit_itself_passes_and_a_byte_more_does_not() {
+        check_size(MAX_BYTES).unwrap();
+        let error = check_size(MAX_BYTES + 1).unwrap_err();
+        assert_eq!(error.exit_code(), 18);
+    }
+}

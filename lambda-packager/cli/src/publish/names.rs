@@ -1,0 +1,131 @@
+//! What an image is called: its repository, the tags that move, and the one that does not.
+
+use lambda_packager::internal::config::Config;
+use lambda_packager::{Error, PublishFault, Result, Sha};
+
+use crate::publish::revision::Revision;
+
+/// The digits of a revision and of a fingerprint in a tag: enough for one project's history.
+const DIGITS: usize = 12;
+
+/// The names of an environment's images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    pub environment: String,
+    pub repository: String,
+}
+
+impl Names {
+    /// The names for `environment`.
+    ///
+    /// # Errors
+    /// An environment that the project does not have, or a pattern that makes no name.
+    pub fn of(config: &Config, environment: &str) -> Result<Self> {
+        if !config.environments.iter().any(|known| known == environment) {
+            return Err(Error::publish(
+                PublishFault::UnknownEnvironment,
+                format!("there is no environment {environment:?}; there are {}", config.environments.join(", ")),
+            )
+            .hint_with(format!("name one of these, or add it to {}", config.place_of("environments"))));
+        }
+        let repository = config.image_name.replace("{env}", environment);
+        if !is_repository(&repository) || !is_tag(&format!("{environment}-latest")) {
+            return Err(Error::config(format!(
+                "{} makes {repository:?} of the environment {environment:?}, which is no name of a repository",
+                config.place_of("image_name")
+            ))
+            .hint_with("lower case letters and digits, parts separated by one of `-`, `_`, `.` or `/`; the environment likewise"));
+        }
+        Ok(Self { environment: environment.into(), repository })
+    }
+
+    /// The tag that is never given to another image.
+    pub fn immutable(&self, revision: Option<&Revision>, fingerprint: &Sha) -> String {
+        let revision = revision.map_or("unversioned".to_string(), |revision| {
+            let digits = &revision.head[..DIGITS.min(revision.head.len())];
+            if revision.dirty { format!("{digits}-dirty") } else { digits.to_string() }
+        });
+        format!("{}-{revision}-{}", self.environment, fingerprint.short(DIGITS))
+    }
+
+    /// The tags that name the newest image, in the order in which they are moved.
+    pub fn moving(&self) -> [String; 2] {
+        [format!("{}-latest", self.environment), "latest".into()]
+    }
+
+    /// Whether a tag is one of this environment's that stay.
+    pub fn stays(&self, tag: &str) -> bool {
+        let of_this = tag.strip_prefix(&self.environment).is_some_and(|rest| rest.starts_with('-'));
+        of_this && !self.moving().iter().any(|moving| moving == tag)
+    }
+}
+
+/// Source: <https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pulling-manifests>.
+fn is_repository(name: &str) -> bool {
+    let part = |part: &str| {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        part.starts_with(plain) && part.ends_with(plain) && part.chars().all(|c| plain(c) || "._-".contains(c))
+    };
+    name.len() <= 255 && name.split('/').all(part)
+}
+
+/// From the same page.
+fn is_tag(tag: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    tag.len() <= 128 && tag.starts_with(word) && tag.chars().all(|c| word(c) || c == '.' || c == '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_packager::ErrorKind;
+    use lambda_packager::internal::config::{Layer, Origin};
+
+    use super::*;
+
+    fn config(values: serde_json::Value) -> Config {
+        let serde_json::Value::Object(values) = values else { panic!("a table") };
+        Config::resolve(vec![(Origin::Flag, Layer::parse(values, &Origin::Flag).unwrap())])
+    }
+
+    fn names() -> Names {
+        Names::of(&config(serde_json::json!({})), "preprod").unwrap()
+    }
+
+    #[test]
+    fn the_default_names() {
+        let names = names();
+        assert_eq!(names.repository, "preprod-sse-streaming-lambda");
+        assert_eq!(names.moving(), ["preprod-latest", "latest"]);
+        let mut revision = Revision { head: "0123456789abcdef".into(), ..Revision::default() };
+        let fingerprint = Sha::of(b"abc");
+        assert_eq!(names.immutable(Some(&revision), &fingerprint), "preprod-0123456789ab-ba7816bf8f01");
+        revision.dirty = true;
+        assert_eq!(names.immutable(Some(&revision), &fingerprint), "preprod-0123456789ab-dirty-ba7816bf8f01");
+        assert_eq!(names.immutable(None, &fingerprint), "preprod-unversioned-ba7816bf8f01");
+    }
+
+    #[test]
+    fn another_pattern_and_other_environments() {
+        let config = config(serde_json::json!({"image_name": "team/x_{env}", "environments": ["qa"]}));
+        assert_eq!(Names::of(&config, "qa").unwrap().repository, "team/x_qa");
+        let error = Names::of(&config, "prod").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Publish(PublishFault::UnknownEnvironment));
+        assert!(error.to_string().contains("\"prod\"; there are qa"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused_with_its_place() {
+        for pattern in ["Team/{env}", "{env} x", "-{env}", "a//{env}", ""] {
+            let error = Names::of(&config(serde_json::json!({"image_name": pattern})), "prod").unwrap_err();
+            assert!(error.to_string().contains("flag --image-name"), "{pattern:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_tag_of_one_environment_is_not_anothers() {
+        assert!(names().stays("preprod-1-2"));
+        assert!(!names().stays("preprod-latest") && !names().stays("latest") && !names().stays("prod-1-2"));
+        let prod = Names { environment: "prod".into(), ..names() };
+        assert!(!prod.stays("production-1-2"));
+    }
+}

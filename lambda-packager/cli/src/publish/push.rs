@@ -1,0 +1,114 @@
+//! The order of a push: what stays first, and only when that was seen to be there, what moves. Whatever
+//! breaks, `latest` names a whole image.
+
+use std::cmp::Reverse;
+
+use lambda_packager::internal::report::{Event, Reporter};
+use lambda_packager::{Error, PublishFault, Result};
+use serde_json::Value;
+
+use crate::publish::image::Image;
+use crate::publish::names::Names;
+use crate::publish::registry::{Repository, Stored};
+
+/// Pushes `image` under the tag that stays, then moves the others to it.
+pub fn push(repository: &Repository, image: &Image, tag: &str, moving: &[String], report: &mut Reporter) -> Result<()> {
+    let ours = Stored::of(&image.manifest);
+    match repository.manifest(tag, report)? {
+        Some(theirs) if theirs.digest == ours.digest => already(repository, tag, &ours, report),
+        Some(theirs) => return Err(repository.taken(tag, &theirs.digest, &ours.digest)),
+        None => {
+            for blob in image.blobs() {
+                repository.provide(blob, report)?;
+            }
+            repository.tag(tag, &ours, report)?;
+            repository.verify(tag, &ours, report)?;
+        }
+    }
+    point(repository, &ours, moving, report)
+}
+
+/// Moves tags to a manifest that the registry has.
+fn point(repository: &Repository, manifest: &Stored, tags: &[String], report: &mut Reporter) -> Result<()> {
+    for tag in tags {
+        match repository.manifest(tag, report)? {
+            Some(theirs) if theirs.digest == manifest.digest => already(repository, tag, manifest, report),
+            _ => repository.tag(tag, manifest, report)?,
+        }
+    }
+    Ok(())
+}
+
+fn already(repository: &Repository, tag: &str, manifest: &Stored, report: &mut Reporter) {
+    let digest = manifest.digest.to_string();
+    report.emit(&Event::Tagged { repository: &repository.name, tag, digest: &digest, moved: false });
+}
+
+/// Moves the tags of an environment back (or forth) to the image at `tag`; its manifest.
+///
+/// # Errors
+/// A tag that is not there, or not this environment's.
+pub fn rollback(repository: &Repository, names: &Names, tag: &str, report: &mut Reporter) -> Result<Stored> {
+    let manifest = if names.stays(tag) { repository.manifest(tag, report)? } else { None };
+    let Some(manifest) = manifest else {
+        let there: Vec<_> = repository.tags(report)?.into_iter().filter(|tag| names.stays(tag)).collect();
+        return Err(Error::publish(
+            PublishFault::UnknownTag,
+            format!("{} has no image {tag:?} of {} to go back to", repository.name, names.environment),
+        )
+        .hint_with(match there.as_slice() {
+            [] => "nothing was pushed yet".to_string(),
+            there => format!("there are: {}", there.join(", ")),
+        }));
+    };
+    point(repository, &manifest, &names.moving(), report)?;
+    Ok(manifest)
+}
+
+/// An image that can be gone back to.
+#[derive(Debug, serde::Serialize)]
+pub struct Version {
+    pub tag: String,
+    pub digest: String,
+    /// When its sources were committed.
+    pub created: String,
+    pub revision: String,
+    /// The moving tags that name it.
+    pub moving: Vec<String>,
+}
+
+/// What can be gone back to, the newest first.
+pub fn versions(repository: &Repository, names: &Names, report: &mut Reporter) -> Result<Vec<Version>> {
+    let mut moving = Vec::new();
+    for tag in names.moving() {
+        if let Some(manifest) = repository.manifest(&tag, report)? {
+            moving.push((manifest.digest, tag));
+        }
+    }
+    let mut versions = Vec::new();
+    for tag in repository.tags(report)?.into_iter().filter(|tag| names.stays(tag)) {
+        // Gone since it was listed.
+        let Some(manifest) = repository.manifest(&tag, report)? else { continue };
+        let config = config(repository, &manifest, report)?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+        let moving = moving.iter().filter(|(digest, _)| *digest == manifest.digest).map(|(_, tag)| tag.clone());
+        versions.push(Version {
+            tag,
+            digest: format!("sha256:{}", manifest.digest),
+            created: text(&config["created"]),
+            revision: text(&config["config"]["Labels"]["org.opencontainers.image.revision"]),
+            moving: moving.collect(),
+        });
+    }
+    versions.sort_by_key(|version| Reverse((version.created.clone(), version.tag.clone())));
+    Ok(versions)
+}
+
+/// The configuration of an image; null for what is no image of one architecture, which is not ours.
+fn config(repository: &Repository, manifest: &Stored, report: &mut Reporter) -> Result<Value> {
+    let manifest: Value = serde_json::from_slice(&manifest.bytes).unwrap_or_default();
+    match manifest["config"]["digest"].as_str() {
+        Some(digest) => Ok(serde_json::from_slice(&repository.blob(digest, report)?).unwrap_or_default()),
+        None => Ok(Value::Null),
+    }
+}

@@ -1,0 +1,107 @@
+//! Registries that do not take a name and a password themselves: they say who gives a token for them.
+//!
+//! Source: <https://distribution.github.io/distribution/spec/auth/token/>.
+
+use lambda_packager::{PublishFault, Result};
+
+use crate::publish::http::{Address, Answer, Ask, Broken, Client, Login};
+
+/// What a registry wants to see, and who gives it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Challenge {
+    /// Scheme, host and port.
+    origin: String,
+    /// Path and query.
+    target: String,
+}
+
+impl Challenge {
+    /// Reads what a registry says to a request without a token, or without the right one.
+    pub fn of(answer: &Answer) -> Option<Self> {
+        if answer.status == 401 { Self::parse(answer.header("www-authenticate")?) } else { None }
+    }
+
+    /// `Bearer realm="https://auth.example/token",service="registry.example",scope="repository:name:pull,push"`
+    fn parse(header: &str) -> Option<Self> {
+        let (scheme, mut rest) = header.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        let (mut realm, mut query) = (None, Vec::new());
+        while let Some((name, more)) = rest.split_once("=\"") {
+            let (value, more) = more.split_once('"')?;
+            rest = more;
+            match name.trim_matches([',', ' ']) {
+                "realm" => realm = Some(value),
+                name @ ("service" | "scope") => query.push(format!("{name}={}", encoded(value))),
+                _ => {}
+            }
+        }
+        let realm = realm?;
+        let host = realm.find("://")? + 3;
+        let path = realm[host..].find('/').map_or(realm.len(), |at| host + at);
+        let joint = if realm.contains('?') { '&' } else { '?' };
+        let path_or_root = if path == realm.len() { "/" } else { &realm[path..] };
+        Some(Self { origin: realm[..path].into(), target: format!("{path_or_root}{joint}{}", query.join("&")) })
+    }
+
+    /// The header that shows a token, none where the login is not good enough for one.
+    ///
+    /// # Errors
+    /// No answer, or none that can be understood. A registry with TLS that wants the password sent without.
+    pub fn authorization(&self, registry: &Client, login: Option<&Login>) -> Result<Option<String>, Broken> {
+        #[derive(serde::Deserialize)]
+        struct Given {
+            token: Option<String>,
+            access_token: Option<String>,
+        }
+        let unusable = |what: &str| Broken::for_good(registry.error(PublishFault::Unexpected, what));
+        let address = Address::parse(&self.origin, "the registry's `www-authenticate`").map_err(Broken::for_good)?;
+        if registry.address.has_tls() && !address.has_tls() {
+            return Err(unusable("has TLS, and wants a login sent to where there is none"));
+        }
+        let ask = Ask { method: "GET", target: &self.target, headers: &[], body: None };
+        let answer = Client::new(address, login).send(&ask)?;
+        match answer.status {
+            200 => {}
+            401 | 403 => return Ok(None),
+            status => return Err(unusable(&format!("names {}, which gives no token: status {status}", self.origin))),
+        }
+        let given: Given = serde_json::from_slice(&answer.body)
+            .map_err(|_| unusable("names somebody who gives tokens in an unknown form"))?;
+        Ok(given.token.or(given.access_token).map(|token| format!("Bearer {token}")))
+    }
+}
+
+/// As a part of a query.
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/,".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_challenge_says_where_to_ask_for_what() {
+        let challenge = |origin: &str, target: &str| Some(Challenge { origin: origin.into(), target: target.into() });
+        assert_eq!(
+            Challenge::parse(
+                "Bearer realm=\"https://auth.example:1/token\",service=\"a registry\", scope=\"repository:a/b:pull,push\",error=\"invalid_token\""
+            ),
+            challenge("https://auth.example:1", "/token?service=a%20registry&scope=repository:a/b:pull,push")
+        );
+        assert_eq!(
+            Challenge::parse("bearer realm=\"http://auth.example/t?x=1\",service=\"r\""),
+            challenge("http://auth.example", "/t?x=1&service=r")
+        );
+        assert_eq!(
+            Challenge::parse("Bearer realm=\"https://auth.example\",service=\"r\""),
+            challenge("https://auth.example", "/?service=r")
+        );
+        for other in ["Basic realm=\"x\"", "Bearer", "Bearer service=\"x\"", "Bearer realm=\"auth.example\"", ""] {
+            assert_eq!(Challenge::parse(other), None, "{other}");
+        }
+    }
+}

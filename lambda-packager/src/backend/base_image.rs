@@ -1,0 +1,142 @@
+//! What the builder container is made from: an image that brings a toolchain, or an empty one into
+//! which the host's toolchain is mounted.
+
+use std::path::{Path, PathBuf};
+
+use crate::artifact::tar::header;
+use crate::backend::builder_image;
+use crate::cargo::toolchain::Toolchain;
+use crate::config::{Config, PullPolicy};
+use crate::engine::{Engine, EngineError, Mount};
+use crate::error::{Error, Result};
+use crate::sys::fs;
+use crate::sys::sha256::Sha;
+
+/// Where the host's Rust sysroot stands in the borrowed container.
+const SYSROOT: &str = "/opt/rust";
+
+/// The label of the empty images that toolchains are borrowed into. Containers inherit the labels of
+/// their image and projects share this one: a project's own label on it would say of everybody's
+/// containers that they are this project's.
+pub const BORROWED: &str = "lambda-packager.borrowed";
+
+/// The image to create a container from, and what comes with it.
+pub struct BuilderImage {
+    pub reference: String,
+    /// What it is called in summaries and in the manifest.
+    pub title: String,
+    /// Identifies the toolchain in the container: the image's id, or a digest of the host's.
+    pub identity: String,
+    /// The image that its toolchain was installed into, `name@digest`; empty where this machine's is lent.
+    pub base_digest: String,
+    pub mounts: Vec<Mount>,
+    /// `PATH`, where the image has none of its own.
+    pub path: Option<String>,
+    /// The archive to make the image from, where it is not pulled.
+    archive: Option<Vec<u8>>,
+}
+
+/// An image that brings a toolchain.
+pub fn named(engine: &Engine, reference: &str, config: &Config) -> Result<BuilderImage, EngineError> {
+    let place = config.place_of("base");
+    let image = match engine.image(reference)? {
+        // The builder image is asked for by the one who makes it.
+        Some(image) if config.pull_policy != PullPolicy::Always || builder_image::is_one(reference) => image,
+        None if config.pull_policy == PullPolicy::Never => {
+            let error = Error::engine(format!("{place}: the image {reference} is not here"));
+            return Err(EngineError::Refused(error.hint_with(format!(
+                "load it with the engine's `load`, or let it be pulled: {} forbids that",
+                config.place_of("pull_policy")
+            ))));
+        }
+        _ => {
+            engine.pull(reference).map_err(|failure| match failure {
+                EngineError::Refused(error) => EngineError::Refused(
+                    Error::engine(format!("{place}: the image {reference} is not here and cannot be pulled"))
+                        .source(error)
+                        .hint_with("check its name and your login, load it with the engine's `load`, or set `base = \"host\"` to borrow this machine's toolchain"),
+                ),
+                unreachable => unreachable,
+            })?;
+            engine.image(reference)?.unwrap_or_default()
+        }
+    };
+    Ok(BuilderImage {
+        reference: reference.to_string(),
+        title: reference.to_string(),
+        base_digest: builder_image::base_of(&image).unwrap_or_else(|| format!("{reference}@{}", image.digest())),
+        identity: image.id,
+        mounts: Vec::new(),
+        path: None,
+        archive: None,
+    })
+}
+
+/// The empty image with the host's `/usr` and sysroot: nothing to download.
+pub fn borrowed(toolchain: &Toolchain) -> Result<BuilderImage> {
+    for needed in ["bin/cargo", "bin/rustc"] {
+        if !fs::is_file(&toolchain.sysroot.join(needed)) {
+            return Err(Error::engine(format!(
+                "the toolchain {} has no {needed}; it cannot be borrowed",
+                toolchain.sysroot.display()
+            ))
+            .hint_with("use a complete toolchain, or set `base` to an image that has one"));
+        }
+    }
+    let cc = fs::canonical(&toolchain.cc_program)?;
+    if !cc.starts_with("/usr") {
+        return Err(Error::engine(format!("the C compiler {} lies outside /usr; it cannot be borrowed", cc.display()))
+            .hint_with("install gcc or clang from the system's packages, or set `base` to an image that has one"));
+    }
+    let mut mounts = vec![
+        Mount { host: "/usr".into(), container: "/usr".into() },
+        Mount { host: toolchain.sysroot.clone(), container: SYSROOT.into() },
+    ];
+    let mut links: Vec<(&str, PathBuf)> = Vec::new();
+    for name in ["bin", "lib", "lib64", "sbin"] {
+        let path = Path::new("/").join(name);
+        // One tree under /usr on most systems; separate folders on the others.
+        match fs::lstat(&path)? {
+            Some(meta) if meta.is_symlink() => links.push((name, fs::read_link(&path)?)),
+            Some(meta) if meta.is_dir() => mounts.push(Mount { host: path, container: format!("/{name}") }),
+            _ => {}
+        }
+    }
+    let alternatives = Path::new("/etc/alternatives");
+    if fs::is_dir(alternatives) {
+        mounts.push(Mount { host: alternatives.into(), container: "/etc/alternatives".into() });
+    }
+    let archive = empty_root(&links).map_err(|e| Error::engine("the empty image cannot be made").source(e))?;
+    Ok(BuilderImage {
+        reference: format!("lambda-packager-borrowed:{}", Sha::of(&[&archive, BORROWED.as_bytes()].concat()).short(12)),
+        title: format!("borrowed toolchain (rustc {})", toolchain.rustc_release),
+        identity: format!("{} {}", toolchain.rustc, toolchain.cc),
+        base_digest: String::new(),
+        mounts,
+        path: Some(format!("{SYSROOT}/bin:/usr/local/bin:/usr/bin:/bin")),
+        archive: Some(archive),
+    })
+}
+
+fn empty_root(links: &[(&str, PathBuf)]) -> std::io::Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, target) in links {
+        let mut header = header(tar::EntryType::Symlink, 0o777, (0, 0));
+        tar.append_link(&mut header, name, target)?;
+    }
+    let mut header = header(tar::EntryType::Directory, 0o1777, (0, 0));
+    tar.append_data(&mut header, "tmp/", std::io::empty())?;
+    tar.into_inner()
+}
+
+impl BuilderImage {
+    /// Sees to it that the engine has the image.
+    pub fn provide(&self, engine: &Engine) -> Result<(), EngineError> {
+        match &self.archive {
+            Some(archive) if engine.image_id(&self.reference)?.is_none() => {
+                engine.import(archive.clone(), &self.reference, &[format!("{BORROWED}=1")])
+            }
+            _ => Ok(()),
+        }
+    }
+}

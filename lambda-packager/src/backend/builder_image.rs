@@ -1,0 +1,232 @@
+//! The builder image: Amazon Linux of the chosen runtime with the Rust toolchain and what native crates
+//! need, built once from the Dockerfile's stage `base`. The reused container and the clean room start from it.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use crate::backend::dockerfile;
+use crate::cargo::Workspace;
+use crate::cargo::toolchain::Toolchain;
+use crate::compile::output;
+use crate::config::{Arch, Base, Config, Network, PullPolicy, Runtime};
+use crate::engine::{BuildSpec, Engine, EngineError, Image, WayOut};
+use crate::error::{Error, Result};
+use crate::report::{Event, Reporter};
+use crate::sys::fs;
+use crate::sys::process::Stream;
+use crate::sys::sha256::Sha;
+
+/// The label of these images; its value is the name that it was built under.
+const BUILDER: &str = "lambda-packager.builder";
+
+/// The label that says what one was made from: `name@digest`.
+const BASE: &str = "lambda-packager.base";
+
+const NAME: &str = "lambda-packager-builder";
+
+const NONE: &str = "no builder image here";
+
+/// For so long a registry that was not reached is not asked again.
+const REMEMBERED: Duration = Duration::from_secs(60 * 60);
+
+/// The image for a Rust release, a runtime and an architecture: another recipe has another name.
+pub fn tag(release: &str, runtime: Runtime, arch: Arch) -> String {
+    format!("{NAME}:{release}-{runtime}-{arch}-{}", recipe(runtime))
+}
+
+/// What the recipe of a runtime's image is known by.
+fn recipe(runtime: Runtime) -> String {
+    let mut text = dockerfile::base_of(runtime).to_string();
+    let used =
+        dockerfile::FILES.iter().filter(|(path, _)| [dockerfile::DOCKERFILE, dockerfile::INSTALLER].contains(path));
+    text.extend(used.map(|(_, content)| format!("\0{content}")));
+    Sha::of(text.as_bytes()).short(12)
+}
+
+/// The builder images that an engine has, and the clean rooms' layers on them.
+pub fn all(engine: &Engine) -> Result<Vec<(Image, Use)>, EngineError> {
+    Ok(judged(engine.images_with(BUILDER)?))
+}
+
+/// What a builder image, or what stands on one, is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Builds start from it. One for another Rust is not outdated: it may be another project's.
+    Current,
+    /// No build starts from it any more: its name went to one with a newer base, or its recipe is another version's.
+    Outdated,
+    /// A layer of clean rooms on a current one.
+    Layer,
+    /// The same on an outdated one.
+    OutdatedLayer,
+}
+
+fn judged(images: Vec<Image>) -> Vec<(Image, Use)> {
+    let endings = [Runtime::ProvidedAl2023, Runtime::ProvidedAl2].map(|runtime| format!("-{}", recipe(runtime)));
+    let is_current = |image: &Image| image.names.iter().any(|name| endings.iter().any(|ending| name.ends_with(ending)));
+    // Layers inherit the labels, and with them whose they are.
+    let stands_on = |image: &Image| [BUILDER, BASE].map(|label| image.labels.get(label).cloned());
+    let current: Vec<_> = images.iter().filter(|image| is_current(image)).map(stands_on).collect();
+    let judge = |image: &Image| match (
+        current.contains(&stands_on(image)),
+        image.labels.contains_key(dockerfile::CLEAN_ROOM),
+    ) {
+        (true, false) => Use::Current,
+        (false, false) => Use::Outdated,
+        (true, true) => Use::Layer,
+        (false, true) => Use::OutdatedLayer,
+    };
+    let uses: Vec<Use> = images.iter().map(judge).collect();
+    images.into_iter().zip(uses).collect()
+}
+
+/// What such an image was made from; none for any other.
+pub fn base_of(image: &Image) -> Option<String> {
+    image.labels.get(BASE).cloned()
+}
+
+/// Whether this is the name of such an image.
+pub fn is_one(reference: &str) -> bool {
+    reference.strip_prefix(NAME).is_some_and(|rest| rest.starts_with(':'))
+}
+
+/// The image that brings the toolchain; or why there is none, if that is to be said.
+pub fn choose(
+    engine: &Engine,
+    workspace: &Workspace,
+    config: &Config,
+    report: &mut Reporter,
+) -> Result<Result<String, String>, EngineError> {
+    match &config.base {
+        Base::Image(reference) => Ok(Ok(reference.clone())),
+        Base::Host => Ok(Err(String::new())),
+        Base::Auto => {
+            let release = Toolchain::release(workspace, config.target_arch).map_err(EngineError::Refused)?;
+            provide(engine, config, &release, &workspace.state_folder(), report)
+        }
+    }
+}
+
+/// Sees to it that the engine has the image, and says its name; or why there is none to be had here.
+fn provide(
+    engine: &Engine,
+    config: &Config,
+    release: &str,
+    state: &Path,
+    report: &mut Reporter,
+) -> Result<Result<String, String>, EngineError> {
+    if config.target_arch != Arch::of_this_machine() {
+        return Ok(Err(format!("no builder image compiles for {} on this machine", config.target_arch)));
+    }
+    let tag = tag(release, config.runtime, config.target_arch);
+    let note = state.join(format!("no-builder-{}", engine.kind.program()));
+    if config.pull_policy == PullPolicy::IfMissing && is_remembered(&note, &tag) {
+        return Ok(Err(NONE.into()));
+    }
+    if config.pull_policy != PullPolicy::Always && engine.image_id(&tag)?.is_some() {
+        return Ok(Ok(tag));
+    }
+    if config.pull_policy == PullPolicy::Never {
+        return Ok(Err(NONE.into()));
+    }
+    match build(engine, config, release, &tag, report) {
+        Ok(()) => Ok(Ok(tag)),
+        Err(EngineError::Refused(error)) => {
+            let error = error.with_cause();
+            let message = format!("{error}; it is asked for again in an hour, or with `pull_policy = \"always\"`");
+            report.emit(&Event::Note { message: &message });
+            // Not to be remembered is to be asked again: no harm.
+            let _ = fs::replace(&note, tag.as_bytes(), 0o644, None);
+            Ok(Err(NONE.into()))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn is_remembered(note: &Path, tag: &str) -> bool {
+    let age = |meta: std::fs::Metadata| SystemTime::now().duration_since(meta.modified().ok()?).ok();
+    let recent = fs::lstat(note).ok().flatten().and_then(age).is_some_and(|age| age < REMEMBERED);
+    recent && matches!(fs::read_own(note), Ok(Some(text)) if text == tag.as_bytes())
+}
+
+fn build(engine: &Engine, config: &Config, release: &str, tag: &str, report: &mut Reporter) -> Result<(), EngineError> {
+    let base = dockerfile::base_of(config.runtime);
+    let here = if config.pull_policy == PullPolicy::Always { None } else { engine.image(base)? };
+    let from = match here {
+        Some(image) => image,
+        None => {
+            // Whatever it is that does not answer, there is no image of it.
+            engine.pull(base).map_err(|failure| EngineError::Refused(failure.into()))?;
+            engine.image(base)?.unwrap_or_default()
+        }
+    };
+    report.emit(&Event::Note { message: &format!("building the image {tag}, once; this takes some minutes") });
+    let context = dockerfile::archive_of_base().map_err(EngineError::Refused)?;
+    let labels = [format!("{BUILDER}={tag}"), format!("{BASE}={base}@{}", from.digest())];
+    let build_args = [("BASE_IMAGE", base), ("RUST_VERSION", release), ("RUST_TARGET", config.target_arch.triple())];
+    let spec = BuildSpec {
+        stage: "base",
+        way_out: WayOut::Image(tag),
+        labels: &labels,
+        network: Network::Bridge,
+        build_args: &build_args,
+        fresh: false,
+    };
+    let mut said = Vec::new();
+    let hear = |_: Stream, piece: &[u8]| {
+        let text = String::from_utf8_lossy(piece);
+        text.lines().for_each(|line| report.emit(&Event::EngineSaid { line }));
+        output::keep_end(&mut said, text.as_bytes());
+    };
+    let code = engine.build(&spec).narrate(context, Duration::MAX, hear, || Ok(()));
+    match code.map_err(EngineError::Refused)? {
+        0 => Ok(()),
+        code => Err(match engine.failure_of_build(code, &dockerfile::last_lines(&String::from_utf8_lossy(&said))) {
+            EngineError::Refused(error) => EngineError::Refused(
+                Error::engine(format!("the image {tag} cannot be built"))
+                    .source(error)
+                    .hint_with("`docker/Dockerfile` is its recipe; build.log has the engine's own messages"),
+            ),
+            failure => failure,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_tells_what_is_in_it() {
+        let tag = |release: &str, runtime| tag(release, runtime, Arch::X86_64);
+        let name = tag("1.95.0", Runtime::ProvidedAl2023);
+        assert!(name.starts_with("lambda-packager-builder:1.95.0-provided.al2023-x86_64-"), "{name}");
+        assert!(is_one(&name) && !is_one("lambda-packager-builder-mine:1"));
+        assert_ne!(name.rsplit('-').next(), tag("1.95.0", Runtime::ProvidedAl2).rsplit('-').next());
+    }
+
+    #[test]
+    fn an_image_is_outdated_with_its_name_its_base_or_its_recipe() {
+        let image = |named: bool, tag: &str, base: &str, layer: bool| {
+            let mut labels =
+                std::collections::BTreeMap::from([(BUILDER.into(), tag.into()), (BASE.into(), base.into())]);
+            labels.extend(layer.then(|| (dockerfile::CLEAN_ROOM.into(), "1".into())));
+            let names = named.then(|| format!("localhost/{tag}")).into_iter().collect();
+            Image { names, labels, ..Image::default() }
+        };
+        let one = tag("1.95.0", Runtime::ProvidedAl2023, Arch::X86_64);
+        let other = tag("1.0.0", Runtime::ProvidedAl2, Arch::Arm64);
+        let former = "lambda-packager-builder:1.95.0-provided.al2023-x86_64-0123456789ab";
+        let cases = [
+            (image(true, &one, "new", false), Use::Current),
+            (image(true, &other, "b", false), Use::Current),
+            (image(false, &one, "new", true), Use::Layer),
+            (image(false, &one, "old", false), Use::Outdated),
+            (image(false, &one, "old", true), Use::OutdatedLayer),
+            (image(true, former, "new", false), Use::Outdated),
+            (image(false, former, "new", true), Use::OutdatedLayer),
+        ];
+        let (images, expected): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
+        assert_eq!(judged(images).into_iter().map(|(_, what)| what).collect::<Vec<_>>(), expected);
+    }
+}

@@ -1,0 +1,214 @@
+//! The reused container: found by its name, recognised by its labels, made where it is missing.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::artifact::tar::header;
+use crate::backend::base_image::BuilderImage;
+use crate::backend::deps_cache::DepsCache;
+use crate::backend::identity::{Identity, PATH};
+use crate::cargo::Workspace;
+use crate::cargo::config::ForwardedConfig;
+use crate::compile::mounts::{CARGO_HOME, Mounts, TARGET};
+use crate::config::Config;
+use crate::engine::{Container, ContainerSpec, Engine, EngineError, Mount};
+use crate::error::{Error, Result};
+use crate::sys::fs;
+use crate::sys::sha256::Sha;
+
+/// A digest of everything that it was created from.
+const SPECIFICATION: &str = "lambda-packager.specification";
+
+/// Sleeps until it is stopped, and buries what a cut-off compile leaves behind.
+const IDLE: &str = "trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; done";
+
+/// What the container is for.
+pub struct Wanted<'a> {
+    pub workspace: &'a Workspace,
+    pub layout: &'a Mounts,
+    pub forwarded: &'a ForwardedConfig,
+    pub image: &'a BuilderImage,
+    pub config: &'a Config,
+    /// The user and group that compile.
+    pub user: (u32, u32),
+    pub cargo_home: &'a Path,
+}
+
+/// A running container.
+#[derive(Debug)]
+pub struct Ready {
+    pub name: String,
+    /// Id of the image that it was created from.
+    pub image_id: String,
+    /// The image that its target directory was filled from, if it was made just now and there is one.
+    pub warm: Option<String>,
+}
+
+/// Finds the container or makes it; it runs afterwards. `announce` is told what was not routine.
+pub fn ensure(
+    engine: &Engine,
+    identity: &Identity,
+    wanted: &Wanted,
+    store: Option<&DepsCache>,
+    mut announce: impl FnMut(&str),
+) -> Result<Ready, EngineError> {
+    let name = &identity.name;
+    let found = engine.inspect(name)?;
+    let spec = specification(identity, wanted);
+    let digest = digest(&spec, wanted);
+    if let Some(container) = found {
+        if !identity.owns(&container) {
+            return Err(EngineError::Refused(taken(name, &container)));
+        }
+        if container.label(SPECIFICATION) == Some(&digest) && revive(engine, name, &container, &mut announce)? {
+            return Ok(Ready { name: name.clone(), image_id: container.image, warm: None });
+        }
+        if container.label(SPECIFICATION) != Some(&digest) {
+            announce(&format!("the specification of the container {name} changed; it is made anew"));
+        }
+        engine.remove(name)?;
+    }
+    wanted.image.provide(engine)?;
+    create(engine, spec.clone(), &digest, wanted)?;
+    let warm = match store.map_or(Ok(None), |store| store.fill(engine, name, identity)) {
+        Ok(warm) => warm,
+        Err(EngineError::Refused(error)) => {
+            let error = error.with_cause();
+            announce(&format!("the dependencies that were kept cannot be used ({error}); they are compiled anew"));
+            engine.remove(name)?;
+            create(engine, spec, &digest, wanted)?;
+            None
+        }
+        Err(unreachable) => return Err(unreachable),
+    };
+    let container = engine.inspect(name)?;
+    let image_id = container.map(|container| container.image).unwrap_or_default();
+    Ok(Ready { name: name.clone(), image_id, warm })
+}
+
+/// Gets one of ours running again; false where only a new one helps.
+fn revive(
+    engine: &Engine,
+    name: &str,
+    container: &Container,
+    announce: &mut impl FnMut(&str),
+) -> Result<bool, EngineError> {
+    let result = match container.state.status.as_str() {
+        "running" => return Ok(true),
+        "paused" => engine.unpause(name),
+        "exited" | "stopped" | "created" | "configured" => engine.start(name),
+        _ => return Ok(false),
+    };
+    match result {
+        Ok(()) => Ok(true),
+        Err(EngineError::Refused(error)) => {
+            announce(&format!("the container {name} does not start again ({error}); it is made anew"));
+            Ok(false)
+        }
+        Err(unreachable) => Err(unreachable),
+    }
+}
+
+fn taken(name: &str, container: &Container) -> Error {
+    let owner = match container.label(PATH) {
+        Some(path) => format!("belongs to {path}"),
+        None => "was not made by lambda-packager".to_string(),
+    };
+    Error::engine(format!("the container name {name} is taken: that container {owner}")).hint_with(
+        "set `container_name` to another name, or remove or rename that container yourself; it was not touched",
+    )
+}
+
+fn create(engine: &Engine, spec: ContainerSpec, digest: &str, wanted: &Wanted) -> Result<(), EngineError> {
+    let mut spec = spec;
+    spec.labels.push(format!("{SPECIFICATION}={digest}"));
+    for mount in &spec.mounts {
+        if !fs::is_dir(&mount.host) {
+            return Err(EngineError::Refused(
+                Error::engine(format!("{} is not a folder; the container needs it", mount.host.display()))
+                    .hint_with("restore the folder, or remove what refers to it"),
+            ));
+        }
+    }
+    let not_started = |failure: EngineError| match failure {
+        EngineError::Refused(error) => EngineError::NotStarted(error),
+        failure => failure,
+    };
+    engine.create(&spec).map_err(not_started)?;
+    let archive = own_folders(wanted)
+        .map_err(|e| EngineError::Refused(Error::engine("the container's folders cannot be made").source(e)));
+    let started =
+        archive.and_then(|archive| engine.unpack_into(&spec.name, archive)).and_then(|()| engine.start(&spec.name));
+    started.map_err(|failure| {
+        // Half a container would be in the way of the next run; the error says more than its end.
+        let _ = engine.remove(&spec.name);
+        match failure {
+            EngineError::Refused(error) if error.hint().is_none() => EngineError::NotStarted(error.hint_with(format!(
+                "the image {} needs a POSIX shell and must be made for this machine; to borrow this machine's toolchain instead, set `base = \"host\"`",
+                spec.image
+            ))),
+            failure => not_started(failure),
+        }
+    })
+}
+
+/// Cargo's home and target directory in the container's own file system, owned by who compiles.
+fn own_folders(wanted: &Wanted) -> std::io::Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for folder in [CARGO_HOME, TARGET] {
+        let mut header = header(tar::EntryType::Directory, 0o755, wanted.user);
+        tar.append_data(&mut header, format!("{}/", folder.trim_start_matches('/')), std::io::empty())?;
+    }
+    let text = wanted.forwarded.toml.as_bytes();
+    let mut header = header(tar::EntryType::Regular, 0o644, wanted.user);
+    header.set_size(text.len() as u64);
+    tar.append_data(&mut header, format!("{}/config.toml", CARGO_HOME.trim_start_matches('/')), text)?;
+    tar.into_inner()
+}
+
+fn specification(identity: &Identity, wanted: &Wanted) -> ContainerSpec {
+    let mut mounts = wanted.layout.mounts.clone();
+    mounts.extend(wanted.image.mounts.iter().cloned());
+    let absolute = wanted.forwarded.absolute_folders.iter();
+    mounts.extend(
+        absolute.map(|folder| Mount { host: folder.clone(), container: folder.to_string_lossy().into_owned() }),
+    );
+    let mut downloads = vec!["registry"];
+    if wanted.workspace.has_git_sources {
+        downloads.push("git");
+    }
+    for name in downloads {
+        let host = wanted.cargo_home.join(name);
+        if fs::is_dir(&host) {
+            mounts.push(Mount { host, container: format!("{CARGO_HOME}/{name}") });
+        }
+    }
+    let mut env = vec![
+        ("CARGO_HOME".to_string(), CARGO_HOME.to_string()),
+        ("CARGO_TARGET_DIR".to_string(), TARGET.to_string()),
+        ("HOME".to_string(), "/tmp".to_string()),
+    ];
+    env.extend(wanted.image.path.iter().map(|path| ("PATH".to_string(), path.clone())));
+    ContainerSpec {
+        name: identity.name.clone(),
+        image: wanted.image.reference.clone(),
+        labels: identity.labels(wanted.workspace, wanted.config),
+        user: wanted.user,
+        network: wanted.config.network,
+        mounts,
+        env,
+        command: ["sh", "-c", IDLE].map(String::from).into(),
+    }
+}
+
+/// What a container was made of; another one is made where this differs.
+fn digest(spec: &ContainerSpec, wanted: &Wanted) -> String {
+    let ContainerSpec { image, user, mounts, env, command, .. } = spec;
+    let network = spec.network.to_string();
+    // A folder that was removed and made again is another one, to which the mount does not lead.
+    let inodes: Vec<_> = mounts.iter().map(|mount| Some(fs::stat(&mount.host).ok()??.ino())).collect();
+    let (identity, cargo_config) = (&wanted.image.identity, &wanted.forwarded.toml);
+    // Quoted, so that no value can be taken for two.
+    let specification = format!("{:?}", (image, identity, user, network, mounts, inodes, env, command, cargo_config));
+    Sha::of(specification.as_bytes()).short(16)
+}

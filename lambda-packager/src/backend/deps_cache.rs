@@ -1,0 +1,279 @@
+//! Compiled dependencies, kept as an image: a container for another checkout, worktree or branch with the
+//! same ones starts from them. Such an image holds what was compiled of downloaded crates and nothing
+//! else, so nothing of the workspace that it was made in, and stands on no other image.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crate::backend::container::Wanted;
+use crate::backend::identity::{Identity, lock_file};
+use crate::cargo::lockfile::{Locked, locked};
+use crate::compile::mounts::{TARGET, WORKSPACE};
+use crate::compile::units::CompiledUnits;
+use crate::config::Network;
+use crate::engine::{ContainerSpec, Engine, EngineError, ExecSpec, Image};
+use crate::error::{Error, Result};
+use crate::sys::fs;
+use crate::sys::lock::Lock;
+use crate::sys::sha256::Sha;
+
+/// They run in the container; see their own heads.
+const PACK: &str = include_str!("pack.sh");
+const UNPACK: &str = include_str!("unpack.sh");
+/// The same, for the script of a compile.
+pub const PACK_ALONG: &str = include_str!("pack_along.sh");
+/// The exit status of the first where nothing is to be kept.
+const NOT_TO_BE_KEPT: i32 = 3;
+
+/// The label of these images; its value is the user that they work for.
+pub const KEPT: &str = "lambda-packager.deps";
+/// The label that says which project made one.
+const MADE_BY: &str = "lambda-packager.deps-project";
+const REPOSITORY: &str = "lambda-packager-deps";
+/// Engines do not say when an image was used last: a second tag does.
+const USED: &str = "-used-";
+
+/// How long hundreds of megabytes may take from a container to an image or back.
+const TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// The image that keeps what a project's container compiles of its dependencies.
+#[derive(Debug)]
+pub struct DepsCache {
+    name: String,
+    user: u32,
+    labels: Vec<String>,
+    /// The container that the image is read through, and its labels.
+    reader: (String, Vec<String>),
+    limit_bytes: u64,
+    /// The lock of the container: its functions lay out what they keep in one place.
+    lock: PathBuf,
+    /// The folders of the host that the container sees, as it sees them.
+    folders: Vec<String>,
+}
+
+/// What became of an image.
+pub struct CachedImage {
+    pub image: String,
+    pub size_bytes: u64,
+}
+
+impl DepsCache {
+    /// The image for a container, none where nothing is to be kept: a variable that is passed reaches every
+    /// build script, and what they make of it may be a secret.
+    pub fn of(wanted: &Wanted, identity: &Identity) -> Result<Option<Self>> {
+        let config = wanted.config;
+        let limit_bytes = config.deps_cache_limit_bytes;
+        let locked = locked(&wanted.workspace.root)?;
+        if locked.is_empty() || limit_bytes == 0 || !config.pass_env.is_empty() {
+            return Ok(None);
+        }
+        let mut text = format!(
+            "3 {} {} {} {} {} {} {:?} {:?}\n{}\n",
+            env!("CARGO_PKG_VERSION"),
+            wanted.image.identity,
+            config.target_arch,
+            config.mode,
+            config.profile,
+            config.network,
+            wanted.user,
+            config.features,
+            wanted.forwarded.toml,
+        );
+        for Locked { name, version, source, checksum } in &locked {
+            text.push_str(&format!("{name} {version} {source} {}\n", checksum.as_deref().unwrap_or_default()));
+        }
+        // What reaches every compile without cargo seeing it, such as its `[env]`.
+        for file in wanted.workspace.config_files()? {
+            if let Some(bytes) = fs::read_if_exists(&wanted.workspace.root.join(file))? {
+                text.push_str(&Sha::of(&bytes).to_string());
+            }
+        }
+        let name = Sha::of(text.as_bytes()).short(16);
+        let mut labels = vec![format!("{KEPT}={}", wanted.user.0), made_by(identity)];
+        labels.extend(config.label.clone());
+        let mut reader_labels = vec![identity.label()];
+        reader_labels.extend(config.label.clone());
+        let reader = (format!("{}-deps", identity.name), reader_labels);
+        let lock = lock_file(wanted.workspace);
+        let mounts = wanted.layout.mounts.iter().map(|mount| mount.container.clone());
+        // Also where it is no mount itself, but holds several.
+        let folders = mounts.chain([WORKSPACE.to_string()]).collect();
+        Ok(Some(Self { name, user: wanted.user.0, labels, reader, limit_bytes, lock, folders }))
+    }
+
+    fn reference(&self) -> String {
+        format!("{REPOSITORY}:{}", self.name)
+    }
+
+    /// Fills the target directory of a new container that runs. The image's name, none where there is none.
+    pub fn fill(&self, engine: &Engine, container: &str, identity: &Identity) -> Result<Option<String>, EngineError> {
+        let reference = self.reference();
+        let Some(image) = engine.image(&reference)? else {
+            return Ok(None);
+        };
+        let (reader, labels) = &self.reader;
+        if engine.inspect(reader)?.is_some_and(|left| identity.owns(&left)) {
+            engine.remove(reader)?;
+        }
+        engine.create(&ContainerSpec {
+            name: reader.clone(),
+            image: reference.clone(),
+            labels: labels.clone(),
+            user: (0, 0),
+            network: Network::None,
+            mounts: Vec::new(),
+            env: Vec::new(),
+            // It is never started.
+            command: vec!["none".into()],
+        })?;
+        let copied = engine.copy_folder(reader, TARGET, container, TIMEOUT);
+        engine.remove(reader)?;
+        copied?;
+        self.run(engine, container, &["sh", "-c", UNPACK, "lambda-packager", TARGET], None)?;
+        self.mark_as_used(engine, &image.id, &image.names)?;
+        Ok(Some(reference))
+    }
+
+    /// Whether `made` tells of a unit that the image does not hold.
+    pub fn lacks(&self, made: &CompiledUnits) -> bool {
+        made.units.iter().any(|unit| !made.kept.contains(&format!("{} {unit}", self.name)))
+    }
+
+    /// Keeps what `made` tells of. None where that is not to be, or takes more room than there may be.
+    pub fn keep(
+        &self,
+        engine: &Engine,
+        container: &str,
+        made: &CompiledUnits,
+    ) -> Result<Option<CachedImage>, EngineError> {
+        let _lock = Lock::acquire(&self.lock, |_| ()).map_err(EngineError::Refused)?;
+        let units: String = made.units.iter().map(|unit| format!("{unit}\n")).collect();
+        let mut command = vec!["sh", "-c", PACK, "lambda-packager", TARGET, &self.name, &made.compile];
+        command.extend(self.folders.iter().map(String::as_str));
+        if self.run(engine, container, &command, Some(units.into_bytes()))? == NOT_TO_BE_KEPT {
+            return Ok(None);
+        }
+        let reference = self.reference();
+        engine.import_folder(
+            container,
+            &format!("{TARGET}/.lambda-packager/layout/target"),
+            &reference,
+            &self.labels,
+            TIMEOUT,
+        )?;
+        let done = format!("cd {TARGET}/.lambda-packager && cat layout/kept >>kept && rm -rf layout");
+        self.run(engine, container, &["sh", "-c", &done], None)?;
+        // It is new and has no former mark: by its name it is marked without looking at it.
+        self.mark_as_used(engine, &reference, &[])?;
+        let left = prune(engine, self.user, self.limit_bytes)?;
+        // Podman puts `localhost/` before a name.
+        let image = left.into_iter().find(|image| name_of(image).is_some_and(|name| name.ends_with(&reference)));
+        Ok(image.map(|image| CachedImage { image: reference, size_bytes: image.size_bytes }))
+    }
+
+    fn run(
+        &self,
+        engine: &Engine,
+        container: &str,
+        command: &[&str],
+        input: Option<Vec<u8>>,
+    ) -> Result<i32, EngineError> {
+        let command: Vec<String> = command.iter().map(|word| word.to_string()).collect();
+        let spec = ExecSpec { name: container, folder: "/", env: &[], passed_env: &[], command: &command };
+        let output = engine.exec(&spec).capture(input, TIMEOUT).map_err(EngineError::Unreachable)?;
+        match output.code {
+            0 | NOT_TO_BE_KEPT => Ok(output.code),
+            code => Err(EngineError::Refused(
+                Error::engine(format!("a script in the container {container} ended with status {code}"))
+                    .source(output.stderr_text()),
+            )),
+        }
+    }
+
+    /// Marks an image, that has `names` by now, as used at this moment.
+    fn mark_as_used(&self, engine: &Engine, id: &str, names: &[String]) -> Result<(), EngineError> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+        let mark = format!("{}{USED}{now}", self.reference());
+        engine.tag(id, &mark)?;
+        let old = names.iter().filter(|name| name.contains(USED) && !name.ends_with(&mark)).cloned();
+        engine.remove_names(&old.collect::<Vec<_>>()).map(drop)
+    }
+}
+
+/// The label of the images that a project made.
+pub fn made_by(identity: &Identity) -> String {
+    format!("{MADE_BY}={}", identity.project())
+}
+
+/// Removes a user's images: those of which the name went to another one, then as long as they take more
+/// than `limit_bytes` the one that was not used for the longest time. Returns those that stay.
+fn prune(engine: &Engine, user: u32, limit_bytes: u64) -> Result<Vec<Image>, EngineError> {
+    let images = engine.images_with(&format!("{KEPT}={user}"))?;
+    let (stay, go) = excess(images, limit_bytes);
+    for image in go {
+        remove(engine, &image)?;
+    }
+    Ok(stay)
+}
+
+/// Which images may stay, and which have to go.
+fn excess(images: Vec<Image>, limit_bytes: u64) -> (Vec<Image>, Vec<Image>) {
+    let (mut named, mut gone): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| name_of(image).is_some());
+    named.sort_unstable_by_key(last_used);
+    let mut total: u64 = named.iter().map(|image| image.size_bytes).sum();
+    let mut stay = Vec::new();
+    for image in named {
+        if total > limit_bytes {
+            total -= image.size_bytes;
+            gone.push(image);
+        } else {
+            stay.push(image);
+        }
+    }
+    (stay, gone)
+}
+
+/// The name that says what is in it.
+pub fn name_of(image: &Image) -> Option<&str> {
+    image.names.iter().map(String::as_str).find(|name| !name.contains(USED))
+}
+
+fn last_used(image: &Image) -> u128 {
+    let marks = image.names.iter().filter_map(|name| name.split_once(USED)?.1.parse().ok());
+    marks.max().unwrap_or(0)
+}
+
+/// Removes one of these images; false where a container is being filled from it.
+pub fn remove(engine: &Engine, image: &Image) -> Result<bool, EngineError> {
+    match image.names.as_slice() {
+        [] => engine.remove_names(std::slice::from_ref(&image.id)),
+        names => engine.remove_names(names),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(id: &str, names: &[&str], size_bytes: u64) -> Image {
+        let names = names.iter().map(|name| name.to_string()).collect();
+        Image { id: id.into(), names, size_bytes, ..Image::default() }
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_first_and_the_nameless_at_once() {
+        let all = || {
+            vec![
+                image("new", &["r:a", "r:a-used-30"], 10),
+                image("never", &["r:b"], 10),
+                image("replaced", &["r:c-used-40"], 10),
+                image("old", &["r:c", "r:c-used-9", "r:c-used-8"], 10),
+            ]
+        };
+        let gone = |limit| excess(all(), limit).1.into_iter().map(|image| image.id).collect::<Vec<_>>();
+        assert_eq!(gone(30), ["replaced"]);
+        assert_eq!(gone(29), ["replaced", "never"]);
+        assert_eq!(gone(10), ["replaced", "never", "old"]);
+        assert_eq!(gone(9), ["replaced", "never", "old", "new"]);
+    }
+}

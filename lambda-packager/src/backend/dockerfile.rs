@@ -1,0 +1,112 @@
+//! The Dockerfile and what belongs to it: one source for this crate, its package and the repository.
+
+use crate::artifact::tar::header;
+use crate::config::Runtime;
+use crate::error::{Error, Result};
+
+/// Where the Dockerfile stands in a build context.
+pub const DOCKERFILE: &str = "Dockerfile";
+
+/// Where the toolchain's installer stands in it.
+pub const INSTALLER: &str = "tools/install-toolchain";
+
+/// Every file of it, by its path in a build context.
+pub const FILES: &[(&str, &str)] = &[
+    (DOCKERFILE, include_str!("../../docker/Dockerfile")),
+    (INSTALLER, include_str!("../../docker/install-toolchain")),
+    ("tools/run-recipe", include_str!("../../docker/run-recipe")),
+    ("tools/collect-runtime", include_str!("../../docker/collect-runtime")),
+];
+
+/// The stage with the compiled binary and the list of what was read for it, and nothing else.
+pub const PARCEL: &str = "parcel";
+/// The file in that stage.
+pub const COMPILED: &str = "/parcel/compiled";
+/// The stage that runs.
+pub const RUNTIME: &str = "runtime";
+
+/// On what images a clean room leaves the Dockerfile puts this label.
+pub const CLEAN_ROOM: &str = "lambda-packager.clean-room";
+
+/// What the builder of a runtime is based on.
+pub fn base_of(runtime: Runtime) -> &'static str {
+    match runtime {
+        Runtime::ProvidedAl2023 => "amazonlinux:2023",
+        Runtime::ProvidedAl2 => "amazonlinux:2",
+    }
+}
+
+/// What an image that somebody prepared must bring: nothing is installed into it.
+pub const PREPARED: &str = "cargo rustc cc";
+
+/// How the command of a step ended, if `line` says so: engines word it differently, `run-recipe` does not.
+pub fn status_in(line: &str) -> Option<i32> {
+    let (_, rest) = line.split_once("lambda-packager: ")?;
+    rest.split_once(" ended with status ")?.1.trim().parse().ok()
+}
+
+/// An engine says why at the end.
+pub fn last_lines(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
+}
+
+/// The date of everything in it, that of the zip's members.
+pub const MTIME: u64 = 315_532_800;
+
+/// The context of the stage `base`, which knows no project.
+pub fn archive_of_base() -> Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::new());
+    tools(&mut tar, FILES)?;
+    tar.into_inner().map_err(failed)
+}
+
+/// A build context that cannot be made.
+pub fn failed(error: std::io::Error) -> Error {
+    Error::engine("the build context cannot be made").source(error)
+}
+
+/// Adds the recipe's own files.
+pub fn tools(tar: &mut tar::Builder<Vec<u8>>, files: &[(&str, &str)]) -> Result<()> {
+    files.iter().try_for_each(|(path, text)| append_file(tar, path, text.as_bytes(), true)).map_err(failed)
+}
+
+/// Adds a file.
+pub fn append_file(
+    tar: &mut tar::Builder<Vec<u8>>,
+    path: &str,
+    content: &[u8],
+    executable: bool,
+) -> std::io::Result<()> {
+    let mut header = header(tar::EntryType::Regular, if executable { 0o755 } else { 0o644 }, (0, 0));
+    header.set_mtime(MTIME);
+    header.set_size(content.len() as u64);
+    tar.append_data(&mut header, path, content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dockerfile_has_its_stages_in_order_and_pulls_no_syntax() {
+        let text = FILES[0].1;
+        let stages = text.lines().filter_map(|line| line.strip_prefix("FROM ")?.split(" AS ").nth(1));
+        let stages: Vec<_> = stages.filter(|stage| !["parcel", "collection"].contains(stage)).collect();
+        assert_eq!(stages, ["base", "dependencies", "build", "runtime"]);
+        assert!(!text.lines().any(|line| line.replace(' ', "").starts_with("#syntax=")));
+        for (path, _) in FILES.iter().filter(|(path, _)| *path != DOCKERFILE) {
+            assert!(text.contains(path), "{path} is in the context and not in the Dockerfile");
+        }
+        assert!(text.contains(base_of(Runtime::ProvidedAl2023)));
+        assert!(text.contains(&format!("LABEL {CLEAN_ROOM}=1")));
+    }
+
+    #[test]
+    fn the_status_is_found_whatever_an_engine_writes_before_it() {
+        for prefix in ["", "#9 12.34 "] {
+            assert_eq!(status_in(&format!("{prefix}lambda-packager: build ended with status 101")), Some(101));
+        }
+        assert_eq!(status_in("   Compiling lambda-packager v0.1.0"), None);
+    }
+}

@@ -1,0 +1,53 @@
+//! The host's own toolchain, where no engine compiles.
+
+use crate::backend::{Backend, BackendKind, BackendRequest};
+use crate::cargo::config as cargo_config;
+use crate::cargo::toolchain::Toolchain;
+use crate::compile;
+use crate::compile::mounts::Mounts;
+use crate::config::EngineChoice;
+use crate::error::Result;
+use crate::fingerprint::manifest;
+use crate::report::{Event, Reporter};
+use crate::sys::env;
+use crate::sys::sha256::Sha;
+
+pub fn on_host(request: &BackendRequest, why: String, report: &mut Reporter) -> Result<Backend> {
+    let workspace = request.workspace;
+    let toolchain = Toolchain::discover(workspace, request.config.target_arch)?;
+    if request.config.engine == EngineChoice::Auto {
+        let message = format!("{why}: compiling with the host's own toolchain, which is not hermetic");
+        report.emit(&Event::Note { message: &message });
+    }
+    let arch = request.config.target_arch;
+    let linker = match cargo_config::names_linker(workspace, arch.triple())? {
+        true => None,
+        false => arch.cross_compiler(),
+    };
+    let identity = Sha::of(format!("{} {}", toolchain.rustc, toolchain.cc).as_bytes()).short(12);
+    // The toolchain's own programs first: no proxy has to look them up again.
+    let path = env::var_os("PATH").and_then(|path| {
+        let folders =
+            std::iter::once(toolchain.sysroot.join("bin")).chain(std::env::split_paths(&path).map(|p| p.to_path_buf()));
+        std::env::join_paths(folders).ok()
+    });
+    Ok(Backend {
+        layout: Mounts::of_the_host(workspace),
+        target: compile::host_target(&workspace.state_folder(), &identity),
+        record: manifest::BackendRecord {
+            engine: "host".into(),
+            engine_version: String::new(),
+            container: String::new(),
+            clean_room: false,
+            base: format!("host toolchain (rustc {})", toolchain.rustc_release),
+            // One target directory for each toolchain: which one it was matters as the image does.
+            image_id: identity,
+            base_digest: String::new(),
+            host_toolchain: true,
+            hermetic: false,
+            fallback: why,
+        },
+        toolchain: Some(toolchain),
+        kind: BackendKind::Host { path, linker },
+    })
+}

@@ -1,0 +1,85 @@
+//! Whose a container is: its name, and the labels that tell one project from another.
+
+use std::path::{Path, PathBuf};
+
+use crate::cargo::Workspace;
+use crate::config::Config;
+use crate::engine::Container;
+use crate::sys::sha256::Sha;
+
+/// Whose container it is: a digest of the project's path and its user.
+const PROJECT: &str = "lambda-packager.project";
+/// The path of the project, for people.
+pub const PATH: &str = "lambda-packager.path";
+/// The user that it works for.
+pub const USER: &str = "lambda-packager.user";
+
+/// Name and identity of the project's container.
+pub struct Identity {
+    pub name: String,
+    project: String,
+    user: u32,
+}
+
+impl Identity {
+    /// The identity for a workspace and a user: the path makes it unique on the machine, whatever
+    /// its characters; the folder's name makes it readable.
+    pub fn of(workspace: &Path, user: u32, config: &Config) -> Self {
+        let project = Sha::of(format!("{user}\0{}", workspace.display()).as_bytes()).short(16);
+        let folder = workspace.file_name().unwrap_or_default().to_string_lossy();
+        let mut slug: String =
+            folder.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+        slug.truncate(32);
+        let slug = slug.trim_matches('-');
+        let middle = if slug.is_empty() { String::new() } else { format!("{slug}-") };
+        let name =
+            config.container_name.clone().unwrap_or_else(|| format!("lambda-packager-{middle}{}", &project[..8]));
+        Self { name, project, user }
+    }
+
+    /// The label that all of this project's containers carry.
+    pub fn label(&self) -> String {
+        format!("{PROJECT}={}", self.project)
+    }
+
+    /// What all that is made for this project carries.
+    pub fn labels(&self, workspace: &Workspace, config: &Config) -> Vec<String> {
+        let mut labels =
+            vec![self.label(), format!("{USER}={}", self.user), format!("{PATH}={}", workspace.root.display())];
+        labels.extend(config.label.clone());
+        labels
+    }
+
+    pub fn project(&self) -> &str {
+        &self.project
+    }
+
+    /// Whether a container is this project's.
+    pub fn owns(&self, container: &Container) -> bool {
+        container.label(PROJECT) == Some(&self.project)
+    }
+}
+
+/// The file of the lock of a workspace's container, which its functions share.
+pub fn lock_file(workspace: &Workspace) -> PathBuf {
+    workspace.state_folder().join("container.lock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_valid_for_any_path_and_differ_by_path_and_user() {
+        let config = Config::resolve(Vec::new());
+        let name = |path: &str, user| Identity::of(Path::new(path), user, &config).name;
+        for path in ["/", "/a b/ü,\"x\":y", "/x/...", &format!("/{}", "n".repeat(255))] {
+            let name = name(path, 0);
+            assert!(name.starts_with("lambda-packager-") && name.len() <= 63, "{name}");
+            assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{name}");
+        }
+        assert_ne!(name("/a/p", 0), name("/b/p", 0));
+        assert_ne!(name("/a/p", 0), name("/a/p", 1));
+        assert_eq!(name("/a/p", 0), name("/a/p", 0));
+    }
+}

@@ -1,0 +1,248 @@
+//! What of the user's cargo configuration comes along into the container. The workspace's own is
+//! mounted with it; of the files outside, only the tables that say where crates come from and the
+//! Rust flags for the Lambda's target. Tokens never.
+//!
+//! Source: <https://doc.rust-lang.org/cargo/reference/config.html>.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use crate::cargo::Workspace;
+use crate::config::Arch;
+use crate::error::{Error, Result};
+use crate::sys::toml::Table;
+use crate::sys::{fs, toml};
+
+/// The configuration for the container.
+#[derive(Debug, Default)]
+pub struct ForwardedConfig {
+    /// The text of its `config.toml`.
+    pub toml: String,
+    /// Folders that sources lie in, by absolute path: mounted where they are.
+    pub absolute_folders: Vec<PathBuf>,
+    /// Folders that the workspace's own configuration names by a relative path, resolved.
+    pub relative_folders: Vec<PathBuf>,
+}
+
+/// Gathers what the container's cargo may know.
+///
+/// # Errors
+/// A configuration file that cannot be read.
+pub fn carry(workspace: &Workspace, arch: Arch) -> Result<ForwardedConfig> {
+    let triple = arch.triple();
+    let mut forwarded = ForwardedConfig::default();
+    let mut all = Value::Object(Map::new());
+    for file in workspace.outer_configs()? {
+        join(&mut all, kept(&toml::read(&file)?, triple, &file, &mut forwarded.absolute_folders));
+    }
+    for name in ["config", "config.toml"] {
+        let file = workspace.root.join(".cargo").join(name);
+        if fs::is_file(&file) {
+            inner_folders(&toml::read(&file)?, &workspace.root, &mut forwarded);
+        }
+    }
+    if let Some(linker) = arch.cross_compiler() {
+        // Rust would link with the machine's own. The weakest of all: a linker of the workspace's stands.
+        join(&mut all, json!({"target": {triple: {"linker": linker}}}));
+    }
+    forwarded.toml = basic_toml::to_string(&all)
+        .map_err(|e| Error::config("cargo's configuration cannot be carried over").source(e))?;
+    Ok(forwarded)
+}
+
+/// Whether the user's configuration says who links for a target, for a cargo that reads all of it.
+pub fn names_linker(workspace: &Workspace, triple: &str) -> Result<bool> {
+    let files = workspace.config_files()?.into_iter().map(|file| workspace.root.join(file));
+    for file in files.filter(|file| fs::is_file(file)) {
+        let file = toml::read(&file)?;
+        let of_target = |name: &String| name == triple || name.starts_with("cfg(");
+        if tables(&file, "target").any(|(name, target)| of_target(name) && target.contains_key("linker")) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Joins as cargo does: tables key by key, lists with the stronger file's items last; of anything
+/// else the stronger file's stays.
+fn join(strong: &mut Value, weak: Value) {
+    match (strong, weak) {
+        (Value::Object(strong), Value::Object(weak)) => {
+            for (key, weak) in weak {
+                match strong.get_mut(&key) {
+                    Some(strong) => join(strong, weak),
+                    None => drop(strong.insert(key, weak)),
+                }
+            }
+        }
+        (Value::Array(strong), Value::Array(weak)) => drop(strong.splice(0..0, weak)),
+        _ => {}
+    }
+}
+
+/// The tables of one file that come along. The sources' folders are resolved and noted.
+fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> Value {
+    // Relative paths start where the `.cargo` folder lies.
+    let base = path.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+    let only = |table: &Table, keys: &[&str]| -> Table {
+        let mut table = table.clone();
+        table.retain(|key, _| keys.contains(&key.as_str()));
+        table
+    };
+    let mut all = Value::Object(Map::new());
+    let mut keep = |table: &str, key: &str, value| all[table][key] = value;
+    for (name, source) in tables(file, "source") {
+        const KEYS: &[&str] =
+            &["replace-with", "registry", "directory", "local-registry", "git", "branch", "tag", "rev"];
+        let mut source = only(source, KEYS);
+        for key in ["directory", "local-registry"] {
+            if let Some(Value::String(folder)) = source.get_mut(key) {
+                let resolved = base.join(&folder);
+                *folder = resolved.to_string_lossy().into_owned();
+                folders.push(resolved);
+            }
+        }
+        keep("source", name, Value::Object(source));
+    }
+    for (name, registry) in tables(file, "registries") {
+        keep("registries", name, Value::Object(only(registry, &["index"])));
+    }
+    if let Some(default) = file.get("registry").and_then(|table| table.get("default")) {
+        keep("registry", "default", default.clone());
+    }
+    // By name or by kind; cargo joins them.
+    for (name, target) in tables(file, "target").filter(|(name, _)| *name == triple || name.starts_with("cfg(")) {
+        if target.contains_key("rustflags") {
+            keep("target", name, Value::Object(only(target, &["rustflags"])));
+        }
+    }
+    if let Some(flags) = file.get("build").and_then(|table| table.get("rustflags")) {
+        keep("build", "rustflags", flags.clone());
+    }
+    all
+}
+
+/// The text of the configuration file `path` without what nobody else may know. As it is where it has nothing
+/// of the kind.
+pub fn without_credentials(text: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
+    /// Of `[registry]`, `[registries.NAME]` and `[http]`.
+    const SECRET: [&str; 5] = ["token", "secret-key", "secret-key-subject", "credential-provider", "proxy"];
+    fn strip(value: &mut Value) -> bool {
+        let Some(table) = value.as_object_mut() else { return false };
+        let before = table.len();
+        table.retain(|key, _| !SECRET.contains(&key.as_str()));
+        let inner = table.values_mut().fold(false, |found, value| strip(value) | found);
+        inner || table.len() != before
+    }
+    let mut parsed = Value::Object(toml::parse(&text, path)?);
+    let mut found = false;
+    for name in ["registry", "registries", "http"] {
+        found |= parsed.get_mut(name).is_some_and(strip);
+    }
+    if !found {
+        return Ok(text);
+    }
+    let text = basic_toml::to_string(&parsed);
+    text.map(String::into_bytes)
+        .map_err(|e| Error::config(format!("{} cannot be sent without its credentials", path.display())).source(e))
+}
+
+fn tables<'a>(file: &'a Table, name: &str) -> impl Iterator<Item = (&'a String, &'a Map<String, Value>)> {
+    let table = file.get(name).and_then(Value::as_object).into_iter().flatten();
+    table.filter_map(|(name, value)| Some((name, value.as_object()?)))
+}
+
+fn inner_folders(file: &Table, root: &Path, forwarded: &mut ForwardedConfig) {
+    for (_, source) in tables(file, "source") {
+        for key in ["directory", "local-registry"] {
+            let Some(folder) = source.get(key).and_then(Value::as_str).map(Path::new) else {
+                continue;
+            };
+            if folder.is_absolute() {
+                forwarded.absolute_folders.push(folder.to_path_buf());
+            } else if let Ok(folder) = fs::canonical(&root.join(folder)) {
+                forwarded.relative_folders.push(folder);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forwarded(files: &[&str]) -> (String, Vec<PathBuf>) {
+        let mut all = Value::Object(Map::new());
+        let mut folders = Vec::new();
+        for text in files {
+            let table = basic_toml::from_str(text).unwrap();
+            let path = Path::new("/home/u/.cargo/config.toml");
+            join(&mut all, kept(&table, "x86_64-unknown-linux-gnu", path, &mut folders));
+        }
+        (basic_toml::to_string(&all).unwrap(), folders)
+    }
+
+    #[test]
+    fn only_sources_registries_and_the_targets_flags_come_along() {
+        let (toml, folders) = forwarded(&[r#"
+            [source.crates-io]
+            replace-with = "mirror"
+            [source.mirror]
+            directory = "vendor"
+            [registries.mine]
+            index = "sparse+https://example.invalid/"
+            token = "SECRET"
+            [registry]
+            default = "mine"
+            token = "SECRET"
+            [target.x86_64-unknown-linux-gnu]
+            rustflags = ["-C", "target-cpu=x86-64-v3"]
+            linker = "clang"
+            [target.aarch64-unknown-linux-gnu]
+            rustflags = ["--cfg", "other"]
+            [build]
+            rustc-wrapper = "sccache"
+            [http]
+            proxy = "user:SECRET@proxy"
+            [net]
+            git-fetch-with-cli = true
+        "#]);
+        for kept in ["mirror", "/home/u/vendor", "sparse+https", "target-cpu", "default = \"mine\""] {
+            assert!(toml.contains(kept), "{kept} in {toml}");
+        }
+        for left in ["SECRET", "linker", "sccache", "proxy", "aarch64", "git-fetch"] {
+            assert!(!toml.contains(left), "{left} in {toml}");
+        }
+        assert_eq!(folders, [Path::new("/home/u/vendor")]);
+        basic_toml::from_str::<Table>(&toml).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_sent_as_it_is_or_without_what_it_hides() {
+        let path = Path::new("/p/.cargo/config.toml");
+        let plain = "# a comment\n[env]\ntoken = \"a variable\"\n[registries.mine]\nindex = \"sparse+x\"\n";
+        assert_eq!(without_credentials(plain.into(), path).unwrap(), plain.as_bytes());
+        let secret =
+            format!("{plain}token = \"SECRET\"\n[http]\nproxy = \"u:SECRET@p\"\n[registry]\ntoken = \"SECRET\"\n");
+        let sent = String::from_utf8(without_credentials(secret.into(), path).unwrap()).unwrap();
+        assert!(!sent.contains("SECRET"), "{sent}");
+        assert!(sent.contains("sparse+x") && sent.contains("a variable"), "{sent}");
+    }
+
+    #[test]
+    fn files_are_joined_as_cargo_joins_them() {
+        let (toml, _) = forwarded(&[
+            "[build]\nrustflags = [\"near\"]\n[registries.a]\nindex = \"near\"",
+            "[build]\nrustflags = [\"far\"]\n[registries.a]\nindex = \"far\"\n[registries.b]\nindex = \"b\"",
+            "[target.'cfg(unix)']\nrustflags = [\"kind\"]\nlinker = \"clang\"",
+        ]);
+        let joined: Value = basic_toml::from_str(&toml).unwrap();
+        let expected = serde_json::json!({
+            "build": {"rustflags": ["far", "near"]},
+            "registries": {"a": {"index": "near"}, "b": {"index": "b"}},
+            "target": {"cfg(unix)": {"rustflags": ["kind"]}},
+        });
+        assert_eq!(joined, expected);
+    }
+}

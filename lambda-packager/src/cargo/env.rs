@@ -1,0 +1,130 @@
+//! What of the environment a cargo that we start may see, and what of it configures cargo.
+
+use std::ffi::OsString;
+
+use crate::sys::env::{PREFIX, var, vars_os};
+
+/// The environment for a cargo or rustc that we start on the host: all of ours, but for what an
+/// outer cargo set for the build script we may be running in, or for its own build.
+pub fn for_host_tools() -> Vec<(OsString, OsString)> {
+    let kept = |(name, _): &(OsString, OsString)| name.to_str().is_none_or(|name| !is_of_the_outer_build(name));
+    vars_os().filter(kept).collect()
+}
+
+/// Whether a variable belongs to the build that called us rather than to the user's set-up of
+/// cargo. What cargo sets: <https://doc.rust-lang.org/cargo/reference/environment-variables.html>.
+fn is_of_the_outer_build(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "CARGO",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_INCREMENTAL",
+        "CARGO_LOG",
+        "CARGO_MAKEFLAGS",
+        "CARGO_PRIMARY_PACKAGE",
+        "CARGO_TARGET_DIR",
+        "CARGO_TARGET_TMPDIR",
+        "CLIPPY_ARGS",
+        "DEBUG",
+        "HOST",
+        "LD_LIBRARY_PATH",
+        "MAKEFLAGS",
+        "MAKELEVEL",
+        "MFLAGS",
+        "NUM_JOBS",
+        "OPT_LEVEL",
+        "OUT_DIR",
+        "PROFILE",
+        "RUSTC",
+        "RUSTC_LINKER",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "RUSTC_WRAPPER",
+        "RUSTDOC",
+        "RUSTDOCFLAGS",
+        "RUSTFLAGS",
+        "RUST_RECURSION_COUNT",
+        "TARGET",
+    ];
+    const PREFIXES: &[&str] = &[
+        "CARGO_BIN_",
+        "CARGO_BUILD_",
+        "CARGO_CFG_",
+        "CARGO_CRATE_",
+        "CARGO_FEATURE_",
+        "CARGO_MANIFEST_",
+        "CARGO_PKG_",
+        "CARGO_PROFILE_",
+        "CARGO_TARGET_",
+        "CARGO_UNSTABLE_",
+        "DEP_",
+        PREFIX,
+    ];
+    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The environment for the compile on the host: what a toolchain needs to start, and no more, as
+/// in a container.
+pub fn for_host_compile() -> Vec<(OsString, OsString)> {
+    const NAMES: &[&str] = &["HOME", "PATH", "TMPDIR", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
+    vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| NAMES.contains(&name))).collect()
+}
+
+/// Rust flags that the user's environment sets for one target.
+pub fn target_rustflags(triple: &str) -> Option<(String, String)> {
+    let name = of_target(triple, "RUSTFLAGS");
+    var(&name).map(|value| (name, value))
+}
+
+/// The variable that says who links for a target.
+pub fn linker_of(triple: &str) -> String {
+    of_target(triple, "LINKER")
+}
+
+fn of_target(triple: &str, key: &str) -> String {
+    format!("CARGO_TARGET_{}_{key}", triple.to_uppercase().replace('-', "_"))
+}
+
+/// `CARGO_REGISTRIES_<NAME>_INDEX` of the user's environment: where a named registry is.
+pub fn registry_indexes() -> Vec<(String, String)> {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let is_index = |(name, _): &(String, String)| name.starts_with("CARGO_REGISTRIES_") && name.ends_with("_INDEX");
+    let mut all: Vec<_> = vars_os().filter_map(text).filter(is_index).collect();
+    all.sort_unstable();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outer_build_stays_outside_and_the_users_set_up_of_cargo_comes_along() {
+        for name in [
+            "RUSTFLAGS",
+            "CARGO_MAKEFLAGS",
+            "CARGO_FEATURE_X",
+            "CARGO_PROFILE_RELEASE_LTO",
+            "RUSTC_WRAPPER",
+            "CARGO_TARGET_DIR",
+            "OUT_DIR",
+            "CARGO_MANIFEST_DIR",
+            "LAMBDA_PACKAGER_FORCE",
+            "DEP_Z_INCLUDE",
+        ] {
+            assert!(is_of_the_outer_build(name), "{name}");
+        }
+        for name in [
+            "CARGO_HOME",
+            "CARGO_NET_OFFLINE",
+            "CARGO_HTTP_PROXY",
+            "CARGO_REGISTRIES_MY_TOKEN",
+            "HTTPS_PROXY",
+            "SSH_AUTH_SOCK",
+            "RUSTUP_TOOLCHAIN",
+            "PATH",
+            "CARGO_REGISTRY_TOKEN",
+            "SSL_CERT_FILE",
+        ] {
+            assert!(!is_of_the_outer_build(name), "{name}");
+        }
+    }
+}

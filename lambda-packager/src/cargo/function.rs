@@ -1,0 +1,80 @@
+//! Which function is meant.
+
+use std::path::Path;
+
+use crate::cargo::workspace::{Package, Workspace};
+use crate::config::Config;
+use crate::error::{Error, Result};
+
+/// The function to package.
+#[derive(Clone)]
+pub struct Function<'a> {
+    pub package: &'a Package,
+    /// The bin target; also the name of its folder under `target/lambda`.
+    pub name: String,
+}
+
+impl Workspace {
+    /// The member whose folder holds `start`, the innermost.
+    pub fn member_at(&self, start: &Path) -> Option<&Package> {
+        let around = self.members.iter().filter(|package| start.starts_with(package.folder()));
+        around.max_by_key(|package| package.folder().components().count())
+    }
+
+    /// The function that the settings ask for.
+    ///
+    /// # Errors
+    /// An unknown name, or several functions and none named.
+    pub fn function(&self, config: &Config, start: &Path) -> Result<Function<'_>> {
+        if let Some(name) = &config.package
+            && !self.members.iter().any(|package| package.name == *name)
+        {
+            let known: Vec<_> = self.members.iter().map(|package| package.name.as_str()).collect();
+            return Err(Error::config(format!(
+                "{}: the workspace {} has no package `{name}`",
+                config.place_of("package"),
+                self.root.display()
+            ))
+            .hint_with(format!("its packages are: {}", known.join(", "))));
+        }
+        let named = |package: &&Package| match &config.package {
+            Some(name) => package.name == *name,
+            None => true,
+        };
+        let candidates: Vec<Function> = (self.members.iter().filter(named))
+            .flat_map(|package| package.bins.iter().map(move |bin| Function { package, name: bin.clone() }))
+            .collect();
+        let known = || {
+            let names: Vec<_> = candidates.iter().map(|function| function.name.as_str()).collect();
+            names.join(", ")
+        };
+        let mut chosen: Vec<&Function> = match &config.function {
+            Some(name) => candidates.iter().filter(|function| function.name == *name).collect(),
+            None => candidates.iter().collect(),
+        };
+        if chosen.len() > 1 {
+            // Where one stands, one means the function there.
+            let here = self
+                .members
+                .iter()
+                .find(|package| start.starts_with(package.folder()) && package.folder() != self.root);
+            if let Some(here) = here.filter(|_| config.package.is_none()) {
+                chosen.retain(|function| function.package.name == here.name);
+            }
+        }
+        match (chosen.as_slice(), &config.function) {
+            ([function], _) => Ok((*function).clone()),
+            ([], Some(name)) => Err(Error::config(format!(
+                "{}: there is no function `{name}` in {}",
+                config.place_of("function"),
+                self.root.display()
+            ))
+            .hint_with(format!("the functions are: {}", known()))),
+            ([], None) => Err(Error::config(format!("there is no bin target to package in {}", self.root.display()))
+                .hint_with("a Lambda is a package with src/main.rs or a [[bin]]")),
+            (_, _) => Err(Error::config(format!("several functions, and none is named: {}", known())).hint_with(
+                "name one with --function, or `function` or `package` in [package.metadata.lambda-packager]",
+            )),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What cargo and rustc say of the project, remembered while it holds.
+
+mod command;
+pub mod config;
+mod config_include;
+mod discover;
+pub mod env;
+mod function;
+pub mod lockfile;
+mod metadata;
+mod path_dependencies;
+mod profiles;
+pub mod toolchain;
+mod workspace;
+
+pub use function::Function;
+pub use workspace::Workspace;

@@ -1,0 +1,89 @@
+//! Folders outside of a workspace that its packages depend on by path. Cargo reads the manifests of
+//! all of them before it compiles any member.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::Result;
+use crate::sys::toml::Table;
+use crate::sys::{fs, toml};
+
+/// What the packages of a workspace need of other places.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outside {
+    /// Every folder, each with the workspace around it that it may inherit keys from; sorted.
+    pub folders: Vec<PathBuf>,
+    /// Those that a manifest names by an absolute path: cargo looks for them nowhere else.
+    pub absolute: Vec<PathBuf>,
+}
+
+impl Outside {
+    /// What lies outside of `root` of `folders`, to which `manifests` refer.
+    pub fn of(root: &Path, folders: impl Iterator<Item = PathBuf>, manifests: &[PathBuf]) -> Result<Self> {
+        let mut outside = Self::default();
+        for folder in folders.filter(|folder| !folder.starts_with(root)) {
+            outside.folders.push(source_root(&folder)?);
+        }
+        let mut named = Vec::new();
+        for manifest in manifests {
+            absolute_paths(&toml::read(manifest)?, &mut named);
+        }
+        for folder in named.iter().filter(|folder| !folder.starts_with(root) && fs::is_dir(folder)) {
+            outside.absolute.push(source_root(folder)?);
+        }
+        for places in [&mut outside.folders, &mut outside.absolute] {
+            places.sort_unstable();
+            places.dedup();
+        }
+        Ok(outside)
+    }
+}
+
+/// The absolute ones of all `path` keys, in whatever table: dependencies are declared in many.
+fn absolute_paths(table: &Table, found: &mut Vec<PathBuf>) {
+    for (key, value) in table {
+        match value {
+            Value::Object(inner) => absolute_paths(inner, found),
+            Value::String(path) if key == "path" && path.starts_with('/') => found.push(path.into()),
+            _ => {}
+        }
+    }
+}
+
+/// What cargo may read for a package: its folder, or the workspace around it that it may inherit
+/// keys from.
+pub fn source_root(folder: &Path) -> Result<PathBuf> {
+    for ancestor in folder.ancestors() {
+        if let Some(manifest) = fs::read_if_exists(&ancestor.join("Cargo.toml"))? {
+            let text = String::from_utf8_lossy(&manifest);
+            if text.lines().any(|line| line.trim_start().starts_with("[workspace")) {
+                return Ok(ancestor.to_path_buf());
+            }
+        }
+    }
+    Ok(folder.to_path_buf())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absolute_paths_are_found_in_any_table() {
+        let manifest = r#"
+            [dependencies]
+            a = { path = "/a" }
+            b = { path = "../b" }
+            [target.'cfg(unix)'.build-dependencies]
+            c = { path = "/c" }
+            [patch.crates-io.d]
+            path = "/d"
+        "#;
+        let mut found = Vec::new();
+        absolute_paths(&toml::parse(manifest.as_bytes(), Path::new("Cargo.toml")).unwrap(), &mut found);
+        found.sort_unstable();
+        assert_eq!(found, ["/a", "/c", "/d"].map(PathBuf::from));
+    }
+}

@@ -1,0 +1,120 @@
+//! The compiled units of downloaded crates: what may be kept for other checkouts.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::compile::mounts::{CARGO_HOME, TARGET};
+
+/// What a compile made of downloaded crates.
+pub struct CompiledUnits {
+    /// The name of the compile.
+    pub compile: String,
+    /// What the names of its units end in: `-0123456789abcdef`.
+    pub units: BTreeSet<String>,
+    /// The units that images keep: the name of the image, a blank, and the unit.
+    pub kept: BTreeSet<String>,
+}
+
+impl CompiledUnits {
+    /// Reads cargo's messages in a compile of that name, and what the target directory remembers of images.
+    pub fn read(compile: &str, messages: &str, kept: &str) -> Self {
+        #[derive(Deserialize)]
+        struct Message {
+            package_id: Option<String>,
+            manifest_path: Option<String>,
+            #[serde(default)]
+            filenames: Vec<String>,
+            out_dir: Option<String>,
+        }
+        let messages: Vec<Message> = messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let downloaded = |path: &String| Path::new(path).starts_with(CARGO_HOME);
+        let packages: BTreeSet<String> = (messages.iter())
+            .filter(|message| message.manifest_path.as_ref().is_some_and(downloaded))
+            .filter_map(|message| message.package_id.clone())
+            .collect();
+        let ours =
+            messages.iter().filter(|message| message.package_id.as_ref().is_some_and(|id| packages.contains(id)));
+        let files = ours.flat_map(|message| message.filenames.iter().chain(&message.out_dir));
+        Self {
+            compile: compile.into(),
+            units: files.filter_map(|file| unit_of(file)).collect(),
+            kept: kept.lines().map(String::from).collect(),
+        }
+    }
+}
+
+/// `/target/release/deps/libserde-0123456789abcdef.rlib` and `/target/release/build/serde-0123456789abcdef/out`
+/// as `-0123456789abcdef`.
+fn unit_of(file: &str) -> Option<String> {
+    const DIGITS: usize = 16;
+    let mut parts = Path::new(file).strip_prefix(TARGET).ok()?.iter().filter_map(|part| part.to_str());
+    parts.find(|part| ["deps", "build"].contains(part))?;
+    let name = parts.next()?;
+    let (at, _) = name.rmatch_indices('-').next()?;
+    let unit = name.get(at..=at + DIGITS)?;
+    unit[1..].bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| unit.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_of_downloads_are_told_from_the_workspaces() {
+        let artifact = |package: &str, manifest: &str, files: &[&str]| {
+            serde_json::json!({"reason": "compiler-artifact", "package_id": package, "manifest_path": manifest, "filenames": files})
+                .to_string()
+        };
+        let ran = |package: &str, folder: &str| {
+            serde_json::json!({"reason": "build-script-executed", "package_id": package, "out_dir": folder}).to_string()
+        };
+        let messages = [
+            artifact(
+                "registry+x#a@1.0.0",
+                "/cargo/registry/src/x/a-1.0.0/Cargo.toml",
+                &[
+                    "/target/t/release/deps/liba_a-0000000000000001.rlib",
+                    "/target/t/release/deps/liba_a-0000000000000001.rmeta",
+                ],
+            ),
+            artifact(
+                "git+y#0.1.0",
+                "/cargo/git/checkouts/y/1/Cargo.toml",
+                &["/target/release/build/y-z-0000000000000002/build-script-build"],
+            ),
+            ran("git+y#0.1.0", "/target/t/release/build/y-z-0000000000000003/out"),
+            artifact(
+                "path+file:///workspace#0.1.0",
+                "/workspace/Cargo.toml",
+                &["/target/t/release/deps/libw-0000000000000004.rlib"],
+            ),
+            ran("path+file:///workspace#0.1.0", "/target/t/release/build/w-0000000000000005/out"),
+            // Vendored: somebody may edit it there.
+            artifact(
+                "registry+x#v@1.0.0",
+                "/workspace/vendor/v/Cargo.toml",
+                &["/target/t/release/deps/libv-0000000000000006.rlib"],
+            ),
+            "{\"reason\":\"build-finished\",\"success\":true}".to_string(),
+            "not JSON".to_string(),
+        ];
+        let downloads = CompiledUnits::read("compile", &messages.join("\n"), "name -0000000000000001\n");
+        let units: Vec<_> = downloads.units.iter().map(String::as_str).collect();
+        assert_eq!(units, ["-0000000000000001", "-0000000000000002", "-0000000000000003"]);
+        assert_eq!(downloads.kept, BTreeSet::from(["name -0000000000000001".to_string()]));
+    }
+
+    #[test]
+    fn a_file_that_is_no_units_names_none() {
+        for file in [
+            "/target/t/release/app",
+            "/target/t/release/deps/liba-xyz.rlib",
+            "/elsewhere/deps/liba-0000000000000001.rlib",
+            "/target/deps/é-é",
+        ] {
+            assert_eq!(unit_of(file), None, "{file}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The settings in the variables `LAMBDA_PACKAGER_*`.
+
+use serde_json::{Map, Value};
+
+use crate::config::layer::{Layer, Origin, SETTINGS, Shape};
+use crate::error::{Error, Result};
+use crate::sys::env::{self, CI, INNER, PREFIX, REGISTRY_PASSWORD, REGISTRY_USER};
+
+/// The layer of the variables `LAMBDA_PACKAGER_*`. An empty variable counts as unset.
+///
+/// # Errors
+/// A variable of that prefix that no setting has, or one with a value that cannot be.
+pub fn layer() -> Result<Layer> {
+    let mut values = Map::new();
+    for (name, value) in env::vars_os() {
+        let Some(setting) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
+            continue;
+        };
+        if [INNER, REGISTRY_USER, REGISTRY_PASSWORD].iter().any(|own| name == *own) || value.is_empty() {
+            continue;
+        }
+        let setting = setting.to_lowercase();
+        let value = value
+            .into_string()
+            .map_err(|_| Error::config(format!("{} is not UTF-8", Origin::Environment.place_of(&setting))))?;
+        let value = match SETTINGS.iter().find(|(known, ..)| *known == setting) {
+            Some((_, shape, _)) => parse(*shape, &value),
+            None => Value::String(value),
+        };
+        values.insert(setting, value);
+    }
+    Layer::parse(values, &Origin::Environment)
+}
+
+fn parse(shape: Shape, text: &str) -> Value {
+    let list = |parts: Vec<&str>| {
+        let parts = parts.into_iter().map(str::trim).filter(|part| !part.is_empty());
+        Value::Array(parts.map(|part| Value::String(part.to_string())).collect())
+    };
+    match shape {
+        Shape::Text => Value::String(text.to_string()),
+        Shape::List => list(text.split(',').collect()),
+        Shape::Words => list(text.split_whitespace().collect()),
+        Shape::Switch => match text.to_lowercase().as_str() {
+            "1" | "true" | "yes" | "on" => Value::Bool(true),
+            "0" | "false" | "no" | "off" => Value::Bool(false),
+            // Refused with its place by the layer.
+            _ => Value::String(text.to_string()),
+        },
+        Shape::Number => text.parse::<u64>().map_or_else(|_| Value::String(text.to_string()), Value::from),
+    }
+}
+
+/// Whether a pipeline runs us.
+pub fn is_pipeline() -> bool {
+    env::var(CI).is_some_and(|value| parse(Shape::Switch, &value) == Value::Bool(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_becomes_values() {
+        assert_eq!(parse(Shape::List, "a, b,,"), serde_json::json!(["a", "b"]));
+        assert_eq!(parse(Shape::Words, "-v  --timings"), serde_json::json!(["-v", "--timings"]));
+        assert_eq!(parse(Shape::Switch, "Yes"), Value::Bool(true));
+        assert_eq!(parse(Shape::Switch, "perhaps"), Value::String("perhaps".into()));
+    }
+}

@@ -1,0 +1,28 @@
+//! The layers written in manifests: `[package.metadata.lambda-packager]` of the package that was
+//! asked for, then `[workspace.metadata.lambda-packager]`.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::config::layer::{Layer, Origin};
+use crate::error::{Error, Result};
+
+/// The key under a manifest's `metadata` that is ours.
+pub const KEY: &str = "lambda-packager";
+
+/// The layer of one metadata table; `table` as cargo reports it, null where absent.
+///
+/// # Errors
+/// Where it is no table, or holds what no setting allows.
+pub fn layer(table: &Value, name: &'static str, manifest: &Path) -> Result<(Origin, Layer)> {
+    let origin = Origin::Manifest(name, manifest.to_path_buf());
+    let layer = match table {
+        Value::Null => Layer::default(),
+        Value::Object(values) => Layer::parse(values.clone(), &origin)?,
+        _ => {
+            return Err(Error::config(format!("[{name}] of {} is not a table", manifest.display())));
+        }
+    };
+    Ok((origin, layer))
+}

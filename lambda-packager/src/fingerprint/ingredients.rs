@@ -1,0 +1,185 @@
+//! What a build is made of, besides the content of its inputs, and one digest over both.
+
+use std::collections::BTreeMap;
+
+use crate::cargo;
+use crate::cargo::toolchain::Toolchain;
+use crate::config::Config;
+use crate::snapshot::record::Snapshot;
+use crate::sys::env;
+use crate::sys::sha256::Sha;
+
+/// Name and value of everything but files that decides the bytes of the zip. The names are what a
+/// verdict calls them.
+pub type Ingredients = BTreeMap<String, String>;
+
+/// The ingredients of a run. `toolchain` is that of the host, where it compiles,
+/// `builder` the name of the builder image, where that does.
+pub fn ingredients(
+    config: &Config,
+    function: &str,
+    package: &str,
+    toolchain: Option<&Toolchain>,
+    builder: Option<&str>,
+) -> Ingredients {
+    let mut all = Ingredients::new();
+    let mut set = |name: &str, value: String| all.insert(name.to_string(), value);
+    set("packager", env!("CARGO_PKG_VERSION").into());
+    set("function", format!("{package}/{function}"));
+    set("mode", config.mode.to_string());
+    set("profile", config.profile.clone());
+    set("target", config.target_arch.to_string());
+    set("runtime", config.runtime.to_string());
+    set("features", listed(&config.features, ","));
+    set("cargo flags", listed(&config.cargo_flags, " "));
+    set("include", listed(&config.include, ","));
+    set("engine", config.engine.to_string());
+    set("base", config.base.to_string());
+    set("network", config.network.to_string());
+    for name in &config.pass_env {
+        // The value decides the bytes, and may be a secret: only its digest is kept.
+        let value = env::var_os(name).map(|value| Sha::of(value.as_encoded_bytes()).to_string());
+        set(&format!("variable {name}"), value.unwrap_or_else(|| "unset".into()));
+    }
+    if let Some((name, value)) = cargo::env::target_rustflags(config.target_arch.triple()) {
+        set(&name, value);
+    }
+    for (name, value) in cargo::env::registry_indexes() {
+        set(&name, Sha::of(value.as_bytes()).to_string());
+    }
+    if let Some(toolchain) = toolchain {
+        set("rustc", format!("{} ({})", toolchain.rustc_release, toolchain.rustc.short(12)));
+        set("C toolchain", toolchain.cc.short(12));
+    }
+    if let Some(builder) = builder {
+        set("builder image", builder.into());
+    }
+    if config.mode.is_for_production() {
+        // The zip is the same; what it leaves beside it is not.
+        set("runtime image", config.runtime_image.clone());
+    }
+    all
+}
+
+/// A list as a person would write it; no two lists are written alike.
+fn listed(list: &[String], separator: &str) -> String {
+    let write = |item: &String| {
+        let plain = !item.is_empty() && !item.contains(separator) && !item.contains(['"', '\\']);
+        if plain { item.clone() } else { format!("{item:?}") }
+    };
+    list.iter().map(write).collect::<Vec<_>>().join(separator)
+}
+
+/// The fingerprint: one digest over the ingredients and over path, kind and content of every input.
+pub fn digest(ingredients: &Ingredients, inputs: &Snapshot) -> Sha {
+    let mut text = String::new();
+    for (name, value) in ingredients {
+        text.push_str(&format!("{name}={value}\n"));
+    }
+    for (path, entry) in inputs.present() {
+        // Where on the machine a file outside the workspace lies says nothing of the build.
+        let path = if path.starts_with('/') { path.rsplit('/').next().unwrap_or_default() } else { &path };
+        text.push_str(&format!("{path}\0{}\n", entry.state()));
+    }
+    Sha::of(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::layer::SETTINGS;
+    use crate::config::{Arch, Layer, Origin};
+
+    #[test]
+    fn no_two_lists_are_written_alike() {
+        let lists: [&[&str]; 7] = [&[], &[""], &["a", "b"], &["a b"], &["\"a b\""], &["a", "", "b"], &["a\\ b"]];
+        let written: Vec<String> = lists
+            .iter()
+            .map(|list| listed(&list.iter().map(|item| item.to_string()).collect::<Vec<_>>(), " "))
+            .collect();
+        assert_eq!(written[2], "a b");
+        let distinct: std::collections::BTreeSet<_> = written.iter().collect();
+        assert_eq!(distinct.len(), written.len(), "{written:?}");
+    }
+
+    /// Settings that decide how, when and where, but no byte of the zip.
+    const NO_INGREDIENTS: &[&str] = &[
+        // Which function it is stands in `function`.
+        "package",
+        // Where a copy of the zip goes: that copy is checked by itself.
+        "output",
+        // Both roads make the same bytes; what else the clean room leaves is compared below.
+        "clean_room",
+        "runtime_image",
+        "pull_policy",
+        "container_name",
+        "locked",
+        "use_cache",
+        "force",
+        "require_container",
+        "engine_timeout_secs",
+        "deps_cache_limit",
+        "label",
+        // What is made of the zip, and where that goes.
+        "environments",
+        "image_name",
+        "registry",
+        "registry_login",
+    ];
+
+    fn of(settings: serde_json::Value) -> Ingredients {
+        let serde_json::Value::Object(settings) = settings else { panic!("a table") };
+        let layer = Layer::parse(settings, &Origin::Default).unwrap();
+        let function = layer.function.clone().unwrap_or("f".into());
+        ingredients(&Config::resolve(vec![(Origin::Default, layer)]), &function, "p", None, None)
+    }
+
+    #[test]
+    fn every_setting_is_an_ingredient_or_known_to_decide_no_byte() {
+        let another = json!({
+            "package": "other", "function": "other", "mode": "dev", "profile": "other", "features": ["other"],
+            "target_arch": if Arch::of_this_machine() == Arch::Arm64 { "x86_64" } else { "arm64" },
+            "runtime": "provided.al2", "cargo_flags": ["--other"], "engine": "host", "base": "other",
+            "output": "other.zip", "include": ["other"], "container_name": "other", "network": "bridge",
+            "pass_env": ["OTHER"], "locked": true, "use_cache": false, "force": true, "require_container": true,
+            "clean_room": true, "runtime_image": "other", "pull_policy": "never",
+            "engine_timeout_secs": 7, "deps_cache_limit": "1 GB", "label": "a=b", "environments": ["other"], "image_name": "other",
+            "registry": "other", "registry_login": "none",
+        });
+        let default = of(json!({}));
+        for (name, ..) in SETTINGS {
+            assert!(!another[name].is_null(), "give `{name}` a value here that is not its default");
+            let differs = of(json!({*name: another[name]})) != default;
+            assert_eq!(differs, !NO_INGREDIENTS.contains(name), "`{name}`");
+        }
+        // By itself too, where the profile does not follow it.
+        assert_ne!(of(json!({"mode": "dev", "profile": "release"})), default);
+    }
+
+    #[test]
+    fn the_packager_and_the_borrowed_toolchain_are_ingredients() {
+        let with = |toolchain: &Toolchain| ingredients(&Config::resolve(Vec::new()), "f", "p", Some(toolchain), None);
+        let toolchain = Toolchain {
+            sysroot: "/rust".into(),
+            rustc_release: "1.0.0".into(),
+            rustc: Sha::of(b"rustc"),
+            cc: Sha::of(b"cc"),
+            cc_program: "/usr/bin/cc".into(),
+        };
+        let before = with(&toolchain);
+        assert_eq!(before["packager"], env!("CARGO_PKG_VERSION"));
+        assert_ne!(with(&Toolchain { rustc: Sha::of(b"other"), ..toolchain.clone() }), before);
+        assert_ne!(with(&Toolchain { cc: Sha::of(b"other"), ..toolchain }), before);
+    }
+
+    #[test]
+    fn the_builder_image_is_an_ingredient_and_for_production_the_image_to_run_in() {
+        let with = |builder| ingredients(&Config::resolve(Vec::new()), "f", "p", None, builder);
+        assert_ne!(with(Some("lambda-packager-builder:1")), with(Some("lambda-packager-builder:2")));
+        let image = |mode: &str, image: &str| of(json!({"mode": mode, "runtime_image": image}));
+        assert_ne!(image("prod", "scratch"), image("prod", "other"));
+        assert_eq!(image("release", "scratch"), image("release", "other"));
+    }
+}

@@ -1,0 +1,429 @@
+//! Whether what lies on disk is what a build would make: a pure judgement over records.
+
+use std::collections::BTreeSet;
+
+mod display;
+
+use crate::fingerprint::ingredients::Ingredients;
+use crate::fingerprint::manifest::{Manifest, Problem, is_bootstrap};
+use crate::snapshot::record::{Change, State, What};
+use crate::sys::sha256::Sha;
+
+/// The judgement of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// What is there is what would be made.
+    Hit,
+    /// It has to be made; the most telling reason first, never empty.
+    Miss(Vec<Reason>),
+}
+
+/// One cause of a miss.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "cause", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// The user said so.
+    Forced,
+    /// There is no manifest: nothing was packaged here yet.
+    FirstBuild,
+    /// There is a manifest, but it cannot be used.
+    Manifest {
+        /// What is wrong with it.
+        problem: Problem,
+    },
+    /// The zip is gone.
+    ZipMissing {
+        /// Its path, relative to the workspace.
+        path: String,
+        /// SHA-256 of the one that was packaged.
+        old: String,
+    },
+    /// The zip is not the one that was packaged.
+    ZipModified {
+        /// Its path, relative to the workspace.
+        path: String,
+        /// SHA-256 of the one that was packaged.
+        old: String,
+        /// SHA-256 of the one that is there.
+        new: String,
+    },
+    /// The bootstrap beside the zip is gone.
+    BootstrapMissing {
+        /// Its path, relative to the workspace.
+        path: String,
+        /// SHA-256 of the one that was packaged.
+        old: String,
+    },
+    /// The bootstrap beside the zip is not the one in it.
+    BootstrapModified {
+        /// Its path, relative to the workspace.
+        path: String,
+        /// SHA-256 of the one that was packaged.
+        old: String,
+        /// SHA-256 of the one that is there.
+        new: String,
+    },
+    /// It was compiled on a road that the settings now forbid to fall back to.
+    Fallback {
+        /// That road, and why it was taken.
+        #[serde(rename = "road")]
+        backend: String,
+    },
+    /// A setting, a toolchain or a passed variable differs.
+    Setting {
+        /// Its name, such as `profile`.
+        name: String,
+        /// Its value in the last build; empty where it had none.
+        old: String,
+        /// Its value now; empty where it has none.
+        new: String,
+    },
+    /// An input has other content.
+    Changed {
+        /// Relative to the workspace.
+        path: String,
+        /// Kind and SHA-256 in the last build.
+        old: String,
+        /// Kind and SHA-256 now.
+        new: String,
+    },
+    /// An input is new.
+    Added {
+        /// Relative to the workspace.
+        path: String,
+        /// Kind and SHA-256 now.
+        new: String,
+    },
+    /// An input is gone.
+    Removed {
+        /// Relative to the workspace.
+        path: String,
+        /// Kind and SHA-256 in the last build.
+        old: String,
+    },
+    /// An input may now be executed, or no longer.
+    ModeChanged {
+        /// Relative to the workspace.
+        path: String,
+        /// Kind and SHA-256 in the last build.
+        old: String,
+        /// Kind and SHA-256 now.
+        new: String,
+    },
+    /// An input changed while the last build was reading it.
+    ChangedWhileCompiling {
+        /// Relative to the workspace.
+        path: String,
+    },
+}
+
+/// A file of the artifact, compared to its record.
+#[derive(Debug)]
+pub enum ArtifactState {
+    Intact,
+    Missing,
+    /// What it is instead.
+    Modified(Sha),
+}
+
+/// What the judge is told of the present.
+pub struct Present<'a> {
+    pub ingredients: &'a Ingredients,
+    pub changes: &'a [Change],
+    /// Each place of the zip, and the bootstrap, relative to the workspace.
+    pub artifact: &'a [(String, ArtifactState)],
+    pub forced: bool,
+    /// The recorded road may not be fallen back to any more.
+    pub fallback_forbidden: bool,
+}
+
+/// Judges.
+pub fn judge(recorded: &Result<Manifest, Problem>, present: &Present) -> Verdict {
+    let mut reasons = Vec::new();
+    if present.forced {
+        reasons.push(Reason::Forced);
+    }
+    match recorded {
+        Err(Problem::Absent) => reasons.push(Reason::FirstBuild),
+        Err(problem) => reasons.push(Reason::Manifest { problem: problem.clone() }),
+        Ok(manifest) => reasons.extend(differences(manifest, present)),
+    }
+    reasons.sort_by_key(|reason| (rank(reason), path_of(reason).map(String::from)));
+    if reasons.is_empty() { Verdict::Hit } else { Verdict::Miss(reasons) }
+}
+
+fn differences(manifest: &Manifest, present: &Present) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if present.fallback_forbidden {
+        reasons.push(Reason::Fallback { backend: manifest.backend.to_string() });
+    }
+    let names = manifest.ingredients.keys().chain(present.ingredients.keys());
+    let names: BTreeSet<String> = names.cloned().collect();
+    for name in names {
+        let value = |all: &Ingredients| all.get(&name).cloned().unwrap_or_default();
+        let (old, new) = (value(&manifest.ingredients), value(present.ingredients));
+        if old != new {
+            reasons.push(Reason::Setting { name, old, new });
+        }
+    }
+    for change in present.changes {
+        let path = change.path.clone();
+        let told = |state: &Option<State>| state.map_or(String::new(), |state| state.to_string());
+        let (old, new) = (told(&change.before), told(&change.after));
+        reasons.push(match change.what {
+            What::Added => Reason::Added { path, new },
+            What::Removed => Reason::Removed { path, old },
+            What::Mode => Reason::ModeChanged { path, old, new },
+            What::Content => Reason::Changed { path, old, new },
+        });
+    }
+    let unsettled = manifest.changed_while_compiling.iter().cloned();
+    reasons.extend(unsettled.map(|path| Reason::ChangedWhileCompiling { path }));
+    for (path, state) in present.artifact {
+        let (path, old) = (path.clone(), manifest.artifact.sha_of(path).to_string());
+        let is_bootstrap = is_bootstrap(&path);
+        reasons.extend(match state {
+            ArtifactState::Intact => None,
+            ArtifactState::Missing if is_bootstrap => Some(Reason::BootstrapMissing { path, old }),
+            ArtifactState::Missing => Some(Reason::ZipMissing { path, old }),
+            ArtifactState::Modified(sha) => {
+                let new = sha.to_string();
+                Some(match is_bootstrap {
+                    true => Reason::BootstrapModified { path, old, new },
+                    false => Reason::ZipModified { path, old, new },
+                })
+            }
+        });
+    }
+    reasons
+}
+
+/// The smaller, the more it tells: what the user did on purpose, then what moves most of a build.
+fn rank(reason: &Reason) -> u8 {
+    match reason {
+        Reason::Forced => 0,
+        Reason::FirstBuild | Reason::Manifest { .. } | Reason::Fallback { .. } => 1,
+        // The mode also sets the profile; `profile release -> dev` tells both.
+        Reason::Setting { name, .. } if name == "profile" => 2,
+        Reason::Setting { name, .. } if name == "mode" => 3,
+        Reason::Setting { .. } => 4,
+        reason if path_of(reason).is_some_and(|path| path.ends_with("Cargo.lock")) => 5,
+        reason
+            if path_of(reason).is_some_and(|path| path.ends_with("Cargo.toml") || path.contains("rust-toolchain")) =>
+        {
+            6
+        }
+        Reason::Changed { .. } => 7,
+        Reason::Added { .. } => 8,
+        Reason::Removed { .. } => 9,
+        Reason::ModeChanged { .. } => 10,
+        Reason::ChangedWhileCompiling { .. } => 11,
+        Reason::ZipMissing { .. } => 12,
+        Reason::ZipModified { .. } => 13,
+        Reason::BootstrapMissing { .. } => 14,
+        Reason::BootstrapModified { .. } => 15,
+    }
+}
+
+fn path_of(reason: &Reason) -> Option<&str> {
+    match reason {
+        Reason::Changed { path, .. }
+        | Reason::Added { path, .. }
+        | Reason::Removed { path, .. }
+        | Reason::ModeChanged { path, .. }
+        | Reason::ChangedWhileCompiling { path }
+        | Reason::ZipMissing { path, .. }
+        | Reason::ZipModified { path, .. }
+        | Reason::BootstrapMissing { path, .. }
+        | Reason::BootstrapModified { path, .. } => Some(path),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::manifest::{Artifact, BackendRecord, SCHEMA};
+    use crate::snapshot::record::{Kind, Snapshot};
+
+    fn sha(text: &str) -> Sha {
+        Sha::of(text.as_bytes())
+    }
+
+    fn ingredients(pairs: &[(&str, &str)]) -> Ingredients {
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    fn recorded(pairs: &[(&str, &str)]) -> Manifest {
+        Manifest {
+            schema: SCHEMA,
+            packager: String::new(),
+            function: "f".into(),
+            workspace: "/w".into(),
+            fingerprint: sha(""),
+            ingredients: ingredients(pairs),
+            backend: BackendRecord {
+                engine: String::new(),
+                engine_version: String::new(),
+                container: String::new(),
+                clean_room: false,
+                base: String::new(),
+                image_id: String::new(),
+                base_digest: String::new(),
+                host_toolchain: false,
+                hermetic: true,
+                fallback: String::new(),
+            },
+            artifact: Artifact {
+                zip_sha256: sha("zip"),
+                zip_bytes: 3,
+                bootstrap_sha256: sha("bootstrap"),
+                bootstrap_bytes: 9,
+                copies: Default::default(),
+                checked_at_ns: 0,
+                image: String::new(),
+            },
+            changed_while_compiling: Vec::new(),
+            stages_ms: Default::default(),
+            history: Vec::new(),
+            discovered_inputs: Default::default(),
+            inputs: Snapshot::default(),
+        }
+    }
+
+    fn file(text: &str) -> Option<State> {
+        Some(State { kind: Kind::File, sha: sha(text) })
+    }
+
+    fn change(path: &str, what: What, before: Option<State>, after: Option<State>) -> Change {
+        Change { path: path.into(), what, before, after }
+    }
+
+    const NOTHING: Present = Present {
+        ingredients: &Ingredients::new(),
+        changes: &[],
+        artifact: &[],
+        forced: false,
+        fallback_forbidden: false,
+    };
+
+    #[test]
+    fn nothing_different_is_a_hit_and_every_single_difference_is_a_miss_that_names_it() {
+        let manifest = || Ok(recorded(&[]));
+        assert_eq!(judge(&manifest(), &NOTHING), Verdict::Hit);
+        let told = |recorded: &Result<Manifest, Problem>, present: &Present| judge(recorded, present).to_string();
+        assert_eq!(told(&manifest(), &Present { forced: true, ..NOTHING }), "cache-miss: forced");
+        let verdict = told(&manifest(), &Present { fallback_forbidden: true, ..NOTHING });
+        assert!(verdict.starts_with("cache-miss: compiled by a fallback that is not allowed any more: "), "{verdict}");
+        assert_eq!(told(&Err(Problem::Absent), &NOTHING), "cache-miss: first build");
+        let newer = Err(Problem::Newer { schema: 9 });
+        assert_eq!(told(&newer, &NOTHING), "cache-miss: manifest of a newer lambda-packager (schema 9)");
+        let by_changes = [
+            (change("a", What::Content, file("1"), file("2")), "changed a"),
+            (change("a", What::Added, None, file("2")), "added a"),
+            (change("a", What::Removed, file("1"), None), "removed a"),
+            (change("a", What::Mode, file("1"), file("1")), "permissions of a"),
+        ];
+        for (change, why) in by_changes {
+            let present = Present { changes: &[change], ..NOTHING };
+            assert_eq!(told(&manifest(), &present), format!("cache-miss: {why}"));
+        }
+        let by_artifact = [
+            ("f/x.zip", ArtifactState::Missing, "zip missing (f/x.zip)"),
+            ("f/x.zip", ArtifactState::Modified(sha("other")), "zip modified (f/x.zip)"),
+            ("f/bootstrap", ArtifactState::Missing, "bootstrap missing (f/bootstrap)"),
+            ("f/bootstrap", ArtifactState::Modified(sha("other")), "bootstrap modified (f/bootstrap)"),
+        ];
+        for (path, state, why) in by_artifact {
+            let present = Present { artifact: &[(path.into(), state)], ..NOTHING };
+            assert_eq!(told(&manifest(), &present), format!("cache-miss: {why}"));
+        }
+        let unsettled = Manifest { changed_while_compiling: vec!["a".into()], ..recorded(&[]) };
+        assert_eq!(told(&Ok(unsettled), &NOTHING), "cache-miss: a changed while it was compiled");
+    }
+
+    #[test]
+    fn a_setting_shows_its_values_and_a_variable_only_whether_it_is_set() {
+        let verdict = |name: &str, old: &str, new: &str| {
+            let some =
+                |value: &str| if value.is_empty() { Vec::new() } else { vec![(name.to_string(), value.to_string())] };
+            let manifest = Manifest { ingredients: some(old).into_iter().collect(), ..recorded(&[]) };
+            let now: Ingredients = some(new).into_iter().collect();
+            judge(&Ok(manifest), &Present { ingredients: &now, ..NOTHING }).to_string()
+        };
+        assert_eq!(verdict("profile", "release", "dev"), "cache-miss: profile release -> dev");
+        assert_eq!(verdict("features", "", "a"), "cache-miss: features none -> a");
+        assert_eq!(verdict("variable X", "abc", "def"), "cache-miss: variable X changed");
+        assert_eq!(verdict("variable X", "unset", "def"), "cache-miss: variable X unset -> set");
+        assert_eq!(verdict("variable X", "", "def"), "cache-miss: variable X passed");
+        assert_eq!(verdict("variable X", "def", ""), "cache-miss: variable X no longer passed");
+    }
+
+    #[test]
+    fn the_most_telling_reason_comes_first_and_the_rest_is_counted() {
+        let manifest = recorded(&[("mode", "release"), ("profile", "release"), ("features", "a")]);
+        let now = ingredients(&[("mode", "dev"), ("profile", "dev"), ("features", "b")]);
+        let changes = [
+            change("z", What::Removed, file("1"), None),
+            change("src/main.rs", What::Content, file("1"), file("2")),
+            change("b/Cargo.toml", What::Content, file("1"), file("2")),
+            change("Cargo.lock", What::Content, file("1"), file("2")),
+        ];
+        let artifact = [("f/x.zip".to_string(), ArtifactState::Missing)];
+        let job = |present: &Present| match judge(&Ok(manifest.clone()), present) {
+            Verdict::Hit => Vec::new(),
+            Verdict::Miss(reasons) => reasons.iter().map(Reason::to_string).collect(),
+        };
+        let present = Present {
+            ingredients: &now,
+            changes: &changes,
+            artifact: &artifact,
+            forced: true,
+            fallback_forbidden: false,
+        };
+        let expected = [
+            "forced",
+            "profile release -> dev",
+            "mode release -> dev",
+            "features a -> b",
+            "changed Cargo.lock",
+            "changed b/Cargo.toml",
+            "changed src/main.rs",
+            "removed z",
+            "zip missing (f/x.zip)",
+        ];
+        assert_eq!(job(&present), expected);
+        // The mode and its profile count as one.
+        let verdict = judge(&Ok(manifest.clone()), &Present { ingredients: &now, ..NOTHING });
+        assert_eq!(verdict.to_string(), "cache-miss: profile release -> dev (+1 more)");
+    }
+
+    #[test]
+    fn all_differences_have_their_old_and_new_values() {
+        let changes = [
+            change("a", What::Content, file("1"), file("2")),
+            change("b", What::Added, None, file("2")),
+            change("c", What::Mode, file("1"), Some(State { kind: Kind::Executable, sha: sha("1") })),
+        ];
+        let artifact = [("f/x.zip".to_string(), ArtifactState::Modified(sha("other")))];
+        let now = ingredients(&[("variable X", "1234")]);
+        let present = Present {
+            ingredients: &now,
+            changes: &changes,
+            artifact: &artifact,
+            forced: false,
+            fallback_forbidden: false,
+        };
+        let lines = judge(&Ok(recorded(&[])), &present).lines(true);
+        let expected = [
+            "cache-miss: variable X passed (+4 more)".to_string(),
+            "  variable X passed: none -> 1234".to_string(),
+            format!("  changed a: file {} -> file {}", sha("1"), sha("2")),
+            format!("  added b: none -> file {}", sha("2")),
+            format!("  permissions of c: file {0} -> exec {0}", sha("1")),
+            format!("  zip modified (f/x.zip): {} -> {}", sha("zip"), sha("other")),
+        ];
+        assert_eq!(lines, expected);
+    }
+}

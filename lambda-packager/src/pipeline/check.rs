@@ -1,0 +1,122 @@
+//! The gate: looks at what is there and at what is recorded, and judges whether the one is of the other.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::backend::builder_image;
+use crate::cargo::Function;
+use crate::cargo::toolchain::Toolchain;
+use crate::config::{Base, Config};
+use crate::error::Result;
+use crate::fingerprint::ingredients::Ingredients;
+use crate::fingerprint::inputs::DiscoveredInputs;
+use crate::fingerprint::manifest::{Artifact, Manifest, Problem};
+use crate::fingerprint::verdict::{ArtifactState, Present, Verdict};
+use crate::fingerprint::{ingredients, inputs, verdict};
+use crate::pipeline::project::{Places, Project, Request};
+use crate::snapshot::record::Change;
+use crate::snapshot::take;
+use crate::snapshot::take::Taken;
+use crate::sys::fs;
+use crate::sys::fs::Stamp;
+use crate::sys::lock::Lock;
+use crate::sys::paths::relative;
+
+/// What the gate saw.
+pub struct Gate {
+    pub recorded: Result<Manifest, Problem>,
+    pub now: Taken,
+    pub changes: Vec<Change>,
+    pub ingredients: Ingredients,
+    pub artifact: Vec<(String, ArtifactState)>,
+    pub artifact_was_read: bool,
+}
+
+/// The verdict alone: what a run would find. Nothing is built and nothing but remembered facts is
+/// written.
+pub fn explain(request: &Request) -> Result<Verdict> {
+    let project = Project::find(request)?;
+    let function = project.function()?;
+    let places = Places::of(&project, &function)?;
+    let lock = Lock::acquire(&places.folder.join("explain.lock"), |_| ())?;
+    let gate = look(&project, &function, &places, lock.signed_at_ns()?)?;
+    Ok(judge(&gate, &project.config))
+}
+
+pub fn look(project: &Project, function: &Function, places: &Places, now_ns: i64) -> Result<Gate> {
+    let Project { workspace, config, .. } = project;
+    let recorded = Manifest::load(&places.manifest, &function.name, workspace);
+    let manifest = recorded.as_ref().ok();
+    let discovered_inputs =
+        manifest.map_or_else(DiscoveredInputs::default, |manifest| manifest.discovered_inputs.clone());
+    let scope = inputs::scope(workspace, function, config, &discovered_inputs)?;
+    let before = manifest.map(|manifest| &manifest.inputs);
+    let now = take::take(&scope, &workspace.root, before, now_ns)?;
+    let changes = before.map_or_else(Vec::new, |before| now.snapshot.changes_since(before));
+    let toolchain_mounts = match manifest {
+        Some(manifest) if manifest.backend.host_toolchain => Some(Toolchain::discover(workspace, config.target_arch)?),
+        _ => None,
+    };
+    // Its name says what it would be made of now.
+    let builder = match manifest {
+        Some(manifest) if builder_image::is_one(&manifest.backend.base) => {
+            let release = Toolchain::release(workspace, config.target_arch)?;
+            Some(builder_image::tag(&release, config.runtime, config.target_arch))
+        }
+        _ => None,
+    };
+    let (name, package) = (&function.name, &function.package.name);
+    let ingredients = ingredients::ingredients(config, name, package, toolchain_mounts.as_ref(), builder.as_deref());
+    let mut artifact = Vec::new();
+    let mut artifact_was_read = false;
+    for path in places.artifact() {
+        let name = relative(path, &workspace.root);
+        let state = match manifest {
+            Some(manifest) => state_of(path, &name, &manifest.artifact, &mut artifact_was_read)?,
+            None => ArtifactState::Missing,
+        };
+        artifact.push((name, state));
+    }
+    Ok(Gate { recorded, now, changes, ingredients, artifact, artifact_was_read })
+}
+
+fn state_of(path: &Path, name: &str, recorded: &Artifact, was_read: &mut bool) -> Result<ArtifactState> {
+    let Some(meta) = fs::lstat(path)?.filter(std::fs::Metadata::is_file) else {
+        return Ok(ArtifactState::Missing);
+    };
+    let stamp = Stamp::of(&meta);
+    if recorded.copies.get(name) == Some(&stamp) && stamp.is_older_than(recorded.checked_at_ns) {
+        return Ok(ArtifactState::Intact);
+    }
+    *was_read = true;
+    let is = fs::sha_of_file(path)?;
+    Ok(if is == recorded.sha_of(name) { ArtifactState::Intact } else { ArtifactState::Modified(is) })
+}
+
+pub fn judge(gate: &Gate, config: &Config) -> Verdict {
+    verdict::judge(
+        &gate.recorded,
+        &Present {
+            ingredients: &gate.ingredients,
+            changes: &gate.changes,
+            artifact: &gate.artifact,
+            forced: config.force,
+            fallback_forbidden: config.require_container
+                && gate.recorded.as_ref().is_ok_and(|manifest| {
+                    manifest.backend.host_toolchain
+                        && (manifest.backend.container.is_empty() || config.base == Base::Auto)
+                }),
+        },
+    )
+}
+
+/// The files of the artifact, and how they look now.
+pub fn copies(places: &Places, root: &Path) -> Result<BTreeMap<String, Stamp>> {
+    let mut copies = BTreeMap::new();
+    for path in places.artifact() {
+        if let Some(meta) = fs::lstat(path)? {
+            copies.insert(relative(path, root), Stamp::of(&meta));
+        }
+    }
+    Ok(copies)
+}

@@ -1,0 +1,81 @@
+//! What is settled before a file is looked at: the workspace, the settings, and where things lie.
+
+use std::path::PathBuf;
+
+use crate::cargo::{Function, Workspace};
+use crate::config::{Config, Layer, Origin, from_env};
+use crate::error::Result;
+use crate::fingerprint::inputs;
+use crate::sys::fs;
+
+/// What is asked for, and from where.
+pub struct Request {
+    /// The folder to start from.
+    pub start: PathBuf,
+    /// Layers above those of the manifests, the strongest first.
+    pub layers: Vec<(Origin, Layer)>,
+}
+
+/// The workspace and the settings: all that is settled before a file is looked at.
+pub struct Project {
+    pub workspace: Workspace,
+    pub config: Config,
+    start: PathBuf,
+}
+
+impl Project {
+    /// Finds the workspace and resolves the settings. Between those of `request` and those of the
+    /// workspace stand the settings of the package that asks and of the package that is asked for.
+    pub fn find(request: &Request) -> Result<Self> {
+        let early = Config::resolve(request.layers.clone());
+        let workspace = Workspace::discover(&request.start, early.target_arch, early.locked)?;
+        let asking = workspace.member_at(&request.start);
+        let mut layers = request.layers.clone();
+        layers.extend(asking.map(|package| package.layer()).transpose()?);
+        let so_far = layers.iter().cloned().chain([workspace.layer()?]).collect();
+        let function = workspace.function(&Config::resolve(so_far), &request.start)?;
+        layers.push(function.package.layer()?);
+        layers.push(workspace.layer()?);
+        let mut config = Config::resolve(layers);
+        if from_env::is_pipeline() {
+            config = config.in_pipeline();
+        }
+        config.check_names()?;
+        Ok(Self { config, start: request.start.clone(), workspace })
+    }
+
+    pub fn function(&self) -> Result<Function<'_>> {
+        self.workspace.function(&self.config, &self.start)
+    }
+}
+
+/// Where everything about a function lies.
+pub struct Places {
+    pub folder: PathBuf,
+    pub manifest: PathBuf,
+    pub log: PathBuf,
+    pub bootstrap: PathBuf,
+    /// The zip, and the copy named by `output`.
+    pub zips: Vec<PathBuf>,
+}
+
+impl Places {
+    pub fn of(project: &Project, function: &Function) -> Result<Self> {
+        let folder = project.workspace.state_folder().join(&function.name);
+        fs::refuse_to_leave(&folder, &project.workspace.root)?;
+        let mut zips = vec![folder.join("lambda-deployment.zip")];
+        zips.extend(inputs::output(&project.workspace, &project.config));
+        Ok(Self {
+            manifest: folder.join("manifest.json"),
+            log: folder.join("build.log"),
+            bootstrap: folder.join("bootstrap"),
+            zips,
+            folder,
+        })
+    }
+
+    /// Every file of the artifact: the zips, and the bootstrap in them.
+    pub fn artifact(&self) -> impl Iterator<Item = &PathBuf> {
+        self.zips.iter().chain([&self.bootstrap])
+    }
+}

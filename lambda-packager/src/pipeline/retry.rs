@@ -1,0 +1,67 @@
+//! What is tried again after which fault of a compile. Each remedy is applied once: a fault that comes
+//! back after it is an error.
+
+use crate::backend::{Backend, BackendRequest, Fault, select};
+use crate::cargo::Function;
+use crate::compile::job::Staleness;
+use crate::compile::output::Compiled;
+use crate::error::Result;
+use crate::report::{Event, Reporter};
+use crate::snapshot::record::Snapshot;
+
+/// Compiles on `road`, or on the one that took its place when this returns.
+///
+/// # Errors
+/// The crate's own, or the fault that its remedy did not mend.
+pub fn compile(
+    request: &BackendRequest,
+    function: &Function,
+    mut backend: Backend,
+    trust: &Staleness,
+    inputs: &Snapshot,
+    report: &mut Reporter,
+) -> Result<(Backend, Compiled)> {
+    let (mut new_container, mut waited, mut fetched, mut wipe) = (false, false, false, false);
+    let announce = |report: &mut Reporter, message: &str| report.emit(&Event::Note { message });
+    loop {
+        let job = backend.job(request, function, (trust, inputs), wipe);
+        match backend.compile(&job, report) {
+            Ok(compiled) => return Ok((backend, compiled)),
+            Err(Fault::Container(what, _)) if !new_container => {
+                new_container = true;
+                announce(report, &format!("{what}; it is made anew and the compile tried once more"));
+                backend.abandon()?;
+            }
+            Err(Fault::Engine(error)) if !waited => {
+                waited = true;
+                announce(report, &format!("{error}, in the middle of a compile; waiting for it"));
+                backend.wait_for_engine()?;
+            }
+            Err(Fault::Cache(_)) if !wipe => {
+                wipe = true;
+                announce(
+                    report,
+                    "what was compiled before cannot be used; everything is compiled once more from nothing",
+                );
+                continue;
+            }
+            // Cargo's own cache is its user's: it is asked to complete it. What this project made of it goes.
+            Err(Fault::Downloads(error)) if request.config.force && !fetched => {
+                (fetched, wipe) = (true, true);
+                announce(report, &format!("{error}; it is fetched again, and what was compiled here compiled anew"));
+                request.workspace.fetch_again(request.config.target_arch)?;
+                continue;
+            }
+            Err(
+                Fault::Downloads(error)
+                | Fault::Final(error)
+                | Fault::Container(_, error)
+                | Fault::Engine(error)
+                | Fault::Cache(error),
+            ) => {
+                return Err(error);
+            }
+        }
+        backend = select::select(request, report)?;
+    }
+}

@@ -1,0 +1,117 @@
+//! What of a target directory may be believed. Cargo's records go by mtime, ours by content; and between
+//! two of our records there may have been compiles that failed, were killed, or were another function's.
+//! So the target directory itself remembers the content that each local package was compiled from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::cargo::{Function, Workspace};
+use crate::compile::job::Staleness;
+use crate::error::Result;
+use crate::fingerprint::ingredients::Ingredients;
+use crate::fingerprint::inputs::DiscoveredInputs;
+use crate::pipeline::check::Gate;
+use crate::pipeline::project::{Places, Project};
+use crate::snapshot::record::{Entry, Kind, Snapshot};
+use crate::sys::fs;
+use crate::sys::paths::lexically_clean;
+use crate::sys::sha256::Sha;
+
+/// What a compile of what `gate` saw may believe; `known` is what the last one told.
+pub fn of(
+    project: &Project,
+    function: &Function,
+    places: &Places,
+    gate: &Gate,
+    known: &DiscoveredInputs,
+) -> Result<Staleness> {
+    let Project { workspace, config, .. } = project;
+    let inputs = &gate.now.snapshot;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+    let name = format!("{}\0{}\0{now}", places.folder.display(), std::process::id());
+    Ok(Staleness {
+        packages: packages(workspace, function, known, inputs),
+        surroundings: surroundings(workspace, &gate.ingredients, inputs)?,
+        compile: Sha::of(name.as_bytes()).short(16),
+        settled: if config.force { Vec::new() } else { settled(workspace)? },
+    })
+}
+
+/// Remembers that no input moved during the compile: what it made is of the content that it was told.
+pub fn settle(places: &Places, trust: &Staleness) -> Result<()> {
+    fs::replace(&noted_in(&places.folder), trust.compile.as_bytes(), 0o644, None)
+}
+
+fn noted_in(folder: &Path) -> PathBuf {
+    folder.join("compiled")
+}
+
+/// The last compile of each function, where no input moved during it: they share a target directory.
+fn settled(workspace: &Workspace) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let state = workspace.state_folder();
+    for folder in fs::names_in(&state)? {
+        let note = fs::read_own(&noted_in(&state.join(folder)))?;
+        names.extend(note.and_then(|note| String::from_utf8(note).ok()));
+    }
+    // They stand in one argument, separated by blanks.
+    names.retain(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    Ok(names)
+}
+
+/// Of each local package a digest over its own files, over those that lie in no package (any may read
+/// them), and over the packages whose files one of its units or its build script reads. Vendored
+/// packages are among them: of those cargo believes that they never change.
+fn packages(
+    workspace: &Workspace,
+    function: &Function,
+    known: &DiscoveredInputs,
+    inputs: &Snapshot,
+) -> Vec<(String, Sha)> {
+    let vendored = |path: &Path| workspace.vendored.iter().find(|package| path.starts_with(&package.folder));
+    let mut own: BTreeMap<String, String> = BTreeMap::new();
+    let mut common = String::new();
+    for (path, entry) in inputs.present() {
+        let full = lexically_clean(&workspace.root.join(&path));
+        match vendored(&full).or_else(|| function.package.owner_of(&full)) {
+            // With the mtime: cargo compiles again what was touched, and may do so from OUT_DIR as it is.
+            Some(package) => {
+                let text = own.entry(package.name.clone()).or_default();
+                text.push_str(&format!("{} {}", line(&path, entry), entry.stamp.mtime_ns));
+            }
+            None => common.push_str(&line(&path, entry)),
+        }
+    }
+    let local = &function.package.local_folders;
+    let digest = |name: &String| {
+        let reads = known.crossings.iter().filter(|pair| pair.contains(name)).flatten();
+        let all: BTreeSet<String> = reads.chain([name]).cloned().collect();
+        let mut text: String = all.iter().filter_map(|name| own.get(name)).map(String::as_str).collect();
+        if local.iter().any(|package| package.name == *name) {
+            text.push_str(&common);
+        }
+        Sha::of(text.as_bytes())
+    };
+    // By name, as cargo's records are: two of one name stand and fall together.
+    let names: BTreeSet<String> = workspace.vendored.iter().chain(local).map(|package| package.name.clone()).collect();
+    names.into_iter().map(|name| (name.clone(), digest(&name))).collect()
+}
+
+/// What a build script can read of its surroundings without saying so.
+fn surroundings(workspace: &Workspace, ingredients: &Ingredients, inputs: &Snapshot) -> Result<Sha> {
+    let mut text = String::new();
+    for (name, value) in ingredients.iter().filter(|(name, _)| name.starts_with("variable ") || *name == "network") {
+        text.push_str(&format!("{name}={value}\n"));
+    }
+    // The `[env]` of cargo's configuration reaches every one of them.
+    let configs: BTreeSet<String> = workspace.config_files()?.into_iter().collect();
+    let configs = inputs.present().into_iter().filter(|(path, _)| configs.contains(path));
+    text.extend(configs.map(|(path, entry)| line(&path, entry)));
+    Ok(Sha::of(text.as_bytes()))
+}
+
+fn line(path: &str, entry: &Entry) -> String {
+    let executable = entry.kind == Kind::Executable;
+    format!("{path}\0{executable} {}\n", entry.sha)
+}

@@ -1,0 +1,78 @@
+//! Whether what lies on disk is what it says it is: by its record, and by building it again on the other road.
+
+use crate::artifact::elf_diff;
+use crate::backend::{BackendRequest, select};
+use crate::error::{Error, Result};
+use crate::fingerprint::inputs::DiscoveredInputs;
+use crate::fingerprint::verdict::{ArtifactState, Verdict};
+use crate::pipeline::check::Gate;
+use crate::pipeline::project::{Places, Project, Request};
+use crate::pipeline::run::{archive, verify};
+use crate::pipeline::{check, retry, staleness};
+use crate::report::Reporter;
+use crate::report::stage::Stage;
+use crate::sys::fs;
+use crate::sys::lock::Lock;
+use crate::sys::sha256::Sha;
+
+/// Checks the packaged function; what was found, in lines for people.
+///
+/// # Errors
+/// What differs, of kind `Artifact`; or whatever keeps it from being built again.
+pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<Vec<String>> {
+    let mut project = Project::find(request)?;
+    // What forces a build says nothing of what lies there.
+    project.config.force = false;
+    let function = project.function()?;
+    let places = Places::of(&project, &function)?;
+    let lock = Lock::acquire(&places.folder.join(format!("{}.lock", project.config.mode)), |_| ())?;
+    let gate = check::look(&project, &function, &places, lock.signed_at_ns()?)?;
+    for (path, state) in &gate.artifact {
+        let what = match state {
+            ArtifactState::Intact => continue,
+            ArtifactState::Missing => "is missing",
+            ArtifactState::Modified(_) => "is not what was packaged",
+        };
+        return Err(Error::artifact(format!("{path} {what}")).hint_with("package again: `lambda-packager`"));
+    }
+    if let Verdict::Miss(reasons) = check::judge(&gate, &project.config) {
+        let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+        return Err(Error::artifact(format!("what lies on disk is not of these inputs: {}", reasons.join(", ")))
+            .hint_with("package first: `lambda-packager`"));
+    }
+    let zip = places.zips.first().map(|path| fs::read(path)).transpose()?.unwrap_or_default();
+    let bootstrap = fs::read(&places.bootstrap)?;
+    verify(&bootstrap, &function, &project)?;
+    let runtime = project.config.runtime;
+    let mut lines =
+        vec![format!("{} is as it was packaged, and starts on {runtime}: sha256 {}", function.name, Sha::of(&zip))];
+    let Gate { recorded: Ok(manifest), .. } = &gate else { return Ok(lines) };
+    if !rebuild {
+        return Ok(lines);
+    }
+    let config = &project.config.on_other_backend(manifest.backend.clean_room);
+    let workspace = &project.workspace;
+    report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
+    let request = BackendRequest { workspace, config, before: None };
+    let backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
+    let known: &DiscoveredInputs = &manifest.discovered_inputs;
+    let staleness = staleness::of(&project, &function, &places, &gate, known)?;
+    let inputs = &gate.now.snapshot;
+    let (backend, compiled) = report
+        .stage(Stage::Compile, |report| retry::compile(&request, &function, backend, &staleness, inputs, report))?;
+    let members = verify(&compiled.binary, &function, &project)?;
+    let bytes = archive(&compiled.binary, members, config)?;
+    if bytes == zip {
+        lines.push(format!("rebuilt to the same bytes: {}", backend.record));
+        return Ok(lines);
+    }
+    let found = match compiled.binary == bootstrap {
+        true => vec!["an included file, or the archive around it".to_string()],
+        false => elf_diff::sections(&bootstrap, &compiled.binary),
+    };
+    let backends = format!("on disk: {}; rebuilt: {}", manifest.backend, backend.record);
+    let error = Error::artifact(format!("rebuilt, {} is not the same: {}", function.name, found.join("; ")));
+    Err(error.source(backends).hint_with(
+        "the same builder image makes the same bytes unless a build script reads a clock, a path or something at random",
+    ))
+}

@@ -1,0 +1,50 @@
+//! What a build script tells cargo.
+//!
+//! Source: <https://doc.rust-lang.org/cargo/reference/build-scripts.html#outputs-of-the-build-script>.
+
+use std::io::Write;
+use std::path::Path;
+
+/// Cargo's directives, to wherever cargo reads them.
+pub struct Directives<'a> {
+    out: &'a mut dyn Write,
+    /// Whether the package has a `links` key, so that dependents get our metadata.
+    links: bool,
+}
+
+impl<'a> Directives<'a> {
+    pub fn new(out: &'a mut dyn Write, links: bool) -> Self {
+        Self { out, links }
+    }
+
+    pub fn rerun_if_changed(&mut self, path: &Path) {
+        // A directive is a line: a path with a line break in it cannot be told.
+        let path = path.to_string_lossy();
+        if !path.contains('\n') {
+            self.line(&format!("cargo::rerun-if-changed={path}"));
+        }
+    }
+
+    pub fn rerun_if_env_changed(&mut self, variable: &str) {
+        self.line(&format!("cargo::rerun-if-env-changed={variable}"));
+    }
+
+    /// Cargo shows it on this and on every later build, cached or not.
+    pub fn lasting_warning(&mut self, message: &str) {
+        self.line(&format!("cargo::warning={}", message.replace('\n', " ")));
+    }
+
+    /// Defines the constant `LAMBDA_DEPLOYMENT_<NAME>` for the crate, and for its dependents the
+    /// metadata `<name>`.
+    pub fn constant(&mut self, name: &str, value: &str) {
+        self.line(&format!("cargo::rustc-env=LAMBDA_DEPLOYMENT_{}={value}", name.to_uppercase()));
+        if self.links {
+            self.line(&format!("cargo::metadata={name}={value}"));
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        // Cargo reads them when we have ended; if it is gone, nobody does.
+        let _ = self.out.write_all(format!("{text}\n").as_bytes());
+    }
+}

@@ -1,0 +1,104 @@
+//! Events for programs: one JSON object a line, each with the version of this form.
+
+use std::io::stdout;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::report::stage::Stage;
+use crate::report::{Event, Out, Sink};
+
+/// The version of the form: grows when a field changes its meaning or goes.
+const VERSION: u32 = 1;
+
+/// JSON on stdout.
+pub struct Json {
+    out: Out,
+}
+
+impl Json {
+    pub fn stdout() -> Self {
+        Self { out: Out::new(Box::new(stdout())) }
+    }
+}
+
+impl Sink for Json {
+    fn emit(&mut self, event: &Event) {
+        for mut object in render(event) {
+            object["v"] = json!(VERSION);
+            self.out.line(&object.to_string());
+        }
+        self.out.flush();
+    }
+}
+
+fn ms(elapsed: Duration) -> f64 {
+    (elapsed.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn stages_ms(stages: &[(Stage, Duration)]) -> Value {
+    let stages = stages.iter().map(|(stage, elapsed)| (stage.name().to_string(), json!(ms(*elapsed))));
+    Value::Object(stages.collect())
+}
+
+/// An object for each line of cargo's, one for any other event.
+fn render(event: &Event) -> Vec<Value> {
+    let object = match event {
+        Event::CargoSaid { lines } => {
+            let lines = lines.split(['\n', '\r']).filter(|line| !line.trim_start().is_empty());
+            return lines.map(|line| json!({"event": "cargo", "line": line})).collect();
+        }
+        Event::Started { function, mode, target, runtime } => {
+            json!({"event": "started", "function": function, "mode": mode, "target": target, "runtime": runtime})
+        }
+        Event::Waiting { holder } => json!({"event": "waiting", "holder": holder}),
+        Event::Note { message } => json!({"event": "announced", "message": message}),
+        Event::Judged { verdict, reasons } => {
+            json!({"event": "verdict", "verdict": verdict, "reasons": reasons})
+        }
+        Event::StageEnded { stage, elapsed } => {
+            json!({"event": "stage", "stage": stage.name(), "elapsed_ms": ms(*elapsed)})
+        }
+        Event::Progress { done, total, what } => {
+            json!({"event": "progress", "done": done, "total": total, "what": what})
+        }
+        Event::EngineSaid { line } => json!({"event": "engine", "line": line}),
+        Event::Finished { outcome } => {
+            json!({
+                "event": "finished",
+                "verdict": outcome.verdict.to_string(),
+                "hit": outcome.is_hit(),
+                "zip": outcome.artifact.zip,
+                "zip_bytes": outcome.artifact.zip_bytes,
+                "zip_sha256": outcome.artifact.zip_sha256.to_string(),
+                "bootstrap_bytes": outcome.artifact.bootstrap_bytes,
+                "manifest": outcome.artifact.manifest,
+                "road": outcome.built.as_ref().map(|built| built.backend.as_str()),
+                "stages_ms": stages_ms(&outcome.stages),
+            })
+        }
+        Event::Blob { digest, size_bytes, pushed, elapsed } => {
+            json!({"event": "blob", "digest": digest, "size_bytes": size_bytes, "pushed": pushed, "elapsed_ms": ms(*elapsed)})
+        }
+        Event::Tagged { repository, tag, digest, moved } => {
+            json!({"event": "tagged", "repository": repository, "tag": tag, "digest": format!("sha256:{digest}"), "moved": moved})
+        }
+        Event::Retrying { error, pause } => {
+            json!({"event": "retrying", "message": error.to_string(), "pause_ms": ms(*pause)})
+        }
+        Event::Imaged { image, stages } => {
+            json!({"event": "image", "image": image.record, "stages_ms": stages_ms(stages)})
+        }
+        Event::Kept { image, size_bytes } => json!({"event": "kept", "image": image, "size_bytes": size_bytes}),
+        Event::Failed { error } => {
+            let mut causes = Vec::new();
+            let mut cause = std::error::Error::source(error);
+            while let Some(error) = cause {
+                causes.push(error.to_string());
+                cause = error.source();
+            }
+            json!({"event": "failed", "message": error.to_string(), "causes": causes, "hint": error.hint(), "exit_code": error.exit_code()})
+        }
+    };
+    vec![object]
+}

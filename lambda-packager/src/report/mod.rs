@@ -1,0 +1,174 @@
+//! What happens during a run, and who is told: a person, a program, the log.
+
+pub mod directives;
+mod json;
+pub mod stage;
+pub mod summary;
+mod text;
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::time::{Duration, Instant};
+
+pub use json::Json;
+pub use text::{Terminal, Text, print_lines, strip_colours};
+
+use crate::error::Error;
+use crate::pipeline::outcome::Outcome;
+use crate::report::stage::Stage;
+use crate::report::summary::ImageSummary;
+
+/// One thing that happened.
+pub enum Event<'a> {
+    /// What will be packaged.
+    Started {
+        function: &'a str,
+        mode: String,
+        target: String,
+        runtime: String,
+    },
+    /// Another run holds the lock.
+    Waiting {
+        holder: String,
+    },
+    /// A choice that is not the first, or something that was repaired.
+    Note {
+        message: &'a str,
+    },
+    Judged {
+        verdict: &'a str,
+        reasons: &'a [crate::fingerprint::verdict::Reason],
+    },
+    StageEnded {
+        stage: Stage,
+        elapsed: Duration,
+    },
+    /// Cargo's unit counter.
+    Progress {
+        done: u64,
+        total: u64,
+        what: &'a str,
+    },
+    /// Lines of cargo's, as they came.
+    CargoSaid {
+        lines: &'a str,
+    },
+    /// A line of an engine's own about a build of an image.
+    EngineSaid {
+        line: &'a str,
+    },
+    Finished {
+        outcome: &'a Outcome,
+    },
+    /// A registry has a layer or a configuration: `pushed` just now, or before.
+    Blob {
+        digest: &'a str,
+        size_bytes: u64,
+        pushed: bool,
+        elapsed: Duration,
+    },
+    /// A tag names an image: since it `moved` just now, or since before.
+    Tagged {
+        repository: &'a str,
+        tag: &'a str,
+        digest: &'a str,
+        moved: bool,
+    },
+    /// What failed will be tried again.
+    Retrying {
+        error: &'a Error,
+        pause: Duration,
+    },
+    /// The image is made, or pushed.
+    Imaged {
+        image: &'a ImageSummary,
+        stages: Vec<(Stage, Duration)>,
+    },
+    /// Compiled dependencies are there for other checkouts.
+    Kept {
+        image: &'a str,
+        size_bytes: u64,
+    },
+    Failed {
+        error: &'a Error,
+    },
+}
+
+/// Somebody who is told.
+pub trait Sink {
+    fn emit(&mut self, event: &Event);
+}
+
+/// Tells everybody, and keeps the time.
+pub struct Reporter {
+    sinks: Vec<Box<dyn Sink>>,
+    stages: Vec<(Stage, Duration)>,
+    /// Whether anyone draws progress; cargo is asked for it only then.
+    pub wants_progress: bool,
+    /// Whether cargo's own messages should carry colours.
+    pub wants_colour: bool,
+    pub started: Instant,
+}
+
+impl Reporter {
+    pub fn new(sinks: Vec<Box<dyn Sink>>, wants_progress: bool, wants_colour: bool) -> Self {
+        Self { sinks, stages: Vec::new(), wants_progress, wants_colour, started: Instant::now() }
+    }
+
+    pub fn emit(&mut self, event: &Event) {
+        for sink in &mut self.sinks {
+            sink.emit(event);
+        }
+    }
+
+    /// From here on also writes to `log`.
+    pub fn also_log_to(&mut self, log: File) {
+        self.sinks.push(Box::new(Text::log(log)));
+    }
+
+    /// Runs `work` as `stage`; a stage entered twice counts the sum.
+    pub fn stage<T>(&mut self, stage: Stage, work: impl FnOnce(&mut Self) -> T) -> T {
+        let begun = Instant::now();
+        let result = work(self);
+        self.end(stage, begun.elapsed());
+        result
+    }
+
+    fn end(&mut self, stage: Stage, elapsed: Duration) {
+        match self.stages.iter_mut().find(|(known, _)| *known == stage) {
+            Some((_, sum)) => *sum += elapsed,
+            None => {
+                let at = self.stages.partition_point(|(known, _)| *known < stage);
+                self.stages.insert(at, (stage, elapsed));
+            }
+        }
+        self.emit(&Event::StageEnded { stage, elapsed });
+    }
+
+    /// The time of each stage so far, in the order of the pipeline.
+    pub fn stages(&self) -> Vec<(Stage, Duration)> {
+        self.stages.clone()
+    }
+}
+
+/// What is written to lets go of errors: a closed pipe or a full log must not fail a build that succeeds.
+struct Out(BufWriter<Box<dyn Write>>);
+
+impl Out {
+    fn new(to: Box<dyn Write>) -> Self {
+        Self(BufWriter::with_capacity(64 * 1024, to))
+    }
+
+    fn write(&mut self, text: &str) {
+        let _ = self.0.write_all(text.as_bytes());
+    }
+
+    fn line(&mut self, text: &str) {
+        self.write(text);
+        self.write("\n");
+    }
+
+    fn flush(&mut self) {
+        let _ = self.0.flush();
+    }
+}

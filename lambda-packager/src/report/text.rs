@@ -1,0 +1,344 @@
+//! Events for people: on a terminal, through a pipe, in the log.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{IsTerminal, Write, stderr};
+use std::time::Duration;
+
+use crate::pipeline::outcome::Outcome;
+use crate::report::stage::Stage;
+use crate::report::{Event, Out, Sink};
+use crate::sys::env;
+
+/// How much is said.
+#[derive(PartialEq, Eq)]
+pub enum Detail {
+    /// Errors only.
+    Quiet,
+    /// The verdict, cargo's own messages, the summary.
+    Normal,
+    /// Every stage as it ends, and every reason.
+    Verbose,
+}
+
+/// Plain lines, with a progress bar where there is a terminal.
+pub struct Text {
+    out: Out,
+    detail: Detail,
+    bar: bool,
+    /// A bar stands on the last line and must go before anything else is written.
+    bar_drawn: bool,
+    cargo: Cargo,
+    /// Whether cargo's colours, where it was asked for them, are kept.
+    coloured: bool,
+    /// What is packaged.
+    title: String,
+}
+
+/// When cargo's own lines are written.
+enum Cargo {
+    AsItComes,
+    /// Of what was kept, only what is more than progress.
+    AtTheEnd(Vec<String>),
+}
+
+/// The terminal of whoever called cargo, for a build script: cargo keeps a build script's own
+/// output to itself.
+pub struct Terminal(File);
+
+impl Terminal {
+    /// The terminal that our parent process writes its messages to, if that is what it does.
+    pub fn of_parent() -> Option<Self> {
+        let parent = std::os::unix::process::parent_id();
+        let stderr = format!("/proc/{parent}/fd/2");
+        let file = crate::sys::fs::open_for_writing(stderr.as_ref()).ok()?;
+        file.is_terminal().then_some(Self(file))
+    }
+}
+
+impl Text {
+    /// The bin's stderr.
+    pub fn stderr(verbose: bool, quiet: bool) -> Self {
+        let detail = match (verbose, quiet) {
+            (_, true) => Detail::Quiet,
+            (true, _) => Detail::Verbose,
+            _ => Detail::Normal,
+        };
+        let (bar, _) = Self::stderr_draws(quiet);
+        Self {
+            out: Out::new(Box::new(stderr())),
+            detail,
+            bar,
+            bar_drawn: false,
+            cargo: Cargo::AsItComes,
+            coloured: true,
+            title: String::new(),
+        }
+    }
+
+    /// Lines without a bar.
+    pub fn plain(out: Box<dyn Write>) -> Self {
+        Self {
+            out: Out::new(out),
+            detail: Detail::Normal,
+            bar: false,
+            bar_drawn: false,
+            cargo: Cargo::AsItComes,
+            coloured: true,
+            title: String::new(),
+        }
+    }
+
+    /// The terminal behind a build script. Cargo shows what the build script printed if it fails;
+    /// only if it succeeds is it up to us to show the compiler's warnings.
+    pub fn terminal(terminal: Terminal) -> Self {
+        Self {
+            out: Out::new(Box::new(terminal.0)),
+            detail: Detail::Normal,
+            bar: true,
+            bar_drawn: false,
+            cargo: Cargo::AtTheEnd(Vec::new()),
+            coloured: true,
+            title: String::new(),
+        }
+    }
+
+    /// The log: everything.
+    pub fn log(file: File) -> Self {
+        Self {
+            out: Out::new(Box::new(file)),
+            detail: Detail::Verbose,
+            bar: false,
+            bar_drawn: false,
+            cargo: Cargo::AsItComes,
+            coloured: false,
+            title: String::new(),
+        }
+    }
+
+    /// Whether stderr can show a bar, and colours.
+    pub fn stderr_draws(quiet: bool) -> (bool, bool) {
+        let terminal = stderr().is_terminal();
+        (terminal && !quiet && env::var("TERM").is_none_or(|term| term != "dumb"), terminal)
+    }
+
+    fn line(&mut self, text: &str) {
+        self.clear_bar();
+        self.out.line(text);
+    }
+
+    fn clear_bar(&mut self) {
+        if std::mem::take(&mut self.bar_drawn) {
+            self.out.write("\r\x1b[K");
+        }
+    }
+}
+
+impl Sink for Text {
+    fn emit(&mut self, event: &Event) {
+        self.take(event);
+        self.out.flush();
+    }
+}
+
+impl Text {
+    fn take(&mut self, event: &Event) {
+        if let Event::Failed { error } = event {
+            return self.line(&error.report());
+        }
+        if let (Event::CargoSaid { lines }, Cargo::AtTheEnd(kept)) = (event, &mut self.cargo) {
+            kept.extend(lines.lines().filter(|line| !is_progress(line)).map(String::from));
+            return;
+        }
+        if self.detail == Detail::Quiet {
+            return;
+        }
+        match event {
+            Event::Started { function, mode, target, runtime } => {
+                self.title = format!("{function} ({mode}, {target}, {runtime})");
+            }
+            Event::Waiting { holder } => self.line(&format!("waiting for {holder}")),
+            Event::Note { message } => self.line(&format!("note: {message}")),
+            Event::Judged { verdict, reasons } => {
+                if let Some(why) = verdict.strip_prefix("cache-miss: ") {
+                    self.line(&format!("packaging {}: {why}", self.title));
+                }
+                if self.detail == Detail::Verbose {
+                    for reason in reasons.iter() {
+                        self.line(&format!("  {reason}"));
+                    }
+                }
+            }
+            Event::StageEnded { stage, elapsed } if self.detail == Detail::Verbose => {
+                self.line(&format!("stage {} {}", stage.name(), duration(*elapsed)));
+            }
+            Event::Progress { done, total, what } if self.bar => {
+                let bar = progress_bar(*done, *total, what);
+                self.out.write(&format!("\r\x1b[K{bar}"));
+                self.bar_drawn = true;
+            }
+            Event::CargoSaid { lines } if self.coloured => self.line(lines),
+            Event::CargoSaid { lines } => self.line(&strip_colours(lines)),
+            Event::EngineSaid { line } if self.detail == Detail::Verbose => self.line(&strip_colours(line)),
+            Event::Finished { outcome } => {
+                if let Cargo::AtTheEnd(kept) = &mut self.cargo {
+                    for line in std::mem::take(kept) {
+                        self.line(&line);
+                    }
+                }
+                for line in summary(outcome) {
+                    self.line(&line);
+                }
+            }
+            Event::Kept { image, size_bytes } => {
+                self.line(&format!("  kept    {image} {} bytes, for other checkouts", thousands(*size_bytes)));
+            }
+            event => image_lines(event).iter().for_each(|line| self.line(line)),
+        }
+    }
+}
+
+fn image_lines(event: &Event) -> Vec<String> {
+    match event {
+        Event::Blob { digest, size_bytes, pushed, elapsed } => {
+            let (what, size) = (if *pushed { "pushed" } else { "is there" }, thousands(*size_bytes));
+            vec![format!("  blob    {} {size} bytes {what}, {}", &digest[..19], duration(*elapsed))]
+        }
+        Event::Tagged { repository, tag, digest, moved } => {
+            let what = if *moved { "set to" } else { "is" };
+            vec![format!("  tag     {repository}:{tag} {what} sha256:{}", &digest[..12])]
+        }
+        Event::Retrying { error, pause } => vec![format!("note: {error}; trying again in {}", duration(*pause))],
+        Event::Imaged { image, stages: times } => vec![
+            format!("image     {}", image.name),
+            format!("  tags    {}", image.tags.join(", ")),
+            format!("  size    {} bytes, {} layers", thousands(image.size_bytes), image.layers),
+            format!("  stages  {}", stages(times)),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// "   Compiling x v1.0.0": cargo's verbs end in the twelfth column.
+fn is_progress(line: &str) -> bool {
+    let line = strip_colours(line);
+    let Some((verb, rest)) = line.split_at_checked(12) else { return false };
+    let verb = verb.trim_start();
+    verb.starts_with(char::is_uppercase) && verb.chars().all(char::is_alphabetic) && rest.starts_with(' ')
+}
+
+/// A line as a terminal without colours would show it.
+pub fn strip_colours(line: &str) -> Cow<'_, str> {
+    if !line.contains('\x1b') {
+        return line.into();
+    }
+    let mut plain = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once('\x1b') {
+        plain.push_str(before);
+        let end = after.find(|c: char| c.is_ascii_alphabetic()).map_or(after.len(), |at| at + 1);
+        rest = &after[end..];
+    }
+    plain.push_str(rest);
+    plain.into()
+}
+
+fn progress_bar(done: u64, total: u64, what: &str) -> String {
+    const WIDTH: u64 = 24;
+    let filled = (done * WIDTH).checked_div(total).unwrap_or(0).min(WIDTH) as usize;
+    let bar = format!("{}{}", "=".repeat(filled), " ".repeat(WIDTH as usize - filled));
+    let what: String = what.chars().take(40).collect();
+    format!("  compile [{bar}] {done}/{total} {what}")
+}
+
+/// The last lines of a run: verdict, backend, stages, zip.
+pub fn summary(outcome: &Outcome) -> Vec<String> {
+    let mut lines = vec![outcome.verdict.to_string()];
+    if let Some(built) = &outcome.built {
+        lines.push(format!("  backend {}", built.backend));
+        lines.extend(built.image.iter().map(|image| format!("  image   {image}")));
+    }
+    lines.push(format!("  stages  {}", stages(&outcome.stages)));
+    let artifact = &outcome.artifact;
+    let change = match outcome.built.as_ref().and_then(|built| built.zip_bytes_before) {
+        Some(before) => format!(" ({:+})", artifact.zip_bytes as i64 - before as i64),
+        None => String::new(),
+    };
+    lines.push(format!(
+        "  zip     {} {} bytes{change}, bootstrap {} bytes",
+        outcome.shown_path(),
+        thousands(artifact.zip_bytes),
+        thousands(artifact.bootstrap_bytes),
+    ));
+    lines.push(format!("  sha256  {}", artifact.zip_sha256));
+    lines
+}
+
+fn stages(stages: &[(Stage, Duration)]) -> String {
+    let parts = stages.iter().map(|(stage, elapsed)| format!("{} {}", stage.name(), duration(*elapsed)));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+fn duration(elapsed: Duration) -> String {
+    match elapsed.as_millis() {
+        0..1000 => format!("{:.1} ms", elapsed.as_secs_f64() * 1000.0),
+        _ => format!("{:.2} s", elapsed.as_secs_f64()),
+    }
+}
+
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Lines on stdout: the answer of a command that was asked a question.
+pub fn print_lines(lines: &[String]) {
+    let mut out = Out::new(Box::new(std::io::stdout()));
+    for line in lines {
+        out.line(line);
+    }
+    out.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_times_read_well() {
+        assert_eq!(
+            (thousands(0).as_str(), thousands(924_837).as_str(), thousands(1_005_234).as_str()),
+            ("0", "924,837", "1,005,234")
+        );
+        assert_eq!(duration(Duration::from_micros(1234)), "1.2 ms");
+        assert_eq!(duration(Duration::from_millis(44_100)), "44.10 s");
+    }
+
+    #[test]
+    fn cargos_progress_is_told_from_the_compilers_lines() {
+        for line in
+            ["   Compiling a v0.1.0 (/a)", "\x1b[1m\x1b[92m   Compiling\x1b[0m a v0.1.0", "    Finished `release` x"]
+        {
+            assert!(is_progress(line), "{line:?}");
+        }
+        let warning = "\x1b[1m\x1b[33mwarning\x1b[0m\x1b[1m: unused variable: `x`\x1b[0m";
+        for line in
+            [warning, "  --> src/main.rs:2:9", "3 |     let x = 1;", "  |", "   = note: on by default", "", "wörning"]
+        {
+            assert!(!is_progress(line), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn the_bar_fills() {
+        assert_eq!(progress_bar(0, 0, ""), format!("  compile [{}] 0/0 ", " ".repeat(24)));
+        assert!(progress_bar(12, 24, "serde").contains(&format!("[{}{}] 12/24 serde", "=".repeat(12), " ".repeat(12))));
+    }
+}

@@ -1,0 +1,275 @@
+//! Taking a snapshot: each folder is listed and each file is read only where the snapshot before does not
+//! answer for it.
+
+use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::snapshot::listing::{ListedFolder, Tree};
+use crate::snapshot::probe::{is_executable, seen};
+use crate::snapshot::record::{Entry, FolderRecord, Kind, Snapshot, TreeRecord};
+use crate::snapshot::scope::Scope;
+use crate::snapshot::{listing, parallel, unchanged};
+use crate::sys::fs;
+use crate::sys::fs::Stamp;
+use crate::sys::sha256::Sha;
+
+/// A snapshot, and whether taking it meant to look further than at stamps.
+pub struct Taken {
+    pub snapshot: Snapshot,
+    /// The next gate will be faster if this snapshot is kept instead of the previous one.
+    pub worth_keeping: bool,
+}
+
+const NO_SHA: Sha = Sha([0; 32]);
+
+/// Looks at all of `scope`, below `base`. What has the stamp of `previous`, and had it long enough
+/// then, is not read again.
+pub fn take(scope: &Scope, base: &Path, previous: Option<&Snapshot>, taken_at_ns: i64) -> Result<Taken> {
+    if let Some(previous) = previous
+        && unchanged::holds(scope, base, previous)?
+    {
+        return Ok(Taken { snapshot: Snapshot { taken_at_ns, ..previous.clone() }, worth_keeping: false });
+    }
+    // Other rules of what to ignore make other listings, though no name changed.
+    let listed = match previous {
+        Some(snapshot) if !ignore_rules_moved(snapshot, base)? => previous,
+        _ => None,
+    };
+    let taken = look(scope, base, previous, listed, taken_at_ns)?;
+    match listed {
+        Some(listed) if leads_elsewhere(&taken.snapshot, listed) => look(scope, base, previous, None, taken_at_ns),
+        _ => Ok(taken),
+    }
+}
+
+/// Whether a name that was no folder has become one, or a link leads to another folder, or to one only
+/// now: then the same names are another listing.
+fn leads_elsewhere(now: &Snapshot, listed: &Snapshot) -> bool {
+    let folders = |snapshot: &Snapshot| -> Vec<(String, Kind, u64)> {
+        let trees = snapshot.trees.iter().filter(|record| now.trees.iter().any(|other| other.tree == record.tree));
+        let files =
+            trees.flat_map(|record| &record.folders).flat_map(|folder| folder.files.iter().map(move |e| (folder, e)));
+        let files = files.filter(|(_, entry)| matches!(entry.kind, Kind::FolderLink | Kind::Names));
+        files.map(|(folder, entry)| (folder.path_of(entry), entry.kind, entry.stamp.inode)).collect()
+    };
+    folders(now) != folders(listed)
+}
+
+/// Looks at everything, by the listings of `listed` where those still hold.
+fn look(
+    scope: &Scope,
+    base: &Path,
+    previous: Option<&Snapshot>,
+    listed: Option<&Snapshot>,
+    taken_at_ns: i64,
+) -> Result<Taken> {
+    let mut listings: Vec<(&Tree, Vec<ListedFolder>)> = Vec::new();
+    let mut listed_again = false;
+    for tree in &scope.trees {
+        let before = listed.and_then(|snapshot| {
+            let record = snapshot.trees.iter().find(|record| record.tree == *tree)?;
+            Some((record, snapshot.taken_at_ns))
+        });
+        let kept = match before {
+            Some((record, taken_at_ns)) => still_lists(record, base, taken_at_ns)?,
+            None => None,
+        };
+        let listing = match kept {
+            Some((listing, had_to_read)) => {
+                listed_again |= had_to_read;
+                listing
+            }
+            None => listing::list(tree, base, &scope.excluded)?,
+        };
+        listings.push((tree, listing));
+    }
+
+    let mut jobs = Vec::new();
+    for (tree, listing) in &listings {
+        let before = previous.and_then(|snapshot| snapshot.trees.iter().find(|record| record.tree == **tree));
+        for folder in listing {
+            let before = before.and_then(|record| record.folder(&folder.path));
+            for name in &folder.files {
+                let before = before.and_then(|folder| find(&folder.files, name));
+                jobs.push(Job { folder: &folder.path, name, before });
+            }
+        }
+    }
+    for path in &scope.files {
+        let before = previous.and_then(|snapshot| snapshot.files.iter().find(|entry| entry.name == *path));
+        jobs.push(Job { folder: "", name: path, before });
+    }
+    let trusted_before_ns = previous.map_or(0, |snapshot| snapshot.taken_at_ns);
+    let entries = examine_all(&jobs, base, trusted_before_ns)?;
+    let mut worth_keeping = listed_again || entries.iter().any(|(_, read)| *read);
+    drop(jobs);
+
+    let mut entries = entries.into_iter().map(|(entry, _)| entry);
+    let trees = listings.into_iter().map(|(tree, listing)| {
+        let folders = listing.into_iter().map(|folder| {
+            let count = folder.files.len();
+            FolderRecord {
+                path: folder.path,
+                stamp: folder.stamp,
+                others: folder.others,
+                files: entries.by_ref().take(count).collect(),
+            }
+        });
+        TreeRecord { tree: tree.clone(), folders: folders.collect() }
+    });
+    let trees = Arc::new(trees.collect());
+    let snapshot = Snapshot { taken_at_ns, trees, files: Arc::new(entries.collect()) };
+    worth_keeping |=
+        previous.is_none_or(|previous| previous.trees != snapshot.trees || previous.files != snapshot.files);
+    Ok(Taken { snapshot, worth_keeping })
+}
+
+fn ignore_rules_moved(previous: &Snapshot, base: &Path) -> Result<bool> {
+    let folders = previous.trees.iter().flat_map(|record| &record.folders);
+    let in_folders = folders.flat_map(|folder| folder.files.iter().map(|entry| (folder.path.as_str(), entry)));
+    let alone = previous.files.iter().map(|entry| ("", entry));
+    for (folder, entry) in in_folders.chain(alone).filter(|(_, entry)| is_ignore_rule(&entry.name)) {
+        let now = seen(&base.join(folder).join(&entry.name))?;
+        // One as young as the record may say something else under the same stamp.
+        if now != (entry.kind, entry.stamp)
+            || (entry.kind != Kind::Absent && !entry.stamp.is_older_than(previous.taken_at_ns))
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether git is told by this file what to ignore.
+fn is_ignore_rule(name: &str) -> bool {
+    [".gitignore", ".git/info/exclude"]
+        .iter()
+        .any(|rule| name.strip_suffix(rule).is_some_and(|before| before.is_empty() || before.ends_with('/')))
+}
+
+/// The recorded listing with its stamps of now, if every folder still has the same names in it, and
+/// whether it took more than stamps to know.
+fn still_lists(record: &TreeRecord, base: &Path, taken_at_ns: i64) -> Result<Option<(Vec<ListedFolder>, bool)>> {
+    let mut had_to_read = false;
+    let mut listing = Vec::with_capacity(record.folders.len());
+    for folder in &record.folders {
+        let path = base.join(&folder.path);
+        let Some(meta) = fs::stat(&path)?.filter(std::fs::Metadata::is_dir) else {
+            return Ok(None);
+        };
+        let stamp = Stamp::of(&meta);
+        if stamp != folder.stamp || !stamp.is_older_than(taken_at_ns) {
+            let mut names: Vec<&str> = folder.files.iter().map(|entry| entry.name.as_str()).collect();
+            names.extend(folder.others.iter().map(String::as_str));
+            names.sort_unstable();
+            had_to_read = true;
+            let mut now: Vec<String> = fs::raw_names_in(&path)?.into_iter().map(listing::lossy).collect();
+            now.sort_unstable();
+            if now != names {
+                return Ok(None);
+            }
+        }
+        listing.push(ListedFolder {
+            path: folder.path.clone(),
+            stamp,
+            others: folder.others.clone(),
+            files: folder.files.iter().map(|entry| entry.name.clone()).collect(),
+        });
+    }
+    Ok(Some((listing, had_to_read)))
+}
+
+struct Job<'a> {
+    folder: &'a str,
+    name: &'a str,
+    before: Option<&'a Entry>,
+}
+
+fn examine_all(jobs: &[Job], base: &Path, trusted_before_ns: i64) -> Result<Vec<(Entry, bool)>> {
+    let pieces: Vec<&[Job]> = jobs.chunks(parallel::PIECE).collect();
+    let parts = parallel::map(&pieces, jobs.len(), |piece| {
+        piece.iter().map(|job| examine(job, base, trusted_before_ns)).collect::<Result<Vec<_>>>()
+    })?;
+    Ok(parts.into_iter().flatten().collect())
+}
+
+/// The entry of one file, and whether it had to be read.
+fn examine(job: &Job, base: &Path, trusted_before_ns: i64) -> Result<(Entry, bool)> {
+    let path = base.join(job.folder).join(job.name);
+    let entry = |kind, stamp, sha| Entry { name: job.name.to_string(), kind, stamp, sha };
+    let (kind, stamp) = seen(&path)?;
+    if matches!(kind, Kind::Absent | Kind::Other) {
+        return Ok((entry(kind, stamp, NO_SHA), false));
+    }
+    if let Some(before) = job.before
+        && before.kind == kind
+        && before.stamp == stamp
+        && stamp.is_older_than(trusted_before_ns)
+    {
+        return Ok((entry(kind, stamp, before.sha), false));
+    }
+    let sha = match kind {
+        Kind::Link => {
+            let mut content = fs::read_link(&path)?.into_os_string().into_encoded_bytes();
+            if let Some(target) = fs::stat(&path)?.filter(Metadata::is_file) {
+                content.extend([0, u8::from(is_executable(&target))]);
+                content.extend(fs::sha_of_file(&path)?.0);
+            }
+            Sha::of(&content)
+        }
+        Kind::FolderLink => Sha::of(fs::read_link(&path)?.as_os_str().as_encoded_bytes()),
+        Kind::Names => Sha::of(fs::raw_names_in(&path)?.join(OsStr::new("\0")).as_encoded_bytes()),
+        _ => fs::sha_of_file(&path)?,
+    };
+    Ok((entry(kind, stamp, sha), true))
+}
+
+/// The entry `name` in a list sorted by name.
+fn find<'a>(files: &'a [Entry], name: &str) -> Option<&'a Entry> {
+    let at = files.binary_search_by(|entry| entry.name.as_str().cmp(name)).ok()?;
+    files.get(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::listing::Rule;
+
+    /// A second later than everything there is.
+    fn later(folder: &Path) -> i64 {
+        fs::clock_in(folder).unwrap() + 1_000_000_000
+    }
+
+    #[test]
+    fn a_snapshot_holds_until_any_one_of_many_files_folders_or_lone_paths_moves() {
+        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let base = dir.path();
+        for index in 0..1500 {
+            let folder = base.join(format!("tree/{}", index / 300));
+            fs::create_dirs(&folder).unwrap();
+            fs::create(&folder.join(index.to_string())).unwrap();
+        }
+        let alone = outside.path().join("alone");
+        let scope = Scope {
+            trees: vec![Tree { path: "tree".into(), rule: Rule::Everything }],
+            // A relative name after an absolute one still starts at the base.
+            files: vec![alone.to_string_lossy().into_owned(), "beside".into()],
+            excluded: Vec::new(),
+        };
+        let look = || take(&scope, base, None, later(base)).unwrap().snapshot;
+        let recorded = look();
+        assert!(unchanged::holds(&scope, base, &recorded).unwrap());
+        let too_young = Snapshot { taken_at_ns: fs::clock_in(base).unwrap() - 1_000_000_000, ..recorded.clone() };
+        assert!(!unchanged::holds(&scope, base, &too_young).unwrap());
+        let narrower = Scope { files: vec!["beside".into()], ..Scope::default() };
+        assert!(!unchanged::holds(&narrower, base, &recorded).unwrap());
+        for moved in [base.join("tree/4/1499"), base.join("tree/2/new"), base.join("beside"), alone] {
+            let recorded = look();
+            fs::replace(&moved, b"xy", 0o644, None).unwrap();
+            assert!(!unchanged::holds(&scope, base, &recorded).unwrap(), "{}", moved.display());
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! A program that runs: what it says, as it comes, until its end.
+
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::interrupt;
+use crate::sys::process::guard::Guard;
+
+/// How long a program may be silent, or live.
+pub enum Patience {
+    Until(Instant),
+    Each(Duration),
+}
+
+/// What the one who drives a program hears of it.
+pub enum Said<'a> {
+    Stdout(&'a [u8]),
+    Stderr(&'a [u8]),
+    /// Patience is over; the program goes on if that is no error.
+    Nothing,
+}
+
+enum Message {
+    Stdout(Vec<u8>),
+    Stderr(Vec<u8>),
+    Closed,
+    Interrupted,
+}
+
+/// Between the request to end and the end by force.
+const GRACE: Duration = Duration::from_millis(1700);
+
+/// The same where a guard forces it, after 30 s: killed while it undoes a step, an engine leaves its container.
+const GUARDED_GRACE: Duration = Duration::from_secs(45);
+
+/// Waits for everything that a program says, and for its end.
+pub fn drive(
+    mut child: Child,
+    mut guard: Option<Guard>,
+    mut patience: Patience,
+    hear: &mut dyn FnMut(Said) -> Result<()>,
+) -> Result<i32> {
+    // Bounded: a compile that prints faster than a terminal shows must wait, not fill our memory.
+    let (tell, messages) = mpsc::sync_channel(16);
+    let is_guarded = guard.is_some();
+    let mut lifeline = guard.as_mut().map_or(&mut child, |guard| &mut guard.shell).stdin.take();
+    let mut open = 0;
+    if let Some(pipe) = child.stdout.take() {
+        open += 1;
+        forward(Box::new(pipe), Message::Stdout, tell.clone());
+    }
+    if let Some(pipe) = child.stderr.take() {
+        open += 1;
+        forward(Box::new(pipe), Message::Stderr, tell.clone());
+    }
+    let _subscription = interrupt::subscribe(move || drop(tell.send(Message::Interrupted)));
+    while open > 0 {
+        let wait = match patience {
+            Patience::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
+            Patience::Each(silence) => silence,
+        };
+        let heard = match messages.recv_timeout(wait) {
+            Ok(Message::Stdout(bytes)) => hear(Said::Stdout(&bytes)),
+            Ok(Message::Stderr(bytes)) => hear(Said::Stderr(&bytes)),
+            Ok(Message::Closed) => {
+                open -= 1;
+                Ok(())
+            }
+            Ok(Message::Interrupted) if lifeline.take().is_some() => {
+                patience = Patience::Until(Instant::now() + if is_guarded { GUARDED_GRACE } else { GRACE });
+                Ok(())
+            }
+            // It is at work; killed by us, the program could leave something behind.
+            Ok(Message::Interrupted) if is_guarded => Ok(()),
+            Ok(Message::Interrupted) => Err(Error::interrupted()),
+            Err(_) if interrupt::signal().is_some() => Err(Error::interrupted()),
+            Err(_) => hear(Said::Nothing),
+        };
+        if let Err(error) = heard {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(error);
+        }
+    }
+    // Before the number of the program can be another's.
+    drop(guard);
+    let status =
+        child.wait().map_err(|e| Error::new(ErrorKind::Io, "cannot wait for a program that was started").source(e))?;
+    if interrupt::signal().is_some() {
+        return Err(Error::interrupted());
+    }
+    Ok(code(status))
+}
+
+fn forward(mut pipe: Box<dyn Read + Send>, wrap: fn(Vec<u8>) -> Message, tell: mpsc::SyncSender<Message>) {
+    thread::spawn(move || {
+        let mut buffer = vec![0u8; 64 * 1024];
+        // A broken pipe ends what there is to hear, like an orderly end.
+        while let Ok(n @ 1..) = pipe.read(&mut buffer) {
+            if tell.send(wrap(buffer[..n].to_vec())).is_err() {
+                return;
+            }
+        }
+        let _ = tell.send(Message::Closed);
+    });
+}
+
+/// The exit status, or 128 + the number of the signal, as a shell counts.
+pub fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
