@@ -1,18 +1,18 @@
-# One line a target; what they do is in README.
+# One line per target; README describes what they do.
 .PHONY: build dev prod docker container-start container-stop container-status image push deploy apply rollback kept-images-load kept-images-save test test-faults ci bench clean help
 .DEFAULT_GOAL := help
 
 LOG := target/lambda/lambda/build.log
-# Cargo keeps what a build script prints to itself: the end of its log says how the run went.
+# Cargo does not show what a build script prints, so the end of its log says how the run went.
 LAST_RUN := if [ $(LOG) -nt target/started ]; then awk '/^cache-/ { t = "" } { t = t $$0 "\n" } END { printf "%s", t }' $(LOG); \
 	else echo "cache-hit: cargo saw nothing to do"; fi
 
-build: ## package the function: lambda-deployment.zip; FORCE=1 anew, here and below
+build: ## package the function: lambda-deployment.zip; FORCE=1 packages again, also in the targets below
 	@mkdir -p target && touch target/started
 	cargo build --release
 	@$(LAST_RUN)
 
-dev: ## the same, unoptimised and incremental: the fastest edit to zip
+dev: ## the same, unoptimised and incremental: the fastest way from edit to zip
 	@mkdir -p target && touch target/started
 	LAMBDA_PACKAGER_MODE=dev cargo build --release
 	@$(LAST_RUN)
@@ -20,16 +20,16 @@ dev: ## the same, unoptimised and incremental: the fastest edit to zip
 prod: ## the smallest package, from the clean room, and the image that runs it
 	@docker/build-lambda.sh prod
 
-docker: ## the same with every layer anew
+docker: ## the same, and rebuild every layer
 	@docker/build-lambda.sh docker
 
-container-start: ## start the builder container, making it where it is missing
+container-start: ## start the builder container; create it if it is missing
 	@docker/dev-container.sh start
 
-container-stop: ## stop it; its caches are kept
+container-stop: ## stop the builder container; its caches are kept
 	@docker/dev-container.sh stop
 
-container-status: ## exit status 0 running, 3 stopped, 4 not_found
+container-status: ## show its status; exit status 0 running, 3 stopped, 4 not_found
 	@docker/dev-container.sh status
 
 PACKAGER ?= docker/lambda-packager
@@ -41,27 +41,27 @@ export LAMBDA_PACKAGER_FORCE := 1
 endif
 export PACKAGER ENV PACKAGE REGISTRY TAG IMAGE STATE_BUCKET
 
-image: ## the function as an image, in docker or podman: ENV=preprod|prod
+image: ## make the function's image in docker or podman: ENV=preprod|prod
 	@$(PACKAGER) image build $(OF_IMAGE)
 
-push: ## the same, pushed: REGISTRY=123456789012.dkr.ecr.eu-central-1.amazonaws.com
+push: ## the same, and push it: REGISTRY=123456789012.dkr.ecr.eu-central-1.amazonaws.com
 	@$(PACKAGER) image push $(OF_IMAGE)
 
 deploy: ## the same, then terraform apply: PACKAGE=image|zip
 	@TAG= IMAGE= infra/deploy
 
-apply: ## terraform apply alone, of an image that was pushed: IMAGE=registry/repository@sha256:...
+apply: ## only terraform apply, of an image that was pushed: IMAGE=registry/repository@sha256:...
 	@test -n "$(IMAGE)" || { echo "which image? IMAGE=registry/repository@sha256:..., as make push prints it" >&2; exit 2; }
 	@TAG= infra/deploy
 
-rollback: ## back to an image that was pushed before, then terraform apply: TAG=preprod-...
+rollback: ## roll back to an image that was pushed before, then terraform apply: TAG=preprod-...
 	@test -n "$(TAG)" || { $(PACKAGER) image list $(OF_IMAGE) >&2; echo "which one? TAG=..." >&2; exit 2; }
 	@IMAGE= infra/deploy
 
-kept-images-load: ## what an engine kept on another machine, from target/kept-images.tar; for pipelines
+kept-images-load: ## load the images that another machine saved, from target/kept-images.tar; for pipelines
 	@docker/kept-images load
 
-kept-images-save: ## the builder image and the compiled dependencies, for kept-images-load
+kept-images-save: ## save the builder image and the compiled dependencies, for kept-images-load
 	@docker/kept-images save
 
 test: ## all tests; those with containers need docker and podman
@@ -81,5 +81,5 @@ clean: ## remove everything that was built, and this project's container
 	cargo clean
 	rm -f lambda-deployment.zip
 
-help: ## this list
+help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The former command line of the package's build; the bin does the work.
+# The former command line for packaging; it calls the bin `lambda-packager`.
 set -u
 usage() {
   echo "usage: docker/build-lambda.sh [dev|prod|docker] [--force-rebuild]" >&2

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The former command line of the builder container; the bin does the work.
+# The former command line for the builder container; it calls the bin `lambda-packager`.
 set -u
 usage() {
   echo "usage: docker/dev-container.sh start|build|stop|status" >&2

@@ -1,5 +1,5 @@
-# The function and its URL, from a zip or from an image. The ECR repositories are given: an image has to be
-# in one before this runs, which is what `make deploy` sees to.
+# The function and its URL, from a zip or from an image. The ECR repositories must already exist, and the image
+# must be in one before this runs; `make deploy` pushes it first.
 
 terraform {
   required_version = ">= 1.10"
@@ -28,7 +28,7 @@ resource "aws_iam_role" "function" {
   })
 }
 
-# To write its own log, and nothing else.
+# The function may write its own log, and nothing else.
 resource "aws_iam_role_policy" "log" {
   role = aws_iam_role.function.id
   policy = jsonencode({
@@ -54,7 +54,7 @@ resource "aws_lambda_function" "function" {
   timeout       = var.timeout_secs
   package_type  = local.image ? "Image" : "Zip"
 
-  # By digest: a tag that moves would change the function behind Terraform's back, or not change it at all.
+  # By digest: a tag can move, and then the function would change without Terraform, or not change at all.
   image_uri = local.image ? var.image : null
 
   filename         = local.image ? null : var.zip
@@ -78,7 +78,7 @@ resource "aws_lambda_function_url" "function" {
   invoke_mode        = "RESPONSE_STREAM"
 }
 
-# A URL for everybody has to be allowed to everybody.
+# A public URL needs a permission for everybody.
 resource "aws_lambda_permission" "everybody" {
   count                  = var.url_authorization == "NONE" ? 1 : 0
   action                 = "lambda:InvokeFunctionUrl"

@@ -2,7 +2,7 @@ variable "environment" {
   type = string
   validation {
     condition     = contains(["preprod", "prod"], var.environment)
-    error_message = "There are the environments preprod and prod."
+    error_message = "The environment must be preprod or prod."
   }
 }
 
@@ -11,12 +11,12 @@ variable "package" {
   type        = string
   validation {
     condition     = contains(["zip", "image"], var.package)
-    error_message = "A function is packaged as zip or as image."
+    error_message = "The package must be zip or image."
   }
 }
 
 variable "image" {
-  description = "The image by its digest, where it is packaged as one."
+  description = "The image by its digest, if package is image."
   type        = string
   default     = ""
 }
@@ -42,7 +42,7 @@ variable "timeout_secs" {
 }
 
 variable "url_authorization" {
-  description = "AWS_IAM, or NONE for everybody."
+  description = "AWS_IAM, or NONE for a public URL."
   type        = string
   default     = "AWS_IAM"
 }
