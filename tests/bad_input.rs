@@ -195,7 +195,7 @@ fn an_engine_that_is_not_there_is_an_error_or_the_announced_host() {
     let path = path_without_engines(&packaged.fixture);
     for engine in ["docker", "podman", "finch", "nerdctl"] {
         let ended = Ended::of(packaged.fixture.command().args(["--engine", engine]).env("PATH", &path));
-        let asked = format!("flag --engine asks for {engine}, but {engine} is not on PATH");
+        let asked = format!("flag --engine is set to {engine}, but {engine} is not on PATH");
         ended.fails(3, &[&asked, &format!("help: install {engine}, or set `engine` to `auto` or `host`")]);
         packaged.is_intact();
     }
@@ -209,7 +209,7 @@ fn an_engine_that_is_not_there_is_an_error_or_the_announced_host() {
     let why = "no container to compile in (no container engine is installed)";
     required.fails(
         3,
-        &[why, "variable LAMBDA_PACKAGER_REQUIRE_CONTAINER forbids", "help: install and start docker or podman"],
+        &[why, "variable LAMBDA_PACKAGER_REQUIRE_CONTAINER does not allow", "help: install and start docker or podman"],
     );
     let fallen = Ended::of(&mut auto()).ok();
     let note =
@@ -247,8 +247,8 @@ fn an_engine_that_is_not_for_this_user_is_named_with_its_remedy() {
     let as_user = |engine: &str| Ended::of(user.command(&fixture).args(["--engine", engine]));
     as_user("host").ok();
     let before = (fixture.zip("hello"), fixture.manifest("hello"));
-    let ended =
-        as_user("docker").fails(3, &["error: docker may not be used by this user", "help: add the user to the group"]);
+    let ended = as_user("docker")
+        .fails(3, &["error: this user is not allowed to use docker", "help: add the user to the group"]);
     // Time does not give permission.
     assert!(!ended.stderr.contains("trying again"), "{}", ended.stderr);
     assert_eq!((fixture.zip("hello"), fixture.manifest("hello")), before);
@@ -268,7 +268,7 @@ fn where_no_engine_answers_auto_takes_the_host_and_says_so() {
     let required = Ended::of(astray().env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "true"));
     required.fails(
         3,
-        &[&format!("no container to compile in ({why})"), "variable LAMBDA_PACKAGER_REQUIRE_CONTAINER forbids"],
+        &[&format!("no container to compile in ({why})"), "variable LAMBDA_PACKAGER_REQUIRE_CONTAINER does not allow"],
     );
     let fallen = Ended::of(&mut astray()).ok();
     let note = format!("note: {why}: compiling with the host's own toolchain, which is not hermetic\n");
@@ -328,7 +328,7 @@ fn an_output_that_is_something_else_is_left_alone() {
     let fixture = Fixture::hello();
     for output in ["Cargo.toml", "src"] {
         let ended = fixture.run(&["--engine", "host", "--output", output]);
-        ended.fails(2, &["flag --output", output, "exists and is no zip; it is left alone"]);
+        ended.fails(2, &["flag --output", output, "exists and is not a zip; it was not changed"]);
     }
     assert!(fixture.read("Cargo.toml").starts_with(b"[package]"));
     fixture.run(&["--engine", "host", "--output", "out/f.zip"]).ok();
@@ -350,9 +350,11 @@ fn a_toolchain_is_borrowed_by_choice_where_a_container_is_required() {
     let required = ("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1");
     let fixes = ["--pull-policy always", "the engine's `load`", "set `base` to an image", "`base = \"host\"`"];
     let refused = |ended: Ended, by: &str| {
-        let forbids = format!("{by} forbids to borrow this machine's toolchain");
-        let ended =
-            ended.fails(3, &[&["no image to compile in (no builder image here)", &forbids], &fixes[..]].concat());
+        let forbids = format!("{by} does not allow using the host's toolchain");
+        let ended = ended.fails(
+            3,
+            &[&["no image to compile in (no builder image available locally)", &forbids], &fixes[..]].concat(),
+        );
         assert!(!ended.stderr.contains("compiling in the reused container"), "{}", ended.stderr);
         assert_eq!(fixture.containers(engine).len(), 0);
     };
@@ -360,7 +362,7 @@ fn a_toolchain_is_borrowed_by_choice_where_a_container_is_required() {
     // In a pipeline so is a package for production, whatever its way there.
     let pipeline = ("CI", "true");
     for mode in ["prod", "docker"] {
-        refused(run(&["--mode", mode], &[pipeline]), "variable CI, in a mode for production,");
+        refused(run(&["--mode", mode], &[pipeline]), "variable CI (in a production mode)");
     }
     let path = path_without_engines(&fixture);
     let nothing = Ended::of(fixture.command().args(["--mode", "prod"]).envs([pipeline]).env("PATH", &path));

@@ -175,14 +175,17 @@ fn doctor_finds_nothing_where_all_is_well_and_says_what_is_wrong_elsewhere() {
     let mut required = fixture.command_on(engine);
     wrong(required.env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1"), "has no builder image lambda-packager-builder:");
     let (_, borrowing) = doctor(fixture.command_on(engine).args(["--base", "host"]));
-    assert!(borrowing.iter().any(|(_, what)| what.contains("borrowed from this machine")), "{borrowing:?}");
+    assert!(
+        borrowing.iter().any(|(_, what)| what.contains("the host's toolchain is mounted read-only")),
+        "{borrowing:?}"
+    );
     if engine == Engine::Docker {
         let mut command = fixture.command_on(engine);
         wrong(command.env("DOCKER_HOST", "unix:///nowhere"), "no docker engine answers");
     }
     let mut command = fixture.command_on(engine);
     let image = "localhost:1/no/such:image";
-    wrong(command.args(["--base", image]), &format!("base image {image} is not here"));
+    wrong(command.args(["--base", image]), &format!("base image {image} is not available locally"));
 }
 
 #[test]
@@ -196,7 +199,7 @@ fn doctor_warns_of_what_others_left() {
     let (code, findings) = doctor(fixture.command_on(engine).env("LAMBDA_PACKAGER_INNER", ""));
     fs::rename(gone.around().join("moved"), &path).unwrap();
     assert_eq!(code, 0);
-    let told = format!("is of {}, which is gone", path.display());
+    let told = format!("belongs to {}, which no longer exists", path.display());
     let found =
         findings.iter().any(|(level, what)| level == "warning" && what.contains(&told) && what.contains("rm --force"));
     assert!(found, "{findings:?}");

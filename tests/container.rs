@@ -301,7 +301,7 @@ fn a_project_that_was_removed_and_made_again_at_its_path_gets_a_new_container() 
         support::copy(&kept.join("src"), &fixture.path("src"));
         std::fs::copy(kept.join("Cargo.toml"), fixture.path("Cargo.toml")).unwrap();
         let ended = fixture.run_on(engine, &[]).ok();
-        assert!(ended.stderr.contains("made anew"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("creating it again"), "{}", ended.stderr);
         assert_ne!(fixture.containers(engine), before);
         assert_eq!(fixture.output_of_bootstrap("hello"), "hello");
     }

@@ -61,7 +61,7 @@ fn an_aws_that_gives_no_login_says_why() {
     let rustup_home =
         std::env::var_os("RUSTUP_HOME").unwrap_or_else(|| std::env::home_dir().unwrap().join(".rustup").into());
     command.env("CARGO_HOME", cargo_home).env("RUSTUP_HOME", rustup_home);
-    Ended::of(&mut command).fails(11, &["AWS gives no login to ECR", "Unable to locate credentials"]);
+    Ended::of(&mut command).fails(11, &["AWS refused a login to ECR", "Unable to locate credentials"]);
     assert!(!fixture.path("target/lambda/hello/manifest.json").exists(), "a login that fails comes before a compile");
 }
 

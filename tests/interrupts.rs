@@ -50,7 +50,7 @@ fn a_signal_ends_the_compile_prints_one_line_and_leaves_the_container_usable() {
             assert_eq!(story.code(), code, "SIG{signal}: {story}");
             let failed: Vec<_> = story.events.iter().filter(|event| event["event"] == "failed").collect();
             assert_eq!(failed.len(), 1, "{story}");
-            assert_eq!(failed[0]["message"], "interrupted; nothing of it goes on in the container");
+            assert_eq!(failed[0]["message"], "interrupted; the compile in the container has ended as well");
             assert!(story.notes().is_empty() && story.stderr.is_empty(), "{story}");
             until_idle(engine, &container);
             assert_eq!(gated.fixture.zip("gated"), before);
@@ -76,7 +76,7 @@ fn interrupted_in_words(gated: &mut Gated) {
     assert_eq!(ended.code, 130, "{}", ended.stderr);
     let lines: Vec<&str> =
         ended.stderr.lines().filter(|line| line.contains("interrupted") || line.contains("help")).collect();
-    assert_eq!(lines, ["error: interrupted; nothing of it goes on in the container"]);
+    assert_eq!(lines, ["error: interrupted; the compile in the container has ended as well"]);
     gated.release();
 }
 

@@ -217,7 +217,7 @@ fn a_login_comes_from_the_environment_or_from_what_the_engine_stored_and_lies_no
     let Some(registry) = open(&Setup { login: Some(("tester", "s3cret-word")), ..Setup::default() }) else { return };
     let fixture = Fixture::hello_in_git();
     let ended = push(&fixture, &registry.name());
-    ended.fails(11, &["wants a login", "docker login"]);
+    ended.fails(11, &["requires a login", "docker login"]);
     let with = |user: &str, password: &str| {
         let mut command = image(&fixture, &["push"], &registry.name());
         command.env("LAMBDA_PACKAGER_REGISTRY_USER", user).env("LAMBDA_PACKAGER_REGISTRY_PASSWORD", password);
@@ -284,7 +284,7 @@ fn tls_is_trusted_only_with_the_certificate_of_its_authority() {
     let fixture = Fixture::hello_in_git();
     let address = format!("https://{}", registry.name());
     push(&fixture, &address).fails(10, &["cannot be trusted: TLS fails", "SSL_CERT_FILE"]);
-    push(&fixture, &format!("http://{}", registry.name())).fails(10, &["wants TLS", "https://"]);
+    push(&fixture, &format!("http://{}", registry.name())).fails(10, &["requires TLS", "https://"]);
     Ended::of(image(&fixture, &["push"], &address).env("SSL_CERT_FILE", registry.certificate())).ok();
     assert!(record(&fixture)["reference"].as_str().unwrap().starts_with(&registry.name()));
 }

@@ -44,7 +44,9 @@ fn eight_runs_at_once_compile_once_in_each_of_twenty_rounds() {
         // Whoever waited knew for whom.
         for event in stories.iter().flat_map(|story| &story.events).filter(|event| event["event"] == "waiting") {
             let holder = event["holder"].as_str().expect("text");
-            let named = pids.iter().any(|pid| holder.starts_with(&format!("process {pid} (lambda-packager), since ")));
+            let named = pids
+                .iter()
+                .any(|pid| holder.starts_with(&format!("process {pid} (lambda-packager), which took the lock ")));
             // One that has just taken the lock has not signed yet.
             assert!(named || holder == "another run", "round {round}: {holder:?}, of {pids:?}");
         }
@@ -61,7 +63,10 @@ fn who_waits_says_for_whom_and_a_dead_holder_leaves_nothing() {
     let mut second = Live::start(&mut gated.command());
     let event = second.until("note of waiting", |event| event["event"] == "waiting");
     let holder = event["holder"].as_str().expect("text");
-    assert!(holder.starts_with(&format!("process {} (lambda-packager), since ", first.pid())), "{holder:?}");
+    assert!(
+        holder.starts_with(&format!("process {} (lambda-packager), which took the lock ", first.pid())),
+        "{holder:?}"
+    );
 
     // The holder dies as nobody can prevent; the waiter is next and compiles.
     let killed = std::process::Command::new("kill").args(["-s", "KILL", &first.pid().to_string()]).status();

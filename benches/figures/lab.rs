@@ -97,8 +97,7 @@ impl Lab {
     /// The bin, as a release build has it.
     pub fn packager(&self) -> Result<&Path> {
         let build = || {
-            let args =
-                ["build", "--release", "--package=lambda-packager-cli", "--message-format=json", "-q"];
+            let args = ["build", "--release", "--package=lambda-packager-cli", "--message-format=json", "-q"];
             let said = ask(self.command("cargo", repository()).args(args))?;
             let messages = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
             let mut bins = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));

@@ -25,7 +25,7 @@ use crate::sys::env;
 /// }
 /// ```
 ///
-/// It packages where cargo's profile is `release` or inherits from it; elsewhere, and always inside
+/// It packages if cargo's profile is `release` or inherits from it. Otherwise, and always inside
 /// of the compile that it starts itself, it returns at once. `LAMBDA_PACKAGER=always|release|never`
 /// overrides that. It never packages for rust-analyzer, clippy or docs.rs.
 ///
@@ -57,7 +57,7 @@ impl BuildScript {
         self
     }
 
-    /// Packages; on failure says why on stderr, where cargo shows it.
+    /// Packages; on failure prints the error on stderr, where cargo shows it.
     pub fn run(self) -> ExitCode {
         match self.try_run() {
             Ok(_) => ExitCode::SUCCESS,
@@ -68,10 +68,10 @@ impl BuildScript {
         }
     }
 
-    /// Packages; `None` where this build is not to package.
+    /// Packages; `None` if this build does not package.
     ///
     /// # Errors
-    /// Whatever keeps the zip from being made. The last good zip is then untouched.
+    /// If the zip cannot be made. The last good zip then stays.
     pub fn try_run(self) -> Result<Option<Artifact>> {
         let called = Called::by_cargo()?;
         self.try_run_to(&called, &mut stdout())
@@ -142,8 +142,8 @@ impl Called {
     fn by_cargo() -> Result<Self> {
         let path = |name: &str| {
             env::var_os(name).map(PathBuf::from).ok_or_else(|| {
-                Error::config(format!("{name} is not set; `BuildScript` runs in a build.rs that cargo started"))
-                    .hint_with("to package by hand, use the bin `lambda-packager`")
+                Error::config(format!("{name} is not set; `BuildScript` only works in a build.rs that cargo runs"))
+                    .hint_with("to package by hand, use the command `lambda-packager`")
             })
         };
         let out_dir = path("OUT_DIR")?;

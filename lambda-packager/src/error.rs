@@ -12,9 +12,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum ErrorKind {
     /// A file could not be read, written, or locked.
     Io,
-    /// A setting, flag or variable is wrong, or the project is not what was asked for.
+    /// A setting, flag or variable is not valid, or does not fit the project.
     Config,
-    /// No container engine could do what was asked of it.
+    /// No container engine is available, or it failed.
     Engine,
     /// Cargo failed: resolution, fetching or compiling.
     Cargo,
@@ -22,41 +22,41 @@ pub enum ErrorKind {
     Artifact,
     /// An image could not be made or pushed.
     Publish(PublishFault),
-    /// A signal asked us to end.
+    /// A signal ended the run.
     Interrupted,
 }
 
-/// Why an image is not where it should be. The number is the exit status.
+/// Why an image could not be made or pushed. The number is the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublishFault {
-    /// No such host, nobody there, no trust in its certificate, or no answer in time.
+    /// The name does not resolve, nothing answers, the certificate is not trusted, or the answer takes too long.
     Unreachable = 10,
-    /// No login, or a wrong one.
+    /// The login is missing or wrong.
     LoginRefused = 11,
-    /// A login that was right once.
+    /// The login has expired.
     TokenExpired = 12,
     /// The registry has no repository of that name.
     RepositoryMissing = 13,
-    /// The login may not do that.
+    /// The login does not have the permission.
     PushDenied = 14,
-    /// No space is left, here or at the registry.
+    /// The disk is full, on this machine or at the registry.
     DiskFull = 15,
-    /// The connection broke, and trying again did not help.
+    /// The connection broke, also in every retry.
     ConnectionLost = 16,
     /// The immutable tag names another image.
     TagTaken = 17,
-    /// Larger than what Lambda takes.
+    /// The image is larger than Lambda allows.
     TooLarge = 18,
-    /// Not one of the project's environments.
+    /// The environment is not one of the project's environments.
     UnknownEnvironment = 19,
-    /// No such image to go back to.
+    /// The tag is not a rollback target.
     UnknownTag = 20,
-    /// The registry answered what no registry should.
+    /// The registry sent an unexpected answer.
     Unexpected = 21,
 }
 
-/// An error with the chain of its causes and, apart from it, the remedy.
+/// An error with its causes, and separately a hint how to fix it.
 ///
 /// `Display` says what failed; [`Error::hint`] says what to do. [`Error::report`] renders both.
 #[derive(Debug, thiserror::Error)]
@@ -97,14 +97,14 @@ impl Error {
     }
 
     pub fn interrupted() -> Self {
-        Self::new(ErrorKind::Interrupted, "interrupted; nothing of it goes on in the container")
+        Self::new(ErrorKind::Interrupted, "interrupted; the compile in the container has ended as well")
     }
 
     /// An input or output error on `path`; `action` completes "cannot ...".
     pub fn io(action: &str, path: &Path, source: std::io::Error) -> Self {
         let hint = match source.kind() {
             std::io::ErrorKind::PermissionDenied => {
-                Some("check the owner and the permissions of the path and of its parents")
+                Some("check owner and permissions of the path and its parent folders")
             }
             std::io::ErrorKind::StorageFull => Some("free some disk space, then run again"),
             std::io::ErrorKind::ReadOnlyFilesystem => {
@@ -146,7 +146,7 @@ impl Error {
         self.kind
     }
 
-    /// What to do about it, where that is known.
+    /// What to do about it, if that is known.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }

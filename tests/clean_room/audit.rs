@@ -29,7 +29,7 @@ fn what_lies_on_disk_is_rebuilt_on_the_other_road_and_a_difference_is_named() {
     assert!(fixture.read("target/lambda/hello/manifest.json") == manifest);
 
     fixture.says("something else");
-    run(&["verify", "--rebuild"]).fails(5, &["not of these inputs: changed src/main.rs", "package first"]);
+    run(&["verify", "--rebuild"]).fails(5, &["not made from the current inputs: changed src/main.rs", "package first"]);
 
     // A build script that looks at the clock: no two builds are the same.
     fixture.builds_with(

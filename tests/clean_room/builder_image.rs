@@ -169,11 +169,11 @@ fn a_registry_that_cannot_be_reached_is_asked_once() {
         }
         return crate::support::skip_everywhere("a registry answers here: its absence cannot be tested");
     }
-    let asked = |story: &Story| story.notes().iter().any(|note| note.contains("asked for again in an hour"));
+    let asked = |story: &Story| story.notes().iter().any(|note| note.contains("trying again in an hour"));
     let first = run("if-missing").ok();
     assert!(asked(&first), "{first}");
     let road = fixture.manifest("hello")["road"].clone();
-    assert!(road["fallback"] == "no builder image here" && road["host_toolchain"] == true, "{road}");
+    assert!(road["fallback"] == "no builder image available locally" && road["host_toolchain"] == true, "{road}");
     assert!(!asked(&run("if-missing").ok()));
     assert!(!asked(&run("never").ok()));
     assert!(asked(&run("always").ok()));
@@ -191,7 +191,10 @@ fn an_image_is_pulled_as_the_policy_says_and_a_silent_registry_is_given_up() {
     };
     let never = run("never");
     assert_eq!(never.code(), 3);
-    assert!(never.failure().contains("is not here") && never.failure().contains("flag --pull-policy"), "{never}");
+    assert!(
+        never.failure().contains("is not available locally") && never.failure().contains("flag --pull-policy"),
+        "{never}"
+    );
     let missing = run("if-missing");
     assert_eq!(missing.code(), 3);
     assert!(missing.failure().contains("did not answer within"), "{missing}");

@@ -60,7 +60,7 @@ fn a_layer_that_was_damaged_is_made_again_once() {
         }
         fixture.says("hello once more");
         let story = run().ok();
-        let mended = "everything is compiled once more from nothing";
+        let mended = "everything is compiled again, with an empty target directory";
         assert!(story.notes().iter().any(|note| note.contains(mended)), "{:?}: {story}", builder.kind);
         assert_eq!(fixture.output_of_bootstrap("hello"), "hello once more");
     }

@@ -130,7 +130,8 @@ fn without_an_image_to_start_from_prod_is_compiled_in_the_container_and_says_so(
     let Some(engine) = crate::support::engines().next() else { return };
     let fixture = Fixture::hello();
     let story = Story::of(fixture.command_on(engine).args(["--mode", "prod"])).ok();
-    let announced = "no image to start a clean room from: compiling in the reused container, to the same bytes";
+    let announced =
+        "no image to start a clean room from: compiling in the reused container instead, which makes the same bytes";
     assert!(story.notes().iter().any(|note| note.contains(announced)), "{story}");
     let manifest = fixture.manifest("hello");
     assert_eq!(manifest["road"]["clean_room"], false);

@@ -8,10 +8,10 @@ type Strike = fn(&Gated, &str);
 /// In the middle of a compile: what befalls the container, and the note that tells of it. Whether the end
 /// of the container or of what ran in it is noticed first is a matter of time.
 const MID_COMPILE: &[(&str, Strike, &str)] = &[
-    ("container removed", |gated, id| drop(gated.ask(&["rm", "--force", id])), "it is made anew"),
-    ("container stopped", |gated, id| drop(gated.ask(&["stop", "--time", "1", id])), "it is made anew"),
-    ("container killed", |gated, id| drop(gated.ask(&["kill", id])), "it is made anew"),
-    ("container paused", |gated, id| drop(gated.ask(&["pause", id])), "was paused while compiling; it goes on"),
+    ("container removed", |gated, id| drop(gated.ask(&["rm", "--force", id])), "creating it again"),
+    ("container stopped", |gated, id| drop(gated.ask(&["stop", "--time", "1", id])), "creating it again"),
+    ("container killed", |gated, id| drop(gated.ask(&["kill", id])), "creating it again"),
+    ("container paused", |gated, id| drop(gated.ask(&["pause", id])), "was paused while compiling; resuming it"),
     ("inner cargo killed", kill_cargo, "was killed"),
 ];
 
@@ -117,7 +117,7 @@ fn out_of_memory(gated: &mut Gated) -> (String, String) {
     starve(gated);
     gated.release();
     // The container made anew has no such limit.
-    let noted = live.until_announced("made anew");
+    let noted = live.until_announced("creating it again");
     let story = live.end();
     std::fs::remove_file(gated.fixture.path("target/eat")).expect("it was there");
     (noted, mended(&story, gated))
@@ -129,7 +129,7 @@ fn out_of_memory_twice(gated: &mut Gated) -> (String, String) {
     let mut live = gated.held_build();
     starve(gated);
     gated.release_only(&gated.container());
-    live.until_announced("made anew");
+    live.until_announced("creating it again");
     live.until_cargo_says(HOLDING);
     starve(gated);
     gated.release();

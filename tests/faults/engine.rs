@@ -25,7 +25,7 @@ pub fn faults(matrix: &Matrix) {
     matrix.row("engine restarted", "mid-compile", NAME, || {
         let mut live = gated.held_build();
         own.down();
-        let noted = live.until_announced("in the middle of a compile; waiting for it");
+        let noted = live.until_announced("during the compile; waiting for it");
         gated.release();
         own.up();
         (noted, mended(&live.end(), &gated))
@@ -33,7 +33,7 @@ pub fn faults(matrix: &Matrix) {
     matrix.row("engine crashed, back after 5 s", "mid-compile", NAME, || {
         let mut live = gated.held_build();
         own.crash();
-        let noted = live.until_announced("in the middle of a compile; waiting for it");
+        let noted = live.until_announced("during the compile; waiting for it");
         // The fault is that it takes so long.
         std::thread::sleep(Duration::from_secs(5));
         gated.release();

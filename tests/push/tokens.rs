@@ -18,7 +18,7 @@ fn a_token_is_fetched_for_what_is_asked_and_lies_nowhere() {
     let server = TokenServer::start(|wish| if wish.login == LOGIN { Token::Whole } else { Token::Refused });
     let Some(registry) = open(&Setup { tokens: Some(&server), ..Setup::default() }) else { return };
     let fixture = Fixture::hello_in_git();
-    push(&fixture, &registry.name()).fails(11, &["wants a login"]);
+    push(&fixture, &registry.name()).fails(11, &["requires a login"]);
     push_as(&fixture, "wrong", &registry.name()).fails(11, &["refuses the login"]);
     server.seen();
 
@@ -41,7 +41,8 @@ fn a_token_is_fetched_for_what_is_asked_and_lies_nowhere() {
 
 #[test]
 fn a_token_that_allows_nothing_is_told_from_a_login_that_is_wrong() {
-    for (token, code, what) in [(Token::Empty, 14, "forbids reading"), (Token::Expired, 11, "refuses the login")] {
+    for (token, code, what) in [(Token::Empty, 14, "does not allow reading"), (Token::Expired, 11, "refuses the login")]
+    {
         let server = TokenServer::start(move |_| token);
         let Some(registry) = open(&Setup { tokens: Some(&server), ..Setup::default() }) else { return };
         let fixture = Fixture::hello_in_git();
@@ -63,7 +64,7 @@ fn a_registry_with_tls_gets_no_token_from_where_there_is_none() {
     let mut command = image(&fixture, &["push"], &format!("https://{}", registry.name()));
     command.env("SSL_CERT_FILE", registry.certificate());
     command.env("LAMBDA_PACKAGER_REGISTRY_USER", "tester").env("LAMBDA_PACKAGER_REGISTRY_PASSWORD", "s3cret-word");
-    Ended::of(&mut command).fails(21, &["has TLS, and wants a login sent to where there is none"]);
+    Ended::of(&mut command).fails(21, &["has TLS, but asks to send the login to a server without TLS"]);
     assert_eq!(server.seen(), []);
 }
 

@@ -20,7 +20,7 @@ fn a_registry_that_cannot_be_reached_says_how() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     push(&fixture, &format!("127.0.0.1:{port}")).fails(10, &["does not answer in time", "firewall"]);
-    push(&fixture, "user:password@host").fails(2, &["flag --registry", "is no registry"]);
+    push(&fixture, "user:password@host").fails(2, &["flag --registry", "is not a valid registry"]);
     let mut command = fixture.command();
     command.args(["--engine", "host", "image", "push", "--env", "preprod"]);
     Ended::of(&mut command).fails(2, &["no registry is named", "--registry"]);
@@ -90,10 +90,10 @@ fn refusals_are_told_apart_and_move_nothing() {
             "aws_ecr_repository",
         ],
     );
-    answering("POST", 403, ecr::DENIED).fails(14, &["forbids pushing", "ecr:InitiateLayerUpload"]);
+    answering("POST", 403, ecr::DENIED).fails(14, &["does not allow pushing", "ecr:InitiateLayerUpload"]);
     answering("GET", 403, ecr::EXPIRED).fails(12, &["the login has expired"]);
     let latest = "PUT /v2/preprod-sse-streaming-lambda/manifests/preprod-latest";
-    answering(latest, 400, ecr::IMMUTABLE).fails(17, &["never gives a tag", "image_tag_mutability"]);
+    answering(latest, 400, ecr::IMMUTABLE).fails(17, &["does not allow moving a tag", "image_tag_mutability"]);
     answering("PUT", 418, "short and stout").fails(21, &["status 418", "short and stout"]);
 }
 
@@ -121,7 +121,7 @@ fn a_broken_connection_is_resumed_after_what_the_registry_has() {
             if second { Fate::Cut(bytes) } else { Fate::Passed }
         });
         let ended = ended.ok();
-        assert_eq!(ended.stderr.matches("was lost; trying again in").count(), 1, "{}", ended.stderr);
+        assert_eq!(ended.stderr.matches("lost the connection; trying again in").count(), 1, "{}", ended.stderr);
         let count = |method: &str| seen.iter().filter(|request| request.starts_with(method)).count();
         assert_eq!((count("POST"), count("PATCH")), (uploads, pieces), "{seen:?}");
         let (manifest, _) = scene.registry.image(NAME, "latest");
@@ -138,7 +138,7 @@ fn a_connection_that_keeps_breaking_is_an_error_and_moves_nothing() {
     {
         let (ended, _) =
             scene.push_through(move |request| if request.starts_with(broken) { Fate::Cut(0) } else { Fate::Passed });
-        ended.fails(16, &["was lost", "run it again"]);
+        ended.fails(16, &["lost the connection", "run it again"]);
         scene.is_unmoved();
     }
     // What stalls is no better than what breaks, and is told apart.

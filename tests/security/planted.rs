@@ -217,7 +217,7 @@ fn pipes_and_links_in_place_of_our_files_neither_hang_nor_lead_us() {
             let story = run();
             assert_eq!(fs::read_to_string(&victim).unwrap(), "victim", "{name}: {story}");
             if story.code() != 0 {
-                assert!(story.code() == 2 && story.failure().contains("no regular file"), "{name}: {story}");
+                assert!(story.code() == 2 && story.failure().contains("not a regular file"), "{name}: {story}");
                 fs::remove_file(&path).unwrap();
             }
             let story = run().ok();

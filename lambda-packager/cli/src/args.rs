@@ -16,7 +16,7 @@ const AFTER: &str = "Exit status: 0 done, 1 files, 2 settings or usage, 3 contai
 pub struct Args {
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Package anew even if nothing changed
+    /// Package again even if nothing changed
     #[arg(long, visible_alias = "force-rebuild", global = true)]
     force: bool,
     /// release (default), dev, prod or docker
@@ -46,28 +46,28 @@ pub struct Args {
     /// provided.al2023 (default) or provided.al2
     #[arg(long, global = true, value_name = "RUNTIME")]
     runtime: Option<String>,
-    /// When a registry is asked for the base: if-missing (default), always or never
+    /// When to ask a registry for the base: if-missing (default), always or never
     #[arg(long, global = true, value_name = "WHEN")]
     pull_policy: Option<String>,
-    /// Compile in the four-stage Dockerfile instead of the reused container; so do the modes prod and docker
+    /// Compile in the four-stage Dockerfile instead of the reused container (the default of prod and docker)
     #[arg(long, global = true)]
     clean_room: bool,
-    /// What the final image of prod is based on; scratch (default) or an image
+    /// The base of prod's final image: scratch (default) or an image
     #[arg(long, global = true, value_name = "IMAGE")]
     runtime_image: Option<String>,
-    /// Copy the zip here, relative to the workspace
+    /// Copy the zip to this path, relative to the workspace
     #[arg(long, short, global = true, value_name = "PATH")]
     output: Option<String>,
-    /// Refuse to change Cargo.lock
+    /// Do not allow changes to Cargo.lock
     #[arg(long, global = true)]
     locked: bool,
-    /// What to print: lines for people, or one JSON object per event
+    /// Output format: lines for people, or one JSON object per event
     #[arg(long, visible_alias = "format", global = true, value_enum, default_value_t = MessageFormat::Human, value_name = "FORMAT")]
     pub message_format: MessageFormat,
-    /// Say more: every stage, every reason
+    /// Print more: every stage, every reason
     #[arg(long, short, global = true)]
     pub verbose: bool,
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 }
@@ -76,32 +76,29 @@ pub struct Args {
 pub enum Command {
     /// Package the function, unless nothing changed (default)
     Build,
-    /// Say whether packaging would reuse the zip, and if not, why
+    /// Print whether packaging would reuse the zip, and if not, why
     Explain,
-    /// The builder container of this project
-    #[command(
-        subcommand,
-        after_help = "Exit status of `status`: 0 running, 3 stopped, 4 not_found, 1 it cannot be told."
-    )]
+    /// Manage the builder container of this project
+    #[command(subcommand, after_help = "Exit status of `status`: 0 running, 3 stopped, 4 not_found, 1 error.")]
     Container(Container),
-    /// The function as a container image, in an engine and in a registry
+    /// Make the function's container image, in an engine or in a registry
     #[command(
         subcommand,
         after_help = "Exit status: 10 registry unreachable, 11 login refused, 12 login expired, 13 repository missing, 14 push denied, \
-15 disk full, 16 connection lost, 17 immutable tag taken, 18 larger than 10 GB, 19 unknown environment, 20 unknown tag, 21 unexpected answer; else as `build`."
+15 disk full, 16 connection lost, 17 immutable tag has another image, 18 larger than 10 GB, 19 unknown environment, 20 unknown tag, 21 unexpected answer; else as `build`."
     )]
     Image(Image),
-    /// Look for what would keep a build from succeeding, and say how to mend it
+    /// Check this machine and project for problems, and print how to fix them
     Doctor,
-    /// Check that what lies on disk is what was packaged, and starts on Lambda
+    /// Check that the zip on disk is the one that was packaged, and starts on Lambda
     Verify {
-        /// Build it again on the other road (the clean room for the container, and the other way round), and say what differs
+        /// Build it again with the other backend (clean room instead of container, or container instead of clean room), and print the differences
         #[arg(long)]
         rebuild: bool,
     },
-    /// Remove what was made for this project: its container, its caches, or (without a flag) all
+    /// Remove what lambda-packager made for this project: its container, its caches, or (without a flag) all
     Clean(Clean),
-    /// Print what a shell needs to complete these commands and flags
+    /// Print the script that completes these commands and flags in a shell
     Completions { shell: Shell },
 }
 
@@ -114,17 +111,17 @@ pub fn completions(shell: Shell) -> Vec<String> {
 
 #[derive(Debug, Subcommand)]
 pub enum Container {
-    /// Make it where it is missing and start it
+    /// Create the container if it is missing, and start it
     Start,
-    /// Start what is missing, and package
+    /// Start the container if needed, and package
     Build,
-    /// Stop it; its caches are kept
+    /// Stop the container; its caches are kept
     Stop,
-    /// Say what it is, where its caches are, and how the last builds went
+    /// Print its state, its image, its mounts and the last builds
     Status,
-    /// Print the logs of the last builds in it
+    /// Print the logs of the last builds
     Logs,
-    /// Open a shell in it
+    /// Open a shell in the container
     Shell,
 }
 
@@ -132,9 +129,9 @@ pub enum Container {
 pub enum Image {
     /// Package, unless nothing changed, and make the image
     Build(Target),
-    /// The same, push it, and move `latest` and `<env>-latest` to it
+    /// The same as build, then push the image and move `latest` and `<env>-latest` to it
     Push(Target),
-    /// List what can be gone back to, the newest first
+    /// List the rollback targets, the newest first
     List(Target),
     /// Move `latest` and `<env>-latest` to an image that was pushed before
     Rollback {
@@ -147,35 +144,35 @@ pub enum Image {
 
 #[derive(Debug, clap::Args)]
 pub struct Target {
-    /// One of `environments`: preprod or prod, unless set otherwise
+    /// One of the setting `environments`; by default preprod or prod
     #[arg(long, value_name = "ENV")]
     pub env: String,
-    /// Host and port of the registry; `http://` before it for one without TLS
+    /// Host and port of the registry; with `http://` in front for a registry without TLS
     #[arg(long, value_name = "REGISTRY")]
     registry: Option<String>,
     /// Where the login comes from: auto, ecr, engine, environment or none
     #[arg(long, value_name = "LOGIN")]
     registry_login: Option<String>,
-    /// The repository, in which {env} stands for the environment
+    /// The repository; {env} is replaced by the environment
     #[arg(long, value_name = "PATTERN")]
     image_name: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct Clean {
-    /// The container, with what was compiled in it
+    /// The container, with everything compiled in it
     #[arg(long)]
     pub container: bool,
-    /// What is remembered in target/lambda: zips, manifests, logs; and the compiled dependencies that it kept
+    /// The folder target/lambda (zips, manifests, logs), and the compiled dependencies that this project kept
     #[arg(long)]
     pub cache: bool,
-    /// Both, its images with the copies of those to deploy, and the empty ones that no container uses any more
+    /// Both, and this project's images, the local copies of images to deploy, and empty images that no container uses
     #[arg(long)]
     pub all: bool,
     /// The containers, images and dependencies of all projects of this user, and the clean room's layers
     #[arg(long)]
     pub everything: bool,
-    /// Only say what would be removed
+    /// Only print what would be removed
     #[arg(long)]
     pub dry_run: bool,
 }

@@ -41,7 +41,7 @@ pub fn clean(here: &Here, flags: &Clean) -> Result<u8> {
         match sweep_engine(&engine, here, flags, all, &mut swept) {
             // What does not answer has nothing that could be removed now.
             Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) => {
-                swept.lines.push(format!("  not looked at: {error}"))
+                swept.lines.push(format!("  skipped: {error}"))
             }
             result => result?,
         }

@@ -19,9 +19,7 @@ const NOT_FOUND: u8 = 4;
 pub fn start(here: &Here, report: &mut Reporter) -> Result<u8> {
     let backend = select::select(&here.request(), report)?;
     if backend.record.container.is_empty() {
-        return Err(
-            Error::engine("there is no engine to run a container").hint_with("install and start docker or podman")
-        );
+        return Err(Error::engine("there is no container engine").hint_with("install and start docker or podman"));
     }
     print_lines(&[format!("{} runs on {} ({})", backend.record.container, backend.record.engine, backend.record.base)]);
     Ok(0)
@@ -129,7 +127,7 @@ fn find(here: &Here) -> Result<Option<(Engine, Container)>> {
 }
 
 fn found(here: &Here) -> Result<(Engine, Container)> {
-    find(here)?.ok_or_else(|| Error::engine("the container is gone again"))
+    find(here)?.ok_or_else(|| Error::engine("the container was removed in the meantime"))
 }
 
 /// The functions that were packaged here.

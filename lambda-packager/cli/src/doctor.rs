@@ -105,7 +105,7 @@ fn toolchain(here: &Here, note: &mut impl FnMut(Level, String, Option<String>)) 
     if !fs::is_writable(home) {
         note(
             Level::Error,
-            format!("cargo's home {} cannot be written to", home.display()),
+            format!("cargo's home {} is not writable", home.display()),
             Some("crates are downloaded there; check its owner, or set CARGO_HOME".into()),
         );
     }
@@ -149,18 +149,22 @@ fn base(here: &Here, reachable: &[Engine], note: &mut impl FnMut(Level, String, 
         Base::Image(reference) => reference,
         Base::Auto => return builder(here, reachable, note),
         Base::Host => {
-            return note(Level::Ok, "the toolchain is borrowed from this machine; no registry is needed".into(), None);
+            return note(Level::Ok, "the host's toolchain is mounted read-only; no registry is needed".into(), None);
         }
     };
     for engine in reachable {
         match engine.image_id(reference) {
-            Ok(Some(id)) => note(Level::Ok, format!("base image {reference} is here ({id})"), None),
+            Ok(Some(id)) => note(Level::Ok, format!("base image {reference} is available locally ({id})"), None),
             Ok(None) => match engine.pull(reference) {
                 Ok(()) => note(Level::Ok, format!("base image {reference} was pulled from its registry"), None),
                 Err(failure) => {
                     let (what, _) = of_error(&Error::from(failure));
                     let fix = "check the name, the login and the network, or load the image with the engine's `load`";
-                    note(Level::Error, format!("base image {reference} is not here: {what}"), Some(fix.into()));
+                    note(
+                        Level::Error,
+                        format!("base image {reference} is not available locally: {what}"),
+                        Some(fix.into()),
+                    );
                 }
             },
             Err(failure) => {
@@ -182,13 +186,13 @@ fn builder(here: &Here, reachable: &[Engine], note: &mut impl FnMut(Level, Strin
         match engine.image_id(&tag) {
             Ok(Some(_)) => note(Level::Ok, format!("{name} has the builder image {tag}"), None),
             Ok(None) if config.require_container => {
-                let fix = "package once where a registry answers, load it with the engine's `load`, or set `base`";
+                let fix = "package once with access to a registry, load it with the engine's `load`, or set `base`";
                 note(Level::Error, format!("{name} has no builder image {tag}"), Some(fix.into()));
             }
             Ok(None) => note(
                 Level::Ok,
                 format!(
-                    "{name} has no builder image {tag}: where a registry answers it is built once, else this machine's toolchain is lent"
+                    "{name} has no builder image {tag}: it is built once if a registry answers; otherwise the host's toolchain is mounted read-only"
                 ),
                 None,
             ),
@@ -209,7 +213,7 @@ fn leftovers(here: &Here, engine: &Engine, note: &mut impl FnMut(Level, String, 
         if !fs::is_dir(path.as_ref()) {
             note(
                 Level::Warning,
-                format!("{name} container {} is of {path}, which is gone", container.name()),
+                format!("{name} container {} belongs to {path}, which no longer exists", container.name()),
                 Some(format!("`{name} rm --force {}`, or `lambda-packager clean --everything`", container.name())),
             );
         }
@@ -233,7 +237,7 @@ fn leftovers(here: &Here, engine: &Engine, note: &mut impl FnMut(Level, String, 
     note(
         Level::Ok,
         format!(
-            "{name}: {} images of compiled dependencies, {} MB of `deps_cache_limit`",
+            "{name}: {} images of compiled dependencies, {} MB (see `deps_cache_limit`)",
             kept.len(),
             bytes / 1_000_000
         ),
@@ -241,7 +245,10 @@ fn leftovers(here: &Here, engine: &Engine, note: &mut impl FnMut(Level, String, 
     );
     note(
         Level::Ok,
-        format!("{name}: {} containers of this user, {images} empty images for them", containers.len()),
+        format!(
+            "{name}: {} containers of this user, {images} empty images for the borrowed toolchain",
+            containers.len()
+        ),
         None,
     );
 }
@@ -258,8 +265,9 @@ fn disk(here: &Here, reachable: &[Engine], note: &mut impl FnMut(Level, String, 
             FREE_BYTES_NEEDED..FREE_BYTES_WANTED => Level::Warning,
             _ => Level::Ok,
         };
-        let fix = (level != Level::Ok)
-            .then(|| "free some space; `lambda-packager clean --dry-run` says what is ours".to_string());
+        let fix = (level != Level::Ok).then(|| {
+            "free some space; `lambda-packager clean --dry-run` lists what lambda-packager would remove".to_string()
+        });
         note(level, format!("{} MiB free at {}", free >> 20, folder.display()), fix);
     }
 }
@@ -272,14 +280,16 @@ fn clock(here: &Here, note: &mut impl FnMut(Level, String, Option<String>)) -> R
     let apart = now.duration_since(there).unwrap_or_else(|early| early.duration());
     let (level, fix) = match apart.as_secs() {
         0..=2 => (Level::Ok, None),
-        _ => (Level::Warning, Some("set the clocks of this machine and of its file server by NTP".to_string())),
+        _ => {
+            (Level::Warning, Some("synchronise the clocks of this machine and of its file server with NTP".to_string()))
+        }
     };
-    note(level, format!("the clocks of machine and file system are {} ms apart", apart.as_millis()), fix);
+    note(level, format!("the clocks of this machine and of the file system differ by {} ms", apart.as_millis()), fix);
     let stale = env::var_os(env::INNER).is_some();
     if stale {
         note(
             Level::Warning,
-            format!("{} is set: build scripts will not package", env::INNER),
+            format!("{} is set: build scripts do not package", env::INNER),
             Some(format!("unset {}", env::INNER)),
         );
     }

@@ -59,7 +59,7 @@ impl Here {
         let config = &self.project.config;
         let Some(registry) = &config.registry else {
             return Err(Error::config("no registry is named")
-                .hint_with("give --registry HOST, or set LAMBDA_PACKAGER_REGISTRY or `registry` in Cargo.toml"));
+                .hint_with("use --registry HOST, or set LAMBDA_PACKAGER_REGISTRY or `registry` in Cargo.toml"));
         };
         let address = Address::parse(registry, &config.place_of("registry"))?;
         let login = report.stage(Stage::Login, |_| credentials::find(config, &address))?;
@@ -137,7 +137,8 @@ fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
     let Project { workspace, config, .. } = project;
     let function = project.function()?;
     let raced = || {
-        Error::artifact("another run packages the function right now").hint_with("run it again when that one is done")
+        Error::artifact("another run packages the function right now")
+            .hint_with("run it again when the other run has ended")
     };
     let manifest = Manifest::load(&places.manifest, &function.name, workspace)
         .map_err(|problem| raced().source(problem.to_string()))?;
@@ -158,7 +159,7 @@ fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
         backend = select::select(&BackendRequest { workspace, config, before: Some(&manifest.backend) }, report)?;
         if backend.record.image_id != manifest.backend.image_id {
             return Err(Error::artifact(format!(
-                "{} is not what the function was compiled in any more",
+                "{} is no longer the image that the function was compiled in",
                 backend.record.base
             ))
             .hint_with("run it again with --force"));
@@ -184,7 +185,9 @@ fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
             labels.insert(annotation("revision"), format!("{}{dirty}", revision.inputs));
             labels.extend(revision.source.iter().map(|source| (annotation("source"), source.clone())));
         }
-        None => report.emit(&Event::Note { message: "git keeps no history here: the image names no revision" }),
+        None => {
+            report.emit(&Event::Note { message: "there is no git history: the image has no label for its revision" })
+        }
     }
     let created = revision.as_ref().map_or(0, |revision| revision.committed_epoch_secs);
     let tag = names.immutable(revision.as_ref(), &manifest.fingerprint);
@@ -218,7 +221,9 @@ fn load(here: &Here, image: &Image, record: &Record, report: &mut Reporter) -> R
     let path = here.places.folder.join("image.tar");
     let names: Vec<_> = tags.iter().map(|tag| format!("{}:{tag}", record.repository)).collect();
     fs::replace(&path, &archive(&names)?, 0o644, None)?;
-    report.emit(&Event::Note { message: &format!("no container engine here: the image is in {}", path.display()) });
+    report.emit(&Event::Note {
+        message: &format!("no container engine is available locally: the image was written to {}", path.display()),
+    });
     Ok(())
 }
 
@@ -233,7 +238,7 @@ fn is_loaded(engine: &Engine, names: &[String], image: &Image) -> Result<bool, E
             Some(here) if !here.labels.contains_key(FINGERPRINT) => {
                 return Err(EngineError::Refused(
                     Error::engine(format!(
-                        "{} has an image {name} that is not lambda-packager's; it is left alone",
+                        "{} has an image {name} that is not lambda-packager's; it was not changed",
                         engine.kind.program()
                     ))
                     .hint_with("rename or remove that image, or set `image_name`"),

@@ -77,7 +77,7 @@ pub fn check(binary: &[u8], expected: &Expectation) -> Result<()> {
     let damaged = |e: ParseError| unreadable(e.to_string());
     let binary = Binary::minimal_parse(binary).map_err(damaged)?;
     if binary.ehdr.class != Class::ELF64 {
-        return Err(unreadable("it is a 32-bit one".into()));
+        return Err(unreadable("it is a 32-bit binary".into()));
     }
     check_machine(&binary, expected.arch)?;
     check_sections(&binary)?;
@@ -99,7 +99,7 @@ fn check_machine(binary: &Binary<'_>, arch: Arch) -> Result<()> {
             other => format!("ELF machine {other}"),
         };
         return Err(Error::artifact(format!("the bootstrap is for {name}, the function for {arch}"))
-            .hint_with("set `target_arch`, or remove what overrides cargo's target"));
+            .hint_with("set `target_arch`, or remove the setting that overrides cargo's target"));
     }
     if ![abi::ET_EXEC, abi::ET_DYN].contains(&binary.ehdr.e_type) {
         return Err(
@@ -115,9 +115,9 @@ fn check_sections(binary: &Binary<'_>) -> Result<()> {
     let is_dynamic = binary.segments().is_some_and(|all| all.iter().any(|segment| segment.p_type == abi::PT_DYNAMIC));
     if is_dynamic && binary.section_headers().is_none_or(|all| all.is_empty()) {
         return Err(Error::artifact(
-            "the bootstrap has no section headers: what it needs of the runtime cannot be checked",
+            "the bootstrap has no section headers: lambda-packager cannot check what it needs from the runtime",
         )
-        .hint_with("drop what removes them, such as the linker's `-z nosectionheader` or `sstrip`"));
+        .hint_with("do not remove them, for example with the linker's `-z nosectionheader` or with `sstrip`"));
     }
     Ok(())
 }
@@ -139,7 +139,7 @@ fn check_interpreter(interpreter: Option<String>, arch: Arch) -> Result<()> {
     };
     match interpreter {
         Some(interpreter) if interpreter != wanted => Err(Error::artifact(format!(
-            "the bootstrap asks for the dynamic linker {interpreter}, which the runtime does not have"
+            "the bootstrap needs the dynamic linker {interpreter}, which the runtime does not have"
         ))
         .hint_with("compile in a base with glibc, or link statically (a musl target)")),
         _ => Ok(()),
@@ -188,8 +188,8 @@ fn check_libraries(needed: &[String], expected: &Expectation) -> Result<()> {
         by.as_ref().map_or(String::new(), |package| format!(" (linked by the crate {package})")),
     ))
     .hint_with(format!(
-        "link it statically (many crates have a feature `vendored` or `static`{}), or put the library into the zip with `include = [\"lib/{name}\"]`",
-        by.map_or(String::new(), |package| format!("; see {package}'s")),
+        "link it statically (many crates have a feature `vendored` or `static`{}), or add the library to the zip with `include = [\"lib/{name}\"]`",
+        by.map_or(String::new(), |package| format!("; see the features of {package}")),
     )))
 }
 

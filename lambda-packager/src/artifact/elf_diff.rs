@@ -16,12 +16,12 @@ pub fn sections(ours: &[u8], theirs: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     for (name, bytes) in &ours {
         match find(&theirs, name) {
-            None => found.push(format!("section {name} is only in the one on disk")),
+            None => found.push(format!("section {name} exists only in the file on disk")),
             Some(at) => found.extend(difference(bytes, theirs[at].1).map(|what| format!("section {name} {what}"))),
         }
     }
     let added = theirs.iter().filter(|(name, _)| find(&ours, name).is_none());
-    found.extend(added.map(|(name, _)| format!("section {name} is only in the one that was rebuilt")));
+    found.extend(added.map(|(name, _)| format!("section {name} exists only in the rebuilt file")));
     if found.is_empty() {
         found.push("its sections are the same, what is around them differs".into());
     }
@@ -47,7 +47,7 @@ fn difference(ours: &[u8], theirs: &[u8]) -> Option<String> {
     let at = ours.iter().zip(theirs).position(|(a, b)| a != b).unwrap_or(ours.len().min(theirs.len()));
     let size = match (ours.len(), theirs.len()) {
         (a, b) if a == b => String::new(),
-        (a, b) => format!(" ({a} bytes on disk, {b} rebuilt)"),
+        (a, b) => format!(" ({a} bytes on disk, {b} bytes rebuilt)"),
     };
     let (a, b) = (text_around(ours, at), text_around(theirs, at));
     let text = if a.is_empty() && b.is_empty() { String::new() } else { format!(": {a:?} on disk, {b:?} rebuilt") };

@@ -14,7 +14,7 @@ const UNZIPPED_BYTES: u64 = 250 * 1024 * 1024;
 pub fn check(zipped_bytes: u64, unzipped_bytes: u64) -> Result<()> {
     let over = |what: &str, size: u64, limit: u64| {
         Error::artifact(format!(
-            "the {what} package has {size} bytes; Lambda takes {limit} at most"
+            "the {what} package has {size} bytes; Lambda allows at most {limit}"
         ))
         .hint_with("strip it, optimise for size (`opt-level = \"s\"`, `lto = true`), include fewer files, or deploy a container image")
     };

@@ -58,7 +58,7 @@ pub fn archive(mut members: Vec<Member>, level: i64) -> Result<Vec<u8>> {
     write()
         .and_then(|()| writer.finish())
         .map(Cursor::into_inner)
-        .map_err(|e| Error::artifact("the archive cannot be made").source(e))
+        .map_err(|e| Error::artifact("cannot make the archive").source(e))
 }
 
 /// The members of an archive of ours.
@@ -75,7 +75,7 @@ pub fn members(archive: &[u8]) -> Result<Vec<Member>> {
         }
         Ok(members)
     };
-    read().map_err(|e| Error::artifact("the archive cannot be read").source(e).hint_with("run again with --force"))
+    read().map_err(|e| Error::artifact("cannot read the archive").source(e).hint_with("run again with --force"))
 }
 
 #[cfg(test)]

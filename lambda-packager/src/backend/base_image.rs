@@ -43,18 +43,18 @@ pub fn named(engine: &Engine, reference: &str, config: &Config) -> Result<Builde
         // The builder image is asked for by the one who makes it.
         Some(image) if config.pull_policy != PullPolicy::Always || builder_image::is_one(reference) => image,
         None if config.pull_policy == PullPolicy::Never => {
-            let error = Error::engine(format!("{place}: the image {reference} is not here"));
+            let error = Error::engine(format!("{place}: the image {reference} is not available locally"));
             return Err(EngineError::Refused(error.hint_with(format!(
-                "load it with the engine's `load`, or let it be pulled: {} forbids that",
+                "load it with the engine's `load`, or allow pulling it: {} does not allow it",
                 config.place_of("pull_policy")
             ))));
         }
         _ => {
             engine.pull(reference).map_err(|failure| match failure {
                 EngineError::Refused(error) => EngineError::Refused(
-                    Error::engine(format!("{place}: the image {reference} is not here and cannot be pulled"))
+                    Error::engine(format!("{place}: the image {reference} is not available locally and cannot be pulled"))
                         .source(error)
-                        .hint_with("check its name and your login, load it with the engine's `load`, or set `base = \"host\"` to borrow this machine's toolchain"),
+                        .hint_with("check its name and your login, load it with the engine's `load`, or set `base = \"host\"` to use the host's toolchain"),
                 ),
                 unreachable => unreachable,
             })?;
@@ -77,7 +77,7 @@ pub fn borrowed(toolchain: &Toolchain) -> Result<BuilderImage> {
     for needed in ["bin/cargo", "bin/rustc"] {
         if !fs::is_file(&toolchain.sysroot.join(needed)) {
             return Err(Error::engine(format!(
-                "the toolchain {} has no {needed}; it cannot be borrowed",
+                "the toolchain {} has no {needed}; it cannot be mounted into a container",
                 toolchain.sysroot.display()
             ))
             .hint_with("use a complete toolchain, or set `base` to an image that has one"));
@@ -85,8 +85,11 @@ pub fn borrowed(toolchain: &Toolchain) -> Result<BuilderImage> {
     }
     let cc = fs::canonical(&toolchain.cc_program)?;
     if !cc.starts_with("/usr") {
-        return Err(Error::engine(format!("the C compiler {} lies outside /usr; it cannot be borrowed", cc.display()))
-            .hint_with("install gcc or clang from the system's packages, or set `base` to an image that has one"));
+        return Err(Error::engine(format!(
+            "the C compiler {} is outside of /usr; it cannot be mounted into a container",
+            cc.display()
+        ))
+        .hint_with("install gcc or clang from the system's packages, or set `base` to an image that has one"));
     }
     let mut mounts = vec![
         Mount { host: "/usr".into(), container: "/usr".into() },
@@ -106,7 +109,7 @@ pub fn borrowed(toolchain: &Toolchain) -> Result<BuilderImage> {
     if fs::is_dir(alternatives) {
         mounts.push(Mount { host: alternatives.into(), container: "/etc/alternatives".into() });
     }
-    let archive = empty_root(&links).map_err(|e| Error::engine("the empty image cannot be made").source(e))?;
+    let archive = empty_root(&links).map_err(|e| Error::engine("cannot make the empty image").source(e))?;
     Ok(BuilderImage {
         reference: format!("lambda-packager-borrowed:{}", Sha::of(&[&archive, BORROWED.as_bytes()].concat()).short(12)),
         title: format!("borrowed toolchain (rustc {})", toolchain.rustc_release),

@@ -24,7 +24,7 @@ const BASE: &str = "lambda-packager.base";
 
 const NAME: &str = "lambda-packager-builder";
 
-const NONE: &str = "no builder image here";
+const NONE: &str = "no builder image available locally";
 
 /// For so long a registry that was not reached is not asked again.
 const REMEMBERED: Duration = Duration::from_secs(60 * 60);
@@ -116,7 +116,7 @@ fn provide(
     report: &mut Reporter,
 ) -> Result<Result<String, String>, EngineError> {
     if config.target_arch != Arch::of_this_machine() {
-        return Ok(Err(format!("no builder image compiles for {} on this machine", config.target_arch)));
+        return Ok(Err(format!("there is no builder image that compiles for {} on this machine", config.target_arch)));
     }
     let tag = tag(release, config.runtime, config.target_arch);
     let note = state.join(format!("no-builder-{}", engine.kind.program()));
@@ -133,7 +133,7 @@ fn provide(
         Ok(()) => Ok(Ok(tag)),
         Err(EngineError::Refused(error)) => {
             let error = error.with_cause();
-            let message = format!("{error}; it is asked for again in an hour, or with `pull_policy = \"always\"`");
+            let message = format!("{error}; trying again in an hour, or now with `pull_policy = \"always\"`");
             report.emit(&Event::Note { message: &message });
             // Not to be remembered is to be asked again: no harm.
             let _ = fs::replace(&note, tag.as_bytes(), 0o644, None);
@@ -183,9 +183,9 @@ fn build(engine: &Engine, config: &Config, release: &str, tag: &str, report: &mu
         0 => Ok(()),
         code => Err(match engine.failure_of_build(code, &dockerfile::last_lines(&String::from_utf8_lossy(&said))) {
             EngineError::Refused(error) => EngineError::Refused(
-                Error::engine(format!("the image {tag} cannot be built"))
+                Error::engine(format!("cannot build the image {tag}"))
                     .source(error)
-                    .hint_with("`docker/Dockerfile` is its recipe; build.log has the engine's own messages"),
+                    .hint_with("it is built from `docker/Dockerfile`; the engine's own messages are in build.log"),
             ),
             failure => failure,
         }),

@@ -64,7 +64,7 @@ pub fn ensure(
             return Ok(Ready { name: name.clone(), image_id: container.image, warm: None });
         }
         if container.label(SPECIFICATION) != Some(&digest) {
-            announce(&format!("the specification of the container {name} changed; it is made anew"));
+            announce(&format!("the specification of the container {name} changed; creating it again"));
         }
         engine.remove(name)?;
     }
@@ -74,7 +74,7 @@ pub fn ensure(
         Ok(warm) => warm,
         Err(EngineError::Refused(error)) => {
             let error = error.with_cause();
-            announce(&format!("the dependencies that were kept cannot be used ({error}); they are compiled anew"));
+            announce(&format!("the dependencies that were kept cannot be used ({error}); compiling them again"));
             engine.remove(name)?;
             create(engine, spec, &digest, wanted)?;
             None
@@ -102,7 +102,7 @@ fn revive(
     match result {
         Ok(()) => Ok(true),
         Err(EngineError::Refused(error)) => {
-            announce(&format!("the container {name} does not start again ({error}); it is made anew"));
+            announce(&format!("the container {name} does not start again ({error}); creating it again"));
             Ok(false)
         }
         Err(unreachable) => Err(unreachable),
@@ -126,7 +126,7 @@ fn create(engine: &Engine, spec: ContainerSpec, digest: &str, wanted: &Wanted) -
         if !fs::is_dir(&mount.host) {
             return Err(EngineError::Refused(
                 Error::engine(format!("{} is not a folder; the container needs it", mount.host.display()))
-                    .hint_with("restore the folder, or remove what refers to it"),
+                    .hint_with("restore the folder, or remove the setting that names it"),
             ));
         }
     }
@@ -136,7 +136,7 @@ fn create(engine: &Engine, spec: ContainerSpec, digest: &str, wanted: &Wanted) -
     };
     engine.create(&spec).map_err(not_started)?;
     let archive = own_folders(wanted)
-        .map_err(|e| EngineError::Refused(Error::engine("the container's folders cannot be made").source(e)));
+        .map_err(|e| EngineError::Refused(Error::engine("cannot create the container's folders").source(e)));
     let started =
         archive.and_then(|archive| engine.unpack_into(&spec.name, archive)).and_then(|()| engine.start(&spec.name));
     started.map_err(|failure| {
@@ -144,7 +144,7 @@ fn create(engine: &Engine, spec: ContainerSpec, digest: &str, wanted: &Wanted) -
         let _ = engine.remove(&spec.name);
         match failure {
             EngineError::Refused(error) if error.hint().is_none() => EngineError::NotStarted(error.hint_with(format!(
-                "the image {} needs a POSIX shell and must be made for this machine; to borrow this machine's toolchain instead, set `base = \"host\"`",
+                "the image {} needs a POSIX shell and the architecture of this machine; to use the host's toolchain instead, set `base = \"host\"`",
                 spec.image
             ))),
             failure => not_started(failure),

@@ -63,7 +63,7 @@ pub fn archive_of_base() -> Result<Vec<u8>> {
 
 /// A build context that cannot be made.
 pub fn failed(error: std::io::Error) -> Error {
-    Error::engine("the build context cannot be made").source(error)
+    Error::engine("cannot make the build context").source(error)
 }
 
 /// Adds the recipe's own files.

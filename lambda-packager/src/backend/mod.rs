@@ -111,12 +111,12 @@ impl Backend {
         match engine.inspect(&ready.name)? {
             Some(container) if container.state.status == "running" => Ok(()),
             Some(container) if container.state.status == "paused" => {
-                let message = format!("the container {} was paused while compiling; it goes on", ready.name);
+                let message = format!("the container {} was paused while compiling; resuming it", ready.name);
                 report.borrow_mut().emit(&Event::Note { message: &message });
                 Ok(engine.unpause(&ready.name)?)
             }
             // Its end will reach us by itself; this says why sooner.
-            _ => Err(Error::engine(format!("the container {} does not run any more", ready.name))),
+            _ => Err(Error::engine(format!("the container {} is no longer running", ready.name))),
         }
     }
 
@@ -140,7 +140,7 @@ impl Backend {
             Ok(Some(container)) => match container.state.status.as_str() {
                 "removing" | "dead" => Fault::Container(what("was removed"), error),
                 "running" => Fault::Container(format!("{error}, in the container {}", ready.name), error),
-                status => Fault::Container(what(&format!("became {status}")), error),
+                status => Fault::Container(what(&format!("changed to the state {status}")), error),
             },
         }
     }

@@ -1,18 +1,18 @@
-# Lays out what was compiled of downloaded crates, for the image that is to keep it: packed into one archive
-# where the container has what that takes, else as it is, by hard links.
+# Prepares the compiled files of downloaded crates for the image that keeps them: packed into one archive
+# if the container has tar and zstd, otherwise unpacked, as hard links.
 #
 #   $1        cargo's target directory
 #   $2        the name of the image
 #   $3        the name of the compile that made it
-#   then      folders of the host, as the container sees them
-#   stdin     what the names of the units of the last compile end in, one a line
+#   then      folders of the host, by their paths in the container
+#   stdin     the suffixes of the unit names of the last compile, one per line
 #
-# What was packed along with that compile is not packed again.
-# Units of former compiles that were kept under the same name join them: functions share a container.
-# Exit status 3: nothing was laid out, since one of them has read a folder of the host, or another compile came
-# after that one: it may have seen what no image is to hold.
-# Sent to `sh -c`: POSIX, nothing but coreutils, findutils, grep, sed, flock of util-linux, and if they are
-# there tar and zstd.
+# Files that were packed during that compile are not packed again.
+# Units that earlier compiles kept under the same name are added, because functions share a container.
+# Exit status 3: nothing was prepared, because a unit read a folder of the host, or another compile ran
+# after that one and may have used files that no image may contain.
+# Run by `sh -c`: POSIX, only coreutils, findutils, grep, sed, flock of util-linux, and if they are
+# installed tar and zstd.
 set -u
 target=$1 name=$2 compile=$3
 shift 3
@@ -23,7 +23,7 @@ own=.lambda-packager
 
 is_the_last() { [ "$(cat "$state/compile")" = "$compile" ]; }
 
-# Asked before too: the other one may hold the lock for minutes.
+# Checked before taking the lock too: another compile may hold it for minutes.
 is_the_last || exit 3
 exec 9>"$state/lock" && flock 9 || exit 1
 is_the_last || exit 3
@@ -33,7 +33,7 @@ sed -e "s/^$name //" "$layout/kept" >"$layout/units"
 cd "$target" || exit 1
 find . -path "./$own" -prune -o \( -path './*/.fingerprint/*' -o -path './*/build/*' -o -path './*/deps/*' \) \
   -prune -print | grep -F -f "$layout/units" | xargs cp -al --parents -t "$plain" || exit 1
-# In another checkout it may say something else.
+# If a unit read such a file, the file may differ in another checkout.
 {
   find "$plain" -path '*/build/*/output' -exec grep -h -e '^cargo::*rerun-if-changed=' {} + | sed -e 's/^[^=]*=[./]*/ /'
   find "$plain" -path '*/deps/*.d' -exec grep -h -m 1 ': ' {} + | sed -e 's/^[^ ]*: / /' -e 's| /| |g'
@@ -41,10 +41,10 @@ find . -path "./$own" -prune -o \( -path './*/.fingerprint/*' -o -path './*/buil
 for folder in "$@"; do
   sed -e 's/$/ /' "$layout/read" | grep -q -F -e " ${folder#/}/" -e " ${folder#/} " && rm -rf "$layout" && exit 3
 done
-# A target directory without the second name is not believed: so is one that was not filled to the end.
+# A target directory without `surroundings` is not used, so one that was filled only in part is not used either.
 cp "$layout/kept" "$plain/$own/kept" && cp "$state/surroundings" "$plain/$own/surroundings.kept" || exit 1
 
-# Metadata stands twice in what rustc writes, in a library and beside it: hence the window, longer than both.
+# rustc writes metadata twice, in a library and beside it, so the compression window is longer than both.
 pack() {
   command -v tar && command -v zstd && mkdir -p "$layout/target/$own" && cd "$plain" || return
   archive=$layout/target/$own/kept.tar.zst packed=/dev/null

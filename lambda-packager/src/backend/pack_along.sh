@@ -1,16 +1,16 @@
-# Packs the libraries of downloaded crates while cargo goes on, with what it leaves of the processors: little is
+# Packs the libraries of downloaded crates while cargo runs, at low priority, so that little is
 # left to pack when the compile is over.
 #
 #   $1        cargo's target directory
-#   $2        cargo's process
-#   $3        where the sources of its downloads stand
+#   $2        the process ID of cargo
+#   $3        the folder of the downloaded sources
 #
-# Run by the script of a compile, whose lock it holds until all is packed. Sent to `sh -c`: coreutils, sed, tar and
-# zstd, as GNU and most distributions have them; where one cannot do it, everything is packed afterwards.
+# Started by compile.sh, whose lock it holds until everything is packed. Run by `sh -c`: coreutils, sed, tar and
+# zstd, in GNU's versions or compatible ones. If one of them is missing, everything is packed afterwards.
 set -u
 state=$1/.lambda-packager
 command -v tar && command -v zstd && mkdir "$state/along" && cd "$state/along" || exit
-# A unit is named in a message of cargo's once its files are complete. Packed as `pack.sh` packs the rest.
+# Cargo prints a message for a unit when its files are complete. They are packed as `pack.sh` packs the rest.
 {
   tail -n +1 -f -s 0.1 --pid="$2" ../units |
     sed -u -e "\\|\"manifest_path\":\"$3/|!d" -e '/"fresh":false/!d' -e 's/.*"filenames":\["\([^]]*\)"\].*/\1/' -e 's/","/\n/g' |

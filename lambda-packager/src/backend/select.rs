@@ -55,7 +55,7 @@ pub fn select(request: &BackendRequest, report: &mut Reporter) -> Result<Backend
         }
     }
     let why = match (config.engine, closed.first()) {
-        (EngineChoice::Host, _) => format!("{} asks for it", config.place_of("engine")),
+        (EngineChoice::Host, _) => format!("set by {}", config.place_of("engine")),
         (EngineChoice::Auto, Some(error)) => error.to_string(),
         (EngineChoice::Auto, None) => "no container engine is installed".to_string(),
         (_, _) => return Err(closed.remove(0)),
@@ -63,7 +63,7 @@ pub fn select(request: &BackendRequest, report: &mut Reporter) -> Result<Backend
     let cause = closed.into_iter().next();
     if config.require_container {
         let error = Error::engine(format!(
-            "no container to compile in ({why}), and {} forbids to do without",
+            "there is no container to compile in ({why}), and {} does not allow falling back to the host",
             config.place_of("require_container")
         ));
         let error = error.hint_with("install and start docker or podman, or allow it with `require_container = false`");
@@ -74,7 +74,7 @@ pub fn select(request: &BackendRequest, report: &mut Reporter) -> Result<Backend
     }
     if let Base::Image(reference) = &config.base {
         let error = Error::engine(format!(
-            "{} asks for the image {reference}, but there is no engine to run it ({why})",
+            "{} is set to the image {reference}, but there is no engine to run it ({why})",
             config.place_of("base")
         ));
         return Err(error.hint_with("install and start docker or podman, or set `base` to `auto`"));
@@ -101,7 +101,7 @@ pub fn renewed(request: &BackendRequest, report: &mut Reporter) -> Result<Option
         Err(EngineError::Unreachable(error) | EngineError::Forbidden(error))
             if error.kind() != ErrorKind::Interrupted =>
         {
-            report.emit(&Event::Note { message: &format!("{error}; whether there is a newer base is not known") });
+            report.emit(&Event::Note { message: &format!("{error}; could not check for a newer base") });
             return Ok(None);
         }
         Err(failure) => return Err(failure.into()),
@@ -131,14 +131,14 @@ fn by_engine(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -
     let why = match (&config.base, config.pass_env.first()) {
         // A build of an image has no other way for a value than one that leaves it in a layer.
         (_, Some(name)) => {
-            format!("{} passes {name}, which a clean room could not forget", config.place_of("pass_env"))
+            format!("{} passes {name}, which a clean room would store in an image layer", config.place_of("pass_env"))
         }
         _ => match base_of(request, engine, report)? {
             Ok(base) => return by_clean_room(request, engine, &base),
             Err(_) => "no image to start a clean room from".to_string(),
         },
     };
-    let message = format!("{why}: compiling in the reused container, to the same bytes");
+    let message = format!("{why}: compiling in the reused container instead, which makes the same bytes");
     report.emit(&Event::Note { message: &message });
     let mut backend = by_container(request, engine, report)?;
     backend.record.fallback =
@@ -158,11 +158,11 @@ fn base_of(
     match &base {
         Err(why) if config.require_container && config.base == Base::Auto => {
             let error = Error::engine(format!(
-                "no image to compile in ({why}), and {} forbids to borrow this machine's toolchain",
+                "there is no image to compile in ({why}), and {} does not allow using the host's toolchain",
                 config.place_of("require_container")
             ));
             Err(EngineError::Refused(error.hint_with(
-                "let the builder image be built where a registry answers (`--pull-policy always`) or load it with the engine's `load`, set `base` to an image with cargo and a C compiler, or choose to borrow with `base = \"host\"`",
+                "connect to a registry and build the builder image (`--pull-policy always`), or load it with the engine's `load`, or set `base` to an image with cargo and a C compiler, or use the host's toolchain with `base = \"host\"`",
             )))
         }
         _ => Ok(base),

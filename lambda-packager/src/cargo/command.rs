@@ -29,6 +29,6 @@ pub fn cargo(folder: &Path, args: &[&str]) -> Result<Output> {
     Err(if text.contains("--locked") {
         error.hint_with("run `cargo generate-lockfile` or `cargo update -w` and commit Cargo.lock, or drop --locked")
     } else {
-        error.hint_with("this is cargo's own message; the same command shows it outside of packaging")
+        error.hint_with("this is cargo's own message; run the same command yourself to see it without lambda-packager")
     })
 }

@@ -47,7 +47,7 @@ pub fn carry(workspace: &Workspace, arch: Arch) -> Result<ForwardedConfig> {
         join(&mut all, json!({"target": {triple: {"linker": linker}}}));
     }
     forwarded.toml = basic_toml::to_string(&all)
-        .map_err(|e| Error::config("cargo's configuration cannot be carried over").source(e))?;
+        .map_err(|e| Error::config("cannot copy cargo's configuration into the container").source(e))?;
     Ok(forwarded)
 }
 
@@ -144,8 +144,9 @@ pub fn without_credentials(text: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
         return Ok(text);
     }
     let text = basic_toml::to_string(&parsed);
-    text.map(String::into_bytes)
-        .map_err(|e| Error::config(format!("{} cannot be sent without its credentials", path.display())).source(e))
+    text.map(String::into_bytes).map_err(|e| {
+        Error::config(format!("cannot remove the credentials from a copy of {}", path.display())).source(e)
+    })
 }
 
 fn tables<'a>(file: &'a Table, name: &str) -> impl Iterator<Item = (&'a String, &'a Map<String, Value>)> {

@@ -48,7 +48,7 @@ impl Workspace {
         let folder = manifest.parent().unwrap_or(Path::new("/"));
         let output = cargo(folder, &args)?;
         let answer: Answer = serde_json::from_str(&String::from_utf8_lossy(&output.stdout))
-            .map_err(|e| Error::cargo("cargo metadata answered what cannot be read").source(e))?;
+            .map_err(|e| Error::cargo("cargo metadata printed unexpected output").source(e))?;
         let mut workspace = answer.into_workspace(manifest)?;
         keeps_inside(&workspace.root)?;
         let configs = workspace.config_files()?;

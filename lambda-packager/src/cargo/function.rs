@@ -71,10 +71,11 @@ impl Workspace {
             ))
             .hint_with(format!("the functions are: {}", known()))),
             ([], None) => Err(Error::config(format!("there is no bin target to package in {}", self.root.display()))
-                .hint_with("a Lambda is a package with src/main.rs or a [[bin]]")),
-            (_, _) => Err(Error::config(format!("several functions, and none is named: {}", known())).hint_with(
-                "name one with --function, or `function` or `package` in [package.metadata.lambda-packager]",
-            )),
+                .hint_with("a Lambda needs src/main.rs or a [[bin]]")),
+            (_, _) => Err(Error::config(format!("there are several functions, and none is named: {}", known()))
+                .hint_with(
+                    "name one with --function, or `function` or `package` in [package.metadata.lambda-packager]",
+                )),
         }
     }
 }

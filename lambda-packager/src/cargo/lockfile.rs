@@ -26,7 +26,7 @@ pub fn locked(root: &Path) -> Result<Vec<Locked>> {
     let path = root.join("Cargo.lock");
     let Some(bytes) = fs::read_if_exists(&path)? else { return Ok(Vec::new()) };
     let lockfile = toml::parse(&bytes, &path)
-        .map_err(|error| error.hint_with("restore it, or remove it and let `cargo generate-lockfile` write it anew"))?;
+        .map_err(|error| error.hint_with("restore it, or remove it and run `cargo generate-lockfile`"))?;
     let downloaded = |package: &Value| {
         let text = |key: &str| Some(package.get(key)?.as_str()?.to_string());
         let source = text("source")?;

@@ -58,7 +58,7 @@ impl Toolchain {
     /// The toolchain for a container that has none.
     pub fn to_lend(workspace: &Workspace, arch: Arch) -> Result<Self> {
         if !cfg!(target_os = "linux") {
-            return Err(Error::engine("only a Linux machine can lend its toolchain to a container")
+            return Err(Error::engine("the host's toolchain can be mounted into a container only on Linux")
                 .hint_with("set `base` to an image with cargo, rustc and a C compiler"));
         }
         Self::discover(workspace, arch)
@@ -136,7 +136,7 @@ fn check_standard_library(sysroot: &Path, arch: Arch) -> Result<()> {
         sysroot.display()
     ))
     .hint_with(format!(
-        "run `rustup target add {triple}`, set `target_arch` to what this machine compiles for, or set `base` to an image that has the target"
+        "run `rustup target add {triple}`, set `target_arch` to the architecture of this machine, or set `base` to an image that has the target"
     )))
 }
 
@@ -149,7 +149,7 @@ fn c_compiler(arch: Arch, host: &str) -> Result<PathBuf> {
     let found = build.try_get_compiler().ok().map(|tool| tool.path().to_path_buf());
     let found = found.and_then(|path| env::find_program(&path.to_string_lossy()));
     found.ok_or_else(|| {
-        Error::cargo(format!("there is no C compiler for the target {triple}; rustc links with it"))
+        Error::cargo(format!("there is no C compiler for the target {triple}; rustc needs it to link"))
             .hint_with("install gcc or clang for that target (Debian: `gcc`, for arm64 `gcc-aarch64-linux-gnu`), or set `base` to an image that has one")
     })
 }

@@ -55,18 +55,18 @@ pub fn trouble(code: i32, said: &str, job: &CompileJob) -> Trouble {
     let says = |text: &str| plain.contains(text);
     let error = |message: String| Error::cargo(message);
     if says("No space left on device") || says("(os error 28)") {
-        return Trouble::Crate(error(format!("the disk is full where {package} is compiled")).hint_with(
-            "free space where the container engine keeps its data (`docker system df`), or remove this container with its caches",
+        return Trouble::Crate(error(format!("the disk is full on which {package} is compiled")).hint_with(
+            "free space on the disk of the container engine (`docker system df`), or remove this container with its caches",
         ));
     }
     match code {
         127 => Trouble::Crate(
-            error("there is no cargo, or no setsid or flock, where the compile ran".into())
+            error("cargo, setsid or flock is missing in the environment of the compile".into())
                 .hint_with("set `base` to an image with cargo, rustc, a C compiler and util-linux, or to `host`"),
         ),
         _ if code == 137 || says("(signal: 9, SIGKILL") => Trouble::Ended(
             error(format!("the compile of {package} was killed (status {code})")).hint_with(
-                "out of memory, most likely: give the engine more, or compile less at once with `cargo_flags = [\"-j1\"]`",
+                "probably out of memory: give the engine more memory, or compile less in parallel with `cargo_flags = [\"-j1\"]`",
             ),
         ),
         101 if CORRUPT.iter().any(|sign| says(sign)) => Trouble::Cache(
@@ -96,24 +96,24 @@ pub fn trouble(code: i32, said: &str, job: &CompileJob) -> Trouble {
             .hint_with(INSTALL_COMPILER),
         ),
         101 if NO_DOWNLOAD.iter().any(|sign| says(sign)) => Trouble::Downloads(
-            error(format!("a crate that {package} needs is not in cargo's downloads on this machine, or not whole"))
+            error(format!("a crate that {package} needs is missing or incomplete in cargo's downloads on this machine"))
                 .hint_with("package with `--force`, which fetches it again; cargo's own message is above and in build.log"),
         ),
         101 => {
             let mut hint = "cargo's own messages are above and in build.log".to_string();
             if says("Read-only file system") {
-                hint.push_str("; the sources are read-only while compiling: what is generated belongs into OUT_DIR");
+                hint.push_str("; the sources are read-only during the compile: write generated files to OUT_DIR");
             }
             // Of `PATH` and its like: <https://doc.rust-lang.org/std/env/fn.join_paths.html>.
             if says("path segment contains separator") {
-                hint.push_str("; cargo cannot compile below a folder with `:` in its name: move it, or package in a container, where every project lies at the same place");
+                hint.push_str("; cargo cannot compile below a folder with `:` in its name: move it, or package in a container, where every project has the same path");
             }
             if job.config.network == Network::None && NO_NETWORK.iter().any(|sign| says(sign)) {
-                hint.push_str("; the compile has no network: a build script that needs it says so with `network = \"bridge\"`");
+                hint.push_str("; the compile has no network: if a build script needs it, set `network = \"bridge\"`");
             }
             Trouble::Crate(error(format!("{package} does not compile (cargo's status {code})")).hint_with(hint))
         }
-        _ => Trouble::Ended(error(format!("the compile of {package} was ended from outside (status {code})"))),
+        _ => Trouble::Ended(error(format!("the compile of {package} was ended by another process (status {code})"))),
     }
 }
 

@@ -56,14 +56,13 @@ pub fn finish(stdout: Vec<u8>, job: &CompileJob) -> Result<Compiled, Trouble> {
     if stdout.is_empty() {
         let binary = &job.function.name;
         return Err(Trouble::Crate(
-            Error::cargo(format!("cargo ended without making {binary} where it was told to"))
-                .hint_with("drop from `cargo_flags` what makes cargo build elsewhere, or nothing; see build.log"),
+            Error::cargo(format!("cargo ended without making {binary} in the expected place"))
+                .hint_with("remove flags from `cargo_flags` that make cargo build into another folder, or build nothing; see build.log"),
         ));
     }
     parse_output(stdout, job.layout, job.target, &job.trust.compile).ok_or_else(|| {
         Trouble::Ended(
-            Error::cargo("the compile ended without handing over a binary")
-                .hint_with("see build.log; run again with --force"),
+            Error::cargo("the compile ended without a binary").hint_with("see build.log; run again with --force"),
         )
     })
 }

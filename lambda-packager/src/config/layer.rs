@@ -31,7 +31,7 @@ impl Origin {
             Self::Flag => format!("flag --{}", setting.replace('_', "-")),
             Self::Environment => format!("variable {}", env::variable_of(setting)),
             Self::BuildScript => format!("`{setting}` in build.rs"),
-            Self::Pipeline => format!("variable {}, in a mode for production,", env::CI),
+            Self::Pipeline => format!("variable {} (in a production mode)", env::CI),
             Self::Manifest(table, path) => {
                 format!("`{setting}` in [{table}] of {}", path.display())
             }
@@ -84,33 +84,33 @@ macro_rules! settings {
 
 settings! {
     package: String, Text, "the cargo package that holds the function";
-    function: String, Text, "the bin target to package; needed where a package has several";
+    function: String, Text, "the bin target to package; required if the package has several";
     mode: Mode, Text, "`release`, `dev`, `prod` or `docker`";
     profile: String, Text, "the cargo profile to compile with, instead of the mode's own";
     target_arch: Arch, Text, "`x86_64` or `arm64`";
     runtime: Runtime, Text, "`provided.al2023` or `provided.al2`";
     features: Vec<String>, List, "cargo features of the package";
-    cargo_flags: Vec<String>, Words, "further arguments of `cargo build`; in `prod` and `docker` of `cargo rustc`";
+    cargo_flags: Vec<String>, Words, "more arguments for `cargo build`; in `prod` and `docker` for `cargo rustc`";
     engine: EngineChoice, Text, "`auto`, `docker`, `podman`, `finch`, `nerdctl` or `host`";
     base: Base, Text, "`auto`, `host` (the borrowed toolchain) or an image with cargo and a C compiler";
-    pull_policy: PullPolicy, Text, "`if-missing`, `always` or `never`: when a registry is asked for the base";
-    clean_room: bool, Switch, "compile in the four-stage Dockerfile instead of the reused container; `prod` and `docker` do";
-    runtime_image: String, Text, "what the clean room's final image is based on; `scratch` without this";
-    output: PathBuf, Text, "where the zip is copied to, relative to the workspace";
-    include: Vec<String>, List, "files and folders of the package that go into the zip too";
-    container_name: String, Text, "the builder container's name, instead of one made from the path";
-    network: Network, Text, "`none` or `bridge`: what the compile may reach";
+    pull_policy: PullPolicy, Text, "when to ask a registry for the base: `if-missing`, `always` or `never`";
+    clean_room: bool, Switch, "compile in the four-stage Dockerfile instead of the reused container; the default of `prod` and `docker`";
+    runtime_image: String, Text, "the base of the clean room's final image; `scratch` if not set";
+    output: PathBuf, Text, "where to copy the zip, relative to the workspace";
+    include: Vec<String>, List, "files and folders of the package to add to the zip";
+    container_name: String, Text, "the builder container's name; if not set, it is derived from the path";
+    network: Network, Text, "what the compile may reach: `none` or `bridge`";
     pass_env: Vec<String>, List, "environment variables that the compile may see";
-    locked: bool, Switch, "refuse to change Cargo.lock";
-    use_cache: bool, Switch, "`false` packages anew on every run, as `force` does";
-    force: bool, Switch, "package anew even if nothing changed";
-    require_container: bool, Switch, "an error instead of a fallback to the host's toolchain, borrowed or bare; with `CI=true` the default of `prod` and `docker`";
-    engine_timeout_secs: u64, Number, "how long the engine may take for a short command; 60 without this";
-    deps_cache_limit: Size, Text, "how much room compiled dependencies may take in the engine, such as `10 GB` (the default); `0` keeps none";
+    locked: bool, Switch, "do not allow changes to Cargo.lock";
+    use_cache: bool, Switch, "`false` packages on every run, as `force` does";
+    force: bool, Switch, "package again even if nothing changed";
+    require_container: bool, Switch, "an error instead of a fallback to the host's toolchain, in a container or without one; with `CI=true` the default of `prod` and `docker`";
+    engine_timeout_secs: u64, Number, "time limit for a short command of the engine; 60 if not set";
+    deps_cache_limit: Size, Text, "maximum size of the compiled dependencies in the engine, such as `10 GB` (the default); `0` keeps none";
     label: String, Text, "a label `key=value` for the container and the image";
-    environments: Vec<String>, List, "what `--env` may name; `preprod` and `prod` without this";
-    image_name: String, Text, "the image's repository; `{env}-sse-streaming-lambda` without this";
-    registry: String, Text, "where images are pushed to; `http://` before it for one without TLS";
+    environments: Vec<String>, List, "the names that `--env` accepts; `preprod` and `prod` if not set";
+    image_name: String, Text, "the image's repository; `{env}-sse-streaming-lambda` if not set";
+    registry: String, Text, "where to push images; with `http://` in front for a registry without TLS";
     registry_login: RegistryLogin, Text, "`auto`, `ecr`, `engine`, `environment` or `none`";
 }
 
@@ -129,11 +129,10 @@ impl Layer {
             let mut single = Map::new();
             single.insert(key.clone(), value.clone());
             if let Err(e) = serde_json::from_value::<Self>(Value::Object(single)) {
-                return Err(Error::config(format!("{} is wrong: {e}", origin.place_of(key))));
+                return Err(Error::config(format!("{} is not valid: {e}", origin.place_of(key))));
             }
         }
-        serde_json::from_value(Value::Object(values))
-            .map_err(|e| Error::config("the settings cannot be read").source(e))
+        serde_json::from_value(Value::Object(values)).map_err(|e| Error::config("cannot read the settings").source(e))
     }
 }
 
@@ -251,33 +250,33 @@ impl Config {
             Err(Error::config(format!("{}: {value:?} {rule}", self.place_of(setting))))
         };
         if let Some(name) = self.pass_env.iter().find(|name| !env::is_variable_name(name)) {
-            return wrong("pass_env", name, "is no name of an environment variable");
+            return wrong("pass_env", name, "is not a valid name of an environment variable");
         }
         if let Some(name) = self.container_name.as_ref().filter(|name| !word(name, "_.-") || name.len() > 63) {
             return wrong(
                 "container_name",
                 name,
-                "is no container name: letters, digits, `_`, `.` and `-`, 63 at most",
+                "is not a valid container name: use letters, digits, `_`, `.` and `-`, at most 63",
             );
         }
         if !word(&self.profile, "_-") {
-            return wrong("profile", &self.profile, "is no profile name");
+            return wrong("profile", &self.profile, "is not a valid profile name");
         }
         if let Some(feature) =
             self.features.iter().find(|feature| feature.chars().any(|c| c.is_whitespace() || c == ','))
         {
-            return wrong("features", feature, "is no feature name");
+            return wrong("features", feature, "is not a valid feature name");
         }
         if let Some(label) = self.label.as_ref().filter(|label| label.starts_with('-') || !label.contains('=')) {
-            return wrong("label", label, "is no label of the form key=value");
+            return wrong("label", label, "is not a valid label of the form key=value");
         }
         let is_reference =
             |text: &str| !text.is_empty() && !text.starts_with('-') && !text.contains(char::is_whitespace);
         if !is_reference(&self.runtime_image) {
-            return wrong("runtime_image", &self.runtime_image, "is no image reference");
+            return wrong("runtime_image", &self.runtime_image, "is not a valid image reference");
         }
         match &self.base {
-            Base::Image(image) if !is_reference(image) => wrong("base", image, "is no image reference"),
+            Base::Image(image) if !is_reference(image) => wrong("base", image, "is not a valid image reference"),
             _ => Ok(()),
         }
     }

@@ -8,18 +8,18 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// The user's release profile, symbols stripped. For every day.
+    /// The user's release profile with symbols stripped. The default.
     Release,
     /// Compiled in the clean room, with fat LTO in one unit. For the smallest package.
     Prod,
-    /// The same, with every layer anew.
+    /// The same as `Prod`, and every layer is built again.
     Docker,
-    /// Incremental, unoptimised, debug info left out of the zip. For the fastest edit to zip.
+    /// Incremental and unoptimised, without debug info in the zip. The fastest from edit to zip.
     Dev,
 }
 
 impl Mode {
-    /// The cargo profile that the mode compiles with where none is named.
+    /// The cargo profile of this mode, if no profile is set.
     pub fn profile(self) -> &'static str {
         match self {
             Self::Release | Self::Prod | Self::Docker => "release",
@@ -27,7 +27,7 @@ impl Mode {
         }
     }
 
-    /// Whether it compiles in the clean room where nothing else is said.
+    /// Whether this mode compiles in the clean room by default.
     pub fn is_for_production(self) -> bool {
         matches!(self, Self::Prod | Self::Docker)
     }
@@ -44,7 +44,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// The instruction set of the Lambda, in Lambda's own words.
+/// The instruction set of the Lambda, named as Lambda names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Arch {
     /// `x86_64`.
@@ -113,7 +113,7 @@ impl fmt::Display for Runtime {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EngineChoice {
-    /// The first of docker, podman, finch and nerdctl that answers; else the host.
+    /// The first of docker, podman, finch and nerdctl that answers; otherwise the host.
     Auto,
     /// Docker's `docker`.
     Docker,
@@ -144,7 +144,7 @@ impl fmt::Display for EngineChoice {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub enum Base {
-    /// The best that is at hand without a download.
+    /// The builder image; if it is not available, the borrowed toolchain.
     Auto,
     /// The borrowed toolchain: the host's `/usr` and Rust sysroot, mounted read-only.
     Host,
@@ -178,13 +178,13 @@ impl fmt::Display for Base {
     }
 }
 
-/// When a registry is asked for an image.
+/// When to ask a registry for an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PullPolicy {
-    /// At every packaging, for a newer one.
+    /// At every packaging, for a newer image.
     Always,
-    /// Where the image is not here.
+    /// If the image is not available locally.
     IfMissing,
     /// Never.
     Never,
@@ -196,7 +196,7 @@ pub enum PullPolicy {
 pub enum Network {
     /// Nothing.
     None,
-    /// What the engine's default network reaches; for build scripts that insist.
+    /// What the engine's default network reaches; for build scripts that need it.
     Bridge,
 }
 
@@ -213,11 +213,11 @@ impl fmt::Display for Network {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RegistryLogin {
-    /// The environment's, else for an ECR registry the AWS CLI's, else the engine's own.
+    /// The environment's; otherwise for an ECR registry the AWS CLI's; otherwise the engine's own.
     Auto,
     /// `aws ecr get-login-password`.
     Ecr,
-    /// What `docker login` or `podman login` left.
+    /// The login stored by `docker login` or `podman login`.
     Engine,
     /// `LAMBDA_PACKAGER_REGISTRY_USER` and `LAMBDA_PACKAGER_REGISTRY_PASSWORD`.
     Environment,
@@ -252,7 +252,7 @@ impl TryFrom<serde_json::Value> for Size {
             _ => None,
         };
         let bytes = number.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
-        bytes.map(Self).ok_or_else(|| format!("{value} is no size such as `10 GB` or `500 MiB`"))
+        bytes.map(Self).ok_or_else(|| format!("{value} is not a valid size, such as `10 GB` or `500 MiB`"))
     }
 }
 

@@ -21,7 +21,7 @@ pub fn file_in(tar: &[u8], path: &str) -> Result<Vec<u8>> {
         }
         Err(std::io::ErrorKind::NotFound.into())
     };
-    find().map_err(|e| Error::engine(format!("{path} cannot be read from the engine")).source(e))
+    find().map_err(|e| Error::engine(format!("cannot read {path} from the engine")).source(e))
 }
 
 impl Engine {

@@ -30,7 +30,7 @@ pub fn candidates(choice: EngineChoice, place: &str, timeout: Duration, folder: 
         EngineChoice::Nerdctl => Kind::Nerdctl,
     };
     let engine = found(named).ok_or_else(|| {
-        Error::engine(format!("{place} asks for {0}, but {0} is not on PATH", named.program()))
+        Error::engine(format!("{place} is set to {0}, but {0} is not on PATH", named.program()))
             .hint_with(format!("install {}, or set `engine` to `auto` or `host`", named.program()))
     })?;
     Ok(vec![engine])

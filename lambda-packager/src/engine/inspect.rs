@@ -111,7 +111,7 @@ impl Container {
 }
 
 fn unreadable(what: &str) -> Error {
-    Error::engine(format!("the engine described the {what} in an unknown form"))
+    Error::engine(format!("the engine printed unexpected output about the {what}"))
 }
 
 /// Reads the containers of an `inspect`.

@@ -350,7 +350,7 @@ impl Engine {
         let lower = said.to_lowercase();
         let error = |message: String| Error::engine(message).source(said.clone());
         if lower.contains("permission denied") && lower.contains("connect") {
-            return EngineError::Forbidden(error(format!("{name} may not be used by this user")).hint_with(format!(
+            return EngineError::Forbidden(error(format!("this user is not allowed to use {name}")).hint_with(format!(
                 "add the user to the group that owns the engine's socket (for docker: `sudo usermod -aG docker $USER`, then log in again), run {name} rootless, or set `engine`"
             )));
         }

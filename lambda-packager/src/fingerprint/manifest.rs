@@ -50,7 +50,7 @@ pub enum Problem {
         /// What it belongs to.
         owner: String,
     },
-    /// It names inputs outside of the workspace and its local packages; nothing there is looked at.
+    /// It names inputs outside of the workspace and its local packages; these are not read.
     Outside {
         /// One of them, relative to the workspace.
         path: String,
@@ -190,7 +190,7 @@ impl Manifest {
                     (Ordering::Greater, _) => Problem::Newer { schema: head.schema },
                     (Ordering::Less, _) => Problem::Older { schema: head.schema },
                     (Ordering::Equal, Err(e)) => unreadable(e.to_string()),
-                    (Ordering::Equal, Ok(_)) => unreadable("two schemas".into()),
+                    (Ordering::Equal, Ok(_)) => unreadable("two different schema numbers".into()),
                 });
             }
         };
@@ -223,8 +223,7 @@ impl Manifest {
 
     /// Writes the manifest, the last act of a build: before it, the record of the build before holds.
     pub fn store(&self, path: &Path) -> Result<()> {
-        let text =
-            serde_json::to_vec_pretty(self).map_err(|e| Error::config("the manifest cannot be written").source(e))?;
+        let text = serde_json::to_vec_pretty(self).map_err(|e| Error::config("cannot write the manifest").source(e))?;
         fs::replace(path, &text, 0o644, None)
     }
 

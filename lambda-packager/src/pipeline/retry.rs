@@ -29,26 +29,26 @@ pub fn compile(
             Ok(compiled) => return Ok((backend, compiled)),
             Err(Fault::Container(what, _)) if !new_container => {
                 new_container = true;
-                announce(report, &format!("{what}; it is made anew and the compile tried once more"));
+                announce(report, &format!("{what}; creating it again and repeating the compile once"));
                 backend.abandon()?;
             }
             Err(Fault::Engine(error)) if !waited => {
                 waited = true;
-                announce(report, &format!("{error}, in the middle of a compile; waiting for it"));
+                announce(report, &format!("{error}, during the compile; waiting for it"));
                 backend.wait_for_engine()?;
             }
             Err(Fault::Cache(_)) if !wipe => {
                 wipe = true;
                 announce(
                     report,
-                    "what was compiled before cannot be used; everything is compiled once more from nothing",
+                    "what was compiled before cannot be used; everything is compiled again, with an empty target directory",
                 );
                 continue;
             }
             // Cargo's own cache is its user's: it is asked to complete it. What this project made of it goes.
             Err(Fault::Downloads(error)) if request.config.force && !fetched => {
                 (fetched, wipe) = (true, true);
-                announce(report, &format!("{error}; it is fetched again, and what was compiled here compiled anew"));
+                announce(report, &format!("{error}; it is fetched again, and everything is compiled again"));
                 request.workspace.fetch_again(request.config.target_arch)?;
                 continue;
             }

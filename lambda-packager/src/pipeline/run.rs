@@ -249,11 +249,11 @@ fn check_output(output: &Path, config: &Config) -> Result<()> {
     let is_zip = || Ok::<bool, Error>(is_named_zip || fs::read_start(output, 2)? == b"PK");
     match fs::stat(output)? {
         Some(meta) if !meta.is_file() || !is_zip()? => Err(Error::config(format!(
-            "{}: {} exists and is no zip; it is left alone",
+            "{}: {} exists and is not a zip; it was not changed",
             config.place_of("output"),
             output.display()
         ))
-        .hint_with("name another file, or remove that one yourself")),
+        .hint_with("set another path, or remove that file yourself")),
         _ => Ok(()),
     }
 }

@@ -37,8 +37,11 @@ pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<Ve
     }
     if let Verdict::Miss(reasons) = check::judge(&gate, &project.config) {
         let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-        return Err(Error::artifact(format!("what lies on disk is not of these inputs: {}", reasons.join(", ")))
-            .hint_with("package first: `lambda-packager`"));
+        return Err(Error::artifact(format!(
+            "the files on disk were not made from the current inputs: {}",
+            reasons.join(", ")
+        ))
+        .hint_with("package first: `lambda-packager`"));
     }
     let zip = places.zips.first().map(|path| fs::read(path)).transpose()?.unwrap_or_default();
     let bootstrap = fs::read(&places.bootstrap)?;
@@ -67,12 +70,12 @@ pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<Ve
         return Ok(lines);
     }
     let found = match compiled.binary == bootstrap {
-        true => vec!["an included file, or the archive around it".to_string()],
+        true => vec!["an included file, or the zip archive itself".to_string()],
         false => elf_diff::sections(&bootstrap, &compiled.binary),
     };
     let backends = format!("on disk: {}; rebuilt: {}", manifest.backend, backend.record);
     let error = Error::artifact(format!("rebuilt, {} is not the same: {}", function.name, found.join("; ")));
     Err(error.source(backends).hint_with(
-        "the same builder image makes the same bytes unless a build script reads a clock, a path or something at random",
+        "the same builder image makes the same bytes, unless a build script reads a clock, a path or random data",
     ))
 }

@@ -201,7 +201,7 @@ impl Text {
 fn image_lines(event: &Event) -> Vec<String> {
     match event {
         Event::Blob { digest, size_bytes, pushed, elapsed } => {
-            let (what, size) = (if *pushed { "pushed" } else { "is there" }, thousands(*size_bytes));
+            let (what, size) = (if *pushed { "pushed" } else { "already in the registry" }, thousands(*size_bytes));
             vec![format!("  blob    {} {size} bytes {what}, {}", &digest[..19], duration(*elapsed))]
         }
         Event::Tagged { repository, tag, digest, moved } => {

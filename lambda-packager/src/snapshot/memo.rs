@@ -102,7 +102,8 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
     fn write(&mut self, path: &Path) -> Result<()> {
         let text = |inode| {
             self.inode = inode;
-            let text = serde_json::to_vec(self).map_err(|e| Error::config("cannot write facts").source(e))?;
+            let text = serde_json::to_vec(self)
+                .map_err(|e| Error::config("cannot store what was remembered about the workspace").source(e))?;
             Ok(text.into())
         };
         fs::Staged::write_knowing(path, text, 0o644, None)?.commit()

@@ -40,7 +40,7 @@ pub fn variable_of(setting: &str) -> String {
 /// The folder that relative paths start from.
 pub fn current_dir() -> Result<PathBuf> {
     env::current_dir().map_err(|e| {
-        Error::config("the current folder cannot be used").source(e).hint_with("change to the project's folder")
+        Error::config("cannot read the current folder").source(e).hint_with("change to the project's folder")
     })
 }
 
@@ -76,7 +76,7 @@ pub fn rustup_home() -> Result<PathBuf> {
 pub fn home() -> Result<PathBuf> {
     env::home_dir()
         .filter(|home| !home.as_os_str().is_empty())
-        .ok_or_else(|| Error::config("no home folder is known").hint_with("set HOME, or CARGO_HOME and RUSTUP_HOME"))
+        .ok_or_else(|| Error::config("the home folder is unknown").hint_with("set HOME, or CARGO_HOME and RUSTUP_HOME"))
 }
 
 /// Looks `program` up on `PATH`.

@@ -126,7 +126,7 @@ pub fn typed_names_in(path: &Path) -> Result<Vec<(OsString, FileType)>> {
 /// The name of something in `folder` that a record is to hold, which can only be text.
 pub fn utf8(folder: &Path, name: OsString) -> Result<String> {
     name.into_string().map_err(|name| {
-        Error::config(format!("{} is not named in UTF-8", folder.join(name).display()))
+        Error::config(format!("the name of {} is not UTF-8", folder.join(name).display()))
             .hint_with("rename it, or let git ignore it")
     })
 }
@@ -253,10 +253,11 @@ pub fn clock_in(folder: &Path) -> Result<i64> {
 /// leads elsewhere.
 fn own(path: &Path) -> Result<()> {
     match lstat(path)? {
-        Some(meta) if !meta.is_file() => {
-            Err(Error::config(format!("{} is no regular file, as lambda-packager keeps there", path.display()))
-                .hint_with("remove it"))
-        }
+        Some(meta) if !meta.is_file() => Err(Error::config(format!(
+            "{} is not a regular file; lambda-packager needs that path for its own file",
+            path.display()
+        ))
+        .hint_with("remove it")),
         _ => Ok(()),
     }
 }
@@ -267,7 +268,7 @@ pub fn refuse_to_leave(folder: &Path, boundary: &Path) -> Result<()> {
     let is_link = lstat(folder)?.is_some_and(|meta| meta.is_symlink());
     if is_link && !canonical(folder)?.starts_with(canonical(boundary)?) {
         return Err(Error::config(format!("{} leads out of {}", folder.display(), boundary.display())).hint_with(
-            "remove that link; cargo's own target directory is moved by `build.target-dir` or CARGO_TARGET_DIR",
+            "remove that link; to move cargo's target directory, set `build.target-dir` or CARGO_TARGET_DIR",
         ));
     }
     Ok(())

@@ -25,7 +25,13 @@ pub struct Holder {
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let now = epoch_secs();
-        write!(f, "process {} ({}), since {} s", self.pid, self.command, now.saturating_sub(self.since_epoch_secs))
+        write!(
+            f,
+            "process {} ({}), which took the lock {} s ago",
+            self.pid,
+            self.command,
+            now.saturating_sub(self.since_epoch_secs)
+        )
     }
 }
 
@@ -46,7 +52,7 @@ impl Lock {
         let unlockable = |e: std::io::Error| {
             Error::new(ErrorKind::Io, format!("the file system of {} cannot lock files", path.display()))
                 .source(e)
-                .hint_with("keep the project on a local file system, or on one mounted with locks")
+                .hint_with("keep the project on a local file system, or on one that supports file locks")
         };
         match file.try_lock_exclusive() {
             Ok(()) => {}

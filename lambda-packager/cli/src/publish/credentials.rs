@@ -29,13 +29,13 @@ pub fn find(config: &Config, address: &Address) -> Result<Option<Login>> {
         RegistryLogin::None => Ok(None),
         RegistryLogin::Environment => {
             of_environment()?.map(Some).ok_or_else(|| {
-                refused(format!("{} asks for a login from the environment, which has none", place()))
+                refused(format!("{} requires a login from the environment, but there is none", place()))
                     .hint_with(format!("set {} and {}", env::REGISTRY_USER, env::REGISTRY_PASSWORD))
             })
         }
         RegistryLogin::Ecr => of_aws(address.ecr_region()).map(Some),
         RegistryLogin::Engine => of_engines(address)?.map(Some).ok_or_else(|| {
-            refused(format!("{} asks for the engine's login to {}, which has none", place(), address.authority))
+            refused(format!("{} requires the engine's login to {}, but there is none", place(), address.authority))
                 .hint_with(format!("run `docker login {0}` or `podman login {0}`", address.authority))
         }),
         RegistryLogin::Auto => match (of_environment()?, address.ecr_region()) {
@@ -58,18 +58,20 @@ fn of_environment() -> Result<Option<Login>> {
         (user, _) => {
             let (set, unset) = (env::REGISTRY_USER, env::REGISTRY_PASSWORD);
             let (set, unset) = if user.is_some() { (set, unset) } else { (unset, set) };
-            Err(refused(format!("{set} is set, {unset} is not")).hint_with("set both, or none"))
+            Err(refused(format!("{set} is set, but {unset} is not")).hint_with("set both, or neither"))
         }
     }
 }
 
 fn of_aws(region: Option<&str>) -> Result<Login> {
     let Some(aws) = env::find_program("aws") else {
-        return Err(refused("the AWS CLI, which logs in to ECR, is not on PATH".into()).hint_with(format!(
-            "install it (<https://docs.aws.amazon.com/cli/>), or set {} and {}",
-            env::REGISTRY_USER,
-            env::REGISTRY_PASSWORD
-        )));
+        return Err(refused("the AWS CLI, which is needed to log in to ECR, is not on PATH".into()).hint_with(
+            format!(
+                "install it (<https://docs.aws.amazon.com/cli/>), or set {} and {}",
+                env::REGISTRY_USER,
+                env::REGISTRY_PASSWORD
+            ),
+        ));
     };
     // Bounds of its own would let it try for minutes.
     let mut args = vec!["--cli-connect-timeout", "5", "--cli-read-timeout", "10", "ecr", "get-login-password"];
@@ -89,7 +91,7 @@ fn of_aws(region: Option<&str>) -> Result<Login> {
 }
 
 fn unreachable_aws() -> Error {
-    Error::publish(PublishFault::Unreachable, "AWS does not answer the AWS CLI, which asks for a login to ECR")
+    Error::publish(PublishFault::Unreachable, "AWS does not answer the AWS CLI's request for a login to ECR")
         .hint_with("check network, VPN, proxy and region")
 }
 
@@ -97,16 +99,17 @@ fn unreachable_aws() -> Error {
 fn aws_failure(said: &str) -> Error {
     let lower = said.to_lowercase();
     let error = if lower.contains("expired") {
-        Error::publish(PublishFault::TokenExpired, "the AWS session, which logs in to ECR, has expired")
-            .hint_with("log in again (`aws sso login`, or new keys), and run it again")
+        Error::publish(PublishFault::TokenExpired, "the AWS session for the login to ECR has expired")
+            .hint_with("log in again (`aws sso login`, or new keys), then run it again")
     } else if ["could not connect", "connect timeout", "read timeout", "endpoint url"]
         .iter()
         .any(|sign| lower.contains(sign))
     {
         unreachable_aws()
     } else {
-        refused("AWS gives no login to ECR".into())
-            .hint_with("see `aws sts get-caller-identity`; it needs the permission `ecr:GetAuthorizationToken`")
+        refused("AWS refused a login to ECR".into()).hint_with(
+            "run `aws sts get-caller-identity`; that identity needs the permission `ecr:GetAuthorizationToken`",
+        )
     };
     error.source(said.to_string())
 }
@@ -119,7 +122,9 @@ fn of_engines(address: &Address) -> Result<Option<Login>> {
     for path in stores()? {
         let Some(bytes) = fs::read_if_exists(&path)? else { continue };
         let store: Value = serde_json::from_slice(&bytes).map_err(|e| {
-            refused(format!("{} is no JSON", path.display())).source(e).hint_with("mend it, or log in again")
+            refused(format!("{} is not valid JSON", path.display()))
+                .source(e)
+                .hint_with("fix the file, or log in again")
         })?;
         if let Some(login) = of_store(&store, &address.authority)? {
             return Ok(Some(login));
@@ -153,7 +158,7 @@ fn of_store(store: &Value, authority: &str) -> Result<Option<Login>> {
     let pair = STANDARD.decode(entry).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     match pair.as_deref().and_then(|pair| pair.split_once(':')) {
         Some((user, password)) => Ok(Some(Login { user: user.into(), password: password.into() })),
-        None => Err(refused(format!("the engine's login to {authority} cannot be read"))
+        None => Err(refused(format!("cannot read the engine's login to {authority}"))
             .hint_with(format!("log in again: `docker login {authority}`"))),
     }
 }
@@ -163,8 +168,8 @@ fn of_helper(helper: &str, authority: &str) -> Result<Option<Login>> {
     let name = format!("docker-credential-{helper}");
     let plain = helper.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     let Some(program) = env::find_program(&name).filter(|_| plain) else {
-        return Err(refused(format!("the engine keeps its logins with {name}, which is not on PATH"))
-            .hint_with("install it, or set the login in the environment"));
+        return Err(refused(format!("the engine stores its logins in {name}, which is not on PATH"))
+            .hint_with("install it, or set the login in environment variables"));
     };
     let output = Invocation::new(&program).args(&["get"]).capture(Some(authority.into()), TIMEOUT)?;
     if !output.success() {
@@ -174,7 +179,7 @@ fn of_helper(helper: &str, authority: &str) -> Result<Option<Login>> {
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     match (answer["Username"].as_str(), answer["Secret"].as_str()) {
         (Some(user), Some(password)) => Ok(Some(Login { user: user.into(), password: password.into() })),
-        _ => Err(refused(format!("{name} answers in an unknown form"))),
+        _ => Err(refused(format!("{name} printed unexpected output"))),
     }
 }
 

@@ -47,8 +47,8 @@ impl Address {
             rest.trim_end_matches('/').split_once('/').unwrap_or((rest.trim_end_matches('/'), ""));
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-:[]".contains(c);
         if authority.is_empty() || !authority.chars().all(plain) {
-            return Err(Error::config(format!("{place}: {registry:?} is no registry"))
-                .hint_with("name a host, such as `123456789012.dkr.ecr.eu-central-1.amazonaws.com` or `localhost:5000`; logins go elsewhere"));
+            return Err(Error::config(format!("{place}: {registry:?} is not a valid registry"))
+                .hint_with("use a host, such as `123456789012.dkr.ecr.eu-central-1.amazonaws.com` or `localhost:5000`, without a login"));
         }
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         let scheme = scheme.unwrap_or(if is_this_machine(authority) { "http" } else { "https" });
@@ -246,7 +246,7 @@ impl Client {
             request = request.header("Authorization", authorization);
         }
         let unusable = |e: ureq::http::Error| {
-            Broken::for_good(self.error(PublishFault::Unexpected, "named an address that is none").source(e))
+            Broken::for_good(self.error(PublishFault::Unexpected, "sent an invalid address").source(e))
         };
         let result = match ask.body {
             Some(body) => self.agent.run(request.body(body).map_err(unusable)?),
@@ -286,7 +286,7 @@ impl Client {
             return Broken::for_good(error.hint_with("free some space where the registry stores its images"));
         }
         let error = self.error(PublishFault::Unexpected, &format!("answers with status {status}"));
-        let error = error.hint_with("it has trouble of its own: look at its logs, or try again later");
+        let error = error.hint_with("the registry has an internal problem: check its logs, or try again later");
         Broken { error: error.source(message.to_string()), again: true }
     }
 
@@ -307,26 +307,26 @@ impl Client {
             }
             ureq::Error::Timeout(_) => unreachable(
                 "does not answer in time",
-                format!("check that {host} can be reached from here (firewall, security group, proxy)"),
+                format!("check that this machine can reach {host} (firewall, security group, proxy)"),
             ),
             ureq::Error::Io(e) if e.kind() == Io::ConnectionRefused => {
                 unreachable("refuses connections", format!("check the port, and that a registry runs at {host}"))
             }
             ureq::Error::Io(e) if matches!(e.kind(), Io::HostUnreachable | Io::NetworkUnreachable | Io::TimedOut) => {
-                unreachable("cannot be reached from here", "check network, VPN and proxy".into())
+                unreachable("cannot be reached from this machine", "check network, VPN and proxy".into())
             }
             ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => self.distrusted(),
             ureq::Error::Io(e) if e.kind() == Io::InvalidData => self.distrusted(),
             _ if !self.answered.get() => unreachable(
-                "closes the connection without an answer",
+                "closed the connection without an answer",
                 format!(
-                    "is {host} a registry, and does it want TLS? (`https://` or `http://` before its name says which)"
+                    "check that {host} is a registry and whether it uses TLS (write `https://` or `http://` before its name)"
                 ),
             ),
             _ => Broken {
                 error: self
-                    .error(PublishFault::ConnectionLost, "was lost")
-                    .hint_with("run it again: what it has already is not sent again"),
+                    .error(PublishFault::ConnectionLost, "lost the connection")
+                    .hint_with("run it again: what the registry already has is not sent again"),
                 again: true,
             },
         };
@@ -336,7 +336,7 @@ impl Client {
 
     fn distrusted(&self) -> Broken {
         Broken::for_good(self.error(PublishFault::Unreachable, "cannot be trusted: TLS fails").hint_with(
-            "let SSL_CERT_FILE name the certificate of its authority (the registry's own must say CA:FALSE), or write `http://` before its name if it has no TLS",
+            "set SSL_CERT_FILE to the certificate of its authority (the registry's own certificate must have CA:FALSE), or write `http://` before its name if it has no TLS",
         ))
     }
 }

@@ -76,7 +76,7 @@ pub struct Image {
 /// # Errors
 /// Where it is larger than Lambda takes.
 pub fn assemble(parts: &Parts) -> Result<Image> {
-    let failed = |e: std::io::Error| Error::artifact("the image cannot be made").source(e);
+    let failed = |e: std::io::Error| Error::artifact("cannot make the image").source(e);
     // What seldom changes is a layer of its own: a registry that has it is not sent it again.
     let archives = [surroundings(&parts.files).map_err(failed)?, function(&parts.members).map_err(failed)?];
     check_size(archives.iter().map(|archive| archive.len() as u64).sum())?;
@@ -100,9 +100,9 @@ fn check_size(unpacked_bytes: u64) -> Result<()> {
     }
     Err(Error::publish(
         PublishFault::TooLarge,
-        format!("the image unpacks to {unpacked_bytes} bytes; Lambda takes {MAX_BYTES} at most"),
+        format!("the image unpacks to {unpacked_bytes} bytes; Lambda allows at most {MAX_BYTES}"),
     )
-    .hint_with("include fewer files, or let the function read them from S3 or EFS"))
+    .hint_with("include fewer files, or read them in the function from S3 or EFS"))
 }
 
 fn json_bytes(value: &serde_json::Value) -> Vec<u8> {
@@ -229,7 +229,7 @@ impl Image {
             append(&mut tar, "manifest.json", 0o644, &json_bytes(&table))?;
             tar.into_inner()
         };
-        write().map_err(|e| Error::artifact("the image cannot be archived").source(e))
+        write().map_err(|e| Error::artifact("cannot archive the image").source(e))
     }
 
     /// What a registry stores beside the manifest.

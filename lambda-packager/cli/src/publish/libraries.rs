@@ -70,7 +70,7 @@ const NAME_SERVICE: [&str; 3] = ["libnss_files.so.2", "libnss_dns.so.2", "libres
 /// What is not there.
 pub fn closure(binary: &[u8], arch: Arch, brought: &[String], place: &Place) -> Result<Vec<File>> {
     let Some(needs) = elf::needs(binary, arch) else {
-        return Err(Error::artifact(format!("the bootstrap is no binary for {arch}")));
+        return Err(Error::artifact(format!("the bootstrap is not a binary for {arch}")));
     };
     let mut files = BTreeMap::new();
     let linker = needs.interpreter.as_deref().map(|path| path.rsplit('/').next().unwrap_or(path).to_string());
@@ -110,8 +110,8 @@ fn find(name: &str, arch: Arch, place: &Place) -> Result<(String, Vec<u8>)> {
         // Of another machine: a 32-bit system's, say.
         from += index + 1;
     }
-    Err(Error::artifact(format!("the image needs {name} for {arch}, which is not {place}")).hint_with(
-        "install the libraries of that architecture where the function is compiled (Debian: `libc6`, `libgcc-s1`), or link statically",
+    Err(Error::artifact(format!("the image needs {name} for {arch}, which does not exist {place}")).hint_with(
+        "install the libraries of that architecture in the environment of the compile (Debian: `libc6`, `libgcc-s1`), or link statically",
     ))
 }
 

@@ -26,15 +26,15 @@ impl Names {
                 PublishFault::UnknownEnvironment,
                 format!("there is no environment {environment:?}; there are {}", config.environments.join(", ")),
             )
-            .hint_with(format!("name one of these, or add it to {}", config.place_of("environments"))));
+            .hint_with(format!("use one of these, or add it to {}", config.place_of("environments"))));
         }
         let repository = config.image_name.replace("{env}", environment);
         if !is_repository(&repository) || !is_tag(&format!("{environment}-latest")) {
             return Err(Error::config(format!(
-                "{} makes {repository:?} of the environment {environment:?}, which is no name of a repository",
+                "{} gives the repository name {repository:?} for the environment {environment:?}, which is not a valid name",
                 config.place_of("image_name")
             ))
-            .hint_with("lower case letters and digits, parts separated by one of `-`, `_`, `.` or `/`; the environment likewise"));
+            .hint_with("use lower case letters and digits, in parts separated by one of `-`, `_`, `.` or `/`, also in the environment"));
         }
         Ok(Self { environment: environment.into(), repository })
     }

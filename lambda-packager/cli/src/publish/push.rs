@@ -54,10 +54,10 @@ pub fn rollback(repository: &Repository, names: &Names, tag: &str, report: &mut 
         let there: Vec<_> = repository.tags(report)?.into_iter().filter(|tag| names.stays(tag)).collect();
         return Err(Error::publish(
             PublishFault::UnknownTag,
-            format!("{} has no image {tag:?} of {} to go back to", repository.name, names.environment),
+            format!("{} has no image {tag:?} of {} to roll back to", repository.name, names.environment),
         )
         .hint_with(match there.as_slice() {
-            [] => "nothing was pushed yet".to_string(),
+            [] => "nothing has been pushed yet".to_string(),
             there => format!("there are: {}", there.join(", ")),
         }));
     };

@@ -78,7 +78,7 @@ impl Record {
     /// Source: <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#setting-an-output-parameter>.
     pub fn store(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_vec_pretty(self)
-            .map_err(|e| Error::config("the record of the image cannot be written").source(e))?;
+            .map_err(|e| Error::config("cannot write the record of the image").source(e))?;
         fs::replace(path, &text, 0o644, None)?;
         let (Some(output), Some(reference)) = (env::var_os("GITHUB_OUTPUT"), &self.reference) else {
             return Ok(());

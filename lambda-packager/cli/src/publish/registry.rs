@@ -74,7 +74,7 @@ impl<'a> Repository<'a> {
                 _ => return Err(self.refusal(&answer, "reading")),
             }
         }
-        Err(self.client.error(PublishFault::Unexpected, "sends us around in circles"))
+        Err(self.client.error(PublishFault::Unexpected, "redirected too many times"))
     }
 
     /// All tags. The registry may tell them in pieces.
@@ -93,7 +93,7 @@ impl<'a> Repository<'a> {
                 _ => return Err(self.refusal(&answer, "reading")),
             }
             let piece: Piece = serde_json::from_slice(&answer.body).map_err(|e| {
-                self.client.error(PublishFault::Unexpected, "lists its tags in an unknown form").source(e)
+                self.client.error(PublishFault::Unexpected, "sent an unexpected list of tags").source(e)
             })?;
             tags.extend(piece.tags.unwrap_or_default());
             // `Link: </v2/...>; rel="next"`
@@ -223,7 +223,7 @@ impl<'a> Repository<'a> {
             Some(stored) => Err(self.taken(tag, &stored.digest, &manifest.digest)),
             None => Err(self
                 .client
-                .error(PublishFault::Unexpected, &format!("took {}:{tag}, and does not have it", self.name))
+                .error(PublishFault::Unexpected, &format!("accepted {}:{tag}, but does not have it", self.name))
                 .hint_with("look at its logs; run it again")),
         }
     }
@@ -231,7 +231,7 @@ impl<'a> Repository<'a> {
     fn missing(&self) -> Error {
         let what = format!("has no repository {}", self.name);
         self.client.error(PublishFault::RepositoryMissing, &what).hint_with(format!(
-            "make it: `aws ecr create-repository --repository-name {0}`, or in Terraform `resource \"aws_ecr_repository\" \"lambda\" {{ name = \"{0}\" }}`",
+            "create it: `aws ecr create-repository --repository-name {0}`, or in Terraform `resource \"aws_ecr_repository\" \"lambda\" {{ name = \"{0}\" }}`",
             self.name
         ))
     }
@@ -244,41 +244,41 @@ impl<'a> Repository<'a> {
             self.client.error(fault, what).source(format!("{} {code} {message}", answer.status)).hint_with(hint)
         };
         let name = &self.name;
-        let login = "for ECR: `aws ecr get-login-password`; else `docker login`, or set LAMBDA_PACKAGER_REGISTRY_USER and LAMBDA_PACKAGER_REGISTRY_PASSWORD";
+        let login = "for ECR `aws ecr get-login-password`, otherwise `docker login`, or set LAMBDA_PACKAGER_REGISTRY_USER and LAMBDA_PACKAGER_REGISTRY_PASSWORD";
         // A token was given for the login, but for less than what was asked for.
         let lacks_rights = answer.header("www-authenticate").is_some_and(|it| it.contains("insufficient_scope"));
         match answer.status {
             401 | 403 if lower.contains("expired") => error(
                 PublishFault::TokenExpired,
                 "says that the login has expired",
-                "run it again: an ECR login is fetched anew; other logins by `docker login`".into(),
+                "run it again: it gets a new ECR login; for other registries run `docker login` first".into(),
             ),
             401 if code != "DENIED" && !self.client.has_login() => {
-                error(PublishFault::LoginRefused, "wants a login", format!("give one: {login}"))
+                error(PublishFault::LoginRefused, "requires a login", format!("log in: {login}"))
             }
             401 if code != "DENIED" && !lacks_rights => {
-                error(PublishFault::LoginRefused, "refuses the login", format!("log in anew: {login}"))
+                error(PublishFault::LoginRefused, "refuses the login", format!("log in again: {login}"))
             }
             401 | 403 | 405 => error(
                 PublishFault::PushDenied,
-                &format!("forbids {doing} {name}"),
-                format!("allow it to this login (ECR: ecr:InitiateLayerUpload, ecr:UploadLayerPart, ecr:CompleteLayerUpload, ecr:PutImage, ecr:BatchCheckLayerAvailability, ecr:BatchGetImage on {name})"),
+                &format!("does not allow {doing} {name}"),
+                format!("give this login the permission (ECR: ecr:InitiateLayerUpload, ecr:UploadLayerPart, ecr:CompleteLayerUpload, ecr:PutImage, ecr:BatchCheckLayerAvailability, ecr:BatchGetImage on {name})"),
             ),
             404 if code == "NAME_UNKNOWN" => self.missing(),
             400 | 409 if lower.contains("immutable") => error(
                 PublishFault::TagTaken,
-                &format!("never gives a tag of {name} to another image"),
-                "`latest` has to move: let the repository's tags be mutable, or exclude `latest` and `*-latest` (aws_ecr_repository: image_tag_mutability)".into(),
+                &format!("does not allow moving a tag of {name} to another image"),
+                "`latest` must be able to move: make the repository's tags mutable, or exclude `latest` and `*-latest` (aws_ecr_repository: image_tag_mutability)".into(),
             ),
             400 if lower.contains("http request to an https server") => error(
                 PublishFault::Unreachable,
-                "wants TLS",
+                "requires TLS",
                 "write `https://` before its name".into(),
             ),
             status => error(
                 PublishFault::Unexpected,
                 &format!("answers with status {status} to {doing} {name}"),
-                "see its logs; is it a registry for container images?".into(),
+                "check its logs, and that it is a registry for container images".into(),
             ),
         }
     }
@@ -287,7 +287,7 @@ impl<'a> Repository<'a> {
     pub fn taken(&self, tag: &str, theirs: &Sha, ours: &Sha) -> Error {
         let what = format!("has another image at {}:{tag} (sha256:{theirs}, not sha256:{ours})", self.name);
         self.client.error(PublishFault::TagTaken, &what).hint_with(
-            "it is never overwritten: the same sources gave another image on another machine or by hand; commit, or delete that tag in the registry",
+            "it is never overwritten: the same sources gave another image, on another machine or by hand; commit, or delete that tag in the registry",
         )
     }
 }

@@ -44,7 +44,7 @@ pub fn of(root: &Path, inputs: &Snapshot, made: &[PathBuf]) -> Result<Option<Rev
         if said.contains("not a git repository") {
             return Ok(None);
         }
-        return Err(Error::config(format!("git does not tell the revision of {}", root.display())).source(said));
+        return Err(Error::config(format!("git could not read the revision of {}", root.display())).source(said));
     }
     let top = output.stdout_text();
     let head = git.clone().args(&["rev-parse", "--verify", "--quiet", "HEAD"]).capture(None, TIMEOUT)?;

@@ -58,17 +58,22 @@ impl Challenge {
         let unusable = |what: &str| Broken::for_good(registry.error(PublishFault::Unexpected, what));
         let address = Address::parse(&self.origin, "the registry's `www-authenticate`").map_err(Broken::for_good)?;
         if registry.address.has_tls() && !address.has_tls() {
-            return Err(unusable("has TLS, and wants a login sent to where there is none"));
+            return Err(unusable("has TLS, but asks to send the login to a server without TLS"));
         }
         let ask = Ask { method: "GET", target: &self.target, headers: &[], body: None };
         let answer = Client::new(address, login).send(&ask)?;
         match answer.status {
             200 => {}
             401 | 403 => return Ok(None),
-            status => return Err(unusable(&format!("names {}, which gives no token: status {status}", self.origin))),
+            status => {
+                return Err(unusable(&format!(
+                    "names the token server {}, which gave no token: status {status}",
+                    self.origin
+                )));
+            }
         }
         let given: Given = serde_json::from_slice(&answer.body)
-            .map_err(|_| unusable("names somebody who gives tokens in an unknown form"))?;
+            .map_err(|_| unusable("names a token server that sent an unexpected answer"))?;
         Ok(given.token.or(given.access_token).map(|token| format!("Bearer {token}")))
     }
 }

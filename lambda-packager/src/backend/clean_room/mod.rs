@@ -165,7 +165,7 @@ impl CleanRoom {
                 Trouble::Ended(match error.hint() {
                     Some(_) => error,
                     None => error.hint_with(
-                        "set `base` to an image with a POSIX shell, cargo, rustc and a C compiler; build.log has the engine's own messages",
+                        "set `base` to an image with a POSIX shell, cargo, rustc and a C compiler; the engine's own messages are in build.log",
                     ),
                 })
             }

@@ -9,12 +9,12 @@ use crate::fingerprint::manifest::{Manifest, Problem, is_bootstrap};
 use crate::snapshot::record::{Change, State, What};
 use crate::sys::sha256::Sha;
 
-/// The judgement of one run.
+/// Whether a run reuses the last zip.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// What is there is what would be made.
+    /// Packaging again would make the same zip.
     Hit,
-    /// It has to be made; the most telling reason first, never empty.
+    /// The zip must be made; the most important reason first, never empty.
     Miss(Vec<Reason>),
 }
 
@@ -23,9 +23,9 @@ pub enum Verdict {
 #[serde(tag = "cause", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Reason {
-    /// The user said so.
+    /// The setting `force` is on.
     Forced,
-    /// There is no manifest: nothing was packaged here yet.
+    /// There is no manifest: nothing was packaged yet.
     FirstBuild,
     /// There is a manifest, but it cannot be used.
     Manifest {
@@ -55,7 +55,7 @@ pub enum Reason {
         /// SHA-256 of the one that was packaged.
         old: String,
     },
-    /// The bootstrap beside the zip is not the one in it.
+    /// The bootstrap beside the zip differs from the one in the zip.
     BootstrapModified {
         /// Its path, relative to the workspace.
         path: String,
@@ -64,9 +64,9 @@ pub enum Reason {
         /// SHA-256 of the one that is there.
         new: String,
     },
-    /// It was compiled on a road that the settings now forbid to fall back to.
+    /// It was compiled by a fallback backend that the settings do not allow now.
     Fallback {
-        /// That road, and why it was taken.
+        /// That backend, and why it was used.
         #[serde(rename = "road")]
         backend: String,
     },
@@ -74,12 +74,12 @@ pub enum Reason {
     Setting {
         /// Its name, such as `profile`.
         name: String,
-        /// Its value in the last build; empty where it had none.
+        /// Its value in the last build; empty if it had none.
         old: String,
-        /// Its value now; empty where it has none.
+        /// Its value now; empty if it has none.
         new: String,
     },
-    /// An input has other content.
+    /// The content of an input changed.
     Changed {
         /// Relative to the workspace.
         path: String,
@@ -102,7 +102,7 @@ pub enum Reason {
         /// Kind and SHA-256 in the last build.
         old: String,
     },
-    /// An input may now be executed, or no longer.
+    /// An input became executable, or stopped being executable.
     ModeChanged {
         /// Relative to the workspace.
         path: String,

@@ -1,15 +1,15 @@
-# Ends a program, and what it runs in a container, when stdin does: nobody waits for it any more.
+# Ends a program, and the processes that it runs in a container, when stdin ends: then the packager is gone.
 #
 #   $1        the program, an engine's command line
 #
-# Docker's service ends a build whose client is gone; podman is its own service, and what it started outlives it.
-# Sent to `sh -c`: POSIX, nothing but coreutils; where there is no /proc the engine runs on another machine.
+# Docker's service ends a build if its client is gone. Podman has no service, and its processes would go on.
+# Run by `sh -c`: POSIX, only coreutils. If there is no /proc, the engine runs on another machine.
 set -u
 trap '' INT TERM HUP QUIT
 cat >/dev/null
 here=$(readlink /proc/self/ns/pid)
 
-# Its descendants in another namespace of processes.
+# Its descendants in another PID namespace.
 inside() {
   for child in $(cat "/proc/$1/task"/*/children); do
     [ "$(readlink "/proc/$child/ns/pid")" = "$here" ] || echo "$child"
@@ -17,12 +17,12 @@ inside() {
   done
 }
 
-# Half a minute: what undoes a step takes seconds on a busy machine, and killed meanwhile leaves a container.
+# Half a minute: removing a step's container takes seconds on a busy machine; if killed earlier, the container stays.
 tries=300 seen=
 while [ "$tries" -gt 0 ] && kill -0 "$1"; do
   contained=$(inside "$1")
   if [ -n "$contained" ]; then
-    # The program then ends by itself, in order.
+    # The program then ends by itself and cleans up.
     # shellcheck disable=SC2086 # a list of words
     kill -KILL $contained
     seen=1

@@ -159,7 +159,7 @@ impl Invocation {
                 Ok(())
             }
             Said::Nothing => Err(Error::engine(format!("`{self}` did not end within {} s", timeout.as_secs()))
-                .hint_with("see whether the service behind that command hangs, and restart it")),
+                .hint_with("check whether the service behind that command hangs, and restart it")),
         })?;
         Ok(Output { code, stdout, stderr })
     }

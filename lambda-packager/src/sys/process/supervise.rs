@@ -89,8 +89,7 @@ pub fn drive(
     }
     // Before the number of the program can be another's.
     drop(guard);
-    let status =
-        child.wait().map_err(|e| Error::new(ErrorKind::Io, "cannot wait for a program that was started").source(e))?;
+    let status = child.wait().map_err(|e| Error::new(ErrorKind::Io, "cannot wait for a started program").source(e))?;
     if interrupt::signal().is_some() {
         return Err(Error::interrupted());
     }
