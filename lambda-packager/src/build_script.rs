@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::pipeline::project::Request;
 use crate::pipeline::run::run;
 use crate::report::directives::Directives;
-use crate::report::summary::Artifact;
+use crate::report::summary::Packaged;
 use crate::report::{Event, Reporter, Sink, Terminal, Text};
 use crate::sys::env;
 
@@ -72,12 +72,12 @@ impl BuildScript {
     ///
     /// # Errors
     /// If the zip cannot be made. The last good zip then stays.
-    pub fn try_run(self) -> Result<Option<Artifact>> {
+    pub fn try_run(self) -> Result<Option<Packaged>> {
         let called = Called::by_cargo()?;
         self.try_run_to(&called, &mut stdout())
     }
 
-    fn try_run_to(self, called: &Called, out: &mut dyn Write) -> Result<Option<Artifact>> {
+    fn try_run_to(self, called: &Called, out: &mut dyn Write) -> Result<Option<Packaged>> {
         let mut directives = Directives::new(out, called.links);
         directives.rerun_if_env_changed(env::WHEN);
         // A run that a tool made keeps no list of sources: the next build must not trust it.
@@ -119,11 +119,11 @@ impl BuildScript {
         if !outcome.hermetic {
             directives.lasting_warning("lambda-packager: compiled outside of a container with the host's toolchain, not hermetic; start docker or podman, or set `require_container`");
         }
-        let artifact = outcome.artifact;
-        directives.constant("zip", &artifact.zip.to_string_lossy());
-        directives.constant("sha256", &artifact.zip_sha256.to_string());
-        directives.constant("manifest", &artifact.manifest.to_string_lossy());
-        Ok(Some(artifact))
+        let packaged = outcome.summary.packaged;
+        directives.constant("zip", &packaged.zip.to_string_lossy());
+        directives.constant("sha256", &packaged.zip_sha256.to_string());
+        directives.constant("manifest", &packaged.manifest.to_string_lossy());
+        Ok(Some(packaged))
     }
 }
 

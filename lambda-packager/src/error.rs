@@ -22,8 +22,11 @@ pub enum ErrorKind {
     Artifact,
     /// An image could not be made or pushed.
     Publish(PublishFault),
-    /// A signal ended the run.
-    Interrupted,
+    /// A signal asked us to end.
+    Interrupted {
+        /// Its number, such as 2 for Ctrl-C.
+        signal: i32,
+    },
 }
 
 /// Why an image could not be made or pushed. The number is the exit status.
@@ -96,8 +99,8 @@ impl Error {
         Self::new(ErrorKind::Publish(fault), message)
     }
 
-    pub fn interrupted() -> Self {
-        Self::new(ErrorKind::Interrupted, "interrupted; the compile in the container has ended as well")
+    pub fn interrupted(signal: i32) -> Self {
+        Self::new(ErrorKind::Interrupted { signal }, "interrupted; the compile in the container has ended as well")
     }
 
     /// An input or output error on `path`; `action` completes "cannot ...".
@@ -146,6 +149,11 @@ impl Error {
         self.kind
     }
 
+    /// Whether a signal asked us to end: nothing is wrong, and nothing is tried again.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self.kind, ErrorKind::Interrupted { .. })
+    }
+
     /// What to do about it, if that is known.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
@@ -161,7 +169,7 @@ impl Error {
             ErrorKind::Artifact => 5,
             ErrorKind::Publish(fault) => fault as u8,
             // As a shell counts.
-            ErrorKind::Interrupted => 128 + u8::try_from(crate::sys::interrupt::signal().unwrap_or(2)).unwrap_or(2),
+            ErrorKind::Interrupted { signal } => 128 + u8::try_from(signal).unwrap_or(2),
         }
     }
 

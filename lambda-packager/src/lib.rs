@@ -37,5 +37,5 @@ pub use build_script::BuildScript;
 pub use error::{Error, ErrorKind, PublishFault, Result};
 pub use fingerprint::manifest::SCHEMA;
 pub use fingerprint::verdict::{Reason, Verdict};
-pub use report::summary::Artifact;
+pub use report::summary::Packaged;
 pub use sys::sha256::Sha;

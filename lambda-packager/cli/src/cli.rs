@@ -69,7 +69,7 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
 /// Some commands answer by their exit status; an error of theirs must not look like an answer.
 fn status_of(error: &Error, args: &Args) -> u8 {
     match args.command {
-        _ if error.kind() == ErrorKind::Interrupted => error.exit_code(),
+        _ if error.is_interrupted() => error.exit_code(),
         Some(Command::Explain) => UNKNOWN,
         Some(Command::Container(Container::Status)) => 1,
         _ => error.exit_code(),
@@ -86,7 +86,7 @@ fn listen_for_signals() -> Result<()> {
             let first = interrupt::signal().is_none();
             if first && !interrupt::raise(signal) {
                 // Nothing runs that we would have to end; what is half-written is nobody's yet.
-                let error = Error::interrupted();
+                let error = interrupt::error();
                 Text::stderr(false, false).emit(&Event::Failed { error: &error });
                 #[allow(clippy::disallowed_methods)] // We are `main`.
                 std::process::exit(error.exit_code().into());

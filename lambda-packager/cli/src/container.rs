@@ -41,7 +41,7 @@ pub fn stop(here: &Here) -> Result<u8> {
 pub fn shell(here: &Here, report: &mut Reporter) -> Result<u8> {
     start(here, report)?;
     let (engine, container) = found(here)?;
-    let code = engine.shell(container.name()).converse()?;
+    let code = engine.shell(container.name()).interactive()?;
     Ok(u8::try_from(code).unwrap_or(1))
 }
 

@@ -178,7 +178,7 @@ fn build(engine: &Engine, config: &Config, release: &str, tag: &str, report: &mu
         text.lines().for_each(|line| report.emit(&Event::EngineSaid { line }));
         output::keep_end(&mut said, text.as_bytes());
     };
-    let code = engine.build(&spec).narrate(context, Duration::MAX, hear, || Ok(()));
+    let code = engine.build(&spec).stream_both(context, Duration::MAX, hear, || Ok(()));
     match code.map_err(EngineError::Refused)? {
         0 => Ok(()),
         code => Err(match engine.failure_of_build(code, &dockerfile::last_lines(&String::from_utf8_lossy(&said))) {

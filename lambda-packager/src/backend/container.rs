@@ -5,7 +5,6 @@ use std::path::Path;
 
 use crate::artifact::tar::header;
 use crate::backend::base_image::BuilderImage;
-use crate::backend::deps_cache::DepsCache;
 use crate::backend::identity::{Identity, PATH};
 use crate::cargo::Workspace;
 use crate::cargo::config::ForwardedConfig;
@@ -44,12 +43,13 @@ pub struct Ready {
     pub warm: Option<String>,
 }
 
-/// Finds the container or makes it; it runs afterwards. `announce` is told what was not routine.
+/// Finds the container or makes it; it runs afterwards. `fill` fills the target directory of a new one,
+/// and returns the image that it was filled from. `announce` is told what was not routine.
 pub fn ensure(
     engine: &Engine,
     identity: &Identity,
     wanted: &Wanted,
-    store: Option<&DepsCache>,
+    fill: impl FnOnce() -> Result<Option<String>, EngineError>,
     mut announce: impl FnMut(&str),
 ) -> Result<Ready, EngineError> {
     let name = &identity.name;
@@ -70,7 +70,7 @@ pub fn ensure(
     }
     wanted.image.provide(engine)?;
     create(engine, spec.clone(), &digest, wanted)?;
-    let warm = match store.map_or(Ok(None), |store| store.fill(engine, name, identity)) {
+    let warm = match fill() {
         Ok(warm) => warm,
         Err(EngineError::Refused(error)) => {
             let error = error.with_cause();

@@ -21,14 +21,14 @@ use crate::backend::container::Ready;
 use crate::backend::deps_cache::{CachedImage, DepsCache, PACK_ALONG};
 use crate::cargo::toolchain::Toolchain;
 use crate::cargo::{Function, Workspace};
-use crate::compile::diagnose::Trouble;
+use crate::compile::diagnose::CompileError;
 use crate::compile::job::{CompileJob, Staleness};
 use crate::compile::mounts::Mounts;
 use crate::compile::output::Compiled;
 use crate::compile::units::CompiledUnits;
 use crate::config::layer::Config;
 use crate::engine::{Engine, EngineError, ExecSpec};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::fingerprint::manifest;
 use crate::report::{Event, Reporter};
 use crate::snapshot::record::Snapshot;
@@ -66,7 +66,7 @@ pub enum BackendKind {
 }
 
 /// Why a compile failed, by what can be done about it.
-pub enum Fault {
+pub enum BackendError {
     /// Nothing: the crate's own, or somebody's wish.
     Final(Error),
     /// A new container; what became of the old one.
@@ -81,7 +81,7 @@ pub enum Fault {
 
 impl Backend {
     /// Compiles `order` on this road.
-    pub fn compile(&self, job: &CompileJob, report: &mut Reporter) -> Result<Compiled, Fault> {
+    pub fn compile(&self, job: &CompileJob, report: &mut Reporter) -> Result<Compiled, BackendError> {
         let shown = |report: &Reporter| self.variables(job, report.wants_colour, report.wants_progress);
         let drive = |call: Invocation, report: &mut Reporter| {
             let report = RefCell::new(report);
@@ -95,11 +95,11 @@ impl Backend {
             BackendKind::CleanRoom(room) => room.compile(job, &self.variables_of_layers(job), report),
         };
         result.map_err(|trouble| match trouble {
-            Trouble::Crate(error) => Fault::Final(error),
-            Trouble::Cache(error) => Fault::Cache(error),
-            Trouble::Downloads(error) => Fault::Downloads(error),
-            Trouble::Ended(error) if error.kind() == ErrorKind::Interrupted => Fault::Final(error),
-            Trouble::Ended(error) => self.diagnose(error),
+            CompileError::Crate(error) => BackendError::Final(error),
+            CompileError::Cache(error) => BackendError::Cache(error),
+            CompileError::Downloads(error) => BackendError::Downloads(error),
+            CompileError::Ended(error) if error.is_interrupted() => BackendError::Final(error),
+            CompileError::Ended(error) => self.diagnose(error),
         })
     }
 
@@ -120,27 +120,27 @@ impl Backend {
         }
     }
 
-    fn diagnose(&self, error: Error) -> Fault {
+    fn diagnose(&self, error: Error) -> BackendError {
         if let BackendKind::CleanRoom(room) = &self.kind {
             return match room.engine.version() {
-                Err(EngineError::Unreachable(unreachable)) => Fault::Engine(unreachable),
-                _ => Fault::Final(error),
+                Err(EngineError::Unreachable(unreachable)) => BackendError::Engine(unreachable),
+                _ => BackendError::Final(error),
             };
         }
         let BackendKind::Container { engine, ready, .. } = &self.kind else {
-            return Fault::Final(error);
+            return BackendError::Final(error);
         };
         let what = |text: &str| format!("the container {} {text} while compiling", ready.name);
         match engine.inspect(&ready.name) {
-            Err(EngineError::Unreachable(unreachable)) => Fault::Engine(unreachable),
+            Err(EngineError::Unreachable(unreachable)) => BackendError::Engine(unreachable),
             Err(EngineError::Refused(refused) | EngineError::NotStarted(refused) | EngineError::Forbidden(refused)) => {
-                Fault::Final(refused)
+                BackendError::Final(refused)
             }
-            Ok(None) => Fault::Container(what("was removed"), error),
+            Ok(None) => BackendError::Container(what("was removed"), error),
             Ok(Some(container)) => match container.state.status.as_str() {
-                "removing" | "dead" => Fault::Container(what("was removed"), error),
-                "running" => Fault::Container(format!("{error}, in the container {}", ready.name), error),
-                status => Fault::Container(what(&format!("changed to the state {status}")), error),
+                "removing" | "dead" => BackendError::Container(what("was removed"), error),
+                "running" => BackendError::Container(format!("{error}, in the container {}", ready.name), error),
+                status => BackendError::Container(what(&format!("changed to the state {status}")), error),
             },
         }
     }
@@ -156,7 +156,7 @@ impl Backend {
             BackendKind::CleanRoom(room) => room.engine.run(&room.base, command),
             BackendKind::Host { .. } => Invocation::new(Path::new("/bin/sh")).args(&command[1..]),
         };
-        let output = invocation.capture(None, TIMEOUT)?;
+        let output = invocation.output(None, TIMEOUT)?;
         if output.success() {
             return Ok(output.stdout);
         }

@@ -13,7 +13,7 @@ use crate::compile::mounts::{Mounts, TARGET};
 use crate::config::{Base, EngineChoice};
 use crate::engine;
 use crate::engine::{Engine, EngineError};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::fingerprint::manifest;
 use crate::fingerprint::verdict::Reason;
 use crate::report::{Event, Reporter};
@@ -32,7 +32,7 @@ pub fn select(request: &BackendRequest, report: &mut Reporter) -> Result<Backend
         let mut result = by_engine(request, &engine, report);
         if let Err(EngineError::Unreachable(error)) = &result
             && is_expected(request, &engine)
-            && error.kind() != ErrorKind::Interrupted
+            && !error.is_interrupted()
         {
             let message = format!("{error}; trying again for {} s", PATIENCE.as_secs());
             report.emit(&Event::Note { message: &message });
@@ -45,7 +45,7 @@ pub fn select(request: &BackendRequest, report: &mut Reporter) -> Result<Backend
                 return Ok(backend);
             }
             Err(EngineError::Refused(error) | EngineError::NotStarted(error)) => return Err(error),
-            Err(EngineError::Unreachable(error)) if error.kind() == ErrorKind::Interrupted => return Err(error),
+            Err(EngineError::Unreachable(error)) if error.is_interrupted() => return Err(error),
             Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) => {
                 if config.engine == EngineChoice::Auto {
                     report.emit(&Event::Note { message: &error.to_string() });
@@ -98,9 +98,7 @@ pub fn renewed(request: &BackendRequest, report: &mut Reporter) -> Result<Option
     let image = match image {
         Ok(Some(image)) => image,
         Ok(None) => return Ok(None),
-        Err(EngineError::Unreachable(error) | EngineError::Forbidden(error))
-            if error.kind() != ErrorKind::Interrupted =>
-        {
+        Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) if !error.is_interrupted() => {
             report.emit(&Event::Note { message: &format!("{error}; could not check for a newer base") });
             return Ok(None);
         }
@@ -258,8 +256,11 @@ fn by_container(request: &BackendRequest, engine: &Engine, report: &mut Reporter
         cargo_home: &workspace.cargo_home,
     };
     let store = DepsCache::of(&wanted, &identity).map_err(EngineError::Refused)?;
-    let ready =
-        container::ensure(engine, &identity, &wanted, store.as_ref(), |message| report.emit(&Event::Note { message }))?;
+    let fill = || match &store {
+        Some(store) => store.fill(engine, &identity.name, &identity),
+        None => Ok(None),
+    };
+    let ready = container::ensure(engine, &identity, &wanted, fill, |message| report.emit(&Event::Note { message }))?;
     let engine_version = version_of(engine, request.before.filter(|before| before.container == ready.name))?;
     let fallback = base.err().unwrap_or_default();
     Ok(Backend {

@@ -20,7 +20,7 @@ pub fn cargo(folder: &Path, args: &[&str]) -> Result<Output> {
     let program = program
         .ok_or_else(|| Error::cargo("cargo is not on PATH").hint_with("install Rust, or add ~/.cargo/bin to PATH"))?;
     let invocation = Invocation::new(&program).args(args).only(env::for_host_tools()).folder(folder);
-    let output = invocation.capture(None, CARGO_TIMEOUT)?;
+    let output = invocation.output(None, CARGO_TIMEOUT)?;
     if output.success() {
         return Ok(output);
     }

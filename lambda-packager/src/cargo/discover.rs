@@ -8,7 +8,7 @@ use crate::cargo::metadata::Answer;
 use crate::cargo::workspace::Workspace;
 use crate::config::Arch;
 use crate::error::{Error, Result};
-use crate::snapshot::memo::{Learned, Memo};
+use crate::snapshot::memo::{Computed, Memo};
 use crate::sys::paths::relative;
 use crate::sys::{env, fs};
 
@@ -36,10 +36,10 @@ impl Workspace {
                 return Ok(workspace);
             }
         }
-        Memo::learn(|| Self::ask_cargo(&manifest, arch, locked))
+        Memo::compute(|| Self::ask_cargo(&manifest, arch, locked))
     }
 
-    fn ask_cargo(manifest: &Path, arch: Arch, locked: bool) -> Result<Learned<Self>> {
+    fn ask_cargo(manifest: &Path, arch: Arch, locked: bool) -> Result<Computed<Self>> {
         let mut args = vec!["metadata", "--format-version=1", "--all-features", "--color=never"];
         args.extend(["--filter-platform", arch.triple()]);
         if locked {
@@ -55,7 +55,7 @@ impl Workspace {
         let included = included(configs.iter().map(|file| workspace.root.join(file)))?;
         workspace.included_configs = included.iter().map(|file| relative(file, &workspace.root)).collect();
         let (guard, base) = (workspace.guards()?, workspace.root.clone());
-        Ok(Learned { guard, path: remembered_at(&base, arch), base, value: workspace })
+        Ok(Computed { guard, path: remembered_at(&base, arch), base, value: workspace })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::cargo::Workspace;
 use crate::cargo::env::for_host_tools;
 use crate::config::Arch;
 use crate::error::{Error, Result};
-use crate::snapshot::memo::{Guard, Learned, Memo};
+use crate::snapshot::memo::{Computed, Guard, Memo};
 use crate::sys::process::{Invocation, Output};
 use crate::sys::sha256::Sha;
 use crate::sys::{env, fs};
@@ -49,9 +49,9 @@ impl Toolchain {
         if let Ok(Some(toolchain)) = Memo::<Self>::load(&remembered_at, root) {
             return Ok(toolchain);
         }
-        Memo::learn(|| {
+        Memo::compute(|| {
             let (value, guard) = Self::ask(workspace, arch)?;
-            Ok(Learned { value, guard, path: remembered_at.clone(), base: root.to_path_buf() })
+            Ok(Computed { value, guard, path: remembered_at.clone(), base: root.to_path_buf() })
         })
     }
 
@@ -117,7 +117,7 @@ impl Toolchain {
 
 fn ask(program: &Path, args: &[&str], folder: &Path) -> Result<Output> {
     let invocation = Invocation::new(program).args(args).only(for_host_tools()).folder(folder);
-    let output = invocation.capture(None, TIMEOUT)?;
+    let output = invocation.output(None, TIMEOUT)?;
     if output.success() {
         return Ok(output);
     }

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::report::strip_colours;
 
 /// Why a compile did not end with a binary.
-pub enum Trouble {
+pub enum CompileError {
     /// The crate's own: another try would end the same way.
     Crate(Error),
     /// Something other than cargo ended it.
@@ -48,38 +48,38 @@ const NO_DOWNLOAD: &[&str] = &[
 ];
 
 /// What a compile died of that ended with `code`; `said` is the end of what it said.
-pub fn trouble(code: i32, said: &str, job: &CompileJob) -> Trouble {
+pub fn trouble(code: i32, said: &str, job: &CompileJob) -> CompileError {
     let package = &job.function.package.name;
     let triple = job.config.target_arch.triple();
     let plain = strip_colours(said);
     let says = |text: &str| plain.contains(text);
     let error = |message: String| Error::cargo(message);
     if says("No space left on device") || says("(os error 28)") {
-        return Trouble::Crate(error(format!("the disk is full on which {package} is compiled")).hint_with(
+        return CompileError::Crate(error(format!("the disk is full on which {package} is compiled")).hint_with(
             "free space on the disk of the container engine (`docker system df`), or remove this container with its caches",
         ));
     }
     match code {
-        127 => Trouble::Crate(
+        127 => CompileError::Crate(
             error("cargo, setsid or flock is missing in the environment of the compile".into())
                 .hint_with("set `base` to an image with cargo, rustc, a C compiler and util-linux, or to `host`"),
         ),
-        _ if code == 137 || says("(signal: 9, SIGKILL") => Trouble::Ended(
+        _ if code == 137 || says("(signal: 9, SIGKILL") => CompileError::Ended(
             error(format!("the compile of {package} was killed (status {code})")).hint_with(
                 "probably out of memory: give the engine more memory, or compile less in parallel with `cargo_flags = [\"-j1\"]`",
             ),
         ),
-        101 if CORRUPT.iter().any(|sign| says(sign)) => Trouble::Cache(
+        101 if CORRUPT.iter().any(|sign| says(sign)) => CompileError::Cache(
             error(format!("{package} does not compile (cargo's status {code})"))
                 .hint_with("cargo's own messages are above and in build.log"),
         ),
-        101 if says("can't find crate for `core`") || says("target may not be installed") => Trouble::Crate(
+        101 if says("can't find crate for `core`") || says("target may not be installed") => CompileError::Crate(
             error(format!("the builder has no standard library for the target {triple}, which {} needs", asks(&plain, package)))
                 .hint_with(format!(
                     "add it to the base image with `rustup target add {triple}`, or set `target_arch` or `base`"
                 )),
         ),
-        101 if says("linker `") && says("not found") => Trouble::Crate(
+        101 if says("linker `") && says("not found") => CompileError::Crate(
             error(format!(
                 "the builder has no linker {} for the target {triple}, which {} needs",
                 quoted(&plain, "linker `", '`').unwrap_or("cc"),
@@ -87,7 +87,7 @@ pub fn trouble(code: i32, said: &str, job: &CompileJob) -> Trouble {
             ))
             .hint_with(INSTALL_COMPILER),
         ),
-        101 if says("failed to find tool") => Trouble::Crate(
+        101 if says("failed to find tool") => CompileError::Crate(
             error(format!(
                 "the builder has no C compiler {} for the target {triple}, which {} needs",
                 quoted(&plain, "failed to find tool \"", '"').unwrap_or("cc"),
@@ -95,7 +95,7 @@ pub fn trouble(code: i32, said: &str, job: &CompileJob) -> Trouble {
             ))
             .hint_with(INSTALL_COMPILER),
         ),
-        101 if NO_DOWNLOAD.iter().any(|sign| says(sign)) => Trouble::Downloads(
+        101 if NO_DOWNLOAD.iter().any(|sign| says(sign)) => CompileError::Downloads(
             error(format!("a crate that {package} needs is missing or incomplete in cargo's downloads on this machine"))
                 .hint_with("package with `--force`, which fetches it again; cargo's own message is above and in build.log"),
         ),
@@ -111,9 +111,9 @@ pub fn trouble(code: i32, said: &str, job: &CompileJob) -> Trouble {
             if job.config.network == Network::None && NO_NETWORK.iter().any(|sign| says(sign)) {
                 hint.push_str("; the compile has no network: if a build script needs it, set `network = \"bridge\"`");
             }
-            Trouble::Crate(error(format!("{package} does not compile (cargo's status {code})")).hint_with(hint))
+            CompileError::Crate(error(format!("{package} does not compile (cargo's status {code})")).hint_with(hint))
         }
-        _ => Trouble::Ended(error(format!("the compile of {package} was ended by another process (status {code})"))),
+        _ => CompileError::Ended(error(format!("the compile of {package} was ended by another process (status {code})"))),
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Staleness {
     /// A name for this compile, like no other's.
     pub compile: String,
     /// Former compiles during which no input moved: only what they made is known to be of one content.
-    pub settled: Vec<String>,
+    pub clean_compiles: Vec<String>,
 }
 
 /// What to compile.

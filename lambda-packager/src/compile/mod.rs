@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::compile::diagnose::Trouble;
+use crate::compile::diagnose::CompileError;
 use crate::compile::job::CompileJob;
 use crate::compile::output::{CargoOutput, Compiled, finish};
 use crate::config::{Config, Mode};
@@ -70,7 +70,7 @@ pub fn command(job: &CompileJob) -> Vec<String> {
     command.push(if job.wipe { "wipe" } else { "keep" }.into());
     command.push(if is_sorted(job.config) { SORTED } else { "" }.into());
     let trust = job.trust;
-    command.extend([trust.surroundings.to_string(), trust.compile.clone(), trust.settled.join(" ")]);
+    command.extend([trust.surroundings.to_string(), trust.compile.clone(), trust.clean_compiles.join(" ")]);
     command.extend([job.along.to_string(), trust.packages.len().to_string()]);
     for (package, digest) in &trust.packages {
         command.extend([package.clone(), digest.to_string()]);
@@ -125,10 +125,10 @@ pub fn run(
     job: &CompileJob,
     report: &RefCell<&mut Reporter>,
     look_after: impl FnMut() -> Result<()>,
-) -> Result<Compiled, Trouble> {
+) -> Result<Compiled, CompileError> {
     let mut said = CargoOutput::default();
     let hear = |bytes: &[u8]| said.hear(bytes, &mut report.borrow_mut());
-    let output = invocation.stream(SILENCE, hear, look_after).map_err(Trouble::Ended)?;
+    let output = invocation.stream_stderr(SILENCE, hear, look_after).map_err(CompileError::Ended)?;
     if output.code != 0 { Err(said.trouble(output.code, job)) } else { finish(output.stdout, job) }
 }
 

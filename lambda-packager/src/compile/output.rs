@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::compile::diagnose::{Trouble, trouble};
+use crate::compile::diagnose::{CompileError, trouble};
 use crate::compile::job::CompileJob;
 use crate::compile::mounts::Mounts;
 use crate::compile::units::CompiledUnits;
@@ -46,22 +46,22 @@ impl CargoOutput {
     }
 
     /// What a compile that ended with `code` died of, by what it said.
-    pub fn trouble(&self, code: i32, job: &CompileJob) -> Trouble {
+    pub fn trouble(&self, code: i32, job: &CompileJob) -> CompileError {
         trouble(code, &String::from_utf8_lossy(&self.said), job)
     }
 }
 
 /// Reads what the script handed over.
-pub fn finish(stdout: Vec<u8>, job: &CompileJob) -> Result<Compiled, Trouble> {
+pub fn finish(stdout: Vec<u8>, job: &CompileJob) -> Result<Compiled, CompileError> {
     if stdout.is_empty() {
         let binary = &job.function.name;
-        return Err(Trouble::Crate(
+        return Err(CompileError::Crate(
             Error::cargo(format!("cargo ended without making {binary} in the expected place"))
                 .hint_with("remove flags from `cargo_flags` that make cargo build into another folder, or build nothing; see build.log"),
         ));
     }
     parse_output(stdout, job.layout, job.target, &job.trust.compile).ok_or_else(|| {
-        Trouble::Ended(
+        CompileError::Ended(
             Error::cargo("the compile ended without a binary").hint_with("see build.log; run again with --force"),
         )
     })

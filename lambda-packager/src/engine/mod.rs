@@ -15,7 +15,7 @@ pub use copy::file_in;
 pub use detect::candidates;
 pub use inspect::{Container, Image};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::sys::process::{Invocation, Output, Stream};
 
 /// Which program it is: they differ in small ways.
@@ -82,7 +82,7 @@ impl Engine {
 
     /// What the engine tells of a thing by its name, `None` where there is none.
     fn look_up<T>(&self, what: &str, name: &str, parse: fn(&[u8]) -> Result<T>) -> Result<Option<T>, EngineError> {
-        let output = self.capture(self.call(&[what, "inspect", name]), None)?;
+        let output = self.output(self.call(&[what, "inspect", name]), None)?;
         if output.success() {
             return parse(&output.stdout).map(Some).map_err(EngineError::Refused);
         }
@@ -100,7 +100,7 @@ impl Engine {
         loop {
             match self.version() {
                 Err(EngineError::Unreachable(error))
-                    if error.kind() == ErrorKind::Interrupted || Instant::now() + pause >= deadline =>
+                    if error.is_interrupted() || Instant::now() + pause >= deadline =>
                 {
                     return Err(EngineError::Unreachable(error));
                 }
@@ -205,7 +205,7 @@ impl Engine {
             ))
             .hint_with("check the network and the engine's proxy, or load the image with the engine's `load`")),
         };
-        let code = self.call(&["pull", reference]).narrate(Vec::new(), FIRST_WORD, hear, silence);
+        let code = self.call(&["pull", reference]).stream_both(Vec::new(), FIRST_WORD, hear, silence);
         match code.map_err(EngineError::Refused)? {
             0 => Ok(()),
             code => Err(self.failure("pull", &Output { code, stdout: Vec::new(), stderr: said.into() })),
@@ -241,7 +241,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         let call = self.call(&["container", "inspect", "--size"]).args(&ids);
-        let output = self.capture(call, None)?;
+        let output = self.output(call, None)?;
         // One that went meanwhile makes the call fail and leaves the others on stdout.
         inspect::parse_all(&output.stdout).map_err(|_| self.failure("container inspect", &output))
     }
@@ -270,7 +270,7 @@ impl Engine {
         if names.is_empty() {
             return Ok(true);
         }
-        let output = self.capture(self.call(&["rmi"]).args(names), None)?;
+        let output = self.output(self.call(&["rmi"]).args(names), None)?;
         let said = output.stderr_text().to_lowercase();
         if output.success() || inspect::says_absent(&said) {
             return Ok(true);
@@ -305,7 +305,7 @@ impl Engine {
 
     /// Removes a container, running or not, with its own file system; afterwards its name is free.
     pub fn remove(&self, name: &str) -> Result<(), EngineError> {
-        let output = self.capture(self.call(&["rm", "--force", "--volumes", name]), None)?;
+        let output = self.output(self.call(&["rm", "--force", "--volumes", name]), None)?;
         let said = output.stderr_text();
         if output.success() || inspect::says_absent(&said) {
             return Ok(());
@@ -334,12 +334,12 @@ impl Engine {
         Invocation::new(&self.program).args(args).folder(&self.folder)
     }
 
-    fn capture(&self, call: Invocation, input: Option<Vec<u8>>) -> Result<Output, EngineError> {
-        call.capture(input, self.timeout).map_err(EngineError::Unreachable)
+    fn output(&self, call: Invocation, input: Option<Vec<u8>>) -> Result<Output, EngineError> {
+        call.output(input, self.timeout).map_err(EngineError::Unreachable)
     }
 
     fn succeed(&self, call: Invocation, input: Option<Vec<u8>>) -> Result<Output, EngineError> {
-        let output = self.capture(call.clone(), input)?;
+        let output = self.output(call.clone(), input)?;
         let verb = call.args.first().map_or_else(String::new, |verb| verb.to_string_lossy().into_owned());
         if output.success() { Ok(output) } else { Err(self.failure(&verb, &output)) }
     }

@@ -14,8 +14,8 @@ use crate::fingerprint::manifest::{Artifact, Manifest, Problem};
 use crate::fingerprint::verdict::{ArtifactState, Present, Verdict};
 use crate::fingerprint::{ingredients, inputs, verdict};
 use crate::pipeline::project::{Places, Project, Request};
+use crate::snapshot;
 use crate::snapshot::record::Change;
-use crate::snapshot::take;
 use crate::snapshot::take::Taken;
 use crate::sys::fs;
 use crate::sys::fs::Stamp;
@@ -39,11 +39,11 @@ pub fn explain(request: &Request) -> Result<Verdict> {
     let function = project.function()?;
     let places = Places::of(&project, &function)?;
     let lock = Lock::acquire(&places.folder.join("explain.lock"), |_| ())?;
-    let gate = look(&project, &function, &places, lock.signed_at_ns()?)?;
-    Ok(judge(&gate, &project.config))
+    let gate = take(&project, &function, &places, lock.signed_at_ns()?)?;
+    Ok(decide(&gate, &project.config))
 }
 
-pub fn look(project: &Project, function: &Function, places: &Places, now_ns: i64) -> Result<Gate> {
+pub fn take(project: &Project, function: &Function, places: &Places, now_ns: i64) -> Result<Gate> {
     let Project { workspace, config, .. } = project;
     let recorded = Manifest::load(&places.manifest, &function.name, workspace);
     let manifest = recorded.as_ref().ok();
@@ -51,7 +51,7 @@ pub fn look(project: &Project, function: &Function, places: &Places, now_ns: i64
         manifest.map_or_else(DiscoveredInputs::default, |manifest| manifest.discovered_inputs.clone());
     let scope = inputs::scope(workspace, function, config, &discovered_inputs)?;
     let before = manifest.map(|manifest| &manifest.inputs);
-    let now = take::take(&scope, &workspace.root, before, now_ns)?;
+    let now = snapshot::take::take(&scope, &workspace.root, before, now_ns)?;
     let changes = before.map_or_else(Vec::new, |before| now.snapshot.changes_since(before));
     let toolchain_mounts = match manifest {
         Some(manifest) if manifest.backend.host_toolchain => Some(Toolchain::discover(workspace, config.target_arch)?),
@@ -93,8 +93,8 @@ fn state_of(path: &Path, name: &str, recorded: &Artifact, was_read: &mut bool) -
     Ok(if is == recorded.sha_of(name) { ArtifactState::Intact } else { ArtifactState::Modified(is) })
 }
 
-pub fn judge(gate: &Gate, config: &Config) -> Verdict {
-    verdict::judge(
+pub fn decide(gate: &Gate, config: &Config) -> Verdict {
+    verdict::decide(
         &gate.recorded,
         &Present {
             ingredients: &gate.ingredients,

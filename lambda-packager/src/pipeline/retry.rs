@@ -1,7 +1,7 @@
 //! What is tried again after which fault of a compile. Each remedy is applied once: a fault that comes
 //! back after it is an error.
 
-use crate::backend::{Backend, BackendRequest, Fault, select};
+use crate::backend::{Backend, BackendError, BackendRequest, select};
 use crate::cargo::Function;
 use crate::compile::job::Staleness;
 use crate::compile::output::Compiled;
@@ -27,17 +27,17 @@ pub fn compile(
         let job = backend.job(request, function, (trust, inputs), wipe);
         match backend.compile(&job, report) {
             Ok(compiled) => return Ok((backend, compiled)),
-            Err(Fault::Container(what, _)) if !new_container => {
+            Err(BackendError::Container(what, _)) if !new_container => {
                 new_container = true;
                 announce(report, &format!("{what}; creating it again and repeating the compile once"));
                 backend.abandon()?;
             }
-            Err(Fault::Engine(error)) if !waited => {
+            Err(BackendError::Engine(error)) if !waited => {
                 waited = true;
                 announce(report, &format!("{error}, during the compile; waiting for it"));
                 backend.wait_for_engine()?;
             }
-            Err(Fault::Cache(_)) if !wipe => {
+            Err(BackendError::Cache(_)) if !wipe => {
                 wipe = true;
                 announce(
                     report,
@@ -46,18 +46,18 @@ pub fn compile(
                 continue;
             }
             // Cargo's own cache is its user's: it is asked to complete it. What this project made of it goes.
-            Err(Fault::Downloads(error)) if request.config.force && !fetched => {
+            Err(BackendError::Downloads(error)) if request.config.force && !fetched => {
                 (fetched, wipe) = (true, true);
                 announce(report, &format!("{error}; it is fetched again, and everything is compiled again"));
                 request.workspace.fetch_again(request.config.target_arch)?;
                 continue;
             }
             Err(
-                Fault::Downloads(error)
-                | Fault::Final(error)
-                | Fault::Container(_, error)
-                | Fault::Engine(error)
-                | Fault::Cache(error),
+                BackendError::Downloads(error)
+                | BackendError::Final(error)
+                | BackendError::Container(_, error)
+                | BackendError::Engine(error)
+                | BackendError::Cache(error),
             ) => {
                 return Err(error);
             }

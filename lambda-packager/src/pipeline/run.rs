@@ -11,20 +11,21 @@ use crate::cargo::Function;
 use crate::compile::output::Compiled;
 use crate::compile::units::CompiledUnits;
 use crate::config::{Config, PullPolicy};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::fingerprint::inputs::DiscoveredInputs;
 use crate::fingerprint::manifest::{Manifest, Run};
 use crate::fingerprint::verdict::{Reason, Verdict};
 use crate::fingerprint::{ingredients, inputs, manifest};
-use crate::pipeline::check::{Gate, copies, judge, look};
-use crate::pipeline::outcome::{Built, Outcome, outcome};
+use crate::pipeline::check::{Gate, copies};
+use crate::pipeline::outcome::Outcome;
 use crate::pipeline::project::{Places, Project, Request};
-use crate::pipeline::{retry, staleness};
+use crate::pipeline::{check, retry, staleness};
 use crate::report::stage::Stage;
+use crate::report::summary::Built;
 use crate::report::{Event, Reporter};
+use crate::snapshot;
 use crate::snapshot::record::Snapshot;
 use crate::snapshot::scope::Scope;
-use crate::snapshot::take;
 use crate::snapshot::take::Taken;
 use crate::sys::fs;
 use crate::sys::fs::Staged;
@@ -51,8 +52,8 @@ pub fn run(request: &Request, report: &mut Reporter) -> Result<Outcome> {
         report.emit(&Event::Waiting { holder });
     })?;
     fs::remove_dead_temporaries(&places.folder);
-    let gate = report.stage(Stage::Inputs, |_| look(&project, &function, &places, lock.signed_at_ns()?))?;
-    let mut verdict = report.stage(Stage::Verdict, |_| judge(&gate, config));
+    let gate = report.stage(Stage::Inputs, |_| check::take(&project, &function, &places, lock.signed_at_ns()?))?;
+    let mut verdict = report.stage(Stage::Verdict, |_| check::decide(&gate, config));
     // The gate asks no engine; who wants the registry asked on every run has it asked.
     if verdict == Verdict::Hit && config.pull_policy == PullPolicy::Always {
         let before = gate.recorded.as_ref().ok().map(|manifest| &manifest.backend);
@@ -76,7 +77,7 @@ pub fn run(request: &Request, report: &mut Reporter) -> Result<Outcome> {
             (outcome, Some((backend, downloads)))
         }
     };
-    report.emit(&Event::Finished { outcome: &outcome });
+    report.emit(&Event::Finished { summary: &outcome.summary });
     if let Some((backend, downloads)) = made {
         keep(&backend, &downloads, report)?;
     }
@@ -91,7 +92,7 @@ fn keep(backend: &Backend, downloads: &CompiledUnits, report: &mut Reporter) -> 
     match report.stage(Stage::Keep, |_| backend.keep(downloads)) {
         Ok(Some(CachedImage { image, size_bytes })) => report.emit(&Event::Kept { image: &image, size_bytes }),
         Ok(None) => {}
-        Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
+        Err(error) if error.is_interrupted() => return Err(error),
         Err(error) => {
             let error = error.with_cause();
             let message = format!("the compiled dependencies are not kept for other checkouts: {error}");
@@ -129,7 +130,7 @@ fn reuse(
             manifest.store(&places.manifest)
         })?;
     }
-    Ok(outcome(project, places, manifest, Verdict::Hit, None, report))
+    Ok(Outcome::of(project, places, manifest, Verdict::Hit, None, report))
 }
 
 /// All that a build learns on its way.
@@ -239,7 +240,7 @@ fn build(
         image,
         zip_bytes_before: before.map(|manifest| manifest.artifact.zip_bytes),
     };
-    let outcome = outcome(project, places, manifest, verdict.clone(), Some(built), report);
+    let outcome = Outcome::of(project, places, manifest, verdict.clone(), Some(built), report);
     Ok((outcome, backend, compiled.downloads))
 }
 
@@ -297,7 +298,7 @@ fn settle(
     let discovered_inputs = inputs::discovered_inputs(&compiled.sources, &compiled.units, workspace, function, before);
     let scope: Scope = inputs::scope(workspace, function, config, &discovered_inputs)?;
     // Dated by the first look: what was written since then is too young to be trusted.
-    let after = take::take(&scope, &workspace.root, Some(before), before.taken_at_ns)?.snapshot;
+    let after = snapshot::take::take(&scope, &workspace.root, Some(before), before.taken_at_ns)?.snapshot;
     let unsettled = after.moved_since(before, &scope);
     Ok((after, discovered_inputs, unsettled))
 }
@@ -307,7 +308,7 @@ fn held_still(project: &Project, function: &Function, gate: &Gate, known: &Disco
     let Project { workspace, config, .. } = project;
     let before = &gate.now.snapshot;
     let scope = inputs::scope(workspace, function, config, known)?;
-    let after = take::take(&scope, &workspace.root, Some(before), before.taken_at_ns)?.snapshot;
+    let after = snapshot::take::take(&scope, &workspace.root, Some(before), before.taken_at_ns)?.snapshot;
     Ok(after.moved_since(before, &scope).is_empty())
 }
 

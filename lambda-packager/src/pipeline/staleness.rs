@@ -34,7 +34,7 @@ pub fn of(
         packages: packages(workspace, function, known, inputs),
         surroundings: surroundings(workspace, &gate.ingredients, inputs)?,
         compile: Sha::of(name.as_bytes()).short(16),
-        settled: if config.force { Vec::new() } else { settled(workspace)? },
+        clean_compiles: if config.force { Vec::new() } else { clean_compiles(workspace)? },
     })
 }
 
@@ -48,7 +48,7 @@ fn noted_in(folder: &Path) -> PathBuf {
 }
 
 /// The last compile of each function, where no input moved during it: they share a target directory.
-fn settled(workspace: &Workspace) -> Result<Vec<String>> {
+fn clean_compiles(workspace: &Workspace) -> Result<Vec<String>> {
     let mut names = Vec::new();
     let state = workspace.state_folder();
     for folder in fs::names_in(&state)? {

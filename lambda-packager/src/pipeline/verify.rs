@@ -26,7 +26,7 @@ pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<Ve
     let function = project.function()?;
     let places = Places::of(&project, &function)?;
     let lock = Lock::acquire(&places.folder.join(format!("{}.lock", project.config.mode)), |_| ())?;
-    let gate = check::look(&project, &function, &places, lock.signed_at_ns()?)?;
+    let gate = check::take(&project, &function, &places, lock.signed_at_ns()?)?;
     for (path, state) in &gate.artifact {
         let what = match state {
             ArtifactState::Intact => continue,
@@ -35,7 +35,7 @@ pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<Ve
         };
         return Err(Error::artifact(format!("{path} {what}")).hint_with("package again: `lambda-packager`"));
     }
-    if let Verdict::Miss(reasons) = check::judge(&gate, &project.config) {
+    if let Verdict::Miss(reasons) = check::decide(&gate, &project.config) {
         let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
         return Err(Error::artifact(format!(
             "the files on disk were not made from the current inputs: {}",

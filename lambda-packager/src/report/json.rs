@@ -63,18 +63,18 @@ fn render(event: &Event) -> Vec<Value> {
             json!({"event": "progress", "done": done, "total": total, "what": what})
         }
         Event::EngineSaid { line } => json!({"event": "engine", "line": line}),
-        Event::Finished { outcome } => {
+        Event::Finished { summary } => {
             json!({
                 "event": "finished",
-                "verdict": outcome.verdict.to_string(),
-                "hit": outcome.is_hit(),
-                "zip": outcome.artifact.zip,
-                "zip_bytes": outcome.artifact.zip_bytes,
-                "zip_sha256": outcome.artifact.zip_sha256.to_string(),
-                "bootstrap_bytes": outcome.artifact.bootstrap_bytes,
-                "manifest": outcome.artifact.manifest,
-                "road": outcome.built.as_ref().map(|built| built.backend.as_str()),
-                "stages_ms": stages_ms(&outcome.stages),
+                "verdict": summary.packaged.verdict.to_string(),
+                "hit": summary.packaged.is_hit(),
+                "zip": summary.packaged.zip,
+                "zip_bytes": summary.packaged.zip_bytes,
+                "zip_sha256": summary.packaged.zip_sha256.to_string(),
+                "bootstrap_bytes": summary.packaged.bootstrap_bytes,
+                "manifest": summary.packaged.manifest,
+                "road": summary.built.as_ref().map(|built| built.backend.as_str()),
+                "stages_ms": stages_ms(&summary.stages),
             })
         }
         Event::Blob { digest, size_bytes, pushed, elapsed } => {

@@ -14,9 +14,8 @@ pub use json::Json;
 pub use text::{Terminal, Text, print_lines, strip_colours};
 
 use crate::error::Error;
-use crate::pipeline::outcome::Outcome;
 use crate::report::stage::Stage;
-use crate::report::summary::ImageSummary;
+use crate::report::summary::{ImageSummary, Summary};
 
 /// One thing that happened.
 pub enum Event<'a> {
@@ -58,7 +57,7 @@ pub enum Event<'a> {
         line: &'a str,
     },
     Finished {
-        outcome: &'a Outcome,
+        summary: &'a Summary,
     },
     /// A registry has a layer or a configuration: `pushed` just now, or before.
     Blob {

@@ -1,22 +1,53 @@
 //! What is told of a run at its end.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use crate::fingerprint::verdict::Verdict;
+use crate::report::stage::Stage;
 use crate::sys::sha256::Sha;
 
 /// The packaged function.
 #[derive(Debug, Clone)]
-pub struct Artifact {
+#[non_exhaustive]
+pub struct Packaged {
+    /// Whether the zip of the last build was reused, or why it was not.
+    pub verdict: Verdict,
     /// Absolute path of the zip: the `output` if one is set.
     pub zip: PathBuf,
     /// SHA-256 of the zip.
     pub zip_sha256: Sha,
-    /// Size of the zip.
+    /// Size of the zip in bytes.
     pub zip_bytes: u64,
-    /// Size of the `bootstrap` in it.
+    /// Size of the `bootstrap` in it in bytes.
     pub bootstrap_bytes: u64,
-    /// Absolute path of the record of the build.
+    /// Absolute path of `manifest.json`, the record of the build.
     pub manifest: PathBuf,
+}
+
+impl Packaged {
+    /// Whether the zip of the last build was reused.
+    pub fn is_hit(&self) -> bool {
+        self.verdict == Verdict::Hit
+    }
+}
+
+/// What is told of a run.
+pub struct Summary {
+    pub packaged: Packaged,
+    /// The zip as seen from the workspace.
+    pub zip_shown: String,
+    pub stages: Vec<(Stage, Duration)>,
+    /// Only after a miss.
+    pub built: Option<Built>,
+}
+
+/// What is told of a build.
+pub struct Built {
+    pub backend: String,
+    /// The image that runs the function.
+    pub image: Option<String>,
+    pub zip_bytes_before: Option<u64>,
 }
 
 /// What is told of a container image that was made or pushed.

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
 
-use crate::pipeline::outcome::Outcome;
 use crate::report::stage::Stage;
+use crate::report::summary::Summary;
 use crate::report::{Event, Out, Sink};
 use crate::sys::env;
 
@@ -180,13 +180,13 @@ impl Text {
             Event::CargoSaid { lines } if self.coloured => self.line(lines),
             Event::CargoSaid { lines } => self.line(&strip_colours(lines)),
             Event::EngineSaid { line } if self.detail == Detail::Verbose => self.line(&strip_colours(line)),
-            Event::Finished { outcome } => {
+            Event::Finished { summary } => {
                 if let Cargo::AtTheEnd(kept) = &mut self.cargo {
                     for line in std::mem::take(kept) {
                         self.line(&line);
                     }
                 }
-                for line in summary(outcome) {
+                for line in lines_of(summary) {
                     self.line(&line);
                 }
             }
@@ -252,25 +252,25 @@ fn progress_bar(done: u64, total: u64, what: &str) -> String {
 }
 
 /// The last lines of a run: verdict, backend, stages, zip.
-pub fn summary(outcome: &Outcome) -> Vec<String> {
-    let mut lines = vec![outcome.verdict.to_string()];
-    if let Some(built) = &outcome.built {
+pub fn lines_of(summary: &Summary) -> Vec<String> {
+    let mut lines = vec![summary.packaged.verdict.to_string()];
+    if let Some(built) = &summary.built {
         lines.push(format!("  backend {}", built.backend));
         lines.extend(built.image.iter().map(|image| format!("  image   {image}")));
     }
-    lines.push(format!("  stages  {}", stages(&outcome.stages)));
-    let artifact = &outcome.artifact;
-    let change = match outcome.built.as_ref().and_then(|built| built.zip_bytes_before) {
-        Some(before) => format!(" ({:+})", artifact.zip_bytes as i64 - before as i64),
+    lines.push(format!("  stages  {}", stages(&summary.stages)));
+    let packaged = &summary.packaged;
+    let change = match summary.built.as_ref().and_then(|built| built.zip_bytes_before) {
+        Some(before) => format!(" ({:+})", packaged.zip_bytes as i64 - before as i64),
         None => String::new(),
     };
     lines.push(format!(
         "  zip     {} {} bytes{change}, bootstrap {} bytes",
-        outcome.shown_path(),
-        thousands(artifact.zip_bytes),
-        thousands(artifact.bootstrap_bytes),
+        summary.zip_shown,
+        thousands(packaged.zip_bytes),
+        thousands(packaged.bootstrap_bytes),
     ));
-    lines.push(format!("  sha256  {}", artifact.zip_sha256));
+    lines.push(format!("  sha256  {}", packaged.zip_sha256));
     lines
 }
 

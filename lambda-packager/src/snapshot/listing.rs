@@ -152,7 +152,7 @@ fn ignored_by_git(root: &Path) -> Result<Option<Vec<PathBuf>>> {
         return Ok(None);
     };
     let args = ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"];
-    let output = Invocation::new(&git).args(&args).folder(root).capture(None, TIMEOUT)?;
+    let output = Invocation::new(&git).args(&args).folder(root).output(None, TIMEOUT)?;
     if !output.success() {
         return Ok(None);
     }

@@ -82,7 +82,7 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
     /// Asks, and remembers the answer where `ask` says. What is asked reads the guards itself, at some
     /// moment in between: if one may have been written meanwhile, it is asked again, and an answer
     /// counts once all guards are the same before and after it.
-    pub fn learn(mut ask: impl FnMut() -> Result<Learned<T>>) -> Result<T> {
+    pub fn compute(mut ask: impl FnMut() -> Result<Computed<T>>) -> Result<T> {
         const TRIES: usize = 3;
         let mut before: Option<Snapshot> = None;
         for _ in 1..TRIES {
@@ -111,14 +111,14 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
 }
 
 /// An answer, what it depends on, and where it is kept.
-pub struct Learned<T> {
+pub struct Computed<T> {
     pub value: T,
     pub guard: Guard,
     pub path: PathBuf,
     pub base: PathBuf,
 }
 
-impl<T: Serialize + DeserializeOwned> Learned<T> {
+impl<T: Serialize + DeserializeOwned> Computed<T> {
     fn guards(&self) -> Result<Snapshot> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dirs(folder)?;
@@ -161,14 +161,14 @@ mod tests {
         // What is asked reads the guard, and then somebody writes it, as often as `writes` says.
         let learn = |writes: usize| {
             asked.set(0);
-            Memo::learn(|| {
+            Memo::compute(|| {
                 let value = String::from_utf8(fs::read(&guard).unwrap()).unwrap();
                 if asked.get() < writes {
                     fs::replace(&guard, format!("{value}+").as_bytes(), 0o644, None).unwrap();
                 }
                 asked.set(asked.get() + 1);
                 let guard = Guard { files: vec!["guard".into()], ..Guard::default() };
-                Ok(Learned { value, guard, path: path.clone(), base: dir.path().into() })
+                Ok(Computed { value, guard, path: path.clone(), base: dir.path().into() })
             })
             .unwrap()
         };
@@ -183,8 +183,9 @@ mod tests {
     fn a_copy_is_no_fact_of_ours() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("facts.json");
-        let learned = || Ok(Learned { value: 7, guard: Guard::default(), path: path.clone(), base: dir.path().into() });
-        Memo::learn(learned).unwrap();
+        let learned =
+            || Ok(Computed { value: 7, guard: Guard::default(), path: path.clone(), base: dir.path().into() });
+        Memo::compute(learned).unwrap();
         assert_eq!(Memo::<i32>::load(&path, dir.path()).unwrap(), Some(7));
         let copy = fs::read(&path).unwrap();
         fs::replace(&path, &copy, 0o644, None).unwrap();
@@ -197,7 +198,8 @@ mod tests {
         let (path, guard) = (dir.path().join("state/facts.json"), dir.path().join("guard"));
         fs::replace(&guard, b"a", 0o644, None).unwrap();
         let guards = || Guard { files: vec!["guard".into()], ..Guard::default() };
-        Memo::learn(|| Ok(Learned { value: 7, guard: guards(), path: path.clone(), base: dir.path().into() })).unwrap();
+        Memo::compute(|| Ok(Computed { value: 7, guard: guards(), path: path.clone(), base: dir.path().into() }))
+            .unwrap();
         let stamp = || {
             let facts: Memo<i32> = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
             facts.guards.files[0].stamp

@@ -6,6 +6,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
+use crate::error::Error;
+
 type Listener = Box<dyn Fn() + Send>;
 
 static HANDLED: AtomicBool = AtomicBool::new(false);
@@ -20,6 +22,11 @@ pub fn is_handled() -> bool {
 /// The signal that asked us to end, if one has.
 pub fn signal() -> Option<i32> {
     Some(SIGNAL.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
+}
+
+/// The error of what a signal asked to end; Ctrl-C's where none is known.
+pub fn error() -> Error {
+    Error::interrupted(signal().unwrap_or(2))
 }
 
 /// From now on signals are given to [`raise`].

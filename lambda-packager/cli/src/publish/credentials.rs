@@ -79,7 +79,7 @@ fn of_aws(region: Option<&str>) -> Result<Login> {
         args.extend(["--region", region]);
     }
     let call = Invocation::new(&aws).args(&args);
-    let output = call.capture(None, TIMEOUT).map_err(|error| match error.kind() {
+    let output = call.output(None, TIMEOUT).map_err(|error| match error.kind() {
         ErrorKind::Engine => unreachable_aws().source(error),
         _ => error,
     })?;
@@ -171,7 +171,7 @@ fn of_helper(helper: &str, authority: &str) -> Result<Option<Login>> {
         return Err(refused(format!("the engine stores its logins in {name}, which is not on PATH"))
             .hint_with("install it, or set the login in environment variables"));
     };
-    let output = Invocation::new(&program).args(&["get"]).capture(Some(authority.into()), TIMEOUT)?;
+    let output = Invocation::new(&program).args(&["get"]).output(Some(authority.into()), TIMEOUT)?;
     if !output.success() {
         // It has none for this registry.
         return Ok(None);

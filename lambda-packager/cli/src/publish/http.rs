@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use lambda_packager::internal::report::{Event, Reporter};
 use lambda_packager::{Error, PublishFault, Result};
 use ureq::config::Config as HttpConfig;
-use ureq::http::{HeaderMap, Request};
+use ureq::http::{HeaderMap, Request as HttpRequest};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Timeout};
 
@@ -131,7 +131,7 @@ impl Answer {
 
 /// What is asked of a registry.
 #[derive(Debug, Clone, Copy)]
-pub struct Ask<'a> {
+pub struct Request<'a> {
     pub method: &'static str,
     /// A path, or a whole address that the registry named.
     pub target: &'a str,
@@ -141,12 +141,12 @@ pub struct Ask<'a> {
 
 /// No answer, or one that promises a better one later.
 #[derive(Debug)]
-pub struct Broken {
+pub struct SendError {
     pub error: Error,
     again: bool,
 }
 
-impl Broken {
+impl SendError {
     pub fn for_good(error: Error) -> Self {
         Self { error, again: false }
     }
@@ -196,7 +196,7 @@ impl Client {
     }
 
     /// Asks, and asks again as long as that may help.
-    pub fn ask(&self, ask: &Ask, report: &mut Reporter) -> Result<Answer> {
+    pub fn ask(&self, ask: &Request, report: &mut Reporter) -> Result<Answer> {
         loop {
             match self.ask_once(ask) {
                 Ok(answer) => return Ok(answer),
@@ -214,7 +214,7 @@ impl Client {
     ///
     /// # Errors
     /// Where another try cannot help, or patience is over.
-    pub fn wait_after(&self, broken: Broken, report: &mut Reporter) -> Result<()> {
+    pub fn wait_after(&self, broken: SendError, report: &mut Reporter) -> Result<()> {
         let stalled = self.progress.get().elapsed();
         let pause = stalled.clamp(Duration::from_millis(250), Duration::from_secs(4));
         if !broken.again || !self.answered.get() || stalled + pause >= PATIENCE {
@@ -226,7 +226,7 @@ impl Client {
     }
 
     /// Asks once; with a token where one is wanted, and with another where that one is not good any more.
-    pub fn ask_once(&self, ask: &Ask) -> Result<Answer, Broken> {
+    pub fn ask_once(&self, ask: &Request) -> Result<Answer, SendError> {
         let answer = self.send(ask)?;
         let challenge = Challenge::of(&answer).filter(|_| self.is_ours(&self.url(ask)));
         let Some(challenge) = challenge else { return Ok(answer) };
@@ -236,9 +236,9 @@ impl Client {
     }
 
     /// Asks once, as who we are so far.
-    pub fn send(&self, ask: &Ask) -> Result<Answer, Broken> {
+    pub fn send(&self, ask: &Request) -> Result<Answer, SendError> {
         let url = self.url(ask);
-        let mut request = Request::builder().method(ask.method).uri(&url);
+        let mut request = HttpRequest::builder().method(ask.method).uri(&url);
         for (name, value) in ask.headers {
             request = request.header(*name, *value);
         }
@@ -246,7 +246,7 @@ impl Client {
             request = request.header("Authorization", authorization);
         }
         let unusable = |e: ureq::http::Error| {
-            Broken::for_good(self.error(PublishFault::Unexpected, "sent an invalid address").source(e))
+            SendError::for_good(self.error(PublishFault::Unexpected, "sent an invalid address").source(e))
         };
         let result = match ask.body {
             Some(body) => self.agent.run(request.body(body).map_err(unusable)?),
@@ -264,7 +264,7 @@ impl Client {
         Err(self.overloaded(answer.status, &message))
     }
 
-    fn url(&self, ask: &Ask) -> String {
+    fn url(&self, ask: &Request) -> String {
         if ask.target.starts_with('/') {
             format!("{}{}", self.address.origin(), ask.target)
         } else {
@@ -278,16 +278,16 @@ impl Client {
         url.strip_prefix(&self.address.origin()).is_some_and(|path| path.starts_with('/'))
     }
 
-    fn overloaded(&self, status: u16, message: &str) -> Broken {
+    fn overloaded(&self, status: u16, message: &str) -> SendError {
         let lower = message.to_lowercase();
         // `ENOSPC`, as a Go registry writes it.
         if lower.contains("no space left") || lower.contains("\"err\":28") || status == 507 {
             let error = self.error(PublishFault::DiskFull, "has no space left").source(message.to_string());
-            return Broken::for_good(error.hint_with("free some space where the registry stores its images"));
+            return SendError::for_good(error.hint_with("free some space where the registry stores its images"));
         }
         let error = self.error(PublishFault::Unexpected, &format!("answers with status {status}"));
         let error = error.hint_with("the registry has an internal problem: check its logs, or try again later");
-        Broken { error: error.source(message.to_string()), again: true }
+        SendError { error: error.source(message.to_string()), again: true }
     }
 
     /// An error of this registry's.
@@ -295,8 +295,8 @@ impl Client {
         Error::publish(fault, format!("the registry {} {what}", self.address.authority))
     }
 
-    fn broken(&self, error: ureq::Error) -> Broken {
-        let unreachable = |what: &str, hint: String| Broken {
+    fn broken(&self, error: ureq::Error) -> SendError {
+        let unreachable = |what: &str, hint: String| SendError {
             error: self.error(PublishFault::Unreachable, what).hint_with(hint),
             again: true,
         };
@@ -323,7 +323,7 @@ impl Client {
                     "check that {host} is a registry and whether it uses TLS (write `https://` or `http://` before its name)"
                 ),
             ),
-            _ => Broken {
+            _ => SendError {
                 error: self
                     .error(PublishFault::ConnectionLost, "lost the connection")
                     .hint_with("run it again: what the registry already has is not sent again"),
@@ -334,8 +334,8 @@ impl Client {
         broken
     }
 
-    fn distrusted(&self) -> Broken {
-        Broken::for_good(self.error(PublishFault::Unreachable, "cannot be trusted: TLS fails").hint_with(
+    fn distrusted(&self) -> SendError {
+        SendError::for_good(self.error(PublishFault::Unreachable, "cannot be trusted: TLS fails").hint_with(
             "set SSL_CERT_FILE to the certificate of its authority (the registry's own certificate must have CA:FALSE), or write `http://` before its name if it has no TLS",
         ))
     }

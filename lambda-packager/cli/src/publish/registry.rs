@@ -7,7 +7,7 @@ use std::time::Instant;
 use lambda_packager::internal::report::{Event, Reporter};
 use lambda_packager::{Error, PublishFault, Result, Sha};
 
-use crate::publish::http::{Answer, Ask, Client};
+use crate::publish::http::{Answer, Client, Request};
 use crate::publish::image::{Blob, MANIFEST_TYPE};
 
 /// Also what others may have pushed under our tags: rolling back to it must not change it.
@@ -49,7 +49,7 @@ impl<'a> Repository<'a> {
     pub fn manifest(&self, reference: &str, report: &mut Reporter) -> Result<Option<Stored>> {
         let target = format!("/v2/{}/manifests/{reference}", self.name);
         let answer =
-            self.client.ask(&Ask { method: "GET", target: &target, headers: &ACCEPTED, body: None }, report)?;
+            self.client.ask(&Request { method: "GET", target: &target, headers: &ACCEPTED, body: None }, report)?;
         match answer.status {
             200 => {
                 let media_type = answer.header("content-type").unwrap_or(MANIFEST_TYPE).to_string();
@@ -66,7 +66,7 @@ impl<'a> Repository<'a> {
         let mut target = format!("/v2/{}/blobs/{digest}", self.name);
         // ECR keeps its blobs elsewhere, and says where.
         for _ in 0..3 {
-            let ask = Ask { method: "GET", target: &target, headers: &[], body: None };
+            let ask = Request { method: "GET", target: &target, headers: &[], body: None };
             let answer = self.client.ask(&ask, report)?;
             match (answer.status, answer.header("location")) {
                 (200, _) => return Ok(answer.body),
@@ -86,7 +86,8 @@ impl<'a> Repository<'a> {
         let mut tags = Vec::new();
         let mut target = format!("/v2/{}/tags/list", self.name);
         loop {
-            let answer = self.client.ask(&Ask { method: "GET", target: &target, headers: &[], body: None }, report)?;
+            let answer =
+                self.client.ask(&Request { method: "GET", target: &target, headers: &[], body: None }, report)?;
             match answer.status {
                 200 => {}
                 404 => return Err(self.missing()),
@@ -111,7 +112,7 @@ impl<'a> Repository<'a> {
         let begun = Instant::now();
         let digest = format!("sha256:{}", blob.digest);
         let target = format!("/v2/{}/blobs/{digest}", self.name);
-        let answer = self.client.ask(&Ask { method: "HEAD", target: &target, headers: &[], body: None }, report)?;
+        let answer = self.client.ask(&Request { method: "HEAD", target: &target, headers: &[], body: None }, report)?;
         let pushed = match answer.status {
             // Some send us to where it lies: it is there.
             200 | 301..=308 => false,
@@ -140,7 +141,7 @@ impl<'a> Repository<'a> {
                 headers.push(("Content-Range", range.as_str()));
             }
             let body = Some(&blob.bytes[sent.bytes..end]);
-            match self.client.ask_once(&Ask { method: "PATCH", target: &sent.location, headers: &headers, body }) {
+            match self.client.ask_once(&Request { method: "PATCH", target: &sent.location, headers: &headers, body }) {
                 Ok(answer) if answer.status == 202 => {
                     let location = answer.header("location").unwrap_or(&sent.location).to_string();
                     sent = Sent { location, bytes: end };
@@ -159,7 +160,7 @@ impl<'a> Repository<'a> {
     fn begin_upload(&self, report: &mut Reporter) -> Result<String> {
         let target = format!("/v2/{}/blobs/uploads/", self.name);
         let answer =
-            self.client.ask(&Ask { method: "POST", target: &target, headers: &[], body: Some(b"") }, report)?;
+            self.client.ask(&Request { method: "POST", target: &target, headers: &[], body: Some(b"") }, report)?;
         match (answer.status, answer.header("location")) {
             (202, Some(location)) => Ok(location.to_string()),
             (404, _) => Err(self.missing()),
@@ -169,7 +170,7 @@ impl<'a> Repository<'a> {
 
     /// Asks how far it came; where the registry does not know, begins anew.
     fn resume(&self, sent: Sent, size: usize, report: &mut Reporter) -> Result<Sent> {
-        let ask = Ask { method: "GET", target: &sent.location, headers: &[], body: None };
+        let ask = Request { method: "GET", target: &sent.location, headers: &[], body: None };
         let answer = self.client.ask(&ask, report)?;
         let last = answer.header("range").and_then(|range| range.rsplit('-').next()?.parse::<usize>().ok());
         match (answer.status, last) {
@@ -184,7 +185,7 @@ impl<'a> Repository<'a> {
     fn finish_upload(&self, location: &str, digest: &str, report: &mut Reporter) -> Result<()> {
         let joint = if location.contains('?') { '&' } else { '?' };
         let target = format!("{location}{joint}digest={digest}");
-        let ask = Ask { method: "PUT", target: &target, headers: &[], body: Some(b"") };
+        let ask = Request { method: "PUT", target: &target, headers: &[], body: Some(b"") };
         loop {
             match self.client.ask_once(&ask) {
                 Ok(answer) if answer.status == 201 => return Ok(()),
@@ -198,7 +199,7 @@ impl<'a> Repository<'a> {
 
     fn has(&self, digest: &str, report: &mut Reporter) -> Result<bool> {
         let target = format!("/v2/{}/blobs/{digest}", self.name);
-        let answer = self.client.ask(&Ask { method: "HEAD", target: &target, headers: &[], body: None }, report)?;
+        let answer = self.client.ask(&Request { method: "HEAD", target: &target, headers: &[], body: None }, report)?;
         Ok(answer.status == 200)
     }
 
@@ -206,7 +207,7 @@ impl<'a> Repository<'a> {
     pub fn tag(&self, tag: &str, manifest: &Stored, report: &mut Reporter) -> Result<()> {
         let target = format!("/v2/{}/manifests/{tag}", self.name);
         let headers = [("Content-Type", manifest.media_type.as_str())];
-        let ask = Ask { method: "PUT", target: &target, headers: &headers, body: Some(&manifest.bytes) };
+        let ask = Request { method: "PUT", target: &target, headers: &headers, body: Some(&manifest.bytes) };
         let answer = self.client.ask(&ask, report)?;
         if !matches!(answer.status, 200..=202) {
             return Err(self.refusal(&answer, "pushing"));

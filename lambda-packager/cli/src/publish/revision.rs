@@ -38,7 +38,7 @@ pub fn of(root: &Path, inputs: &Snapshot, made: &[PathBuf]) -> Result<Option<Rev
         return Ok(None);
     };
     let git = Invocation::new(&program).args(&["--no-optional-locks"]).folder(root);
-    let output = git.clone().args(&["rev-parse", "--show-toplevel"]).capture(None, TIMEOUT)?;
+    let output = git.clone().args(&["rev-parse", "--show-toplevel"]).output(None, TIMEOUT)?;
     if !output.success() {
         let said = output.stderr_text();
         if said.contains("not a git repository") {
@@ -47,7 +47,7 @@ pub fn of(root: &Path, inputs: &Snapshot, made: &[PathBuf]) -> Result<Option<Rev
         return Err(Error::config(format!("git could not read the revision of {}", root.display())).source(said));
     }
     let top = output.stdout_text();
-    let head = git.clone().args(&["rev-parse", "--verify", "--quiet", "HEAD"]).capture(None, TIMEOUT)?;
+    let head = git.clone().args(&["rev-parse", "--verify", "--quiet", "HEAD"]).output(None, TIMEOUT)?;
     if !head.success() {
         // A repository without a commit.
         return Ok(None);
@@ -56,7 +56,7 @@ pub fn of(root: &Path, inputs: &Snapshot, made: &[PathBuf]) -> Result<Option<Rev
     let paths = paths(root, Path::new(&top), inputs, made);
     let ask = |args: &[&str]| {
         let call = git.clone().args(args).args(&["--"]).args(&paths);
-        let output = call.capture(None, TIMEOUT)?;
+        let output = call.output(None, TIMEOUT)?;
         if output.success() {
             return Ok(output.stdout_text());
         }
@@ -65,7 +65,7 @@ pub fn of(root: &Path, inputs: &Snapshot, made: &[PathBuf]) -> Result<Option<Rev
     let last = ask(&["log", "-1", "--format=%H %ct"])?;
     let dirty = !ask(&["status", "--porcelain"])?.is_empty();
     let (inputs, time) = last.split_once(' ').unwrap_or((&head, "0"));
-    let remote = git.clone().args(&["config", "--get", "remote.origin.url"]).capture(None, TIMEOUT)?;
+    let remote = git.clone().args(&["config", "--get", "remote.origin.url"]).output(None, TIMEOUT)?;
     Ok(Some(Revision {
         inputs: inputs.to_string(),
         committed_epoch_secs: time.parse().unwrap_or(0),

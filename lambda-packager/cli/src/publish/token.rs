@@ -4,7 +4,7 @@
 
 use lambda_packager::{PublishFault, Result};
 
-use crate::publish::http::{Address, Answer, Ask, Broken, Client, Login};
+use crate::publish::http::{Address, Answer, Client, Login, Request, SendError};
 
 /// What a registry wants to see, and who gives it.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,18 +49,18 @@ impl Challenge {
     ///
     /// # Errors
     /// No answer, or none that can be understood. A registry with TLS that wants the password sent without.
-    pub fn authorization(&self, registry: &Client, login: Option<&Login>) -> Result<Option<String>, Broken> {
+    pub fn authorization(&self, registry: &Client, login: Option<&Login>) -> Result<Option<String>, SendError> {
         #[derive(serde::Deserialize)]
         struct Given {
             token: Option<String>,
             access_token: Option<String>,
         }
-        let unusable = |what: &str| Broken::for_good(registry.error(PublishFault::Unexpected, what));
-        let address = Address::parse(&self.origin, "the registry's `www-authenticate`").map_err(Broken::for_good)?;
+        let unusable = |what: &str| SendError::for_good(registry.error(PublishFault::Unexpected, what));
+        let address = Address::parse(&self.origin, "the registry's `www-authenticate`").map_err(SendError::for_good)?;
         if registry.address.has_tls() && !address.has_tls() {
             return Err(unusable("has TLS, but asks to send the login to a server without TLS"));
         }
-        let ask = Ask { method: "GET", target: &self.target, headers: &[], body: None };
+        let ask = Request { method: "GET", target: &self.target, headers: &[], body: None };
         let answer = Client::new(address, login).send(&ask)?;
         match answer.status {
             200 => {}

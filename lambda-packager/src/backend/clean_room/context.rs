@@ -87,7 +87,7 @@ fn steps(job: &CompileJob, variables: &[(String, String)], name: &str, digest: &
         packages: local.map(|package| (package.name.clone(), nothing)).collect(),
         surroundings: job.trust.surroundings,
         compile: name.to_string(),
-        settled: Vec::new(),
+        clean_compiles: Vec::new(),
     };
     let job = CompileJob { trust: &trust, wipe: false, ..*job };
     let mut arguments = vec![job.layout.workspace.clone(), "env".to_string()];

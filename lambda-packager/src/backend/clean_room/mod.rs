@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::artifact::zip;
 use crate::backend::dockerfile;
 use crate::cargo::config::ForwardedConfig;
-use crate::compile::diagnose::Trouble;
+use crate::compile::diagnose::CompileError;
 use crate::compile::job::CompileJob;
 use crate::compile::output;
 use crate::compile::output::{CargoOutput, Compiled};
@@ -62,12 +62,12 @@ impl CleanRoom {
         job: &CompileJob,
         variables: &[(String, String)],
         report: &mut Reporter,
-    ) -> Result<Compiled, Trouble> {
-        let context = context::archive(job, &self.forwarded, variables, &[]).map_err(Trouble::Crate)?;
-        let ended = |failure: EngineError| Trouble::Ended(failure.into());
+    ) -> Result<Compiled, CompileError> {
+        let context = context::archive(job, &self.forwarded, variables, &[]).map_err(CompileError::Crate)?;
+        let ended = |failure: EngineError| CompileError::Ended(failure.into());
         if self.engine.hands_over_files().map_err(ended)? {
             let files = self.build(dockerfile::PARCEL, WayOut::Files, &[], context, job, report)?;
-            return output::finish(file_in(&files, dockerfile::COMPILED).map_err(Trouble::Ended)?, job);
+            return output::finish(file_in(&files, dockerfile::COMPILED).map_err(CompileError::Ended)?, job);
         }
         let tag = format!("lambda-packager-parcel:{}", self.suffix(job));
         self.build(dockerfile::PARCEL, WayOut::Image(&tag), &[], context, job, report)?;
@@ -91,7 +91,10 @@ impl CleanRoom {
         let tag = self.runtime_image(job);
         let result = self.build(dockerfile::RUNTIME, WayOut::Image(&tag), &self.labels, context, job, report);
         result.map(|_| tag).map_err(|trouble| match trouble {
-            Trouble::Crate(error) | Trouble::Ended(error) | Trouble::Cache(error) | Trouble::Downloads(error) => error,
+            CompileError::Crate(error)
+            | CompileError::Ended(error)
+            | CompileError::Cache(error)
+            | CompileError::Downloads(error) => error,
         })
     }
 
@@ -117,7 +120,7 @@ impl CleanRoom {
         context: Vec<u8>,
         job: &CompileJob,
         report: &mut Reporter,
-    ) -> Result<Vec<u8>, Trouble> {
+    ) -> Result<Vec<u8>, CompileError> {
         let config = job.config;
         let build_args = self.build_args(config);
         let fresh = stage == dockerfile::PARCEL && (job.wipe || config.mode == Mode::Docker);
@@ -140,8 +143,8 @@ impl CleanRoom {
             }
             output::keep_end(&mut said, text.as_bytes());
         };
-        let code = self.engine.build(&spec).narrate(context, Duration::MAX, hear, || Ok(()));
-        match (code.map_err(Trouble::Ended)?, status) {
+        let code = self.engine.build(&spec).stream_both(context, Duration::MAX, hear, || Ok(()));
+        match (code.map_err(CompileError::Ended)?, status) {
             (0, _) => Ok(files),
             (_, Some(code @ 1..)) => Err(output.trouble(code, job)),
             (code, _) => Err(self.trouble(code, &String::from_utf8_lossy(&said), job)),
@@ -153,16 +156,16 @@ impl CleanRoom {
     }
 
     /// What the engine itself died of.
-    fn trouble(&self, code: i32, said: &str, job: &CompileJob) -> Trouble {
+    fn trouble(&self, code: i32, said: &str, job: &CompileJob) -> CompileError {
         let failure = self.engine.failure_of_build(code, &dockerfile::last_lines(said));
         let lower = said.to_lowercase();
         match failure {
             EngineError::Refused(error) if !job.wipe && DAMAGED.iter().any(|sign| lower.contains(sign)) => {
-                Trouble::Cache(error)
+                CompileError::Cache(error)
             }
             failure => {
                 let error = Error::from(failure);
-                Trouble::Ended(match error.hint() {
+                CompileError::Ended(match error.hint() {
                     Some(_) => error,
                     None => error.hint_with(
                         "set `base` to an image with a POSIX shell, cargo, rustc and a C compiler; the engine's own messages are in build.log",

@@ -139,7 +139,7 @@ pub struct Present<'a> {
 }
 
 /// Judges.
-pub fn judge(recorded: &Result<Manifest, Problem>, present: &Present) -> Verdict {
+pub fn decide(recorded: &Result<Manifest, Problem>, present: &Present) -> Verdict {
     let mut reasons = Vec::new();
     if present.forced {
         reasons.push(Reason::Forced);
@@ -311,8 +311,8 @@ mod tests {
     #[test]
     fn nothing_different_is_a_hit_and_every_single_difference_is_a_miss_that_names_it() {
         let manifest = || Ok(recorded(&[]));
-        assert_eq!(judge(&manifest(), &NOTHING), Verdict::Hit);
-        let told = |recorded: &Result<Manifest, Problem>, present: &Present| judge(recorded, present).to_string();
+        assert_eq!(decide(&manifest(), &NOTHING), Verdict::Hit);
+        let told = |recorded: &Result<Manifest, Problem>, present: &Present| decide(recorded, present).to_string();
         assert_eq!(told(&manifest(), &Present { forced: true, ..NOTHING }), "cache-miss: forced");
         let verdict = told(&manifest(), &Present { fallback_forbidden: true, ..NOTHING });
         assert!(verdict.starts_with("cache-miss: compiled by a fallback that is not allowed any more: "), "{verdict}");
@@ -350,7 +350,7 @@ mod tests {
                 |value: &str| if value.is_empty() { Vec::new() } else { vec![(name.to_string(), value.to_string())] };
             let manifest = Manifest { ingredients: some(old).into_iter().collect(), ..recorded(&[]) };
             let now: Ingredients = some(new).into_iter().collect();
-            judge(&Ok(manifest), &Present { ingredients: &now, ..NOTHING }).to_string()
+            decide(&Ok(manifest), &Present { ingredients: &now, ..NOTHING }).to_string()
         };
         assert_eq!(verdict("profile", "release", "dev"), "cache-miss: profile release -> dev");
         assert_eq!(verdict("features", "", "a"), "cache-miss: features none -> a");
@@ -371,7 +371,7 @@ mod tests {
             change("Cargo.lock", What::Content, file("1"), file("2")),
         ];
         let artifact = [("f/x.zip".to_string(), ArtifactState::Missing)];
-        let job = |present: &Present| match judge(&Ok(manifest.clone()), present) {
+        let job = |present: &Present| match decide(&Ok(manifest.clone()), present) {
             Verdict::Hit => Vec::new(),
             Verdict::Miss(reasons) => reasons.iter().map(Reason::to_string).collect(),
         };
@@ -395,7 +395,7 @@ mod tests {
         ];
         assert_eq!(job(&present), expected);
         // The mode and its profile count as one.
-        let verdict = judge(&Ok(manifest.clone()), &Present { ingredients: &now, ..NOTHING });
+        let verdict = decide(&Ok(manifest.clone()), &Present { ingredients: &now, ..NOTHING });
         assert_eq!(verdict.to_string(), "cache-miss: profile release -> dev (+1 more)");
     }
 
@@ -415,7 +415,7 @@ mod tests {
             forced: false,
             fallback_forbidden: false,
         };
-        let lines = judge(&Ok(recorded(&[])), &present).lines(true);
+        let lines = decide(&Ok(recorded(&[])), &present).lines(true);
         let expected = [
             "cache-miss: variable X passed (+4 more)".to_string(),
             "  variable X passed: none -> 1234".to_string(),

@@ -95,7 +95,7 @@ impl Invocation {
 
     fn spawn(&self, stdin: Stdio) -> Result<Child> {
         if interrupt::signal().is_some() {
-            return Err(Error::interrupted());
+            return Err(interrupt::error());
         }
         let mut command = self.command();
         if interrupt::is_handled() {
@@ -114,7 +114,7 @@ impl Invocation {
     ///
     /// # Errors
     /// Where it cannot be started, or has not ended within `timeout`: then it is killed and named.
-    pub fn capture(&self, input: Option<Vec<u8>>, timeout: Duration) -> Result<Output> {
+    pub fn output(&self, input: Option<Vec<u8>>, timeout: Duration) -> Result<Output> {
         let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut child = self.spawn(stdin)?;
         if let Some(bytes) = input {
@@ -126,7 +126,7 @@ impl Invocation {
     /// Runs this and `reader`, what this one prints being what that one reads, to the end of both.
     ///
     /// # Errors
-    /// As of [`Invocation::capture`], of either.
+    /// As of [`Invocation::output`], of either.
     pub fn pipe_into(&self, reader: &Self, timeout: Duration) -> Result<[Output; 2]> {
         let mut writing = self.spawn(Stdio::null())?;
         let pipe = writing.stdout.take().map_or_else(Stdio::null, Stdio::from);
@@ -168,7 +168,7 @@ impl Invocation {
     /// it has said nothing for `patience`, `on_silence` may look after it; its error ends the program. Its
     /// stdin is a pipe that stays open as long as we live: when it closes, nobody is waiting for the program
     /// any more. `Output::stderr` stays empty.
-    pub fn stream(
+    pub fn stream_stderr(
         &self,
         patience: Duration,
         mut on_stderr: impl FnMut(&[u8]),
@@ -193,7 +193,7 @@ impl Invocation {
     /// Runs to the end with `input` on its standard input, handing on both streams as they come, in pieces
     /// that end at `\n` or `\r` (kept). Whenever neither said anything for `patience`, `on_silence` may look
     /// after it; its error ends the program. It ends with us, and all that it started. Returns the exit status.
-    pub fn narrate(
+    pub fn stream_both(
         &self,
         input: Vec<u8>,
         patience: Duration,
@@ -225,7 +225,7 @@ impl Invocation {
     }
 
     /// Hands the terminal over and waits: for a program that a person talks to.
-    pub fn converse(&self) -> Result<i32> {
+    pub fn interactive(&self) -> Result<i32> {
         let status = self
             .command()
             .status()
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn captures_both_streams_and_the_status() {
-        let out = sh("cat; echo err >&2; exit 7").capture(Some(b"in".to_vec()), Duration::from_secs(60)).unwrap();
+        let out = sh("cat; echo err >&2; exit 7").output(Some(b"in".to_vec()), Duration::from_secs(60)).unwrap();
         assert_eq!((out.code, out.stdout_text().as_str()), (7, "in"));
         assert_eq!(out.stderr_text(), "err");
     }
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_program_that_hangs_is_killed_and_named() {
-        let error = sh("exec tail -f /dev/null").capture(None, Duration::from_millis(50)).unwrap_err();
+        let error = sh("exec tail -f /dev/null").output(None, Duration::from_millis(50)).unwrap_err();
         assert!(error.to_string().contains("tail -f"), "{error}");
     }
 
@@ -314,7 +314,7 @@ mod tests {
         let wait = |name: &str| format!("until [ -e '{}' ]; do :; done", step(name));
         let script = format!(r"printf 'a\rb' >&2; {}; printf 'c\nd\ne' >&2; echo out", wait("1"));
         let out = sh(&script)
-            .stream(
+            .stream_stderr(
                 FOREVER,
                 |piece| {
                     pieces.push(String::from_utf8_lossy(piece).into_owned());
@@ -331,7 +331,7 @@ mod tests {
     fn narrates_both_streams_and_ends_the_input() {
         let mut pieces = Vec::new();
         let code = sh("cat; echo two >&2; printf three; exit 3")
-            .narrate(
+            .stream_both(
                 b"one\n".to_vec(),
                 FOREVER,
                 |stream, piece| pieces.push((stream, String::from_utf8_lossy(piece).into_owned())),
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn silence_is_noticed_and_can_end_the_program() {
         let mut silences = 0;
-        let result = sh("echo one >&2; exec tail -f /dev/null").stream(
+        let result = sh("echo one >&2; exec tail -f /dev/null").stream_stderr(
             Duration::from_millis(20),
             |_| (),
             || {

@@ -77,8 +77,8 @@ pub fn drive(
             }
             // It is at work; killed by us, the program could leave something behind.
             Ok(Message::Interrupted) if is_guarded => Ok(()),
-            Ok(Message::Interrupted) => Err(Error::interrupted()),
-            Err(_) if interrupt::signal().is_some() => Err(Error::interrupted()),
+            Ok(Message::Interrupted) => Err(interrupt::error()),
+            Err(_) if interrupt::signal().is_some() => Err(interrupt::error()),
             Err(_) => hear(Said::Nothing),
         };
         if let Err(error) = heard {
@@ -91,7 +91,7 @@ pub fn drive(
     drop(guard);
     let status = child.wait().map_err(|e| Error::new(ErrorKind::Io, "cannot wait for a started program").source(e))?;
     if interrupt::signal().is_some() {
-        return Err(Error::interrupted());
+        return Err(interrupt::error());
     }
     Ok(code(status))
 }

@@ -1,0 +1,195 @@
+//! The direction of imports: a room uses the rooms below it, never one above, and files form no circle.
+//!
+//! Reads the paths that begin with `crate::` in the library and in the bin; unit tests count too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The rooms of the library, top to bottom.
+const LIBRARY: &[&str] = &[
+    "lib",
+    "internal",
+    "build_script",
+    "pipeline",
+    "backend",
+    "compile",
+    "report",
+    "fingerprint",
+    "engine",
+    "cargo",
+    "artifact",
+    "snapshot",
+    "config",
+    "sys",
+    "error",
+];
+
+/// The source files of a crate by their module path, such as `sys::fs`.
+struct Sources(BTreeMap<String, PathBuf>);
+
+/// `from` imports `to`, at a line of its file.
+struct Import {
+    from: String,
+    to: String,
+    place: String,
+}
+
+impl Sources {
+    fn of(folder: &Path) -> Self {
+        let mut all = BTreeMap::new();
+        let mut folders = vec![folder.to_path_buf()];
+        while let Some(next) = folders.pop() {
+            for entry in fs::read_dir(&next).expect("a folder of sources") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let below = path.strip_prefix(folder).expect("it is below").with_extension("");
+                    let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+                    let name = parts.join("::");
+                    all.insert(name.strip_suffix("::mod").unwrap_or(&name).to_string(), path);
+                }
+            }
+        }
+        Self(all)
+    }
+
+    /// The file that a path such as `sys::fs::read` leads to.
+    fn file_of<'a>(&'a self, mut path: &str) -> Option<&'a str> {
+        loop {
+            if let Some((name, _)) = self.0.get_key_value(path) {
+                return Some(name);
+            }
+            path = path.rsplit_once("::")?.0;
+        }
+    }
+
+    fn imports(&self) -> Vec<Import> {
+        let mut all = Vec::new();
+        for (from, path) in &self.0 {
+            let text = fs::read_to_string(path).expect("a file of sources");
+            for (line, target) in paths_in(&text) {
+                let place = format!("{}:{line}: crate::{target}", path.display());
+                match self.file_of(&target) {
+                    Some(to) if to != from => all.push(Import { from: from.clone(), to: to.to_string(), place }),
+                    _ => {}
+                }
+            }
+        }
+        all
+    }
+}
+
+/// Every path after `crate::` in a source, with the number of its line; groups are taken apart.
+fn paths_in(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (at, own) in text.match_indices("crate::") {
+        let line_start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+        let is_path = !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        if is_path && !text[line_start..at].contains("//") {
+            let line = text[..at].matches('\n').count() + 1;
+            leaves("", &text[at + own.len()..], &mut |path| found.push((line, path)));
+        }
+    }
+    found
+}
+
+/// Hands on each path of a tree such as `a::{b, c::{d, self}}`; returns what follows the tree.
+fn leaves<'a>(prefix: &str, tree: &'a str, each: &mut dyn FnMut(String)) -> &'a str {
+    let tree = tree.trim_start();
+    let end = tree.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(tree.len());
+    let (name, mut rest) = tree.split_at(end);
+    let path = format!("{prefix}{name}");
+    if !rest.starts_with('{') || !(path.is_empty() || path.ends_with("::")) {
+        each(path.trim_end_matches("::self").trim_end_matches("::").to_string());
+        return rest;
+    }
+    loop {
+        rest = rest[1..].trim_start();
+        if rest.starts_with('}') {
+            return &rest[1..];
+        }
+        rest = leaves(&path, rest, each).trim_start();
+        if !rest.starts_with(',') {
+            return rest.strip_prefix('}').unwrap_or(rest);
+        }
+    }
+}
+
+/// The imports that lead upwards, by the order of `rooms`.
+fn upwards<'a>(imports: &'a [Import], rooms: &[&str]) -> Vec<&'a str> {
+    let rank = |file: &str| {
+        let room = file.split("::").next().unwrap_or(file);
+        rooms.iter().position(|known| *known == room).unwrap_or_else(|| panic!("{room} is not in the list of rooms"))
+    };
+    let up = imports.iter().filter(|import| rank(&import.from) > rank(&import.to));
+    up.map(|import| import.place.as_str()).collect()
+}
+
+/// A circle of imports, file by file, if there is one.
+fn circle(imports: &[Import]) -> Option<Vec<&str>> {
+    let mut below: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for import in imports {
+        below.entry(&import.from).or_default().insert(&import.to);
+    }
+    // Files that import nothing that is left are taken away, until only circles and what leads to them are left.
+    loop {
+        let left: BTreeSet<&str> = below.keys().copied().collect();
+        below.retain(|_, to| to.iter().any(|to| left.contains(to)));
+        if below.len() == left.len() {
+            break;
+        }
+    }
+    let mut way: Vec<&str> = Vec::new();
+    let mut at = *below.keys().next()?;
+    while !way.contains(&at) {
+        way.push(at);
+        at = below[at].iter().copied().find(|to| below.contains_key(to))?;
+    }
+    way.drain(..way.iter().position(|file| *file == at)?);
+    way.push(at);
+    Some(way)
+}
+
+fn check(folder: &Path, rooms: &[&str]) {
+    let sources = Sources::of(folder);
+    let imports = sources.imports();
+    assert!(!imports.is_empty(), "no import was found in {}", folder.display());
+    let (up, circle) = (upwards(&imports, rooms), circle(&imports));
+    println!(
+        "{}: {} rooms, {} files, {} imports, {} upwards, circles: {}",
+        folder.display(),
+        rooms.len(),
+        sources.0.len(),
+        imports.len(),
+        up.len(),
+        u8::from(circle.is_some()),
+    );
+    assert!(up.is_empty(), "imports that lead upwards:\n{}", up.join("\n"));
+    if let Some(circle) = circle {
+        let on_it = |import: &&Import| circle.windows(2).any(|step| step[0] == import.from && step[1] == import.to);
+        let places: Vec<_> = imports.iter().filter(on_it).map(|import| import.place.as_str()).collect();
+        panic!("a circle of imports: {}\n{}", circle.join(" -> "), places.join("\n"));
+    }
+}
+
+#[test]
+fn imports_of_the_library_point_down_and_form_no_circle() {
+    check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), LIBRARY);
+}
+
+#[test]
+fn groups_are_taken_apart_and_circles_are_found() {
+    let paths = |text: &str| paths_in(text).into_iter().map(|(_, path)| path).collect::<Vec<_>>();
+    assert_eq!(paths("use crate::a::{b, c::{d, self}, e,};"), ["a::b", "a::c::d", "a::c", "a::e"]);
+    assert_eq!(paths("// crate::a\nlet x = crate::b::c(1) + lambda_crate::d;"), ["b::c"]);
+    assert_eq!(paths("use crate::{a, b::c};"), ["a", "b::c"]);
+    let import = |from: &str, to: &str| Import { from: from.into(), to: to.into(), place: format!("{from}->{to}") };
+    let straight = [import("a", "b"), import("b", "c"), import("a", "c")];
+    assert_eq!(circle(&straight), None);
+    assert!(upwards(&straight, &["a", "b", "c"]).is_empty());
+    assert_eq!(upwards(&straight, &["b", "a", "c"]), ["a->b"]);
+    let round = [import("a", "b"), import("b", "c"), import("c", "b")];
+    assert_eq!(circle(&round), Some(vec!["b", "c", "b"]));
+}
