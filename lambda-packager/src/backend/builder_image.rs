@@ -90,16 +90,27 @@ pub fn is_one(reference: &str) -> bool {
     reference.strip_prefix(NAME).is_some_and(|rest| rest.starts_with(':'))
 }
 
-/// The image that brings the toolchain; or why there is none, if that is to be said.
+/// Where the toolchain comes from.
+#[derive(Debug)]
+pub enum ToolchainSource {
+    /// An image of this name.
+    Image(String),
+    /// There is no image, for this reason: the host's is mounted.
+    NoImage(String),
+    /// The settings ask for the host's.
+    Host,
+}
+
+/// Decides where the toolchain comes from; builds or pulls the builder image if that is allowed.
 pub fn choose(
     engine: &Engine,
     workspace: &Workspace,
     config: &Config,
     report: &mut Reporter,
-) -> Result<Result<String, String>, EngineError> {
+) -> Result<ToolchainSource, EngineError> {
     match &config.base {
-        Base::Image(reference) => Ok(Ok(reference.clone())),
-        Base::Host => Ok(Err(String::new())),
+        Base::Image(reference) => Ok(ToolchainSource::Image(reference.clone())),
+        Base::Host => Ok(ToolchainSource::Host),
         Base::Auto => {
             let release = Toolchain::release(workspace, config.target_arch).map_err(EngineError::Refused)?;
             provide(engine, config, &release, &workspace.state_folder(), report)
@@ -107,37 +118,40 @@ pub fn choose(
     }
 }
 
-/// Sees to it that the engine has the image, and says its name; or why there is none to be had here.
+/// The builder image of this engine, built if it is missing and that is allowed.
 fn provide(
     engine: &Engine,
     config: &Config,
     release: &str,
     state: &Path,
     report: &mut Reporter,
-) -> Result<Result<String, String>, EngineError> {
+) -> Result<ToolchainSource, EngineError> {
     if config.target_arch != Arch::of_this_machine() {
-        return Ok(Err(format!("there is no builder image that compiles for {} on this machine", config.target_arch)));
+        return Ok(ToolchainSource::NoImage(format!(
+            "there is no builder image that compiles for {} on this machine",
+            config.target_arch
+        )));
     }
     let tag = tag(release, config.runtime, config.target_arch);
     let note = state.join(format!("no-builder-{}", engine.kind.program()));
     if config.pull_policy == PullPolicy::IfMissing && is_remembered(&note, &tag) {
-        return Ok(Err(NONE.into()));
+        return Ok(ToolchainSource::NoImage(NONE.into()));
     }
     if config.pull_policy != PullPolicy::Always && engine.image_id(&tag)?.is_some() {
-        return Ok(Ok(tag));
+        return Ok(ToolchainSource::Image(tag));
     }
     if config.pull_policy == PullPolicy::Never {
-        return Ok(Err(NONE.into()));
+        return Ok(ToolchainSource::NoImage(NONE.into()));
     }
     match build(engine, config, release, &tag, report) {
-        Ok(()) => Ok(Ok(tag)),
+        Ok(()) => Ok(ToolchainSource::Image(tag)),
         Err(EngineError::Refused(error)) => {
             let error = error.with_cause();
             let message = format!("{error}; trying again in an hour, or now with `pull_policy = \"always\"`");
             report.emit(&Event::Note { message: &message });
             // Not to be remembered is to be asked again: no harm.
             let _ = fs::replace(&note, tag.as_bytes(), 0o644, None);
-            Ok(Err(NONE.into()))
+            Ok(ToolchainSource::NoImage(NONE.into()))
         }
         Err(failure) => Err(failure),
     }

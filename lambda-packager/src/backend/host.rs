@@ -1,6 +1,6 @@
 //! The host's own toolchain, where no engine compiles.
 
-use crate::backend::{Backend, BackendKind, BackendRequest};
+use crate::backend::selected::{Backend, BackendKind, BackendRequest};
 use crate::cargo::config as cargo_config;
 use crate::cargo::toolchain::Toolchain;
 use crate::compile;
