@@ -6,7 +6,9 @@ use crate::cargo::{Function, Workspace};
 use crate::config::{Config, Layer, Origin, from_env};
 use crate::error::Result;
 use crate::fingerprint::inputs;
+use crate::report::{Event, Reporter};
 use crate::sys::fs;
+use crate::sys::lock::Lock;
 
 /// What is asked for, and from where.
 pub struct Request {
@@ -77,5 +79,29 @@ impl Places {
     /// Every file of the artifact: the zips, and the bootstrap in them.
     pub fn artifact(&self) -> impl Iterator<Item = &PathBuf> {
         self.zips.iter().chain([&self.bootstrap])
+    }
+}
+
+/// One function of a project to package.
+pub struct Task<'a> {
+    pub project: &'a Project,
+    pub function: Function<'a>,
+    pub places: Places,
+}
+
+impl<'a> Task<'a> {
+    /// The function that the settings name.
+    pub fn of(project: &'a Project) -> Result<Self> {
+        let function = project.function()?;
+        let places = Places::of(project, &function)?;
+        Ok(Self { project, function, places })
+    }
+
+    /// Waits for the lock of what is stored of the function in this mode.
+    pub fn lock(&self, report: &mut Reporter) -> Result<Lock> {
+        Lock::acquire(&self.places.folder.join(format!("{}.lock", self.project.config.mode)), |holder| {
+            let holder = holder.map_or("another run".to_string(), |holder| holder.to_string());
+            report.emit(&Event::Waiting { holder });
+        })
     }
 }

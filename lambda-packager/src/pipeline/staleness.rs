@@ -12,26 +12,21 @@ use crate::error::Result;
 use crate::fingerprint::ingredients::Ingredients;
 use crate::fingerprint::inputs::DiscoveredInputs;
 use crate::pipeline::check::Gate;
-use crate::pipeline::project::{Places, Project};
+use crate::pipeline::project::{Places, Project, Task};
 use crate::snapshot::record::{Entry, Kind, Snapshot};
 use crate::sys::fs;
 use crate::sys::paths::lexically_clean;
 use crate::sys::sha256::Sha;
 
-/// What a compile of what `gate` saw may believe; `known` is what the last one told.
-pub fn of(
-    project: &Project,
-    function: &Function,
-    places: &Places,
-    gate: &Gate,
-    known: &DiscoveredInputs,
-) -> Result<Staleness> {
-    let Project { workspace, config, .. } = project;
+/// Decides which cached units may be reused for what `gate` saw.
+pub fn of(task: &Task, gate: &Gate) -> Result<Staleness> {
+    let Task { project: Project { workspace, config, .. }, function, places } = task;
+    let known = gate.discovered_inputs();
     let inputs = &gate.now.snapshot;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
     let name = format!("{}\0{}\0{now}", places.folder.display(), std::process::id());
     Ok(Staleness {
-        packages: packages(workspace, function, known, inputs),
+        packages: packages(workspace, function, &known, inputs),
         surroundings: surroundings(workspace, &gate.ingredients, inputs)?,
         compile: Sha::of(name.as_bytes()).short(16),
         clean_compiles: if config.force { Vec::new() } else { clean_compiles(workspace)? },
@@ -39,8 +34,8 @@ pub fn of(
 }
 
 /// Remembers that no input moved during the compile: what it made is of the content that it was told.
-pub fn settle(places: &Places, trust: &Staleness) -> Result<()> {
-    fs::replace(&noted_in(&places.folder), trust.compile.as_bytes(), 0o644, None)
+pub fn settle(places: &Places, staleness: &Staleness) -> Result<()> {
+    fs::replace(&noted_in(&places.folder), staleness.compile.as_bytes(), 0o644, None)
 }
 
 fn noted_in(folder: &Path) -> PathBuf {
