@@ -1,4 +1,4 @@
-//! The gate: looks at what is there and at what is recorded, and judges whether the one is of the other.
+//! The gate: compares the inputs and the artifact with the record of the last build, in a few milliseconds.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,7 +31,7 @@ pub struct Gate {
     pub artifact_was_read: bool,
 }
 
-/// The verdict alone. Nothing is built, and nothing is written but what is remembered of cargo's answers.
+/// The verdict alone. Nothing is built; only what cargo answered is remembered.
 pub fn explain(request: &Request) -> Result<Verdict> {
     let project = Project::find(request)?;
     let task = Task::of(&project)?;
@@ -55,7 +55,7 @@ pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
         Some(manifest) if manifest.backend.host_toolchain => Some(Toolchain::discover(workspace, config.target_arch)?),
         _ => None,
     };
-    // Its name says what it would be made of now.
+    // The tag that the builder image would have now.
     let builder = match manifest {
         Some(manifest) if builder_image::is_one(&manifest.backend.base) => {
             let release = Toolchain::release(workspace, config.target_arch)?;

@@ -1,4 +1,4 @@
-//! The one place that orders the stages.
+//! Packages a function: the stages in their order.
 
 mod build;
 pub mod check;

@@ -47,8 +47,8 @@ impl Outcome {
         }
     }
 
-    /// Every path that an outer cargo has to watch. One that does not exist would make it run the
-    /// build script every time.
+    /// Every path that an outer cargo has to watch. A path that does not exist would make it run the build
+    /// script every time.
     pub fn watched(&self) -> Vec<PathBuf> {
         let inputs = self.inputs.watch_list();
         let inputs = inputs.iter().map(|path| lexically_clean(&self.root.join(path)));

@@ -1,4 +1,4 @@
-//! What is settled before a file is looked at: the workspace, the settings, and where things lie.
+//! The project: its workspace, its settings, and where its files are.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::report::{Event, Reporter};
 use crate::sys::fs;
 use crate::sys::lock::Lock;
 
-/// What is asked for, and from where.
+/// What the caller asks for.
 pub struct Request {
     /// The folder to start from.
     pub start: PathBuf,
@@ -18,7 +18,7 @@ pub struct Request {
     pub layers: Vec<(Origin, Layer)>,
 }
 
-/// The workspace and the settings: all that is settled before a file is looked at.
+/// The workspace and the settings.
 pub struct Project {
     pub workspace: Workspace,
     pub config: Config,
@@ -26,8 +26,8 @@ pub struct Project {
 }
 
 impl Project {
-    /// Finds the workspace and resolves the settings. Between those of `request` and those of the
-    /// workspace stand the settings of the package that asks and of the package that is asked for.
+    /// Finds the workspace and resolves the settings. Strongest first: those of `request`, of the package in the
+    /// start folder, of the package that is packaged, of the workspace.
     pub fn find(request: &Request) -> Result<Self> {
         let early = Config::resolve(request.layers.clone());
         let workspace = Workspace::discover(&request.start, early.target_arch, early.locked)?;
@@ -51,7 +51,7 @@ impl Project {
     }
 }
 
-/// Where everything about a function lies.
+/// The paths of a function's files.
 pub struct Places {
     pub folder: PathBuf,
     pub manifest: PathBuf,
@@ -97,7 +97,7 @@ impl<'a> Task<'a> {
         Ok(Self { project, function, places })
     }
 
-    /// Waits for the lock of what is stored of the function in this mode.
+    /// Waits for the lock on the files of the function in this mode.
     pub fn lock(&self, report: &mut Reporter) -> Result<Lock> {
         Lock::acquire(&self.places.folder.join(format!("{}.lock", self.project.config.mode)), |holder| {
             let holder = holder.map_or("another run".to_string(), |holder| holder.to_string());

@@ -52,7 +52,7 @@ pub fn run(request: &Request, report: &mut Reporter) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// The check asks no engine. Whoever wants the registry asked on every run has it asked here.
+/// The check asks no engine. With `pull_policy = "always"` the registry is asked here.
 fn unless_renewed(verdict: Verdict, project: &Project, gate: &Gate, report: &mut Reporter) -> Result<Verdict> {
     let config = &project.config;
     if verdict != Verdict::Hit || config.pull_policy != PullPolicy::Always {
@@ -82,7 +82,7 @@ fn keep(backend: &Backend, units: &CompiledUnits, report: &mut Reporter) -> Resu
     Ok(())
 }
 
-/// A miss begins a new log; a hit adds to the one of the build that it reuses.
+/// A miss starts a new log; a hit appends to the log of the build that it reuses.
 fn open_log(places: &Places, verdict: &Verdict, report: &mut Reporter) -> Result<()> {
     let log = match verdict {
         Verdict::Hit => fs::append(&places.log)?,

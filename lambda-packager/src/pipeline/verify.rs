@@ -12,10 +12,10 @@ use crate::report::stage::Stage;
 use crate::sys::fs;
 use crate::sys::sha256::Sha;
 
-/// Checks the packaged function; what was found, in lines for people.
+/// Checks the packaged function. Returns the result as lines for people.
 ///
 /// # Errors
-/// What differs, of kind `Artifact`; or whatever keeps it from being built again.
+/// A difference, of kind `Artifact`; or whatever keeps it from being built again.
 pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<Vec<String>> {
     let mut project = Project::find(request)?;
     // `force` is about building; here it would call every zip outdated.
