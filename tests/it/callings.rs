@@ -4,8 +4,8 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::support::host::{Profile, bounded, printed_by, ran_a_build_script, script, sha256_of};
-use crate::support::{Ended, Engine, Fixture, one_engine};
+use crate::support::host::{Profile, bounded, printed_by, ran_a_build_script, sha256_of};
+use crate::support::{Ended, Engine, Fixture, one_engine, program};
 
 /// The three constants, as a bin of the fixture `deployment` prints them.
 fn constants(fixture: &Fixture, bin: &str) -> Vec<String> {
@@ -45,7 +45,7 @@ fn only_a_release_build_packages() {
     let fixture = Fixture::with_packager("deployment", "", &[Profile::Release, Profile::Debug]);
     // The rust-analyzer of an editor calls cargo with itself as the compiler's wrapper.
     let analyzer = fixture.path("rust-analyzer");
-    script(&analyzer, "exec \"$@\"");
+    program(&analyzer, b"#!/bin/sh\nexec \"$@\"\n");
     let analyzer = analyzer.display().to_string();
     let with = |name: &str, value: &str, args: &[&str]| -> Ended {
         let mut command = fixture.cargo_with("host", args);

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Ended, Engine, Fixture, OwnDocker, Story, copy, engines, one_engine, packager, repository, skip};
+use crate::support::{Ended, Engine, Fixture, OwnDocker, Story, engines, one_engine, packager, skip};
 
 /// What `container status` says as JSON, and its exit status.
 fn status(fixture: &Fixture, engine: Engine) -> (i32, Value) {
@@ -89,46 +89,6 @@ fn a_shell_opens_in_the_container() {
             assert!(ended.stdout.contains(part), "{part:?} is missing in {}", ended.stdout);
         }
     }
-}
-
-#[test]
-fn the_former_script_only_calls_the_bin() {
-    let Some(engine) = one_engine(Engine::Docker) else { return };
-    // A checkout in which the project is a tiny one, and the bin is there already.
-    let fixture = Fixture::hello();
-    copy(&repository().join("docker"), &fixture.path("docker"));
-    for name in ["dev-container.sh", "lambda-packager"] {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(fixture.path(&format!("docker/{name}")), fs::Permissions::from_mode(0o755)).unwrap();
-    }
-    let bin = format!("#!/bin/sh\nexec '{}' \"$@\"\n", packager().display());
-    fs::write(fixture.path("docker/lambda-packager"), bin).unwrap();
-    let run = |args: &[&str]| {
-        let mut command = Command::new(fixture.path("docker/dev-container.sh"));
-        // From anywhere.
-        command.args(args).current_dir("/").env("LAMBDA_PACKAGER_ENGINE", engine.name());
-        for (name, value) in fixture.command().get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        command.env("LAMBDA_PACKAGER_ENGINE", engine.name());
-        Ended::of(&mut command)
-    };
-    for wrong in [&[][..], &["restart"], &["start", "now"], &["--help"]] {
-        run(wrong).fails(2, &["usage: docker/dev-container.sh start|build|stop|status"]);
-    }
-    assert_eq!(run(&["status"]).code, 4);
-    run(&["start"]).ok();
-    assert_eq!(run(&["status"]).ok().code, 0);
-    run(&["build"]).ok();
-    assert_eq!(fixture.output_of_bootstrap("hello"), "hello");
-    run(&["stop"]).ok();
-    assert_eq!(run(&["status"]).code, 3);
-    // That the real one builds the bin is another matter; that it is one that runs is this one's.
-    let checked = Command::new("sh").args(["-n", "docker/lambda-packager"]).current_dir(repository()).status().unwrap();
-    assert!(checked.success());
 }
 
 /// The findings of `doctor`: level and text of each, and its exit status.

@@ -2,22 +2,11 @@
 //! and what it takes for that; and that any former command line, in any order, gives the same artifact.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-use crate::support::{Ended, Engine, Fixture, copy, one_engine, packager, repository, skip};
-
-const CASES: u32 = 100;
-
-fn check<S: Strategy>(strategy: S, case: impl FnMut(S::Value) -> Result<(), TestCaseError>) {
-    let config = Config { cases: CASES, max_shrink_iters: 0, failure_persistence: None, ..Config::default() };
-    let case = std::cell::RefCell::new(case);
-    TestRunner::new(config).run(&strategy, |value| (case.borrow_mut())(value)).unwrap_or_else(|e| panic!("{e}"));
-}
+use crate::support::{Ended, Engine, Fixture, copy, one_engine, packager, program, repository, rows, skip};
 
 const MODES: [&str; 3] = ["release", "dev", "prod"];
 
@@ -29,6 +18,23 @@ const BODIES: [&str; 3] = [
 
 /// What says a mode, the strongest first: flag, variable, package, workspace.
 type Says = [Option<&'static str>; 4];
+
+/// Each body in each mode, each mode from each place, and each place beside all that are weaker.
+const FEW: [(usize, Says); 13] = [
+    (0, [None; 4]),
+    (1, [Some("release"), Some("dev"), Some("prod"), Some("dev")]),
+    (2, [None, Some("release"), Some("dev"), Some("prod")]),
+    (0, [None, None, None, Some("dev")]),
+    (1, [None, None, Some("dev"), Some("prod")]),
+    (2, [None, Some("dev"), Some("prod"), Some("release")]),
+    (1, [Some("dev"), Some("prod"), None, None]),
+    (0, [None, None, Some("prod"), Some("release")]),
+    (1, [None, Some("prod"), None, Some("dev")]),
+    (2, [Some("prod"), None, None, None]),
+    (1, [None, None, None, Some("prod")]),
+    (0, [None, None, Some("release"), None]),
+    (0, [None, None, None, Some("release")]),
+];
 
 fn manifest([_, _, package, workspace]: Says) -> String {
     let table = |name: &str, mode: Option<&str>| {
@@ -70,8 +76,8 @@ fn the_strongest_mode_wins_and_prod_is_smaller_than_release_and_release_than_dev
     let mut known: BTreeMap<(usize, &str), Vec<u8>> = BTreeMap::new();
     let mut compiled: BTreeMap<&str, usize> = BTreeMap::new();
     let says = prop::option::of(prop::sample::select(MODES.to_vec()));
-    let cases = (0..BODIES.len(), [says.clone(), says.clone(), says.clone(), says]);
-    check(cases, |(body, says): (usize, Says)| {
+    let any = (0..BODIES.len(), [says.clone(), says.clone(), says.clone(), says]);
+    rows(FEW, 100, any, |(body, says)| {
         fixture.write("Cargo.toml", &manifest(says));
         fixture.write("src/main.rs", &format!("fn main() {{\n    part::part();\n    {}\n}}\n", BODIES[body]));
         let mut command = fixture.command();
@@ -163,7 +169,10 @@ fn prod_sorts_the_binary_for_the_zip_where_its_linker_can() {
 }
 
 /// The former command lines, each with the mode whose artifact it leaves, if it leaves one.
-const COMMANDS: [(&[&str], Option<&str>); 11] = [
+const COMMANDS: [(&[&str], Option<&str>); 13] = [
+    (&["dev-container.sh", "status"], None),
+    (&["dev-container.sh", "start"], None),
+    (&["dev-container.sh", "status"], None),
     (&["build-lambda.sh"], Some("prod")),
     (&["build-lambda.sh", "dev"], Some("dev")),
     (&["build-lambda.sh", "prod"], Some("prod")),
@@ -171,7 +180,6 @@ const COMMANDS: [(&[&str], Option<&str>); 11] = [
     (&["build-lambda.sh", "dev", "--force-rebuild"], Some("dev")),
     (&["build-lambda.sh", "--force-rebuild"], Some("prod")),
     (&["build-lambda.sh", "--force-rebuild", "prod"], Some("prod")),
-    (&["dev-container.sh", "start"], None),
     (&["dev-container.sh", "build"], Some("release")),
     (&["dev-container.sh", "stop"], None),
     (&["dev-container.sh", "status"], None),
@@ -188,11 +196,11 @@ fn any_former_command_line_in_any_order_gives_the_same_artifact() {
         &format!("{manifest}[package.metadata.lambda-packager]\noutput = \"lambda-deployment.zip\"\n"),
     );
     copy(&repository().join("docker"), &fixture.path("docker"));
-    for name in ["build-lambda.sh", "dev-container.sh", "lambda-packager"] {
-        fs::set_permissions(fixture.path(&format!("docker/{name}")), fs::Permissions::from_mode(0o755)).unwrap();
+    for name in ["build-lambda.sh", "dev-container.sh"] {
+        program(&fixture.path(&format!("docker/{name}")), &fixture.read(&format!("docker/{name}")));
     }
-    fs::write(fixture.path("docker/lambda-packager"), format!("#!/bin/sh\nexec '{}' \"$@\"\n", packager().display()))
-        .unwrap();
+    let bin = format!("#!/bin/sh\nexec '{}' \"$@\"\n", packager().display());
+    program(&fixture.path("docker/lambda-packager"), bin.as_bytes());
     let run = |words: &[&str]| {
         let mut command = Command::new(fixture.path("docker").join(words[0]));
         command.args(&words[1..]).current_dir("/");
@@ -208,12 +216,25 @@ fn any_former_command_line_in_any_order_gives_the_same_artifact() {
         let words: Vec<&str> = ["build-lambda.sh"].iter().chain(wrong).copied().collect();
         run(&words).fails(2, &["usage: docker/build-lambda.sh [dev|prod|docker] [--force-rebuild]"]);
     }
+    for wrong in [&[][..], &["restart"], &["start", "now"], &["--help"]] {
+        let words: Vec<&str> = ["dev-container.sh"].iter().chain(wrong).copied().collect();
+        run(&words).fails(2, &["usage: docker/dev-container.sh start|build|stop|status"]);
+    }
+    // That the real one builds the bin is another matter; that it is one that runs is this one's.
+    Ended::of(Command::new("sh").args(["-n", "docker/lambda-packager"]).current_dir(repository())).ok();
     let mut known: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
-    check(0..COMMANDS.len(), |which| {
+    // What `status` says right after `start`, after `stop`, and before anything.
+    let mut status = Some(4);
+    rows(0..COMMANDS.len(), 100, 0..COMMANDS.len(), |which| {
         let (words, mode) = COMMANDS[which];
         let ended = run(words);
-        let is_status = words[1..] == ["status"];
-        prop_assert!(ended.code == 0 || is_status && [3, 4].contains(&ended.code), "{words:?}: {}", ended.stderr);
+        if words[1..] == ["status"] {
+            let expected = status.map_or([0, 3, 4].contains(&ended.code), |expected| ended.code == expected);
+            prop_assert!(expected, "{} instead of {status:?}: {}", ended.code, ended.stderr);
+        } else {
+            prop_assert_eq!(ended.code, 0, "{:?}: {}", words, ended.stderr);
+            status = if words[1..] == ["start"] { Some(0) } else { (words[1..] == ["stop"]).then_some(3) };
+        }
         if let Some(mode) = mode {
             let zip = fixture.read("lambda-deployment.zip");
             prop_assert!(zip == fixture.zip("hello"), "{words:?} left another zip at the output");

@@ -7,49 +7,6 @@ use crate::support::{
 };
 
 #[test]
-fn two_builds_use_one_container_and_the_second_sees_the_edit() {
-    for engine in engines(Engine::Docker) {
-        let fixture = Fixture::hello();
-        let first = fixture.run_on(engine, &[]).ok();
-        assert_eq!(first.verdict(), "cache-miss: first build");
-        let before = fixture.containers(engine);
-        assert_eq!(before.len(), 1);
-        assert_eq!(fixture.output_of_bootstrap("hello"), "hello");
-
-        fixture.says("edited");
-        let second = fixture.run_on(engine, &[]).ok();
-        assert_eq!(second.verdict(), "cache-miss: changed src/main.rs");
-        assert_eq!(fixture.output_of_bootstrap("hello"), "edited");
-        assert_eq!(fixture.containers(engine), before);
-
-        assert_eq!(fixture.run_on(engine, &[]).ok().verdict(), "cache-hit");
-    }
-}
-
-#[test]
-fn a_stopped_or_paused_container_runs_again_and_a_removed_one_is_made_anew() {
-    for engine in engines(Engine::Podman) {
-        let fixture = Fixture::hello();
-        fixture.run_on(engine, &[]).ok();
-        let first = fixture.container(engine);
-        for action in ["stop", "pause", "kill"] {
-            engine.ask(&[action, &first]);
-            assert_ne!(engine.inspect(&first)["State"]["Status"], "running");
-            fixture.says(action);
-            fixture.run_on(engine, &[]).ok();
-            assert_eq!(fixture.output_of_bootstrap("hello"), action);
-            assert_eq!(fixture.container(engine), first);
-            assert_eq!(engine.inspect(&first)["State"]["Status"], "running");
-        }
-        engine.ask(&["rm", "--force", &first]);
-        fixture.says("anew");
-        fixture.run_on(engine, &[]).ok();
-        assert_eq!(fixture.output_of_bootstrap("hello"), "anew");
-        assert_ne!(fixture.container(engine), first);
-    }
-}
-
-#[test]
 fn another_specification_makes_another_container() {
     for engine in engines(Engine::Podman) {
         let fixture = Fixture::hello();

@@ -1,10 +1,9 @@
 //! What the Lambda runtime could not start is an error of the build, and the last good zip stays.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::support::{Ended, Fixture};
+use crate::support::{Ended, Fixture, program};
 
 /// A fixture that was packaged once, its zip and its manifest.
 fn packaged() -> (Fixture, Vec<u8>, serde_json::Value) {
@@ -99,8 +98,7 @@ fn a_binary_for_another_machine_is_refused() {
         "#!/bin/sh\ncc \"$@\" || exit\nwhile [ $# -gt 1 ]; do [ \"$1\" = -o ] && file=$2; shift; done\n\
          printf '\\{octal}' | dd of=\"$file\" bs=1 seek=18 conv=notrunc 2>/dev/null\n"
     );
-    fixture.write("linker.sh", &linker);
-    fs::set_permissions(fixture.path("linker.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    program(&fixture.path("linker.sh"), linker.as_bytes());
     let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     fixture.write(".cargo/config.toml", &format!("[target.{triple}]\nlinker = \"./linker.sh\"\n"));
     fixture.says("for the other");

@@ -7,9 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::host::{git, script};
+use crate::support::host::git;
 use crate::support::registry::{Registry, library, publish, vendored};
-use crate::support::{Ended, Engine, Fixture, one_engine, skip};
+use crate::support::{Ended, Engine, Fixture, one_engine, program, skip};
 
 const TOKEN: &str = "SECRET-TOKEN-OF-A-REGISTRY";
 
@@ -286,7 +286,7 @@ fn the_callers_own_build_does_not_leak_in() {
     let target = fixture.path("poison");
     // A compiler cache of the host's, say: there is none in the container.
     let wrapper = fixture.around().join("wrapper");
-    script(&wrapper, "exec \"$@\"");
+    program(&wrapper, b"#!/bin/sh\nexec \"$@\"\n");
     fixture.write(".cargo/config.toml", &format!("[build]\nrustc-wrapper = {:?}\n", wrapper.display().to_string()));
     for road in [engine.name(), "host"] {
         let mut command = packager(&fixture, road);

@@ -7,13 +7,10 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::support::clean::{Made, Project};
-use crate::support::{Engine, Fixture};
+use crate::support::{Engine, Fixture, cases, property};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
-
-/// Series on each of the two roads.
-const CASES: u32 = 60;
+use proptest::test_runner::TestCaseError;
 
 /// A file whose content shows in what the function prints.
 #[derive(Debug, Clone, Copy)]
@@ -315,9 +312,8 @@ fn manifest(version: u8) -> String {
     )
 }
 
-fn whatever_happens(engine: &'static str) {
-    let config = Config { cases: CASES, max_shrink_iters: 64, failure_persistence: None, ..Config::default() };
-    let result = TestRunner::new(config).run(&vec(step(), 3..9), |steps| {
+fn whatever_happens(engine: &'static str, series: u32) {
+    property(series, 64, vec(step(), 3..9), |steps| {
         let mut world = World::new(engine);
         world.run()?;
         for step in steps {
@@ -329,19 +325,16 @@ fn whatever_happens(engine: &'static str) {
         }
         world.run()
     });
-    if let Err(e) = result {
-        panic!("{e}");
-    }
 }
 
 #[test]
 fn the_verdict_is_the_truth_after_every_step_in_a_container() {
     if Engine::Docker.is_here() {
-        whatever_happens("docker");
+        whatever_happens("docker", cases(3, 60));
     }
 }
 
 #[test]
 fn the_verdict_is_the_truth_after_every_step_on_the_host() {
-    whatever_happens("host");
+    whatever_happens("host", cases(5, 60));
 }

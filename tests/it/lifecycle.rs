@@ -6,25 +6,9 @@ use std::fs;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::Index;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::sample::{Index, select};
 
-use crate::support::{Ended, Engine, Fixture, every_engine, one_engine};
-
-/// Cases of each property. They go on in one fixture, as a user's days do: what a case leaves is where
-/// the next begins.
-const CASES: u32 = 100;
-
-/// Runs `case` for `CASES` values of `strategy`. What failed is shown as it came: a shorter series would
-/// begin elsewhere.
-fn check<S: Strategy>(strategy: S, mut case: impl FnMut(S::Value) -> Result<(), TestCaseError>) {
-    let config = Config { cases: CASES, max_shrink_iters: 0, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new(config);
-    let case = std::cell::RefCell::new(&mut case);
-    if let Err(e) = runner.run(&strategy, |value| (case.borrow_mut())(value)) {
-        panic!("{e}");
-    }
-}
+use crate::support::{Ended, Engine, Fixture, Front, cases, engines, every_engine, one_engine, property, rows};
 
 #[derive(Debug, Clone, Copy)]
 enum Build {
@@ -36,14 +20,18 @@ enum Build {
 
 #[test]
 fn any_series_of_builds_keeps_one_container() {
-    let Some(engine) = one_engine(Engine::Docker) else { return };
+    for engine in engines(Engine::Docker) {
+        keeps_one_container(engine);
+    }
+}
+
+fn keeps_one_container(engine: Engine) {
     let fixture = Fixture::hello();
     fixture.run_on(engine, &[]).ok();
     let container = fixture.container(engine);
-    let builds =
-        prop_oneof![Just(Build::AfterAnEdit), Just(Build::AsItIs), Just(Build::Forced), Just(Build::FromTheScript)];
+    let builds = [Build::AfterAnEdit, Build::AsItIs, Build::Forced, Build::FromTheScript];
     let (mut edits, mut last) = (0, "hello".to_string());
-    check(builds, |build| {
+    rows(builds, 100, select(builds.to_vec()), |build| {
         let (args, verdict): (&[&str], &str) = match build {
             Build::AfterAnEdit => {
                 edits += 1;
@@ -83,26 +71,29 @@ enum State {
 
 #[test]
 fn from_any_state_a_build_ends_with_a_running_container_and_the_right_zip() {
-    let all: Vec<Engine> = every_engine().collect();
-    let Some(engine) = all.last().copied() else { return };
-    let other = all.first().copied().filter(|other| *other != engine);
+    for engine in engines(Engine::Podman) {
+        comes_back(engine, every_engine().find(|other| *other != engine));
+    }
+}
+
+fn comes_back(engine: Engine, other: Option<Engine>) {
     let fixture = Fixture::hello();
     fixture.run_on(engine, &[]).ok();
     let name = engine.inspect(&fixture.container(engine))["Name"].as_str().unwrap().trim_start_matches('/').to_string();
     let image = engine.inspect(&name)["Image"].as_str().unwrap().to_string();
-    let state = prop_oneof![
-        Just(State::Running),
-        Just(State::Stopped),
-        Just(State::Paused),
-        Just(State::Killed),
-        Just(State::Absent),
-        Just(State::Different),
-        Just(State::Created),
-        Just(State::Foreign),
-        Just(State::Two),
+    let states = [
+        State::Running,
+        State::Stopped,
+        State::Paused,
+        State::Killed,
+        State::Absent,
+        State::Different,
+        State::Created,
+        State::Foreign,
+        State::Two,
     ];
     let mut edits = 0;
-    check(state, |state| {
+    rows(states, 100, select(states.to_vec()), |state| {
         let foreign = |command: &str| {
             engine.ask(&["rm", "--force", &name]);
             let label = fixture.label();
@@ -121,6 +112,7 @@ fn from_any_state_a_build_ends_with_a_running_container_and_the_right_zip() {
             ];
             engine.ask(&args);
         };
+        let before = fixture.container(engine);
         match state {
             State::Running => {}
             State::Stopped => drop(engine.ask(&["stop", "--time", "0", &name])),
@@ -158,28 +150,21 @@ fn from_any_state_a_build_ends_with_a_running_container_and_the_right_zip() {
         }
         fixture.run_on(engine, &[]).ok();
         prop_assert_eq!(fixture.output_of_bootstrap("hello"), text);
-        prop_assert_eq!(&engine.inspect(&fixture.container(engine))["State"]["Status"], &serde_json::json!("running"));
+        let after = fixture.container(engine);
+        prop_assert_eq!(&engine.inspect(&after)["State"]["Status"], &serde_json::json!("running"));
+        match state {
+            State::Running | State::Stopped | State::Paused | State::Killed => prop_assert_eq!(after, before),
+            State::Absent | State::Created => prop_assert_ne!(after, before),
+            State::Different | State::Foreign | State::Two => {}
+        }
         Ok(())
     });
 }
 
 /// A packager whose engine never starts what it created, and cannot remove it either.
 fn killed_before_start(fixture: &Fixture, engine: Engine) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().unwrap();
-    let path = std::env::var_os("PATH").unwrap();
-    let real =
-        std::env::split_paths(&path).map(|folder| folder.join(engine.name())).find(|path| path.is_file()).unwrap();
-    let fake = folder.path().join(engine.name());
-    fs::write(
-        &fake,
-        format!("#!/bin/sh\ncase $1 in start) kill -9 $PPID; exit 1;; esac\nexec '{}' \"$@\"\n", real.display()),
-    )
-    .unwrap();
-    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
-    let folders = std::iter::once(folder.path().to_path_buf()).chain(std::env::split_paths(&path));
-    let ended =
-        Ended::of(fixture.command_on(engine).arg("--force").env("PATH", std::env::join_paths(folders).unwrap()));
+    let front = Front::of(engine.name(), "case $1 in start) kill -9 $PPID; exit 1;; esac");
+    let ended = Ended::of(fixture.command_on(engine).arg("--force").env("PATH", &front.path));
     let status = engine.inspect(&fixture.container(engine))["State"]["Status"].clone();
     ended.code == 128 + 9 && (status == "created" || status == "configured")
 }
@@ -225,7 +210,7 @@ fn whatever_becomes_of_the_sources_is_compiled_next() {
         any::<Index>().prop_map(Edit::Delete),
         (any::<Index>(), 0..20u8).prop_map(|(at, name)| Edit::Rename(at, name)),
     ];
-    check(vec(edit, 1..4), |edits| {
+    property(cases(6, 100), 0, vec(edit, 1..4), |edits| {
         for edit in &edits {
             let names: Vec<u8> = modules.keys().copied().collect();
             match edit {

@@ -31,6 +31,5 @@ mod runtime_api;
 mod security;
 mod simultaneous;
 mod soak;
-mod unrecorded_compile;
 mod warm_start;
 mod workflow;

@@ -121,22 +121,6 @@ fn unzstd(fixture: &Fixture, bytes: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-/// The engine's command line with a shell in front of it, in a folder for `PATH`: `script` sees its
-/// arguments, and goes on to the real one if it does not end.
-fn in_front_of(engine: Engine, script: &str) -> (crate::support::TempDir, std::ffi::OsString) {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = std::env::var_os("PATH").expect("PATH");
-    let mut places = std::env::split_paths(&path).map(|folder| folder.join(engine.name()));
-    let real = places.find(|path| path.is_file()).expect("the engine");
-    let front = folder.path().join(engine.name());
-    fs::write(&front, format!("#!/bin/sh\n{script}\nexec '{}' \"$@\"\n", real.display())).expect("a file");
-    fs::set_permissions(&front, fs::Permissions::from_mode(0o755)).expect("it is ours");
-    let folders = std::iter::once(folder.path().to_path_buf()).chain(std::env::split_paths(&path));
-    let joined = std::env::join_paths(folders).expect("no colons");
-    (folder, joined)
-}
-
 fn shell(fixture: &Fixture, script: &str) {
     Ended::of(Command::new("sh").args(["-ec", script]).current_dir(fixture.root())).ok();
 }

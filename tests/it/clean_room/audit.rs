@@ -1,12 +1,11 @@
 //! `verify`: what lies on disk, held against its record and against the other road.
 
-use crate::clean_room::builder::{BASE, builders};
+use crate::clean_room::builder::{BASE, Kind, builder};
 use crate::support::{Ended, Fixture};
 
 #[test]
 fn what_lies_on_disk_is_rebuilt_on_the_other_road_and_a_difference_is_named() {
-    let builders = builders();
-    let Some(builder) = builders.first() else { return };
+    let Some(builder) = builder(Kind::BuildKit) else { return };
     let fixture = Fixture::hello();
     let run = |args: &[&str]| {
         let mut command = fixture.command();

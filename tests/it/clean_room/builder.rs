@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
+use std::sync::OnceLock;
 
-use crate::support::{Ended, Engine, OwnDocker, OwnPodman, Story, TempDir, repository, skip};
+use crate::support::{Ended, Engine, OwnDocker, OwnPodman, Story, TempDir, cases, fed, prefixed, repository, skip};
 
 /// The image that everything is compiled in.
 pub const BASE: &str = "lambda-packager-test-base";
@@ -36,58 +36,92 @@ pub struct Builder {
     _clients: Rc<TempDir>,
 }
 
-/// All builders that this machine has.
-pub fn builders() -> Vec<Builder> {
-    let Some(base) = base_image() else { return Vec::new() };
-    let mut builders = Vec::new();
-    if let Some(own) = OwnDocker::start() {
-        let own = Rc::new(own);
-        let clients = Rc::new(tempfile::tempdir().expect("a folder"));
-        for (kind, switch) in [(Kind::BuildKit, "1"), (Kind::Legacy, "0")] {
-            let Some(client) = client_with(&own, switch) else {
-                skip(
-                    "docker-builders",
-                    &format!("no docker client on PATH has {kind:?} (Debian's docker.io has both)"),
-                );
-                continue;
-            };
-            let folder = clients.path().join(switch);
-            fs::create_dir(&folder).and_then(|()| symlink(client, folder.join("docker"))).expect("a link");
-            let environment = vec![
-                ("DOCKER_HOST", own.host().into()),
-                ("DOCKER_BUILDKIT", switch.into()),
-                ("PATH", prefixed(&folder)),
-            ];
-            let store = own.data_folder();
-            builders.push(Builder { kind, environment, store, _engine: own.clone(), _clients: clients.clone() });
-        }
-    }
-    if Engine::Podman.is_here() {
-        let own = OwnPodman::new();
-        let (environment, store) = (own.environment(), own.data_folder());
-        let clients = Rc::new(tempfile::tempdir().expect("a folder"));
-        builders.push(Builder { kind: Kind::Podman, environment, store, _engine: Rc::new(own), _clients: clients });
-    }
-    let mut imported: Vec<&'static str> = Vec::new();
-    for builder in &builders {
-        if !imported.contains(&builder.engine()) {
-            builder.import(BASE, &["ENV PATH=/opt/rust/bin:/usr/bin:/bin"], &base);
-            builder.import(RUNTIME, &[], &archive(BROUGHT, b"NAME=test\n"));
-            imported.push(builder.engine());
-        }
-    }
-    builders
+const KINDS: [Kind; 3] = [Kind::BuildKit, Kind::Legacy, Kind::Podman];
+
+/// The builders that this machine has, for what each builder could do in its own way.
+pub fn every_builder() -> Vec<Builder> {
+    KINDS.into_iter().filter_map(builder).collect()
 }
 
-/// The archive of the image that everything is compiled in.
-pub fn base_image() -> Option<Vec<u8>> {
-    if !Path::new("/etc/debian_version").exists() {
-        skip("debian", "the base image for clean rooms is made of Debian's packages");
-        return None;
+/// The builders for what none should change: all with all cases, else only `small`.
+pub fn builders(small: Kind) -> Vec<Builder> {
+    KINDS.into_iter().filter(|kind| cases(*kind == small, true)).filter_map(builder).collect()
+}
+
+/// A builder with an engine of its own; none where this machine has no such builder.
+pub fn builder(kind: Kind) -> Option<Builder> {
+    let clients = Rc::new(tempfile::tempdir().expect("a folder"));
+    if kind == Kind::Podman {
+        if !Engine::Podman.is_here() {
+            return None;
+        }
+        let own = OwnPodman::beside(Some(&Ready::made()?.podman));
+        let (environment, store) = (own.environment(), own.data_folder());
+        return Some(Builder { kind, environment, store, _engine: Rc::new(own), _clients: clients });
     }
-    let made = Command::new(repository().join("tests/support/base_image.sh")).output().expect("the script starts");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    Some(made.stdout)
+    let own = OwnDocker::start_with(Some(Ready::made()?.docker.as_ref()?), None)?;
+    let switch = if kind == Kind::BuildKit { "1" } else { "0" };
+    let Some(client) = client_with(&own, switch) else {
+        skip("docker-builders", &format!("no docker client on PATH has {kind:?} (Debian's docker.io has both)"));
+        return None;
+    };
+    symlink(client, clients.path().join("docker")).expect("a link");
+    let path = prefixed(clients.path(), &std::env::var_os("PATH").unwrap_or_default());
+    let environment = vec![("DOCKER_HOST", own.host().into()), ("DOCKER_BUILDKIT", switch.into()), ("PATH", path)];
+    let store = own.data_folder();
+    Some(Builder { kind, environment, store, _engine: Rc::new(own), _clients: clients })
+}
+
+/// What engines keep that have both images: made once, for that takes long. `tests/run` removes the folder.
+pub struct Ready {
+    /// Of docker, to start from.
+    pub docker: Option<PathBuf>,
+    /// Of podman, to have beside its own.
+    podman: PathBuf,
+}
+
+impl Ready {
+    /// None where this machine has not what they are made of.
+    pub fn made() -> Option<&'static Self> {
+        static MADE: OnceLock<Option<Ready>> = OnceLock::new();
+        let ready = MADE.get_or_init(|| Path::new("/etc/debian_version").exists().then(Self::make)).as_ref();
+        if ready.is_none() {
+            skip("debian", "the base image for clean rooms is made of Debian's packages");
+        }
+        ready
+    }
+
+    fn make() -> Self {
+        let folder = std::env::temp_dir().join(format!("lambda-packager-test-shared-{}", std::process::id()));
+        fs::create_dir(&folder).expect("a folder");
+        let script = repository().join("tests/support/base_image.sh");
+        let base = Command::new(script).stderr(Stdio::inherit()).output().expect("the script starts");
+        assert!(base.status.success());
+        let runtime = archive(BROUGHT, b"NAME=test\n");
+        let import = |command: &dyn Fn() -> Command| {
+            let change = ["import", "--change", "ENV PATH=/opt/rust/bin:/usr/bin:/bin", "-", BASE];
+            fed(command().args(change), &base.stdout).ok();
+            fed(command().args(["import", "-", RUNTIME]), &runtime).ok();
+        };
+        let docker = OwnDocker::start().map(|mut own| {
+            import(&|| own.command());
+            own.down();
+            let data = folder.join("docker");
+            Ended::of(Command::new("mv").args([&own.data_folder(), &data])).ok();
+            data
+        });
+        let podman = folder.join("podman");
+        if Engine::Podman.is_here() {
+            let own = OwnPodman::new();
+            import(&|| {
+                let mut command = Engine::Podman.command();
+                command.envs(own.environment());
+                command
+            });
+            own.move_to(&podman);
+        }
+        Self { docker, podman }
+    }
 }
 
 /// The first docker on `PATH` that builds with this setting of `DOCKER_BUILDKIT`.
@@ -99,21 +133,6 @@ fn client_with(own: &OwnDocker, switch: &str) -> Option<PathBuf> {
         command.args(["build", "-"]).env("DOCKER_HOST", own.host()).env("DOCKER_BUILDKIT", switch);
         fed(&mut command, b"FROM scratch\nLABEL a=b\n").code == 0
     })
-}
-
-fn prefixed(folder: &Path) -> OsString {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::iter::once(folder.to_path_buf()).chain(std::env::split_paths(&path));
-    std::env::join_paths(folders).expect("folders of PATH")
-}
-
-/// Runs `command` with `input` on its standard input.
-pub fn fed(command: &mut Command, input: &[u8]) -> Ended {
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    // One that does not read says why on stderr.
-    let _ = child.stdin.take().expect("a pipe").write_all(input);
-    child.wait_with_output().expect("it ends").into()
 }
 
 /// An archive of one file.
@@ -156,12 +175,6 @@ impl Builder {
     /// What the engine prints for `args`, which must succeed.
     pub fn ask(&self, args: &[&str]) -> String {
         Ended::of(self.command().args(args)).ok().stdout.trim().to_string()
-    }
-
-    fn import(&self, name: &str, changes: &[&str], tar: &[u8]) {
-        let mut command = self.command();
-        command.arg("import").args(changes.iter().flat_map(|change| ["--change", change])).args(["-", name]);
-        fed(&mut command, tar).ok();
     }
 
     /// Builds an image from a Dockerfile that needs no context.

@@ -1,12 +1,10 @@
 //! The builder image: built once, used by both roads, and asked for again only when that can help.
 
 use std::ffi::OsString;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::clean_room::builder::{BASE, Builder, builders};
-use crate::support::{Ended, Engine, Fixture, Story, TempDir, every_engine, one_engine, skip};
+use crate::clean_room::builder::{BASE, Builder, Kind, builders};
+use crate::support::{Ended, Engine, Fixture, Front, Story, every_engine, one_engine, skip};
 
 /// What it is based on where nothing else is said.
 const AMAZON_LINUX: &str = "amazonlinux:2023";
@@ -21,7 +19,7 @@ const MARK: &str = "of the builder image";
 
 #[test]
 fn it_is_built_once_from_a_base_that_is_here_and_both_roads_start_from_it() {
-    for builder in builders() {
+    for builder in builders(Kind::BuildKit) {
         // Amazon Linux as far as the recipe can tell: whatever it would install is there.
         let text = format!(
             "FROM {BASE}\nRUN ln -s gcc /usr/bin/clang && ln -s make /usr/bin/cmake\n\
@@ -88,25 +86,17 @@ fn digest_of(builder: &Builder, image: &str) -> String {
 }
 
 /// The builder's engine with a registry in front of it that has what was built here under the name.
-fn with_a_registry(builder: &Builder) -> (TempDir, OsString) {
+fn with_a_registry(builder: &Builder) -> Front {
     let mut command = Command::new(builder.engine());
     let path = builder.lend(&mut command).get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
     let path = path.map_or_else(|| std::env::var_os("PATH").unwrap(), OsString::from);
-    let real = std::env::split_paths(&path).map(|folder| folder.join(builder.engine())).find(|file| file.is_file());
-    let folder = tempfile::tempdir().unwrap();
-    let front = folder.path().join(builder.engine());
-    let script = format!("#!/bin/sh\n[ \"$1\" != pull ] || exit 0\nexec '{}' \"$@\"\n", real.unwrap().display());
-    fs::write(&front, script).unwrap();
-    fs::set_permissions(&front, fs::Permissions::from_mode(0o755)).unwrap();
-    let folders = std::iter::once(folder.path().to_path_buf()).chain(std::env::split_paths(&path));
-    let joined = std::env::join_paths(folders).unwrap();
-    (folder, joined)
+    Front::on(&path, builder.engine(), "[ \"$1\" != pull ] || exit 0")
 }
 
 #[test]
 fn a_newer_base_is_a_miss_that_says_so_and_the_image_of_the_former_one_is_listed_and_removed() {
-    for builder in builders() {
-        let (_folder, path) = with_a_registry(&builder);
+    for builder in builders(Kind::Legacy) {
+        let front = with_a_registry(&builder);
         let base_with = |more: &str| {
             let text = format!("FROM {BASE}\nRUN ln -s gcc /usr/bin/clang && ln -s make /usr/bin/cmake{more}\n");
             builder.build(AMAZON_LINUX, &text);
@@ -116,7 +106,7 @@ fn a_newer_base_is_a_miss_that_says_so_and_the_image_of_the_former_one_is_listed
         let run = |args: &[&str]| {
             let mut command = fixture.command();
             command.args(["--engine", builder.engine(), "--pull-policy", "always"]).args(args);
-            Ended::of(builder.lend(&mut command).env("PATH", &path)).ok()
+            Ended::of(builder.lend(&mut command).env("PATH", &front.path)).ok()
         };
         for road in [&[][..], &["--clean-room", "--force"]] {
             let first = base_with("");

@@ -3,17 +3,15 @@
 use std::fs;
 use std::process::Command;
 
-use crate::clean_room::builder::{BASE, Kind, base_image, builders, fed};
+use crate::clean_room::builder::{BASE, Kind, Ready, builders};
 use crate::support::{Ended, Fixture, OwnDocker, Story};
 
 #[test]
 fn where_no_container_starts_the_clean_room_compiles_and_says_why() {
     let fixture = Fixture::hello();
     // An engine on another machine, as it were: it has no folder to mount.
-    let Some(own) = OwnDocker::start_without(Some(fixture.around())) else { return };
-    let Some(base) = base_image() else { return };
-    let import = ["import", "--change", "ENV PATH=/opt/rust/bin:/usr/bin:/bin", "-", BASE];
-    fed(own.command().args(import), &base).ok();
+    let Some(ready) = Ready::made() else { return };
+    let Some(own) = OwnDocker::start_with(ready.docker.as_deref(), Some(fixture.around())) else { return };
     let run = |args: &[&str]| {
         let mut command = fixture.command();
         Story::of(command.args(["--engine", "docker"]).args(args).env("DOCKER_HOST", own.host()))
@@ -32,7 +30,7 @@ fn where_no_container_starts_the_clean_room_compiles_and_says_why() {
 
 #[test]
 fn a_layer_that_was_damaged_is_made_again_once() {
-    for builder in builders().into_iter().filter(|builder| builder.kind != Kind::Podman) {
+    for builder in builders(Kind::BuildKit).into_iter().filter(|builder| builder.kind != Kind::Podman) {
         let fixture = Fixture::hello();
         let run = || {
             let mut command = fixture.command();

@@ -1,11 +1,11 @@
 //! What a function includes stands in the final image where Lambda unpacks a zip.
 
-use crate::clean_room::builder::{BASE, RUNTIME, builders};
+use crate::clean_room::builder::{BASE, Kind, RUNTIME, builders};
 use crate::support::{Ended, Fixture};
 
 #[test]
 fn the_final_image_has_what_the_function_includes_and_takes_a_library_from_there() {
-    let builders = builders();
+    let builders = builders(Kind::Podman);
     let Some(first) = builders.first() else { return };
     // A library that is nobody else's: of the base, so that it fits.
     let fixture = Fixture::empty("including");

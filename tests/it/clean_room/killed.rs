@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::clean_room::builder::{BASE, Kind, builders};
-use crate::support::{Fixture, Running, Story, child_that_runs, kill, processes_of_the_host, wait_until};
+use crate::clean_room::builder::{BASE, Kind, every_builder};
+use crate::support::{Fixture, Running, Story, cases, child_that_runs, kill, processes_of_the_host, wait_until};
 
 #[test]
 fn a_packager_that_ends_takes_its_build_along_by_whatever_signal() {
-    for builder in builders() {
+    for builder in every_builder() {
         // Its name is in the arguments of the engine's command line, and that of its sleep is nobody else's.
         let name = format!("held{}", std::process::id());
         let fixture = Fixture::empty("held");
@@ -32,7 +32,11 @@ fn a_packager_that_ends_takes_its_build_along_by_whatever_signal() {
         // Podman undoes the step itself. (Stopped by us it would not outlive a packager that is killed: the kernel
         // hangs up on stopped groups of processes that lose their parent.)
         let slow = Some(("INT", true)).filter(|_| builder.kind == Kind::Podman);
-        for (signal, is_slow) in [("INT", false), ("TERM", false), ("KILL", false)].into_iter().chain(slow) {
+        let all = ["INT", "TERM", "KILL"];
+        // With few cases each signal comes to one builder.
+        for (signal, is_slow) in
+            cases(&all[builder.kind as usize..][..1], &all).iter().map(|one| (*one, false)).chain(slow)
+        {
             fixture.builds_with(&format!("{held}// {signal} {is_slow}\n"), "fn main() {}\n");
             let running = Running::start(&run());
             let is_held = || of_it().iter().any(|line| line.contains(&sleep));

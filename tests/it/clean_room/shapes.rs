@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use crate::clean_room::builder::{BASE, Builder, builders};
+use crate::clean_room::builder::{BASE, Builder, Kind, builders};
 use crate::support::{Ended, Engine, Fixture, Story, one_engine, repository};
 
 const SECRET: &str = "n0b0dy-elses-t0ken";
@@ -70,7 +70,7 @@ fn build(fixture: &Fixture, builder: &Builder, clean_room: &str, args: &[&str]) 
 #[test]
 fn any_shape_of_workspace_is_the_same_zip_on_both_roads_and_no_token_is_in_a_layer() {
     let (one, two) = (project("one"), project("somewhere else/two"));
-    let builders = builders();
+    let builders = builders(Kind::BuildKit);
     let Some(first) = builders.first() else { return };
     build(&two, first, "0", &[]).ok();
     let printed = "7 macro outside words words ignored\npatched [1]";
@@ -105,7 +105,7 @@ fn holds(folder: &Path, text: &str) -> bool {
 
 #[test]
 fn a_crate_that_does_not_compile_shows_cargos_message_and_leaves_the_last_zip() {
-    let builders = builders();
+    let builders = builders(Kind::Podman);
     let fixture = Fixture::hello();
     for builder in &builders {
         fixture.says("hello");

@@ -1,12 +1,9 @@
 //! What befalls the engine: on one of the test's own, or behind a named fake of its command line.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::faults::matrix::{Kept, Matrix, mended, recovers, told};
-use crate::support::{Engine, Gated, Live, OwnDocker, Story};
+use crate::support::{Engine, Front, Gated, Live, OwnDocker, Story};
 
 pub fn faults(matrix: &Matrix) {
     let Some(mut own) = OwnDocker::start() else { return };
@@ -98,30 +95,9 @@ pub fn faults_of_its_command_line(matrix: &Matrix) {
     }
 }
 
-/// A command line that goes on to the real one, but for one verb.
-struct Fake(crate::support::TempDir);
-
-impl Fake {
-    /// `program` does `deed`, in shell, where its first argument is `verb`.
-    fn of(program: &str, verb: &str, deed: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let real = which(program);
-        let script = format!("#!/bin/sh\ncase $1 in {verb}) {deed};; esac\nexec '{}' \"$@\"\n", real.display());
-        fs::write(folder.path().join(program), script).expect("a file");
-        fs::set_permissions(folder.path().join(program), fs::Permissions::from_mode(0o755)).expect("ours");
-        Self(folder)
-    }
-
-    /// `PATH` with the fake first.
-    fn path(&self) -> String {
-        format!("{}:{}", self.0.path().display(), std::env::var("PATH").unwrap_or_default())
-    }
-}
-
-fn which(program: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("no {program}"))
+/// Docker's command line, which does `deed`, in shell, where its first argument is `verb`.
+fn fake_docker(verb: &str, deed: &str) -> Front {
+    Front::of("docker", &format!("case $1 in {verb}) {deed};; esac"))
 }
 
 fn hanging(matrix: &Matrix) {
@@ -133,23 +109,23 @@ fn hanging(matrix: &Matrix) {
         ("the command line hangs at start", "start", "`docker start "),
     ] {
         matrix.row(fault, "before", "fake docker", || {
-            let fake = Fake::of("docker", verb, "exec tail -f /dev/null");
+            let fake = fake_docker(verb, "exec tail -f /dev/null");
             let kept = Kept::of(&gated);
             if verb != "container" {
                 gated.ask(&["rm", "--force", &gated.container()]);
             }
             gated.edit();
             let mut command = gated.command();
-            command.env("PATH", fake.path()).env("LAMBDA_PACKAGER_ENGINE_TIMEOUT_SECS", "1");
+            command.env("PATH", &fake.path).env("LAMBDA_PACKAGER_ENGINE_TIMEOUT_SECS", "1");
             let story = Story::of(&mut command);
             let happened = told(&story, 3, &[named, "did not end within 1 s", "restart it"], &kept, &gated);
             (happened, recovers(&gated))
         });
     }
     matrix.row("the command line hangs at version", "before", "fake docker", || {
-        let fake = Fake::of("docker", "version", "exec tail -f /dev/null");
+        let fake = fake_docker("version", "exec tail -f /dev/null");
         gated.edit();
-        let story = Story::of(gated.command().env("PATH", fake.path()));
+        let story = Story::of(gated.command().env("PATH", &fake.path));
         ("a routine build does not ask for the version".to_string(), mended(&story, &gated))
     });
 }
@@ -191,17 +167,14 @@ fn elsewhere(matrix: &Matrix) {
     }
     matrix.row("no engine answers", "before", "auto", || {
         let gated = Gated::new(Engine::Docker);
-        let podman = Fake::of("docker", "none", ":");
-        let refuse = "#!/bin/sh\necho 'Cannot connect to Podman' >&2\nexit 125\n";
-        let fake = podman.0.path().join("podman");
-        fs::write(&fake, refuse).expect("a file");
-        fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).expect("ours");
-        let story = Story::of(auto(&gated).env("PATH", podman.path())).ok();
+        let podman = fake_docker("none", ":");
+        podman.add("podman", "echo 'Cannot connect to Podman' >&2\nexit 125");
+        let story = Story::of(auto(&gated).env("PATH", &podman.path)).ok();
         let notes = story.notes().join("; ");
         assert!(notes.contains("compiling with the host's own toolchain, which is not hermetic"), "{story}");
         assert_eq!(gated.fixture.output_of_bootstrap("gated"), gated.expected());
         let mut strict = auto(&gated);
-        strict.env("PATH", podman.path()).env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1").arg("--force");
+        strict.env("PATH", &podman.path).env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1").arg("--force");
         let kept = Kept::of(&gated);
         told(
             &Story::of(&mut strict),

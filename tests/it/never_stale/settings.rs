@@ -1,11 +1,10 @@
 //! Traps for whoever believes that the same sources make the same binary: settings, manifests, compilers.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 use crate::never_stale::{built_hello, built_pair, docker, printing};
-use crate::support::Fixture;
 use crate::support::clean::Project;
+use crate::support::{Fixture, program, which};
 
 const MANIFEST: &str = "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
 
@@ -325,23 +324,19 @@ fn another_c_compiler() {
     let mut project = built_hello("host");
     let tools = Fixture::empty("tools");
     let path = std::env::var("PATH").expect("a PATH");
-    let cc = which("cc", &path);
-    tools.write("cc", &format!("#!/bin/sh\n# One.\nexec {cc} \"$@\"\n"));
-    fs::set_permissions(tools.path("cc"), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let cc = which("cc", path.as_ref()).expect("a C compiler").display().to_string();
+    let write =
+        |comment: &str| program(&tools.path("cc"), format!("#!/bin/sh\n# {comment}\nexec {cc} \"$@\"\n").as_bytes());
+    write("One.");
     let with_tools = format!("{}:{path}", tools.root().display());
     project.variables(&[("PATH", &with_tools)]);
     let verdict = project.misses_somehow();
     assert!(verdict.starts_with("cache-miss: C toolchain "), "{verdict}");
     project.hits();
-    tools.write("cc", &format!("#!/bin/sh\n# Two.\nexec {cc} \"$@\"\n"));
+    write("Two.");
     let verdict = project.misses_somehow();
     assert!(verdict.starts_with("cache-miss: C toolchain "), "{verdict}");
     project.variables(&[]);
     let verdict = project.misses_somehow();
     assert!(verdict.starts_with("cache-miss: C toolchain "), "{verdict}");
-}
-
-fn which(program: &str, path: &str) -> String {
-    let mut places = path.split(':').map(|folder| format!("{folder}/{program}"));
-    places.find(|place| fs::metadata(place).is_ok()).expect("it is on PATH")
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::never_stale::{built_hello, built_pair, docker, printing};
 use crate::support::clean::{Project, long_ago};
-use crate::support::{Engine, Fixture};
+use crate::support::{Engine, Fixture, cases};
 
 /// The library of [`Project::pair`], saying `text`.
 fn part(text: &str) -> String {
@@ -17,7 +17,7 @@ fn part(text: &str) -> String {
 fn a_same_size_edit_right_after_the_record() {
     let Some(docker) = docker() else { return };
     let project = built_hello(docker);
-    for round in 0..20 {
+    for round in 0..cases(3, 20) {
         // The hit writes the record; the edit follows within the same step of a coarse clock.
         assert_eq!(project.run().ok().verdict(), "cache-hit");
         let mtime = project.mtime("src/main.rs");
@@ -37,7 +37,7 @@ fn edits_while_the_gate_looks() {
     let project = Project::hello("host");
     project.write("src/main.rs", &printing("one"));
     project.misses("first build");
-    for round in 0..10 {
+    for round in 0..cases(2, 10) {
         let path = project.path("src/main.rs");
         let mtime = project.mtime("src/main.rs");
         let stop = std::sync::atomic::AtomicBool::new(false);

@@ -246,11 +246,10 @@ impl Project {
 }
 
 /// What a program prints, or why not.
-fn said_by(program: &[u8]) -> String {
+fn said_by(content: &[u8]) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("program");
-    fs::write(&path, program).expect("it is writable");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    super::program(&path, content);
     match Command::new(&path).output() {
         Ok(output) => String::from_utf8_lossy(&output.stdout).trim().to_string(),
         Err(e) => e.to_string(),

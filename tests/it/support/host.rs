@@ -139,13 +139,6 @@ pub fn sha256_of(file: &Path) -> String {
     line.split_whitespace().next().expect("a digest").trim_start_matches('\\').to_string()
 }
 
-/// A program of one line for the shell.
-pub fn script(path: &Path, line: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    fs::write(path, format!("#!/bin/sh\n{line}\n")).expect("a file");
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a file");
-}
-
 /// Git in `folder`, without the user's settings.
 pub fn git(folder: &Path, args: &[&str]) {
     let mut command = Command::new("git");

@@ -1,10 +1,10 @@
 //! A docker engine of the test's own, to stop, restart and starve: the machine's is other people's too.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::{TempDir, skip, wait_until};
+use super::{Ended, TempDir, skip, wait_until};
 
 /// A `dockerd` with a folder of its own; ends with it.
 pub struct OwnDocker {
@@ -17,11 +17,12 @@ pub struct OwnDocker {
 impl OwnDocker {
     /// Starts one; none where that is not possible.
     pub fn start() -> Option<Self> {
-        Self::start_without(None)
+        Self::start_with(None, None)
     }
 
-    /// Starts one that cannot see what is in `hidden`, as if it ran on another machine.
-    pub fn start_without(hidden: Option<PathBuf>) -> Option<Self> {
+    /// Starts one with all that another had in `data` when it ended. It cannot see what is in `hidden`, as if it ran
+    /// on another machine.
+    pub fn start_with(data: Option<&Path>, hidden: Option<PathBuf>) -> Option<Self> {
         if Command::new("dockerd").arg("--version").output().is_err() || super::user() != 0 {
             skip(
                 "own-docker",
@@ -32,6 +33,14 @@ impl OwnDocker {
         let folder = tempfile::Builder::new().prefix("lambda-packager-test-engine-").tempdir().expect("a folder");
         fs::write(folder.path().join("daemon.json"), "{}").expect("a file");
         let mut own = Self { folder, hidden, process: None };
+        if let Some(data) = data {
+            // Nobody writes into a layer that is there: one file of it does for all.
+            let copy = "mkdir \"$1\" && cd \"$0\" && for part in *; do
+                how=-a; [ \"$part\" != overlay2 ] || how=-al
+                cp $how \"$part\" \"$1\" || { rm -rf \"$1/$part\" && cp -a \"$part\" \"$1\"; } || exit
+            done";
+            Ended::of(Command::new("sh").args(["-c", copy]).args([data, &own.data_folder()])).ok();
+        }
         own.up();
         Some(own)
     }

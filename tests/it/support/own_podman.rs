@@ -2,11 +2,11 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::TempDir;
 use super::engine::containers_conf;
+use super::{Ended, TempDir};
 
 pub struct OwnPodman {
     folder: TempDir,
@@ -14,12 +14,17 @@ pub struct OwnPodman {
 
 impl OwnPodman {
     pub fn new() -> Self {
+        Self::beside(None)
+    }
+
+    /// One that has the images of another store too.
+    pub fn beside(other: Option<&Path>) -> Self {
         let folder = tempfile::Builder::new().prefix("lambda-packager-test-store-").tempdir().expect("a folder");
-        let place = |name: &str| folder.path().join(name).display().to_string();
         let text = format!(
-            "[storage]\ndriver = \"overlay\"\ngraphroot = \"{}\"\nrunroot = \"{}\"\n",
-            place("graph"),
-            place("run")
+            "[storage]\ndriver = \"overlay\"\ngraphroot = {:?}\nrunroot = {:?}\n[storage.options]\nadditionalimagestores = {:?}\n",
+            folder.path().join("graph"),
+            folder.path().join("run"),
+            other.as_slice()
         );
         fs::write(folder.path().join("storage.conf"), text).expect("a file");
         Self { folder }
@@ -37,6 +42,17 @@ impl OwnPodman {
             ("CONTAINERS_CONF", containers_conf().into()),
         ]
     }
+
+    /// Gives what it keeps a place for others to have beside their own.
+    pub fn move_to(&self, place: &Path) {
+        self.unmount();
+        Ended::of(Command::new("mv").args([&self.data_folder(), place])).ok();
+    }
+
+    /// Podman mounts its store on itself.
+    fn unmount(&self) {
+        let _ = Command::new("umount").arg(self.data_folder().join("overlay")).output();
+    }
 }
 
 impl Drop for OwnPodman {
@@ -46,7 +62,6 @@ impl Drop for OwnPodman {
         };
         run(&["rm", "--all", "--force", "--time", "0"]);
         run(&["rmi", "--all", "--force"]);
-        // Podman mounts its store on itself.
-        let _ = Command::new("umount").arg(self.folder.path().join("graph/overlay")).output();
+        self.unmount();
     }
 }

@@ -6,11 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 
 use super::{KEPT, WARM, cold, depending_on, image_after, is_cold, with_itoa};
 use crate::support::host::git;
-use crate::support::{Ended, Engine, Fixture, engines, every_engine, one_engine};
+use crate::support::{Ended, Engine, Fixture, cases, engines, every_engine, one_engine, property};
 
 #[test]
 fn a_second_checkout_compiles_only_its_own_crates_and_gives_the_bytes_of_a_cold_build() {
@@ -192,9 +191,7 @@ fn warm_start_equals_cold_start() {
         any::<bool>(),
         any::<bool>(),
     );
-    let config = Config { cases: 100, max_shrink_iters: 0, failure_persistence: None, ..Config::default() };
-    let state = std::cell::RefCell::new(&mut truth);
-    let result = TestRunner::new(config).run(&case, |(texts, age, in_one, forget)| {
+    property(cases(6, 100), 0, case, |(texts, age, in_one, forget)| {
         let fixture = if in_one { &one } else { &two };
         write(fixture, &texts, age.map(Duration::from_secs));
         for container in fixture.containers(engine) {
@@ -208,7 +205,6 @@ fn warm_start_equals_cold_start() {
         prop_assert_eq!(image_after(WARM, &ended), image.as_str());
         prop_assert!(!ended.stderr.contains("Compiling itoa"), "{}", ended.stderr);
         prop_assert_eq!(fixture.output_of_bootstrap("app"), printed(&texts));
-        let mut truth = state.borrow_mut();
         let cold = truth.entry(texts.clone()).or_insert_with(|| {
             write(&cold_one, &texts, None);
             for container in cold_one.containers(engine) {
@@ -219,9 +215,6 @@ fn warm_start_equals_cold_start() {
         prop_assert!(fixture.zip("app") == *cold, "another zip than of a cold build");
         Ok(())
     });
-    if let Err(e) = result {
-        panic!("{e}");
-    }
 }
 
 #[test]

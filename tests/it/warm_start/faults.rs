@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
-use super::{KEPT, WARM, archive, image_after, in_front_of, is_cold, members, tar_of, unpacked, with_itoa};
-use crate::support::{Ended, Engine, Fixture, engines, one_engine};
+use super::{KEPT, WARM, archive, image_after, is_cold, members, tar_of, unpacked, with_itoa};
+use crate::support::{Ended, Engine, Fixture, Front, engines, one_engine};
 
 /// Puts an image of this tar in the place of another one.
 pub fn replace(fixture: &Fixture, engine: Engine, image: &str, tar: &[u8]) {
@@ -71,8 +71,8 @@ fn a_container_that_was_not_filled_to_the_end_is_not_believed() {
         image_after(KEPT, &one.run_on(engine, &[]).ok());
         // Killed before it could say that all is there.
         let two = with_itoa("half");
-        let (_folder, path) = in_front_of(engine, "case $1 in exec) kill -9 $PPID; exit 1;; esac");
-        let ended = Ended::of(two.command_on(engine).env("PATH", path));
+        let front = Front::of(engine.name(), "case $1 in exec) kill -9 $PPID; exit 1;; esac");
+        let ended = Ended::of(two.command_on(engine).env("PATH", &front.path));
         assert_eq!(ended.code, 128 + 9, "{}", ended.stderr);
         let container = two.container(engine);
         // All is there but what says so, and each library is empty: whoever believed the records would use it.
@@ -96,8 +96,8 @@ fn what_a_killed_run_left_of_the_reading_is_removed() {
     let one = with_itoa("reader");
     image_after(KEPT, &one.run_on(engine, &[]).ok());
     let two = with_itoa("reader");
-    let (_folder, path) = in_front_of(engine, "case $1 in cp) case $3 in -) kill -9 $PPID; exit 1;; esac;; esac");
-    assert_eq!(Ended::of(two.command_on(engine).env("PATH", path)).code, 128 + 9);
+    let front = Front::of(engine.name(), "case $1 in cp) case $3 in -) kill -9 $PPID; exit 1;; esac;; esac");
+    assert_eq!(Ended::of(two.command_on(engine).env("PATH", &front.path)).code, 128 + 9);
     assert_eq!(two.containers(engine).len(), 2, "the container, and the one that the image is read through");
     let ended = two.run_on(engine, &[]).ok();
     assert_eq!(two.output_of_bootstrap("app"), "7", "{}", ended.stderr);
@@ -144,9 +144,9 @@ fn checkouts_that_keep_at_the_same_time_leave_one_image() {
 fn an_engine_that_cannot_keep_fails_no_build() {
     let Some(engine) = one_engine(Engine::Podman) else { return };
     let one = with_itoa("cannot");
-    let (_folder, path) =
-        in_front_of(engine, "case $1 in import) case $* in *deps*) echo no room >&2; exit 1;; esac;; esac");
-    let ended = Ended::of(one.command_on(engine).env("PATH", &path)).ok();
+    let front =
+        Front::of(engine.name(), "case $1 in import) case $* in *deps*) echo no room >&2; exit 1;; esac;; esac");
+    let ended = Ended::of(one.command_on(engine).env("PATH", &front.path)).ok();
     assert!(
         ended.stderr.contains("note: the compiled dependencies are not kept for other checkouts"),
         "{}",

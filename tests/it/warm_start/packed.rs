@@ -4,10 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use super::faults::replace;
-use super::{
-    KEPT, PACKED, WARM, archive, image_after, in_front_of, is_cold, members, tar_of, unpacked, unzstd, with_itoa,
-};
-use crate::support::{Ended, Engine, Fixture, Running, engines, eventually, on_path, one_engine, skip};
+use super::{KEPT, PACKED, WARM, archive, image_after, is_cold, members, tar_of, unpacked, unzstd, with_itoa};
+use crate::support::{Ended, Engine, Fixture, Front, Running, engines, eventually, on_path, one_engine, skip};
 
 const UNUSABLE: &str = "note: the dependencies that were kept cannot be used";
 /// A fake: in what runs in a container zstd has a name that nothing has there.
@@ -28,9 +26,9 @@ fn a_builder_without_zstd_keeps_as_it_is_and_does_without_what_is_packed() {
         };
         assert!(holds(PACKED) && !holds("/deps/"));
 
-        let (_folder, path) = in_front_of(engine, WITHOUT_ZSTD);
+        let front = Front::of(engine.name(), WITHOUT_ZSTD);
         let two = with_itoa("unpacked");
-        let ended = Ended::of(two.command_on(engine).env("PATH", &path)).ok();
+        let ended = Ended::of(two.command_on(engine).env("PATH", &front.path)).ok();
         is_cold(&ended);
         assert!(ended.stderr.contains(UNUSABLE) && ended.stderr.contains("zstd"), "{}", ended.stderr);
         assert_eq!(image_after(KEPT, &ended), image);
@@ -38,7 +36,7 @@ fn a_builder_without_zstd_keeps_as_it_is_and_does_without_what_is_packed() {
 
         // With zstd or without: who comes next takes it as it is.
         let three = with_itoa("unpacked");
-        let ended = Ended::of(three.command_on(engine).env("PATH", &path)).ok();
+        let ended = Ended::of(three.command_on(engine).env("PATH", &front.path)).ok();
         assert_eq!(image_after(WARM, &ended), image);
         let four = with_itoa("unpacked");
         assert_eq!(image_after(WARM, &four.run_on(engine, &[]).ok()), image);
@@ -82,8 +80,8 @@ fn what_a_later_compile_made_is_not_kept_for_an_earlier_one() {
             words.join(" "),
             said.display()
         );
-        let (_folder, path) = in_front_of(engine, &overtake);
-        let ended = Ended::of(fixture.command_on(engine).args(["--function", "app"]).env("PATH", path)).ok();
+        let front = Front::of(engine.name(), &overtake);
+        let ended = Ended::of(fixture.command_on(engine).args(["--function", "app"]).env("PATH", &front.path)).ok();
         let said = fs::read_to_string(said).unwrap();
         assert!(said.contains("cache-miss: first build") && !said.contains(KEPT), "{said}");
         assert!(!ended.stderr.contains(KEPT), "{}", ended.stderr);
@@ -106,8 +104,8 @@ fn packing_along_ends_with_a_compile_that_is_interrupted() {
         // Slow for as long as anybody may want to wait.
         let slow = "case $1 in exec) for word do shift; set -- \"$@\" \"$(printf %s \"$word\" | \
                     sed 's/tail -n +1/sleep 6000; &/')\"; done;; esac";
-        let (_folder, path) = in_front_of(engine, slow);
-        let running = Running::start(fixture.command_on(engine).env("PATH", path));
+        let front = Front::of(engine.name(), slow);
+        let running = Running::start(fixture.command_on(engine).env("PATH", &front.path));
         eventually("it packs along with a compile that is held", || {
             let lines = engine.processes(&container);
             let runs = |part: &str| lines.iter().any(|line| line.contains(part));
@@ -183,16 +181,16 @@ fn nothing_packs_or_unpacks_beside_another() {
         lock.display(),
         asked.display()
     );
-    let (_folder, path) = in_front_of(engine, &ask);
-    image_after(KEPT, &Ended::of(one.command_on(engine).env("PATH", path)).ok());
+    let front = Front::of(engine.name(), &ask);
+    image_after(KEPT, &Ended::of(one.command_on(engine).env("PATH", &front.path)).ok());
     assert_eq!(fs::read_to_string(asked).unwrap(), "1\n", "the container's lock is held");
 
     // A compile waits for the end of what is unpacked there, though nobody else does.
     let ask = "case $1 in exec) for word do shift; set -- \"$@\" \"$(printf %s \"$word\" | \
                sed 's/^mv surroundings.kept/flock -n lock true; echo $? >asked; &/')\"; done;; esac";
-    let (_folder, path) = in_front_of(engine, ask);
+    let front = Front::of(engine.name(), ask);
     let two = with_itoa("beside");
-    image_after(WARM, &Ended::of(two.command_on(engine).env("PATH", path)).ok());
+    image_after(WARM, &Ended::of(two.command_on(engine).env("PATH", &front.path)).ok());
     let told = engine.exec(&two.container(engine), "cat /target/.lambda-packager/asked").ok().stdout;
     assert_eq!(told, "1\n", "the target directory's lock is held");
 }
