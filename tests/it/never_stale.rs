@@ -9,12 +9,18 @@ mod reads;
 mod settings;
 mod times;
 
-use crate::support::Engine;
 use crate::support::clean::Project;
+use crate::support::{Engine, is_full};
 
-/// The engine that the traps are set on, if it is here.
+/// The engine that traps are set on, if it is here.
 fn docker() -> Option<&'static str> {
     Engine::Docker.is_here().then_some("docker")
+}
+
+/// The same with all cases. With few it is the host, for traps that only the judge could fall into: it is the same one
+/// on the host, where a compile takes half as long.
+fn host_or_docker() -> Option<&'static str> {
+    if is_full() { docker() } else { Some("host") }
 }
 
 /// A function that prints `text`.

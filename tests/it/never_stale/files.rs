@@ -1,6 +1,6 @@
 //! Traps for whoever believes that what is named as before is what it was: links, folders, git's rules.
 
-use crate::never_stale::docker;
+use crate::never_stale::host_or_docker;
 use crate::support::clean::Project;
 
 /// A build script that joins all that is in `data`, at any depth, links followed.
@@ -32,8 +32,8 @@ fn walking(engine: &'static str) -> Project {
 
 #[test]
 fn files_added_removed_and_renamed() {
-    let Some(docker) = docker() else { return };
-    let project = walking(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let project = walking(engine);
     project.misses("first build");
     project.write_old("data/b", "2");
     project.misses("added data/b");
@@ -49,8 +49,8 @@ fn files_added_removed_and_renamed() {
 
 #[test]
 fn two_files_that_swap_their_names() {
-    let Some(docker) = docker() else { return };
-    let project = walking(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let project = walking(engine);
     project.write("data/b", "2");
     project.misses("first build");
     project.rename("data/a", "data/c");
@@ -61,8 +61,8 @@ fn two_files_that_swap_their_names() {
 
 #[test]
 fn a_file_that_becomes_a_folder_and_a_folder_that_becomes_a_file() {
-    let Some(docker) = docker() else { return };
-    let project = walking(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let project = walking(engine);
     project.write("data/b", "2");
     project.misses("first build");
     project.remove("data/b");
@@ -78,8 +78,8 @@ fn a_file_that_becomes_a_folder_and_a_folder_that_becomes_a_file() {
 
 #[test]
 fn links_to_files() {
-    let Some(docker) = docker() else { return };
-    let project = walking(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let project = walking(engine);
     project.write("far/one", "1");
     project.write("far/two", "2");
     project.link("../far/one", "data/link");
@@ -95,8 +95,8 @@ fn links_to_files() {
 
 #[test]
 fn links_to_folders() {
-    let Some(docker) = docker() else { return };
-    let project = Project::pair(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let project = Project::pair(engine);
     project.write("part/build.rs", WALKS);
     project.write("part/src/lib.rs", "pub fn text() -> &'static str {\n    env!(\"READ\")\n}\n");
     project.write("part/data/a", "1");
@@ -122,8 +122,8 @@ fn links_to_folders() {
 
 #[test]
 fn a_dangling_link_whose_target_comes() {
-    let Some(docker) = docker() else { return };
-    let project = Project::pair(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let project = Project::pair(engine);
     project.write("part/build.rs", WALKS);
     project.write("part/src/lib.rs", "pub fn text() -> &'static str {\n    env!(\"READ\")\n}\n");
     project.write("part/data/a", "1");
@@ -146,9 +146,9 @@ fn a_dangling_link_whose_target_comes() {
 
 #[test]
 fn links_in_loops() {
-    let Some(docker) = docker() else { return };
+    let Some(engine) = host_or_docker() else { return };
     // Reads one file only: following the loops is not the build script's task.
-    let project = Project::hello(docker);
+    let project = Project::hello(engine);
     project.write("src/main.rs", "fn main() {\n    println!(\"{}\", include_str!(\"../data/a\"));\n}\n");
     project.write("data/a", "1");
     project.link(".", "data/here");
@@ -165,8 +165,8 @@ fn links_in_loops() {
 
 #[test]
 fn rules_of_what_git_ignores() {
-    let Some(docker) = docker() else { return };
-    let project = walking(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let project = walking(engine);
     project.init_git();
     project.write(".gitignore", "/target\n/data/b\n");
     project.write("data/b", "2");
@@ -186,8 +186,8 @@ fn rules_of_what_git_ignores() {
 /// The repository begins above the workspace, and so do its rules.
 #[test]
 fn rules_of_a_repository_around_the_workspace() {
-    let Some(docker) = docker() else { return };
-    let project = walking(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let project = walking(engine);
     let output =
         std::process::Command::new("git").args(["init", "--quiet"]).current_dir(project.fixture.around()).output();
     assert!(output.expect("git starts").status.success());
@@ -210,8 +210,8 @@ fn rules_of_a_repository_around_the_workspace() {
 
 #[test]
 fn a_permission_that_the_compile_reads() {
-    let Some(docker) = docker() else { return };
-    let project = Project::hello(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let project = Project::hello(engine);
     project.write(
         "build.rs",
         "use std::os::unix::fs::PermissionsExt;
@@ -232,8 +232,8 @@ fn a_permission_that_the_compile_reads() {
 
 #[test]
 fn a_package_that_begins_inside_of_another() {
-    let Some(docker) = docker() else { return };
-    let project = walking(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let project = walking(engine);
     project.write("data/sub/b", "2");
     project.misses("first build");
     project.write("data/sub/Cargo.toml", "[package]\nname = \"sub\"\nversion = \"0.1.0\"\n[workspace]\n");

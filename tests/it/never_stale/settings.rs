@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::never_stale::{built_hello, built_pair, docker, printing};
+use crate::never_stale::{built_hello, built_pair, host_or_docker, printing};
 use crate::support::clean::Project;
 use crate::support::{Fixture, program, which};
 
@@ -10,8 +10,8 @@ const MANIFEST: &str = "[package]\nname = \"hello\"\nversion = \"0.1.0\"\neditio
 
 #[test]
 fn modes_and_profiles() {
-    let Some(docker) = docker() else { return };
-    let mut project = Project::hello(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let mut project = Project::hello(engine);
     project.write("Cargo.toml", &format!("{MANIFEST}[profile.dist]\ninherits = \"release\"\npanic = \"abort\"\n"));
     project.misses("first build");
     project.arguments(&["--mode", "dev"]);
@@ -28,8 +28,8 @@ fn modes_and_profiles() {
 
 #[test]
 fn features() {
-    let Some(docker) = docker() else { return };
-    let mut project = Project::hello(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let mut project = Project::hello(engine);
     project.write("Cargo.toml", &format!("{MANIFEST}[features]\nloud = []\nvery = []\n"));
     project.write(
         "src/main.rs",
@@ -46,8 +46,8 @@ fn features() {
 
 #[test]
 fn flags_of_cargo() {
-    let Some(docker) = docker() else { return };
-    let mut project = built_hello(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let mut project = built_hello(engine);
     project.variables(&[("LAMBDA_PACKAGER_CARGO_FLAGS", "--config profile.release.opt-level=0")]);
     project.misses("cargo flags none -> --config profile.release.opt-level=0");
     project.variables(&[]);
@@ -57,8 +57,8 @@ fn flags_of_cargo() {
 /// What a flag makes cargo build elsewhere, or not at all, is not what lies there from the last time.
 #[test]
 fn a_flag_that_sends_the_binary_elsewhere() {
-    let Some(docker) = docker() else { return };
-    let mut project = built_hello(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let mut project = built_hello(engine);
     for flags in ["--target-dir /tmp/elsewhere", "--help"] {
         project.write("src/main.rs", &printing(flags));
         project.variables(&[("LAMBDA_PACKAGER_CARGO_FLAGS", flags)]);
@@ -70,8 +70,8 @@ fn a_flag_that_sends_the_binary_elsewhere() {
 
 #[test]
 fn runtimes() {
-    let Some(docker) = docker() else { return };
-    let mut project = built_hello(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let mut project = built_hello(engine);
     project.arguments(&["--runtime", "provided.al2"]);
     // This machine's C library may be too new for it; what matters is that it is looked at again.
     let (code, verdict) = project.explain();
@@ -84,8 +84,8 @@ fn runtimes() {
 
 #[test]
 fn flags_for_the_target() {
-    let Some(docker) = docker() else { return };
-    let mut project = Project::hello(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let mut project = Project::hello(engine);
     project.write("src/main.rs", "fn main() {\n    println!(\"{}\", cfg!(loud));\n}\n");
     project.misses("first build");
     let name = format!("CARGO_TARGET_{}_UNKNOWN_LINUX_GNU_RUSTFLAGS", std::env::consts::ARCH.to_uppercase());
@@ -97,8 +97,8 @@ fn flags_for_the_target() {
 
 #[test]
 fn configuration_of_cargo() {
-    let Some(docker) = docker() else { return };
-    let project = Project::pair(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let project = Project::pair(engine);
     project.write(
         "part/src/lib.rs",
         "pub fn text() -> &'static str {\n    if cfg!(loud) { \"loud\" } else { \"low\" }\n}\n",
@@ -117,8 +117,8 @@ fn configuration_of_cargo() {
 
 #[test]
 fn configuration_of_cargo_in_its_home() {
-    let Some(docker) = docker() else { return };
-    let mut project = Project::pair(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let mut project = Project::pair(engine);
     project.write(
         "part/src/lib.rs",
         "pub fn text() -> &'static str {\n    if cfg!(loud) { \"loud\" } else { \"low\" }\n}\n",
@@ -136,8 +136,8 @@ fn configuration_of_cargo_in_its_home() {
 /// Where a registry is decides what comes from it; a lockfile names registries, not places.
 #[test]
 fn indexes_of_registries_in_variables() {
-    let Some(docker) = docker() else { return };
-    let mut project = built_pair(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let mut project = built_pair(engine);
     project.variables(&[("CARGO_REGISTRIES_MINE_INDEX", "sparse+https://one.invalid/")]);
     assert!(project.misses_somehow().starts_with("cache-miss: CARGO_REGISTRIES_MINE_INDEX none -> "));
     project.variables(&[("CARGO_REGISTRIES_MINE_INDEX", "sparse+https://two.invalid/")]);
@@ -149,8 +149,8 @@ fn indexes_of_registries_in_variables() {
 /// `[env]` reaches build scripts that do not say that they depend on it.
 #[test]
 fn variables_that_cargos_configuration_sets() {
-    let Some(docker) = docker() else { return };
-    let project = Project::new(docker, "app", Fixture::empty("configured"));
+    let Some(engine) = host_or_docker() else { return };
+    let project = Project::new(engine, "app", Fixture::empty("configured"));
     project.write("Cargo.toml", "[workspace]\nmembers = [\"app\"]\nresolver = \"2\"\n");
     project.package("app", "[dependencies]\nfixed = \"1\"\n");
     project.write("app/src/main.rs", "fn main() {\n    println!(\"{}\", fixed::TEXT);\n}\n");
@@ -174,8 +174,8 @@ fn variables_that_cargos_configuration_sets() {
 /// A file that cargo's configuration includes is configuration.
 #[test]
 fn configuration_that_is_included() {
-    let Some(docker) = docker() else { return };
-    let project = Project::pair(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let project = Project::pair(engine);
     project.write(
         "part/src/lib.rs",
         "pub fn text() -> &'static str {\n    if cfg!(loud) { \"loud\" } else { \"low\" }\n}\n",
@@ -189,14 +189,14 @@ fn configuration_that_is_included() {
 
 #[test]
 fn a_toolchain_file() {
-    let Some(docker) = docker() else { return };
+    let Some(engine) = host_or_docker() else { return };
     let output = std::process::Command::new("rustup").args(["show", "active-toolchain"]).output();
     let Ok(output) = output else {
         return crate::support::skip("rustup", "there is no rustup to choose a toolchain");
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let channel = text.split_whitespace().next().expect("a toolchain is active");
-    let project = built_pair(docker);
+    let project = built_pair(engine);
     project.write("rust-toolchain.toml", &format!("[toolchain]\nchannel = \"{channel}\"\n"));
     project.misses("added rust-toolchain.toml");
     project.remove("rust-toolchain.toml");
@@ -205,8 +205,8 @@ fn a_toolchain_file() {
 
 #[test]
 fn manifests_and_the_lockfile() {
-    let Some(docker) = docker() else { return };
-    let project = Project::pair(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let project = Project::pair(engine);
     project.write(
         "app/src/main.rs",
         "fn main() {\n    println!(\"{} {}\", env!(\"CARGO_PKG_VERSION\"), part::text());\n}\n",
@@ -231,8 +231,8 @@ fn manifests_and_the_lockfile() {
 
 #[test]
 fn included_files() {
-    let Some(docker) = docker() else { return };
-    let project = Project::hello(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let project = Project::hello(engine);
     project.write(
         "Cargo.toml",
         &format!("{MANIFEST}[package.metadata.lambda-packager]\ninclude = [\"one.txt\", \"many\"]\n"),
@@ -262,8 +262,8 @@ fn included_files() {
 /// What the zip tells of a linked file is whether that file may be executed.
 #[test]
 fn an_included_link_to_a_file_that_becomes_a_program() {
-    let Some(docker) = docker() else { return };
-    let project = Project::pair(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let project = Project::pair(engine);
     project.package(
         "app",
         "[dependencies]\npart = { path = \"../part\" }\n[package.metadata.lambda-packager]\ninclude = [\"tool\"]\n",
@@ -277,8 +277,8 @@ fn an_included_link_to_a_file_that_becomes_a_program() {
 
 #[test]
 fn the_output() {
-    let Some(docker) = docker() else { return };
-    let mut project = built_hello(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let mut project = built_hello(engine);
     project.arguments(&["--output", "lambda-deployment.zip"]);
     project.misses("zip missing (lambda-deployment.zip)");
     assert_eq!(fs::read(project.path("lambda-deployment.zip")).expect("it is there"), project.made().zip);
@@ -289,8 +289,8 @@ fn the_output() {
 
 #[test]
 fn a_zip_that_was_damaged() {
-    let Some(docker) = docker() else { return };
-    let project = built_hello(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let project = built_hello(engine);
     let path = "target/lambda/hello/lambda-deployment.zip";
     let zip = project.fixture.read(path);
     let damages: [&dyn Fn() -> Vec<u8>; 3] = [&|| zip[..zip.len() / 2].to_vec(), &|| b"not a zip".to_vec(), &|| {
@@ -310,8 +310,8 @@ fn a_zip_that_was_damaged() {
 
 #[test]
 fn force() {
-    let Some(docker) = docker() else { return };
-    let mut project = built_hello(docker);
+    let Some(engine) = host_or_docker() else { return };
+    let mut project = built_hello(engine);
     project.arguments(&["--force"]);
     assert_eq!(project.misses_somehow(), "cache-miss: forced");
     project.arguments(&[]);

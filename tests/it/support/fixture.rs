@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::engine::{ENGINES, containers_conf};
 use super::{Ended, Engine, LABEL, TempDir, packager, repository};
@@ -15,6 +15,8 @@ pub struct Fixture {
     /// The project's folder below the temporary one.
     pub(super) root: PathBuf,
     pub(super) id: String,
+    /// Whether each engine may have something of it.
+    pub(super) used: [AtomicBool; 2],
 }
 
 impl Fixture {
@@ -25,7 +27,7 @@ impl Fixture {
         let root = folder.path().canonicalize().expect("it exists").join(name);
         fs::create_dir_all(&root).expect("it is writable");
         let id = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        Self { _folder: folder, root, id }
+        Self { _folder: folder, root, id, used: Default::default() }
     }
 
     /// A crate without dependencies that prints `hello`; it compiles in a third of a second.
@@ -85,16 +87,39 @@ impl Fixture {
 
     /// The bin in the project's folder, to which arguments and variables can be added.
     pub fn command(&self) -> Command {
+        self.uses(&ENGINES);
+        self.bare_command()
+    }
+
+    fn bare_command(&self) -> Command {
         let mut command = Command::new(packager());
-        self.prepare(&mut command);
+        self.set_up(&mut command);
         command
     }
 
     /// The same, on an engine.
     pub fn command_on(&self, engine: Engine) -> Command {
-        let mut command = self.command();
+        self.uses(&[engine]);
+        let mut command = self.bare_command();
         command.args(["--engine", engine.name()]);
         command
+    }
+
+    /// The same on an engine or the host, by name.
+    pub fn command_for(&self, name: &str) -> Command {
+        match ENGINES.into_iter().find(|engine| engine.name() == name) {
+            Some(engine) => self.command_on(engine),
+            None => {
+                let mut command = self.bare_command();
+                command.args(["--engine", name]);
+                command
+            }
+        }
+    }
+
+    /// Notes in which engines it may have left something.
+    fn uses(&self, engines: &[Engine]) {
+        engines.iter().for_each(|engine| self.used[*engine as usize].store(true, Ordering::Relaxed));
     }
 
     /// The bin, started by `wrapper`, which gets it and its arguments as further arguments.
@@ -114,8 +139,13 @@ impl Fixture {
 
     /// Lets a program run in the project's folder as from a user's shell, with what makes it the test's.
     pub fn prepare(&self, command: &mut Command) {
+        self.uses(&ENGINES);
+        self.set_up(command);
+    }
+
+    fn set_up(&self, command: &mut Command) {
         command.current_dir(&self.root).env("CONTAINERS_CONF", containers_conf());
-        command.env("LAMBDA_PACKAGER_LABEL", self.label());
+        command.env("LAMBDA_PACKAGER_LABEL", self.own_label());
         // The tests are the same where a registry answers: nothing is downloaded.
         command.env("LAMBDA_PACKAGER_PULL_POLICY", "never");
         // At a desk, not in a pipeline: the tests are the same in both, and those of pipelines say so.
@@ -132,13 +162,21 @@ impl Fixture {
         }
     }
 
+    /// What is told of it apart, and removed with it.
     pub fn label(&self) -> String {
+        self.uses(&ENGINES);
+        self.own_label()
+    }
+
+    fn own_label(&self) -> String {
         format!("{LABEL}={}", self.id)
     }
 
     /// Runs the bin with `args`.
     pub fn run(&self, args: &[&str]) -> Ended {
-        Ended::of(self.command().args(args))
+        let on_host = args.windows(2).any(|pair| pair == ["--engine", "host"]);
+        let mut command = if on_host { self.bare_command() } else { self.command() };
+        Ended::of(command.args(args))
     }
 
     /// Runs the bin with `args` on an engine.
@@ -153,7 +191,7 @@ impl Fixture {
 
     /// Ids of the containers of this fixture, running or not.
     pub fn containers(&self, engine: Engine) -> Vec<String> {
-        let label = format!("label={}", self.label());
+        let label = format!("label={}", self.own_label());
         let ids = engine.ask(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &label]);
         ids.lines().map(String::from).collect()
     }
@@ -187,8 +225,8 @@ impl Fixture {
 
 impl Drop for Fixture {
     fn drop(&mut self) {
-        for engine in ENGINES {
-            let label = format!("label={}", self.label());
+        for engine in ENGINES.into_iter().filter(|engine| self.used[*engine as usize].load(Ordering::Relaxed)) {
+            let label = format!("label={}", self.own_label());
             let Ok(output) = engine.command().args(["ps", "--all", "--quiet", "--filter", &label]).output() else {
                 continue;
             };

@@ -104,7 +104,12 @@ fn compile_packager(profile: Profile) {
          lambda-packager = {{ path = {:?} }}\n[profile.dist]\ninherits = \"release\"\n{OPTIMISED}",
         repository().join("lambda-packager")
     );
-    let fixture = Fixture { _folder: TempDir::new().expect("a temporary folder"), root: project, id: "none".into() };
+    let fixture = Fixture {
+        _folder: TempDir::new().expect("a temporary folder"),
+        root: project,
+        id: "none".into(),
+        used: Default::default(),
+    };
     fixture.write("Cargo.toml", &manifest);
     fixture.write("build.rs", "fn main() {}\n");
     fixture.write("src/lib.rs", "");
