@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use crate::support::host::sha256_of;
 use crate::support::{Ended, Engine, Fixture, LABEL, TempDir, packager, repository, skip};
 
 const TRIPLE: &str = "aarch64-unknown-linux-gnu";
@@ -32,9 +33,11 @@ impl Bases {
         let folder = tempfile::Builder::new().prefix("lambda-packager-test-arm64-").tempdir().expect("a folder");
         let name = format!("lambda-packager-test-arm64:{}", std::process::id());
         let label = format!("{LABEL}=arm64");
-        let script = repository().join("tests/arm64/base.sh");
+        let script = repository().join("tests/it/arm64/base.sh");
         let bases = Self { folder, names: vec![name.clone()] };
-        Ended::of(Command::new(script).arg(bases.folder.path()).args([&name, &label])).ok();
+        // Debian's packages take minutes: they are unpacked once for a script.
+        let archive = repository().join(format!("target/test-arm64-{}.tar", &sha256_of(&script)[..12]));
+        Ended::of(Command::new(script).arg(bases.folder.path()).args([&name, &label]).arg(archive)).ok();
         Some(bases)
     }
 

@@ -3,13 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
 use serde_yaml_ng::{Mapping, Value};
 
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::support::repository;
 
 fn workflow() -> String {
     fs::read_to_string(repository().join(".github/workflows/deploy.yml")).expect("a workflow")
@@ -144,6 +141,20 @@ fn it_applies_what_was_pushed_and_does_what_make_does() {
     assert!(!workflow().contains("secrets."), "OIDC needs no stored key");
     let apply = &Workflow::read(&workflow()).top["jobs"]["apply"];
     assert_eq!(apply["env"]["IMAGE"], "${{ needs.push.outputs.image }}");
+}
+
+#[test]
+fn each_night_it_tests_all_cases_and_nothing_else() {
+    let top = Workflow::read(&workflow()).top;
+    assert!(top["on"]["schedule"][0]["cron"].is_string());
+    let nightly = &top["jobs"]["nightly"];
+    assert_eq!(
+        (&nightly["if"], &nightly["env"]["LAMBDA_PACKAGER_TESTS"]),
+        (&"github.event_name == 'schedule'".into(), &"full".into())
+    );
+    for job in ["test", "push"] {
+        assert!(text(&top["jobs"][job]["if"]).contains("github.event_name != 'schedule'"), "{job} runs each night too");
+    }
 }
 
 /// The check itself: each of these changes has to be seen.
