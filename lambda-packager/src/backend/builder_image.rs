@@ -176,7 +176,7 @@ fn build(engine: &Engine, config: &Config, release: &str, tag: &str, report: &mu
     let hear = |_: Stream, piece: &[u8]| {
         let text = String::from_utf8_lossy(piece);
         text.lines().for_each(|line| report.emit(&Event::EngineSaid { line }));
-        output::keep_end(&mut said, text.as_bytes());
+        output::push_tail(&mut said, text.as_bytes());
     };
     let code = engine.build(&spec).stream_both(context, Duration::MAX, hear, || Ok(()));
     match code.map_err(EngineError::Refused)? {

@@ -191,12 +191,12 @@ fn by_clean_room(request: &BackendRequest, engine: &Engine, base: &str) -> Resul
     let BackendRequest { workspace, config, .. } = *request;
     let image = base_image::named(engine, base, config)?;
     let forwarded = cargo_config::carry(workspace, config.target_arch).map_err(EngineError::Refused)?;
-    let layout = Mounts::of(workspace, &forwarded.relative_folders);
+    let mounts = Mounts::of(workspace, &forwarded.relative_folders);
     let user = Lock::acquire(&lock_file(workspace), |_| ()).and_then(|lock| lock.owner());
     let identity = Identity::of(&workspace.root, user.map_err(EngineError::Refused)?.0, config);
     let engine_version = version_of(engine, request.before.filter(|before| before.clean_room))?;
     Ok(Backend {
-        layout,
+        mounts,
         target: TARGET.to_string(),
         record: manifest::BackendRecord {
             engine: engine.kind.program().to_string(),
@@ -242,13 +242,13 @@ fn by_container(request: &BackendRequest, engine: &Engine, report: &mut Reporter
         }
     };
     let forwarded = cargo_config::carry(workspace, config.target_arch).map_err(EngineError::Refused)?;
-    let mut layout = Mounts::of(workspace, &forwarded.relative_folders);
+    let mut mounts = Mounts::of(workspace, &forwarded.relative_folders);
     if toolchain.is_some() {
-        layout.toolchain_mounts.clone_from(&image.mounts);
+        mounts.toolchain_mounts.clone_from(&image.mounts);
     }
     let wanted = Wanted {
         workspace,
-        layout: &layout,
+        mounts: &mounts,
         forwarded: &forwarded,
         image: &image,
         config,
@@ -264,7 +264,7 @@ fn by_container(request: &BackendRequest, engine: &Engine, report: &mut Reporter
     let engine_version = version_of(engine, request.before.filter(|before| before.container == ready.name))?;
     let fallback = base.err().unwrap_or_default();
     Ok(Backend {
-        layout,
+        mounts,
         target: TARGET.to_string(),
         record: manifest::BackendRecord {
             engine: engine.kind.program().to_string(),

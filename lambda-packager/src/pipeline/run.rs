@@ -241,7 +241,7 @@ fn build(
         zip_bytes_before: before.map(|manifest| manifest.artifact.zip_bytes),
     };
     let outcome = Outcome::of(project, places, manifest, verdict.clone(), Some(built), report);
-    Ok((outcome, backend, compiled.downloads))
+    Ok((outcome, backend, compiled.compiled_units))
 }
 
 /// A mistyped `output` must not cost a file: only a zip is replaced.
