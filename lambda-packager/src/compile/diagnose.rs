@@ -1,5 +1,6 @@
 //! Diagnoses a failed compile: from its exit status and its messages to an error with a hint.
 
+use self::CompileError::{Cache, Crate, Downloads, Ended};
 use crate::config::{Config, Network};
 use crate::engine::EngineError;
 use crate::error::Error;
@@ -26,133 +27,70 @@ impl From<EngineError> for CompileError {
 
 impl From<CompileError> for Error {
     fn from(error: CompileError) -> Self {
-        use CompileError::*;
         match error {
             Crate(error) | Ended(error) | Cache(error) | Downloads(error) => error,
         }
     }
 }
 
-/// A known failure. In `message` and `hint` these are filled in: `{package}`, `{target}`, `{status}`, `{unit}` (the
-/// package that cargo was compiling) and `{program}` (what `*` in the sign stands for).
-struct Rule {
-    kind: fn(Error) -> CompileError,
-    /// The exit status; any if there is none.
-    status: Option<i32>,
-    /// Parts of messages, of which one must occur; none is needed if there are none.
-    signs: &'static [&'static str],
-    message: &'static str,
-    hint: &'static str,
-}
+/// A known failure: its kind; the exit status, if only one can have it; the parts of messages of which one must occur, if
+/// there are any; message and hint. These are filled in: `{package}`, `{target}`, `{status}`, `{unit}` (the package that
+/// cargo was compiling) and `{program}` (what `*` in the part of a message stands for).
+type Rule = (fn(Error) -> CompileError, Option<i32>, &'static [&'static str], &'static str, &'static str);
 
 /// The first rule that applies decides.
+#[rustfmt::skip]
 const RULES: &[Rule] = &[
-    Rule {
-        kind: CompileError::Crate,
-        status: None,
-        // The last is LLVM's linker, which writes its output through a mapping.
-        signs: &["No space left on device", "(os error 28)", "ld terminated with signal 7 [Bus error]"],
-        message: "the disk is full on which {package} is compiled",
-        hint: "free space on the disk of the container engine (`docker system df`), or remove this container with its caches",
-    },
-    Rule {
-        kind: CompileError::Crate,
-        status: Some(127),
-        signs: &[],
-        message: "cargo, setsid or flock is missing in the environment of the compile",
-        hint: "set `base` to an image with cargo, rustc, a C compiler and util-linux, or to `host`",
-    },
-    Rule { status: Some(137), ..KILLED },
-    Rule { signs: &["(signal: 9, SIGKILL"], ..KILLED },
+    // The last is LLVM's linker, which writes its output through a mapping.
+    (Crate, None, &["No space left on device", "(os error 28)", "ld terminated with signal 7 [Bus error]"],
+        "the disk is full on which {package} is compiled",
+        "free space on the disk of the container engine (`docker system df`), or remove this container with its caches"),
+    (Crate, Some(127), &[],
+        "cargo, setsid or flock is missing in the environment of the compile",
+        "set `base` to an image with cargo, rustc, a C compiler and util-linux, or to `host`"),
+    (Ended, Some(137), &[], KILLED, OUT_OF_MEMORY),
+    (Ended, None, &["(signal: 9, SIGKILL"], KILLED, OUT_OF_MEMORY),
     // Something other than cargo wrote to the target directory, or cut it off.
-    Rule {
-        kind: CompileError::Cache,
-        status: Some(101),
-        signs: &[
-            "found invalid metadata files",
-            "error[E0786]",
-            "error[E0460]",
-            "failed to mmap",
-            "the compiler unexpectedly panicked",
-            "internal compiler error",
-            "file truncated",
-            "file format not recognized",
-            "is not an ar archive",
-            "malformed archive",
-            "extern location for",
-            "failed to parse dep-info",
-            "failed to read `/target",
-            "failed to write `/target",
-            "failed to open: /target",
-            "failed to create directory `/target",
-        ],
-        message: DOES_NOT_COMPILE,
-        hint: SEE_ABOVE,
-    },
-    Rule {
-        kind: CompileError::Crate,
-        status: Some(101),
-        signs: &["can't find crate for `core`", "target may not be installed"],
-        message: "the builder has no standard library for the target {target}, which {unit} needs",
-        hint: "add it to the base image with `rustup target add {target}`, or set `target_arch` or `base`",
-    },
-    Rule {
-        kind: CompileError::Crate,
-        status: Some(101),
-        signs: &["linker `*` not found"],
-        message: "the builder has no linker {program} for the target {target}, which {unit} needs",
-        hint: INSTALL_COMPILER,
-    },
-    Rule {
-        kind: CompileError::Crate,
-        status: Some(101),
-        // Of the crate cc, in its versions until 1.0 and since then.
-        signs: &["Failed to find tool. Is `*` installed", "failed to find tool \"*\""],
-        message: "the builder has no C compiler {program} for the target {target}, which {unit} needs",
-        hint: INSTALL_COMPILER,
-    },
-    Rule {
-        kind: CompileError::Downloads,
-        status: Some(101),
-        signs: &[
-            "--offline was specified",
-            "while offline",
-            "using offline mode (--offline)",
-            "failed to unpack package",
-            "failed to verify the checksum of",
-            "unable to verify that",
-        ],
-        message: "a crate that {package} needs is missing or incomplete in cargo's downloads on this machine",
-        hint: "package with `--force`, which fetches it again; cargo's own message is above and in build.log",
-    },
+    (Cache, Some(101), &["found invalid metadata files", "error[E0786]", "error[E0460]", "failed to mmap",
+        "the compiler unexpectedly panicked", "internal compiler error", "file truncated", "file format not recognized",
+        "is not an ar archive", "malformed archive", "extern location for", "failed to parse dep-info",
+        "failed to read `/target", "failed to write `/target", "failed to open: /target",
+        "failed to create directory `/target"],
+        DOES_NOT_COMPILE, SEE_ABOVE),
+    (Crate, Some(101), &["can't find crate for `core`", "target may not be installed"],
+        "the builder has no standard library for the target {target}, which {unit} needs",
+        "add it to the base image with `rustup target add {target}`, or set `target_arch` or `base`"),
+    (Crate, Some(101), &["linker `*` not found"],
+        "the builder has no linker {program} for the target {target}, which {unit} needs", INSTALL_COMPILER),
+    // Of the crate cc, in its versions until 1.0 and since then.
+    (Crate, Some(101), &["Failed to find tool. Is `*` installed", "failed to find tool \"*\""],
+        "the builder has no C compiler {program} for the target {target}, which {unit} needs", INSTALL_COMPILER),
+    (Downloads, Some(101), &["--offline was specified", "while offline", "using offline mode (--offline)",
+        "failed to unpack package", "failed to verify the checksum of", "unable to verify that"],
+        "a crate that {package} needs is missing or incomplete in cargo's downloads on this machine",
+        "package with `--force`, which fetches it again; cargo's own message is above and in build.log"),
 ];
 
-const KILLED: Rule = Rule {
-    kind: CompileError::Ended,
-    status: None,
-    signs: &[],
-    message: "the compile of {package} was killed (status {status})",
-    hint: "probably out of memory: give the engine more memory, or compile less in parallel with `cargo_flags = [\"-j1\"]`",
-};
+const KILLED: &str = "the compile of {package} was killed (status {status})";
+const OUT_OF_MEMORY: &str =
+    "probably out of memory: give the engine more memory, or compile less in parallel with `cargo_flags = [\"-j1\"]`";
 const DOES_NOT_COMPILE: &str = "{package} does not compile (cargo's status {status})";
 const SEE_ABOVE: &str = "cargo's own messages are above and in build.log";
 const INSTALL_COMPILER: &str =
     "install it in the base image (Debian: `gcc`, for arm64 `gcc-aarch64-linux-gnu`), or set `target_arch` or `base`";
 
-/// More hints for a crate that does not compile, by signs in its messages.
-const MORE_HINTS: &[(&str, &str)] = &[
-    ("Read-only file system", "the sources are read-only during the compile: write generated files to OUT_DIR"),
+/// More hints for a crate that does not compile, by signs in its messages; the last only without network.
+#[rustfmt::skip]
+const MORE_HINTS: &[(&[&str], &str)] = &[
+    (&["Read-only file system"],
+        "the sources are read-only during the compile: write generated files to OUT_DIR"),
     // Of `PATH` and its like: <https://doc.rust-lang.org/std/env/fn.join_paths.html>.
-    ("path segment contains separator", COLON),
+    (&["path segment contains separator"],
+        "cargo cannot compile below a folder with `:` in its name: move it, or package in a container, where every project has the same path"),
+    (&["Network is unreachable", "Temporary failure in name resolution", "failed to lookup address", "NetworkUnreachable"],
+        NO_NETWORK),
 ];
-const COLON: &str = "cargo cannot compile below a folder with `:` in its name: move it, or package in a container, where every project has the same path";
-const NETWORK_HINT: &str = "the compile has no network: if a build script needs it, set `network = \"bridge\"`";
-const NO_NETWORK: &[&str] = &[
-    "Network is unreachable",
-    "Temporary failure in name resolution",
-    "failed to lookup address",
-    "NetworkUnreachable",
-];
+const NO_NETWORK: &str = "the compile has no network: if a build script needs it, set `network = \"bridge\"`";
 
 /// Why a compile of `package` ended with `status`; `log` is the end of its messages.
 pub fn diagnose(status: i32, log: &str, package: &str, config: &Config) -> CompileError {
@@ -165,21 +103,23 @@ pub fn diagnose(status: i32, log: &str, package: &str, config: &Config) -> Compi
         let text = text.replace("{package}", package).replace("{target}", config.target_arch.triple());
         text.replace("{status}", &status.to_string()).replace("{unit}", unit).replace("{program}", program)
     };
-    for Rule { kind, signs, message, hint, .. } in RULES.iter().filter(|rule| rule.status.is_none_or(|s| s == status)) {
-        if let Some(program) = if signs.is_empty() { Some("") } else { any(signs) } {
+    for (kind, only, signs, message, hint) in RULES {
+        let found = if signs.is_empty() { Some("") } else { any(signs) };
+        if let Some(program) = found.filter(|_| only.is_none_or(|only| only == status)) {
             return kind(Error::cargo(fill(message, program)).hint_with(fill(hint, program)));
         }
     }
     if status != 101 {
         let message = format!("the compile of {package} was ended by another process (status {status})");
-        return CompileError::Ended(Error::cargo(message));
+        return Ended(Error::cargo(message));
     }
     let mut hints = vec![SEE_ABOVE];
-    hints.extend(MORE_HINTS.iter().filter(|(sign, _)| log.contains(sign)).map(|(_, hint)| *hint));
-    if config.network == Network::None && any(NO_NETWORK).is_some() {
-        hints.push(NETWORK_HINT);
+    for (signs, hint) in MORE_HINTS {
+        if any(signs).is_some() && (*hint != NO_NETWORK || config.network == Network::None) {
+            hints.push(hint);
+        }
     }
-    CompileError::Crate(Error::cargo(fill(DOES_NOT_COMPILE, "")).hint_with(hints.join("; ")))
+    Crate(Error::cargo(fill(DOES_NOT_COMPILE, "")).hint_with(hints.join("; ")))
 }
 
 /// What `*` in `sign` stands for, where the log has the sign. It is a part of one line.
@@ -232,10 +172,10 @@ mod tests {
             (101, absent, "Downloads", "a crate that app needs is missing"),
             (101, unknown, "Downloads", "a crate that app needs is missing"),
             (101, damaged, "Downloads", "a crate that app needs is missing"),
-            (101, read_only, "Crate", MORE_HINTS[0].1),
-            (101, colon, "Crate", COLON),
-            (101, network, "Crate", NETWORK_HINT),
-            (101, "failed to lookup address information: Temporary failure in name resolution", "Crate", NETWORK_HINT),
+            (101, read_only, "Crate", "write generated files to OUT_DIR"),
+            (101, colon, "Crate", "a folder with `:` in its name"),
+            (101, network, "Crate", NO_NETWORK),
+            (101, "failed to lookup address information: Temporary failure in name resolution", "Crate", NO_NETWORK),
             (101, "error[E0308]: mismatched types\n", "Crate", "app does not compile (cargo's status 101)\n"),
             (143, "error[E0308]: mismatched types\n", "Ended", "ended by another process (status 143)"),
         ] {

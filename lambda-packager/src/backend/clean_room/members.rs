@@ -55,3 +55,31 @@ pub fn add_folder(members: &mut Members, place: &str, path: &Path) -> Result<()>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_and_links_are_added_without_credentials() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dirs(&dir.path().join("x/.cargo")).unwrap();
+        for (name, text, mode) in [
+            ("run", "#!", 0o755),
+            (".cargo/credentials.toml", "[registry]\ntoken = \"secret\"\n", 0o600),
+            (".cargo/config.toml", "[net]\noffline = true\n[registries.r]\ntoken = \"secret\"\n", 0o600),
+        ] {
+            fs::replace(&dir.path().join("x").join(name), text.as_bytes(), mode, None).unwrap();
+        }
+        std::os::unix::fs::symlink("../elsewhere", dir.path().join("x/link")).unwrap();
+        let mut members = Members::new();
+        add_folder(&mut members, "/p", &dir.path().join("x")).unwrap();
+        add_file(&mut members, "/p/absent".into(), &dir.path().join("absent")).unwrap();
+        assert_eq!(members.keys().collect::<Vec<_>>(), ["/p/.cargo/config.toml", "/p/link", "/p/run"]);
+        assert!(members["/p/link"] == Member::Link("../elsewhere".into()));
+        assert!(members["/p/run"] == Member::File { content: b"#!".into(), executable: true });
+        let Member::File { content, executable: false } = &members["/p/.cargo/config.toml"] else { panic!() };
+        let text = str::from_utf8(content).unwrap();
+        assert!(text.contains("offline") && !text.contains("secret"), "{text}");
+    }
+}

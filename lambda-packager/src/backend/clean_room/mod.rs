@@ -35,24 +35,12 @@ pub struct CleanRoom {
 }
 
 /// Signs of a layer in the engine's cache that is missing or damaged.
+#[rustfmt::skip]
 const DAMAGED: &[&str] = &[
-    "layer does not exist",
-    "layer not known",
-    "unknown blob",
-    "failed to get digest",
-    "failed to register layer",
-    "failed to compute cache key",
-    "failed to calculate checksum",
-    "failed to export layer",
-    "error creating overlay mount",
-    "invalid argument",
-    "failed to mount",
-    "no such image",
-    "image not known",
-    "readlink /",
-    "lstat /",
-    "stat /",
-    "input/output error",
+    "layer does not exist", "layer not known", "unknown blob", "failed to get digest", "failed to register layer",
+    "failed to compute cache key", "failed to calculate checksum", "failed to export layer",
+    "error creating overlay mount", "invalid argument", "failed to mount", "no such image", "image not known",
+    "readlink /", "lstat /", "stat /", "input/output error",
 ];
 
 impl CleanRoom {
@@ -187,19 +175,11 @@ impl<'a> Line<'a> {
                 _ => Self::Engine(line),
             };
         }
+        #[rustfmt::skip]
         const OWN: &[&str] = &[
-            "Step ",
-            "STEP ",
-            "COMMIT ",
-            " ---> ",
-            "--> ",
-            "Removing intermediate container ",
-            "Removing intermediate image ",
-            "Successfully built ",
-            "Successfully tagged ",
-            "The command ",
-            "[Warning] ",
-            "Sending build context ",
+            "Step ", "STEP ", "COMMIT ", " ---> ", "--> ", "Removing intermediate container ",
+            "Removing intermediate image ", "Successfully built ", "Successfully tagged ", "The command ",
+            "[Warning] ", "Sending build context ",
         ];
         // Podman numbers the stages: `[1/4] STEP 1/7: FROM x`. The last line is the image's id.
         let unnumbered =
