@@ -1,6 +1,6 @@
 //! AWS, as far as moto plays it on loopback.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Stdio};
 
 use super::*;
