@@ -10,9 +10,10 @@ use crate::config::{Base, Config};
 use crate::error::Result;
 use crate::fingerprint::ingredients::Ingredients;
 use crate::fingerprint::inputs::DiscoveredInputs;
-use crate::fingerprint::manifest::{Artifact, Manifest, Problem};
+use crate::fingerprint::manifest::{Artifact, Manifest};
 use crate::fingerprint::verdict::{ArtifactState, Present, Verdict};
 use crate::fingerprint::{ingredients, inputs, verdict};
+use crate::packaged::ManifestProblem;
 use crate::pipeline::project::{Places, Project, Request};
 use crate::snapshot;
 use crate::snapshot::record::Change;
@@ -24,7 +25,7 @@ use crate::sys::paths::relative;
 
 /// What the gate saw.
 pub struct Gate {
-    pub recorded: Result<Manifest, Problem>,
+    pub recorded: Result<Manifest, ManifestProblem>,
     pub now: Taken,
     pub changes: Vec<Change>,
     pub ingredients: Ingredients,

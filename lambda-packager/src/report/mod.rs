@@ -1,6 +1,5 @@
 //! What happens during a run, and who is told: a person, a program, the log.
 
-pub mod directives;
 mod json;
 pub mod stage;
 pub mod summary;
