@@ -1,5 +1,5 @@
 # One line per target; README describes what they do.
-.PHONY: build dev prod docker container-start container-stop container-status image push deploy apply rollback kept-images-load kept-images-save test test-faults ci bench clean help
+.PHONY: build dev prod docker container-start container-stop container-status image push deploy apply rollback kept-images-load kept-images-save test test-full test-faults ci bench clean help
 .DEFAULT_GOAL := help
 
 LOG := target/lambda/lambda/build.log
@@ -64,11 +64,14 @@ kept-images-load: ## load the images that another machine saved, from target/kep
 kept-images-save: ## save the builder image and the compiled dependencies, for kept-images-load
 	@docker/kept-images save
 
-test: ## all tests; those with containers need docker and podman
+test: ## all tests, with few cases each; those with containers need docker and podman
 	@tests/run
 
-test-faults: ## of these the fault matrix alone, as a table; FAULTS=paused for those of that name
-	@tests/run --package lambda-deployment --test faults
+test-full: ## all tests with all cases, an hour and more: before an issue is called resolved, and each night
+	@LAMBDA_PACKAGER_TESTS=full tests/run
+
+test-faults: ## of all cases the fault matrix alone, as a table; FAULTS=paused for those of that name
+	@LAMBDA_PACKAGER_TESTS=full tests/run --test it faults::every_fault
 
 ci: ## what CI does: installs what the tests need (Debian), checks, builds, tests
 	@.ci/run

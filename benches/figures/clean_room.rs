@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::bench::Bench;
 use crate::builder::{BASE, Builder, before_path};
 use crate::compile::again;
 use crate::figure::{Row, Sample, Unit};
@@ -14,7 +15,7 @@ use crate::measure::{Result, Side, ask, interleaved, run, shown};
 
 const FIGURE: &str = "clean-room";
 
-pub fn clean_room(lab: &Lab) -> Result<Vec<Row>> {
+pub fn clean_room(lab: &Bench) -> Result<Vec<Row>> {
     let builders = lab.builders()?;
     let ours = lab.copy("clean-room")?;
     let mut rows = Vec::new();

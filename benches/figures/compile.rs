@@ -4,14 +4,15 @@ use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
 
+use crate::bench::Bench;
 use crate::figure::{Row, Sample, Unit};
-use crate::lab::{self, Lab, edit, read_bytes, write};
+use crate::lab::{self, edit, read_bytes, write};
 use crate::measure::{Result, Side, ask, interleaved, run, shown};
 
 const RELEASE: [&str; 4] = ["build", "--release", "-p", "lambda"];
 const DEV: [&str; 3] = ["build", "-p", "lambda"];
 
-pub fn cold(lab: &Lab) -> Result<Vec<Row>> {
+pub fn cold(lab: &Bench) -> Result<Vec<Row>> {
     let engine = lab.engine()?;
     let (ours, plain) = (lab.copy("deployment")?, lab.copy("plain")?);
     // The builder image is at hand after this, the crates are on the machine.
@@ -33,7 +34,7 @@ pub fn cold(lab: &Lab) -> Result<Vec<Row>> {
 }
 
 /// A checkout of which nothing was built before, where another one was: a new folder in each round.
-pub fn second_checkout(lab: &Lab) -> Result<Vec<Row>> {
+pub fn second_checkout(lab: &Bench) -> Result<Vec<Row>> {
     lab.deployment()?;
     let (cold, plain) = (lab.copy("cold")?, lab.copy("plain")?);
     // Neither starts from what another checkout left, nor leaves anything.
@@ -61,7 +62,7 @@ pub fn second_checkout(lab: &Lab) -> Result<Vec<Row>> {
 /// Names what `edit` is compared to.
 const AGAINST: &str = "one line edited, edit to zip, against ";
 
-pub fn edited(lab: &Lab) -> Result<Vec<Row>> {
+pub fn edited(lab: &Bench) -> Result<Vec<Row>> {
     let (ours, plain) = (lab.deployment()?, lab.plain(&RELEASE)?);
     let package = lab.package(&ours, &[])?;
     let mut missing = Vec::new();
@@ -103,7 +104,7 @@ pub fn edited(lab: &Lab) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-pub fn dev(lab: &Lab) -> Result<Vec<Row>> {
+pub fn dev(lab: &Bench) -> Result<Vec<Row>> {
     let (ours, plain) = (lab.copy("deployment")?, lab.plain(&DEV)?);
     let package = lab.package(&ours, &["--mode", "dev"])?;
     run(&mut again(&package), &lab.log())?;
@@ -122,7 +123,7 @@ pub fn dev(lab: &Lab) -> Result<Vec<Row>> {
 }
 
 /// The mode for the fastest edit against the one for the smallest package.
-pub fn modes(lab: &Lab) -> Result<Vec<Row>> {
+pub fn modes(lab: &Bench) -> Result<Vec<Row>> {
     let ours = lab.copy("deployment")?;
     let (dev, prod) = (lab.package(&ours, &["--mode", "dev"])?, lab.package(&ours, &["--mode", "prod"])?);
     for package in [&dev, &prod] {
@@ -134,7 +135,7 @@ pub fn modes(lab: &Lab) -> Result<Vec<Row>> {
 }
 
 /// A container where there is none, with the image of the borrowed toolchain and without.
-pub fn container(lab: &Lab) -> Result<Vec<Row>> {
+pub fn container(lab: &Bench) -> Result<Vec<Row>> {
     let engine = lab.engine()?;
     let hello = lab.folder.join("hello");
     write(

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::builder::Builder;
+use crate::builder::{Builder, Builders};
 use crate::lab::{Lab, cargo_home, read, repository, write};
 use crate::measure::Result;
 
@@ -22,8 +22,7 @@ pub struct FourStage {
 
 impl FourStage {
     /// The context, and every builder with its layers filled.
-    pub fn prepare(lab: &Lab) -> Result<Self> {
-        let builders = lab.builders()?;
+    pub fn prepare(lab: &Lab, builders: &Builders) -> Result<Self> {
         let context = lab.folder.join("context");
         lab.copy("context/workspace")?;
         copy_crates(&context.join("crates"))?;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::bench::Bench;
 use crate::compile::{again, pair};
 use crate::figure::{Row, Sample, Unit};
 use crate::hit::settle;
@@ -17,7 +18,7 @@ const MEMORY_BYTES: f64 = 150e6;
 /// How much the time for a file may differ between two sizes before it is growth.
 const NOISE: f64 = 1.1;
 
-pub fn gate(lab: &Lab) -> Result<Vec<Row>> {
+pub fn gate(lab: &Bench) -> Result<Vec<Row>> {
     let mut packages = Vec::new();
     for (count, _) in SIZES {
         let folder = files(lab, &format!("files-{count}"), count, 32)?;
@@ -44,7 +45,7 @@ pub fn gate(lab: &Lab) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-pub fn fingerprint(lab: &Lab) -> Result<Vec<Row>> {
+pub fn fingerprint(lab: &Bench) -> Result<Vec<Row>> {
     let folder = files(lab, "files-10000-of-8-KiB", 10_000, 8 * 1024)?;
     settle(lab, &lab.package_on_host(&folder, &[])?)?;
     let manifest = folder.join("target/lambda/files/manifest.json");

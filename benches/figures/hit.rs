@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::bench::Bench;
 use crate::compile::{again, pair};
 use crate::figure::Row;
 use crate::lab::{Lab, write};
@@ -9,7 +10,7 @@ use crate::measure::{Result, Side, interleaved, run};
 
 const RELEASE: [&str; 4] = ["build", "--release", "-p", "lambda"];
 
-pub fn hit(lab: &Lab) -> Result<Vec<Row>> {
+pub fn hit(lab: &Bench) -> Result<Vec<Row>> {
     let plain = lab.plain(&RELEASE)?;
     // Where it was compiled plays no part in a hit.
     let (ours, package) = match lab.deployment() {
@@ -41,7 +42,7 @@ pub fn hit(lab: &Lab) -> Result<Vec<Row>> {
 
 /// Plain `cargo build --release` of the deployment crate, beside the same workspace with a build script
 /// that does nothing.
-pub fn unchanged(lab: &Lab) -> Result<Vec<Row>> {
+pub fn unchanged(lab: &Bench) -> Result<Vec<Row>> {
     let (ours, empty) = (lab.copy("deployment")?, lab.copy("empty-build-script")?);
     let constants = ["ZIP", "SHA256", "MANIFEST"].map(|name| format!("LAMBDA_DEPLOYMENT_{name}"));
     let lines = constants.map(|name| format!("    println!(\"cargo::rustc-env={name}=\");\n")).concat();

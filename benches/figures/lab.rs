@@ -8,10 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::builder::Builders;
 use crate::engine::Engine;
-use crate::four_stage::FourStage;
-use crate::machine;
 use crate::measure::{Result, ask, run, timed};
 
 /// On everything that the bench makes in an engine.
@@ -21,14 +18,11 @@ pub const ROUNDS: usize = 5;
 
 pub struct Lab {
     pub folder: PathBuf,
-    pub load_before: String,
     rounds: usize,
     label: String,
     janitor: Option<Child>,
     packager: OnceCell<Result<PathBuf>>,
     engine: OnceCell<Result<Engine>>,
-    builders: OnceCell<Result<Builders>>,
-    four_stage: OnceCell<Result<FourStage>>,
 }
 
 impl Lab {
@@ -48,17 +42,7 @@ impl Lab {
             .process_group(0)
             .spawn()
             .map_err(|e| format!("sh does not start: {e}"))?;
-        Ok(Self {
-            folder,
-            load_before: machine::load(),
-            rounds,
-            label,
-            janitor: Some(janitor),
-            packager: OnceCell::new(),
-            engine: OnceCell::new(),
-            builders: OnceCell::new(),
-            four_stage: OnceCell::new(),
-        })
+        Ok(Self { folder, rounds, label, janitor: Some(janitor), packager: OnceCell::new(), engine: OnceCell::new() })
     }
 
     /// How often to do what is done `usual` times, for as many rounds as were asked for.
@@ -125,19 +109,6 @@ impl Lab {
     pub fn engine(&self) -> Result<&Engine> {
         let folder = self.folder.join("engine");
         self.engine.get_or_init(|| Engine::start(&folder, &self.label)).as_ref().map_err(Clone::clone)
-    }
-
-    pub fn builders(&self) -> Result<&Builders> {
-        self.builders.get_or_init(|| Builders::prepare(self)).as_ref().map_err(Clone::clone)
-    }
-
-    pub fn four_stage(&self) -> Result<&FourStage> {
-        self.four_stage.get_or_init(|| FourStage::prepare(self)).as_ref().map_err(Clone::clone)
-    }
-
-    /// The four-stage build, if another figure has prepared it.
-    pub fn four_stage_if_there(&self) -> Option<&FourStage> {
-        self.four_stage.get()?.as_ref().ok()
     }
 
     /// A copy of this repository under that name.

@@ -7,7 +7,7 @@ use crate::lab::Lab;
 use crate::measure::ask;
 
 /// Name and value of what a reader has to know of the machine.
-pub fn facts(lab: &Lab) -> Vec<(&'static str, String)> {
+pub fn facts(lab: &Lab, load_before: String) -> Vec<(&'static str, String)> {
     let said = |program: &str, args: &[&str]| ask(Command::new(program).args(args)).unwrap_or_else(|why| why);
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_string();
     let field = |text: &str, name: &str| {
@@ -26,7 +26,7 @@ pub fn facts(lab: &Lab) -> Vec<(&'static str, String)> {
         ("engine", lab.engine().map_or_else(|why| why, |engine| engine.describe())),
         ("rustc", said("rustc", &["--version"])),
         ("cargo", said("cargo", &["--version"])),
-        ("load before", lab.load_before.clone()),
+        ("load before", load_before),
         ("load after", load()),
     ]
 }

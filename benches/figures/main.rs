@@ -5,6 +5,7 @@
 //!
 //! Without a FIGURE all of them. Only then, or with `--write`, `docs/benchmarks.md` is written.
 
+mod bench;
 mod builder;
 mod clean_room;
 mod compile;
@@ -24,11 +25,11 @@ mod weight;
 
 use std::process::ExitCode;
 
+use bench::Bench;
 use figure::Row;
-use lab::Lab;
 use measure::Result;
 
-type Figure = (&'static str, fn(&Lab) -> Result<Vec<Row>>);
+type Figure = (&'static str, fn(&Bench) -> Result<Vec<Row>>);
 
 const FIGURES: &[Figure] = &[
     ("cold", compile::cold),
@@ -67,13 +68,14 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let lab = match Lab::open(asked.rounds) {
+    let lab = match Bench::open(asked.rounds) {
         Ok(lab) => lab,
         Err(why) => {
             eprintln!("{why}");
             return ExitCode::FAILURE;
         }
     };
+    let load_before = machine::load();
     let mut rows = Vec::new();
     for (name, measure) in &asked.figures {
         eprintln!("measuring {name}");
@@ -96,7 +98,7 @@ fn main() -> ExitCode {
     }
     invocation.push_str(&format!(" --rounds {}", asked.rounds));
     rows.extend(left_out.into_iter().map(|name| Row::not_measured(name, "", "left out of this run")));
-    let document = report::document(&rows, &machine::facts(&lab), &invocation);
+    let document = report::document(&rows, &machine::facts(&lab, load_before), &invocation);
     match lab::write(&lab::repository().join("docs/benchmarks.md"), document) {
         Ok(()) => println!("written to docs/benchmarks.md"),
         Err(why) => eprintln!("{why}"),

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{fs, thread};
 
+use crate::bench::Bench;
 use crate::compile::again;
 use crate::figure::{Row, Sample, Unit};
 use crate::lab::{Lab, edit, write};
@@ -18,7 +19,7 @@ const UNCHANGED_SECS: f64 = 1.0;
 /// Of bootstrap, libraries and certificates.
 const LEAN: f64 = 1.1;
 
-pub fn publish(lab: &Lab) -> Result<Vec<Row>> {
+pub fn publish(lab: &Bench) -> Result<Vec<Row>> {
     let engine = lab.engine()?;
     let registry = Registry::open(&lab.folder.join("registry"))?;
     run(lab.command("cargo", &lab.copy("pushed")?).args(["fetch", "--locked"]), &lab.log())?;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::bench::Bench;
 use crate::compile::again;
 use crate::figure::{Row, Sample, Unit};
 use crate::lab::{Lab, read, write};
@@ -14,7 +15,7 @@ const PROFILE: &str =
 const PROD: &[&str] = &["--mode", "prod"];
 const CARGO_LAMBDA: [&str; 6] = ["lambda", "build", "--release", "--package=lambda", "--output-format=zip", "--locked"];
 
-pub fn size(lab: &Lab) -> Result<Vec<Row>> {
+pub fn size(lab: &Bench) -> Result<Vec<Row>> {
     let release = ours(lab, "size-release", PROFILE, &[])?;
     let prod = ours(lab, "size-prod", "", PROD)?;
     let same = "zip, against cargo-lambda's with the same profile (symbols stripped, no LTO, 16 units, unwinding)";

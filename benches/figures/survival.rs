@@ -4,6 +4,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::bench::Bench;
 use crate::compile::again;
 use crate::figure::{Row, Sample, Unit};
 use crate::lab::{Lab, edit, write};
@@ -25,7 +26,7 @@ fn main() {
 /// So many that cargo prints a hundred megabytes.
 const LINES: &str = "1100000";
 
-pub fn recovery(lab: &Lab) -> Result<Vec<Row>> {
+pub fn recovery(lab: &Bench) -> Result<Vec<Row>> {
     let engine = lab.engine()?;
     let hello = tiny(lab, "recovered", None)?;
     let package = lab.package(&hello, &[])?;
@@ -47,7 +48,7 @@ pub fn recovery(lab: &Lab) -> Result<Vec<Row>> {
     Ok(vec![Row::at_most("recovery", what, &Sample::new(shown(&package), Unit::Seconds, added), 1.5)])
 }
 
-pub fn memory(lab: &Lab) -> Result<Vec<Row>> {
+pub fn memory(lab: &Bench) -> Result<Vec<Row>> {
     const BOUND_BYTES: f64 = 50e6;
     let (ours, talkative) = (lab.deployment()?, tiny(lab, "talkative", Some(TALKATIVE))?);
     let package = lab.package(&ours, &[])?;
@@ -78,7 +79,7 @@ pub fn memory(lab: &Lab) -> Result<Vec<Row>> {
 
 /// What printing adds to a build through us, against what it adds to the same cargo call by the engine's
 /// own command line into a file.
-pub fn logs(lab: &Lab) -> Result<Vec<Row>> {
+pub fn logs(lab: &Bench) -> Result<Vec<Row>> {
     let engine = lab.engine()?;
     let folder = tiny(lab, "talkative", Some(TALKATIVE))?;
     let package = |lines: &str| {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::bench::Bench;
 use crate::compile::pair;
 use crate::figure::{Row, Sample, Unit};
 use crate::lab::{self, Lab, read, repository, write};
@@ -26,7 +27,7 @@ const OBJECT: &str =
 /// The version that was compared to; another one is another comparison.
 const SP1_BUILD: &str = "=6.9.0";
 
-pub fn weight(lab: &Lab) -> Result<Vec<Row>> {
+pub fn weight(lab: &Bench) -> Result<Vec<Row>> {
     let path = repository().join("lambda-packager");
     let ours = crate_with(lab, "weight-ours", &format!("lambda-packager = {{ path = {path:?} }}\n"), true)?;
     let mut packages = OBJECT.to_string();

@@ -20,7 +20,7 @@ pub mod backend {
         pub use crate::backend::base_image::BORROWED;
     }
     pub mod builder_image {
-        pub use crate::backend::builder_image::{Use, all, choose, tag};
+        pub use crate::backend::builder_image::{Use, all, tag};
     }
     pub mod deps_cache {
         pub use crate::backend::deps_cache::{KEPT, made_by, name_of, remove};

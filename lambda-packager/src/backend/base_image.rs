@@ -12,27 +12,26 @@ use crate::error::{Error, Result};
 use crate::sys::fs;
 use crate::sys::sha256::Sha;
 
-/// Where the host's Rust sysroot stands in the borrowed container.
+/// Where the host's Rust sysroot is mounted.
 const SYSROOT: &str = "/opt/rust";
 
-/// The label of the empty images that toolchains are borrowed into. Containers inherit the labels of
-/// their image and projects share this one: a project's own label on it would say of everybody's
-/// containers that they are this project's.
+/// The label of the empty images into which the host's toolchain is mounted. Containers inherit the labels of their
+/// image, and all projects share this image, so it must not carry the label of a project.
 pub const BORROWED: &str = "lambda-packager.borrowed";
 
 /// The image to create a container from, and what comes with it.
 pub struct BuilderImage {
     pub reference: String,
-    /// What it is called in summaries and in the manifest.
+    /// Its name in summaries and in the manifest.
     pub title: String,
     /// Identifies the toolchain in the container: the image's id, or a digest of the host's.
     pub identity: String,
-    /// The image that its toolchain was installed into, `name@digest`; empty where this machine's is lent.
+    /// The image that the toolchain was installed into, `name@digest`; empty if the host's is mounted.
     pub base_digest: String,
     pub mounts: Vec<Mount>,
-    /// `PATH`, where the image has none of its own.
+    /// `PATH`, if the image sets none.
     pub path: Option<String>,
-    /// The archive to make the image from, where it is not pulled.
+    /// The archive to make the image from, if it is not pulled.
     archive: Option<Vec<u8>>,
 }
 
@@ -40,7 +39,7 @@ pub struct BuilderImage {
 pub fn named(engine: &Engine, reference: &str, config: &Config) -> Result<BuilderImage, EngineError> {
     let place = config.place_of("base");
     let image = match engine.image(reference)? {
-        // The builder image is asked for by the one who makes it.
+        // The builder image was pulled or built before, by `builder_image`.
         Some(image) if config.pull_policy != PullPolicy::Always || builder_image::is_one(reference) => image,
         None if config.pull_policy == PullPolicy::Never => {
             let error = Error::engine(format!("{place}: the image {reference} is not available locally"));
@@ -133,7 +132,7 @@ fn empty_root(links: &[(&str, PathBuf)]) -> std::io::Result<Vec<u8>> {
 }
 
 impl BuilderImage {
-    /// Sees to it that the engine has the image.
+    /// Makes sure that the engine has the image.
     pub fn provide(&self, engine: &Engine) -> Result<(), EngineError> {
         match &self.archive {
             Some(archive) if engine.image_id(&self.reference)?.is_none() => {

@@ -19,22 +19,22 @@ use crate::sys::sha256::Sha;
 /// The label of these images; its value is the name that it was built under.
 const BUILDER: &str = "lambda-packager.builder";
 
-/// The label that says what one was made from: `name@digest`.
+/// The label with the image that one was made from: `name@digest`.
 const BASE: &str = "lambda-packager.base";
 
 const NAME: &str = "lambda-packager-builder";
 
 const NONE: &str = "no builder image available locally";
 
-/// For so long a registry that was not reached is not asked again.
+/// How long a registry that could not be reached is not asked again.
 const REMEMBERED: Duration = Duration::from_secs(60 * 60);
 
-/// The image for a Rust release, a runtime and an architecture: another recipe has another name.
+/// The tag of the image for a Rust release, a runtime and an architecture. It changes with the recipe.
 pub fn tag(release: &str, runtime: Runtime, arch: Arch) -> String {
     format!("{NAME}:{release}-{runtime}-{arch}-{}", recipe(runtime))
 }
 
-/// What the recipe of a runtime's image is known by.
+/// A digest of the recipe of a runtime's image.
 fn recipe(runtime: Runtime) -> String {
     let mut text = dockerfile::base_of(runtime).to_string();
     let used =
@@ -43,28 +43,28 @@ fn recipe(runtime: Runtime) -> String {
     Sha::of(text.as_bytes()).short(12)
 }
 
-/// The builder images that an engine has, and the clean rooms' layers on them.
+/// The builder images that an engine has, and the layers of clean rooms on them.
 pub fn all(engine: &Engine) -> Result<Vec<(Image, Use)>, EngineError> {
     Ok(judged(engine.images_with(BUILDER)?))
 }
 
-/// What a builder image, or what stands on one, is good for.
+/// Whether a builder image, or a layer on one, is still in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// Builds start from it. One for another Rust is not outdated: it may be another project's.
+    /// Builds start from it. An image for another Rust release is current too: another project may use it.
     Current,
-    /// No build starts from it any more: its name went to one with a newer base, or its recipe is another version's.
+    /// No build starts from it any more: a newer base took its name, or its recipe is of another version.
     Outdated,
-    /// A layer of clean rooms on a current one.
+    /// A layer of a clean room on a current image.
     Layer,
-    /// The same on an outdated one.
+    /// A layer of a clean room on an outdated image.
     OutdatedLayer,
 }
 
 fn judged(images: Vec<Image>) -> Vec<(Image, Use)> {
     let endings = [Runtime::ProvidedAl2023, Runtime::ProvidedAl2].map(|runtime| format!("-{}", recipe(runtime)));
     let is_current = |image: &Image| image.names.iter().any(|name| endings.iter().any(|ending| name.ends_with(ending)));
-    // Layers inherit the labels, and with them whose they are.
+    // Layers inherit the labels of their image.
     let stands_on = |image: &Image| [BUILDER, BASE].map(|label| image.labels.get(label).cloned());
     let current: Vec<_> = images.iter().filter(|image| is_current(image)).map(stands_on).collect();
     let judge = |image: &Image| match (
@@ -80,26 +80,37 @@ fn judged(images: Vec<Image>) -> Vec<(Image, Use)> {
     images.into_iter().zip(uses).collect()
 }
 
-/// What such an image was made from; none for any other.
+/// The image that a builder image was made from; `None` for any other image.
 pub fn base_of(image: &Image) -> Option<String> {
     image.labels.get(BASE).cloned()
 }
 
-/// Whether this is the name of such an image.
+/// Whether this is the name of a builder image.
 pub fn is_one(reference: &str) -> bool {
     reference.strip_prefix(NAME).is_some_and(|rest| rest.starts_with(':'))
 }
 
-/// The image that brings the toolchain; or why there is none, if that is to be said.
+/// Where the toolchain comes from.
+#[derive(Debug)]
+pub enum ToolchainSource {
+    /// An image of this name.
+    Image(String),
+    /// There is no image, for this reason: the host's is mounted.
+    NoImage(String),
+    /// The settings ask for the host's.
+    Host,
+}
+
+/// Decides where the toolchain comes from; builds or pulls the builder image if that is allowed.
 pub fn choose(
     engine: &Engine,
     workspace: &Workspace,
     config: &Config,
     report: &mut Reporter,
-) -> Result<Result<String, String>, EngineError> {
+) -> Result<ToolchainSource, EngineError> {
     match &config.base {
-        Base::Image(reference) => Ok(Ok(reference.clone())),
-        Base::Host => Ok(Err(String::new())),
+        Base::Image(reference) => Ok(ToolchainSource::Image(reference.clone())),
+        Base::Host => Ok(ToolchainSource::Host),
         Base::Auto => {
             let release = Toolchain::release(workspace, config.target_arch).map_err(EngineError::Refused)?;
             provide(engine, config, &release, &workspace.state_folder(), report)
@@ -107,37 +118,40 @@ pub fn choose(
     }
 }
 
-/// Sees to it that the engine has the image, and says its name; or why there is none to be had here.
+/// The builder image of this engine, built if it is missing and that is allowed.
 fn provide(
     engine: &Engine,
     config: &Config,
     release: &str,
     state: &Path,
     report: &mut Reporter,
-) -> Result<Result<String, String>, EngineError> {
+) -> Result<ToolchainSource, EngineError> {
     if config.target_arch != Arch::of_this_machine() {
-        return Ok(Err(format!("there is no builder image that compiles for {} on this machine", config.target_arch)));
+        return Ok(ToolchainSource::NoImage(format!(
+            "there is no builder image that compiles for {} on this machine",
+            config.target_arch
+        )));
     }
     let tag = tag(release, config.runtime, config.target_arch);
     let note = state.join(format!("no-builder-{}", engine.kind.program()));
     if config.pull_policy == PullPolicy::IfMissing && is_remembered(&note, &tag) {
-        return Ok(Err(NONE.into()));
+        return Ok(ToolchainSource::NoImage(NONE.into()));
     }
     if config.pull_policy != PullPolicy::Always && engine.image_id(&tag)?.is_some() {
-        return Ok(Ok(tag));
+        return Ok(ToolchainSource::Image(tag));
     }
     if config.pull_policy == PullPolicy::Never {
-        return Ok(Err(NONE.into()));
+        return Ok(ToolchainSource::NoImage(NONE.into()));
     }
     match build(engine, config, release, &tag, report) {
-        Ok(()) => Ok(Ok(tag)),
+        Ok(()) => Ok(ToolchainSource::Image(tag)),
         Err(EngineError::Refused(error)) => {
             let error = error.with_cause();
             let message = format!("{error}; trying again in an hour, or now with `pull_policy = \"always\"`");
             report.emit(&Event::Note { message: &message });
-            // Not to be remembered is to be asked again: no harm.
+            // If this cannot be written, the registry is asked again.
             let _ = fs::replace(&note, tag.as_bytes(), 0o644, None);
-            Ok(Err(NONE.into()))
+            Ok(ToolchainSource::NoImage(NONE.into()))
         }
         Err(failure) => Err(failure),
     }
@@ -155,7 +169,7 @@ fn build(engine: &Engine, config: &Config, release: &str, tag: &str, report: &mu
     let from = match here {
         Some(image) => image,
         None => {
-            // Whatever it is that does not answer, there is no image of it.
+            // Whatever failed, there is no image.
             engine.pull(base).map_err(|failure| EngineError::Refused(failure.into()))?;
             engine.image(base)?.unwrap_or_default()
         }

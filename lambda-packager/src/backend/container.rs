@@ -1,4 +1,4 @@
-//! The reused container: found by its name, recognised by its labels, made where it is missing.
+//! The reused container: found by its name, checked by its labels, created if it is missing.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::sys::sha256::Sha;
 /// A digest of everything that it was created from.
 const SPECIFICATION: &str = "lambda-packager.specification";
 
-/// Sleeps until it is stopped, and buries what a cut-off compile leaves behind.
+/// Sleeps until it is stopped, and reaps the processes of an interrupted compile.
 const IDLE: &str = "trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; done";
 
 /// What the container is for.
@@ -43,8 +43,8 @@ pub struct Ready {
     pub warm: Option<String>,
 }
 
-/// Finds the container or makes it; it runs afterwards. `fill` fills the target directory of a new one,
-/// and returns the image that it was filled from. `announce` is told what was not routine.
+/// Finds the container or creates it; it runs afterwards. `fill` fills the target directory of a new one and returns
+/// the image that it was filled from. `announce` receives what is not routine.
 pub fn ensure(
     engine: &Engine,
     identity: &Identity,
@@ -86,7 +86,7 @@ pub fn ensure(
     Ok(Ready { name: name.clone(), image_id, warm })
 }
 
-/// Gets one of ours running again; false where only a new one helps.
+/// Starts one of our containers again; false if a new one is needed.
 fn revive(
     engine: &Engine,
     name: &str,
@@ -140,7 +140,7 @@ fn create(engine: &Engine, spec: ContainerSpec, digest: &str, wanted: &Wanted) -
     let started =
         archive.and_then(|archive| engine.unpack_into(&spec.name, archive)).and_then(|()| engine.start(&spec.name));
     started.map_err(|failure| {
-        // Half a container would be in the way of the next run; the error says more than its end.
+        // Half a container would block the next run. The first error is the one to report.
         let _ = engine.remove(&spec.name);
         match failure {
             EngineError::Refused(error) if error.hint().is_none() => EngineError::NotStarted(error.hint_with(format!(
@@ -152,7 +152,7 @@ fn create(engine: &Engine, spec: ContainerSpec, digest: &str, wanted: &Wanted) -
     })
 }
 
-/// Cargo's home and target directory in the container's own file system, owned by who compiles.
+/// Cargo's home and the target directory in the container's own file system, owned by the user who compiles.
 fn own_folders(wanted: &Wanted) -> std::io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
     for folder in [CARGO_HOME, TARGET] {
@@ -201,14 +201,14 @@ fn specification(identity: &Identity, wanted: &Wanted) -> ContainerSpec {
     }
 }
 
-/// What a container was made of; another one is made where this differs.
+/// A digest of what a container was created from. If it differs, a new one is created.
 fn digest(spec: &ContainerSpec, wanted: &Wanted) -> String {
     let ContainerSpec { image, user, mounts, env, command, .. } = spec;
     let network = spec.network.to_string();
-    // A folder that was removed and made again is another one, to which the mount does not lead.
+    // A folder that was removed and created again has another inode; the old mount does not show it.
     let inodes: Vec<_> = mounts.iter().map(|mount| Some(fs::stat(&mount.host).ok()??.ino())).collect();
     let (identity, cargo_config) = (&wanted.image.identity, &wanted.forwarded.toml);
-    // Quoted, so that no value can be taken for two.
+    // Quoted, so that one value cannot look like two.
     let specification = format!("{:?}", (image, identity, user, network, mounts, inodes, env, command, cargo_config));
     Sha::of(specification.as_bytes()).short(16)
 }

@@ -1,6 +1,6 @@
-//! Compiled dependencies, kept as an image: a container for another checkout, worktree or branch with the
-//! same ones starts from them. Such an image holds what was compiled of downloaded crates and nothing
-//! else, so nothing of the workspace that it was made in, and stands on no other image.
+//! Compiled dependencies, saved as an image: a new container for another checkout, worktree or branch with the same
+//! dependencies starts from them. Such an image holds only units of downloaded crates, nothing of the workspace, and
+//! is based on no other image.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -17,49 +17,49 @@ use crate::sys::fs;
 use crate::sys::lock::Lock;
 use crate::sys::sha256::Sha;
 
-/// They run in the container; see their own heads.
+/// Scripts that run in the container; their first lines say what they do.
 const PACK: &str = include_str!("pack.sh");
 const UNPACK: &str = include_str!("unpack.sh");
-/// The same, for the script of a compile.
+/// Runs beside a compile.
 pub const PACK_ALONG: &str = include_str!("pack_along.sh");
-/// The exit status of the first where nothing is to be kept.
+/// The exit status of `PACK` if nothing may be saved.
 const NOT_TO_BE_KEPT: i32 = 3;
 
-/// The label of these images; its value is the user that they work for.
+/// The label of these images; its value is the user id that they are for.
 pub const KEPT: &str = "lambda-packager.deps";
-/// The label that says which project made one.
+/// The label with the project that made one.
 const MADE_BY: &str = "lambda-packager.deps-project";
 const REPOSITORY: &str = "lambda-packager-deps";
-/// Engines do not say when an image was used last: a second tag does.
+/// Engines do not record when an image was used last, so a second tag does.
 const USED: &str = "-used-";
 
-/// How long hundreds of megabytes may take from a container to an image or back.
+/// Enough for hundreds of megabytes from a container to an image or back.
 const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
-/// The image that keeps what a project's container compiles of its dependencies.
+/// The image with the compiled dependencies of a project's container.
 #[derive(Debug)]
 pub struct DepsCache {
     name: String,
     user: u32,
     labels: Vec<String>,
-    /// The container that the image is read through, and its labels.
+    /// The name and labels of the container through which the image is read.
     reader: (String, Vec<String>),
     limit_bytes: u64,
-    /// The lock of the container: its functions lay out what they keep in one place.
+    /// The lock of the container: its functions prepare what they save in one folder.
     lock: PathBuf,
-    /// The folders of the host that the container sees, as it sees them.
+    /// The folders of the host that are mounted, by their paths in the container.
     folders: Vec<String>,
 }
 
-/// What became of an image.
+/// An image that was saved.
 pub struct CachedImage {
     pub image: String,
     pub size_bytes: u64,
 }
 
 impl DepsCache {
-    /// The image for a container, none where nothing is to be kept: a variable that is passed reaches every
-    /// build script, and what they make of it may be a secret.
+    /// The image for a container. `None` if nothing may be saved: a passed variable reaches every build script,
+    /// and what they write may contain a secret.
     pub fn of(wanted: &Wanted, identity: &Identity) -> Result<Option<Self>> {
         let config = wanted.config;
         let limit_bytes = config.deps_cache_limit_bytes;
@@ -82,7 +82,7 @@ impl DepsCache {
         for Locked { name, version, source, checksum } in &locked {
             text.push_str(&format!("{name} {version} {source} {}\n", checksum.as_deref().unwrap_or_default()));
         }
-        // What reaches every compile without cargo seeing it, such as its `[env]`.
+        // What cargo does not track, such as the `[env]` of its configuration.
         for file in wanted.workspace.config_files()? {
             if let Some(bytes) = fs::read_if_exists(&wanted.workspace.root.join(file))? {
                 text.push_str(&Sha::of(&bytes).to_string());
@@ -96,7 +96,7 @@ impl DepsCache {
         let reader = (format!("{}-deps", identity.name), reader_labels);
         let lock = lock_file(wanted.workspace);
         let mounts = wanted.layout.mounts.iter().map(|mount| mount.container.clone());
-        // Also where it is no mount itself, but holds several.
+        // Also if it is not a mount itself, but holds several.
         let folders = mounts.chain([WORKSPACE.to_string()]).collect();
         Ok(Some(Self { name, user: wanted.user.0, labels, reader, limit_bytes, lock, folders }))
     }
@@ -105,7 +105,7 @@ impl DepsCache {
         format!("{REPOSITORY}:{}", self.name)
     }
 
-    /// Fills the target directory of a new container that runs. The image's name, none where there is none.
+    /// Fills the target directory of a new, running container. Returns the image's name; `None` if there is no image.
     pub fn fill(&self, engine: &Engine, container: &str, identity: &Identity) -> Result<Option<String>, EngineError> {
         let reference = self.reference();
         let Some(image) = engine.image(&reference)? else {
@@ -134,12 +134,12 @@ impl DepsCache {
         Ok(Some(reference))
     }
 
-    /// Whether `made` tells of a unit that the image does not hold.
+    /// Whether `made` has a unit that the image lacks.
     pub fn lacks(&self, made: &CompiledUnits) -> bool {
         made.units.iter().any(|unit| !made.kept.contains(&format!("{} {unit}", self.name)))
     }
 
-    /// Keeps what `made` tells of. None where that is not to be, or takes more room than there may be.
+    /// Saves the compiled units as an image. `None` if they may not be saved or exceed the limit.
     pub fn keep(
         &self,
         engine: &Engine,
@@ -163,7 +163,7 @@ impl DepsCache {
         )?;
         let done = format!("cd {TARGET}/.lambda-packager && cat layout/kept >>kept && rm -rf layout");
         self.run(engine, container, &["sh", "-c", &done], None)?;
-        // It is new and has no former mark: by its name it is marked without looking at it.
+        // The image is new and has no older mark.
         self.mark_as_used(engine, &reference, &[])?;
         let left = prune(engine, self.user, self.limit_bytes)?;
         // Podman puts `localhost/` before a name.
@@ -190,7 +190,7 @@ impl DepsCache {
         }
     }
 
-    /// Marks an image, that has `names` by now, as used at this moment.
+    /// Marks an image, whose names are `names`, as used now.
     fn mark_as_used(&self, engine: &Engine, id: &str, names: &[String]) -> Result<(), EngineError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
         let mark = format!("{}{USED}{now}", self.reference());
@@ -205,8 +205,8 @@ pub fn made_by(identity: &Identity) -> String {
     format!("{MADE_BY}={}", identity.project())
 }
 
-/// Removes a user's images: those of which the name went to another one, then as long as they take more
-/// than `limit_bytes` the one that was not used for the longest time. Returns those that stay.
+/// Removes images of a user: those whose name another image took, then the least recently used ones until the rest
+/// is within `limit_bytes`. Returns the rest.
 fn prune(engine: &Engine, user: u32, limit_bytes: u64) -> Result<Vec<Image>, EngineError> {
     let images = engine.images_with(&format!("{KEPT}={user}"))?;
     let (stay, go) = excess(images, limit_bytes);
@@ -216,7 +216,7 @@ fn prune(engine: &Engine, user: u32, limit_bytes: u64) -> Result<Vec<Image>, Eng
     Ok(stay)
 }
 
-/// Which images may stay, and which have to go.
+/// Which images stay, and which are removed.
 fn excess(images: Vec<Image>, limit_bytes: u64) -> (Vec<Image>, Vec<Image>) {
     let (mut named, mut gone): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| name_of(image).is_some());
     named.sort_unstable_by_key(last_used);
@@ -233,7 +233,7 @@ fn excess(images: Vec<Image>, limit_bytes: u64) -> (Vec<Image>, Vec<Image>) {
     (stay, gone)
 }
 
-/// The name that says what is in it.
+/// The name without a mark.
 pub fn name_of(image: &Image) -> Option<&str> {
     image.names.iter().map(String::as_str).find(|name| !name.contains(USED))
 }
@@ -243,7 +243,7 @@ fn last_used(image: &Image) -> u128 {
     marks.max().unwrap_or(0)
 }
 
-/// Removes one of these images; false where a container is being filled from it.
+/// Removes one of these images; false if a container is being filled from it.
 pub fn remove(engine: &Engine, image: &Image) -> Result<bool, EngineError> {
     match image.names.as_slice() {
         [] => engine.remove_names(std::slice::from_ref(&image.id)),

@@ -1,16 +1,16 @@
-//! The Dockerfile and what belongs to it: one source for this crate, its package and the repository.
+//! The Dockerfile and its scripts, and build contexts with them.
 
 use crate::artifact::tar::header;
 use crate::config::Runtime;
 use crate::error::{Error, Result};
 
-/// Where the Dockerfile stands in a build context.
+/// The path of the Dockerfile in a build context.
 pub const DOCKERFILE: &str = "Dockerfile";
 
-/// Where the toolchain's installer stands in it.
+/// The path of the toolchain's installer.
 pub const INSTALLER: &str = "tools/install-toolchain";
 
-/// Every file of it, by its path in a build context.
+/// Every file, by its path in a build context.
 pub const FILES: &[(&str, &str)] = &[
     (DOCKERFILE, include_str!("../../docker/Dockerfile")),
     (INSTALLER, include_str!("../../docker/install-toolchain")),
@@ -25,10 +25,10 @@ pub const COMPILED: &str = "/parcel/compiled";
 /// The stage that runs.
 pub const RUNTIME: &str = "runtime";
 
-/// On what images a clean room leaves the Dockerfile puts this label.
+/// The label that the Dockerfile puts on the images of clean rooms.
 pub const CLEAN_ROOM: &str = "lambda-packager.clean-room";
 
-/// What the builder of a runtime is based on.
+/// The base image of the builder image for a runtime.
 pub fn base_of(runtime: Runtime) -> &'static str {
     match runtime {
         Runtime::ProvidedAl2023 => "amazonlinux:2023",
@@ -36,25 +36,25 @@ pub fn base_of(runtime: Runtime) -> &'static str {
     }
 }
 
-/// What an image that somebody prepared must bring: nothing is installed into it.
+/// The programs that an image of the user must have: nothing is installed into it.
 pub const PREPARED: &str = "cargo rustc cc";
 
-/// How the command of a step ended, if `line` says so: engines word it differently, `run-recipe` does not.
+/// The exit status of a step, if `line` has it. `run-recipe` prints it: the engines' own words differ.
 pub fn status_in(line: &str) -> Option<i32> {
     let (_, rest) = line.split_once("lambda-packager: ")?;
     rest.split_once(" ended with status ")?.1.trim().parse().ok()
 }
 
-/// An engine says why at the end.
+/// The last lines of what an engine printed, where the reason is.
 pub fn last_lines(said: &str) -> String {
     let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(12)..].join("\n")
 }
 
-/// The date of everything in it, that of the zip's members.
+/// The date of every file in a context, the same as in the zip.
 pub const MTIME: u64 = 315_532_800;
 
-/// The context of the stage `base`, which knows no project.
+/// The context of the stage `base`, the same for all projects.
 pub fn archive_of_base() -> Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
     tools(&mut tar, FILES)?;

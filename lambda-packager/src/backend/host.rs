@@ -1,6 +1,6 @@
-//! The host's own toolchain, where no engine compiles.
+//! The host's toolchain without a container.
 
-use crate::backend::{Backend, BackendKind, BackendRequest};
+use crate::backend::selected::{Backend, BackendKind, BackendRequest};
 use crate::cargo::config as cargo_config;
 use crate::cargo::toolchain::Toolchain;
 use crate::compile;
@@ -25,7 +25,7 @@ pub fn on_host(request: &BackendRequest, why: String, report: &mut Reporter) -> 
         false => arch.cross_compiler(),
     };
     let identity = Sha::of(format!("{} {}", toolchain.rustc, toolchain.cc).as_bytes()).short(12);
-    // The toolchain's own programs first: no proxy has to look them up again.
+    // The toolchain's programs first, so that rustup's proxies do not look them up again.
     let path = env::var_os("PATH").and_then(|path| {
         let folders =
             std::iter::once(toolchain.sysroot.join("bin")).chain(std::env::split_paths(&path).map(|p| p.to_path_buf()));
@@ -40,7 +40,7 @@ pub fn on_host(request: &BackendRequest, why: String, report: &mut Reporter) -> 
             container: String::new(),
             clean_room: false,
             base: format!("host toolchain (rustc {})", toolchain.rustc_release),
-            // One target directory for each toolchain: which one it was matters as the image does.
+            // Each toolchain has its own target directory, as each image has.
             image_id: identity,
             base_digest: String::new(),
             host_toolchain: true,

@@ -1,4 +1,4 @@
-//! Whose a container is: its name, and the labels that tell one project from another.
+//! The name of a project's container, and the labels that show which project it belongs to.
 
 use std::path::{Path, PathBuf};
 
@@ -7,11 +7,11 @@ use crate::config::Config;
 use crate::engine::Container;
 use crate::sys::sha256::Sha;
 
-/// Whose container it is: a digest of the project's path and its user.
+/// The project that a container belongs to: a digest of its path and user.
 const PROJECT: &str = "lambda-packager.project";
 /// The path of the project, for people.
 pub const PATH: &str = "lambda-packager.path";
-/// The user that it works for.
+/// The user that the container is for.
 pub const USER: &str = "lambda-packager.user";
 
 /// Name and identity of the project's container.
@@ -22,8 +22,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity for a workspace and a user: the path makes it unique on the machine, whatever
-    /// its characters; the folder's name makes it readable.
+    /// The identity for a workspace and a user: a digest of the path makes it unique on the machine, and the
+    /// folder's name makes it readable.
     pub fn of(workspace: &Path, user: u32, config: &Config) -> Self {
         let project = Sha::of(format!("{user}\0{}", workspace.display()).as_bytes()).short(16);
         let folder = workspace.file_name().unwrap_or_default().to_string_lossy();
@@ -42,7 +42,7 @@ impl Identity {
         format!("{PROJECT}={}", self.project)
     }
 
-    /// What all that is made for this project carries.
+    /// The labels of everything that is made for this project.
     pub fn labels(&self, workspace: &Workspace, config: &Config) -> Vec<String> {
         let mut labels =
             vec![self.label(), format!("{USER}={}", self.user), format!("{PATH}={}", workspace.root.display())];
@@ -60,7 +60,7 @@ impl Identity {
     }
 }
 
-/// The file of the lock of a workspace's container, which its functions share.
+/// The lock file of a workspace's container, which its functions share.
 pub fn lock_file(workspace: &Workspace) -> PathBuf {
     workspace.state_folder().join("container.lock")
 }

@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::path::Path;
 
-/// Cargo's directives, to wherever cargo reads them.
+/// Writes cargo's directives.
 pub struct Directives<'a> {
     out: &'a mut dyn Write,
     /// Whether the package has a `links` key, so that dependents get our metadata.
@@ -18,7 +18,7 @@ impl<'a> Directives<'a> {
     }
 
     pub fn rerun_if_changed(&mut self, path: &Path) {
-        // A directive is a line: a path with a line break in it cannot be told.
+        // A directive is one line: cargo cannot watch a path with a line break.
         let path = path.to_string_lossy();
         if !path.contains('\n') {
             self.line(&format!("cargo::rerun-if-changed={path}"));
@@ -44,7 +44,7 @@ impl<'a> Directives<'a> {
     }
 
     fn line(&mut self, text: &str) {
-        // Cargo reads them when we have ended; if it is gone, nobody does.
+        // If cargo is gone, nobody reads them.
         let _ = self.out.write_all(format!("{text}\n").as_bytes());
     }
 }

@@ -1,10 +1,9 @@
-//! The gate: looks at what is there and at what is recorded, and judges whether the one is of the other.
+//! The gate: compares the inputs and the artifact with the record of the last build, in a few milliseconds.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::backend::builder_image;
-use crate::cargo::Function;
 use crate::cargo::toolchain::Toolchain;
 use crate::config::{Base, Config};
 use crate::error::Result;
@@ -14,7 +13,7 @@ use crate::fingerprint::manifest::{Artifact, Manifest};
 use crate::fingerprint::verdict::{ArtifactState, Present, Verdict};
 use crate::fingerprint::{ingredients, inputs, verdict};
 use crate::packaged::ManifestProblem;
-use crate::pipeline::project::{Places, Project, Request};
+use crate::pipeline::project::{Places, Project, Request, Task};
 use crate::snapshot;
 use crate::snapshot::record::Change;
 use crate::snapshot::take::Taken;
@@ -23,7 +22,7 @@ use crate::sys::fs::Stamp;
 use crate::sys::lock::Lock;
 use crate::sys::paths::relative;
 
-/// What the gate saw.
+/// What the check saw.
 pub struct Gate {
     pub recorded: Result<Manifest, ManifestProblem>,
     pub now: Taken,
@@ -33,19 +32,18 @@ pub struct Gate {
     pub artifact_was_read: bool,
 }
 
-/// The verdict alone: what a run would find. Nothing is built and nothing but remembered facts is
-/// written.
+/// The verdict alone. Nothing is built; only what cargo answered is remembered.
 pub fn explain(request: &Request) -> Result<Verdict> {
     let project = Project::find(request)?;
-    let function = project.function()?;
-    let places = Places::of(&project, &function)?;
-    let lock = Lock::acquire(&places.folder.join("explain.lock"), |_| ())?;
-    let gate = take(&project, &function, &places, lock.signed_at_ns()?)?;
+    let task = Task::of(&project)?;
+    let lock = Lock::acquire(&task.places.folder.join("explain.lock"), |_| ())?;
+    let gate = take(&task, lock.signed_at_ns()?)?;
     Ok(decide(&gate, &project.config))
 }
 
-pub fn take(project: &Project, function: &Function, places: &Places, now_ns: i64) -> Result<Gate> {
-    let Project { workspace, config, .. } = project;
+/// Looks at the inputs and at what is recorded of the last build, at the time `now_ns`.
+pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
+    let Task { project: Project { workspace, config, .. }, function, places } = task;
     let recorded = Manifest::load(&places.manifest, &function.name, workspace);
     let manifest = recorded.as_ref().ok();
     let discovered_inputs =
@@ -58,7 +56,7 @@ pub fn take(project: &Project, function: &Function, places: &Places, now_ns: i64
         Some(manifest) if manifest.backend.host_toolchain => Some(Toolchain::discover(workspace, config.target_arch)?),
         _ => None,
     };
-    // Its name says what it would be made of now.
+    // The tag that the builder image would have now.
     let builder = match manifest {
         Some(manifest) if builder_image::is_one(&manifest.backend.base) => {
             let release = Toolchain::release(workspace, config.target_arch)?;
@@ -111,7 +109,14 @@ pub fn decide(gate: &Gate, config: &Config) -> Verdict {
     )
 }
 
-/// The files of the artifact, and how they look now.
+impl Gate {
+    /// The inputs that the last compile discovered.
+    pub fn discovered_inputs(&self) -> DiscoveredInputs {
+        self.recorded.as_ref().map_or_else(|_| DiscoveredInputs::default(), |last| last.discovered_inputs.clone())
+    }
+}
+
+/// The files of the artifact, and their stamps now.
 pub fn copies(places: &Places, root: &Path) -> Result<BTreeMap<String, Stamp>> {
     let mut copies = BTreeMap::new();
     for path in places.artifact() {

@@ -1,7 +1,10 @@
-//! The one place that orders the stages.
+//! Packages a function: the stages in their order.
 
+mod build;
 pub mod check;
+mod commit;
 pub mod outcome;
+mod package;
 pub mod project;
 mod retry;
 pub mod run;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::fingerprint::manifest::Manifest;
 use crate::fingerprint::verdict::Verdict;
 use crate::packaged::Packaged;
-use crate::pipeline::project::{Places, Project};
+use crate::pipeline::project::Task;
 use crate::report::Reporter;
 use crate::report::summary::{Built, Summary};
 use crate::snapshot::record::Snapshot;
@@ -24,15 +24,8 @@ pub struct Outcome {
 
 impl Outcome {
     /// The outcome of a run that left `manifest`.
-    pub fn of(
-        project: &Project,
-        places: &Places,
-        manifest: Manifest,
-        verdict: Verdict,
-        built: Option<Built>,
-        report: &Reporter,
-    ) -> Self {
-        let root = &project.workspace.root;
+    pub fn of(task: &Task, manifest: Manifest, verdict: Verdict, built: Option<Built>, report: &Reporter) -> Self {
+        let (root, places) = (&task.project.workspace.root, &task.places);
         let zip = places.zips.last().cloned().unwrap_or_default();
         Self {
             summary: Summary {
@@ -55,8 +48,8 @@ impl Outcome {
         }
     }
 
-    /// Every path that an outer cargo has to watch. One that does not exist would make it run the
-    /// build script every time.
+    /// Every path that an outer cargo has to watch. A path that does not exist would make it run the build
+    /// script every time.
     pub fn watched(&self) -> Vec<PathBuf> {
         let inputs = self.inputs.watch_list();
         let inputs = inputs.iter().map(|path| lexically_clean(&self.root.join(path)));

@@ -1,4 +1,4 @@
-//! What is settled before a file is looked at: the workspace, the settings, and where things lie.
+//! The project: its workspace, its settings, and where its files are.
 
 use std::path::PathBuf;
 
@@ -6,9 +6,11 @@ use crate::cargo::{Function, Workspace};
 use crate::config::{Config, Layer, Origin, from_env};
 use crate::error::Result;
 use crate::fingerprint::inputs;
+use crate::report::{Event, Reporter};
 use crate::sys::fs;
+use crate::sys::lock::Lock;
 
-/// What is asked for, and from where.
+/// What the caller asks for.
 pub struct Request {
     /// The folder to start from.
     pub start: PathBuf,
@@ -16,7 +18,7 @@ pub struct Request {
     pub layers: Vec<(Origin, Layer)>,
 }
 
-/// The workspace and the settings: all that is settled before a file is looked at.
+/// The workspace and the settings.
 pub struct Project {
     pub workspace: Workspace,
     pub config: Config,
@@ -24,8 +26,8 @@ pub struct Project {
 }
 
 impl Project {
-    /// Finds the workspace and resolves the settings. Between those of `request` and those of the
-    /// workspace stand the settings of the package that asks and of the package that is asked for.
+    /// Finds the workspace and resolves the settings. Strongest first: those of `request`, of the package in the
+    /// start folder, of the package that is packaged, of the workspace.
     pub fn find(request: &Request) -> Result<Self> {
         let early = Config::resolve(request.layers.clone());
         let workspace = Workspace::discover(&request.start, early.target_arch, early.locked)?;
@@ -49,7 +51,7 @@ impl Project {
     }
 }
 
-/// Where everything about a function lies.
+/// The paths of a function's files.
 pub struct Places {
     pub folder: PathBuf,
     pub manifest: PathBuf,
@@ -77,5 +79,29 @@ impl Places {
     /// Every file of the artifact: the zips, and the bootstrap in them.
     pub fn artifact(&self) -> impl Iterator<Item = &PathBuf> {
         self.zips.iter().chain([&self.bootstrap])
+    }
+}
+
+/// One function of a project to package.
+pub struct Task<'a> {
+    pub project: &'a Project,
+    pub function: Function<'a>,
+    pub places: Places,
+}
+
+impl<'a> Task<'a> {
+    /// The function that the settings name.
+    pub fn of(project: &'a Project) -> Result<Self> {
+        let function = project.function()?;
+        let places = Places::of(project, &function)?;
+        Ok(Self { project, function, places })
+    }
+
+    /// Waits for the lock on the files of the function in this mode.
+    pub fn lock(&self, report: &mut Reporter) -> Result<Lock> {
+        Lock::acquire(&self.places.folder.join(format!("{}.lock", self.project.config.mode)), |holder| {
+            let holder = holder.map_or("another run".to_string(), |holder| holder.to_string());
+            report.emit(&Event::Waiting { holder });
+        })
     }
 }

@@ -1,5 +1,5 @@
-//! What is tried again after which fault of a compile. Each remedy is applied once: a fault that comes
-//! back after it is an error.
+//! What is tried again after which error of a compile. Each remedy is applied once: if the error comes back, it is
+//! reported.
 
 use crate::backend::{Backend, BackendError, BackendRequest, select};
 use crate::cargo::Function;
@@ -9,10 +9,10 @@ use crate::error::Result;
 use crate::report::{Event, Reporter};
 use crate::snapshot::record::Snapshot;
 
-/// Compiles on `road`, or on the one that took its place when this returns.
+/// Compiles on `backend`. Returns the backend that it was: a retry may have selected another one.
 ///
 /// # Errors
-/// The crate's own, or the fault that its remedy did not mend.
+/// The crate does not compile, or the remedy did not help.
 pub fn compile(
     request: &BackendRequest,
     function: &Function,
@@ -45,7 +45,7 @@ pub fn compile(
                 );
                 continue;
             }
-            // Cargo's own cache is its user's: it is asked to complete it. What this project made of it goes.
+            // Cargo's cache belongs to the user, so cargo completes it. What was compiled from it is dropped.
             Err(BackendError::Downloads(error)) if request.config.force && !fetched => {
                 (fetched, wipe) = (true, true);
                 announce(report, &format!("{error}; it is fetched again, and everything is compiled again"));

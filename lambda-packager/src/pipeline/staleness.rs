@@ -1,6 +1,6 @@
-//! What of a target directory may be believed. Cargo's records go by mtime, ours by content; and between
-//! two of our records there may have been compiles that failed, were killed, or were another function's.
-//! So the target directory itself remembers the content that each local package was compiled from.
+//! Which compiled units may be stale. Cargo compares dates, this project compares content. Between two recorded builds
+//! there may have been compiles that failed, were killed, or were for another function, so the target directory itself
+//! records the content that each local package was compiled from.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -12,42 +12,37 @@ use crate::error::Result;
 use crate::fingerprint::ingredients::Ingredients;
 use crate::fingerprint::inputs::DiscoveredInputs;
 use crate::pipeline::check::Gate;
-use crate::pipeline::project::{Places, Project};
+use crate::pipeline::project::{Places, Project, Task};
 use crate::snapshot::record::{Entry, Kind, Snapshot};
 use crate::sys::fs;
 use crate::sys::paths::lexically_clean;
 use crate::sys::sha256::Sha;
 
-/// What a compile of what `gate` saw may believe; `known` is what the last one told.
-pub fn of(
-    project: &Project,
-    function: &Function,
-    places: &Places,
-    gate: &Gate,
-    known: &DiscoveredInputs,
-) -> Result<Staleness> {
-    let Project { workspace, config, .. } = project;
+/// Decides which cached units may be reused for what `gate` saw.
+pub fn of(task: &Task, gate: &Gate) -> Result<Staleness> {
+    let Task { project: Project { workspace, config, .. }, function, places } = task;
+    let known = gate.discovered_inputs();
     let inputs = &gate.now.snapshot;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
     let name = format!("{}\0{}\0{now}", places.folder.display(), std::process::id());
     Ok(Staleness {
-        packages: packages(workspace, function, known, inputs),
+        packages: packages(workspace, function, &known, inputs),
         surroundings: surroundings(workspace, &gate.ingredients, inputs)?,
         compile: Sha::of(name.as_bytes()).short(16),
         clean_compiles: if config.force { Vec::new() } else { clean_compiles(workspace)? },
     })
 }
 
-/// Remembers that no input moved during the compile: what it made is of the content that it was told.
-pub fn settle(places: &Places, trust: &Staleness) -> Result<()> {
-    fs::replace(&noted_in(&places.folder), trust.compile.as_bytes(), 0o644, None)
+/// Records that no input changed during the compile, so that its units are known to be made from that content.
+pub fn settle(places: &Places, staleness: &Staleness) -> Result<()> {
+    fs::replace(&noted_in(&places.folder), staleness.compile.as_bytes(), 0o644, None)
 }
 
 fn noted_in(folder: &Path) -> PathBuf {
     folder.join("compiled")
 }
 
-/// The last compile of each function, where no input moved during it: they share a target directory.
+/// The last compile of each function during which no input changed. Functions share a target directory.
 fn clean_compiles(workspace: &Workspace) -> Result<Vec<String>> {
     let mut names = Vec::new();
     let state = workspace.state_folder();
@@ -55,14 +50,14 @@ fn clean_compiles(workspace: &Workspace) -> Result<Vec<String>> {
         let note = fs::read_own(&noted_in(&state.join(folder)))?;
         names.extend(note.and_then(|note| String::from_utf8(note).ok()));
     }
-    // They stand in one argument, separated by blanks.
+    // They are passed in one argument, separated by blanks.
     names.retain(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     Ok(names)
 }
 
-/// Of each local package a digest over its own files, over those that lie in no package (any may read
-/// them), and over the packages whose files one of its units or its build script reads. Vendored
-/// packages are among them: of those cargo believes that they never change.
+/// For each local package a digest of its own files, of the files that belong to no package (any package may read
+/// them), and of the packages whose files its units or its build script read. Vendored packages are included:
+/// cargo assumes that they never change.
 fn packages(
     workspace: &Workspace,
     function: &Function,
@@ -75,7 +70,7 @@ fn packages(
     for (path, entry) in inputs.present() {
         let full = lexically_clean(&workspace.root.join(&path));
         match vendored(&full).or_else(|| function.package.owner_of(&full)) {
-            // With the mtime: cargo compiles again what was touched, and may do so from OUT_DIR as it is.
+            // With the mtime: cargo compiles a touched package again, with an OUT_DIR that may be from other content.
             Some(package) => {
                 let text = own.entry(package.name.clone()).or_default();
                 text.push_str(&format!("{} {}", line(&path, entry), entry.stamp.mtime_ns));
@@ -93,18 +88,18 @@ fn packages(
         }
         Sha::of(text.as_bytes())
     };
-    // By name, as cargo's records are: two of one name stand and fall together.
+    // By name, as cargo's records are: two packages of one name are dropped together.
     let names: BTreeSet<String> = workspace.vendored.iter().chain(local).map(|package| package.name.clone()).collect();
     names.into_iter().map(|name| (name.clone(), digest(&name))).collect()
 }
 
-/// What a build script can read of its surroundings without saying so.
+/// What a build script can read of its environment without telling cargo.
 fn surroundings(workspace: &Workspace, ingredients: &Ingredients, inputs: &Snapshot) -> Result<Sha> {
     let mut text = String::new();
     for (name, value) in ingredients.iter().filter(|(name, _)| name.starts_with("variable ") || *name == "network") {
         text.push_str(&format!("{name}={value}\n"));
     }
-    // The `[env]` of cargo's configuration reaches every one of them.
+    // The `[env]` of cargo's configuration reaches every build script.
     let configs: BTreeSet<String> = workspace.config_files()?.into_iter().collect();
     let configs = inputs.present().into_iter().filter(|(path, _)| configs.contains(path));
     text.extend(configs.map(|(path, entry)| line(&path, entry)));

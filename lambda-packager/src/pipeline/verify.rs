@@ -1,32 +1,29 @@
-//! Whether what lies on disk is what it says it is: by its record, and by building it again on the other road.
+//! Checks what was packaged: against its record, and by building it again on the other backend.
 
 use crate::artifact::elf_diff;
 use crate::backend::{BackendRequest, select};
 use crate::error::{Error, Result};
-use crate::fingerprint::inputs::DiscoveredInputs;
 use crate::fingerprint::verdict::{ArtifactState, Verdict};
 use crate::pipeline::check::Gate;
-use crate::pipeline::project::{Places, Project, Request};
-use crate::pipeline::run::{archive, verify};
-use crate::pipeline::{check, retry, staleness};
+use crate::pipeline::project::{Project, Request, Task};
+use crate::pipeline::{check, package, retry, staleness};
 use crate::report::Reporter;
 use crate::report::stage::Stage;
 use crate::sys::fs;
-use crate::sys::lock::Lock;
 use crate::sys::sha256::Sha;
 
-/// Checks the packaged function; what was found, in lines for people.
+/// Checks the packaged function. Returns the result as lines for people.
 ///
 /// # Errors
-/// What differs, of kind `Artifact`; or whatever keeps it from being built again.
+/// A difference, of kind `Artifact`; or whatever keeps it from being built again.
 pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<Vec<String>> {
     let mut project = Project::find(request)?;
-    // What forces a build says nothing of what lies there.
+    // `force` is about building; here it would call every zip outdated.
     project.config.force = false;
-    let function = project.function()?;
-    let places = Places::of(&project, &function)?;
-    let lock = Lock::acquire(&places.folder.join(format!("{}.lock", project.config.mode)), |_| ())?;
-    let gate = check::take(&project, &function, &places, lock.signed_at_ns()?)?;
+    let task = Task::of(&project)?;
+    let Task { function, places, .. } = &task;
+    let lock = task.lock(report)?;
+    let gate = check::take(&task, lock.signed_at_ns()?)?;
     for (path, state) in &gate.artifact {
         let what = match state {
             ArtifactState::Intact => continue,
@@ -45,7 +42,7 @@ pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<Ve
     }
     let zip = places.zips.first().map(|path| fs::read(path)).transpose()?.unwrap_or_default();
     let bootstrap = fs::read(&places.bootstrap)?;
-    verify(&bootstrap, &function, &project)?;
+    package::check(&bootstrap, &task)?;
     let runtime = project.config.runtime;
     let mut lines =
         vec![format!("{} is as it was packaged, and starts on {runtime}: sha256 {}", function.name, Sha::of(&zip))];
@@ -58,13 +55,12 @@ pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<Ve
     report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
     let request = BackendRequest { workspace, config, before: None };
     let backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
-    let known: &DiscoveredInputs = &manifest.discovered_inputs;
-    let staleness = staleness::of(&project, &function, &places, &gate, known)?;
+    let staleness = staleness::of(&task, &gate)?;
     let inputs = &gate.now.snapshot;
     let (backend, compiled) = report
-        .stage(Stage::Compile, |report| retry::compile(&request, &function, backend, &staleness, inputs, report))?;
-    let members = verify(&compiled.binary, &function, &project)?;
-    let bytes = archive(&compiled.binary, members, config)?;
+        .stage(Stage::Compile, |report| retry::compile(&request, function, backend, &staleness, inputs, report))?;
+    let members = package::check(&compiled.binary, &task)?;
+    let bytes = package::archive(&compiled.binary, members, config)?;
     if bytes == zip {
         lines.push(format!("rebuilt to the same bytes: {}", backend.record));
         return Ok(lines);

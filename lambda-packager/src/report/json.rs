@@ -1,4 +1,4 @@
-//! Events for programs: one JSON object a line, each with the version of this form.
+//! Events for programs: one JSON object per line, each with the version of the format.
 
 use std::io::stdout;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::report::stage::Stage;
 use crate::report::{Event, Out, Sink};
 
-/// The version of the form: grows when a field changes its meaning or goes.
+/// The version of the format. Raised when a field changes its meaning or is removed.
 const VERSION: u32 = 1;
 
 /// JSON on stdout.
@@ -41,7 +41,7 @@ fn stages_ms(stages: &[(Stage, Duration)]) -> Value {
     Value::Object(stages.collect())
 }
 
-/// An object for each line of cargo's, one for any other event.
+/// One object for each line of cargo, one for any other event.
 fn render(event: &Event) -> Vec<Value> {
     let object = match event {
         Event::CargoSaid { lines } => {

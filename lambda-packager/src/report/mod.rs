@@ -1,4 +1,4 @@
-//! What happens during a run, and who is told: a person, a program, the log.
+//! What happens during a run, told to people, to programs, and to the log.
 
 mod json;
 pub mod stage;
@@ -29,7 +29,7 @@ pub enum Event<'a> {
     Waiting {
         holder: String,
     },
-    /// A choice that is not the first, or something that was repaired.
+    /// A fallback, or something that was repaired.
     Note {
         message: &'a str,
     },
@@ -47,42 +47,42 @@ pub enum Event<'a> {
         total: u64,
         what: &'a str,
     },
-    /// Lines of cargo's, as they came.
+    /// Lines that cargo printed.
     CargoSaid {
         lines: &'a str,
     },
-    /// A line of an engine's own about a build of an image.
+    /// A line that an engine printed while it built an image.
     EngineSaid {
         line: &'a str,
     },
     Finished {
         summary: &'a Summary,
     },
-    /// A registry has a layer or a configuration: `pushed` just now, or before.
+    /// A registry has a layer or a configuration; `pushed` if it was sent just now.
     Blob {
         digest: &'a str,
         size_bytes: u64,
         pushed: bool,
         elapsed: Duration,
     },
-    /// A tag names an image: since it `moved` just now, or since before.
+    /// A tag names an image; `moved` if it named another one before.
     Tagged {
         repository: &'a str,
         tag: &'a str,
         digest: &'a str,
         moved: bool,
     },
-    /// What failed will be tried again.
+    /// A request failed and is repeated after a pause.
     Retrying {
         error: &'a Error,
         pause: Duration,
     },
-    /// The image is made, or pushed.
+    /// The image was made or pushed.
     Imaged {
         image: &'a ImageSummary,
         stages: Vec<(Stage, Duration)>,
     },
-    /// Compiled dependencies are there for other checkouts.
+    /// Compiled dependencies were saved for other checkouts.
     Kept {
         image: &'a str,
         size_bytes: u64,
@@ -92,16 +92,16 @@ pub enum Event<'a> {
     },
 }
 
-/// Somebody who is told.
+/// A receiver of events.
 pub trait Sink {
     fn emit(&mut self, event: &Event);
 }
 
-/// Tells everybody, and keeps the time.
+/// Sends events to all receivers, and measures the stages.
 pub struct Reporter {
     sinks: Vec<Box<dyn Sink>>,
     stages: Vec<(Stage, Duration)>,
-    /// Whether anyone draws progress; cargo is asked for it only then.
+    /// Whether a receiver draws progress; cargo is asked for it only then.
     pub wants_progress: bool,
     /// Whether cargo's own messages should carry colours.
     pub wants_colour: bool,
@@ -119,12 +119,12 @@ impl Reporter {
         }
     }
 
-    /// From here on also writes to `log`.
+    /// Also writes to `log` from now on.
     pub fn also_log_to(&mut self, log: File) {
         self.sinks.push(Box::new(Text::log(log)));
     }
 
-    /// Runs `work` as `stage`; a stage entered twice counts the sum.
+    /// Runs `work` as `stage`. The times of a stage that runs twice are added.
     pub fn stage<T>(&mut self, stage: Stage, work: impl FnOnce(&mut Self) -> T) -> T {
         let begun = Instant::now();
         let result = work(self);
@@ -149,7 +149,7 @@ impl Reporter {
     }
 }
 
-/// What is written to lets go of errors: a closed pipe or a full log must not fail a build that succeeds.
+/// Ignores errors of writing: a closed pipe or a full log must not fail a build that succeeds.
 struct Out(BufWriter<Box<dyn Write>>);
 
 impl Out {

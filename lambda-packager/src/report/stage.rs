@@ -26,7 +26,7 @@ pub enum Stage {
     Keep,
     /// Making the container image.
     Image,
-    /// Giving it to an engine.
+    /// Loading it into an engine.
     Load,
     /// Getting the login for a registry.
     Login,

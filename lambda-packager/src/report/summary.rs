@@ -1,21 +1,21 @@
-//! What is told of a run at its end.
+//! The results of a run, as plain values for the receivers of events.
 
 use std::time::Duration;
 
 use crate::packaged::Packaged;
 use crate::report::stage::Stage;
 
-/// What is told of a run.
+/// The result of a run.
 pub struct Summary {
     pub packaged: Packaged,
-    /// The zip as seen from the workspace.
+    /// The path of the zip relative to the workspace.
     pub zip_shown: String,
     pub stages: Vec<(Stage, Duration)>,
     /// Only after a miss.
     pub built: Option<Built>,
 }
 
-/// What is told of a build.
+/// The result of a build.
 pub struct Built {
     pub backend: String,
     /// The image that runs the function.
@@ -23,11 +23,11 @@ pub struct Built {
     pub zip_bytes_before: Option<u64>,
 }
 
-/// What is told of a container image that was made or pushed.
+/// A container image that was made or pushed.
 pub struct ImageSummary {
     /// Its reference, or `repository@digest` before it is in a registry.
     pub name: String,
-    /// The tag that stays, then those that move.
+    /// The immutable tag, then the moving ones.
     pub tags: Vec<String>,
     pub size_bytes: u64,
     pub layers: usize,

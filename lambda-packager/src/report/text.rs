@@ -1,4 +1,4 @@
-//! Events for people: on a terminal, through a pipe, in the log.
+//! Events as text: for a terminal, a pipe, or the log.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -10,7 +10,7 @@ use crate::report::summary::Summary;
 use crate::report::{Event, Out, Sink};
 use crate::sys::env;
 
-/// How much is said.
+/// How much is printed.
 #[derive(PartialEq, Eq)]
 pub enum Detail {
     /// Errors only.
@@ -26,28 +26,28 @@ pub struct Text {
     out: Out,
     detail: Detail,
     bar: bool,
-    /// A bar stands on the last line and must go before anything else is written.
+    /// A bar is on the last line and must be cleared before anything else is written.
     bar_drawn: bool,
     cargo: Cargo,
-    /// Whether cargo's colours, where it was asked for them, are kept.
+    /// Whether cargo's colours are kept.
     coloured: bool,
     /// What is packaged.
     title: String,
 }
 
-/// When cargo's own lines are written.
+/// When cargo's lines are written.
 enum Cargo {
     AsItComes,
-    /// Of what was kept, only what is more than progress.
+    /// After the compile, without the progress lines.
     AtTheEnd(Vec<String>),
 }
 
-/// The terminal of whoever called cargo, for a build script: cargo keeps a build script's own
-/// output to itself.
+/// The terminal of the user who called cargo, for a build script: cargo does not show the output of a build
+/// script.
 pub struct Terminal(File);
 
 impl Terminal {
-    /// The terminal that our parent process writes its messages to, if that is what it does.
+    /// The terminal that the parent process writes its messages to, if there is one.
     pub fn of_parent() -> Option<Self> {
         let parent = std::os::unix::process::parent_id();
         let stderr = format!("/proc/{parent}/fd/2");
@@ -89,8 +89,8 @@ impl Text {
         }
     }
 
-    /// The terminal behind a build script. Cargo shows what the build script printed if it fails;
-    /// only if it succeeds is it up to us to show the compiler's warnings.
+    /// The terminal behind a build script. If the build script fails, cargo shows what it printed; if it
+    /// succeeds, the compiler's warnings are shown here.
     pub fn terminal(terminal: Terminal) -> Self {
         Self {
             out: Out::new(Box::new(terminal.0)),
@@ -219,7 +219,7 @@ fn image_lines(event: &Event) -> Vec<String> {
     }
 }
 
-/// "   Compiling x v1.0.0": cargo's verbs end in the twelfth column.
+/// Whether a line is like `   Compiling x v1.0.0`: cargo's verbs end in the twelfth column.
 fn is_progress(line: &str) -> bool {
     let line = strip_colours(line);
     let Some((verb, rest)) = line.split_at_checked(12) else { return false };
@@ -227,7 +227,7 @@ fn is_progress(line: &str) -> bool {
     verb.starts_with(char::is_uppercase) && verb.chars().all(char::is_alphabetic) && rest.starts_with(' ')
 }
 
-/// A line as a terminal without colours would show it.
+/// A line without the escape sequences of colours.
 pub fn strip_colours(line: &str) -> Cow<'_, str> {
     if !line.contains('\x1b') {
         return line.into();
@@ -298,7 +298,7 @@ fn thousands(number: u64) -> String {
     text
 }
 
-/// Lines on stdout: the answer of a command that was asked a question.
+/// Prints lines on stdout: the result of a command.
 pub fn print_lines(lines: &[String]) {
     let mut out = Out::new(Box::new(std::io::stdout()));
     for line in lines {

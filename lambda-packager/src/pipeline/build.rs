@@ -1,0 +1,103 @@
+//! One build after a miss: prepare, compile, package, commit.
+
+use std::path::Path;
+
+use crate::backend::{Backend, BackendRequest, select};
+use crate::compile::job::Staleness;
+use crate::compile::output::Compiled;
+use crate::compile::units::CompiledUnits;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::fingerprint::inputs;
+use crate::fingerprint::verdict::Verdict;
+use crate::pipeline::check::Gate;
+use crate::pipeline::outcome::Outcome;
+use crate::pipeline::project::Task;
+use crate::pipeline::{commit, package, retry, staleness};
+use crate::report::Reporter;
+use crate::report::stage::Stage;
+use crate::report::summary::Built;
+use crate::sys::fs;
+
+/// What a build leaves.
+pub struct Done {
+    pub outcome: Outcome,
+    pub backend: Backend,
+    pub units: CompiledUnits,
+}
+
+/// All that is ready before the compile.
+struct Prepared<'a> {
+    request: BackendRequest<'a>,
+    backend: Backend,
+    staleness: Staleness,
+}
+
+/// Builds what `gate` saw.
+///
+/// # Errors
+/// Whatever keeps the zip from being made; the last good zip and its record are then untouched.
+pub fn build(task: &Task, gate: &Gate, verdict: &Verdict, report: &mut Reporter) -> Result<Done> {
+    let Prepared { request, backend, staleness } = prepare(task, gate, report)?;
+    let (backend, compiled) = compile(task, gate, &request, backend, &staleness, report)?;
+    let job = backend.job(&request, &task.function, (&staleness, &gate.now.snapshot), false);
+    let package = package::package(task, &backend, &job, &compiled.binary, report)?;
+    let manifest = commit::commit(task, gate, verdict, &backend, &staleness, &compiled, &package, report)?;
+    let warm = backend.warm_start().map_or(String::new(), |image| format!(", warm start from {image}"));
+    let built = Built {
+        backend: format!("{}{warm}", backend.record),
+        image: package.image,
+        zip_bytes_before: gate.recorded.as_ref().ok().map(|before| before.artifact.zip_bytes),
+    };
+    let outcome = Outcome::of(task, manifest, verdict.clone(), Some(built), report);
+    Ok(Done { outcome, backend, units: compiled.downloads })
+}
+
+/// Checks where the zip will go, fetches the crates, and selects the backend.
+fn prepare<'a>(task: &Task<'a>, gate: &'a Gate, report: &mut Reporter) -> Result<Prepared<'a>> {
+    let (workspace, config) = (&task.project.workspace, &task.project.config);
+    if let Some(output) = inputs::output(workspace, config) {
+        check_output(&output, config)?;
+        output.parent().iter().for_each(|folder| fs::remove_dead_temporaries(folder));
+    }
+    report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
+    let before = gate.recorded.as_ref().ok().map(|manifest| &manifest.backend);
+    let request = BackendRequest { workspace, config, before };
+    let backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
+    let staleness = staleness::of(task, gate)?;
+    Ok(Prepared { request, backend, staleness })
+}
+
+/// Compiles; the backend may be another one afterwards.
+fn compile(
+    task: &Task,
+    gate: &Gate,
+    request: &BackendRequest,
+    backend: Backend,
+    staleness: &Staleness,
+    report: &mut Reporter,
+) -> Result<(Backend, Compiled)> {
+    let compiled = report.stage(Stage::Compile, |report| {
+        retry::compile(request, &task.function, backend, staleness, &gate.now.snapshot, report)
+    });
+    if compiled.is_err() && commit::inputs_held_still(task, gate).unwrap_or(false) {
+        // What did compile need not be compiled again. The compile's error is the news, whatever becomes of this.
+        let _ = staleness::settle(&task.places, staleness);
+    }
+    compiled
+}
+
+/// A mistyped `output` must not cost a file: only a zip is replaced.
+fn check_output(output: &Path, config: &Config) -> Result<()> {
+    let is_named_zip = output.extension().is_some_and(|extension| extension == "zip");
+    let is_zip = || Ok::<bool, Error>(is_named_zip || fs::read_start(output, 2)? == b"PK");
+    match fs::stat(output)? {
+        Some(meta) if !meta.is_file() || !is_zip()? => Err(Error::config(format!(
+            "{}: {} exists and is not a zip; it was not changed",
+            config.place_of("output"),
+            output.display()
+        ))
+        .hint_with("set another path, or remove that file yourself")),
+        _ => Ok(()),
+    }
+}

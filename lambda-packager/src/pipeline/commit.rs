@@ -1,0 +1,127 @@
+//! Stores what a build made: the zips, the bootstrap, and last the manifest.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use crate::backend::{Backend, builder_image};
+use crate::compile::job::Staleness;
+use crate::compile::output::Compiled;
+use crate::error::Result;
+use crate::fingerprint::ingredients;
+use crate::fingerprint::inputs::{self, DiscoveredInputs};
+use crate::fingerprint::manifest::{self, Manifest, Run};
+use crate::fingerprint::verdict::Verdict;
+use crate::pipeline::check::{Gate, copies};
+use crate::pipeline::package::Package;
+use crate::pipeline::project::Task;
+use crate::pipeline::staleness;
+use crate::report::Reporter;
+use crate::report::stage::Stage;
+use crate::snapshot;
+use crate::snapshot::record::Snapshot;
+use crate::sys::fs::{self, Staged};
+use crate::sys::sha256::Sha;
+
+/// Stores the package; returns its manifest.
+///
+/// # Errors
+/// What cannot be written: then the last good zip and its manifest are untouched.
+#[allow(clippy::too_many_arguments)] // Each is made by another stage.
+pub fn commit(
+    task: &Task,
+    gate: &Gate,
+    verdict: &Verdict,
+    backend: &Backend,
+    staleness: &Staleness,
+    compiled: &Compiled,
+    package: &Package,
+    report: &mut Reporter,
+) -> Result<Manifest> {
+    report.stage(Stage::Store, |report| {
+        let discovered = discovered_inputs(task, gate, compiled);
+        let (inputs, moved) = look_again(task, gate, &discovered)?;
+        if moved.is_empty() {
+            staleness::settle(&task.places, staleness)?;
+        }
+        write(task, &compiled.binary, &package.zip, newest(&inputs))?;
+        let config = &task.project.config;
+        let before = gate.recorded.as_ref().ok();
+        let toolchain = backend.toolchain.as_ref();
+        let builder = Some(backend.record.base.as_str()).filter(|base| builder_image::is_one(base));
+        let (name, crate_name) = (&task.function.name, &task.function.package.name);
+        let ingredients = ingredients::ingredients(config, name, crate_name, toolchain, builder);
+        let run = Run {
+            at_epoch_secs: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs()),
+            verdict: verdict.to_string(),
+            elapsed_ms: report.started.elapsed().as_millis() as u64,
+            zip_bytes: package.zip.len() as u64,
+        };
+        let root = &task.project.workspace.root;
+        let stages = report.stages();
+        let stages = stages.iter().map(|(stage, time)| (stage.name().to_string(), time.as_millis() as u64));
+        let manifest = Manifest {
+            schema: manifest::SCHEMA,
+            packager: env!("CARGO_PKG_VERSION").into(),
+            function: name.clone(),
+            workspace: root.to_string_lossy().into_owned(),
+            fingerprint: ingredients::digest(&ingredients, &inputs),
+            ingredients,
+            artifact: manifest::Artifact {
+                zip_sha256: Sha::of(&package.zip),
+                zip_bytes: package.zip.len() as u64,
+                bootstrap_sha256: Sha::of(&compiled.binary),
+                bootstrap_bytes: compiled.binary.len() as u64,
+                copies: copies(&task.places, root)?,
+                image: package.image.clone().unwrap_or_default(),
+                checked_at_ns: inputs.taken_at_ns,
+            },
+            changed_while_compiling: moved,
+            stages_ms: stages.collect::<BTreeMap<_, _>>(),
+            history: Manifest::history_with(before, run),
+            backend: backend.record.clone(),
+            discovered_inputs: discovered,
+            inputs,
+        };
+        manifest.store(&task.places.manifest)?;
+        Ok(manifest)
+    })
+}
+
+/// Writes all files before it replaces the first, the user's own zip first: where something cannot be
+/// written, everything stays as it was.
+fn write(task: &Task, binary: &[u8], zip: &[u8], mtime: SystemTime) -> Result<()> {
+    let mut staged = vec![Staged::write(&task.places.bootstrap, binary, 0o755, Some(mtime))?];
+    for path in &task.places.zips {
+        staged.push(Staged::write(path, zip, 0o644, Some(mtime))?);
+    }
+    staged.into_iter().rev().try_for_each(Staged::commit)
+}
+
+fn discovered_inputs(task: &Task, gate: &Gate, compiled: &Compiled) -> DiscoveredInputs {
+    let workspace = &task.project.workspace;
+    inputs::discovered_inputs(&compiled.sources, &compiled.units, workspace, &task.function, &gate.now.snapshot)
+}
+
+/// The inputs as they are after the compile, and which of them changed since the check.
+fn look_again(task: &Task, gate: &Gate, discovered: &DiscoveredInputs) -> Result<(Snapshot, Vec<String>)> {
+    let (workspace, config) = (&task.project.workspace, &task.project.config);
+    let before = &gate.now.snapshot;
+    let scope = inputs::scope(workspace, &task.function, config, discovered)?;
+    // With the time of the first look: what was written since then is too young to be trusted.
+    let after = snapshot::take::take(&scope, &workspace.root, Some(before), before.taken_at_ns)?.snapshot;
+    let moved = after.moved_since(before, &scope);
+    Ok((after, moved))
+}
+
+/// Whether no known input changed since the check.
+pub fn inputs_held_still(task: &Task, gate: &Gate) -> Result<bool> {
+    Ok(look_again(task, gate, &gate.discovered_inputs())?.1.is_empty())
+}
+
+/// The artifact is as old as its newest input, so that a cargo that watches both does not take the
+/// one for a change of the other.
+fn newest(inputs: &Snapshot) -> SystemTime {
+    let now = SystemTime::now();
+    let newest = inputs.present().iter().map(|(_, entry)| entry.stamp.mtime_ns).max().unwrap_or(0);
+    fs::time_of(newest).min(now)
+}

@@ -1,0 +1,68 @@
+//! From the compiled binary to the zip, and to the image that runs it.
+
+use crate::artifact::{elf, include, limits, zip};
+use crate::backend::Backend;
+use crate::compile::job::CompileJob;
+use crate::config::Config;
+use crate::error::Result;
+use crate::pipeline::project::Task;
+use crate::report::Reporter;
+use crate::report::stage::Stage;
+
+/// What is packaged, not stored yet.
+pub struct Package {
+    pub zip: Vec<u8>,
+    /// The name of the image that runs the function, in a mode for production.
+    pub image: Option<String>,
+}
+
+/// Checks the binary, makes the zip, and in a mode for production the image.
+///
+/// # Errors
+/// What Lambda could not start, or would refuse.
+pub fn package(
+    task: &Task,
+    backend: &Backend,
+    job: &CompileJob,
+    binary: &[u8],
+    report: &mut Reporter,
+) -> Result<Package> {
+    let config = &task.project.config;
+    let members = report.stage(Stage::Verify, |_| check(binary, task))?;
+    let zip = report.stage(Stage::Zip, |_| archive(binary, members.clone(), config))?;
+    let image = match config.mode.is_for_production() {
+        true => report.stage(Stage::Runtime, |report| backend.leave_image(job, &members, report))?,
+        false => None,
+    };
+    Ok(Package { zip, image })
+}
+
+/// Checks the binary, and reads what goes into the zip beside it.
+///
+/// # Errors
+/// A binary that the runtime could not start, or an included file that cannot be read.
+pub fn check(binary: &[u8], task: &Task) -> Result<Vec<zip::Member>> {
+    let Task { project, function, .. } = task;
+    let config = &project.config;
+    let folder = function.package.folder();
+    let members = include::members(&config.include, folder, &project.workspace.root, &config.place_of("include"))?;
+    let brought: Vec<String> =
+        (members.iter()).map(|member| member.name.strip_prefix("lib/").unwrap_or(&member.name).to_string()).collect();
+    let expected = elf::Expectation {
+        arch: config.target_arch,
+        runtime: config.runtime,
+        brought: &brought,
+        linked_by: &function.package.linked_by,
+    };
+    elf::check(binary, &expected)?;
+    Ok(members)
+}
+
+/// The zip of a binary and of what goes into it beside that.
+pub fn archive(binary: &[u8], mut members: Vec<zip::Member>, config: &Config) -> Result<Vec<u8>> {
+    let unzipped: usize = members.iter().map(|member| member.content.len()).sum();
+    members.push(zip::Member { name: "bootstrap".into(), executable: true, content: binary.to_vec() });
+    let bytes = zip::archive(members, zip::level(config.mode))?;
+    limits::check(bytes.len() as u64, (unzipped + binary.len()) as u64)?;
+    Ok(bytes)
+}

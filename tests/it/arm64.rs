@@ -1,0 +1,172 @@
+//! A function for the other architecture, compiled for real and run under an emulator.
+
+use std::fs;
+use std::process::Command;
+
+use crate::support::host::sha256_of;
+use crate::support::{Ended, Engine, Fixture, LABEL, TempDir, packager, repository, skip};
+
+const TRIPLE: &str = "aarch64-unknown-linux-gnu";
+
+/// Images with a compiler for arm64, and without parts of it; gone with the test.
+struct Bases {
+    folder: TempDir,
+    names: Vec<String>,
+}
+
+impl Bases {
+    /// Makes the complete one, from Debian's packages; none where that is not possible.
+    fn make() -> Option<Self> {
+        if std::env::consts::ARCH != "x86_64" || !Engine::Docker.is_here() {
+            return None;
+        }
+        for (program, package) in [("debootstrap", "debootstrap"), ("qemu-aarch64-static", "qemu-user-static")] {
+            if Command::new(program).arg("--version").output().is_err() {
+                skip("arm64-base", &format!("no {program} (Debian: apt-get install {package})"));
+                return None;
+            }
+        }
+        if Ended::of(Command::new("id").arg("-u")).stdout.trim() != "0" {
+            skip("arm64-base", "debootstrap needs root");
+            return None;
+        }
+        let folder = tempfile::Builder::new().prefix("lambda-packager-test-arm64-").tempdir().expect("a folder");
+        let name = format!("lambda-packager-test-arm64:{}", std::process::id());
+        let label = format!("{LABEL}=arm64");
+        let script = repository().join("tests/it/arm64/base.sh");
+        let bases = Self { folder, names: vec![name.clone()] };
+        // Debian's packages take minutes: they are unpacked once for a script.
+        let archive = repository().join(format!("target/test-arm64-{}.tar", &sha256_of(&script)[..12]));
+        Ended::of(Command::new(script).arg(bases.folder.path()).args([&name, &label]).arg(archive)).ok();
+        Some(bases)
+    }
+
+    fn complete(&self) -> String {
+        self.names[0].clone()
+    }
+
+    /// The complete one without a file or folder.
+    fn without(&mut self, path: &str) -> String {
+        let name = format!("{}-{}", self.names[0], self.names.len());
+        let (label, away) = (format!("{LABEL}=arm64"), format!("{path}.away"));
+        let create = ["create", "--label", &label, "--network", "none", &self.names[0], "mv", path, &away];
+        let id = Engine::Docker.ask(&create);
+        Engine::Docker.ask(&["start", "--attach", &id]);
+        Engine::Docker.ask(&["commit", &id, &name]);
+        Engine::Docker.ask(&["rm", &id]);
+        self.names.push(name.clone());
+        name
+    }
+
+    /// Packages a copy of a project with the complete one as if that were the machine.
+    fn on_host(&self, fixture: &Fixture) -> Ended {
+        let folder = self.folder.path();
+        for (from, to) in [(packager(), "lambda-packager"), (fixture.root(), "hello")] {
+            let _ = fs::remove_dir_all(folder.join(to));
+            Ended::of(Command::new("cp").arg("-r").arg(from).arg(folder.join(to))).ok();
+        }
+        let mut command = Command::new("chroot");
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/root").arg(folder);
+        let script = "cd /hello && rm -rf target && exec /lambda-packager --engine host --target arm64";
+        Ended::of(command.args(["sh", "-c", script]))
+    }
+
+    /// What an arm64 program prints.
+    fn run(&self, program: &std::path::Path) -> String {
+        let mut command = Command::new("qemu-aarch64-static");
+        Ended::of(command.arg("-L").arg(self.folder.path()).arg(program)).ok().stdout
+    }
+}
+
+impl Drop for Bases {
+    fn drop(&mut self) {
+        let names = self.names.iter().rev();
+        let _ = Command::new("docker").args(["rmi", "--force"]).args(names).output();
+    }
+}
+
+/// A function with C code.
+fn with_c() -> Fixture {
+    let fixture = Fixture::hello();
+    let manifest = String::from_utf8(fixture.read("Cargo.toml")).unwrap();
+    fixture.write("Cargo.toml", &format!("{manifest}\n[build-dependencies]\ncc = \"1\"\n"));
+    fs::copy(repository().join("Cargo.lock"), fixture.path("Cargo.lock")).unwrap();
+    fixture.write("src/seven.c", "int seven(void) { return 7; }\n");
+    fixture.builds_with(
+        "fn main() {\n    cc::Build::new().file(\"src/seven.c\").compile(\"seven\");\n}\n",
+        "extern \"C\" {\n    fn seven() -> i32;\n}\nfn main() {\n    println!(\"{} {}\", std::env::consts::ARCH, unsafe { seven() });\n}\n",
+    );
+    fixture
+}
+
+fn package(fixture: &Fixture, base: &str, args: &[&str]) -> Ended {
+    let mut command = fixture.command_on(Engine::Docker);
+    Ended::of(command.args(["--base", base, "--target", "arm64"]).args(args))
+}
+
+#[test]
+fn it_is_compiled_for_real_and_what_is_missing_is_named() {
+    let Some(mut bases) = Bases::make() else { return };
+    let base = bases.complete();
+
+    let fixture = with_c();
+    package(&fixture, &base, &[]).ok();
+    let bootstrap = fixture.path("target/lambda/hello/bootstrap");
+    // The machine of an ELF header: 183 is AArch64.
+    assert_eq!(fs::read(&bootstrap).unwrap()[18..20], [183, 0]);
+    assert_eq!(bases.run(&bootstrap), "aarch64 7\n");
+    assert_eq!(package(&fixture, &base, &[]).ok().verdict(), "cache-hit");
+    // Another checkout starts from its dependencies, and gives the same bytes.
+    let other = with_c();
+    let ended = package(&other, &base, &[]).ok();
+    assert!(ended.stderr.contains("warm start from"), "{}", ended.stderr);
+    assert!(other.zip("hello") == fixture.zip("hello"));
+
+    // Too new for the older runtime: the symbols are named, and the two ways out.
+    let text = [
+        "the bootstrap needs glibc 2.",
+        "provided.al2 has 2.26: ",
+        "(GLIBC_2.",
+        "glibc 2.26 or older",
+        "or deploy to `provided.al2023`",
+    ];
+    package(&fixture, &base, &["--runtime", "provided.al2"]).fails(5, &text);
+
+    // The same without a container, on a machine that has what the image has.
+    let plain = Fixture::hello();
+    bases.on_host(&plain).ok();
+    assert_eq!(bases.run(&bases.folder.path().join("hello/target/lambda/hello/bootstrap")), "hello\n");
+
+    // A linker that the workspace names stands.
+    plain.write(".cargo/config.toml", &format!("[target.{TRIPLE}]\nlinker = \"linker-of-mine\"\n"));
+    package(&plain, &base, &[]).fails(4, &["has no linker linker-of-mine for the target aarch64-unknown-linux-gnu"]);
+    bases.on_host(&plain).fails(4, &["has no linker linker-of-mine for the target aarch64-unknown-linux-gnu"]);
+    fs::remove_dir_all(plain.path(".cargo")).unwrap();
+
+    let no_compiler = bases.without("/usr/bin/aarch64-linux-gnu-gcc");
+    let help = "help: install it in the base image (Debian: `gcc`, for arm64 `gcc-aarch64-linux-gnu`), or set `target_arch` or `base`";
+    let text =
+        "the builder has no linker aarch64-linux-gnu-gcc for the target aarch64-unknown-linux-gnu, which hello needs";
+    package(&plain, &no_compiler, &[]).fails(4, &[text, help]);
+    let text = "the builder has no C compiler aarch64-linux-gnu-gcc for the target aarch64-unknown-linux-gnu, which hello v0.1.0 needs";
+    package(&with_c(), &no_compiler, &[]).fails(4, &[text, help]);
+    let no_library = bases.without("/usr/lib/rustlib/aarch64-unknown-linux-gnu");
+    let text = "the builder has no standard library for the target aarch64-unknown-linux-gnu, which hello needs";
+    package(&plain, &no_library, &[]).fails(4, &[text, "help: add it to the base image with `rustup target add"]);
+}
+
+#[test]
+fn a_toolchain_of_this_machine_without_the_target_is_named() {
+    let sysroot = Ended::of(Command::new("rustc").args(["--print", "sysroot"])).ok().stdout;
+    let other =
+        if std::env::consts::ARCH == "x86_64" { (TRIPLE, "arm64") } else { ("x86_64-unknown-linux-gnu", "x86_64") };
+    if fs::exists(format!("{}/lib/rustlib/{}/lib", sysroot.trim(), other.0)).unwrap() {
+        return skip("one-target", "this machine's toolchain has both targets: nothing is missing");
+    }
+    let fixture = Fixture::hello();
+    for engine in ["auto", "host"] {
+        let ended = fixture.run(&["--engine", engine, "--target", other.1]);
+        let text = format!("has no standard library for the target {}", other.0);
+        ended.fails(4, &[&text, "`rustup target add", "set `target_arch`"]);
+    }
+}

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Makes a base image that compiles for arm64 on x86_64: Debian's own Rust, its standard library and its C
+# compiler for arm64.
+#
+#   $1        an empty folder; the image's files stay there, for qemu
+#   $2        the image's name
+#   $3        its label
+#   $4        an archive of the files: taken where it is there, else made, for the next time
+set -eu
+folder=$1 image=$2 label=$3 archive=$4
+if [ -e "$archive" ]; then
+  tar -C "$folder" -xf "$archive"
+else
+  debootstrap --variant=minbase sid "$folder"
+  # A mirror may be of a fixed day.
+  echo 'Acquire::Check-Valid-Until "false";' >"$folder/etc/apt/apt.conf.d/99fixed-day"
+  chroot "$folder" dpkg --add-architecture arm64
+  chroot "$folder" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive chroot "$folder" apt-get install -y -qq --no-install-recommends \
+    rustc cargo gcc-aarch64-linux-gnu libc6-dev:arm64 libstd-rust-dev:arm64
+  chroot "$folder" apt-get clean
+  rm -rf "$folder/var/lib/apt/lists" "$folder/usr/share/doc" "$folder/usr/share/locale" "$folder/usr/share/man"
+  tar -C "$folder" -cf "$archive.part" .
+  mv "$archive.part" "$archive"
+fi
+docker import --change "LABEL $label" "$archive" "$image"

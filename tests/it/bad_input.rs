@@ -1,0 +1,383 @@
+//! Bad input gets a clear error, with what to do and a status of its own, and nothing is lost.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::support::{Ended, Engine, Fixture, OtherUser, Running, engines, every_engine, one_engine, skip};
+
+/// A fixture that was packaged once, and what was there then.
+struct Packaged {
+    fixture: Fixture,
+    engine: &'static str,
+    zip: Vec<u8>,
+    bootstrap: Vec<u8>,
+    manifest: Vec<u8>,
+}
+
+impl Packaged {
+    fn on(engine: &'static str) -> Self {
+        let fixture = Fixture::hello();
+        fixture.run(&["--engine", engine]).ok();
+        let read = |name: &str| fixture.read(&format!("target/lambda/hello/{name}"));
+        let (zip, bootstrap, manifest) = (fixture.zip("hello"), read("bootstrap"), read("manifest.json"));
+        Self { fixture, engine, zip, bootstrap, manifest }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = self.fixture.command();
+        command.args(["--engine", self.engine]);
+        command
+    }
+
+    /// Asserts that nothing was lost; the input must be as it was.
+    #[track_caller]
+    fn is_intact(&mut self) {
+        assert!(self.fixture.zip("hello") == self.zip, "the zip was touched");
+        assert!(self.fixture.read("target/lambda/hello/bootstrap") == self.bootstrap, "the bootstrap was touched");
+        assert!(self.fixture.read("target/lambda/hello/manifest.json") == self.manifest, "the manifest was touched");
+        let ended = Ended::of(&mut self.command()).ok();
+        assert_eq!(ended.verdict(), "cache-hit");
+        // A hit may remember new time stamps.
+        self.manifest = self.fixture.read("target/lambda/hello/manifest.json");
+    }
+}
+
+#[test]
+fn a_folder_without_a_project_is_no_project() {
+    let fixture = Fixture::empty("nothing");
+    fixture.run(&[]).fails(2, &["nothing is not in a cargo project", "help: run this in a folder with a Cargo.toml"]);
+    let json = fixture.run(&["--message-format", "json"]);
+    let event: serde_json::Value = serde_json::from_str(json.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!((json.code, &event["event"], &event["exit_code"]), (2, &"failed".into(), &2.into()), "{event}");
+    assert!(event["hint"].as_str().is_some_and(|hint| hint.contains("Cargo.toml")), "{event}");
+}
+
+#[test]
+fn what_does_not_exist_is_named_with_what_does() {
+    let mut packaged = Packaged::on("host");
+    let cases: [(&[&str], i32, &[&str]); 8] = [
+        (&["--function", "nope"], 2, &["flag --function", "no function `nope`", "help: the functions are: hello"]),
+        (&["--package", "nope"], 2, &["flag --package", "no package `nope`", "help: its packages are: hello"]),
+        (&["--target", "sparc"], 2, &["flag --target-arch is wrong", "`sparc`", "`x86_64`", "`arm64`"]),
+        (&["--runtime", "nodejs"], 2, &["flag --runtime is wrong", "`nodejs`", "`provided.al2023`"]),
+        (&["--mode", "fast"], 2, &["flag --mode is wrong", "`fast`", "`release`, `prod`, `docker`, `dev`"]),
+        (&["--engine", "dokcer"], 2, &["flag --engine is wrong", "`dokcer`", "`docker`"]),
+        (&["--features", "nope"], 4, &["hello does not compile", "nope", "help: cargo's own messages are above"]),
+        (&["--frobnicate"], 2, &["unexpected argument '--frobnicate'"]),
+    ];
+    for (args, code, parts) in cases {
+        let mut command = packaged.fixture.command();
+        if !args.contains(&"--engine") {
+            command.args(["--engine", "host"]);
+        }
+        Ended::of(command.args(args)).fails(code, parts);
+        packaged.is_intact();
+    }
+    let unknown = Ended::of(packaged.command().env("LAMBDA_PACKAGER_MODUS", "dev"));
+    unknown.fails(2, &["unknown setting: variable LAMBDA_PACKAGER_MODUS", "help: the settings are: package, function"]);
+    packaged.is_intact();
+}
+
+#[test]
+fn a_project_that_cannot_be_packaged_says_why() {
+    let mut packaged = Packaged::on("host");
+    let run = |packaged: &Packaged, args: &[&str]| Ended::of(packaged.command().args(args));
+
+    let manifest = packaged.fixture.read("Cargo.toml");
+    fs::remove_file(packaged.fixture.path("Cargo.toml")).unwrap();
+    run(&packaged, &[]).fails(2, &["hello is not in a cargo project"]);
+    packaged.fixture.write("Cargo.toml", "[package]\nname = \"hel");
+    run(&packaged, &[]).fails(4, &["`cargo metadata` failed in", "Cargo.toml", "help: "]);
+    fs::write(packaged.fixture.path("Cargo.toml"), manifest).unwrap();
+    packaged.is_intact();
+
+    packaged.fixture.write("src/bin/other.rs", "fn main() {}\n");
+    run(&packaged, &[])
+        .fails(2, &["several functions, and none is named: hello, other", "help: name one with --function"]);
+    fs::remove_dir_all(packaged.fixture.path("src/bin")).unwrap();
+    packaged.is_intact();
+
+    let lock = packaged.fixture.read("Cargo.lock");
+    fs::remove_file(packaged.fixture.path("Cargo.lock")).unwrap();
+    run(&packaged, &["--locked"])
+        .fails(4, &["`cargo metadata` failed in", "lock file", "help: run `cargo generate-lockfile`"]);
+    assert!(!packaged.fixture.path("Cargo.lock").exists(), "--locked writes no lockfile");
+    fs::write(packaged.fixture.path("Cargo.lock"), lock).unwrap();
+    packaged.is_intact();
+}
+
+#[test]
+fn a_crate_that_does_not_compile_shows_cargos_words_once() {
+    for engine in engines(Engine::Podman).map(Engine::name).chain(["host"]) {
+        let mut packaged = Packaged::on(engine);
+        let good = packaged.fixture.read("src/main.rs");
+        packaged.fixture.write("src/main.rs", "fn main() {\n    nonsense;\n}\n");
+        let once = |text: &str| {
+            assert_eq!(text.matches("error[E0425]").count(), 1, "{text}");
+            assert_eq!(text.matches("could not compile `hello`").count(), 1, "{text}");
+            assert_eq!(text.matches("hello does not compile (cargo's status 101)").count(), 1, "{text}");
+        };
+        let piped =
+            Ended::of(&mut packaged.command()).fails(4, &["help: cargo's own messages are above and in build.log"]);
+        once(&piped.stderr);
+        assert!(!piped.stderr.contains('\x1b') && piped.stdout.is_empty(), "{piped:?}");
+        let log = String::from_utf8(packaged.fixture.read("target/lambda/hello/build.log")).unwrap();
+        assert_eq!(log.matches("error[E0425]").count(), 1, "{log}");
+
+        // On a terminal of its own; `script` makes one.
+        let in_terminal = r#"BIN="$0" exec script -qec "exec \"\$BIN\" $*" /dev/null"#;
+        let mut command = packaged.fixture.command_under(&["sh", "-c", in_terminal]);
+        let drawn = Ended::of(command.args(["--engine", engine]).env("TERM", "xterm"));
+        assert_eq!(drawn.code, 4, "{drawn:?}");
+        once(&drawn.stdout);
+        assert!(drawn.stdout.contains("\x1b[1m\x1b[91merror[E0425]"), "{drawn:?}");
+
+        fs::write(packaged.fixture.path("src/main.rs"), good).unwrap();
+        packaged.is_intact();
+    }
+}
+
+#[test]
+fn any_path_and_any_name_works() {
+    for name in ["with space", "a,comma 'and' \"quotes\"", "größe 日本 🚀", "co:lon $HOME `x` \\ %41 #&;"] {
+        // The project's folder, that of a member in it and that of a dependency outside of it.
+        let fixture = Fixture::empty(&format!("{name}/project"));
+        let toml = name.replace('\\', "\\\\").replace('"', "\\\"");
+        let package = |name: &str| format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+        fixture.write("Cargo.toml", "[workspace]\nmembers = [\"member\"]\nresolver = \"2\"\n");
+        let dependency = format!("[dependencies]\noutside = {{ path = \"../../outside {toml}\" }}\n");
+        fixture.write("member/Cargo.toml", &format!("{}{dependency}", package("größe")));
+        fixture.write("member/src/main.rs", "fn main() {\n    println!(\"{}\", outside::TEXT);\n}\n");
+        fixture.write(&format!("../outside {name}/Cargo.toml"), &package("outside"));
+        fixture.write(&format!("../outside {name}/src/lib.rs"), "pub const TEXT: &str = \"hello\";\n");
+        for engine in engines(Engine::Docker) {
+            fixture.run_on(engine, &[]).ok();
+            assert_eq!(fixture.output_of_bootstrap("größe"), "hello", "{name}");
+            assert_eq!(fixture.run_on(engine, &[]).ok().verdict(), "cache-hit", "{name}");
+        }
+        // Cargo's own limit, on the host as without us.
+        let zip = || fs::read(fixture.path("target/lambda/größe/lambda-deployment.zip")).ok();
+        let before = zip();
+        let on_host = fixture.run(&["--engine", "host", "--force"]);
+        if name.contains(':') {
+            let what = ["path segment contains separator `:`", "help:", "package in a container"];
+            on_host.fails(4, &what);
+            assert!(zip() == before, "the last good zip stays");
+        } else {
+            on_host.ok();
+            assert_eq!(fixture.output_of_bootstrap("größe"), "hello", "{name}");
+        }
+    }
+}
+
+/// Every program of `PATH` but container engines, in one folder.
+fn path_without_engines(fixture: &Fixture) -> PathBuf {
+    let folder = fixture.around().join("programs");
+    fs::create_dir_all(&folder).unwrap();
+    for place in std::env::split_paths(&std::env::var_os("PATH").unwrap()) {
+        for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if !["docker", "podman", "finch", "nerdctl"].iter().any(|engine| name == *engine) {
+                // Of two with one name the first counts.
+                let _ = std::os::unix::fs::symlink(entry.path(), folder.join(name));
+            }
+        }
+    }
+    folder
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_an_error_or_the_announced_host() {
+    let mut packaged = Packaged::on("host");
+    let path = path_without_engines(&packaged.fixture);
+    for engine in ["docker", "podman", "finch", "nerdctl"] {
+        let ended = Ended::of(packaged.fixture.command().args(["--engine", engine]).env("PATH", &path));
+        let asked = format!("flag --engine is set to {engine}, but {engine} is not on PATH");
+        ended.fails(3, &[&asked, &format!("help: install {engine}, or set `engine` to `auto` or `host`")]);
+        packaged.is_intact();
+    }
+
+    let auto = || {
+        let mut command = packaged.fixture.command();
+        command.env("PATH", &path);
+        command
+    };
+    let required = Ended::of(auto().env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1"));
+    let why = "no container to compile in (no container engine is installed)";
+    required.fails(
+        3,
+        &[why, "variable LAMBDA_PACKAGER_REQUIRE_CONTAINER does not allow", "help: install and start docker or podman"],
+    );
+    let fallen = Ended::of(&mut auto()).ok();
+    let note =
+        "note: no container engine is installed: compiling with the host's own toolchain, which is not hermetic\n";
+    assert_eq!(fallen.stderr.matches(note).count(), 1, "{}", fallen.stderr);
+    let road = packaged.fixture.manifest("hello")["road"].clone();
+    assert_eq!((&road["engine"], &road["hermetic"]), (&"host".into(), &false.into()), "{road}");
+}
+
+#[test]
+fn an_engine_that_does_not_answer_is_named_with_its_remedy() {
+    let cases = [
+        (Engine::Docker, "DOCKER_HOST", "tcp://127.0.0.1:1", "check DOCKER_HOST and `docker context ls`"),
+        (Engine::Podman, "CONTAINER_HOST", "unix:///nowhere/podman.sock", "check CONTAINER_HOST and `podman system"),
+    ];
+    // Both at once: a run waits for some seconds before it gives up.
+    let cases = cases.into_iter().filter(|(engine, ..)| engine.is_here()).map(|(engine, variable, place, remedy)| {
+        let packaged = Packaged::on("host");
+        let mut command = packaged.fixture.command_on(engine);
+        (Running::start(command.env(variable, place)), packaged, engine, remedy)
+    });
+    for (running, mut packaged, engine, remedy) in cases.collect::<Vec<_>>() {
+        running.end().fails(3, &[&format!("error: no {} engine answers", engine.name()), "help: start it", remedy]);
+        packaged.is_intact();
+    }
+}
+
+#[test]
+fn an_engine_that_is_not_for_this_user_is_named_with_its_remedy() {
+    if !Engine::Docker.is_here() {
+        return;
+    }
+    let Some(user) = OtherUser::of_no_group() else { return };
+    let fixture = Fixture::hello();
+    let as_user = |engine: &str| Ended::of(user.command(&fixture).args(["--engine", engine]));
+    as_user("host").ok();
+    let before = (fixture.zip("hello"), fixture.manifest("hello"));
+    let ended = as_user("docker")
+        .fails(3, &["error: this user is not allowed to use docker", "help: add the user to the group"]);
+    // Time does not give permission.
+    assert!(!ended.stderr.contains("trying again"), "{}", ended.stderr);
+    assert_eq!((fixture.zip("hello"), fixture.manifest("hello")), before);
+    assert_eq!(as_user("host").ok().verdict(), "cache-hit");
+}
+
+#[test]
+fn where_no_engine_answers_auto_takes_the_host_and_says_so() {
+    let fixture = Fixture::hello();
+    let astray = || {
+        let mut command = fixture.command();
+        command.env("DOCKER_HOST", "unix:///nowhere/docker.sock").env("CONTAINER_HOST", "unix:///nowhere/podman.sock");
+        command
+    };
+    let Some(first) = every_engine().next() else { return };
+    let why = format!("no {} engine answers", first.name());
+    let required = Ended::of(astray().env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "true"));
+    required.fails(
+        3,
+        &[&format!("no container to compile in ({why})"), "variable LAMBDA_PACKAGER_REQUIRE_CONTAINER does not allow"],
+    );
+    let fallen = Ended::of(&mut astray()).ok();
+    let note = format!("note: {why}: compiling with the host's own toolchain, which is not hermetic\n");
+    assert_eq!(fallen.stderr.matches(&note).count(), 1, "{}", fallen.stderr);
+    let road = fixture.manifest("hello")["road"].clone();
+    assert_eq!((&road["engine"], &road["hermetic"], &road["fallback"]), (&"host".into(), &false.into(), &why.into()));
+
+    // With one that answers there is no need of the host.
+    if Engine::Docker.is_here() && Engine::Podman.is_here() {
+        let fixture = Fixture::hello();
+        let next = Ended::of(fixture.command().env("DOCKER_HOST", "unix:///nowhere/docker.sock")).ok();
+        assert_eq!(next.stderr.matches("note: no docker engine answers\n").count(), 1, "{}", next.stderr);
+        let road = fixture.manifest("hello")["road"].clone();
+        assert_eq!((&road["engine"], &road["hermetic"]), (&"podman".into(), &true.into()));
+    }
+}
+
+/// Runs the bin with the folder `out` of the project as a file system of its own, mounted so.
+fn with_output_mounted(packaged: &Packaged, options: &str) -> Option<Ended> {
+    fs::create_dir_all(packaged.fixture.path("out")).unwrap();
+    let script = format!("mount -t tmpfs -o {options} none out || exit 99; exec \"$0\" \"$@\"");
+    let mut command = packaged.fixture.command_under(&["unshare", "--mount", "sh", "-c", &script]);
+    command.args(["--engine", packaged.engine, "--output", "out/x.zip"]);
+    match Ended::of(&mut command) {
+        ended if ended.stderr.contains("unshare") || ended.code == 99 => {
+            skip("root", &format!("only root may mount: {}", ended.stderr));
+            None
+        }
+        ended => Some(ended),
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_written_changes_nothing() {
+    let mut packaged = Packaged::on("host");
+    let good = packaged.fixture.read("src/main.rs");
+    let check = |packaged: &mut Packaged, ended: Ended, parts: &[&str]| {
+        ended.fails(1, parts);
+        fs::write(packaged.fixture.path("src/main.rs"), &good).unwrap();
+        packaged.is_intact();
+        // A miss again, so that there is something to write.
+        packaged.fixture.says("something else");
+    };
+    packaged.fixture.says("something else");
+    let ended = Ended::of(packaged.command().args(["--output", "Cargo.toml/x.zip"]));
+    check(&mut packaged, ended, &["cannot create the folder", "Cargo.toml"]);
+    if let Some(ended) = with_output_mounted(&packaged, "ro") {
+        check(&mut packaged, ended, &["cannot write", "out/x.zip", "help: the file system is mounted read-only"]);
+    }
+    if let Some(ended) = with_output_mounted(&packaged, "size=64k") {
+        check(&mut packaged, ended, &["cannot write", "out/x.zip", "help: free some disk space"]);
+    }
+}
+
+#[test]
+fn an_output_that_is_something_else_is_left_alone() {
+    let fixture = Fixture::hello();
+    for output in ["Cargo.toml", "src"] {
+        let ended = fixture.run(&["--engine", "host", "--output", output]);
+        ended.fails(2, &["flag --output", output, "exists and is not a zip; it was not changed"]);
+    }
+    assert!(fixture.read("Cargo.toml").starts_with(b"[package]"));
+    fixture.run(&["--engine", "host", "--output", "out/f.zip"]).ok();
+    fixture.write("out/f.zip", "damaged");
+    assert_eq!(
+        fixture.run(&["--engine", "host", "--output", "out/f.zip"]).ok().verdict(),
+        "cache-miss: zip modified (out/f.zip)"
+    );
+}
+
+#[test]
+fn a_toolchain_is_borrowed_by_choice_where_a_container_is_required() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let fixture = Fixture::hello();
+    let run = |args: &[&str], variables: &[(&str, &str)]| {
+        let mut command = fixture.command();
+        Ended::of(command.env("LAMBDA_PACKAGER_ENGINE", engine.name()).args(args).envs(variables.iter().copied()))
+    };
+    let required = ("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1");
+    let fixes = ["--pull-policy always", "the engine's `load`", "set `base` to an image", "`base = \"host\"`"];
+    let refused = |ended: Ended, by: &str| {
+        let forbids = format!("{by} does not allow using the host's toolchain");
+        let ended = ended.fails(
+            3,
+            &[&["no image to compile in (no builder image available locally)", &forbids], &fixes[..]].concat(),
+        );
+        assert!(!ended.stderr.contains("compiling in the reused container"), "{}", ended.stderr);
+        assert_eq!(fixture.containers(engine).len(), 0);
+    };
+    refused(run(&[], &[required]), "variable LAMBDA_PACKAGER_REQUIRE_CONTAINER");
+    // In a pipeline so is a package for production, whatever its way there.
+    let pipeline = ("CI", "true");
+    for mode in ["prod", "docker"] {
+        refused(run(&["--mode", mode], &[pipeline]), "variable CI (in a production mode)");
+    }
+    let path = path_without_engines(&fixture);
+    let nothing = Ended::of(fixture.command().args(["--mode", "prod"]).envs([pipeline]).env("PATH", &path));
+    nothing.fails(
+        3,
+        &["no container to compile in (no container engine is installed)", "variable CI", "install and start docker"],
+    );
+    // What somebody asked for is no fallback.
+    for args in [&["--base", "host"][..], &["--engine", "host"]] {
+        run(&[args, &["--mode", "prod"]].concat(), &[pipeline]).ok();
+    }
+    run(&["--base", "host"], &[required]).ok();
+    run(&["--mode", "prod"], &[pipeline, ("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "0")]).ok();
+    run(&[], &[pipeline]).ok();
+    // What a fallback made is not reused where it is forbidden.
+    assert_eq!(run(&[], &[]).ok().verdict(), "cache-hit");
+    let strict = run(&[], &[required]).fails(3, &["no image to compile in"]);
+    assert!(strict.stderr.contains("compiled by a fallback that is not allowed any more: "), "{}", strict.stderr);
+    assert_eq!(run(&[], &[]).ok().verdict(), "cache-hit");
+}

@@ -1,0 +1,168 @@
+//! Both callings, each with a path dependency outside of the function's own folder; and the builds
+//! in which nothing is packaged.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::support::host::{Profile, bounded, printed_by, ran_a_build_script, sha256_of};
+use crate::support::{Ended, Engine, Fixture, one_engine, program};
+
+/// The three constants, as a bin of the fixture `deployment` prints them.
+fn constants(fixture: &Fixture, bin: &str) -> Vec<String> {
+    printed_by(&fixture.path(&format!("target/{bin}"))).lines().map(String::from).collect()
+}
+
+#[test]
+fn a_deployment_crate_packages_a_member_and_knows_where_the_zip_is() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let fixture = Fixture::with_packager("deployment", "", &[Profile::Release, Profile::Debug, Profile::Dist]);
+    let cargo = |args: &[&str]| -> Ended {
+        let output = fixture.cargo_with(engine.name(), args).output();
+        Ended::from(output.expect("cargo starts")).ok()
+    };
+    cargo(&["build", "--release", "--workspace"]);
+    assert_eq!(fixture.output_of_bootstrap("function"), "hello from a dependency");
+    assert_eq!(fixture.read("deployment.zip"), fixture.zip("function"));
+    let zip = fixture.path("deployment.zip");
+    let manifest = fixture.path("target/lambda/function/manifest.json");
+    let expected = [zip.display().to_string(), sha256_of(&zip), manifest.display().to_string()];
+    assert_eq!(constants(&fixture, "release/deployment"), expected);
+    // Through `links`, as DEP_DEPLOYMENT_ZIP and so on.
+    assert_eq!(constants(&fixture, "release/consumer"), expected);
+
+    cargo(&["build"]);
+    assert_eq!(constants(&fixture, "debug/deployment"), ["", "", ""]);
+    assert_eq!(sha256_of(&zip), expected[1]);
+
+    cargo(&["build", "--profile=dist"]);
+    assert_eq!(fixture.logged_verdict("function"), "cache-miss: profile release -> dist");
+    assert_eq!(constants(&fixture, "dist/deployment"), [expected[0].clone(), sha256_of(&zip), expected[2].clone()]);
+}
+
+/// A build that does not package leaves the zip as it was, and does not keep the next one from packaging.
+#[test]
+fn only_a_release_build_packages() {
+    let fixture = Fixture::with_packager("deployment", "", &[Profile::Release, Profile::Debug]);
+    // The rust-analyzer of an editor calls cargo with itself as the compiler's wrapper.
+    let analyzer = fixture.path("rust-analyzer");
+    program(&analyzer, b"#!/bin/sh\nexec \"$@\"\n");
+    let analyzer = analyzer.display().to_string();
+    let with = |name: &str, value: &str, args: &[&str]| -> Ended {
+        let mut command = fixture.cargo_with("host", args);
+        command.env(name, value).output().expect("cargo starts").into()
+    };
+    for args in [&["check"][..], &["build"], &["clippy"], &["test", "--lib"]] {
+        fixture.cargo_with("host", args).output().map(Ended::from).expect("cargo starts").ok();
+        assert!(!fixture.path("target/lambda").exists(), "{args:?} packaged");
+    }
+    fixture.build_with("host").ok();
+    assert_eq!(fixture.output_of_bootstrap("function"), "hello from a dependency");
+    let never: [(&[&str], &str, &str); 5] = [
+        (&["clippy", "--release"], "SOME", "thing"),
+        (&["build", "--release"], "DOCS_RS", "1"),
+        (&["check", "--release"], "RUSTC_WRAPPER", &analyzer),
+        (&["build", "--release"], "RUSTC_WRAPPER", &analyzer),
+        (&["build", "--release"], "LAMBDA_PACKAGER", "never"),
+    ];
+    for (args, name, value) in never {
+        let (before, greeting) = (fixture.zip("function"), format!("{args:?} {name}"));
+        fixture.write("greeting/src/lib.rs", &format!("pub const GREETING: &str = {greeting:?};\n"));
+        with(name, value, args).ok();
+        assert!(fixture.zip("function") == before, "{args:?} with {name}={value} packaged");
+        fixture.build_with("host").ok();
+        assert_eq!(fixture.output_of_bootstrap("function"), greeting);
+    }
+    let refused = "\"nonsense\" is not `always`, `release` or `never`";
+    with("LAMBDA_PACKAGER", "nonsense", &["build"]).fails(101, &["variable LAMBDA_PACKAGER", refused]);
+    fixture.write("greeting/src/lib.rs", "pub const GREETING: &str = \"always\";\n");
+    with("LAMBDA_PACKAGER", "always", &["build"]).ok();
+    assert_eq!(fixture.output_of_bootstrap("function"), "always");
+}
+
+/// The usual layout of a single Lambda: package, workspace and target directory in one folder.
+#[test]
+fn a_self_packaging_crate_is_compiled_once_and_its_build_script_returns_at_once_inside() {
+    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let fixture = Fixture::with_packager("self_packaging", "app", &[Profile::Release]);
+    let builds = || fixture.build_with(engine.name()).ok();
+    builds();
+    let zip = fixture.path("target/lambda/function/lambda-deployment.zip");
+    let packaged = format!("hello from a dependency, packaged as {:?}\n", zip.display().to_string());
+    assert_eq!(printed_by(&fixture.path("target/release/function")), packaged);
+    // The same source, where there is no zip yet.
+    assert_eq!(fixture.output_of_bootstrap("function"), "hello from a dependency, packaged as \"\"");
+    assert_eq!(fixture.containers(engine).len(), 1);
+    assert!(!ran_a_build_script(&builds()));
+
+    for (file, text, verdict) in [
+        (
+            "../greeting/src/lib.rs",
+            "pub const GREETING: &str = \"edited\";\n",
+            "cache-miss: changed ../greeting/src/lib.rs",
+        ),
+        ("src/new.rs", "\n", "cache-miss: added src/new.rs"),
+    ] {
+        fixture.write(file, text);
+        assert!(ran_a_build_script(&builds()), "{file}");
+        assert_eq!(fixture.logged_verdict("function"), verdict);
+        assert_eq!(fixture.output_of_bootstrap("function"), "edited, packaged as \"\"");
+    }
+    assert!(!ran_a_build_script(&builds()));
+}
+
+#[test]
+fn a_dependency_outside_of_the_workspace_counts_with_all_that_it_inherits() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let fixture = Fixture::with_packager("outside", "app", &[]);
+    fixture.run_on(engine, &[]).ok();
+    assert_eq!(fixture.output_of_bootstrap("function"), "a dependency with inner");
+    let edits = [
+        ("../shared/dep/src/lib.rs", " with ", " and ", "a dependency and inner"),
+        ("../shared/inner/src/lib.rs", "inner", "core", "a dependency and core"),
+        // Not in any package's folder: the manifest of the workspace that keys are inherited from.
+        ("../shared/Cargo.toml", "a dependency", "the one", "the one and core"),
+    ];
+    for (file, from, to, printed) in edits {
+        let text = String::from_utf8(fixture.read(file)).expect("text");
+        fixture.write(file, &text.replace(from, to));
+        let ended = fixture.run_on(engine, &[]).ok();
+        assert_eq!(ended.verdict(), format!("cache-miss: changed {file}"));
+        assert_eq!(fixture.output_of_bootstrap("function"), printed);
+    }
+    assert_eq!(fixture.run_on(engine, &[]).ok().verdict(), "cache-hit");
+}
+
+/// Both ways in at the same time, where all that can be shared is shared, and only one job at a time.
+#[test]
+fn cargo_and_the_bin_at_the_same_time_end_with_one_zip() {
+    const LIMIT: Duration = Duration::from_secs(120);
+    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let fixture = Fixture::with_packager("deployment", "", &[]);
+    fixture.bring_packager(Profile::Release, "shared");
+    let shared = fixture.path("shared");
+    for set_up in ["CARGO_TARGET_DIR", "build.target-dir", "build.build-dir"] {
+        // New settings, and cargo has to be asked again, by both.
+        let config = match set_up.split_once('.') {
+            Some((table, key)) => format!("[{table}]\n{key} = {:?}\n", shared.display().to_string()),
+            None => String::new(),
+        };
+        for road in ["host", engine.name()] {
+            let comment = format!("# {set_up} on {road}\n");
+            fixture.write(".cargo/config.toml", &(config.clone() + &comment));
+            let prepared = |mut command: std::process::Command| {
+                if !set_up.contains('.') {
+                    command.env(set_up, &shared);
+                }
+                command.env("LAMBDA_PACKAGER_ENGINE", road).env("LAMBDA_PACKAGER_PACKAGE", "function");
+                command
+            };
+            let bin = prepared(fixture.command());
+            let bin = thread::spawn(move || bounded(bin, LIMIT));
+            bounded(prepared(fixture.cargo_with(road, &["build", "--release", "--jobs=1"])), LIMIT).ok();
+            bin.join().expect("the bin ended").ok();
+            let zip = fixture.path("target/lambda/function/lambda-deployment.zip");
+            assert_eq!(fixture.manifest("function")["artifact"]["zip_sha256"], sha256_of(&zip));
+            assert_eq!(bounded(prepared(fixture.command()), LIMIT).ok().verdict(), "cache-hit", "{comment}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The clean room on every builder of images: which layers it uses again, that its bytes are those of the
+//! reused container, what the final image holds, and what never gets into a layer.
+
+mod audit;
+mod builder;
+mod builder_image;
+mod faults;
+mod included;
+mod killed;
+mod shapes;
+mod walk;

@@ -1,0 +1,191 @@
+//! The builder image: built once, used by both roads, and asked for again only when that can help.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use crate::clean_room::builder::{BASE, Builder, Kind, builders};
+use crate::support::{Ended, Engine, Fixture, Front, Story, every_engine, one_engine, skip};
+
+/// What it is based on where nothing else is said.
+const AMAZON_LINUX: &str = "amazonlinux:2023";
+/// What an image to deploy brings of it.
+#[cfg(target_arch = "x86_64")]
+const LIBRARY: &str = "lib/x86_64-linux-gnu/libgcc_s.so.1";
+#[cfg(target_arch = "aarch64")]
+const LIBRARY: &str = "lib/aarch64-linux-gnu/libgcc_s.so.1";
+const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
+/// What those of the builder image end with, and this machine's do not.
+const MARK: &str = "of the builder image";
+
+#[test]
+fn it_is_built_once_from_a_base_that_is_here_and_both_roads_start_from_it() {
+    for builder in builders(Kind::BuildKit) {
+        // Amazon Linux as far as the recipe can tell: whatever it would install is there.
+        let text = format!(
+            "FROM {BASE}\nRUN ln -s gcc /usr/bin/clang && ln -s make /usr/bin/cmake\n\
+             RUN for file in /{LIBRARY} /{CERTIFICATES}; do printf '# {MARK}' >>$file; done\n"
+        );
+        builder.build(AMAZON_LINUX, &text);
+        let fixture = Fixture::hello();
+        let run = |args: &[&str], clean_room: &str| {
+            let mut command = fixture.command();
+            command.args(["--engine", builder.engine(), "--pull-policy", "if-missing"]).args(args);
+            Story::of(builder.lend(&mut command).env("LAMBDA_PACKAGER_CLEAN_ROOM", clean_room)).ok()
+        };
+        let is_built = |story: &Story| story.notes().iter().any(|note| note.starts_with("building the image"));
+        let first = run(&[], "0");
+        assert!(is_built(&first), "{first}");
+        let manifest = fixture.manifest("hello");
+        let base = manifest["road"]["base"].as_str().unwrap().to_string();
+        assert!(base.starts_with("lambda-packager-builder:1.") && base.contains("-provided.al2023-"), "{first}");
+        let container = manifest["road"]["container"].as_str().unwrap().to_string();
+        assert_eq!(manifest["road"]["host_toolchain"], false);
+        assert_eq!(manifest["road"]["fallback"], "");
+        assert!(manifest["ingredients"]["builder image"] == base.as_str(), "{manifest}");
+        let id = builder.ask(&["image", "inspect", "--format", "{{.Id}}", &base]);
+        assert_eq!(manifest["road"]["image_id"], id);
+        assert_eq!(manifest["road"]["base_digest"], digest_of(&builder, AMAZON_LINUX));
+        let zip = fixture.zip("hello");
+
+        assert_eq!(run(&[], "0").verdict(), "cache-hit");
+        let room = run(&["--force"], "1");
+        assert!(!is_built(&room), "{room}");
+        let road = &fixture.manifest("hello")["road"];
+        assert!(road["clean_room"] == true && road["base"] == base.as_str(), "{road}");
+        assert_eq!(road["base_digest"], manifest["road"]["base_digest"]);
+        assert!(fixture.zip("hello") == zip, "{:?} made other bytes", builder.kind);
+
+        // An image to deploy brings what the function was linked with, not what this machine has of that name.
+        run(&["image", "build", "--env", "preprod"], "0");
+        let files = builder.files_of("preprod-sse-streaming-lambda");
+        for name in [LIBRARY, CERTIFICATES] {
+            let Some(content) = files.get(name) else { panic!("no {name} in {:?}", files.keys()) };
+            assert!(content.ends_with(MARK.as_bytes()), "{name} is not the builder image's");
+        }
+        builder.ask(&["rmi", "--force", &builder.ask(&["images", "--quiet", "preprod-sse-streaming-lambda:latest"])]);
+
+        // Another recipe has another name: what was built by the former one is not reused.
+        let path = "target/lambda/hello/manifest.json";
+        let text = String::from_utf8(fixture.read(path)).unwrap();
+        fixture.write(path, &text.replace(&base, "lambda-packager-builder:of-another-recipe"));
+        let again = run(&[], "0");
+        assert!(
+            again.verdict().starts_with("cache-miss: builder image lambda-packager-builder:of-another-recipe -> "),
+            "{again}"
+        );
+        // Both of docker's builders keep their images in one place.
+        builder.ask(&["rm", "--force", &container]);
+        builder.ask(&["rmi", "--force", &base]);
+    }
+}
+
+/// An image by the digest that its engine knows it by: docker gives one only to what was in a registry.
+fn digest_of(builder: &Builder, image: &str) -> String {
+    let format = if builder.engine() == "podman" { "{{.Digest}}" } else { "{{.Id}}" };
+    format!("{image}@{}", builder.ask(&["image", "inspect", "--format", format, image]))
+}
+
+/// The builder's engine with a registry in front of it that has what was built here under the name.
+fn with_a_registry(builder: &Builder) -> Front {
+    let mut command = Command::new(builder.engine());
+    let path = builder.lend(&mut command).get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
+    let path = path.map_or_else(|| std::env::var_os("PATH").unwrap(), OsString::from);
+    Front::on(&path, builder.engine(), "[ \"$1\" != pull ] || exit 0")
+}
+
+#[test]
+fn a_newer_base_is_a_miss_that_says_so_and_the_image_of_the_former_one_is_listed_and_removed() {
+    for builder in builders(Kind::Legacy) {
+        let front = with_a_registry(&builder);
+        let base_with = |more: &str| {
+            let text = format!("FROM {BASE}\nRUN ln -s gcc /usr/bin/clang && ln -s make /usr/bin/cmake{more}\n");
+            builder.build(AMAZON_LINUX, &text);
+            digest_of(&builder, AMAZON_LINUX)
+        };
+        let fixture = Fixture::hello();
+        let run = |args: &[&str]| {
+            let mut command = fixture.command();
+            command.args(["--engine", builder.engine(), "--pull-policy", "always"]).args(args);
+            Ended::of(builder.lend(&mut command).env("PATH", &front.path)).ok()
+        };
+        for road in [&[][..], &["--clean-room", "--force"]] {
+            let first = base_with("");
+            run(road);
+            let before = fixture.manifest("hello")["road"].clone();
+            assert_eq!(before["base_digest"], first, "{:?}", builder.kind);
+            // The registry has nothing new.
+            assert_eq!(run(&road[..road.len().min(1)]).verdict(), "cache-hit", "{:?}", builder.kind);
+            assert!(!run(&["doctor"]).stdout.contains("no build starts from"));
+
+            let second = base_with(" && touch /patched");
+            assert_ne!(first, second);
+            let ended = run(&road[..road.len().min(1)]);
+            assert_eq!(ended.verdict(), format!("cache-miss: base {first} -> {second}"));
+            let after = fixture.manifest("hello")["road"].clone();
+            assert_eq!((&after["base_digest"], &after["base"]), (&second.into(), &before["base"]));
+            let former = before["image_id"].as_str().unwrap().to_string();
+            assert_ne!(after["image_id"], former);
+            let ids = || {
+                builder.ask(&["images", "--all", "--quiet", "--no-trunc", "--filter", "label=lambda-packager.builder"])
+            };
+            let has = |id: &str| ids().contains(id.trim_start_matches("sha256:"));
+            assert!(has(&former), "{:?}: nothing is left to remove", builder.kind);
+
+            let told = run(&["doctor"]).stdout;
+            let line = told.lines().find(|line| line.contains(&former)).unwrap_or_else(|| panic!("{former}: {told}"));
+            assert!(line.starts_with("warning") && line.contains("which no build starts from any more"), "{told}");
+            let swept = run(&["clean"]).stdout;
+            assert!(swept.contains(&format!("image {former}")), "{swept}");
+            assert!(!has(&former) && has(after["image_id"].as_str().unwrap()), "{:?}: {}", builder.kind, ids());
+            run(&["clean", "--everything"]);
+            assert!(!has(after["image_id"].as_str().unwrap()), "{:?}: {}", builder.kind, ids());
+        }
+    }
+}
+
+#[test]
+fn a_registry_that_cannot_be_reached_is_asked_once() {
+    let Some(engine) = one_engine(Engine::Podman) else { return };
+    // A name that no registry has.
+    let fixture = Fixture::hello();
+    let run = |policy: &str| {
+        Story::of(fixture.command_on(engine).args(["--force", "--pull-policy", policy, "--runtime", "provided.al2023"]))
+    };
+    let is_here = || engine.command().args(["image", "inspect", AMAZON_LINUX]).output().unwrap().status.success();
+    let was_here = is_here();
+    if engine.command().args(["pull", AMAZON_LINUX]).output().is_ok_and(|output| output.status.success()) {
+        if !was_here {
+            engine.ask(&["rmi", AMAZON_LINUX]);
+        }
+        return skip("no-registry", "a registry answers here: its absence cannot be tested");
+    }
+    let asked = |story: &Story| story.notes().iter().any(|note| note.contains("trying again in an hour"));
+    let first = run("if-missing").ok();
+    assert!(asked(&first), "{first}");
+    let road = fixture.manifest("hello")["road"].clone();
+    assert!(road["fallback"] == "no builder image available locally" && road["host_toolchain"] == true, "{road}");
+    assert!(!asked(&run("if-missing").ok()));
+    assert!(!asked(&run("never").ok()));
+    assert!(asked(&run("always").ok()));
+}
+
+#[test]
+fn an_image_is_pulled_as_the_policy_says_and_a_silent_registry_is_given_up() {
+    let Some(engine) = every_engine().find(|engine| *engine == Engine::Docker) else { return };
+    // It takes calls, and never says a word.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("{}/nobody/nothing:1", silent.local_addr().unwrap());
+    let fixture = Fixture::hello();
+    let run = |policy: &str| {
+        Story::of(fixture.command_on(engine).args(["--force", "--base", &base, "--pull-policy", policy]))
+    };
+    let never = run("never");
+    assert_eq!(never.code(), 3);
+    assert!(
+        never.failure().contains("is not available locally") && never.failure().contains("flag --pull-policy"),
+        "{never}"
+    );
+    let missing = run("if-missing");
+    assert_eq!(missing.code(), 3);
+    assert!(missing.failure().contains("did not answer within"), "{missing}");
+}

@@ -1,0 +1,65 @@
+//! What leads into the clean room though the container was asked for, and what mends it.
+
+use std::fs;
+use std::process::Command;
+
+use crate::clean_room::builder::{BASE, Kind, Ready, builders};
+use crate::support::{Ended, Fixture, OwnDocker, Story};
+
+#[test]
+fn where_no_container_starts_the_clean_room_compiles_and_says_why() {
+    let fixture = Fixture::hello();
+    // An engine on another machine, as it were: it has no folder to mount.
+    let Some(ready) = Ready::made() else { return };
+    let Some(own) = OwnDocker::start_with(ready.docker.as_deref(), Some(fixture.around())) else { return };
+    let run = |args: &[&str]| {
+        let mut command = fixture.command();
+        Story::of(command.args(["--engine", "docker"]).args(args).env("DOCKER_HOST", own.host()))
+    };
+    let story = run(&["--base", BASE]).ok();
+    let announced = |part: &str| story.notes().iter().any(|note| note.contains(part));
+    assert!(announced("the container does not start: ") && announced("compiling in the clean room instead"), "{story}");
+    assert_eq!(fixture.output_of_bootstrap("hello"), "hello");
+    let road = &fixture.manifest("hello")["road"];
+    assert!(road["clean_room"] == true && road["fallback"].as_str().is_some_and(|why| why.contains("does not start")));
+    // Without an image there is no clean room either: then the engine's error stands.
+    let story = run(&["--force", "--base", "host"]);
+    assert_eq!(story.code(), 3, "{story}");
+    assert!(story.failure().contains("docker create"), "{story}");
+}
+
+#[test]
+fn a_layer_that_was_damaged_is_made_again_once() {
+    for builder in builders(Kind::BuildKit).into_iter().filter(|builder| builder.kind != Kind::Podman) {
+        let fixture = Fixture::hello();
+        let run = || {
+            let mut command = fixture.command();
+            command.args(["--clean-room", "--base", BASE, "--engine", builder.engine()]);
+            Story::of(builder.lend(&mut command))
+        };
+        run().ok();
+        let zip = fixture.zip("hello");
+        // What was compiled is gone from the engine's own files; its records still tell of it.
+        let find =
+            format!("find {}/overlay2 -type d -path '*/target/*/deps' -exec rm -r {{}} +", builder.store().display());
+        Ended::of(Command::new("sh").args(["-c", &find])).ok();
+        fixture.says("hello again");
+        let story = run().ok();
+        assert_eq!(fixture.output_of_bootstrap("hello"), "hello again", "{:?}: {story}", builder.kind);
+        fixture.says("hello");
+        run().ok();
+        assert!(fixture.zip("hello") == zip);
+        // And now whole layers.
+        let layers = builder.store().join("overlay2");
+        for layer in
+            fs::read_dir(&layers).unwrap().flatten().filter(|layer| layer.path().join("diff/workspace").exists())
+        {
+            fs::remove_dir_all(layer.path()).unwrap();
+        }
+        fixture.says("hello once more");
+        let story = run().ok();
+        let mended = "everything is compiled again, with an empty target directory";
+        assert!(story.notes().iter().any(|note| note.contains(mended)), "{:?}: {story}", builder.kind);
+        assert_eq!(fixture.output_of_bootstrap("hello"), "hello once more");
+    }
+}

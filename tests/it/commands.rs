@@ -1,0 +1,280 @@
+//! The commands around a build, as people type them: container, doctor, clean, and the former script.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Ended, Engine, Fixture, OwnDocker, Story, engines, one_engine, packager, skip};
+
+/// What `container status` says as JSON, and its exit status.
+fn status(fixture: &Fixture, engine: Engine) -> (i32, Value) {
+    let ended = fixture.run_on(engine, &["container", "status", "--format", "json"]);
+    let told = serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {}{}", ended.stdout, ended.stderr));
+    (ended.code, told)
+}
+
+#[test]
+fn a_container_is_started_told_of_reused_and_stopped_by_hand() {
+    for engine in engines(Engine::Podman) {
+        let fixture = Fixture::hello();
+        let (code, told) = status(&fixture, engine);
+        assert_eq!((code, &told["state"]), (4, &Value::from("not_found")));
+        fixture.run_on(engine, &["container", "stop"]).ok();
+        assert_eq!(fixture.run_on(engine, &["container", "logs"]).ok().stdout, "");
+
+        fixture.run_on(engine, &["container", "start"]).ok();
+        let id = fixture.container(engine);
+        fixture.run_on(engine, &["container", "start"]).ok();
+        assert_eq!(fixture.container(engine), id);
+        let (code, told) = status(&fixture, engine);
+        assert_eq!((code, &told["state"], &told["engine"]), (0, &Value::from("running"), &Value::from(engine.name())));
+        assert_eq!(told["id"], Value::from(id.as_str()));
+        assert_eq!(told["builds"], Value::from(Vec::<Value>::new()));
+        let mounts = told["mounts"].as_array().unwrap();
+        let source = mounts.iter().find(|mount| mount["container"] == "/workspace").unwrap();
+        assert_eq!(source["host"], Value::from(fixture.root().to_str().unwrap()));
+        assert!(mounts.iter().all(|mount| mount["writable"] == false), "{mounts:?}");
+
+        // Builds take the one that is there, whoever started it.
+        let first = Story::of(&mut fixture.command_on(engine)).ok();
+        assert!(first.cargo().contains("Compiling hello"), "{first}");
+        fixture.run_on(engine, &["container", "build"]).ok();
+        assert_eq!(fixture.container(engine), id);
+        let (_, told) = status(&fixture, engine);
+        assert_eq!(told["builds"][0]["verdict"], "cache-miss: first build");
+        assert!(told["disk_bytes"].as_u64().is_some_and(|bytes| bytes > 10_000), "{told}");
+        assert!(told["since"].as_str().is_some_and(|since| since.starts_with("20")), "{told}");
+        assert!(fixture.run_on(engine, &["container", "logs"]).ok().stdout.contains("Compiling hello"));
+        let lines = fixture.run_on(engine, &["container", "status"]).ok().stdout;
+        for part in ["running", engine.name(), "/workspace (read-only)", "hello: cache-miss: first build"] {
+            assert!(lines.contains(part), "{part:?} is missing in {lines}");
+        }
+
+        // Stopped it keeps what was compiled: the zip is made again, and nothing is compiled for it.
+        fixture.run_on(engine, &["container", "stop"]).ok();
+        fixture.run_on(engine, &["container", "stop"]).ok();
+        let (code, told) = status(&fixture, engine);
+        assert_eq!((code, &told["state"]), (3, &Value::from("stopped")));
+        fs::remove_file(fixture.path("target/lambda/hello/lambda-deployment.zip")).unwrap();
+        let again = Story::of(&mut fixture.command_on(engine)).ok();
+        assert!(!again.cargo().contains("Compiling"), "{again}");
+        assert!(again.cargo().contains("Finished"), "{again}");
+        assert_eq!(fixture.container(engine), id);
+    }
+}
+
+#[test]
+fn a_shell_opens_in_the_container() {
+    if Command::new("script").arg("--version").output().is_err() {
+        return skip("script", "no `script` to make a terminal with (Debian: apt-get install bsdutils)");
+    }
+    for engine in engines(Engine::Docker) {
+        let fixture = Fixture::hello();
+        let bin = fixture.command();
+        let mut script = Command::new("script");
+        let typed = format!("'{}' --engine {} container shell", packager().display(), engine.name());
+        script.args(["--quiet", "--return", "--command", &typed, "/dev/null"]).current_dir(fixture.root());
+        for (name, value) in bin.get_envs() {
+            match value {
+                Some(value) => script.env(name, value),
+                None => script.env_remove(name),
+            };
+        }
+        let commands = fixture.around().join("typed");
+        fs::write(&commands, "tty; pwd; ls -d src Cargo.toml; cargo --version; exit 7\n").unwrap();
+        let ended = Ended::of(script.stdin(fs::File::open(&commands).unwrap()));
+        assert_eq!(ended.code, 7, "{}{}", ended.stdout, ended.stderr);
+        for part in ["/dev/pts/", "/workspace", "Cargo.toml", "cargo 1."] {
+            assert!(ended.stdout.contains(part), "{part:?} is missing in {}", ended.stdout);
+        }
+    }
+}
+
+/// The findings of `doctor`: level and text of each, and its exit status.
+fn doctor(command: &mut Command) -> (i32, Vec<(String, String)>) {
+    let ended = Ended::of(command.args(["doctor", "--format", "json"]));
+    let finding = |line: &str| {
+        let finding: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        let text = |name: &str| finding[name].as_str().unwrap_or_default().to_string();
+        assert_eq!(finding["v"], 1);
+        assert!(text("level") == "ok" || !text("fix").is_empty(), "no remedy: {line}");
+        (text("level"), format!("{} | {}", text("what"), text("fix")))
+    };
+    (ended.code, ended.stdout.lines().map(finding).collect())
+}
+
+#[test]
+fn doctor_finds_nothing_where_all_is_well_and_says_what_is_wrong_elsewhere() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let fixture = Fixture::hello();
+    let (code, findings) = doctor(&mut fixture.command_on(engine));
+    assert!(code == 0 && findings.iter().all(|(level, _)| level != "error"), "{findings:?}");
+    for part in [
+        "rustc",
+        "answers, and this user may use it",
+        "MiB free at",
+        "clocks",
+        "has no builder image lambda-packager-builder:",
+    ] {
+        assert!(findings.iter().any(|(level, what)| level == "ok" && what.contains(part)), "{part}: {findings:?}");
+    }
+    let lines = fixture.run_on(engine, &["doctor"]).ok().stdout;
+    assert!(
+        lines.lines().all(|line| ["ok", "warning", "error", " "].iter().any(|level| line.starts_with(level))),
+        "{lines}"
+    );
+
+    let wrong = |command: &mut Command, part: &str| {
+        let (code, findings) = doctor(command);
+        let found = findings.iter().any(|(level, what)| level == "error" && what.contains(part));
+        assert!(code == 1 && found, "{part:?}: {code} {findings:?}");
+    };
+    wrong(fixture.command().args(["--engine", "nerdctl"]), "nerdctl is not on PATH");
+    let mut required = fixture.command_on(engine);
+    wrong(required.env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1"), "has no builder image lambda-packager-builder:");
+    let (_, borrowing) = doctor(fixture.command_on(engine).args(["--base", "host"]));
+    assert!(
+        borrowing.iter().any(|(_, what)| what.contains("the host's toolchain is mounted read-only")),
+        "{borrowing:?}"
+    );
+    if engine == Engine::Docker {
+        let mut command = fixture.command_on(engine);
+        wrong(command.env("DOCKER_HOST", "unix:///nowhere"), "no docker engine answers");
+    }
+    let mut command = fixture.command_on(engine);
+    let image = "localhost:1/no/such:image";
+    wrong(command.args(["--base", image]), &format!("base image {image} is not available locally"));
+}
+
+#[test]
+fn doctor_warns_of_what_others_left() {
+    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let gone = Fixture::hello();
+    gone.run_on(engine, &["container", "start"]).ok();
+    let path = gone.root().to_path_buf();
+    fs::rename(&path, gone.around().join("moved")).unwrap();
+    let fixture = Fixture::hello();
+    let (code, findings) = doctor(fixture.command_on(engine).env("LAMBDA_PACKAGER_INNER", ""));
+    fs::rename(gone.around().join("moved"), &path).unwrap();
+    assert_eq!(code, 0);
+    let told = format!("belongs to {}, which no longer exists", path.display());
+    let found =
+        findings.iter().any(|(level, what)| level == "warning" && what.contains(&told) && what.contains("rm --force"));
+    assert!(found, "{findings:?}");
+}
+
+/// Names in `target/lambda` that are no locks.
+fn kept(fixture: &Fixture) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(fixture.path("target/lambda"))
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .filter(|name| !name.ends_with(".lock"))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn clean_removes_what_its_flag_names_and_nothing_of_others() {
+    for engine in engines(Engine::Docker) {
+        let fixture = Fixture::hello();
+        let neighbour = Fixture::hello();
+        for project in [&fixture, &neighbour] {
+            project.run_on(engine, &[]).ok();
+        }
+        let theirs = neighbour.container(engine);
+        let image = engine.inspect(&theirs)["Image"].as_str().unwrap().to_string();
+        // Somebody's that only looks like ours: no label of a project.
+        let foreign = format!("lambda-packager-foreign-{}-{}", engine.name(), std::process::id());
+        engine.ask(&["create", "--name", &foreign, "--label", &neighbour.label(), "--network", "none", &image, "x"]);
+
+        let all_there = kept(&fixture);
+        for flag in ["--container", "--cache", "--all", "--everything"] {
+            let told = fixture.run_on(engine, &["clean", flag, "--dry-run"]).ok().stdout;
+            assert!(told.starts_with("would remove ") && !told.starts_with("would remove 0 "), "{told}");
+            assert!(!told.contains(&foreign), "{told}");
+        }
+        assert_eq!(kept(&fixture), all_there);
+        assert_eq!(fixture.containers(engine).len(), 1);
+
+        let told = fixture.run_on(engine, &["clean", "--container"]).ok().stdout;
+        assert!(told.contains("bytes") && told.contains("container lambda-packager-hello-"), "{told}");
+        assert_eq!((fixture.containers(engine).len(), kept(&fixture)), (0, all_there));
+        assert_eq!(fixture.run_on(engine, &[]).ok().verdict(), "cache-hit");
+
+        let told = fixture.run_on(engine, &["clean", "--cache"]).ok().stdout;
+        let bytes: u64 = told.split_whitespace().nth(1).unwrap().parse().unwrap();
+        assert!(bytes > 100_000 && told.contains("target/lambda/hello"), "{told}");
+        assert_eq!(kept(&fixture), Vec::<String>::new());
+        assert_eq!(fixture.run_on(engine, &[]).ok().verdict(), "cache-miss: first build");
+
+        fixture.run_on(engine, &["clean", "--all"]).ok();
+        assert_eq!((fixture.containers(engine).len(), kept(&fixture)), (0, Vec::new()));
+        let survivors = neighbour.containers(engine);
+        assert!(survivors.contains(&theirs) && survivors.len() == 2, "{survivors:?}");
+        assert_eq!(neighbour.run_on(engine, &[]).ok().verdict(), "cache-hit");
+        let nothing = fixture.run_on(engine, &["clean", "--container"]).ok().stdout;
+        assert!(nothing.starts_with("removed 0 bytes"), "{nothing}");
+    }
+}
+
+#[test]
+fn clean_all_leaves_nothing_of_a_project_and_everything_nothing_of_any() {
+    // Other people's containers on this machine are this user's too.
+    let Some(own) = OwnDocker::start() else { return };
+    let run = |fixture: &Fixture, args: &[&str]| {
+        let mut command = fixture.command_on(Engine::Docker);
+        Ended::of(command.env("DOCKER_HOST", own.host()).args(args)).ok()
+    };
+    let listed = |what: &[&str]| {
+        let output = own.command().args(what).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).lines().map(String::from).collect::<Vec<_>>()
+    };
+    let containers = || listed(&["ps", "--all", "--quiet"]);
+    let images = || listed(&["images", "--all", "--quiet"]);
+    let volumes = || listed(&["volume", "ls", "--quiet"]);
+    assert!(containers().is_empty() && images().is_empty());
+
+    let one = Fixture::hello();
+    run(&one, &[]);
+    assert_eq!((containers().len(), images().len()), (1, 1));
+    run(&one, &["clean", "--all"]);
+    assert_eq!((containers(), images(), volumes()), (vec![], vec![], vec![]));
+
+    let two = Fixture::hello();
+    run(&one, &[]);
+    run(&two, &[]);
+    run(&one, &["clean", "--all"]);
+    assert_eq!((containers().len(), images().len()), (1, 1), "the neighbour's went too");
+    run(&one, &[]);
+    run(&two, &["image", "build", "--env", "preprod", "--image-name", "two-{env}"]);
+    let told = run(&one, &["clean", "--everything", "--dry-run"]).stdout;
+    assert_eq!(told.matches("docker container").count(), 2, "{told}");
+    assert!(told.contains("docker image two-preprod:"), "{told}");
+    run(&one, &["clean", "--everything"]);
+    assert_eq!((containers(), images(), volumes()), (vec![], vec![], vec![]));
+}
+
+#[test]
+fn a_shell_learns_what_can_be_typed() {
+    // A project is not needed.
+    let fixture = Fixture::empty("nowhere");
+    let script = fixture.run(&["completions", "bash"]).ok().stdout;
+    fixture.write("completions", &script);
+    for (words, expected) in [("con", "container"), ("container sta", "start status"), ("--clean", "--clean-room")] {
+        let typed = format!("lambda-packager {words}");
+        let ask = format!(
+            "source ./completions; COMP_WORDS=({typed}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+            $(complete -p lambda-packager | sed 's/.*-F \\([^ ]*\\).*/\\1/') lambda-packager \
+            \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"; echo ${{COMPREPLY[*]}}"
+        );
+        let ended = Ended::of(Command::new("bash").args(["-c", &ask]).current_dir(fixture.root())).ok();
+        assert_eq!((ended.stdout.trim(), ended.stderr.as_str()), (expected, ""), "{typed}");
+    }
+    for shell in ["elvish", "fish", "powershell", "zsh"] {
+        assert!(fixture.run(&["completions", shell]).ok().stdout.contains("container"), "{shell}");
+    }
+    fixture.run(&["completions", "cmd"]).fails(2, &["possible values"]);
+}

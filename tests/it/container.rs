@@ -1,0 +1,265 @@
+//! The reused container on real engines.
+
+use std::process::Command;
+
+use crate::support::{
+    Ended, Engine, Fixture, OtherUser, Running, engines, eventually, every_engine, processes_of_the_host,
+};
+
+#[test]
+fn another_specification_makes_another_container() {
+    for engine in engines(Engine::Podman) {
+        let fixture = Fixture::hello();
+        fixture.run_on(engine, &[]).ok();
+        let first = fixture.container(engine);
+
+        // Docker's bridge is the machine's, and gone wherever an engine without one was started beside it.
+        if engine == Engine::Podman {
+            let bridged = Ended::of(fixture.command_on(engine).env("LAMBDA_PACKAGER_NETWORK", "bridge")).ok();
+            assert_eq!(bridged.verdict(), "cache-miss: network none -> bridge");
+            assert!(bridged.stderr.contains("the specification of the container"), "{}", bridged.stderr);
+            let second = fixture.container(engine);
+            assert_ne!(second, first);
+            assert_ne!(engine.inspect(&second)["HostConfig"]["NetworkMode"], "none");
+        }
+        let second = fixture.container(engine);
+
+        // With a folder more to mount, nothing else changed: a path dependency outside of the workspace.
+        fixture
+            .write("../outside/Cargo.toml", "[package]\nname = \"outside\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+        fixture.write("../outside/src/lib.rs", "pub const TEXT: &str = \"from outside\";\n");
+        let manifest = String::from_utf8(fixture.read("Cargo.toml")).unwrap();
+        fixture.write("Cargo.toml", &format!("{manifest}[dependencies]\noutside = {{ path = \"../outside\" }}\n"));
+        fixture.write("src/main.rs", "fn main() {\n    println!(\"{}\", outside::TEXT);\n}\n");
+        let mut command = fixture.command_on(engine);
+        if engine == Engine::Podman {
+            command.env("LAMBDA_PACKAGER_NETWORK", "bridge");
+        }
+        Ended::of(&mut command).ok();
+        assert_eq!(fixture.output_of_bootstrap("hello"), "from outside");
+        let third = fixture.container(engine);
+        assert_ne!(third, second);
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_is_left_alone() {
+    for engine in engines(Engine::Docker) {
+        let owner = Fixture::hello();
+        owner.run_on(engine, &[]).ok();
+        let owned = owner.container(engine);
+        let name_of = |id: &str| engine.inspect(id)["Name"].as_str().unwrap().trim_start_matches('/').to_string();
+        // Another project's, and one that has nothing to do with us at all.
+        let foreign_name = format!("foreign-{}", name_of(&owned));
+        let image = engine.inspect(&owned)["Image"].as_str().unwrap().to_string();
+        let nobody = Fixture::empty("nobody");
+        let label = nobody.label();
+        engine.ask(&["create", "--name", &foreign_name, "--label", &label, "--network", "none", &image, "true"]);
+        let foreign = engine.inspect(&foreign_name);
+
+        let fixture = Fixture::hello();
+        fixture.run_on(engine, &[]).ok();
+        let (zip, manifest) = (fixture.zip("hello"), fixture.read("target/lambda/hello/manifest.json"));
+        fixture.says("edited");
+        let cases =
+            [(name_of(&owned), owner.root().to_str().unwrap()), (foreign_name, "was not made by lambda-packager")];
+        for (name, owner_named) in cases {
+            let ended = Ended::of(fixture.command_on(engine).env("LAMBDA_PACKAGER_CONTAINER_NAME", &name));
+            ended.fails(3, &[&name, "is taken", owner_named, "help: set `container_name` to another name"]);
+        }
+        assert_eq!(engine.inspect(&owned)["State"]["Status"], "running");
+        assert_eq!(owner.container(engine), owned);
+        let after = engine.inspect(foreign["Id"].as_str().unwrap());
+        assert_eq!((&after["Name"], &after["State"]["Status"]), (&foreign["Name"], &foreign["State"]["Status"]));
+
+        fixture.says("hello");
+        assert_eq!(fixture.run_on(engine, &[]).ok().verdict(), "cache-hit");
+        assert_eq!(
+            (fixture.zip("hello"), fixture.read("target/lambda/hello/manifest.json").len()),
+            (zip, manifest.len())
+        );
+    }
+}
+
+#[test]
+fn two_checkouts_share_nothing_whatever_their_paths() {
+    let folder = "my \"odd\", $lambda: größe; it's (日本)";
+    for engine in engines(Engine::Podman) {
+        let [one, two] = [(); 2].map(|()| Fixture::hello_in(folder));
+        one.says("one");
+        two.says("two");
+        for fixture in [&one, &two, &one] {
+            fixture.run_on(engine, &["--force"]).ok();
+        }
+        assert_ne!(one.container(engine), two.container(engine));
+        assert_eq!(
+            (one.output_of_bootstrap("hello").as_str(), two.output_of_bootstrap("hello").as_str()),
+            ("one", "two")
+        );
+    }
+}
+
+#[test]
+fn the_container_has_no_rights_no_network_and_nothing_to_write_to() {
+    for engine in every_engine() {
+        let fixture = Fixture::hello();
+        fixture.run_on(engine, &[]).ok();
+        let id = fixture.container(engine);
+        let seen = engine.inspect(&id);
+        let host = &seen["HostConfig"];
+        assert_eq!((&host["NetworkMode"], &host["Privileged"]), (&"none".into(), &false.into()));
+        assert!(host["CapDrop"].as_array().is_some_and(|all| !all.is_empty()), "{host}");
+        assert!(host["SecurityOpt"].to_string().contains("no-new-privileges"), "{host}");
+        let mounts = seen["Mounts"].as_array().unwrap();
+        let places: Vec<_> = mounts.iter().map(|mount| mount["Destination"].as_str().unwrap()).collect();
+        for place in ["/workspace", "/cargo/registry", "/usr"] {
+            assert!(places.contains(&place), "{place} in {places:?}");
+        }
+        assert!(!places.contains(&"/target"), "{places:?}");
+        assert!(mounts.iter().all(|mount| mount["RW"] == false), "{mounts:?}");
+
+        // The same from within, where it counts.
+        for process in ["self", "1"] {
+            let status = engine.exec(&id, &format!("cat /proc/{process}/status")).ok().stdout;
+            let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+            for capabilities in ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"] {
+                assert_eq!(field(capabilities), Some("0000000000000000"), "{capabilities} {status}");
+            }
+            assert_eq!(field("NoNewPrivs:"), Some("1"), "{status}");
+        }
+        for place in ["/workspace", "/workspace/src", "/cargo/registry", "/usr", "/opt/rust"] {
+            engine.exec(&id, &format!("touch {place}/x")).fails(1, &["Read-only file system"]);
+        }
+        assert_eq!(engine.exec(&id, "ls /sys/class/net").ok().stdout, "lo\n");
+        engine.exec(&id, "test -f /target/x86_64-unknown-linux-gnu/release/hello").ok();
+        let kept = std::fs::read_dir(fixture.path("target")).unwrap().map(|entry| entry.unwrap().file_name());
+        // Where `cargo metadata` may note what rustc said of itself.
+        let kept: Vec<_> = kept.filter(|name| name != ".rustc_info.json").collect();
+        assert_eq!(kept, ["lambda"], "nothing is compiled into the host's target");
+    }
+}
+
+#[test]
+fn the_compile_runs_as_the_caller() {
+    if !Engine::Docker.is_here() {
+        return;
+    }
+    let Some(user) = OtherUser::of_docker() else { return };
+    let fixture = Fixture::hello();
+    Ended::of(user.command(&fixture).args(["--engine", "docker"])).ok();
+    let id = fixture.container(Engine::Docker);
+    let (uid, gid) = user.ids();
+    assert_eq!(Engine::Docker.inspect(&id)["Config"]["User"], format!("{uid}:{gid}"));
+    let owners =
+        Engine::Docker.exec(&id, "id -u; stat -c %u:%g /target /target/x86_64-unknown-linux-gnu/release/hello");
+    assert_eq!(owners.ok().stdout, format!("{uid}\n{uid}:{gid}\n{uid}:{gid}\n"));
+}
+
+/// Keeps all variables that it sees for the main file to print, and then waits where it is told to.
+const SHOWS_VARIABLES: &str = r#"
+use std::{env, fs, path::Path, thread, time::Duration};
+fn main() {
+    let all: String = env::vars().map(|(name, value)| format!("{name}={value}\n")).collect();
+    fs::write(format!("{}/vars.txt", env::var("OUT_DIR").unwrap()), all).unwrap();
+    if env::var_os("PASSED_SECRET").is_some() {
+        let folder = env::temp_dir();
+        fs::write(folder.join("here"), "").unwrap();
+        while !Path::new(&folder.join("go")).exists() {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+"#;
+const PRINTS_VARIABLES: &str =
+    "fn main() {\n    println!(\"{}\", include_str!(concat!(env!(\"OUT_DIR\"), \"/vars.txt\")));\n}\n";
+
+/// What stands for everything of the host that must stay outside.
+const MARKER: &str = "marker_of_the_host";
+
+/// Sets what engines and cargo are known to hand on.
+fn with_marked_environment(command: &mut Command, fixture: &Fixture) {
+    for name in ["SOME_TOKEN", "AWS_SECRET_ACCESS_KEY", "MAKEFLAGS", "CARGO_PROFILE_RELEASE_DEBUG", "CARGO_MAKEFLAGS"] {
+        command.env(name, MARKER);
+    }
+    command.env("RUSTFLAGS", format!("--cfg {MARKER}")).env("CARGO_ENCODED_RUSTFLAGS", format!("--cfg\x1f{MARKER}"));
+    command.env("CARGO_TARGET_DIR", format!("/nowhere/{MARKER}"));
+    for name in ["http_proxy", "HTTPS_PROXY", "ALL_PROXY", "no_proxy"] {
+        command.env(name, format!("http://{MARKER}.invalid:1"));
+    }
+    let proxy = format!(r#"{{"proxies": {{"default": {{"httpProxy": "http://{MARKER}.invalid:1"}}}}}}"#);
+    fixture.write("../docker/config.json", &proxy);
+    command.env("DOCKER_CONFIG", fixture.around().join("docker"));
+}
+
+#[test]
+fn nothing_of_the_hosts_environment_reaches_the_compile() {
+    for engine in engines(Engine::Docker).map(Engine::name).chain(["host"]) {
+        let fixture = Fixture::hello();
+        fixture.builds_with(SHOWS_VARIABLES, PRINTS_VARIABLES);
+        let mut command = fixture.command();
+        with_marked_environment(command.args(["--engine", engine]), &fixture);
+        Ended::of(&mut command).ok();
+        let seen = fixture.output_of_bootstrap("hello");
+        assert!(seen.contains("\nSOURCE_DATE_EPOCH=") || seen.starts_with("SOURCE_DATE_EPOCH="), "{seen}");
+        assert!(!seen.contains(MARKER), "{engine}: {seen}");
+    }
+}
+
+#[test]
+fn a_passed_variable_reaches_the_compile_and_shows_nowhere() {
+    const SECRET: &str = "s3cret-0f-the-h0st";
+    for engine in engines(Engine::Podman) {
+        let fixture = Fixture::hello();
+        fixture.builds_with(SHOWS_VARIABLES, PRINTS_VARIABLES);
+        let mut command = fixture.command();
+        command.args(["--engine", engine.name(), "--message-format", "json", "-v"]);
+        command.env("PASSED_SECRET", SECRET).env("LAMBDA_PACKAGER_PASS_ENV", "PASSED_SECRET");
+        let running = Running::start(&command);
+        let id = eventually("the build script runs", || {
+            let id = fixture.containers(engine).pop().ok_or("no container")?;
+            if engine.exec(&id, "test -e /tmp/here").code == 0 { Ok(id) } else { Err("a container") }
+        });
+        let lines = processes_of_the_host();
+        assert!(lines.iter().any(|line| line.contains("--env PASSED_SECRET ")), "{lines:?}");
+        assert!(lines.iter().all(|line| !line.contains(SECRET)), "{lines:?}");
+        engine.exec(&id, "touch /tmp/go").ok();
+        let ended = running.end().ok();
+
+        let seen = fixture.output_of_bootstrap("hello");
+        assert!(seen.contains(&format!("PASSED_SECRET={SECRET}")), "{seen}");
+        let folder = fixture.path("target/lambda");
+        let files = [folder.clone(), folder.join("hello")].map(|folder| std::fs::read_dir(folder).unwrap());
+        let files = files.into_iter().flatten().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+        let told: Vec<_> = files.filter(|path| !path.ends_with("bootstrap")).collect();
+        assert!(
+            told.iter().any(|path| path.ends_with("build.log"))
+                && told.iter().any(|path| path.ends_with("manifest.json"))
+        );
+        for path in told {
+            let bytes = std::fs::read(&path).unwrap();
+            assert!(!bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()), "{}", path.display());
+        }
+        assert!(ended.stdout.contains("\"finished\""), "{}", ended.stdout);
+        for text in [ended.stdout, ended.stderr, engine.inspect(&id).to_string()] {
+            assert!(!text.contains(SECRET), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_project_that_was_removed_and_made_again_at_its_path_gets_a_new_container() {
+    for engine in engines(Engine::Docker) {
+        let fixture = Fixture::hello();
+        fixture.run_on(engine, &[]).ok();
+        let before = fixture.containers(engine);
+        // As `rm -rf` and a fresh clone do; the mount of the old container leads to what is gone.
+        let kept = fixture.around().join("kept");
+        std::fs::rename(fixture.root(), &kept).unwrap();
+        crate::support::copy(&kept.join("src"), &fixture.path("src"));
+        std::fs::copy(kept.join("Cargo.toml"), fixture.path("Cargo.toml")).unwrap();
+        let ended = fixture.run_on(engine, &[]).ok();
+        assert!(ended.stderr.contains("creating it again"), "{}", ended.stderr);
+        assert_ne!(fixture.containers(engine), before);
+        assert_eq!(fixture.output_of_bootstrap("hello"), "hello");
+    }
+}

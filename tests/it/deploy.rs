@@ -1,0 +1,210 @@
+//! From an edit to the function in AWS (moto), by the commands that people and CI type: make, the
+//! packager, a real registry, the real Terraform.
+
+mod clone;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{Ended, Fixture, ImageRegistry, Moto, Setup, on_path, packager, repository, skip};
+use serde_json::Value;
+
+/// Where a provider is unpacked on machines that cannot download one.
+const PLUGINS: &str = "/opt/tf-plugins";
+
+/// A project with this repository's Makefile and `infra/`, and what it is deployed to.
+struct Stage {
+    fixture: Fixture,
+    registry: ImageRegistry,
+    moto: Moto,
+    /// The packager that make calls, and where it compiles.
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Stage {
+    /// With a function that compiles in a blink. None where something is missing.
+    fn set() -> Option<Self> {
+        let fixture = Fixture::hello_in_git();
+        let manifest = String::from_utf8(fixture.read("Cargo.toml")).expect("text");
+        let output = "[package.metadata.lambda-packager]\noutput = \"lambda-deployment.zip\"\n";
+        fixture.write("Cargo.toml", &(manifest + output));
+        fixture.write(".gitignore", "/target\n*.zip\n");
+        fs::copy(repository().join("Makefile"), fixture.path("Makefile")).expect("a Makefile");
+        let infra = fixture.path("infra");
+        fs::create_dir(&infra).expect("a folder");
+        for name in ["main.tf", "variables.tf", "outputs.tf", "deploy", ".gitignore"] {
+            fs::copy(repository().join("infra").join(name), infra.join(name)).expect("a file");
+        }
+        fixture.commit();
+        let host = ("LAMBDA_PACKAGER_ENGINE", "host".to_string());
+        Self::of(fixture, vec![host, ("PACKAGER", packager().display().to_string())])
+    }
+
+    /// Terraform and its provider are in no package.
+    fn of(fixture: Fixture, settings: Vec<(&'static str, String)>) -> Option<Self> {
+        if !on_path("terraform") {
+            skip("terraform", "it is not installed (<https://developer.hashicorp.com/terraform/install>)");
+            return None;
+        }
+        let moto = Moto::start()?;
+        let registry = ImageRegistry::open(&Setup::default())?;
+        let stage = Self { fixture, registry, moto, settings };
+        let init = Ended::of(stage.prepare(Command::new("terraform").args(["-chdir=infra", "init", "-input=false"])));
+        if init.code != 0 {
+            skip(
+                "terraform",
+                &format!("it gets no provider here, neither from {PLUGINS} nor by download: {}", init.stderr),
+            );
+            return None;
+        }
+        Some(stage)
+    }
+
+    fn prepare<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        self.fixture.prepare(command);
+        command.envs(self.settings.iter().map(|(name, value)| (name, value))).env_remove("CI").env_remove("FORCE");
+        if Path::new(PLUGINS).is_dir() {
+            command.env("TF_CLI_ARGS_init", format!("-plugin-dir={PLUGINS}"));
+        }
+        command.env("TF_CLI_ARGS", "-no-color").stdin(std::process::Stdio::null());
+        self.moto.prepare(command)
+    }
+
+    fn make(&self, words: &[&str]) -> Ended {
+        let registry = format!("REGISTRY={}", self.registry.name());
+        Ended::of(self.prepare(Command::new("make").args(["--no-print-directory", &registry]).args(words)))
+    }
+
+    fn function(&self, environment: &str) -> Value {
+        let name = format!("{environment}-sse-streaming-lambda");
+        serde_json::from_str(&self.moto.aws(&["lambda", "get-function", "--function-name", &name])).expect("JSON")
+    }
+
+    /// The image that the function runs.
+    fn deployed(&self) -> String {
+        self.function("preprod")["Code"]["ImageUri"].as_str().expect("an image").to_string()
+    }
+
+    fn latest(&self) -> String {
+        let name = "preprod-sse-streaming-lambda";
+        format!("{}/{name}@{}", self.registry.name(), self.registry.digest(name, "latest").expect("it was pushed"))
+    }
+
+    /// The tag that stays of the last image of a function.
+    fn tag(&self, function: &str) -> String {
+        let record = self.fixture.read(&format!("target/lambda/{function}/image.json"));
+        let record: Value = serde_json::from_slice(&record).expect("JSON");
+        record["tag"].as_str().expect("a tag").to_string()
+    }
+}
+
+/// The stages that were timed, in their order.
+fn stages(ended: &Ended) -> Vec<&str> {
+    let lines = ended.stderr.lines().filter_map(|line| line.strip_prefix("deploy: "));
+    lines.map(|line| line.split(' ').next().unwrap_or_default()).collect()
+}
+
+#[test]
+fn an_image_is_deployed_redeployed_and_rolled_back() {
+    let Some(stage) = Stage::set() else { return };
+    let deploy = ["deploy", "ENV=preprod", "PACKAGE=image"];
+    let first = stage.make(&deploy).ok();
+    assert_eq!(stages(&first), ["package-and-push", "terraform-workspace", "terraform-apply"]);
+    let (old, old_tag) = (stage.latest(), stage.tag("hello"));
+    assert_eq!(stage.deployed(), old);
+    let url = ["lambda", "get-function-url-config", "--function-name", "preprod-sse-streaming-lambda"];
+    let url: Value = serde_json::from_str(&stage.moto.aws(&url)).unwrap();
+    assert_eq!(url["InvokeMode"], "RESPONSE_STREAM", "{url}");
+
+    // Nothing changed: nothing is packaged, pushed or applied.
+    let again = stage.make(&deploy).ok();
+    assert_eq!(again.verdict(), "cache-hit");
+    assert!(!again.stderr.contains("pushed"), "{}", again.stderr);
+    // Moto tells an `image_config` that nobody set, so that "No changes" is never all that Terraform says.
+    assert!(!again.stdout.contains("image_uri") && !again.stdout.contains("replaced"), "{}", again.stdout);
+    assert_eq!(stage.deployed(), old);
+    // But on demand.
+    let forced = stage.make(&[&deploy[..], &["FORCE=1"]].concat()).ok();
+    assert_eq!(forced.verdict(), "cache-miss: forced");
+    assert_eq!(stage.deployed(), old);
+
+    stage.fixture.says("edited");
+    stage.fixture.commit();
+    stage.make(&deploy).ok();
+    assert_ne!(stage.latest(), old);
+    assert_eq!(stage.deployed(), stage.latest());
+
+    stage.make(&["rollback", "ENV=preprod"]).fails(2, &[&old_tag, "which one? TAG="]);
+    let back = stage.make(&["rollback", "ENV=preprod", &format!("TAG={old_tag}")]).ok();
+    assert_eq!(stages(&back), ["rollback", "terraform-workspace", "terraform-apply"]);
+    assert_eq!((stage.deployed(), stage.latest()), (old.clone(), old));
+}
+
+#[test]
+fn what_fails_ends_it_before_terraform() {
+    let Some(stage) = Stage::set() else { return };
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).unwrap();
+    let ended = stage.make(&["deploy", "ENV=preprod", &format!("REGISTRY={nobody}")]);
+    let ended = ended.fails(2, &["refuses connections", "nothing after it was started", "Error 10"]);
+    assert_eq!(stages(&ended), ["package-and-push"]);
+    stage.make(&["deploy", "ENV=staging"]).fails(2, &["Error 19"]);
+    stage.fixture.write("src/main.rs", "fn main() { nonsense }\n");
+    for package in ["image", "zip"] {
+        let ended = stage.make(&["deploy", "ENV=preprod", &format!("PACKAGE={package}")]).fails(2, &["Error 4"]);
+        assert_eq!(stages(&ended).len(), 1, "{}", ended.stderr);
+    }
+    let functions: Value = serde_json::from_str(&stage.moto.aws(&["lambda", "list-functions"])).unwrap();
+    assert_eq!(functions["Functions"], serde_json::json!([]));
+    assert!(!stage.fixture.path("infra/terraform.tfstate.d").exists());
+}
+
+#[test]
+fn a_zip_is_deployed_to_an_environment_of_its_own() {
+    let Some(stage) = Stage::set() else { return };
+    let ended = stage.make(&["deploy", "ENV=prod", "PACKAGE=zip"]).ok();
+    assert_eq!(stages(&ended), ["package", "terraform-workspace", "terraform-apply"]);
+    let sum = Ended::of(
+        Command::new("sh")
+            .current_dir(stage.fixture.root())
+            .args(["-c", "openssl dgst -sha256 -binary lambda-deployment.zip | base64"]),
+    );
+    let told = stage.function("prod");
+    assert_eq!(told["Configuration"]["CodeSha256"].as_str(), Some(sum.ok().stdout.trim()));
+    assert_eq!(told["Configuration"]["Runtime"], "provided.al2023");
+    // A function of each environment, both at once.
+    stage.make(&["deploy", "ENV=preprod", "PACKAGE=image"]).ok();
+    assert_eq!(stage.function("prod")["Configuration"]["PackageType"], "Zip");
+    assert_eq!(stage.deployed(), stage.latest());
+}
+
+#[test]
+fn what_a_pipeline_pushed_is_applied_elsewhere_with_the_state_in_a_bucket() {
+    let Some(stage) = Stage::set() else { return };
+    stage.make(&["apply", "ENV=preprod"]).fails(2, &["which image?"]);
+    let pushed = stage.make(&["push", "ENV=preprod"]).ok();
+    let image = pushed.stdout.trim().to_string();
+    assert_eq!(image, stage.latest());
+
+    let bucket = "state-of-the-test";
+    let location = "LocationConstraint=eu-central-1";
+    stage.moto.aws(&["s3api", "create-bucket", "--bucket", bucket, "--create-bucket-configuration", location]);
+    let apply = |image: &str| {
+        let mut command = Command::new("make");
+        command.args(["--no-print-directory", "apply", "ENV=preprod", &format!("IMAGE={image}")]);
+        stage.prepare(command.arg(format!("STATE_BUCKET={bucket}")));
+        // A bucket's own host name is not known on this machine.
+        let init = command.get_envs().find(|(name, _)| *name == "TF_CLI_ARGS_init").and_then(|(_, value)| value);
+        let init = format!("{} -backend-config=use_path_style=true", init.unwrap_or_default().display());
+        Ended::of(command.env("TF_CLI_ARGS_init", init))
+    };
+    let applied = apply(&image).ok();
+    assert_eq!(stages(&applied), ["terraform-init", "terraform-workspace", "terraform-apply"]);
+    assert_eq!(stage.deployed(), image);
+    let state = stage.moto.aws(&["s3", "ls", "--recursive", bucket]);
+    assert!(state.contains("env:/preprod/sse-streaming-lambda.tfstate"), "{state}");
+    // A tag is no image to deploy.
+    let tagged = apply("127.0.0.1/preprod-sse-streaming-lambda:latest");
+    tagged.fails(2, &["a reference with a digest"]);
+    assert_eq!(stage.deployed(), image);
+}

@@ -1,0 +1,112 @@
+//! What the Lambda runtime could not start is an error of the build, and the last good zip stays.
+
+use std::fs;
+use std::process::Command;
+
+use crate::support::{Ended, Fixture, program};
+
+/// A fixture that was packaged once, its zip and its manifest.
+fn packaged() -> (Fixture, Vec<u8>, serde_json::Value) {
+    let fixture = Fixture::hello();
+    fixture.run(&["--engine", "host"]).ok();
+    let (zip, manifest) = (fixture.zip("hello"), fixture.manifest("hello"));
+    (fixture, zip, manifest)
+}
+
+#[track_caller]
+fn is_untouched((fixture, zip, manifest): &(Fixture, Vec<u8>, serde_json::Value)) {
+    assert!(fixture.zip("hello") == *zip, "the zip was touched");
+    assert_eq!(fixture.manifest("hello"), *manifest);
+}
+
+#[test]
+fn a_library_that_the_runtime_lacks_is_named_with_who_brings_it() {
+    let before = packaged();
+    let fixture = &before.0;
+    let [manifest, main] = ["Cargo.toml", "src/main.rs"].map(|name| String::from_utf8(fixture.read(name)).unwrap());
+    // A crate that makes the library itself, as the builder has no other than the runtimes do.
+    let tiny = "[package]\nname = \"tiny-sys\"\nversion = \"0.1.0\"\nedition = \"2024\"\nlinks = \"tiny\"\n";
+    fixture.write("tiny-sys/Cargo.toml", tiny);
+    fixture.write("tiny-sys/tiny.c", "int tiny(void) { return 7; }\n");
+    let build = r#"
+fn main() {
+    let out = std::env::var("OUT_DIR").unwrap();
+    let library = format!("{out}/libtiny.so");
+    let status = std::process::Command::new("cc").args(["-shared", "-fPIC", "tiny.c", "-o", &library]).status();
+    assert!(status.unwrap().success());
+    println!("cargo::rustc-link-search=native={out}");
+    println!("cargo::rustc-link-lib=dylib=tiny");
+}
+"#;
+    fixture.write("tiny-sys/build.rs", build);
+    let library =
+        "unsafe extern \"C\" {\n    fn tiny() -> i32;\n}\npub fn number() -> i32 {\n    unsafe { tiny() }\n}\n";
+    fixture.write("tiny-sys/src/lib.rs", library);
+    fixture.write("Cargo.toml", &format!("{manifest}[dependencies]\ntiny-sys = {{ path = \"tiny-sys\" }}\n"));
+    fixture.write("src/main.rs", "fn main() {\n    println!(\"{}\", tiny_sys::number());\n}\n");
+
+    let ended = fixture.run(&["--engine", "host"]);
+    let message =
+        "needs the shared library libtiny.so, which provided.al2023 does not have (linked by the crate tiny-sys)";
+    ended.fails(5, &[message, "help: link it statically", "include = [\"lib/libtiny.so\"]"]);
+    is_untouched(&before);
+
+    // As the hint says.
+    fs::create_dir(fixture.path("lib")).unwrap();
+    let cc = Command::new("cc")
+        .args(["-shared", "-fPIC", "tiny-sys/tiny.c", "-o", "lib/libtiny.so"])
+        .current_dir(fixture.root())
+        .status();
+    assert!(cc.expect("a C compiler").success());
+    Ended::of(fixture.command().args(["--engine", "host"]).env("LAMBDA_PACKAGER_INCLUDE", "lib/libtiny.so")).ok();
+
+    // And the way back: what was there before compiles to the same bytes.
+    fs::remove_dir_all(fixture.path("lib")).unwrap();
+    fs::remove_dir_all(fixture.path("tiny-sys")).unwrap();
+    fixture.write("Cargo.toml", &manifest);
+    fixture.write("src/main.rs", &main);
+    fixture.run(&["--engine", "host"]).ok();
+    assert!(fixture.zip("hello") == before.1);
+}
+
+#[test]
+fn a_glibc_that_is_too_old_is_told_with_the_symbols() {
+    let before = packaged();
+    before.0.says("for the old one");
+    let ended = before.0.run(&["--engine", "host", "--runtime", "provided.al2"]);
+    let text = ["the bootstrap needs glibc 2.", "provided.al2 has 2.26: ", "help: compile in a base with glibc 2.26"];
+    let ended = ended.fails(5, &text);
+    // Which ones depends on this machine's glibc; each is a symbol and a version that is too new.
+    let line = ended.stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
+    for symbol in line.rsplit(": ").next().unwrap().split(", ") {
+        let (name, version) = symbol.split_once(" (GLIBC_2.").unwrap_or_else(|| panic!("{line}"));
+        let minor: u32 = version.trim_end_matches(')').split('.').next().unwrap().parse().unwrap();
+        assert!(!name.is_empty() && minor > 26, "{line}");
+    }
+    is_untouched(&before);
+    before.0.says("hello");
+    assert_eq!(before.0.run(&["--engine", "host"]).ok().verdict(), "cache-hit");
+}
+
+#[test]
+fn a_binary_for_another_machine_is_refused() {
+    let before = packaged();
+    let fixture = &before.0;
+    // A linker that makes the binary one for the other architecture: 62 is x86_64, 183 is arm64.
+    let (octal, other) = if cfg!(target_arch = "x86_64") { ("267", "arm64") } else { ("076", "x86_64") };
+    let linker = format!(
+        "#!/bin/sh\ncc \"$@\" || exit\nwhile [ $# -gt 1 ]; do [ \"$1\" = -o ] && file=$2; shift; done\n\
+         printf '\\{octal}' | dd of=\"$file\" bs=1 seek=18 conv=notrunc 2>/dev/null\n"
+    );
+    program(&fixture.path("linker.sh"), linker.as_bytes());
+    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    fixture.write(".cargo/config.toml", &format!("[target.{triple}]\nlinker = \"./linker.sh\"\n"));
+    fixture.says("for the other");
+    let ended = fixture.run(&["--engine", "host"]);
+    ended.fails(5, &[&format!("the bootstrap is for {other}, the function for"), "help: set `target_arch`"]);
+    is_untouched(&before);
+    fs::remove_dir_all(fixture.path(".cargo")).unwrap();
+    fs::remove_file(fixture.path("linker.sh")).unwrap();
+    fixture.says("hello");
+    assert_eq!(fixture.run(&["--engine", "host"]).ok().verdict(), "cache-hit");
+}

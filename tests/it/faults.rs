@@ -1,0 +1,27 @@
+//! The fault matrix: what goes wrong around a build, what then happens, and what is left of it.
+//!
+//! One test, so that it can end with the table of all faults; `FAULTS=paused` runs those of that name.
+
+mod compile;
+mod engine;
+mod files;
+mod matrix;
+
+use crate::support::every_engine;
+use matrix::Matrix;
+
+#[test]
+fn every_fault_is_mended_or_told() {
+    let matrix = Matrix::default();
+    // Most faults are waited for, by the packager or by us: the lanes share the machine well.
+    std::thread::scope(|scope| {
+        for engine in every_engine() {
+            let matrix = &matrix;
+            scope.spawn(move || compile::faults(engine, matrix));
+        }
+        scope.spawn(|| engine::faults(&matrix));
+        scope.spawn(|| engine::faults_of_its_command_line(&matrix));
+        scope.spawn(|| files::faults(&matrix));
+    });
+    matrix.print_and_judge();
+}

@@ -1,0 +1,149 @@
+//! What befalls the container, and what was compiled in it.
+
+use crate::faults::matrix::{Kept, Matrix, mended, recovers, told};
+use crate::support::{Engine, Gated, HOLDING, Story, cases};
+
+type Strike = fn(&Gated, &str);
+
+/// In the middle of a compile: what befalls the container, and the note that tells of it. Whether the end
+/// of the container or of what ran in it is noticed first is a matter of time.
+const MID_COMPILE: &[(&str, Strike, &str)] = &[
+    ("container removed", |gated, id| drop(gated.ask(&["rm", "--force", id])), "creating it again"),
+    ("container stopped", |gated, id| drop(gated.ask(&["stop", "--time", "1", id])), "creating it again"),
+    ("container killed", |gated, id| drop(gated.ask(&["kill", id])), "creating it again"),
+    ("container paused", |gated, id| drop(gated.ask(&["pause", id])), "was paused while compiling; resuming it"),
+    ("inner cargo killed", kill_cargo, "was killed"),
+];
+
+/// The borrowed toolchain has procps only where the host has it.
+const KILL_CARGO: &str = r#"for p in /proc/[0-9]*; do
+  case $(tr '\0' ' ' <"$p/cmdline") in "cargo build "*) kill -9 "${p#/proc/}";; esac
+done 2>/dev/null; true"#;
+
+/// What befalls what was compiled, where cargo itself or a compile from nothing helps.
+const CORRUPT: &[(&str, &str)] = &[
+    (
+        "truncated rlib",
+        "truncate --size 100 /target/*/release/deps/libdep-*.rlib /target/*/release/deps/libdep-*.rmeta",
+    ),
+    ("empty rlib", ": > $(ls /target/*/release/deps/libdep-*.rlib)"),
+    ("garbage in a fingerprint", "for f in /target/*/release/.fingerprint/*/*; do echo garbage > $f; done"),
+    ("dependency's rlib gone", "rm /target/*/release/deps/libdep-*"),
+    ("build script's program gone", "rm -r /target/release/build/gated-*"),
+    ("read-only file", "chmod a-w /target/*/release/deps/libdep-*"),
+    ("read-only target directory", "chmod -R a-w /target"),
+    (
+        "a file in place of the target directory's",
+        "rm -r /target/x86_64* /target/aarch64*; : > /target/$(uname -m)-unknown-linux-gnu",
+    ),
+];
+
+#[track_caller]
+/// How this ends says nothing: the packager may replace the container before it does.
+fn kill_cargo(gated: &Gated, id: &str) {
+    gated
+        .engine_command()
+        .args(["exec", id, "sh", "-c", KILL_CARGO])
+        .output()
+        .expect("the engine's command line starts");
+}
+
+fn inside(gated: &Gated, id: &str, script: &str) {
+    gated.ask(&["exec", id, "sh", "-c", script]);
+}
+
+/// With few cases the engines take turns with the rows.
+pub fn faults(engine: Engine, matrix: &Matrix) {
+    let name = engine.name();
+    let mut turn = engine as usize;
+    let mut is_mine = || {
+        turn += 1;
+        cases(turn.is_multiple_of(2), true)
+    };
+    let ready = || {
+        let mut gated = Gated::new(engine);
+        Story::of(&mut gated.command()).ok();
+        gated.edit();
+        gated
+    };
+    let mut gated = ready();
+    let renew = |green: bool, gated: &mut Gated| {
+        if !green {
+            *gated = ready();
+        }
+    };
+    for (fault, strike, note) in MID_COMPILE.iter().filter(|_| is_mine()) {
+        let green = matrix.row(fault, "mid-compile", name, || {
+            let mut live = gated.held_build();
+            strike(&gated, &gated.container());
+            let noted = live.until_announced(note);
+            gated.release();
+            (noted, mended(&live.end(), &gated))
+        });
+        renew(green, &mut gated);
+    }
+    type Starved = fn(&mut Gated) -> (String, String);
+    let starved: [(_, Starved); 2] = [("out of memory", out_of_memory), ("out of memory twice", out_of_memory_twice)];
+    for (fault, provoke) in starved.into_iter().filter(|_| is_mine()) {
+        let green = matrix.row(fault, "mid-compile", name, || provoke(&mut gated));
+        renew(green, &mut gated);
+    }
+    for (fault, script) in CORRUPT.iter().filter(|_| is_mine()) {
+        let green = matrix.row(fault, "between builds", name, || {
+            inside(&gated, &gated.container(), script);
+            gated.edit();
+            let story = Story::of(&mut gated.command());
+            let left = mended(&story, &gated);
+            (happened(&story), left)
+        });
+        renew(green, &mut gated);
+    }
+    // Each engine has its own way to give a file away.
+    let green = matrix.row("wrong owner of the target directory", "between builds", name, || {
+        engine.disown_target(&gated.container());
+        gated.edit();
+        let story = Story::of(&mut gated.command());
+        let left = mended(&story, &gated);
+        (happened(&story), left)
+    });
+    renew(green, &mut gated);
+}
+
+fn happened(story: &Story) -> String {
+    let notes = story.notes();
+    if notes.is_empty() { "cargo compiled it again, unannounced".to_string() } else { notes.join("; ") }
+}
+
+/// Limits the container to less than the build script will eat.
+#[track_caller]
+fn starve(gated: &Gated) {
+    gated.ask(&["update", "--memory", "200m", "--memory-swap", "200m", &gated.container()]);
+}
+
+fn out_of_memory(gated: &mut Gated) -> (String, String) {
+    gated.fixture.write("target/eat", "");
+    let mut live = gated.held_build();
+    starve(gated);
+    gated.release();
+    // The container made anew has no such limit.
+    let noted = live.until_announced("creating it again");
+    let story = live.end();
+    std::fs::remove_file(gated.fixture.path("target/eat")).expect("it was there");
+    (noted, mended(&story, gated))
+}
+
+fn out_of_memory_twice(gated: &mut Gated) -> (String, String) {
+    let kept = Kept::of(gated);
+    gated.fixture.write("target/eat", "");
+    let mut live = gated.held_build();
+    starve(gated);
+    gated.release_only(&gated.container());
+    live.until_announced("creating it again");
+    live.until_cargo_says(HOLDING);
+    starve(gated);
+    gated.release();
+    let story = live.end();
+    std::fs::remove_file(gated.fixture.path("target/eat")).expect("it was there");
+    let happened = told(&story, 4, &["was killed (status", "out of memory"], &kept, gated);
+    (happened, recovers(gated))
+}

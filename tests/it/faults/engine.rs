@@ -1,0 +1,207 @@
+//! What befalls the engine: on one of the test's own, or behind a named fake of its command line.
+
+use std::time::Duration;
+
+use crate::faults::matrix::{Kept, Matrix, mended, recovers, told};
+use crate::support::{Engine, Front, Gated, Live, OwnDocker, Story};
+
+pub fn faults(matrix: &Matrix) {
+    let Some(mut own) = OwnDocker::start() else { return };
+    let mut gated = Gated::on(own.host());
+    Story::of(&mut gated.command()).ok();
+    const NAME: &str = "docker of its own";
+
+    matrix.row("engine stopped", "before", NAME, || {
+        own.down();
+        gated.edit();
+        let mut live = Live::start(&mut gated.command());
+        let noted = live.until_announced("trying again");
+        own.up();
+        (noted, mended(&live.end(), &gated))
+    });
+    matrix.row("engine restarted", "mid-compile", NAME, || {
+        let mut live = gated.held_build();
+        own.down();
+        let noted = live.until_announced("during the compile; waiting for it");
+        gated.release();
+        own.up();
+        (noted, mended(&live.end(), &gated))
+    });
+    matrix.row("engine crashed, back after 5 s", "mid-compile", NAME, || {
+        let mut live = gated.held_build();
+        own.crash();
+        let noted = live.until_announced("during the compile; waiting for it");
+        // The fault is that it takes so long.
+        std::thread::sleep(Duration::from_secs(5));
+        gated.release();
+        own.up();
+        (noted, mended(&live.end(), &gated))
+    });
+    matrix.row("engine hangs for 6 s", "mid-compile", NAME, || {
+        let before = gated.container();
+        let live = gated.held_build();
+        own.signal("STOP");
+        gated.release();
+        // The fault is that it takes so long: longer than the packager stays idle.
+        std::thread::sleep(Duration::from_secs(6));
+        own.signal("CONT");
+        let left = mended(&live.end(), &gated);
+        assert_eq!(gated.container(), before);
+        ("the compile goes on in the same container".to_string(), left)
+    });
+    matrix.row("image deleted under a stopped container", "between builds", NAME, || {
+        let before = gated.container();
+        gated.ask(&["stop", "--time", "1", &before]);
+        for image in gated.ask(&["images", "--quiet"]).lines() {
+            gated.ask(&["rmi", "--force", image]);
+        }
+        gated.edit();
+        let left = mended(&Story::of(&mut gated.command()), &gated);
+        ("an image in use lives on, nameless; the container starts again".to_string(), left)
+    });
+    matrix.row("image and container deleted", "between builds", NAME, || {
+        gated.ask(&["rm", "--force", &gated.container()]);
+        for image in gated.ask(&["images", "--all", "--quiet"]).lines() {
+            gated.ask(&["rmi", "--force", image]);
+        }
+        gated.edit();
+        ("both are made again".to_string(), mended(&Story::of(&mut gated.command()), &gated))
+    });
+    matrix.row("engine stopped for good", "before", NAME, || {
+        let kept = Kept::of(&gated);
+        own.down();
+        gated.edit();
+        let story = Story::of(&mut gated.command());
+        let happened = told(&story, 3, &["no docker engine answers", "docker.sock", "start it"], &kept, &gated);
+        own.up();
+        (happened, recovers(&gated))
+    });
+    matrix.row("engine stopped for good", "mid-compile", NAME, || {
+        let kept = Kept::of(&gated);
+        let mut live = gated.held_build();
+        own.down();
+        live.until_announced("waiting for it");
+        gated.release();
+        let happened = told(&live.end(), 3, &["no docker engine answers", "start it"], &kept, &gated);
+        own.up();
+        (happened, recovers(&gated))
+    });
+}
+
+pub fn faults_of_its_command_line(matrix: &Matrix) {
+    if Engine::Docker.is_here() {
+        hanging(matrix);
+        elsewhere(matrix);
+    }
+}
+
+/// Docker's command line, which does `deed`, in shell, where its first argument is `verb`.
+fn fake_docker(verb: &str, deed: &str) -> Front {
+    Front::of("docker", &format!("case $1 in {verb}) {deed};; esac"))
+}
+
+fn hanging(matrix: &Matrix) {
+    let mut gated = Gated::new(Engine::Docker);
+    Story::of(&mut gated.command()).ok();
+    for (fault, verb, named) in [
+        ("the command line hangs at inspect", "container", "`docker container inspect "),
+        ("the command line hangs at create", "create", "`docker create "),
+        ("the command line hangs at start", "start", "`docker start "),
+    ] {
+        matrix.row(fault, "before", "fake docker", || {
+            let fake = fake_docker(verb, "exec tail -f /dev/null");
+            let kept = Kept::of(&gated);
+            if verb != "container" {
+                gated.ask(&["rm", "--force", &gated.container()]);
+            }
+            gated.edit();
+            let mut command = gated.command();
+            command.env("PATH", &fake.path).env("LAMBDA_PACKAGER_ENGINE_TIMEOUT_SECS", "1");
+            let story = Story::of(&mut command);
+            let happened = told(&story, 3, &[named, "did not end within 1 s", "restart it"], &kept, &gated);
+            (happened, recovers(&gated))
+        });
+    }
+    matrix.row("the command line hangs at version", "before", "fake docker", || {
+        let fake = fake_docker("version", "exec tail -f /dev/null");
+        gated.edit();
+        let story = Story::of(gated.command().env("PATH", &fake.path));
+        ("a routine build does not ask for the version".to_string(), mended(&story, &gated))
+    });
+}
+
+/// Another engine, or none.
+fn elsewhere(matrix: &Matrix) {
+    let nowhere = "unix:///nowhere/docker.sock";
+    let auto = |gated: &Gated| {
+        let mut command = gated.fixture.command();
+        command.env("DOCKER_HOST", nowhere);
+        command
+    };
+    if Engine::Podman.is_here() {
+        matrix.row("first engine does not answer", "before", "auto", || {
+            let gated = Gated::new(Engine::Podman);
+            let story = Story::of(&mut auto(&gated)).ok();
+            let notes = story.notes().join("; ");
+            assert!(notes.contains("no docker engine answers"), "{story}");
+            assert_eq!(gated.fixture.manifest("gated")["road"]["engine"], "podman");
+            assert!(gated.fixture.manifest("gated")["road"]["fallback"].as_str().is_some_and(|why| !why.is_empty()));
+            (notes, "podman compiled it; the manifest says why".to_string())
+        });
+        matrix.row("two engines with a container of the same name", "between builds", "docker and podman", || {
+            let mut gated = Gated::new(Engine::Docker);
+            let mut ids = Vec::new();
+            for engine in [Engine::Docker, Engine::Podman, Engine::Docker] {
+                gated.engine = engine;
+                gated.edit();
+                Story::of(&mut gated.command()).ok();
+                assert_eq!(gated.fixture.output_of_bootstrap("gated"), gated.expected());
+                ids.push(gated.container());
+            }
+            assert!(ids[0] == ids[2] && ids[0] != ids[1], "{ids:?}");
+            (
+                "each engine keeps its own; a build uses that of its engine".to_string(),
+                mended(&Story::of(&mut gated.command()), &gated),
+            )
+        });
+    }
+    matrix.row("no engine answers", "before", "auto", || {
+        let gated = Gated::new(Engine::Docker);
+        let podman = fake_docker("none", ":");
+        podman.add("podman", "echo 'Cannot connect to Podman' >&2\nexit 125");
+        let story = Story::of(auto(&gated).env("PATH", &podman.path)).ok();
+        let notes = story.notes().join("; ");
+        assert!(notes.contains("compiling with the host's own toolchain, which is not hermetic"), "{story}");
+        assert_eq!(gated.fixture.output_of_bootstrap("gated"), gated.expected());
+        let mut strict = auto(&gated);
+        strict.env("PATH", &podman.path).env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1").arg("--force");
+        let kept = Kept::of(&gated);
+        told(
+            &Story::of(&mut strict),
+            3,
+            &["no container to compile in", "LAMBDA_PACKAGER_REQUIRE_CONTAINER"],
+            &kept,
+            &gated,
+        );
+        (notes, "the host compiled it; with require_container an error".to_string())
+    });
+    matrix.row("container does not start", "before", "docker", || {
+        let mut gated = Gated::new(Engine::Docker);
+        Story::of(&mut gated.command()).ok();
+        let kept = Kept::of(&gated);
+        let image = format!("lambda-packager-test-no-shell:{}", std::process::id());
+        gated.engine_command().args(["image", "rm", "--force", &image]).output().expect("docker starts");
+        let mut import = gated.engine_command();
+        import.args(["import", "--change", "LABEL lambda-packager.test=1", "/dev/null", &image]);
+        assert!(import.output().expect("docker starts").status.success());
+        gated.edit();
+        let story = Story::of(gated.command().args(["--base", &image]));
+        gated.ask(&["rmi", "--force", &image]);
+        // The clean room takes its sources from elsewhere; it needs a shell too.
+        let notes = story.notes().join("; ");
+        assert!(notes.contains("the container does not start: `docker start` failed"), "{story}");
+        let happened = told(&story, 3, &["`docker build` failed", "/bin/sh", "set `base`"], &kept, &gated);
+        assert!(gated.containers().is_empty(), "half a container is left");
+        (happened, recovers(&gated))
+    });
+}

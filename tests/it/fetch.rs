@@ -1,0 +1,333 @@
+//! Crates are fetched on the host with all that the user configured for cargo; the compile has them,
+//! and nothing else of the user's.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::support::host::git;
+use crate::support::registry::{Registry, library, publish, vendored};
+use crate::support::{Ended, Engine, Fixture, one_engine, program, skip};
+
+const TOKEN: &str = "SECRET-TOKEN-OF-A-REGISTRY";
+
+/// The bin with a cargo home of the fixture's own.
+fn packager(fixture: &Fixture, engine: &str) -> Command {
+    let mut command = fixture.command();
+    command.env("CARGO_HOME", cargo_home(fixture)).args(["--engine", engine]);
+    command
+}
+
+fn cargo_home(fixture: &Fixture) -> PathBuf {
+    fixture.around().join("cargo-home")
+}
+
+fn configure(fixture: &Fixture, text: &str) {
+    fs::create_dir_all(cargo_home(fixture)).expect("a folder");
+    fs::write(cargo_home(fixture).join("config.toml"), text).expect("a file");
+}
+
+#[track_caller]
+fn run(command: &mut Command) -> Ended {
+    command.output().map(Ended::from).expect("it starts").ok()
+}
+
+/// A project that prints the text of each crate it depends on.
+fn printing(crates: &[(&str, &str)]) -> Fixture {
+    let fixture = Fixture::hello();
+    let mut manifest = String::from_utf8(fixture.read("Cargo.toml")).expect("text") + "[dependencies]\n";
+    let mut texts = Vec::new();
+    for (name, source) in crates {
+        manifest.push_str(&format!("{name} = {{ {source} }}\n"));
+        texts.push(format!("{name}::TEXT"));
+    }
+    fixture.write("Cargo.toml", &manifest);
+    fixture.write(
+        "src/main.rs",
+        &format!("fn main() {{\n    println!(\"{{}}\", [{}].join(\" \"));\n}}\n", texts.join(", ")),
+    );
+    fixture
+}
+
+#[test]
+fn path_git_and_registry_crates_compile_offline_and_no_token_comes_along() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let registry = Registry::open(TOKEN);
+    registry.publish("from_registry", "registry");
+    let repository = crate::support::TempDir::new().expect("a temporary folder");
+    library(repository.path(), "from_git", "git");
+    for args in [&["init", "--quiet"][..], &["add", "."], &["commit", "--quiet", "--message=x"]] {
+        git(repository.path(), args);
+    }
+    let fixture = printing(&[
+        ("from_path", "path = \"../from_path\""),
+        ("from_git", &format!("git = \"file://{}\"", repository.path().display())),
+        ("from_registry", "version = \"1\", registry = \"mine\""),
+    ]);
+    library(&fixture.around().join("from_path"), "from_path", "path");
+    let provider = "[registry]\nglobal-credential-providers = [\"cargo:token\"]\n";
+    let config = format!("[registries.mine]\nindex = {:?}\ntoken = {TOKEN:?}\n{provider}", registry.index());
+    configure(&fixture, &config);
+    run(&mut packager(&fixture, engine.name()));
+    assert_eq!(fixture.output_of_bootstrap("hello"), "path git registry");
+
+    let container = fixture.containers(engine).remove(0);
+    assert!(engine.ask(&["exec", &container, "cat", "/cargo/config.toml"]).contains("[registries.mine]"));
+    assert!(!engine.ask(&["inspect", &container]).contains(TOKEN));
+    let search = ["exec", &container, "grep", "-rlsF", TOKEN, "/cargo", "/workspace", "/target", "/tmp"];
+    let found = engine.command().args(search).output().map(Ended::from).expect("the engine starts");
+    assert_eq!((found.code, found.stdout.as_str()), (1, ""));
+    for file in ["manifest.json", "build.log"] {
+        let text = fixture.read(&format!("target/lambda/hello/{file}"));
+        assert!(!String::from_utf8_lossy(&text).contains(TOKEN), "{file}");
+    }
+
+    // What somebody deleted or an interrupted cargo left half unpacked is fetched again.
+    let unpacked = |below: &str| {
+        let source = fs::read_dir(cargo_home(&fixture).join("registry").join(below)).expect("cargo's folder");
+        source.map(|entry| entry.expect("an entry").path()).next().expect("a registry")
+    };
+    let crate_folder = unpacked("src").join("from_registry-1.0.0");
+    let losses: [&dyn Fn(); 2] = [&|| fs::remove_file(crate_folder.join(".cargo-ok")).expect("cargo's mark"), &|| {
+        fs::remove_dir_all(&crate_folder).expect("a crate");
+        fs::remove_file(unpacked("cache").join("from_registry-1.0.0.crate")).expect("an archive");
+    }];
+    for (round, loss) in losses.into_iter().enumerate() {
+        loss();
+        let source = String::from_utf8(fixture.read("src/main.rs")).expect("text");
+        fixture.write("src/main.rs", &format!("{source}// {round}\n"));
+        run(&mut packager(&fixture, engine.name()));
+        assert!(crate_folder.join(".cargo-ok").exists(), "round {round}");
+    }
+
+    // From here on the machine is offline.
+    drop(registry);
+    for (road, file) in [(engine.name(), "src/main.rs"), ("host", "Cargo.toml")] {
+        let text = String::from_utf8(fixture.read(file)).expect("text");
+        let comment = if file.ends_with(".rs") { "// Edited." } else { "# Edited." };
+        fixture.write(file, &format!("{text}{comment}\n"));
+        let ended = run(packager(&fixture, road).env("CARGO_NET_OFFLINE", "true"));
+        assert!(ended.verdict().starts_with("cache-miss: "), "{}", ended.verdict());
+        assert_eq!(fixture.output_of_bootstrap("hello"), "path git registry");
+    }
+    fixture.write("src/main.rs", "fn main() {\n    println!(\"{}\", from_registry::TEXT);\n}\n");
+    let packager = packager(&fixture, "host");
+    let mut cut_off = Command::new("unshare");
+    cut_off.args(["--map-root-user", "--net"]).arg(packager.get_program()).args(packager.get_args());
+    cut_off.envs(packager.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(fixture.root());
+    if !Command::new("unshare").args(["--map-root-user", "--net", "true"]).status().is_ok_and(|status| status.success())
+    {
+        return skip("unshare", "this user may not make a network of its own (`unshare --map-root-user --net`)");
+    }
+    run(&mut cut_off);
+    assert_eq!(fixture.output_of_bootstrap("hello"), "registry");
+}
+
+#[test]
+fn what_an_offline_compile_does_not_find_is_cargos_message_and_fetched_again_by_force() {
+    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let registry = Registry::open(TOKEN);
+    registry.publish("from_registry", "registry");
+    let fixture = printing(&[("from_registry", "version = \"1\", registry = \"mine\"")]);
+    let provider = "[registry]\nglobal-credential-providers = [\"cargo:token\"]\n";
+    configure(&fixture, &format!("[registries.mine]\nindex = {:?}\ntoken = {TOKEN:?}\n{provider}", registry.index()));
+    run(&mut packager(&fixture, engine.name()));
+    let (container, zip) = (fixture.container(engine), fixture.zip("hello"));
+    // A crate is there; what the registry said of it is not any more.
+    let index = fs::read_dir(cargo_home(&fixture).join("registry/index")).expect("cargo's folder");
+    let caches: Vec<PathBuf> = index.map(|entry| entry.expect("an entry").path().join(".cache")).collect();
+    caches.iter().for_each(|cache| fs::remove_dir_all(cache).expect("cargo's cache"));
+    fixture.write("src/main.rs", "fn main() {\n    println!(\"{} again\", from_registry::TEXT);\n}\n");
+    let failed = Ended::of(&mut packager(&fixture, engine.name()));
+    let failed = failed.fails(4, &["cargo's downloads on this machine", "offline", "help: package with `--force`"]);
+    assert!(failed.stderr.contains("from_registry"), "no message of cargo's: {}", failed.stderr);
+    assert!(fixture.zip("hello") == zip && caches.iter().all(|cache| !cache.exists()));
+
+    let forced = run(packager(&fixture, engine.name()).arg("--force"));
+    assert!(forced.stderr.contains("it is fetched again, and everything is compiled again"), "{}", forced.stderr);
+    assert_eq!(
+        (fixture.output_of_bootstrap("hello").as_str(), fixture.container(engine)),
+        ("registry again", container)
+    );
+    assert!(cargo_home(&fixture).join("config.toml").exists());
+    // Nobody answers: then cargo's word on that.
+    caches.iter().for_each(|cache| fs::remove_dir_all(cache).expect("cargo's cache"));
+    drop(registry);
+    fixture.write("src/main.rs", "fn main() {\n    println!(\"{} no more\", from_registry::TEXT);\n}\n");
+    let failed = Ended::of(packager(&fixture, engine.name()).arg("--force"));
+    failed.fails(4, &["`cargo fetch` failed in", "127.0.0.1"]);
+    assert_eq!(fixture.output_of_bootstrap("hello"), "registry again");
+}
+
+#[test]
+fn a_vendored_source_is_found_wherever_the_configuration_lies() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let replaced = |folder: &str| {
+        format!("[source.crates-io]\nreplace-with = \"vendored\"\n[source.vendored]\ndirectory = {folder:?}\n")
+    };
+    let above = |fixture: &Fixture| fixture.around().join("cargo-home/config.toml");
+    let beside = |fixture: &Fixture| fixture.around().join(".cargo/config.toml");
+    let inside = |fixture: &Fixture| fixture.path(".cargo/config.toml");
+    type Place<'a> = &'a dyn Fn(&Fixture) -> PathBuf;
+    // Where the configuration lies, and the folder as it names it: relative to the parent of its own.
+    let cases: [(Place, &str, Place); 4] = [
+        (&inside, "vendor", &|fixture| fixture.path("vendor")),
+        (&inside, "../vendor", &|fixture| fixture.around().join("vendor")),
+        (&beside, "vendor", &|fixture| fixture.around().join("vendor")),
+        (&above, "vendor", &|fixture| fixture.around().join("vendor")),
+    ];
+    for (config, named, folder) in cases {
+        let fixture = printing(&[("from_vendor", "version = \"1\"")]);
+        let (config, folder) = (config(&fixture), folder(&fixture));
+        vendored(&folder, "from_vendor", "vendored");
+        fs::create_dir_all(config.parent().expect("a folder")).expect("a folder");
+        fs::write(&config, replaced(named)).expect("a file");
+        run(&mut packager(&fixture, engine.name()));
+        assert_eq!(fixture.output_of_bootstrap("hello"), "vendored", "{}", config.display());
+        // Unlike a crate in cargo's home, somebody may edit it.
+        fs::write(folder.join("from_vendor/src/lib.rs"), "pub const TEXT: &str = \"patched\";\n").expect("a file");
+        let ended = run(&mut packager(&fixture, engine.name()));
+        assert!(ended.verdict().ends_with("vendor/from_vendor/src/lib.rs"), "{}", ended.verdict());
+        assert_eq!(fixture.output_of_bootstrap("hello"), "patched", "{}", config.display());
+    }
+}
+
+#[test]
+fn a_local_registry_of_the_users_is_found() {
+    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let fixture = printing(&[("from_local", "version = \"1\"")]);
+    let folder = fixture.around().join("local");
+    fs::create_dir(&folder).expect("a folder");
+    publish(&folder, "", "from_local", "local");
+    let replaced = "[source.crates-io]\nreplace-with = \"mine\"\n[source.mine]\nlocal-registry = \"local\"\n";
+    configure(&fixture, replaced);
+    run(&mut packager(&fixture, engine.name()));
+    assert_eq!(fixture.output_of_bootstrap("hello"), "local");
+}
+
+/// A project that prints how it was compiled.
+fn telling() -> Fixture {
+    let fixture = Fixture::hello();
+    fixture.write(
+        "build.rs",
+        r#"fn main() {
+    let poisoned = |(name, value): (String, String)| value.contains("poison").then_some(name);
+    let seen: Vec<String> = std::env::vars().filter_map(poisoned).collect();
+    println!("cargo::rustc-env=SEEN=[{}] at {}", seen.join(" "), std::env::var("OPT_LEVEL").unwrap());
+}
+"#,
+    );
+    fixture.write(
+        "src/main.rs",
+        r#"#![allow(unexpected_cfgs)]
+fn main() {
+    let mut flags = Vec::new();
+    for (set, name) in [
+        (cfg!(in_workspace), "in_workspace"),
+        (cfg!(beside), "beside"),
+        (cfg!(in_home), "in_home"),
+        (cfg!(for_unix), "for_unix"),
+        (cfg!(in_variable), "in_variable"),
+        (cfg!(for_build), "for_build"),
+        (cfg!(poison), "poison"),
+    ] {
+        flags.extend(set.then_some(name));
+    }
+    println!("{} {}", flags.join(" "), env!("SEEN"));
+}
+"#,
+    );
+    fixture
+}
+
+fn triple() -> String {
+    format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
+}
+
+#[test]
+fn flags_that_the_user_configured_for_the_target_reach_the_compile() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let fixture = telling();
+    let flags = |table: &str, flag: &str| format!("[{table}]\nrustflags = [\"--cfg\", {flag:?}]\n");
+    let target = format!("target.{}", triple());
+    fixture.write(".cargo/config.toml", &flags(&target, "in_workspace"));
+    fixture.write("../.cargo/config.toml", &flags(&target, "beside"));
+    // For the target by name and by its kind; cargo joins them all.
+    configure(&fixture, &(flags(&target, "in_home") + &flags("target.'cfg(unix)'", "for_unix")));
+    let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", triple().to_uppercase().replace('-', "_"));
+    for road in [engine.name(), "host"] {
+        run(packager(&fixture, road).env(&variable, "--cfg in_variable"));
+        assert_eq!(
+            fixture.output_of_bootstrap("hello"),
+            "in_workspace beside in_home for_unix in_variable [] at 3",
+            "{road}"
+        );
+    }
+    // Without any for the target, those for all builds count.
+    fixture.write(".cargo/config.toml", "");
+    fixture.write("../.cargo/config.toml", "");
+    configure(&fixture, &flags("build", "for_build"));
+    for road in [engine.name(), "host"] {
+        run(&mut packager(&fixture, road));
+        assert_eq!(fixture.output_of_bootstrap("hello"), "for_build [] at 3", "{road}");
+    }
+}
+
+#[test]
+fn the_callers_own_build_does_not_leak_in() {
+    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let fixture = telling();
+    let target = fixture.path("poison");
+    // A compiler cache of the host's, say: there is none in the container.
+    let wrapper = fixture.around().join("wrapper");
+    program(&wrapper, b"#!/bin/sh\nexec \"$@\"\n");
+    fixture.write(".cargo/config.toml", &format!("[build]\nrustc-wrapper = {:?}\n", wrapper.display().to_string()));
+    for road in [engine.name(), "host"] {
+        let mut command = packager(&fixture, road);
+        for (name, value) in [
+            ("RUSTFLAGS", "--cfg poison"),
+            ("CARGO_BUILD_RUSTFLAGS", "--cfg poison"),
+            ("CARGO_ENCODED_RUSTFLAGS", "--cfg\u{1f}poison"),
+            ("RUSTC_WRAPPER", "/poison"),
+            ("RUSTC_WORKSPACE_WRAPPER", "/poison"),
+            ("CARGO_BUILD_RUSTC_WRAPPER", "/poison"),
+            ("RUSTC", "/poison"),
+            ("CARGO_BUILD_RUSTC", "/poison"),
+            ("CARGO_BUILD_TARGET", "poison"),
+            ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
+            ("CARGO_PROFILE_RELEASE_LTO", "poison"),
+            ("MAKEFLAGS", "--poison"),
+            ("CARGO_MAKEFLAGS", "--poison"),
+            ("A_SECRET", "poison"),
+        ] {
+            command.env(name, value);
+        }
+        // Nothing of ours, and not even text.
+        command.env("A_NAME", OsStr::from_bytes(b"\xff"));
+        run(command.env("CARGO_TARGET_DIR", &target));
+        assert_eq!(fixture.output_of_bootstrap("hello"), "[] at 3", "{road}");
+        assert!(!target.exists());
+        // None of it is an ingredient either.
+        assert_eq!(run(&mut packager(&fixture, road)).verdict(), "cache-hit");
+    }
+}
+
+#[test]
+fn a_registry_that_only_the_environment_names_is_known_to_the_compile() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let registry = Registry::open(TOKEN);
+    registry.publish("from_registry", "registry");
+    let fixture = printing(&[("from_registry", "version = \"1\", registry = \"of-my-own\"")]);
+    for road in [engine.name(), "host"] {
+        let mut command = packager(&fixture, road);
+        command.env("CARGO_REGISTRIES_OF_MY_OWN_INDEX", registry.index());
+        command.env("CARGO_REGISTRIES_OF_MY_OWN_TOKEN", TOKEN);
+        command.env("CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS", "cargo:token");
+        run(&mut command);
+        assert_eq!(fixture.output_of_bootstrap("hello"), "registry", "{road}");
+    }
+    let container = fixture.containers(engine).remove(0);
+    assert!(!engine.ask(&["inspect", &container]).contains(TOKEN));
+}

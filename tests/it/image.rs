@@ -1,0 +1,212 @@
+//! The function as an image in a real engine: it starts there as it would on Lambda.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use crate::support::{
+    Ended, Engine, Fixture, ImageRegistry, OwnPodman, Setup, Story, engines, every_engine, one_engine,
+};
+use serde_json::Value;
+
+/// The repository as the engine spells it. Each fixture has one of its own: an engine is everybody's.
+fn local(engine: Engine, repository: &str) -> String {
+    if engine == Engine::Podman { format!("localhost/{repository}") } else { repository.to_string() }
+}
+
+fn build(fixture: &Fixture, engine: Engine, pattern: &str) -> Command {
+    let mut command = fixture.command_on(engine);
+    command.args(["image", "build", "--env", "preprod", "--image-name", pattern]);
+    command
+}
+
+fn inspect(engine: Engine, image: &str) -> Value {
+    let all: Value = serde_json::from_str(&engine.ask(&["image", "inspect", image])).expect("JSON");
+    all[0].clone()
+}
+
+#[test]
+fn it_is_the_same_image_in_every_engine_and_starts_without_a_base() {
+    let fixture = Fixture::hello_in_git();
+    let pattern = format!("test-{}-{{env}}", std::process::id());
+    let repository = pattern.replace("{env}", "preprod");
+    let mut digests = BTreeSet::new();
+    for engine in every_engine() {
+        let story = Story::of(&mut build(&fixture, engine, &pattern)).ok();
+        let told = story.events.iter().find(|event| event["event"] == "image").expect("the image")["image"].clone();
+        assert_eq!(told["repository"], Value::from(repository.as_str()));
+        digests.insert(told["digest"].as_str().expect("a digest").to_string());
+        let name = format!("{}:latest", local(engine, &repository));
+        let image = inspect(engine, &name);
+        for tag in [told["tag"].as_str().expect("a tag"), "preprod-latest"] {
+            assert_eq!(inspect(engine, &format!("{}:{tag}", local(engine, &repository)))["Id"], image["Id"]);
+        }
+        // As the user of the image, with nothing to reach and nothing to write to.
+        let run = ["run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", &name];
+        assert_eq!(engine.ask(&run), "hello");
+        assert_eq!(image["Config"]["User"], "65532:65532");
+
+        // The same again: nothing to make, nothing to load.
+        let again = Ended::of(&mut build(&fixture, engine, &pattern)).ok();
+        assert_eq!(again.verdict(), "cache-hit");
+        assert_eq!(inspect(engine, &name)["Id"], image["Id"]);
+    }
+    assert!(digests.len() < 2, "{digests:?}");
+}
+
+#[test]
+fn what_one_engine_built_every_engine_pulls_and_runs() {
+    let Some(registry) = ImageRegistry::open(&Setup::default()) else { return };
+    let fixture = Fixture::hello_in_git();
+    // Podman fails to pull where somebody removes the last image with the same layer meanwhile, as other tests do.
+    let own = OwnPodman::new();
+    let ask = |engine: Engine, args: &[&str]| {
+        let mut command = engine.command();
+        if engine == Engine::Podman {
+            command.envs(own.environment());
+        }
+        Ended::of(command.args(args)).ok().stdout.trim().to_string()
+    };
+    for builder in engines(Engine::Docker) {
+        let mut command = fixture.command_on(builder);
+        command.args(["image", "push", "--env", "preprod", "--registry", &registry.name()]);
+        let reference = Ended::of(&mut command).ok().stdout.trim().to_string();
+        for engine in every_engine() {
+            // Docker takes a registry on this machine for what it is, podman has to be told.
+            let insecure: &[&str] = if engine == Engine::Podman { &["--tls-verify=false"] } else { &[] };
+            ask(engine, &[&["pull", "--quiet"], insecure, &[reference.as_str()]].concat());
+            assert_eq!(ask(engine, &["run", "--rm", "--network", "none", &reference]), "hello");
+        }
+    }
+}
+
+#[test]
+fn what_is_included_stands_beside_the_bootstrap() {
+    let fixture = Fixture::hello_in_git();
+    let pattern = format!("test-{}-included-{{env}}", std::process::id());
+    fixture.write("greeting.txt", "good morning");
+    fixture.write(
+        "src/main.rs",
+        "fn main() {\n    println!(\"{}\", std::fs::read_to_string(\"greeting.txt\").unwrap());\n}\n",
+    );
+    let manifest = String::from_utf8(fixture.read("Cargo.toml")).unwrap();
+    fixture.write("Cargo.toml", &(manifest + "[package.metadata.lambda-packager]\ninclude = [\"greeting.txt\"]\n"));
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    Ended::of(&mut build(&fixture, engine, &pattern)).ok();
+    let name = format!("{}:latest", local(engine, &pattern.replace("{env}", "preprod")));
+    assert_eq!(engine.ask(&["run", "--rm", "--network", "none", &name]), "good morning");
+}
+
+#[test]
+fn an_image_of_somebody_elses_keeps_its_name() {
+    for engine in engines(Engine::Podman) {
+        let fixture = Fixture::hello_in_git();
+        let pattern = format!("test-{}-foreign-{{env}}", std::process::id());
+        let name = format!("{}:latest", local(engine, &pattern.replace("{env}", "preprod")));
+        let tar = fixture.around().join("empty.tar");
+        fs::write(fixture.around().join("file"), "theirs").unwrap();
+        let folder = fixture.around().display().to_string();
+        Ended::of(Command::new("tar").args(["-C", &folder, "-cf", &tar.display().to_string(), "file"])).ok();
+        let label = format!("LABEL {}", fixture.label());
+        engine.ask(&["import", "--change", &label, &tar.display().to_string(), &name]);
+        let before = inspect(engine, &name)["Id"].clone();
+        let ended = Ended::of(&mut build(&fixture, engine, &pattern));
+        ended.fails(3, &[&name, "not lambda-packager's", "image_name"]);
+        assert_eq!(inspect(engine, &name)["Id"], before);
+    }
+}
+
+#[test]
+fn clean_takes_the_local_copies_of_this_project_along_and_no_others() {
+    for engine in engines(Engine::Docker) {
+        let (fixture, neighbour) = (Fixture::hello_in_git(), Fixture::hello_in_git());
+        let patterns = ["ours", "theirs"].map(|whose| format!("test-{}-clean-{whose}-{{env}}", std::process::id()));
+        let tags = |whose: usize| {
+            // Podman lists all names of an image, also those that were not asked for.
+            let reference = local(engine, &patterns[whose].replace("{env}", "preprod"));
+            let names = engine.ask(&["images", "--format", "{{.Repository}}", &reference]);
+            names.lines().filter(|name| *name == reference).count()
+        };
+        for (project, pattern) in [&fixture, &neighbour].into_iter().zip(&patterns) {
+            Ended::of(&mut build(project, engine, pattern)).ok();
+        }
+        // Another revision: that of before is still there.
+        fixture.says("edited");
+        fixture.commit();
+        Ended::of(&mut build(&fixture, engine, &patterns[0])).ok();
+        // Somebody's own name for it stays, as does what is not ours.
+        let kept = format!("test-{}-clean-kept:{}", std::process::id(), engine.name());
+        let ours = local(engine, &patterns[0].replace("{env}", "preprod"));
+        engine.ask(&["tag", &format!("{ours}:latest"), &kept]);
+        let foreign = format!("{ours}:foreign");
+        let tar = fixture.around().join("empty.tar");
+        Ended::of(Command::new("tar").args(["-cf", &tar.display().to_string(), "--files-from", "/dev/null"])).ok();
+        let labels = format!("LABEL {} org.opencontainers.image.title=hello", fixture.label());
+        engine.ask(&["import", "--change", &labels, &tar.display().to_string(), &foreign]);
+        assert_eq!((tags(0), tags(1)), (5, 3));
+
+        let clean = |flags: &[&str]| {
+            let mut command = fixture.command_on(engine);
+            command.env("LAMBDA_PACKAGER_IMAGE_NAME", &patterns[0]).arg("clean").args(flags);
+            Ended::of(&mut command).ok().stdout
+        };
+        clean(&["--cache"]);
+        let told = clean(&["--all", "--dry-run"]);
+        assert!(told.contains(&format!("image {ours}:")), "{told}");
+        assert_eq!((tags(0), tags(1)), (5, 3));
+        let told = clean(&["--all"]);
+        assert_eq!(told.matches(&format!("{ours}:preprod-")).count(), 3, "{told}");
+        assert_eq!((tags(0), tags(1)), (1, 3));
+        assert_eq!(inspect(engine, &foreign)["Config"]["Labels"]["lambda-packager.fingerprint"], Value::Null);
+        engine.ask(&["image", "inspect", &kept]);
+    }
+}
+
+/// At most a tenth more than bootstrap, libraries and certificates.
+fn is_lean(fixture: &Fixture, archive: &str) {
+    let folder = fixture.around().join("unpacked");
+    fs::create_dir(&folder).unwrap();
+    Ended::of(Command::new("tar").args(["-xf", archive, "-C"]).arg(&folder)).ok();
+    let (mut all, mut needed) = (0, 0);
+    for layer in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if layer.extension().is_none_or(|kind| kind != "gz") {
+            continue;
+        }
+        Ended::of(Command::new("gzip").arg("-dk").arg(&layer)).ok();
+        let layer = layer.with_extension("");
+        all += fs::metadata(&layer).unwrap().len();
+        let listed = Ended::of(Command::new("tar").arg("-tvf").arg(&layer)).ok().stdout;
+        for line in listed.lines() {
+            let words: Vec<_> = line.split_whitespace().collect();
+            let name = *words.last().unwrap();
+            if name.contains(".so") || name.ends_with("/bootstrap") || name.ends_with("/ca-certificates.crt") {
+                needed += words[2].parse::<u64>().unwrap();
+            }
+        }
+    }
+    assert!(needed > 1_000_000 && all * 10 <= needed * 11, "{all} bytes for {needed}");
+}
+
+#[test]
+fn without_an_engine_it_is_an_archive() {
+    let fixture = Fixture::hello_in_git();
+    let pattern = format!("test-{}-archive-{{env}}", std::process::id());
+    let name = pattern.replace("{env}", "preprod");
+    let mut command = fixture.command();
+    command.args(["--engine", "host", "image", "build", "--env", "preprod", "--image-name", &pattern]);
+    let ended = Ended::of(&mut command).ok();
+    assert!(ended.stdout.starts_with(&format!("{name}:preprod-")), "{}", ended.stdout);
+    let archive = fixture.path("target/lambda/hello/image.tar").display().to_string();
+    assert!(ended.stderr.contains(&archive), "{}", ended.stderr);
+    let listed = Ended::of(Command::new("tar").args(["-tf", &archive])).ok().stdout;
+    assert!(listed.lines().any(|line| line == "manifest.json"), "{listed}");
+    is_lean(&fixture, &archive);
+    for engine in every_engine() {
+        let said = engine.ask(&["load", "--input", &archive]);
+        assert!(said.contains(&format!("{name}:latest")), "{said}");
+        let loaded = inspect(engine, &format!("{name}:latest"));
+        let label = fixture.label();
+        let (key, value) = label.split_once('=').expect("a label");
+        assert_eq!(loaded["Config"]["Labels"][key], Value::from(value));
+    }
+}

@@ -1,0 +1,125 @@
+//! Ctrl-C and its like: they end the compile wherever it runs, and leave everything usable.
+
+use std::process::Command;
+
+use crate::support::host::Profile;
+use crate::support::{Engine, Fixture, Gated, Live, Running, Story, engines, one_engine, wait_until};
+
+fn kill(signal: &str, whom: &str) {
+    assert!(Command::new("kill").args(["-s", signal, "--", whom]).status().expect("kill starts").success());
+}
+
+/// Waits until nothing of a compile runs in the container; bounded.
+fn until_idle(engine: Engine, container: &str) {
+    wait_until("the compile inside ends", || {
+        let compiling = ["cargo build", "build-script", "rustc"];
+        !engine.processes(container).iter().any(|line| compiling.iter().any(|part| line.contains(part)))
+    });
+}
+
+/// Waits until the build script runs, which waits itself.
+fn until_held(engine: Engine, container: &str) {
+    wait_until("the compile is held", || {
+        engine.processes(container).iter().any(|line| line.contains("build-script-build"))
+    });
+}
+
+#[test]
+fn a_signal_ends_the_compile_prints_one_line_and_leaves_the_container_usable() {
+    for engine in engines(Engine::Docker) {
+        let mut gated = Gated::new(engine);
+        Story::of(&mut gated.command()).ok();
+        let container = gated.container();
+        // To the packager alone, as `kill` does; to its group, as a terminal does; and once more at once.
+        for (signal, group, times, code) in [
+            ("INT", false, 1, 130),
+            ("TERM", false, 1, 143),
+            ("INT", true, 1, 130),
+            ("INT", true, 3, 130),
+            ("TERM", true, 2, 143),
+        ] {
+            let before = gated.fixture.zip("gated");
+            let live = gated.held_build();
+            let pid = live.pid();
+            for _ in 0..times {
+                kill(signal, &if group { format!("-{pid}") } else { pid.to_string() });
+            }
+            let story = live.end();
+            assert_eq!(story.code(), code, "SIG{signal}: {story}");
+            let failed: Vec<_> = story.events.iter().filter(|event| event["event"] == "failed").collect();
+            assert_eq!(failed.len(), 1, "{story}");
+            assert_eq!(failed[0]["message"], "interrupted; the compile in the container has ended as well");
+            assert!(story.notes().is_empty() && story.stderr.is_empty(), "{story}");
+            until_idle(engine, &container);
+            assert_eq!(gated.fixture.zip("gated"), before);
+
+            gated.release();
+            Story::of(&mut gated.command()).ok();
+            assert_eq!(gated.fixture.output_of_bootstrap("gated"), gated.expected());
+            assert_eq!(gated.container(), container);
+        }
+        interrupted_in_words(&mut gated);
+    }
+}
+
+/// What a person sees after cargo's own lines.
+fn interrupted_in_words(gated: &mut Gated) {
+    gated.edit();
+    gated.hold();
+    let running = Running::start(&gated.command());
+    let container = gated.container();
+    until_held(gated.engine, &container);
+    running.signal("INT");
+    let ended = running.end();
+    assert_eq!(ended.code, 130, "{}", ended.stderr);
+    let lines: Vec<&str> =
+        ended.stderr.lines().filter(|line| line.contains("interrupted") || line.contains("help")).collect();
+    assert_eq!(lines, ["error: interrupted; the compile in the container has ended as well"]);
+    gated.release();
+}
+
+#[test]
+fn a_signal_between_compiles_ends_it_too() {
+    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let mut gated = Gated::new(engine);
+    // The second waits for the lock of the first: nothing of its own runs yet.
+    let first = gated.held_build();
+    let mut second = Live::start(&mut gated.command());
+    second.until("note of waiting", |event| event["event"] == "waiting");
+    kill("INT", &second.pid().to_string());
+    assert_eq!(second.end().code(), 130);
+    gated.release();
+    first.end().ok();
+    assert_eq!(gated.fixture.output_of_bootstrap("gated"), gated.expected());
+}
+
+#[test]
+fn under_cargo_a_signal_ends_the_compile_too() {
+    for engine in engines(Engine::Podman) {
+        let fixture = Fixture::with_packager("deployment", "", &[Profile::Release]);
+        fixture.build_with(engine.name()).ok();
+        let container = fixture.container(engine);
+        fixture.write(
+            "function/build.rs",
+            "fn main() {\n    while std::path::Path::new(\"../target/hold\").exists() {\n        \
+             std::thread::sleep(std::time::Duration::from_millis(10));\n    }\n}\n",
+        );
+        for signal in ["INT", "TERM"] {
+            fixture.write("target/hold", "");
+            let running = Running::start(&fixture.cargo_with(engine.name(), &["build", "--release"]));
+            until_held(engine, &container);
+            // As the terminal does: to cargo, the build script, and all.
+            running.signal_all(signal);
+            let ended = running.end();
+            assert_ne!(ended.code, 0, "{}", ended.stderr);
+            until_idle(engine, &container);
+            std::fs::remove_file(fixture.path("target/hold")).expect("it is held");
+            fixture.build_with(engine.name()).ok();
+            assert_eq!(fixture.container(engine), container);
+            fixture.write(
+                "function/build.rs",
+                &format!("{}// {signal}\n", String::from_utf8(fixture.read("function/build.rs")).expect("text")),
+            );
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! All tests that go through the whole packager, in one program: what they share is compiled and linked once, and
+//! what is dear to set up is set up once.
+
+mod support;
+
+mod arm64;
+mod bad_input;
+mod callings;
+mod cargo_aware;
+mod clean_room;
+mod commands;
+mod compatibility;
+mod container;
+mod deploy;
+mod ecr;
+mod elf;
+mod faults;
+mod fetch;
+mod gate_property;
+mod image;
+mod interrupts;
+mod isolation;
+mod kill;
+mod killed;
+mod lifecycle;
+mod manifest;
+mod never_stale;
+mod push;
+mod reproducible;
+mod runtime_api;
+mod security;
+mod simultaneous;
+mod soak;
+mod warm_start;
+mod workflow;

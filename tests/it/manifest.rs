@@ -1,0 +1,91 @@
+//! The record of a build that is torn, foreign or of another time: a miss that says so, never an error, and
+//! never a reason to reuse.
+
+use crate::support::{Ended, Fixture};
+use serde_json::{Value, json};
+
+const MANIFEST: &str = "target/lambda/hello/manifest.json";
+
+fn run(fixture: &Fixture) -> Ended {
+    fixture.run(&["--engine", "host"])
+}
+
+/// Puts `text` in the place of the manifest: a miss for `why`, and then all is well again.
+#[track_caller]
+fn is_a_miss(fixture: &Fixture, text: &[u8], why: &str) {
+    std::fs::write(fixture.path(MANIFEST), text).expect("it is ours");
+    let explained = fixture.run(&["--engine", "host", "explain"]);
+    assert_eq!(explained.code, 1, "{explained:?}");
+    assert!(explained.stdout.starts_with(&format!("cache-miss: {why}")), "{explained:?}");
+    let ended = run(fixture).ok();
+    assert!(ended.verdict().starts_with(&format!("cache-miss: {why}")), "{}", ended.stderr);
+    assert_eq!(run(fixture).ok().verdict(), "cache-hit");
+    assert_eq!(fixture.output_of_bootstrap("hello"), "hello");
+}
+
+#[test]
+fn a_manifest_that_cannot_be_used_is_a_miss_with_that_reason() {
+    let fixture = Fixture::hello();
+    run(&fixture).ok();
+    let whole = fixture.read(MANIFEST);
+    for length in [0, 1, whole.len() / 3, whole.len() - 2] {
+        is_a_miss(&fixture, &whole[..length], "unreadable manifest (");
+    }
+    is_a_miss(&fixture, b"\xff\xfe\x00garbage", "unreadable manifest (");
+    is_a_miss(&fixture, b"[]", "unreadable manifest (");
+    let with = |field: &str, value: Value| {
+        let mut manifest: Value = serde_json::from_slice(&whole).expect("JSON");
+        manifest[field] = value;
+        manifest.to_string().into_bytes()
+    };
+    let newer = "manifest of a newer lambda-packager (schema 99)";
+    is_a_miss(&fixture, &with("schema", json!(99)), newer);
+    is_a_miss(&fixture, br#"{"schema": 99, "of": "another form"}"#, newer);
+    is_a_miss(&fixture, &with("schema", json!(0)), "manifest of an older lambda-packager (schema 0)");
+    is_a_miss(&fixture, &with("function", json!("other")), "manifest of the function other");
+    is_a_miss(&fixture, &with("workspace", json!("/elsewhere")), "manifest of the workspace /elsewhere");
+    std::fs::remove_file(fixture.path(MANIFEST)).expect("it is there");
+    assert_eq!(run(&fixture).ok().verdict(), "cache-miss: first build");
+}
+
+#[test]
+fn explain_lists_every_difference_with_its_old_and_new_value() {
+    let fixture = Fixture::hello();
+    fixture.write("src/gone.txt", "gone\n");
+    run(&fixture).ok();
+    fixture.says("other");
+    fixture.write("src/new.txt", "new\n");
+    std::fs::remove_file(fixture.path("src/gone.txt")).expect("it is there");
+    std::fs::remove_file(fixture.path("target/lambda/hello/lambda-deployment.zip")).expect("it is there");
+    let zip = fixture.manifest("hello")["artifact"]["zip_sha256"].clone();
+    let explain = |more: &[&str]| fixture.run(&[&["--engine", "host", "--features", "f", "explain"], more].concat());
+
+    let ended = explain(&["-v"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!(lines[0], "cache-miss: features none -> f (+4 more)");
+    let digest = |text: &str| {
+        use sha2::Digest;
+        sha2::Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let program = |text: &str| digest(&format!("fn main() {{\n    println!(\"{text}\");\n}}\n"));
+    let expected = [
+        "  features none -> f".to_string(),
+        format!("  changed src/main.rs: file {} -> file {}", program("hello"), program("other")),
+        format!("  added src/new.txt: none -> file {}", digest("new\n")),
+        format!("  removed src/gone.txt: file {} -> none", digest("gone\n")),
+        format!(
+            "  zip missing (target/lambda/hello/lambda-deployment.zip): {} -> none",
+            zip.as_str().expect("a digest")
+        ),
+    ];
+    assert_eq!(lines[1..], expected);
+
+    let ended = explain(&["--message-format", "json"]);
+    let event: Value = serde_json::from_str(ended.stdout.trim()).expect("one object");
+    assert_eq!(event["hit"], json!(false));
+    let causes: Vec<&Value> =
+        event["reasons"].as_array().expect("a list").iter().map(|reason| &reason["cause"]).collect();
+    assert_eq!(causes, ["setting", "changed", "added", "removed", "zip-missing"]);
+    assert_eq!(event["reasons"][2]["new"], json!(format!("file {}", digest("new\n"))));
+}

@@ -1,0 +1,94 @@
+//! Many runs at once: one compiles, the others wait for it by name, and all end with the same zip.
+
+use std::collections::BTreeSet;
+
+use crate::support::{Engine, Fixture, Live, Story, cases, one_engine};
+
+/// How many times the function was compiled, going by what cargo said.
+fn compiles(stories: &[Story]) -> usize {
+    stories.iter().map(|story| story.cargo().lines().filter(|line| line.contains("Compiling hello")).count()).sum()
+}
+
+fn digest(story: &Story) -> String {
+    let finished = story.events.iter().find(|event| event["event"] == "finished");
+    finished.and_then(|event| event["zip_sha256"].as_str()).unwrap_or_else(|| panic!("no end in:\n{story}")).into()
+}
+
+#[test]
+fn many_runs_at_once_compile_once_in_each_round() {
+    let (runs, rounds) = cases((4, 3), (8, 20));
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let fixture = Fixture::hello();
+    fixture.run_on(engine, &[]).ok();
+    let container = fixture.container(engine);
+    let mut digests = BTreeSet::new();
+    for round in 1..=rounds {
+        fixture.says(&format!("round {round}"));
+        let running: Vec<Live> = (0..runs).map(|_| Live::start(&mut fixture.command_on(engine))).collect();
+        let pids: Vec<u32> = running.iter().map(Live::pid).collect();
+        let stories: Vec<Story> = running.into_iter().map(|live| live.end().ok()).collect();
+
+        assert_eq!(compiles(&stories), 1, "round {round}: {stories:#?}");
+        let verdicts: Vec<&str> = stories.iter().map(Story::verdict).collect();
+        let misses: Vec<_> = verdicts.iter().filter(|verdict| **verdict != "cache-hit").collect();
+        assert_eq!(misses, [&"cache-miss: changed src/main.rs"], "round {round}");
+        let made: BTreeSet<String> = stories.iter().map(digest).collect();
+        assert_eq!(made.len(), 1, "round {round}: {made:?}");
+        assert_eq!(fixture.output_of_bootstrap("hello"), format!("round {round}"));
+        digests.extend(made);
+
+        // Whoever waited knew for whom.
+        for event in stories.iter().flat_map(|story| &story.events).filter(|event| event["event"] == "waiting") {
+            let holder = event["holder"].as_str().expect("text");
+            let named = pids
+                .iter()
+                .any(|pid| holder.starts_with(&format!("process {pid} (lambda-packager), which took the lock ")));
+            // One that has just taken the lock has not signed yet.
+            assert!(named || holder == "another run", "round {round}: {holder:?}, of {pids:?}");
+        }
+    }
+    assert_eq!(digests.len(), rounds, "each round has a zip of its own");
+    assert_eq!(fixture.container(engine), container);
+}
+
+#[test]
+fn who_waits_says_for_whom_and_a_dead_holder_leaves_nothing() {
+    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let mut gated = crate::support::Gated::new(engine);
+    let first = gated.held_build();
+    let mut second = Live::start(&mut gated.command());
+    let event = second.until("note of waiting", |event| event["event"] == "waiting");
+    let holder = event["holder"].as_str().expect("text");
+    assert!(
+        holder.starts_with(&format!("process {} (lambda-packager), which took the lock ", first.pid())),
+        "{holder:?}"
+    );
+
+    // The holder dies as nobody can prevent; the waiter is next and compiles.
+    let killed = std::process::Command::new("kill").args(["-s", "KILL", &first.pid().to_string()]).status();
+    assert!(killed.expect("kill starts").success());
+    assert_eq!(first.end().code(), 128 + 9);
+    gated.release();
+    second.end().ok();
+    assert_eq!(gated.fixture.output_of_bootstrap("gated"), gated.expected());
+}
+
+/// A fake: no file system here refuses locks, so the C library does, of which the bin asks them.
+#[test]
+fn a_file_system_that_cannot_lock_is_an_error_that_says_so() {
+    let fixture = Fixture::hello();
+    fixture.run(&["--engine", "host"]).ok();
+    let before = fixture.zip("hello");
+    fixture.says("other");
+    let source = "#include <errno.h>\nint flock(int fd, int op) { errno = ENOLCK; return -1; }\n";
+    fixture.write("target/no-locks.c", source);
+    let (source, library) = (fixture.path("target/no-locks.c"), fixture.path("target/no-locks.so"));
+    let compiled = std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
+    assert!(compiled.expect("cc starts").success());
+    let mut command = fixture.command();
+    command.args(["--engine", "host"]).env("LD_PRELOAD", library);
+    crate::support::Ended::of(&mut command)
+        .fails(1, &["release.lock cannot lock files", "help: keep the project on a local file system"]);
+    assert!(fixture.zip("hello") == before, "the last good zip was touched");
+    assert_eq!(fixture.run(&["--engine", "host"]).ok().verdict(), "cache-miss: changed src/main.rs");
+}

@@ -1,0 +1,105 @@
+//! What the tests share: the bin, tiny projects, engines, and the promise that nothing is left behind.
+
+pub mod clean;
+mod ended;
+mod engine;
+mod fixture;
+mod front;
+mod gated;
+mod git;
+pub mod host;
+mod image_registry;
+mod live;
+mod moto;
+mod own_docker;
+mod own_podman;
+mod property;
+pub mod registry;
+mod running;
+mod tmpfs;
+mod token_server;
+mod user;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+pub use ended::Ended;
+pub use engine::{Engine, engines, every_engine, one_engine};
+pub use fixture::{Fixture, copy};
+pub use front::{Front, fed, on_path, prefixed, program, which};
+pub use gated::{Gated, HOLDING};
+pub use image_registry::{Fate, ImageRegistry, Proxy, Setup};
+pub use live::{Live, Story, wait_until};
+pub use moto::Moto;
+pub use own_docker::OwnDocker;
+pub use own_podman::OwnPodman;
+pub use property::{property, rows};
+pub use running::{Running, child_that_runs, eventually, kill, processes_of_the_host};
+pub use tempfile::TempDir;
+pub use tmpfs::Tmpfs;
+pub use token_server::{Token, TokenServer, Wish};
+pub use user::OtherUser;
+
+/// The label on every container that a test makes; its value is the fixture.
+pub const LABEL: &str = "lambda-packager.test";
+
+/// The package of the bin that is tested, and its name.
+const PACKAGE_OF_BIN: [&str; 1] = ["--package=lambda-packager-cli"];
+const BIN: &str = "lambda-packager";
+
+/// The bin, built once.
+pub fn packager() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut command = Command::new(env!("CARGO"));
+        command.args(["build", "--quiet", "--message-format=json"]).args(PACKAGE_OF_BIN);
+        let output = command.current_dir(repository()).output().expect("cargo starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let mut bins = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+        bins.find(|bin| bin.ends_with(BIN)).expect("cargo names the bin")
+    })
+}
+
+/// The checkout that is tested.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Whether all cases are tested, as `make test-full` does, and not the few that every change has to pass.
+pub fn is_full() -> bool {
+    std::env::var("LAMBDA_PACKAGER_TESTS").is_ok_and(|wanted| wanted == "full")
+}
+
+/// How many cases there are of a property, or which. Every number that differs between the two goes through here.
+pub fn cases<T>(small: T, full: T) -> T {
+    if is_full() { full } else { small }
+}
+
+/// Says loudly that something is not tested here, why, and how to get it. `tests/run` lists it once more at the end.
+/// Under `CI` that is a failure, unless `SKIP_OK` names it.
+#[track_caller]
+pub fn skip(name: &str, why: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    // The handle, not the macro: the test harness captures only the macro.
+    let _ = writeln!(std::io::stderr(), "*** SKIPPED {name} in {test}: {why}");
+    let mut list = fs::File::options();
+    let list = list.create(true).append(true).open(repository().join("target/skipped-tests"));
+    // One call is one line, whoever else writes.
+    let noted =
+        list.and_then(|mut file| file.write_all(format!("{name}: {}\t{test}\n", why.replace('\n', " ")).as_bytes()));
+    assert!(noted.is_ok(), "it cannot be noted that {name} is skipped: {noted:?}");
+    let allowed = std::env::var("SKIP_OK").unwrap_or_default();
+    let is_allowed = allowed.split(',').any(|allowed| allowed == name);
+    assert!(is_allowed || std::env::var_os("CI").is_none(), "CI skips {name} and SKIP_OK does not name it: {why}");
+}
+
+fn user() -> u32 {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata("/proc/self").map_or(0, |meta| meta.uid())
+}

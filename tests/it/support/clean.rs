@@ -1,0 +1,310 @@
+//! What the tests of promise 1 share: a project that is edited and packaged, and the truth to hold
+//! every verdict against: a clean build of the same inputs in another folder and a container of its own.
+
+use std::collections::HashMap;
+use std::fs::{self, File, FileTimes};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest, Sha256};
+
+use super::{Ended, Fixture, cases};
+
+/// What a build leaves for deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    pub zip: Vec<u8>,
+    pub bootstrap: Vec<u8>,
+}
+
+/// A project under test, and how it is packaged.
+pub struct Project {
+    pub fixture: Fixture,
+    engine: &'static str,
+    function: String,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+}
+
+impl Project {
+    pub fn new(engine: &'static str, function: &str, fixture: Fixture) -> Self {
+        Self { fixture, engine, function: function.into(), arguments: Vec::new(), variables: Vec::new() }
+    }
+
+    /// One package without dependencies.
+    pub fn hello(engine: &'static str) -> Self {
+        Self::new(engine, "hello", Fixture::hello())
+    }
+
+    /// A workspace: the function `app`, and the library `part` that it calls.
+    pub fn pair(engine: &'static str) -> Self {
+        let project = Self::new(engine, "app", Fixture::empty("pair"));
+        project.write("Cargo.toml", "[workspace]\nmembers = [\"app\", \"part\"]\nresolver = \"2\"\n");
+        project.package("app", "[dependencies]\npart = { path = \"../part\" }\n");
+        project.write("app/src/main.rs", "fn main() {\n    println!(\"app 1, {}\", part::text());\n}\n");
+        project.package("part", "");
+        project.write("part/src/lib.rs", "pub fn text() -> &'static str {\n    \"part 1\"\n}\n");
+        project
+    }
+
+    /// The manifest of a package in `folder`, named after it.
+    pub fn package(&self, folder: &str, rest: &str) {
+        let name = folder.rsplit('/').next().expect("a name");
+        let head = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n");
+        self.write(&format!("{folder}/Cargo.toml"), &(head + rest));
+    }
+
+    pub fn engine(&mut self, engine: &'static str) {
+        self.engine = engine;
+    }
+
+    /// From now on packages another function.
+    pub fn function(&mut self, function: &str) {
+        self.function = function.into();
+    }
+
+    /// From now on packages with these arguments.
+    pub fn arguments(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(|argument| argument.to_string()).collect();
+    }
+
+    /// From now on packages with these variables.
+    pub fn variables(&mut self, variables: &[(&str, &str)]) {
+        self.variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    }
+
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.fixture.path(relative)
+    }
+
+    pub fn write(&self, relative: &str, text: &str) {
+        self.fixture.write(relative, text);
+    }
+
+    /// Writes, and gives the file the mtime that it had: what `cp -p`, an archive or a sync tool does.
+    pub fn write_keeping_mtime(&self, relative: &str, text: &str) {
+        let mtime = self.mtime(relative);
+        self.write(relative, text);
+        self.date(relative, mtime);
+    }
+
+    /// Writes, and dates the file long before the build.
+    pub fn write_old(&self, relative: &str, text: &str) {
+        self.write(relative, text);
+        self.date(relative, long_ago());
+    }
+
+    pub fn mtime(&self, relative: &str) -> SystemTime {
+        let path = self.path(relative);
+        fs::metadata(&path).and_then(|meta| meta.modified()).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    }
+
+    pub fn date(&self, relative: &str, mtime: SystemTime) {
+        let path = self.path(relative);
+        let set = File::open(&path).and_then(|file| file.set_times(FileTimes::new().set_modified(mtime)));
+        set.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    }
+
+    pub fn remove(&self, relative: &str) {
+        fs::remove_file(self.path(relative)).expect("it is there");
+    }
+
+    pub fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.path(from), self.path(to)).expect("it is there");
+    }
+
+    pub fn link(&self, target: &str, relative: &str) {
+        let path = self.path(relative);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        let _ = fs::remove_file(&path);
+        symlink(target, path).expect("a link");
+    }
+
+    pub fn allow_execution(&self, relative: &str, allowed: bool) {
+        let mode = if allowed { 0o755 } else { 0o644 };
+        fs::set_permissions(self.path(relative), fs::Permissions::from_mode(mode)).expect("it is there");
+    }
+
+    /// Makes the project a git repository.
+    pub fn init_git(&self) {
+        let output = Command::new("git").args(["init", "--quiet"]).current_dir(self.fixture.root()).output();
+        assert!(output.expect("git starts").status.success());
+    }
+
+    /// The bin, for this project and these settings, to which more can be added.
+    pub fn command(&self) -> Command {
+        self.command_for(self.engine, &self.fixture)
+    }
+
+    fn command_for(&self, engine: &str, fixture: &Fixture) -> Command {
+        let mut command = fixture.command_for(engine);
+        command.args(["--function", &self.function]).args(&self.arguments);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    pub fn run(&self) -> Ended {
+        self.command().output().expect("the bin starts").into()
+    }
+
+    /// The exit status of `explain` and the verdict that it tells.
+    pub fn explain(&self) -> (i32, String) {
+        let ended: Ended = self.command().arg("explain").output().expect("the bin starts").into();
+        assert!(ended.code == 0 || ended.code == 1, "{ended:?}");
+        (ended.code, ended.stdout.trim_end().to_string())
+    }
+
+    /// What lies there as the artifact.
+    pub fn made(&self) -> Made {
+        self.made_in(&self.fixture)
+    }
+
+    fn made_in(&self, fixture: &Fixture) -> Made {
+        let bootstrap = fixture.read(&format!("target/lambda/{}/bootstrap", self.function));
+        Made { zip: fixture.zip(&self.function), bootstrap }
+    }
+
+    /// Asserts that a run is a miss for this reason, that `explain` knew it, that what is made is what a
+    /// clean build makes, and that it is reused afterwards.
+    #[track_caller]
+    pub fn misses(&self, reason: &str) {
+        let verdict = format!("cache-miss: {reason}");
+        assert_eq!(self.explain(), (1, verdict.clone()));
+        let ended = self.run().ok();
+        assert_eq!(ended.verdict(), verdict, "{}", ended.stderr);
+        self.is_as_a_clean_build("a miss");
+        self.hits();
+    }
+
+    /// Asserts a miss, whatever its reason, with the bytes of a clean build.
+    #[track_caller]
+    pub fn misses_somehow(&self) -> String {
+        let (code, verdict) = self.explain();
+        assert_eq!(code, 1, "{verdict}");
+        let ended = self.run().ok();
+        assert_eq!(ended.verdict(), verdict, "{}", ended.stderr);
+        self.is_as_a_clean_build("a miss");
+        verdict
+    }
+
+    /// Asserts that a run is a hit, that `explain` knew it, and that what lies there is what a clean
+    /// build makes.
+    #[track_caller]
+    pub fn hits(&self) {
+        assert_eq!(self.explain(), (0, "cache-hit".to_string()));
+        let ended = self.run().ok();
+        assert_eq!(ended.verdict(), "cache-hit", "{}", ended.stderr);
+        self.is_as_a_clean_build("a hit");
+    }
+
+    #[track_caller]
+    pub fn is_as_a_clean_build(&self, after: &str) {
+        let clean = self.clean();
+        let made = self.made();
+        assert!(
+            made.bootstrap == clean.bootstrap,
+            "after {after} the bootstrap prints {:?}, that of a clean build {:?}",
+            said_by(&made.bootstrap),
+            said_by(&clean.bootstrap),
+        );
+        assert!(made.zip == clean.zip, "after {after} the zip is not that of a clean build");
+    }
+
+    /// What a clean build of the same inputs and settings makes; built once for each content.
+    pub fn clean(&self) -> Made {
+        type Shelf = Mutex<HashMap<[u8; 32], Arc<OnceLock<Made>>>>;
+        static MADE: OnceLock<Shelf> = OnceLock::new();
+        let shelf = MADE.get_or_init(Shelf::default);
+        let place = shelf.lock().expect("no test panics here").entry(self.digest()).or_default().clone();
+        place.get_or_init(|| self.build_clean()).clone()
+    }
+
+    /// With few cases on the host, which is to make the same bytes as an engine, and fast.
+    fn build_clean(&self) -> Made {
+        let name = self.fixture.root().file_name().expect("a name").to_string_lossy().into_owned();
+        let copy = Fixture::empty(&name);
+        copy_tree(&self.fixture.around(), &copy.around());
+        let ended = Ended::of(&mut self.command_for(cases("host", self.engine), &copy));
+        assert!(ended.ok().verdict().starts_with("cache-miss: "));
+        self.made_in(&copy)
+    }
+
+    /// Over everything that a clean build starts from.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        for text in [self.engine, &self.function].into_iter().chain(self.arguments.iter().map(String::as_str)) {
+            hasher.update(format!("{text}\n"));
+        }
+        for (name, value) in &self.variables {
+            hasher.update(format!("{name}={value}\n"));
+        }
+        digest_tree(&self.fixture.around(), Path::new(""), &mut hasher);
+        hasher.finalize().into()
+    }
+}
+
+/// What a program prints, or why not.
+fn said_by(content: &[u8]) -> String {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("program");
+    super::program(&path, content);
+    match Command::new(&path).output() {
+        Ok(output) => String::from_utf8_lossy(&output.stdout).trim().to_string(),
+        Err(e) => e.to_string(),
+    }
+}
+
+/// Before any build of these tests.
+pub fn long_ago() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)
+}
+
+/// What was made, which no clean build starts from.
+fn is_made(relative: &Path) -> bool {
+    relative.components().any(|part| part.as_os_str() == "target" || part.as_os_str() == "lambda-deployment.zip")
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        let kind = entry.file_type().expect("a type");
+        if is_made(Path::new(&entry.file_name())) {
+            continue;
+        } else if kind.is_symlink() {
+            symlink(fs::read_link(entry.path()).expect("a link"), target).expect("a link");
+        } else if kind.is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a file");
+        }
+    }
+}
+
+fn digest_tree(folder: &Path, relative: &Path, hasher: &mut Sha256) {
+    let mut entries: Vec<_> = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")).collect();
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let relative = relative.join(entry.file_name());
+        let kind = entry.file_type().expect("a type");
+        if is_made(&relative) || entry.file_name() == ".git" {
+            continue;
+        }
+        hasher.update(format!("{}\0", relative.display()));
+        if kind.is_symlink() {
+            hasher.update(fs::read_link(entry.path()).expect("a link").as_os_str().as_encoded_bytes());
+        } else if kind.is_dir() {
+            digest_tree(&entry.path(), &relative, hasher);
+        } else {
+            let mode = entry.metadata().expect("a file").permissions().mode();
+            let bytes = fs::read(entry.path()).expect("a file");
+            hasher.update(format!("{mode:o} {}\0", bytes.len()));
+            hasher.update(bytes);
+        }
+        hasher.update("\n");
+    }
+}

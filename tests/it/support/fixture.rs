@@ -1,0 +1,266 @@
+//! A cargo project to package.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use super::engine::{ENGINES, containers_conf};
+use super::{Ended, Engine, LABEL, TempDir, packager, repository};
+
+/// A cargo project in a temporary folder; gone with all its containers when dropped.
+pub struct Fixture {
+    pub(super) _folder: TempDir,
+    /// The project's folder below the temporary one.
+    pub(super) root: PathBuf,
+    pub(super) id: String,
+    /// Whether each engine may have something of it.
+    pub(super) used: [AtomicBool; 2],
+}
+
+impl Fixture {
+    /// An empty folder, for a project named `name`.
+    pub fn empty(name: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let folder = tempfile::Builder::new().prefix("lambda-packager-test-").tempdir().expect("a temporary folder");
+        let root = folder.path().canonicalize().expect("it exists").join(name);
+        fs::create_dir_all(&root).expect("it is writable");
+        let id = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        Self { _folder: folder, root, id, used: Default::default() }
+    }
+
+    /// A crate without dependencies that prints `hello`; it compiles in a third of a second.
+    pub fn hello() -> Self {
+        Self::hello_in("hello")
+    }
+
+    /// The same in a folder of this name.
+    pub fn hello_in(folder: &str) -> Self {
+        let fixture = Self::empty(folder);
+        fixture.write("Cargo.toml", "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+        fixture.says("hello");
+        fixture
+    }
+
+    /// Makes it print this.
+    pub fn says(&self, text: &str) {
+        self.write("src/main.rs", &format!("fn main() {{\n    println!(\"{text}\");\n}}\n"));
+    }
+
+    /// Gives it a build script, and a main file that may use what that makes.
+    pub fn builds_with(&self, build: &str, main: &str) {
+        self.write("build.rs", build);
+        self.write("src/main.rs", main);
+    }
+
+    /// A copy of `tests/fixtures/<name>`, with `@REPOSITORY@` in its manifests replaced.
+    pub fn copied(name: &str) -> Self {
+        let fixture = Self::empty(name);
+        copy(&repository().join("tests/fixtures").join(name), &fixture.root);
+        fixture
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The temporary folder around the project.
+    pub fn around(&self) -> PathBuf {
+        self.root.parent().expect("a parent").to_path_buf()
+    }
+
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    pub fn write(&self, relative: &str, text: &str) {
+        let path = self.path(relative);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    }
+
+    pub fn read(&self, relative: &str) -> Vec<u8> {
+        let path = self.path(relative);
+        fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    }
+
+    /// The bin in the project's folder, to which arguments and variables can be added.
+    pub fn command(&self) -> Command {
+        self.uses(&ENGINES);
+        self.bare_command()
+    }
+
+    fn bare_command(&self) -> Command {
+        let mut command = Command::new(packager());
+        self.set_up(&mut command);
+        command
+    }
+
+    /// The same, on an engine.
+    pub fn command_on(&self, engine: Engine) -> Command {
+        self.uses(&[engine]);
+        let mut command = self.bare_command();
+        command.args(["--engine", engine.name()]);
+        command
+    }
+
+    /// The same on an engine or the host, by name.
+    pub fn command_for(&self, name: &str) -> Command {
+        match ENGINES.into_iter().find(|engine| engine.name() == name) {
+            Some(engine) => self.command_on(engine),
+            None => {
+                let mut command = self.bare_command();
+                command.args(["--engine", name]);
+                command
+            }
+        }
+    }
+
+    /// Notes in which engines it may have left something.
+    fn uses(&self, engines: &[Engine]) {
+        engines.iter().for_each(|engine| self.used[*engine as usize].store(true, Ordering::Relaxed));
+    }
+
+    /// The bin, started by `wrapper`, which gets it and its arguments as further arguments.
+    pub fn command_under(&self, wrapper: &[&str]) -> Command {
+        let mut command = Command::new(wrapper[0]);
+        command.args(&wrapper[1..]).arg(packager());
+        self.prepare(&mut command);
+        command
+    }
+
+    /// Cargo in the project's folder.
+    pub fn cargo_command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO"));
+        self.prepare(&mut command);
+        command
+    }
+
+    /// Lets a program run in the project's folder as from a user's shell, with what makes it the test's.
+    pub fn prepare(&self, command: &mut Command) {
+        self.uses(&ENGINES);
+        self.set_up(command);
+    }
+
+    fn set_up(&self, command: &mut Command) {
+        command.current_dir(&self.root).env("CONTAINERS_CONF", containers_conf());
+        command.env("LAMBDA_PACKAGER_LABEL", self.own_label());
+        // The tests are the same where a registry answers: nothing is downloaded.
+        command.env("LAMBDA_PACKAGER_PULL_POLICY", "never");
+        // At a desk, not in a pipeline: the tests are the same in both, and those of pipelines say so.
+        command.env_remove("CI");
+        // What the cargo that runs this test set is not what a user's shell has; and what the shell has
+        // of our settings is not for the fixtures.
+        for (name, _) in std::env::vars() {
+            let of_this_build = name.starts_with("CARGO_") && name != "CARGO_HOME" && !name.starts_with("CARGO_HTTP_");
+            let ours = name.starts_with("LAMBDA_PACKAGER")
+                && !["LAMBDA_PACKAGER_LABEL", "LAMBDA_PACKAGER_PULL_POLICY"].contains(&name.as_str());
+            if of_this_build || ours || ["RUSTFLAGS", "RUSTDOCFLAGS", "NO_COLOR"].contains(&name.as_str()) {
+                command.env_remove(name);
+            }
+        }
+    }
+
+    /// What is told of it apart, and removed with it.
+    pub fn label(&self) -> String {
+        self.uses(&ENGINES);
+        self.own_label()
+    }
+
+    fn own_label(&self) -> String {
+        format!("{LABEL}={}", self.id)
+    }
+
+    /// Runs the bin with `args`.
+    pub fn run(&self, args: &[&str]) -> Ended {
+        let on_host = args.windows(2).any(|pair| pair == ["--engine", "host"]);
+        let mut command = if on_host { self.bare_command() } else { self.command() };
+        Ended::of(command.args(args))
+    }
+
+    /// Runs the bin with `args` on an engine.
+    pub fn run_on(&self, engine: Engine, args: &[&str]) -> Ended {
+        Ended::of(self.command_on(engine).args(args))
+    }
+
+    /// Runs cargo with `args`.
+    pub fn cargo(&self, args: &[&str]) -> Ended {
+        Ended::of(self.cargo_command().args(args))
+    }
+
+    /// Ids of the containers of this fixture, running or not.
+    pub fn containers(&self, engine: Engine) -> Vec<String> {
+        let label = format!("label={}", self.own_label());
+        let ids = engine.ask(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &label]);
+        ids.lines().map(String::from).collect()
+    }
+
+    /// The container of this fixture; there must be just one.
+    #[track_caller]
+    pub fn container(&self, engine: Engine) -> String {
+        let all = self.containers(engine);
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.into_iter().next().unwrap_or_default()
+    }
+
+    /// The zip of a function.
+    pub fn zip(&self, function: &str) -> Vec<u8> {
+        self.read(&format!("target/lambda/{function}/lambda-deployment.zip"))
+    }
+
+    /// The manifest of a function.
+    pub fn manifest(&self, function: &str) -> serde_json::Value {
+        serde_json::from_slice(&self.read(&format!("target/lambda/{function}/manifest.json"))).expect("JSON")
+    }
+
+    /// What the packaged bootstrap prints.
+    pub fn output_of_bootstrap(&self, function: &str) -> String {
+        let output = Command::new(self.path(&format!("target/lambda/{function}/bootstrap"))).output();
+        let output = output.expect("the bootstrap starts");
+        assert!(output.status.success());
+        String::from_utf8_lossy(&output.stdout).trim().to_string()
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        for engine in ENGINES.into_iter().filter(|engine| self.used[*engine as usize].load(Ordering::Relaxed)) {
+            let label = format!("label={}", self.own_label());
+            let Ok(output) = engine.command().args(["ps", "--all", "--quiet", "--filter", &label]).output() else {
+                continue;
+            };
+            let text = String::from_utf8_lossy(&output.stdout);
+            let ids: Vec<&str> = text.lines().collect();
+            if !ids.is_empty() {
+                let _ = engine.command().args(["rm", "--force", "--volumes"]).args(ids).output();
+            }
+            // What was kept or made of them, which may have two names.
+            let images = engine.command().args(["images", "--quiet", "--filter", &label]).output();
+            let text = images.map_or(String::new(), |output| String::from_utf8_lossy(&output.stdout).into_owned());
+            let ids: BTreeSet<&str> = text.lines().collect();
+            if !ids.is_empty() {
+                let _ = engine.command().args(["rmi", "--force"]).args(ids).output();
+            }
+        }
+    }
+}
+
+/// Copies a folder of the repository.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a fixture") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy(&entry.path(), &target);
+            continue;
+        }
+        let bytes = fs::read(entry.path()).expect("a file");
+        let bytes = match String::from_utf8(bytes) {
+            Ok(text) => text.replace("@REPOSITORY@", &repository().to_string_lossy()).into_bytes(),
+            Err(binary) => binary.into_bytes(),
+        };
+        fs::write(target, bytes).expect("a file");
+    }
+}

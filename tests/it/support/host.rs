@@ -1,0 +1,194 @@
+//! What the tests share that go through the host's own cargo: fixtures whose build scripts call the
+//! packager, and runs with a bound or on a terminal.
+
+use std::process::Stdio;
+use std::sync::{Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use super::engine::containers_conf;
+use super::*;
+
+/// A cargo profile that the fixtures are built with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    Release,
+    Debug,
+    /// The fixtures' own; it inherits from release.
+    Dist,
+}
+
+impl Profile {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Debug => "debug",
+            Self::Dist => "dist",
+        }
+    }
+
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Release => "--profile=release",
+            Self::Debug => "--profile=dev",
+            Self::Dist => "--profile=dist",
+        }
+    }
+}
+
+/// The fixtures hash the C toolchain once each: 4 s where that is not optimised.
+const OPTIMISED: &str = "\n[profile.release.package.sha2]\nopt-level = 3\n[profile.dev.package.sha2]\nopt-level = 3\n";
+
+impl Fixture {
+    /// A copy of `tests/fixtures/<name>` whose workspace is its folder `below`. Its build script
+    /// depends on the packager, which is compiled already, for `profiles`.
+    pub fn with_packager(name: &str, below: &str, profiles: &[Profile]) -> Self {
+        let mut fixture = Self::copied(name);
+        fixture.root = fixture.root.join(below);
+        let manifest = String::from_utf8(fixture.read("Cargo.toml")).expect("text");
+        fixture.write("Cargo.toml", &(manifest + OPTIMISED));
+        // The same versions as here: nothing to resolve, nothing to download.
+        fs::copy(repository().join("Cargo.lock"), fixture.path("Cargo.lock")).expect("a lockfile");
+        for profile in profiles {
+            fixture.bring_packager(*profile, "target");
+        }
+        fixture
+    }
+
+    /// Puts the packager as cargo compiles it for `profile` into the target directory `folder`.
+    pub fn bring_packager(&self, profile: Profile, folder: &str) {
+        static COMPILED: Mutex<Vec<Profile>> = Mutex::new(Vec::new());
+        let target = self.path(folder);
+        fs::create_dir_all(&target).expect("a folder");
+        // Held while copying, too: nobody compiles there meanwhile.
+        let mut compiled = COMPILED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if !compiled.contains(&profile) {
+            compile_packager(profile);
+            compiled.push(profile);
+        }
+        let folder = shared_target().join(profile.folder());
+        let ended = Command::new("cp").arg("-a").arg(folder).arg(&target).output().map(Ended::from);
+        ended.expect("cp starts").ok();
+    }
+
+    /// Cargo in the project's folder, with an engine set.
+    pub fn cargo_with(&self, engine: &str, args: &[&str]) -> Command {
+        let mut command = self.cargo_command();
+        command.args(args).env("LAMBDA_PACKAGER_ENGINE", engine);
+        command
+    }
+
+    /// `cargo build --release` with an engine set; it says which programs it runs.
+    pub fn build_with(&self, engine: &str) -> Ended {
+        self.cargo_with(engine, &["build", "--release", "--verbose"]).output().expect("cargo starts").into()
+    }
+
+    /// How the last run ended, by its log.
+    pub fn logged_verdict(&self, function: &str) -> String {
+        let log = self.read(&format!("target/lambda/{function}/build.log"));
+        let log = String::from_utf8_lossy(&log);
+        log.lines().rev().find(|line| line.starts_with("cache-")).expect("a verdict").to_string()
+    }
+}
+
+/// Where the packager is compiled for the fixtures, once for all tests of this checkout.
+fn shared_target() -> PathBuf {
+    repository().join("target/test-host/target")
+}
+
+fn compile_packager(profile: Profile) {
+    let project = repository().join("target/test-host/project");
+    let manifest = format!(
+        "[workspace]\n[package]\nname = \"nothing\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[build-dependencies]\n\
+         lambda-packager = {{ path = {:?} }}\n[profile.dist]\ninherits = \"release\"\n{OPTIMISED}",
+        repository().join("lambda-packager")
+    );
+    let fixture = Fixture {
+        _folder: TempDir::new().expect("a temporary folder"),
+        root: project,
+        id: "none".into(),
+        used: Default::default(),
+    };
+    fixture.write("Cargo.toml", &manifest);
+    fixture.write("build.rs", "fn main() {}\n");
+    fixture.write("src/lib.rs", "");
+    fs::copy(repository().join("Cargo.lock"), fixture.path("Cargo.lock")).expect("a lockfile");
+    let mut command = fixture.cargo_command();
+    command.args(["build", profile.flag(), "--target-dir"]).arg(shared_target());
+    Ended::from(command.output().expect("cargo starts")).ok();
+}
+
+/// Cargo in this checkout, as its users call it.
+pub fn cargo_here(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(args).current_dir(repository()).env("CONTAINERS_CONF", containers_conf());
+    command
+}
+
+/// Whether cargo ran a build script, as `cargo build --verbose` tells.
+pub fn ran_a_build_script(ended: &Ended) -> bool {
+    ended.stderr.contains("/build-script-build`")
+}
+
+/// What `program` prints.
+pub fn printed_by(program: &Path) -> String {
+    let output = Command::new(program).output().unwrap_or_else(|e| panic!("{}: {e}", program.display()));
+    Ended::from(output).ok().stdout
+}
+
+/// The SHA-256 of a file, by somebody else's program.
+pub fn sha256_of(file: &Path) -> String {
+    let output = Command::new("sha256sum").arg("--").arg(file).output().expect("sha256sum starts");
+    let line = Ended::from(output).ok().stdout;
+    line.split_whitespace().next().expect("a digest").trim_start_matches('\\').to_string()
+}
+
+/// Git in `folder`, without the user's settings.
+pub fn git(folder: &Path, args: &[&str]) {
+    let mut command = Command::new("git");
+    command.args(["-c", "user.name=nobody", "-c", "user.email=nobody@example.invalid"]).args(args);
+    let output = command.current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null").output();
+    Ended::from(output.expect("git starts")).ok();
+}
+
+/// Runs `command` to its end. Where that takes longer than `limit` it hangs: it is killed with all
+/// that it started, and the test fails.
+#[track_caller]
+pub fn bounded(mut command: Command, limit: Duration) -> Ended {
+    use std::os::unix::process::CommandExt;
+    let shown = format!("{command:?}");
+    let child = command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = child.expect("it starts");
+    let group = format!("-{}", child.id());
+    let (done, ended) = mpsc::channel();
+    thread::spawn(move || done.send(child.wait_with_output()));
+    match ended.recv_timeout(limit) {
+        Ok(output) => output.expect("it can be waited for").into(),
+        Err(_) => {
+            let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+            panic!("hangs: {shown} has not ended after {limit:?}")
+        }
+    }
+}
+
+/// Runs `command` with a terminal for all its streams; what it shows is `stdout`. `None`, said
+/// loudly, where no program can give it one.
+pub fn in_terminal(command: &Command) -> Option<Ended> {
+    let quoted = |text: &std::ffi::OsStr| format!("'{}'", text.to_string_lossy().replace('\'', r"'\''"));
+    let words: Vec<String> = std::iter::once(command.get_program()).chain(command.get_args()).map(quoted).collect();
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
+    script.env("TERM", "xterm").stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => script.env(name, value),
+            None => script.env_remove(name),
+        };
+    }
+    script.current_dir(command.get_current_dir().expect("a fixture's command has a folder"));
+    let output = script.output();
+    if output.is_err() {
+        skip("script", "no `script` to make a terminal with (Debian: apt-get install bsdutils)");
+    }
+    Some(output.ok()?.into())
+}

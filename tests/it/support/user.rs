@@ -1,0 +1,94 @@
+//! Another user of this machine.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::engine::containers_conf;
+use super::{Ended, Fixture, TempDir, packager, skip};
+
+const UID: u32 = 1000;
+
+/// A user without any right of root's: a home, a toolchain and a cargo home of its own, and one group.
+pub struct OtherUser {
+    home: TempDir,
+    gid: u32,
+}
+
+impl OtherUser {
+    /// One that may use docker; none where this machine cannot have it.
+    pub fn of_docker() -> Option<Self> {
+        let socket = fs::metadata("/var/run/docker.sock").map(|meta| meta.gid());
+        match socket {
+            Ok(gid) => Self::of_group(gid),
+            Err(e) => {
+                skip("other-user", &format!("no docker socket to give to another user ({e})"));
+                None
+            }
+        }
+    }
+
+    /// One that may use nothing.
+    pub fn of_no_group() -> Option<Self> {
+        Self::of_group(UID)
+    }
+
+    fn of_group(gid: u32) -> Option<Self> {
+        if super::user() != 0 || Command::new("setpriv").arg("--version").output().is_err() {
+            skip("other-user", "only root with util-linux's setpriv can become another user");
+            return None;
+        }
+        let home = tempfile::Builder::new().prefix("lambda-packager-test-home-").tempdir().expect("a temporary folder");
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).expect("ours");
+        let other = Self { home, gid };
+        // Root's home is closed to others: links where the file system allows, else copies.
+        let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().expect("rustc starts");
+        let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
+        let toolchain = other.home.path().join("toolchain");
+        fs::create_dir(&toolchain).expect("a folder");
+        for name in ["bin", "lib", "libexec"] {
+            let copied = ["-al", "-a"].iter().any(|how| {
+                let mut command = Command::new("cp");
+                command.arg(how).arg(sysroot.join(name)).arg(&toolchain);
+                command.output().is_ok_and(|output| output.status.success())
+            });
+            assert!(copied, "{name} of {}", sysroot.display());
+        }
+        Ended::of(Command::new("cp").arg(packager()).arg(other.bin())).ok();
+        own(&[other.home.path()], gid);
+        Some(other)
+    }
+
+    fn bin(&self) -> PathBuf {
+        self.home.path().join("lambda-packager")
+    }
+
+    pub fn ids(&self) -> (u32, u32) {
+        (UID, self.gid)
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The bin in `fixture`, which becomes this user's, with nothing of our own environment.
+    pub fn command(&self, fixture: &Fixture) -> Command {
+        own(&[&fixture.around()], self.gid);
+        let mut command = Command::new("setpriv");
+        command.args([format!("--reuid={UID}"), format!("--regid={}", self.gid), "--clear-groups".into()]);
+        command.arg(self.bin()).current_dir(fixture.root()).env_clear();
+        command.env("PATH", format!("{}/toolchain/bin:/usr/local/bin:/usr/bin:/bin", self.home.path().display()));
+        command.env("HOME", self.home.path()).env("LAMBDA_PACKAGER_LABEL", fixture.label());
+        command.env("CONTAINERS_CONF", containers_conf());
+        command
+    }
+}
+
+/// Gives folders to the user; of the toolchain only the folders, its files are root's too.
+fn own(folders: &[&Path], gid: u32) {
+    let mut command = Command::new("find");
+    command.args(folders).args(["-path", "*/toolchain/*", "-prune", "-o", "-exec", "chown", "-h"]);
+    let output = command.arg(format!("{UID}:{gid}")).args(["{}", "+"]).output().expect("find starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,126 @@
+//! A container for another checkout starts from the dependencies that were kept, and from nothing else:
+//! its zip is that of a cold build, byte for byte.
+
+mod bounds;
+mod content;
+mod equals;
+mod faults;
+mod kept_images;
+mod packed;
+mod traps;
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::support::{Ended, Engine, Fixture, repository};
+
+const WARM: &str = "warm start from lambda-packager-deps:";
+const KEPT: &str = "kept    lambda-packager-deps:";
+
+/// A function that uses a crate of this repository's lockfile which compiles in a blink.
+fn with_itoa(story: &str) -> Fixture {
+    depending_on(story, "itoa = \"1\"\n", "itoa::Buffer::new().format(7)")
+}
+
+/// A function that prints an expression made of its dependencies. Checkouts of one `story` have one
+/// lockfile; those of another share nothing with them, though they had the same dependencies.
+fn depending_on(story: &str, dependencies: &str, expression: &str) -> Fixture {
+    let fixture = Fixture::empty("app");
+    let manifest = "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[dependencies]\n";
+    fixture.write("Cargo.toml", &format!("{manifest}{dependencies}"));
+    fixture.write("src/main.rs", &format!("fn main() {{\n    println!(\"{{}}\", {expression});\n}}\n"));
+    // Every compile sees it, so it tells stories apart.
+    fixture.write(".cargo/config.toml", &format!("[env]\nSTORY = \"{story}-{}\"\n", std::process::id()));
+    // The crates in the versions that this machine has.
+    fs::copy(repository().join("Cargo.lock"), fixture.path("Cargo.lock")).expect("a file");
+    fixture
+}
+
+/// The image that a run says it started from, or kept.
+#[track_caller]
+fn image_after(phrase: &str, ended: &Ended) -> String {
+    let (_, rest) = ended.stderr.split_once(phrase).unwrap_or_else(|| panic!("{phrase:?} in:\n{}", ended.stderr));
+    let tag: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+    format!("lambda-packager-deps:{tag}")
+}
+
+#[track_caller]
+fn is_cold(ended: &Ended) {
+    assert!(!ended.stderr.contains(WARM), "{}", ended.stderr);
+}
+
+/// A build that neither starts from an image nor keeps one: what the others are held against.
+fn cold(fixture: &Fixture, engine: Engine) -> Vec<u8> {
+    let ended = Ended::of(fixture.command_on(engine).env("LAMBDA_PACKAGER_DEPS_CACHE_LIMIT", "0")).ok();
+    is_cold(&ended);
+    assert!(!ended.stderr.contains(KEPT), "{}", ended.stderr);
+    fixture.zip("app")
+}
+
+/// Whether an engine has an image.
+fn exists(engine: Engine, image: &str) -> bool {
+    engine.command().args(["image", "inspect", image]).output().expect("it starts").status.success()
+}
+
+/// Where an image has what it keeps, once that is packed.
+const PACKED: &str = "target/.lambda-packager/kept.tar.zst";
+
+/// The members of a tar archive.
+fn members(tar: &[u8]) -> Vec<(PathBuf, tar::Header, Vec<u8>)> {
+    let mut archive = tar::Archive::new(tar);
+    // What is packed is archives, one behind the other.
+    archive.set_ignore_zeros(true);
+    let read = |entry: std::io::Result<tar::Entry<&[u8]>>| {
+        let mut entry = entry.expect("an entry");
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).expect("its content");
+        (entry.path().expect("a name").into_owned(), entry.header().clone(), content)
+    };
+    archive.entries().expect("an archive").map(read).collect()
+}
+
+/// A tar archive of members.
+fn archive(members: Vec<(PathBuf, tar::Header, Vec<u8>)>) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, mut header, content) in members {
+        header.set_size(content.len() as u64);
+        tar.append_data(&mut header, path, content.as_slice()).expect("memory");
+    }
+    tar.into_inner().expect("memory")
+}
+
+/// The files of an image, as a tar archive.
+fn tar_of(fixture: &Fixture, engine: Engine, image: &str) -> Vec<u8> {
+    let label = fixture.label();
+    let id = engine.ask(&["create", "--label", &label, "--network", "none", image, "none"]);
+    let output = engine.command().args(["cp", &format!("{id}:/target"), "-"]).output().expect("it starts");
+    assert!(output.status.success());
+    engine.ask(&["rm", &id]);
+    output.stdout
+}
+
+fn is_packed(tar: &[u8]) -> bool {
+    members(tar).iter().any(|(path, ..)| path.ends_with(PACKED))
+}
+
+/// What was kept, as a tar archive, of the files of an image.
+fn unpacked(fixture: &Fixture, tar: Vec<u8>) -> Vec<u8> {
+    let packed = members(&tar).into_iter().find(|(path, ..)| path.ends_with(PACKED));
+    packed.map_or(tar, |(_, _, content)| unzstd(fixture, &content))
+}
+
+fn unzstd(fixture: &Fixture, bytes: &[u8]) -> Vec<u8> {
+    let file = fixture.around().join("kept.tar.zst");
+    fs::write(&file, bytes).expect("a file");
+    let mut zstd = Command::new("zstd");
+    zstd.args(["-dc", "--long=27"]).stdin(File::open(&file).expect("it is ours")).stderr(Stdio::inherit());
+    let output = zstd.output().expect("zstd, which the container had (Debian: apt-get install zstd)");
+    assert!(output.status.success());
+    output.stdout
+}
+
+fn shell(fixture: &Fixture, script: &str) {
+    Ended::of(Command::new("sh").args(["-ec", script]).current_dir(fixture.root())).ok();
+}

@@ -1,0 +1,228 @@
+//! Warm start equals cold start.
+
+use std::collections::HashMap;
+use std::fs::{self, File, FileTimes};
+use std::time::{Duration, SystemTime};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::{KEPT, WARM, cold, depending_on, image_after, is_cold, with_itoa};
+use crate::support::host::git;
+use crate::support::{Ended, Engine, Fixture, cases, engines, every_engine, one_engine, property};
+
+#[test]
+fn a_second_checkout_compiles_only_its_own_crates_and_gives_the_bytes_of_a_cold_build() {
+    for engine in engines(Engine::Docker) {
+        // One with a build script among them, and a dependency of a build script.
+        let checkout = || {
+            let expression = "quote::quote!(a + #b).to_string()".replace("#b", "b");
+            let fixture = depending_on("second", "quote = \"1\"\n[build-dependencies]\nitoa = \"1\"\n", &expression);
+            fixture.write("build.rs", "fn main() {\n    assert_eq!(itoa::Buffer::new().format(7), \"7\");\n}\n");
+            fixture
+        };
+        let one = checkout();
+        let first = one.run_on(engine, &[]).ok();
+        is_cold(&first);
+        let image = image_after(KEPT, &first);
+        assert!(first.stderr.contains("Compiling proc-macro2"), "{}", first.stderr);
+        // Nothing is kept twice.
+        one.write("src/main.rs", "fn main() {\n    println!(\"edited\");\n}\n");
+        let edited = one.run_on(engine, &[]).ok();
+        assert!(!edited.stderr.contains(KEPT), "{}", edited.stderr);
+
+        let two = checkout();
+        let second = two.run_on(engine, &[]).ok();
+        assert_eq!(image_after(WARM, &second), image);
+        assert!(second.stderr.contains("Compiling app"), "{}", second.stderr);
+        for dependency in ["quote", "proc-macro2", "unicode-ident", "itoa"] {
+            assert!(!second.stderr.contains(&format!("Compiling {dependency}")), "{}", second.stderr);
+        }
+        assert!(!second.stderr.contains(KEPT), "{}", second.stderr);
+        assert_eq!(two.output_of_bootstrap("app"), "a + b");
+        assert_eq!(two.containers(engine).len(), 1);
+        assert!(two.zip("app") == cold(&checkout(), engine), "another zip than of a cold build");
+
+        // The container that was filled is as good as any: it is kept as it is.
+        let container = two.container(engine);
+        two.write("src/main.rs", "fn main() {\n    println!(\"edited\");\n}\n");
+        let edited = two.run_on(engine, &[]).ok();
+        is_cold(&edited);
+        assert_eq!((two.container(engine), two.output_of_bootstrap("app")), (container, "edited".to_string()));
+        assert!(two.zip("app") == one.zip("app"));
+    }
+}
+
+#[test]
+fn a_branch_in_a_worktree_and_this_checkout_after_clean_start_warm() {
+    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let fixture = with_itoa("branch");
+    fixture.write(".gitignore", "target\n");
+    let image = image_after(KEPT, &fixture.run_on(engine, &[]).ok());
+    git(fixture.root(), &["init", "--quiet", "--initial-branch=main"]);
+    git(fixture.root(), &["add", "."]);
+    git(fixture.root(), &["commit", "--quiet", "--message=main"]);
+    git(fixture.root(), &["worktree", "add", "--quiet", "-b", "branch", "../worktree"]);
+    // A version of its own, as before a release: the dependencies are the same.
+    for file in ["Cargo.toml", "Cargo.lock"] {
+        let path = format!("../worktree/{file}");
+        let text = String::from_utf8(fixture.read(&path)).unwrap();
+        assert!(text.contains("name = \"app\"\nversion = \"0.1.0\""));
+        fixture
+            .write(&path, &text.replace("name = \"app\"\nversion = \"0.1.0\"", "name = \"app\"\nversion = \"0.2.0\""));
+    }
+    let branch = Ended::of(fixture.command_on(engine).current_dir(fixture.path("../worktree"))).ok();
+    assert_eq!(image_after(WARM, &branch), image);
+
+    fixture.run(&["clean", "--container"]).ok();
+    let again = fixture.run_on(engine, &["--force"]).ok();
+    assert_eq!(image_after(WARM, &again), image);
+    // A container that is started by hand is filled too.
+    fixture.run(&["clean", "--container"]).ok();
+    fixture.run_on(engine, &["container", "start"]).ok();
+    let again = fixture.run_on(engine, &["--force"]).ok();
+    assert!(!again.stderr.contains("Compiling itoa"), "{}", again.stderr);
+}
+
+#[test]
+fn other_dependencies_profiles_and_features_start_cold() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let one = with_itoa("differs");
+    one.run_on(engine, &[]).ok();
+    let two = with_itoa("differs");
+    let manifest = String::from_utf8(two.read("Cargo.toml")).unwrap();
+    two.write("Cargo.toml", &format!("{manifest}autocfg = \"1\"\n\n[features]\nloud = []\n"));
+    is_cold(&two.run_on(engine, &[]).ok());
+    let three = with_itoa("differs");
+    three.write("Cargo.toml", &format!("{manifest}\n[features]\nloud = []\n"));
+    for args in [&["--features", "loud"][..], &["--mode", "dev"]] {
+        three.run(&["clean", "--container"]).ok();
+        is_cold(&three.run_on(engine, args).ok());
+    }
+    three.run(&["clean", "--container"]).ok();
+    assert!(three.run_on(engine, &[]).ok().stderr.contains(WARM));
+}
+
+#[test]
+fn functions_of_one_workspace_fill_one_image() {
+    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let checkout = || {
+        let fixture = with_itoa("functions");
+        fixture.write("Cargo.toml", "[workspace]\nmembers = [\"a\", \"b\"]\nresolver = \"2\"\n");
+        for (name, dependency) in [("a", "itoa"), ("b", "autocfg")] {
+            let head = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+            fixture.write(&format!("{name}/Cargo.toml"), &format!("{head}\n[dependencies]\n{dependency} = \"1\"\n"));
+            fixture.write(&format!("{name}/src/main.rs"), &format!("use {dependency} as _;\nfn main() {{}}\n"));
+        }
+        fixture
+    };
+    let one = checkout();
+    let images = ["a", "b"].map(|name| image_after(KEPT, &one.run_on(engine, &["--function", name]).ok()));
+    assert_eq!(images[0], images[1]);
+    let two = checkout();
+    for name in ["a", "b"] {
+        let ended = two.run_on(engine, &["--function", name]).ok();
+        for dependency in ["itoa", "autocfg"] {
+            assert!(!ended.stderr.contains(&format!("Compiling {dependency}")), "{}", ended.stderr);
+        }
+        assert!(!ended.stderr.contains(KEPT), "{}", ended.stderr);
+    }
+}
+
+/// The sources of a checkout: for each file one of two texts.
+type Texts = Vec<bool>;
+const FILES: usize = 4;
+
+/// A function, a library, a procedural macro and a build script, all of the workspace, which say `texts`;
+/// the crates that are downloaded are always the same.
+fn write(fixture: &Fixture, texts: &Texts, age: Option<Duration>) {
+    let said = |index: usize| if texts[index] { format!("new {index}") } else { format!("old {index}") };
+    let package = |name: &str, rest: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n{rest}")
+    };
+    let dependencies = "[dependencies]\nitoa = \"1\"\npart = { path = \"part\" }\nwords = { path = \"words\" }\n";
+    let main = format!(
+        "fn main() {{\n    println!(\"{} {{}} {{}} {{}} {{}}\", part::TEXT, words::text!(), include_str!(concat!(env!(\"OUT_DIR\"), \"/text\")), itoa::Buffer::new().format(7));\n}}\n",
+        said(0)
+    );
+    // What it finds there already it would leave there: in a clean build nothing.
+    let build = format!(
+        "use std::{{env, fs, path::Path}};\nfn main() {{\n    let out = env::var(\"OUT_DIR\").unwrap();\n    let file = Path::new(&out).join(\"text\");\n    let before = fs::read_to_string(&file).unwrap_or_default();\n    fs::write(file, before + \"{}\").unwrap();\n}}\n",
+        said(3)
+    );
+    let words = format!(
+        "#[proc_macro]\npub fn text(_: proc_macro::TokenStream) -> proc_macro::TokenStream {{\n    \"\\\"{}\\\"\".parse().unwrap()\n}}\n",
+        said(2)
+    );
+    let files = [
+        ("Cargo.toml", package("app", dependencies)),
+        ("src/main.rs", main),
+        ("build.rs", build),
+        ("part/Cargo.toml", package("part", "")),
+        ("part/src/lib.rs", format!("pub const TEXT: &str = \"{}\";\n", said(1))),
+        ("words/Cargo.toml", package("words", "[lib]\nproc-macro = true\n")),
+        ("words/src/lib.rs", words),
+    ];
+    for (name, text) in files {
+        fixture.write(name, &text);
+        if let Some(age) = age {
+            let times = FileTimes::new().set_modified(SystemTime::now() - age);
+            File::open(fixture.path(name)).and_then(|file| file.set_times(times)).expect("it is ours");
+        }
+    }
+}
+
+fn printed(texts: &Texts) -> String {
+    let said = texts.iter().enumerate().map(|(index, new)| format!("{} {index}", if *new { "new" } else { "old" }));
+    format!("{} 7", said.collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn warm_start_equals_cold_start() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let [maker, cold_one, one, two] = [(); 4].map(|()| with_itoa("equals"));
+    write(&maker, &vec![false; FILES], None);
+    let image = image_after(KEPT, &maker.run_on(engine, &[]).ok());
+    let mut truth: HashMap<Texts, Vec<u8>> = HashMap::new();
+    let case = (
+        vec(any::<bool>(), FILES),
+        // Written now, some minutes ago, or long before the image was made.
+        prop_oneof![Just(None), Just(Some(300)), Just(Some(300_000_000))],
+        any::<bool>(),
+        any::<bool>(),
+    );
+    property(cases(6, 100), 0, case, |(texts, age, in_one, forget)| {
+        let fixture = if in_one { &one } else { &two };
+        write(fixture, &texts, age.map(Duration::from_secs));
+        for container in fixture.containers(engine) {
+            engine.ask(&["rm", "--force", &container]);
+        }
+        // A fresh checkout knows nothing; one of which only the container went knows what it was made of.
+        if forget {
+            let _ = fs::remove_dir_all(fixture.path("target"));
+        }
+        let ended = fixture.run_on(engine, &["--force"]).ok();
+        prop_assert_eq!(image_after(WARM, &ended), image.as_str());
+        prop_assert!(!ended.stderr.contains("Compiling itoa"), "{}", ended.stderr);
+        prop_assert_eq!(fixture.output_of_bootstrap("app"), printed(&texts));
+        let cold = truth.entry(texts.clone()).or_insert_with(|| {
+            write(&cold_one, &texts, None);
+            for container in cold_one.containers(engine) {
+                engine.ask(&["rm", "--force", &container]);
+            }
+            cold(&cold_one, engine)
+        });
+        prop_assert!(fixture.zip("app") == *cold, "another zip than of a cold build");
+        Ok(())
+    });
+}
+
+#[test]
+fn engines_do_not_mix() {
+    // An image is the engine's: what one has kept is not said to be there by the other.
+    let all: Vec<Engine> = every_engine().collect();
+    let [docker, podman] = all[..] else { return };
+    let fixture = with_itoa("engines");
+    fixture.run_on(docker, &[]).ok();
+    is_cold(&fixture.run_on(podman, &["--force"]).ok());
+}
