@@ -21,7 +21,12 @@ use directives::Directives;
 /// use lambda_packager::{BuildScript, Mode};
 ///
 /// fn main() -> std::process::ExitCode {
-///     BuildScript::new().package("lambda").mode(Mode::Prod).features(["metrics"]).run()
+///     BuildScript::new()
+///         .mode(Mode::Prod)
+///         .features(["a", "b"])
+///         .pass_env(["API_HOST"])
+///         .set("network", "bridge")
+///         .run()
 /// }
 /// ```
 ///

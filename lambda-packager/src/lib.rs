@@ -59,19 +59,6 @@
 //! 4. the workspace
 //! 5. the default, as the setter's documentation says
 //!
-//! ```no_run
-//! use lambda_packager::{BuildScript, Mode};
-//!
-//! fn main() -> std::process::ExitCode {
-//!     BuildScript::new()
-//!         .mode(Mode::Prod)
-//!         .features(["a", "b"])
-//!         .pass_env(["API_HOST"])
-//!         .set("network", "bridge")
-//!         .run()
-//! }
-//! ```
-//!
 //! The [guide](https://github.com/lambda-packager/lambda-packager/blob/main/docs/guide.md) lists every setting, and
 //! describes what decides reuse and what the compile can access.
 //!
@@ -84,54 +71,44 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 // Each dependency is compiled by everybody who packages a function.
 #![cfg_attr(not(test), deny(unused_crate_dependencies))]
-#![cfg_attr(not(unix), allow(dead_code))]
+#![cfg_attr(not(unix), allow(dead_code, unused_imports))]
+// The rooms are public only for our own bin; what users see is documented.
+#![allow(missing_docs)]
 
+#[warn(missing_docs)]
 mod build_script;
+mod config;
+#[warn(missing_docs)]
 mod error;
+#[warn(missing_docs)]
 mod packaged;
+#[warn(missing_docs)]
 mod packager;
 mod settings;
-
-// The rooms: what they export is for this crate, and through `internal` for our own bin.
-#[allow(missing_docs)]
-mod config;
-#[allow(missing_docs)]
 mod sys;
 
 #[cfg(unix)]
-#[allow(missing_docs)]
 mod artifact;
 #[cfg(unix)]
-#[allow(missing_docs)]
 mod backend;
 #[cfg(unix)]
-#[allow(missing_docs)]
 mod cargo;
 #[cfg(unix)]
-#[allow(missing_docs)]
 mod compile;
 #[cfg(unix)]
-#[allow(missing_docs)]
 mod engine;
 #[cfg(unix)]
-#[allow(missing_docs)]
 mod fingerprint;
 #[cfg(unix)]
 #[doc(hidden)]
 pub mod internal;
 #[cfg(unix)]
-#[allow(missing_docs)]
 mod pipeline;
 #[cfg(unix)]
-#[allow(missing_docs)]
 mod report;
 #[cfg(unix)]
-#[allow(missing_docs)]
 mod snapshot;
-#[cfg(unix)]
-mod start;
-#[cfg(not(unix))]
-#[path = "unsupported.rs"]
+#[cfg_attr(not(unix), path = "unsupported.rs")]
 mod start;
 
 pub use build_script::BuildScript;

@@ -63,7 +63,8 @@ macro_rules! setters {
             function(name: impl Into<String>) => name.into();
             /// Speed of the build or size of the zip. The default is [`Mode::Release`](crate::Mode::Release).
             mode(mode: crate::Mode) => mode;
-            /// The cargo profile to compile with, instead of the mode's own.
+            /// The cargo profile to compile with, instead of the mode's own. In a build script the default is the
+            /// custom profile that cargo was called with, if any.
             profile(name: impl Into<String>) => name.into();
             /// The instruction set of the Lambda. The default is the one of this machine.
             target_arch(arch: crate::Arch) => arch;

@@ -5,6 +5,7 @@ pub mod from_manifest;
 pub mod layer;
 mod origin;
 mod resolved;
+#[warn(missing_docs)]
 mod values;
 
 pub use layer::Layer;

@@ -1,6 +1,7 @@
 //! What the layers of settings resolve to.
 
 use std::path::PathBuf;
+use std::slice;
 use std::time::Duration;
 
 use crate::config::Origin;
@@ -109,44 +110,45 @@ impl Config {
 
     /// Refuses names that an engine or cargo could misread, or that cannot be part of a file name.
     pub fn check_names(&self) -> Result<()> {
-        let word = |text: &str, more: &str| {
-            let mut chars = text.chars();
-            chars.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
-                && chars.all(|c| c.is_ascii_alphanumeric() || more.contains(c))
-        };
-        let wrong = |setting: &str, value: &str, rule: &str| {
-            Err(Error::config(format!("{}: {value:?} {rule}", self.place_of(setting))))
-        };
-        if let Some(name) = self.pass_env.iter().find(|name| !env::is_variable_name(name)) {
-            return wrong("pass_env", name, "is not a valid name of an environment variable");
+        fn is_word(text: &str, more: &str) -> bool {
+            text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+                && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
         }
-        if let Some(name) = self.container_name.as_ref().filter(|name| !word(name, "_.-") || name.len() > 63) {
-            return wrong(
+        fn is_image(text: &str) -> bool {
+            !text.is_empty() && !text.starts_with('-') && !text.contains(char::is_whitespace)
+        }
+        type Check<'a> = (&'a str, &'a [String], fn(&str) -> bool, &'a str);
+        let base = if let Base::Image(image) = &self.base { slice::from_ref(image) } else { &[] };
+        let checks: [Check; 7] = [
+            ("pass_env", &self.pass_env, env::is_variable_name, "name of an environment variable"),
+            (
                 "container_name",
-                name,
-                "is not a valid container name: use letters, digits, `_`, `.` and `-`, at most 63",
-            );
+                self.container_name.as_slice(),
+                |name| is_word(name, "_.-") && name.len() <= 63,
+                "container name: use letters, digits, `_`, `.` and `-`, at most 63",
+            ),
+            ("profile", slice::from_ref(&self.profile), |name| is_word(name, "_-"), "profile name"),
+            (
+                "features",
+                &self.features,
+                |name| !name.contains(|c: char| c.is_whitespace() || c == ','),
+                "feature name",
+            ),
+            (
+                "label",
+                self.label.as_slice(),
+                |label| !label.starts_with('-') && label.contains('='),
+                "label of the form key=value",
+            ),
+            ("runtime_image", slice::from_ref(&self.runtime_image), is_image, "image reference"),
+            ("base", base, is_image, "image reference"),
+        ];
+        for (setting, values, is_valid, what) in checks {
+            if let Some(value) = values.iter().find(|value| !is_valid(value)) {
+                return Err(Error::config(format!("{}: {value:?} is not a valid {what}", self.place_of(setting))));
+            }
         }
-        if !word(&self.profile, "_-") {
-            return wrong("profile", &self.profile, "is not a valid profile name");
-        }
-        if let Some(feature) =
-            self.features.iter().find(|feature| feature.chars().any(|c| c.is_whitespace() || c == ','))
-        {
-            return wrong("features", feature, "is not a valid feature name");
-        }
-        if let Some(label) = self.label.as_ref().filter(|label| label.starts_with('-') || !label.contains('=')) {
-            return wrong("label", label, "is not a valid label of the form key=value");
-        }
-        let is_reference =
-            |text: &str| !text.is_empty() && !text.starts_with('-') && !text.contains(char::is_whitespace);
-        if !is_reference(&self.runtime_image) {
-            return wrong("runtime_image", &self.runtime_image, "is not a valid image reference");
-        }
-        match &self.base {
-            Base::Image(image) if !is_reference(image) => wrong("base", image, "is not a valid image reference"),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// The place where the value of `setting` comes from.
@@ -202,5 +204,26 @@ mod tests {
     fn use_cache_false_forces() {
         let layer = layer(json!({"use_cache": false}), &Origin::Flag).unwrap();
         assert!(Config::resolve(vec![(Origin::Flag, layer)]).force);
+    }
+    #[test]
+    fn a_name_that_is_not_valid_names_its_place() {
+        let refused = [
+            (
+                json!({"pass_env": ["A", "B-C"]}),
+                "flag --pass-env: \"B-C\" is not a valid name of an environment variable",
+            ),
+            (json!({"container_name": ".a"}), "flag --container-name: \".a\" is not a valid container name"),
+            (json!({"profile": "a b"}), "flag --profile: \"a b\" is not a valid profile name"),
+            (json!({"features": ["a,b"]}), "flag --features: \"a,b\" is not a valid feature name"),
+            (json!({"label": "-a=b"}), "flag --label: \"-a=b\" is not a valid label of the form key=value"),
+            (json!({"base": "-v"}), "flag --base: \"-v\" is not a valid image reference"),
+        ];
+        let check =
+            |value: Value| Config::resolve(vec![(Origin::Flag, layer(value, &Origin::Flag).unwrap())]).check_names();
+        for (value, message) in refused {
+            assert!(check(value).unwrap_err().to_string().starts_with(message), "{message}");
+        }
+        let valid = json!({"pass_env": ["_A1"], "container_name": "a.b-c", "label": "a=b", "base": "a/b:1", "features": ["a/b"]});
+        check(valid).unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! One door for each effect: files, processes, locks, the environment, signals.
 
 pub mod env;
+#[warn(missing_docs)]
 pub mod sha256;
 
 #[cfg(unix)]
