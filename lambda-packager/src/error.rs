@@ -1,12 +1,13 @@
-//! The one error of the crate: what failed, where, and what to do about it.
+//! The error of the crate: what failed, where, and what to do about it.
 
 use std::error::Error as StdError;
 use std::path::Path;
+use std::sync::Arc;
 
-/// Shorthand used throughout the crate.
+/// A result with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of thing went wrong; decides the exit status of the bin.
+/// What kind of thing went wrong. It decides the exit status of the command `lambda-packager`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -22,14 +23,14 @@ pub enum ErrorKind {
     Artifact,
     /// An image could not be made or pushed.
     Publish(PublishFault),
-    /// A signal asked us to end.
+    /// A signal ended the run.
     Interrupted {
         /// Its number, such as 2 for Ctrl-C.
         signal: i32,
     },
 }
 
-/// Why an image could not be made or pushed. The number is the exit status.
+/// Why the command could not make or push an image. The number is its exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublishFault {
@@ -59,16 +60,16 @@ pub enum PublishFault {
     Unexpected = 21,
 }
 
-/// An error with its causes, and separately a hint how to fix it.
+/// What failed, with its causes, and separately a hint how to fix it.
 ///
 /// `Display` says what failed; [`Error::hint`] says what to do. [`Error::report`] renders both.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
     kind: ErrorKind,
     message: String,
     hint: Option<String>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 /// How the crates of this project make errors.
@@ -126,7 +127,7 @@ impl Error {
     }
 
     pub fn source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(Arc::from(source.into()));
         self
     }
 
@@ -149,7 +150,7 @@ impl Error {
         self.kind
     }
 
-    /// Whether a signal asked us to end: nothing is wrong, and nothing is tried again.
+    /// Whether a signal ended the run: nothing is wrong, and nothing is tried again.
     pub fn is_interrupted(&self) -> bool {
         matches!(self.kind, ErrorKind::Interrupted { .. })
     }
@@ -159,7 +160,7 @@ impl Error {
         self.hint.as_deref()
     }
 
-    /// The exit status of the bin for this error; stable, listed in docs/guide.md.
+    /// The exit status of the command for this error. It is stable; the guide lists it.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
             ErrorKind::Io => 1,
@@ -173,7 +174,7 @@ impl Error {
         }
     }
 
-    /// What failed, and what of, for the middle of a sentence.
+    /// The message and its first cause in one line.
     pub fn with_cause(&self) -> String {
         StdError::source(self).map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"))
     }

@@ -16,7 +16,7 @@ use crate::compile::job::{CompileJob, Staleness};
 use crate::compile::mounts::Mounts;
 use crate::compile::output::Compiled;
 use crate::compile::units::CompiledUnits;
-use crate::config::layer::Config;
+use crate::config::Config;
 use crate::engine::{Engine, EngineError, ExecSpec};
 use crate::error::{Error, Result};
 use crate::fingerprint::manifest;

@@ -50,11 +50,6 @@ impl Profiles {
         self.lineage(profile).iter().filter_map(|name| self.named(name)).any(sets)
     }
 
-    /// Whether `profile` is the release profile or inherits from it.
-    pub fn is_release(&self, profile: &str) -> bool {
-        self.lineage(profile).iter().any(|name| name == "release")
-    }
-
     /// `profile`, what it inherits from, and so on; a circle ends where it closes.
     fn lineage(&self, profile: &str) -> Vec<String> {
         let mut names = vec![profile.to_string()];
@@ -80,8 +75,7 @@ mod tests {
         let manifest = "[profile.release]\nstrip = true\n[profile.dist]\ninherits = \"release\"\nlto = true\n\
              [profile.a]\ninherits = \"b\"\n[profile.b]\ninherits = \"a\"\n";
         let profiles = Profiles::of(&toml::parse(manifest.as_bytes(), Path::new("Cargo.toml")).unwrap());
-        assert!(profiles.is_release("release") && profiles.is_release("dist") && profiles.is_release("bench"));
-        assert!(!profiles.is_release("dev") && !profiles.is_release("a"));
-        assert!(profiles.sets("dist", "strip") && !profiles.sets("release", "lto"));
+        assert!(profiles.sets("dist", "strip") && profiles.sets("bench", "strip") && !profiles.sets("release", "lto"));
+        assert!(!profiles.sets("dev", "strip") && !profiles.sets("a", "strip"));
     }
 }

@@ -2,14 +2,15 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::layer::{Layer, Origin, SETTINGS, Shape};
+use crate::config::Origin;
+use crate::config::layer::{Layer, SETTINGS, Shape};
 use crate::error::{Error, Result};
 use crate::sys::env::{self, CI, INNER, PREFIX, REGISTRY_PASSWORD, REGISTRY_USER};
 
 /// The layer of the variables `LAMBDA_PACKAGER_*`. An empty variable counts as unset.
 ///
 /// # Errors
-/// A variable of that prefix that no setting has, or one with a value that cannot be.
+/// If no setting has the name of such a variable, or if its value is not valid.
 pub fn layer() -> Result<Layer> {
     let mut values = Map::new();
     for (name, value) in env::vars_os() {
@@ -23,13 +24,19 @@ pub fn layer() -> Result<Layer> {
         let value = value
             .into_string()
             .map_err(|_| Error::config(format!("{} is not UTF-8", Origin::Environment.place_of(&setting))))?;
-        let value = match SETTINGS.iter().find(|(known, ..)| *known == setting) {
-            Some((_, shape, _)) => parse(*shape, &value),
-            None => Value::String(value),
-        };
-        values.insert(setting, value);
+        values.insert(setting.clone(), value_of(&setting, &value));
     }
     Layer::parse(values, &Origin::Environment)
+}
+
+/// The value of `setting` that `text` writes: none if it is empty. What cannot be read stays text, which
+/// [`Layer::parse`] refuses.
+pub fn value_of(setting: &str, text: &str) -> Value {
+    if text.is_empty() {
+        return Value::Null;
+    }
+    let shape = SETTINGS.iter().find(|(known, ..)| *known == setting).map(|(_, shape, _)| *shape);
+    parse(shape.unwrap_or(Shape::Text), text)
 }
 
 fn parse(shape: Shape, text: &str) -> Value {
@@ -44,7 +51,6 @@ fn parse(shape: Shape, text: &str) -> Value {
         Shape::Switch => match text.to_lowercase().as_str() {
             "1" | "true" | "yes" | "on" => Value::Bool(true),
             "0" | "false" | "no" | "off" => Value::Bool(false),
-            // Refused with its place by the layer.
             _ => Value::String(text.to_string()),
         },
         Shape::Number => text.parse::<u64>().map_or_else(|_| Value::String(text.to_string()), Value::from),

@@ -1,46 +1,15 @@
-//! Layers of settings, and what they resolve to. A layer is all `Option`; the resolved `Config` has
-//! none, and can say where a value came from.
+//! The table of settings, and a layer: the settings that one place makes, each an `Option`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::config::Origin;
 use crate::config::values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime, Size};
 use crate::error::{Error, Result};
-use crate::sys::env;
 
-/// Where a layer was written, in the words of an error message.
-#[derive(Debug, Clone)]
-pub enum Origin {
-    Flag,
-    Environment,
-    BuildScript,
-    /// A pipeline, where nobody reads along.
-    Pipeline,
-    /// A metadata table: its name, and the manifest that holds it.
-    Manifest(&'static str, PathBuf),
-    Default,
-}
-
-impl Origin {
-    /// The place where `setting` would be changed.
-    pub fn place_of(&self, setting: &str) -> String {
-        match self {
-            Self::Flag => format!("flag --{}", setting.replace('_', "-")),
-            Self::Environment => format!("variable {}", env::variable_of(setting)),
-            Self::BuildScript => format!("`{setting}` in build.rs"),
-            Self::Pipeline => format!("variable {} (in a production mode)", env::CI),
-            Self::Manifest(table, path) => {
-                format!("`{setting}` in [{table}] of {}", path.display())
-            }
-            Self::Default => format!("the default of `{setting}`"),
-        }
-    }
-}
-
-/// How a setting is written where only text can be: in an environment variable.
+/// How a setting is written as text: in an environment variable, or in `BuildScript::set`.
 #[derive(Clone, Copy)]
 pub enum Shape {
     Text,
@@ -55,25 +24,25 @@ pub enum Shape {
 
 macro_rules! settings {
     ($($name:ident: $type:ty, $shape:ident, $doc:literal;)+) => {
-        /// One place's say on the settings.
+        /// The settings that one place makes.
         #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct Layer {
             $(#[doc = $doc] pub $name: Option<$type>,)+
         }
 
-        /// Every setting: its name, how text spells it, and what it says. The table of docs/guide.md is tested
-        /// against this one.
+        /// Every setting: its name, how it is written as text, and what it means. A test compares the table of
+        /// docs/guide.md to this one.
         pub const SETTINGS: &[(&str, Shape, &str)] =
             &[$((stringify!($name), Shape::$shape, $doc),)+];
 
         impl Layer {
             /// This layer's values, and where it has none those of the layer below.
-            fn over(self, below: Self) -> Self {
+            pub fn over(self, below: Self) -> Self {
                 Self { $($name: self.$name.or(below.$name),)+ }
             }
 
-            fn names(&self) -> Vec<&'static str> {
+            pub fn names(&self) -> Vec<&'static str> {
                 let mut names = Vec::new();
                 $(if self.$name.is_some() { names.push(stringify!($name)); })+
                 names
@@ -118,14 +87,14 @@ impl Layer {
     /// Reads a layer from a table of values.
     ///
     /// # Errors
-    /// An unknown key or a value of the wrong kind, with the place to change it.
+    /// If a key is unknown or a value is not valid; it names the place to change.
     pub fn parse(values: Map<String, Value>, origin: &Origin) -> Result<Self> {
         for (key, value) in &values {
             if !SETTINGS.iter().any(|(name, ..)| name == key) {
                 return Err(Error::config(format!("unknown setting: {}", origin.place_of(key)))
                     .hint_with(format!("the settings are: {}", setting_names())));
             }
-            // One at a time, so that the error can name the one at fault.
+            // One at a time, so that the error can name the wrong one.
             let mut single = Map::new();
             single.insert(key.clone(), value.clone());
             if let Err(e) = serde_json::from_value::<Self>(Value::Object(single)) {
@@ -141,153 +110,6 @@ fn setting_names() -> String {
     names.join(", ")
 }
 
-/// The settings of a run.
-#[derive(Debug, Clone)]
-pub struct Config {
-    pub package: Option<String>,
-    pub function: Option<String>,
-    pub mode: Mode,
-    pub profile: String,
-    pub target_arch: Arch,
-    pub runtime: Runtime,
-    pub features: Vec<String>,
-    pub cargo_flags: Vec<String>,
-    pub engine: EngineChoice,
-    pub base: Base,
-    pub pull_policy: PullPolicy,
-    pub clean_room: bool,
-    pub runtime_image: String,
-    pub output: Option<PathBuf>,
-    pub include: Vec<String>,
-    pub container_name: Option<String>,
-    pub network: Network,
-    pub pass_env: Vec<String>,
-    pub locked: bool,
-    pub force: bool,
-    pub require_container: bool,
-    pub engine_timeout: Duration,
-    pub deps_cache_limit_bytes: u64,
-    pub label: Option<String>,
-    pub environments: Vec<String>,
-    pub image_name: String,
-    pub registry: Option<String>,
-    pub registry_login: RegistryLogin,
-    origins: Vec<(&'static str, Origin)>,
-}
-
-impl Config {
-    /// Resolves layers, the strongest first.
-    pub fn resolve(layers: Vec<(Origin, Layer)>) -> Self {
-        let mut origins = Vec::new();
-        let mut all = Layer::default();
-        for (origin, layer) in layers {
-            for name in layer.names() {
-                if !origins.iter().any(|(known, _)| *known == name) {
-                    origins.push((name, origin.clone()));
-                }
-            }
-            all = all.over(layer);
-        }
-        let mode = all.mode.unwrap_or(Mode::Release);
-        Self {
-            package: all.package,
-            function: all.function,
-            mode,
-            profile: all.profile.unwrap_or_else(|| mode.profile().to_string()),
-            target_arch: all.target_arch.unwrap_or_else(Arch::of_this_machine),
-            runtime: all.runtime.unwrap_or(Runtime::ProvidedAl2023),
-            features: all.features.unwrap_or_default(),
-            cargo_flags: all.cargo_flags.unwrap_or_default(),
-            engine: all.engine.unwrap_or(EngineChoice::Auto),
-            base: all.base.unwrap_or(Base::Auto),
-            pull_policy: all.pull_policy.unwrap_or(PullPolicy::IfMissing),
-            clean_room: all.clean_room.unwrap_or(mode.is_for_production()),
-            runtime_image: all.runtime_image.unwrap_or_else(|| "scratch".into()),
-            output: all.output,
-            include: all.include.unwrap_or_default(),
-            container_name: all.container_name,
-            network: all.network.unwrap_or(Network::None),
-            pass_env: all.pass_env.unwrap_or_default(),
-            locked: all.locked.unwrap_or(false),
-            force: all.force.unwrap_or(false) || mode == Mode::Docker || !all.use_cache.unwrap_or(true),
-            require_container: all.require_container.unwrap_or(false),
-            engine_timeout: Duration::from_secs(all.engine_timeout_secs.unwrap_or(60)),
-            deps_cache_limit_bytes: all.deps_cache_limit.unwrap_or(Size(10_000_000_000)).0,
-            label: all.label,
-            environments: all.environments.unwrap_or_else(|| ["preprod", "prod"].map(String::from).into()),
-            image_name: all.image_name.unwrap_or_else(|| "{env}-sse-streaming-lambda".into()),
-            registry: all.registry,
-            registry_login: all.registry_login.unwrap_or(RegistryLogin::Auto),
-            origins,
-        }
-    }
-
-    /// The same settings in a pipeline: what is made there for production comes from no fallback, if nobody said
-    /// otherwise.
-    pub fn in_pipeline(mut self) -> Self {
-        let is_said = self.origins.iter().any(|(name, _)| *name == "require_container");
-        // To ask for the host is a choice.
-        if self.mode.is_for_production() && self.engine != EngineChoice::Host && !is_said {
-            self.require_container = true;
-            self.origins.push(("require_container", Origin::Pipeline));
-        }
-        self
-    }
-
-    /// The same settings for the road that was not taken.
-    pub fn on_other_backend(&self, was_clean_room: bool) -> Self {
-        Self { clean_room: !was_clean_room, ..self.clone() }
-    }
-
-    /// Refuses names that an engine, cargo or a file name could take for something else.
-    pub fn check_names(&self) -> Result<()> {
-        let word = |text: &str, more: &str| {
-            let mut chars = text.chars();
-            chars.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
-                && chars.all(|c| c.is_ascii_alphanumeric() || more.contains(c))
-        };
-        let wrong = |setting: &str, value: &str, rule: &str| {
-            Err(Error::config(format!("{}: {value:?} {rule}", self.place_of(setting))))
-        };
-        if let Some(name) = self.pass_env.iter().find(|name| !env::is_variable_name(name)) {
-            return wrong("pass_env", name, "is not a valid name of an environment variable");
-        }
-        if let Some(name) = self.container_name.as_ref().filter(|name| !word(name, "_.-") || name.len() > 63) {
-            return wrong(
-                "container_name",
-                name,
-                "is not a valid container name: use letters, digits, `_`, `.` and `-`, at most 63",
-            );
-        }
-        if !word(&self.profile, "_-") {
-            return wrong("profile", &self.profile, "is not a valid profile name");
-        }
-        if let Some(feature) =
-            self.features.iter().find(|feature| feature.chars().any(|c| c.is_whitespace() || c == ','))
-        {
-            return wrong("features", feature, "is not a valid feature name");
-        }
-        if let Some(label) = self.label.as_ref().filter(|label| label.starts_with('-') || !label.contains('=')) {
-            return wrong("label", label, "is not a valid label of the form key=value");
-        }
-        let is_reference =
-            |text: &str| !text.is_empty() && !text.starts_with('-') && !text.contains(char::is_whitespace);
-        if !is_reference(&self.runtime_image) {
-            return wrong("runtime_image", &self.runtime_image, "is not a valid image reference");
-        }
-        match &self.base {
-            Base::Image(image) if !is_reference(image) => wrong("base", image, "is not a valid image reference"),
-            _ => Ok(()),
-        }
-    }
-
-    /// The place where the value of `setting` comes from.
-    pub fn place_of(&self, setting: &str) -> String {
-        let origin = self.origins.iter().find(|(name, _)| *name == setting);
-        origin.map_or(&Origin::Default, |(_, origin)| origin).place_of(setting)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -300,19 +122,6 @@ mod tests {
     }
 
     #[test]
-    fn the_stronger_layer_wins_and_the_config_knows_it() {
-        let flag = layer(json!({"mode": "dev"}), &Origin::Flag).unwrap();
-        let package = Origin::Manifest("package.metadata.lambda-packager", "/p/Cargo.toml".into());
-        let below = layer(json!({"mode": "release", "runtime": "provided.al2"}), &package).unwrap();
-        let config = Config::resolve(vec![(Origin::Flag, flag), (package, below)]);
-        assert_eq!((config.mode, config.profile.as_str()), (Mode::Dev, "dev"));
-        assert_eq!(config.runtime, Runtime::ProvidedAl2);
-        assert_eq!(config.place_of("mode"), "flag --mode");
-        assert_eq!(config.place_of("runtime"), "`runtime` in [package.metadata.lambda-packager] of /p/Cargo.toml");
-        assert_eq!(config.place_of("engine"), "the default of `engine`");
-    }
-
-    #[test]
     fn an_unknown_key_and_a_wrong_value_name_their_place() {
         let error = layer(json!({"modus": "dev"}), &Origin::Environment).unwrap_err();
         assert!(error.to_string().contains("LAMBDA_PACKAGER_MODUS"), "{error}");
@@ -320,8 +129,8 @@ mod tests {
         let error = layer(json!({"mode": "fast"}), &Origin::Flag).unwrap_err();
         assert!(error.to_string().contains("flag --mode"), "{error}");
         assert!(error.to_string().contains("expected one of `release`, `prod`"), "{error}");
-        let error = layer(json!({"features": "a"}), &Origin::BuildScript).unwrap_err();
-        assert!(error.to_string().contains("features"), "{error}");
+        let error = layer(json!({"features": "a"}), &Origin::Flag).unwrap_err();
+        assert!(error.to_string().contains("flag --features"), "{error}");
     }
 
     #[test]
@@ -331,29 +140,5 @@ mod tests {
         for (name, _, what) in SETTINGS {
             assert!(guide.contains(&format!("| `{name}` | {what} |")), "the guide lacks or misdescribes `{name}`");
         }
-    }
-
-    #[test]
-    fn a_pipeline_allows_production_no_fallback_if_nobody_does() {
-        let of =
-            |value: Value| Config::resolve(vec![(Origin::Flag, layer(value, &Origin::Flag).unwrap())]).in_pipeline();
-        for mode in ["prod", "docker"] {
-            let config = of(json!({"mode": mode}));
-            assert!(config.require_container && config.place_of("require_container").starts_with("variable CI"));
-        }
-        for said in [
-            json!({}),
-            json!({"mode": "dev"}),
-            json!({"mode": "prod", "require_container": false}),
-            json!({"mode": "prod", "engine": "host"}),
-        ] {
-            assert!(!of(said.clone()).require_container, "{said}");
-        }
-    }
-
-    #[test]
-    fn use_cache_false_forces() {
-        let layer = layer(json!({"use_cache": false}), &Origin::Flag).unwrap();
-        assert!(Config::resolve(vec![(Origin::Flag, layer)]).force);
     }
 }

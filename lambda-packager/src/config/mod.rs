@@ -3,7 +3,12 @@
 pub mod from_env;
 pub mod from_manifest;
 pub mod layer;
+mod origin;
+mod resolved;
+#[warn(missing_docs)]
 mod values;
 
-pub use layer::{Config, Layer, Origin};
-pub use values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime};
+pub use layer::Layer;
+pub use origin::Origin;
+pub use resolved::Config;
+pub use values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime, Size};

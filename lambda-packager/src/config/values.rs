@@ -1,23 +1,51 @@
 //! The values that settings can take.
 
 use std::fmt;
+use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error as NotOne;
+use serde::{Deserialize, Serialize};
 
-/// What the build is for: speed or size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+use crate::error::{Error, Result};
+
+/// `Display` and `FromStr` with the texts that serde knows.
+macro_rules! as_text {
+    ($($choice:ident),+) => {$(
+        impl fmt::Display for $choice {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.serialize(f)
+            }
+        }
+
+        impl FromStr for $choice {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                Self::deserialize(text.into_deserializer()).map_err(|e: NotOne| Error::config(e.to_string()))
+            }
+        }
+    )+};
+}
+
+as_text!(Mode, Arch, Runtime, EngineChoice, PullPolicy, Network);
+
+/// How to compile: the speed of the build against the size of the zip. As text: `release`, `prod`, `docker`, `dev`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Mode {
-    /// The user's release profile with symbols stripped. The default.
+    /// The release profile of the workspace, with symbols stripped. The default.
     Release,
-    /// Compiled in the clean room, with fat LTO in one unit. For the smallest package.
+    /// The smallest zip: fat LTO in one codegen unit, compiled in the clean room.
     Prod,
-    /// The same as `Prod`, and every layer is built again.
+    /// The same as `Prod`, and every layer of the clean room is built again.
     Docker,
-    /// Incremental and unoptimised, without debug info in the zip. The fastest from edit to zip.
+    /// The fastest from edit to zip: incremental and unoptimised, without debug info in the zip.
     Dev,
 }
 
+#[doc(hidden)]
 impl Mode {
     /// The cargo profile of this mode, if no profile is set.
     pub fn profile(self) -> &'static str {
@@ -33,28 +61,18 @@ impl Mode {
     }
 }
 
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Release => "release",
-            Self::Prod => "prod",
-            Self::Docker => "docker",
-            Self::Dev => "dev",
-        })
-    }
-}
-
-/// The instruction set of the Lambda, named as Lambda names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// The instruction set of the Lambda. As text: `x86_64` or `arm64`; the default is the one of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Arch {
-    /// `x86_64`.
+    /// Intel and AMD.
     #[serde(rename = "x86_64", alias = "x86_64-unknown-linux-gnu", alias = "amd64")]
     X86_64,
-    /// `arm64` (Graviton).
+    /// Arm, such as Graviton.
     #[serde(rename = "arm64", alias = "aarch64", alias = "aarch64-unknown-linux-gnu")]
     Arm64,
 }
 
+#[doc(hidden)]
 impl Arch {
     /// The Rust target triple.
     pub fn triple(self) -> &'static str {
@@ -64,8 +82,8 @@ impl Arch {
         }
     }
 
-    /// The C compiler that links for it on machines of the other kind, by the name that the `cc` crate and
-    /// distributions know; none on a machine of its own kind.
+    /// The C compiler that links for it on a machine of the other architecture, by the name that distributions and
+    /// the `cc` crate use; `None` on a machine of the same architecture.
     pub fn cross_compiler(self) -> Option<&'static str> {
         match self {
             _ if self == Self::of_this_machine() => None,
@@ -80,17 +98,9 @@ impl Arch {
     }
 }
 
-impl fmt::Display for Arch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::X86_64 => "x86_64",
-            Self::Arm64 => "arm64",
-        })
-    }
-}
-
-/// The Lambda runtime that the zip is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// The Lambda runtime that the zip is for. As text: `provided.al2023` (the default) or `provided.al2`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Runtime {
     /// Amazon Linux 2023.
     #[serde(rename = "provided.al2023")]
@@ -100,20 +110,12 @@ pub enum Runtime {
     ProvidedAl2,
 }
 
-impl fmt::Display for Runtime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ProvidedAl2023 => "provided.al2023",
-            Self::ProvidedAl2 => "provided.al2",
-        })
-    }
-}
-
-/// The container engine to compile in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// The container engine to compile with. As text: the variant in lower case; the default is `auto`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum EngineChoice {
-    /// The first of docker, podman, finch and nerdctl that answers; otherwise the host.
+    /// The first of docker, podman, finch and nerdctl that answers; otherwise the host, and it says so.
     Auto,
     /// Docker's `docker`.
     Docker,
@@ -127,20 +129,7 @@ pub enum EngineChoice {
     Host,
 }
 
-impl fmt::Display for EngineChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Docker => "docker",
-            Self::Podman => "podman",
-            Self::Finch => "finch",
-            Self::Nerdctl => "nerdctl",
-            Self::Host => "host",
-        })
-    }
-}
-
-/// Where the builder container gets its toolchain from.
+/// Where the builder container gets its toolchain from. As text: `auto` (the default), `host` or an image.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub enum Base {
@@ -162,9 +151,9 @@ impl From<String> for Base {
     }
 }
 
-impl From<Base> for String {
-    fn from(base: Base) -> Self {
-        base.to_string()
+impl From<&str> for Base {
+    fn from(text: &str) -> Self {
+        text.to_string().into()
     }
 }
 
@@ -178,35 +167,28 @@ impl fmt::Display for Base {
     }
 }
 
-/// When to ask a registry for an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// When to ask a registry for the base. As text: `if-missing` (the default), `always` or `never`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum PullPolicy {
-    /// At every packaging, for a newer image.
+    /// On every run, for a newer one.
     Always,
-    /// If the image is not available locally.
+    /// Only if it is not available locally.
     IfMissing,
     /// Never.
     Never,
 }
 
-/// What the compile may reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What the compile may reach. As text: `none` (the default) or `bridge`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Network {
     /// Nothing.
     None,
     /// What the engine's default network reaches; for build scripts that need it.
     Bridge,
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None => "none",
-            Self::Bridge => "bridge",
-        })
-    }
 }
 
 /// Where the login for the registry comes from.
@@ -259,6 +241,24 @@ impl TryFrom<serde_json::Value> for Size {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn choices_are_read_as_they_are_written() {
+        fn read<T: FromStr<Err = Error> + fmt::Display>(texts: &[&str]) {
+            for text in texts {
+                assert_eq!(text.parse::<T>().unwrap().to_string(), *text);
+            }
+        }
+        read::<Mode>(&["release", "prod", "docker", "dev"]);
+        read::<Arch>(&["x86_64", "arm64"]);
+        read::<Runtime>(&["provided.al2023", "provided.al2"]);
+        read::<EngineChoice>(&["auto", "docker", "podman", "finch", "nerdctl", "host"]);
+        read::<PullPolicy>(&["always", "if-missing", "never"]);
+        read::<Network>(&["none", "bridge"]);
+        assert_eq!("aarch64".parse::<Arch>().unwrap(), Arch::Arm64);
+        assert!("fast".parse::<Mode>().unwrap_err().to_string().contains("expected one of `release`, `prod`"));
+        assert!(["auto", "host", "my/image:1"].iter().all(|text| Base::from(*text).to_string() == *text));
+    }
 
     #[test]
     fn sizes_are_read_as_people_write_them() {

@@ -12,6 +12,7 @@ use crate::cargo::Workspace;
 use crate::error::{Error, Result};
 use crate::fingerprint::ingredients::Ingredients;
 use crate::fingerprint::inputs::DiscoveredInputs;
+use crate::packaged::ManifestProblem;
 use crate::snapshot::record::{Entry, FolderRecord, Snapshot, TreeRecord};
 use crate::sys::fs;
 use crate::sys::fs::Stamp;
@@ -22,53 +23,6 @@ use crate::sys::sha256::Sha;
 pub const SCHEMA: u32 = 3;
 /// How many runs the history holds.
 const HISTORY: usize = 10;
-
-/// Why a manifest cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Problem {
-    /// There is none.
-    Absent,
-    /// Not JSON, or not all of it.
-    Unreadable {
-        /// What the parser says.
-        detail: String,
-    },
-    /// Written by a newer version of this program.
-    Newer {
-        /// Its schema.
-        schema: u32,
-    },
-    /// Written by an older version of this program.
-    Older {
-        /// Its schema.
-        schema: u32,
-    },
-    /// Of another function or another folder.
-    Foreign {
-        /// What it belongs to.
-        owner: String,
-    },
-    /// It names inputs outside of the workspace and its local packages; these are not read.
-    Outside {
-        /// One of them, relative to the workspace.
-        path: String,
-    },
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Absent => f.write_str("no manifest"),
-            Self::Unreadable { detail } => write!(f, "unreadable manifest ({detail})"),
-            Self::Newer { schema } => write!(f, "manifest of a newer lambda-packager (schema {schema})"),
-            Self::Older { schema } => write!(f, "manifest of an older lambda-packager (schema {schema})"),
-            Self::Foreign { owner } => write!(f, "manifest of {owner}"),
-            Self::Outside { path } => write!(f, "manifest that names {path}, outside of the workspace"),
-        }
-    }
-}
 
 /// What was built from what.
 #[derive(Clone, Serialize, Deserialize)]
@@ -168,16 +122,16 @@ pub struct Run {
 
 impl Manifest {
     /// Reads the manifest of `function` in `workspace`.
-    pub fn load(path: &Path, function: &str, workspace: &Workspace) -> Result<Self, Problem> {
+    pub fn load(path: &Path, function: &str, workspace: &Workspace) -> Result<Self, ManifestProblem> {
         /// The field that every schema has; the rest may be anything.
         #[derive(Deserialize)]
         struct Head {
             schema: u32,
         }
-        let unreadable = |detail: String| Problem::Unreadable { detail };
+        let unreadable = |detail: String| ManifestProblem::Unreadable { detail };
         let bytes = match fs::read_own(path) {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => return Err(Problem::Absent),
+            Ok(None) => return Err(ManifestProblem::Absent),
             Err(e) => return Err(unreadable(e.to_string())),
         };
         // Checked to be UTF-8 at once: from bytes, each string in it would be checked by itself.
@@ -187,21 +141,21 @@ impl Manifest {
             other => {
                 let head: Head = serde_json::from_str(&text).map_err(|e| unreadable(e.to_string()))?;
                 return Err(match (head.schema.cmp(&SCHEMA), other) {
-                    (Ordering::Greater, _) => Problem::Newer { schema: head.schema },
-                    (Ordering::Less, _) => Problem::Older { schema: head.schema },
+                    (Ordering::Greater, _) => ManifestProblem::Newer { schema: head.schema },
+                    (Ordering::Less, _) => ManifestProblem::Older { schema: head.schema },
                     (Ordering::Equal, Err(e)) => unreadable(e.to_string()),
                     (Ordering::Equal, Ok(_)) => unreadable("two different schema numbers".into()),
                 });
             }
         };
         if manifest.function != function {
-            return Err(Problem::Foreign { owner: format!("the function {}", manifest.function) });
+            return Err(ManifestProblem::Foreign { owner: format!("the function {}", manifest.function) });
         }
         if Path::new(&manifest.workspace) != workspace.root {
-            return Err(Problem::Foreign { owner: format!("the workspace {}", manifest.workspace) });
+            return Err(ManifestProblem::Foreign { owner: format!("the workspace {}", manifest.workspace) });
         }
         match manifest.outside(workspace) {
-            Some(path) => Err(Problem::Outside { path: path.to_string() }),
+            Some(path) => Err(ManifestProblem::Outside { path: path.to_string() }),
             None => Ok(manifest),
         }
     }

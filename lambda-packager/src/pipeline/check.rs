@@ -9,9 +9,10 @@ use crate::config::{Base, Config};
 use crate::error::Result;
 use crate::fingerprint::ingredients::Ingredients;
 use crate::fingerprint::inputs::DiscoveredInputs;
-use crate::fingerprint::manifest::{Artifact, Manifest, Problem};
+use crate::fingerprint::manifest::{Artifact, Manifest};
 use crate::fingerprint::verdict::{ArtifactState, Present, Verdict};
 use crate::fingerprint::{ingredients, inputs, verdict};
+use crate::packaged::ManifestProblem;
 use crate::pipeline::project::{Places, Project, Request, Task};
 use crate::snapshot;
 use crate::snapshot::record::Change;
@@ -23,7 +24,7 @@ use crate::sys::paths::relative;
 
 /// What the check saw.
 pub struct Gate {
-    pub recorded: Result<Manifest, Problem>,
+    pub recorded: Result<Manifest, ManifestProblem>,
     pub now: Taken,
     pub changes: Vec<Change>,
     pub ingredients: Ingredients,

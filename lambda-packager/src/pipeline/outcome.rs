@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use crate::fingerprint::manifest::Manifest;
 use crate::fingerprint::verdict::Verdict;
+use crate::packaged::Packaged;
 use crate::pipeline::project::Task;
 use crate::report::Reporter;
-use crate::report::summary::{Built, Packaged, Summary};
+use crate::report::summary::{Built, Summary};
 use crate::snapshot::record::Snapshot;
 use crate::sys::fs;
 use crate::sys::paths::{lexically_clean, relative};

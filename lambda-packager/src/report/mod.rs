@@ -1,6 +1,5 @@
 //! What happens during a run, told to people, to programs, and to the log.
 
-pub mod directives;
 mod json;
 pub mod stage;
 pub mod summary;

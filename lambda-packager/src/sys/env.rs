@@ -80,6 +80,7 @@ pub fn home() -> Result<PathBuf> {
 }
 
 /// Looks `program` up on `PATH`.
+#[cfg(unix)]
 pub fn find_program(program: &str) -> Option<PathBuf> {
     which::which(program).ok()
 }

@@ -1,10 +1,18 @@
 //! One door for each effect: files, processes, locks, the environment, signals.
 
 pub mod env;
-pub mod fs;
-pub mod interrupt;
-pub mod lock;
-pub mod paths;
-pub mod process;
+#[warn(missing_docs)]
 pub mod sha256;
+
+#[cfg(unix)]
+pub mod fs;
+#[cfg(unix)]
+pub mod interrupt;
+#[cfg(unix)]
+pub mod lock;
+#[cfg(unix)]
+pub mod paths;
+#[cfg(unix)]
+pub mod process;
+#[cfg(unix)]
 pub mod toml;

@@ -2,121 +2,12 @@
 
 use std::collections::BTreeSet;
 
-mod display;
-
 use crate::fingerprint::ingredients::Ingredients;
-use crate::fingerprint::manifest::{Manifest, Problem, is_bootstrap};
+use crate::fingerprint::manifest::{Manifest, is_bootstrap};
+use crate::packaged::ManifestProblem;
+pub use crate::packaged::{Reason, Verdict};
 use crate::snapshot::record::{Change, State, What};
 use crate::sys::sha256::Sha;
-
-/// Whether a run reuses the last zip.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// Packaging again would make the same zip.
-    Hit,
-    /// The zip must be made; the most important reason first, never empty.
-    Miss(Vec<Reason>),
-}
-
-/// One cause of a miss.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[serde(tag = "cause", rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Reason {
-    /// The setting `force` is on.
-    Forced,
-    /// There is no manifest: nothing was packaged yet.
-    FirstBuild,
-    /// There is a manifest, but it cannot be used.
-    Manifest {
-        /// What is wrong with it.
-        problem: Problem,
-    },
-    /// The zip is gone.
-    ZipMissing {
-        /// Its path, relative to the workspace.
-        path: String,
-        /// SHA-256 of the one that was packaged.
-        old: String,
-    },
-    /// The zip is not the one that was packaged.
-    ZipModified {
-        /// Its path, relative to the workspace.
-        path: String,
-        /// SHA-256 of the one that was packaged.
-        old: String,
-        /// SHA-256 of the one that is there.
-        new: String,
-    },
-    /// The bootstrap beside the zip is gone.
-    BootstrapMissing {
-        /// Its path, relative to the workspace.
-        path: String,
-        /// SHA-256 of the one that was packaged.
-        old: String,
-    },
-    /// The bootstrap beside the zip differs from the one in the zip.
-    BootstrapModified {
-        /// Its path, relative to the workspace.
-        path: String,
-        /// SHA-256 of the one that was packaged.
-        old: String,
-        /// SHA-256 of the one that is there.
-        new: String,
-    },
-    /// It was compiled by a fallback backend that the settings do not allow now.
-    Fallback {
-        /// That backend, and why it was used.
-        #[serde(rename = "road")]
-        backend: String,
-    },
-    /// A setting, a toolchain or a passed variable differs.
-    Setting {
-        /// Its name, such as `profile`.
-        name: String,
-        /// Its value in the last build; empty if it had none.
-        old: String,
-        /// Its value now; empty if it has none.
-        new: String,
-    },
-    /// The content of an input changed.
-    Changed {
-        /// Relative to the workspace.
-        path: String,
-        /// Kind and SHA-256 in the last build.
-        old: String,
-        /// Kind and SHA-256 now.
-        new: String,
-    },
-    /// An input is new.
-    Added {
-        /// Relative to the workspace.
-        path: String,
-        /// Kind and SHA-256 now.
-        new: String,
-    },
-    /// An input is gone.
-    Removed {
-        /// Relative to the workspace.
-        path: String,
-        /// Kind and SHA-256 in the last build.
-        old: String,
-    },
-    /// An input became executable, or stopped being executable.
-    ModeChanged {
-        /// Relative to the workspace.
-        path: String,
-        /// Kind and SHA-256 in the last build.
-        old: String,
-        /// Kind and SHA-256 now.
-        new: String,
-    },
-    /// An input changed while the last build was reading it.
-    ChangedWhileCompiling {
-        /// Relative to the workspace.
-        path: String,
-    },
-}
 
 /// A file of the artifact, compared to its record.
 #[derive(Debug)]
@@ -139,13 +30,13 @@ pub struct Present<'a> {
 }
 
 /// Judges.
-pub fn decide(recorded: &Result<Manifest, Problem>, present: &Present) -> Verdict {
+pub fn decide(recorded: &Result<Manifest, ManifestProblem>, present: &Present) -> Verdict {
     let mut reasons = Vec::new();
     if present.forced {
         reasons.push(Reason::Forced);
     }
     match recorded {
-        Err(Problem::Absent) => reasons.push(Reason::FirstBuild),
+        Err(ManifestProblem::Absent) => reasons.push(Reason::FirstBuild),
         Err(problem) => reasons.push(Reason::Manifest { problem: problem.clone() }),
         Ok(manifest) => reasons.extend(differences(manifest, present)),
     }
@@ -312,12 +203,13 @@ mod tests {
     fn nothing_different_is_a_hit_and_every_single_difference_is_a_miss_that_names_it() {
         let manifest = || Ok(recorded(&[]));
         assert_eq!(decide(&manifest(), &NOTHING), Verdict::Hit);
-        let told = |recorded: &Result<Manifest, Problem>, present: &Present| decide(recorded, present).to_string();
+        let told =
+            |recorded: &Result<Manifest, ManifestProblem>, present: &Present| decide(recorded, present).to_string();
         assert_eq!(told(&manifest(), &Present { forced: true, ..NOTHING }), "cache-miss: forced");
         let verdict = told(&manifest(), &Present { fallback_forbidden: true, ..NOTHING });
         assert!(verdict.starts_with("cache-miss: compiled by a fallback that is not allowed any more: "), "{verdict}");
-        assert_eq!(told(&Err(Problem::Absent), &NOTHING), "cache-miss: first build");
-        let newer = Err(Problem::Newer { schema: 9 });
+        assert_eq!(told(&Err(ManifestProblem::Absent), &NOTHING), "cache-miss: first build");
+        let newer = Err(ManifestProblem::Newer { schema: 9 });
         assert_eq!(told(&newer, &NOTHING), "cache-miss: manifest of a newer lambda-packager (schema 9)");
         let by_changes = [
             (change("a", What::Content, file("1"), file("2")), "changed a"),

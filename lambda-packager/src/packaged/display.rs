@@ -1,6 +1,6 @@
 //! What a verdict is told as: to people in a line or in lines, to programs as JSON.
 
-use crate::fingerprint::verdict::{Reason, Verdict};
+use crate::packaged::{ManifestProblem, Reason, Verdict};
 
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -94,6 +94,19 @@ impl std::fmt::Display for Verdict {
                 }
                 Ok(())
             }
+        }
+    }
+}
+
+impl std::fmt::Display for ManifestProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Absent => f.write_str("no manifest"),
+            Self::Unreadable { detail } => write!(f, "unreadable manifest ({detail})"),
+            Self::Newer { schema } => write!(f, "manifest of a newer lambda-packager (schema {schema})"),
+            Self::Older { schema } => write!(f, "manifest of an older lambda-packager (schema {schema})"),
+            Self::Foreign { owner } => write!(f, "manifest of {owner}"),
+            Self::Outside { path } => write!(f, "manifest that names {path}, outside of the workspace"),
         }
     }
 }

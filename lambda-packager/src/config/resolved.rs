@@ -1,0 +1,229 @@
+//! What the layers of settings resolve to.
+
+use std::path::PathBuf;
+use std::slice;
+use std::time::Duration;
+
+use crate::config::Origin;
+use crate::config::layer::Layer;
+use crate::config::values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime, Size};
+use crate::error::{Error, Result};
+use crate::sys::env;
+
+/// The settings of a run. It knows where each value comes from.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub package: Option<String>,
+    pub function: Option<String>,
+    pub mode: Mode,
+    pub profile: String,
+    pub target_arch: Arch,
+    pub runtime: Runtime,
+    pub features: Vec<String>,
+    pub cargo_flags: Vec<String>,
+    pub engine: EngineChoice,
+    pub base: Base,
+    pub pull_policy: PullPolicy,
+    pub clean_room: bool,
+    pub runtime_image: String,
+    pub output: Option<PathBuf>,
+    pub include: Vec<String>,
+    pub container_name: Option<String>,
+    pub network: Network,
+    pub pass_env: Vec<String>,
+    pub locked: bool,
+    pub force: bool,
+    pub require_container: bool,
+    pub engine_timeout: Duration,
+    pub deps_cache_limit_bytes: u64,
+    pub label: Option<String>,
+    pub environments: Vec<String>,
+    pub image_name: String,
+    pub registry: Option<String>,
+    pub registry_login: RegistryLogin,
+    origins: Vec<(&'static str, Origin)>,
+}
+
+impl Config {
+    /// Resolves layers, the strongest first.
+    pub fn resolve(layers: Vec<(Origin, Layer)>) -> Self {
+        let mut origins = Vec::new();
+        let mut all = Layer::default();
+        for (origin, layer) in layers {
+            for name in layer.names() {
+                if !origins.iter().any(|(known, _)| *known == name) {
+                    origins.push((name, origin.clone()));
+                }
+            }
+            all = all.over(layer);
+        }
+        let mode = all.mode.unwrap_or(Mode::Release);
+        Self {
+            package: all.package,
+            function: all.function,
+            mode,
+            profile: all.profile.unwrap_or_else(|| mode.profile().to_string()),
+            target_arch: all.target_arch.unwrap_or_else(Arch::of_this_machine),
+            runtime: all.runtime.unwrap_or(Runtime::ProvidedAl2023),
+            features: all.features.unwrap_or_default(),
+            cargo_flags: all.cargo_flags.unwrap_or_default(),
+            engine: all.engine.unwrap_or(EngineChoice::Auto),
+            base: all.base.unwrap_or(Base::Auto),
+            pull_policy: all.pull_policy.unwrap_or(PullPolicy::IfMissing),
+            clean_room: all.clean_room.unwrap_or(mode.is_for_production()),
+            runtime_image: all.runtime_image.unwrap_or_else(|| "scratch".into()),
+            output: all.output,
+            include: all.include.unwrap_or_default(),
+            container_name: all.container_name,
+            network: all.network.unwrap_or(Network::None),
+            pass_env: all.pass_env.unwrap_or_default(),
+            locked: all.locked.unwrap_or(false),
+            force: all.force.unwrap_or(false) || mode == Mode::Docker || !all.use_cache.unwrap_or(true),
+            require_container: all.require_container.unwrap_or(false),
+            engine_timeout: Duration::from_secs(all.engine_timeout_secs.unwrap_or(60)),
+            deps_cache_limit_bytes: all.deps_cache_limit.unwrap_or(Size(10_000_000_000)).0,
+            label: all.label,
+            environments: all.environments.unwrap_or_else(|| ["preprod", "prod"].map(String::from).into()),
+            image_name: all.image_name.unwrap_or_else(|| "{env}-sse-streaming-lambda".into()),
+            registry: all.registry,
+            registry_login: all.registry_login.unwrap_or(RegistryLogin::Auto),
+            origins,
+        }
+    }
+
+    /// The same settings in a pipeline: a production mode does not allow a fallback there, unless
+    /// `require_container` says otherwise.
+    pub fn in_pipeline(mut self) -> Self {
+        let is_said = self.origins.iter().any(|(name, _)| *name == "require_container");
+        // The host as engine is a choice, not a fallback.
+        if self.mode.is_for_production() && self.engine != EngineChoice::Host && !is_said {
+            self.require_container = true;
+            self.origins.push(("require_container", Origin::Pipeline));
+        }
+        self
+    }
+
+    /// The same settings for the other backend.
+    pub fn on_other_backend(&self, was_clean_room: bool) -> Self {
+        Self { clean_room: !was_clean_room, ..self.clone() }
+    }
+
+    /// Refuses names that an engine or cargo could misread, or that cannot be part of a file name.
+    pub fn check_names(&self) -> Result<()> {
+        fn is_word(text: &str, more: &str) -> bool {
+            text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+                && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+        }
+        fn is_image(text: &str) -> bool {
+            !text.is_empty() && !text.starts_with('-') && !text.contains(char::is_whitespace)
+        }
+        type Check<'a> = (&'a str, &'a [String], fn(&str) -> bool, &'a str);
+        let base = if let Base::Image(image) = &self.base { slice::from_ref(image) } else { &[] };
+        let checks: [Check; 7] = [
+            ("pass_env", &self.pass_env, env::is_variable_name, "name of an environment variable"),
+            (
+                "container_name",
+                self.container_name.as_slice(),
+                |name| is_word(name, "_.-") && name.len() <= 63,
+                "container name: use letters, digits, `_`, `.` and `-`, at most 63",
+            ),
+            ("profile", slice::from_ref(&self.profile), |name| is_word(name, "_-"), "profile name"),
+            (
+                "features",
+                &self.features,
+                |name| !name.contains(|c: char| c.is_whitespace() || c == ','),
+                "feature name",
+            ),
+            (
+                "label",
+                self.label.as_slice(),
+                |label| !label.starts_with('-') && label.contains('='),
+                "label of the form key=value",
+            ),
+            ("runtime_image", slice::from_ref(&self.runtime_image), is_image, "image reference"),
+            ("base", base, is_image, "image reference"),
+        ];
+        for (setting, values, is_valid, what) in checks {
+            if let Some(value) = values.iter().find(|value| !is_valid(value)) {
+                return Err(Error::config(format!("{}: {value:?} is not a valid {what}", self.place_of(setting))));
+            }
+        }
+        Ok(())
+    }
+
+    /// The place where the value of `setting` comes from.
+    pub fn place_of(&self, setting: &str) -> String {
+        let origin = self.origins.iter().find(|(name, _)| *name == setting);
+        origin.map_or(&Origin::Default, |(_, origin)| origin).place_of(setting)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn layer(value: Value, origin: &Origin) -> Result<Layer> {
+        let Value::Object(map) = value else { panic!("a table") };
+        Layer::parse(map, origin)
+    }
+
+    #[test]
+    fn the_stronger_layer_wins_and_the_config_knows_it() {
+        let flag = layer(json!({"mode": "dev"}), &Origin::Flag).unwrap();
+        let package = Origin::Manifest("package.metadata.lambda-packager", "/p/Cargo.toml".into());
+        let below = layer(json!({"mode": "release", "runtime": "provided.al2"}), &package).unwrap();
+        let config = Config::resolve(vec![(Origin::Flag, flag), (package, below)]);
+        assert_eq!((config.mode, config.profile.as_str()), (Mode::Dev, "dev"));
+        assert_eq!(config.runtime, Runtime::ProvidedAl2);
+        assert_eq!(config.place_of("mode"), "flag --mode");
+        assert_eq!(config.place_of("runtime"), "`runtime` in [package.metadata.lambda-packager] of /p/Cargo.toml");
+        assert_eq!(config.place_of("engine"), "the default of `engine`");
+    }
+
+    #[test]
+    fn a_pipeline_allows_production_no_fallback_if_nobody_does() {
+        let of =
+            |value: Value| Config::resolve(vec![(Origin::Flag, layer(value, &Origin::Flag).unwrap())]).in_pipeline();
+        for mode in ["prod", "docker"] {
+            let config = of(json!({"mode": mode}));
+            assert!(config.require_container && config.place_of("require_container").starts_with("variable CI"));
+        }
+        for said in [
+            json!({}),
+            json!({"mode": "dev"}),
+            json!({"mode": "prod", "require_container": false}),
+            json!({"mode": "prod", "engine": "host"}),
+        ] {
+            assert!(!of(said.clone()).require_container, "{said}");
+        }
+    }
+
+    #[test]
+    fn use_cache_false_forces() {
+        let layer = layer(json!({"use_cache": false}), &Origin::Flag).unwrap();
+        assert!(Config::resolve(vec![(Origin::Flag, layer)]).force);
+    }
+    #[test]
+    fn a_name_that_is_not_valid_names_its_place() {
+        let refused = [
+            (
+                json!({"pass_env": ["A", "B-C"]}),
+                "flag --pass-env: \"B-C\" is not a valid name of an environment variable",
+            ),
+            (json!({"container_name": ".a"}), "flag --container-name: \".a\" is not a valid container name"),
+            (json!({"profile": "a b"}), "flag --profile: \"a b\" is not a valid profile name"),
+            (json!({"features": ["a,b"]}), "flag --features: \"a,b\" is not a valid feature name"),
+            (json!({"label": "-a=b"}), "flag --label: \"-a=b\" is not a valid label of the form key=value"),
+            (json!({"base": "-v"}), "flag --base: \"-v\" is not a valid image reference"),
+        ];
+        let check =
+            |value: Value| Config::resolve(vec![(Origin::Flag, layer(value, &Origin::Flag).unwrap())]).check_names();
+        for (value, message) in refused {
+            assert!(check(value).unwrap_err().to_string().starts_with(message), "{message}");
+        }
+        let valid = json!({"pass_env": ["_A1"], "container_name": "a.b-c", "label": "a=b", "base": "a/b:1", "features": ["a/b"]});
+        check(valid).unwrap();
+    }
+}
