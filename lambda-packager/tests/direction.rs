@@ -25,6 +25,9 @@ const LIBRARY: &[&str] = &[
     "error",
 ];
 
+/// The rooms of the bin, top to bottom; below them is the library.
+const BIN: &[&str] = &["main", "cli", "image", "container", "doctor", "clean", "project", "args", "publish"];
+
 /// The source files of a crate by their module path, such as `sys::fs`.
 struct Sources(BTreeMap<String, PathBuf>);
 
@@ -177,6 +180,15 @@ fn check(folder: &Path, rooms: &[&str]) {
 #[test]
 fn imports_of_the_library_point_down_and_form_no_circle() {
     check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), LIBRARY);
+}
+
+#[test]
+fn imports_of_the_bin_point_down_and_form_no_circle() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cli/src");
+    // The library's own package comes without the bin.
+    if folder.is_dir() {
+        check(&folder, BIN);
+    }
 }
 
 #[test]

@@ -16,7 +16,8 @@ use lambda_packager::internal::sys::fs;
 use lambda_packager::{Error, Result, Sha};
 
 use crate::args::{Image as Command, Target};
-use crate::publish::http::{Address, Client};
+use crate::publish::address::Address;
+use crate::publish::client::Client;
 use crate::publish::image::{FINGERPRINT, Image, Parts, TITLE};
 use crate::publish::libraries::Place;
 use crate::publish::names::Names;
@@ -63,7 +64,7 @@ impl Here {
         };
         let address = Address::parse(registry, &config.place_of("registry"))?;
         let login = report.stage(Stage::Login, |_| credentials::find(config, &address))?;
-        Ok(Client::new(address, login.as_ref()))
+        Ok(Client::new(address, login))
     }
 
     /// Stores what became of the image, and tells it.
@@ -92,7 +93,7 @@ fn push(target: &Target, request: &Request, json: bool, report: &mut Reporter) -
     let client = here.client(report)?;
     let (image, tag) = make(&here, request, report)?;
     let repository = Repository::new(&client, &here.names.repository);
-    client.went_forward();
+    client.progressed();
     report.stage(Stage::Push, |report| push::push(&repository, &image, &tag, &here.names.moving(), report))?;
     let mut record = Record::of(&here.names, &tag, &image.manifest.bytes);
     record.reference = Some(repository.reference(&image.manifest.digest));
