@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
@@ -14,10 +14,6 @@ use crate::support::{Ended, Engine, OwnDocker, OwnPodman, Story, TempDir, reposi
 
 /// The image that everything is compiled in.
 pub const BASE: &str = "lambda-packager-test-base";
-/// An image to run in that brings one file.
-pub const RUNTIME: &str = "lambda-packager-test-runtime";
-/// That file.
-pub const BROUGHT: &str = "etc/os-release";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -69,7 +65,6 @@ pub fn builders() -> Vec<Builder> {
     for builder in &builders {
         if !imported.contains(&builder.engine()) {
             builder.import(BASE, &["ENV PATH=/opt/rust/bin:/usr/bin:/bin"], &base);
-            builder.import(RUNTIME, &[], &archive(BROUGHT, b"NAME=test\n"));
             imported.push(builder.engine());
         }
     }
@@ -113,14 +108,6 @@ pub fn fed(command: &mut Command, input: &[u8]) -> Ended {
     child.wait_with_output().expect("it ends").into()
 }
 
-/// An archive of one file.
-fn archive(path: &str, content: &[u8]) -> Vec<u8> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join(path);
-    fs::create_dir_all(file.parent().expect("a parent")).and_then(|()| fs::write(file, content)).expect("a file");
-    Command::new("tar").arg("-C").arg(folder.path()).args(["-c", path]).output().expect("tar starts").stdout
-}
-
 /// Which steps an engine said that it took from its cache.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reused {
@@ -142,6 +129,22 @@ impl Builder {
     /// Lets `command` use this builder.
     pub fn lend<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)))
+    }
+
+    /// A front for its engine's command line, in a `PATH`: a script that runs `first` and then the program `$real`.
+    pub fn behind(&self, first: &str) -> (TempDir, OsString) {
+        let path = self.environment.iter().find(|(name, _)| *name == "PATH").map(|(_, path)| path.clone());
+        let path = path.unwrap_or_else(|| std::env::var_os("PATH").expect("a PATH"));
+        let real = std::env::split_paths(&path).map(|folder| folder.join(self.engine())).find(|file| file.is_file());
+        let folder = tempfile::tempdir().expect("a folder");
+        let front = folder.path().join(self.engine());
+        let script =
+            format!("#!/bin/sh\nreal='{}'\n{first}\nexec \"$real\" \"$@\"\n", real.expect("an engine").display());
+        fs::write(&front, script).expect("a script");
+        fs::set_permissions(&front, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let folders = std::iter::once(folder.path().to_path_buf()).chain(std::env::split_paths(&path));
+        let joined = std::env::join_paths(folders).expect("folders of PATH");
+        (folder, joined)
     }
 
     pub fn command(&self) -> Command {

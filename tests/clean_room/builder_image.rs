@@ -1,12 +1,7 @@
 //! The builder image: built once, used by both roads, and asked for again only when that can help.
 
-use std::ffi::OsString;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
-
 use crate::builder::{BASE, Builder, builders};
-use crate::support::{Ended, Engine, Fixture, Story, TempDir};
+use crate::support::{Ended, Engine, Fixture, Story};
 
 /// What it is based on where nothing else is said.
 const AMAZON_LINUX: &str = "amazonlinux:2023";
@@ -87,26 +82,11 @@ fn digest_of(builder: &Builder, image: &str) -> String {
     format!("{image}@{}", builder.ask(&["image", "inspect", "--format", format, image]))
 }
 
-/// The builder's engine with a registry in front of it that has what was built here under the name.
-fn with_a_registry(builder: &Builder) -> (TempDir, OsString) {
-    let mut command = Command::new(builder.engine());
-    let path = builder.lend(&mut command).get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
-    let path = path.map_or_else(|| std::env::var_os("PATH").unwrap(), OsString::from);
-    let real = std::env::split_paths(&path).map(|folder| folder.join(builder.engine())).find(|file| file.is_file());
-    let folder = tempfile::tempdir().unwrap();
-    let front = folder.path().join(builder.engine());
-    let script = format!("#!/bin/sh\n[ \"$1\" != pull ] || exit 0\nexec '{}' \"$@\"\n", real.unwrap().display());
-    fs::write(&front, script).unwrap();
-    fs::set_permissions(&front, fs::Permissions::from_mode(0o755)).unwrap();
-    let folders = std::iter::once(folder.path().to_path_buf()).chain(std::env::split_paths(&path));
-    let joined = std::env::join_paths(folders).unwrap();
-    (folder, joined)
-}
-
 #[test]
 fn a_newer_base_is_a_miss_that_says_so_and_the_image_of_the_former_one_is_listed_and_removed() {
     for builder in builders() {
-        let (_folder, path) = with_a_registry(&builder);
+        // A registry in front of it that has what was built here under the name.
+        let (_folder, path) = builder.behind("[ \"$1\" != pull ] || exit 0");
         let base_with = |more: &str| {
             let text = format!("FROM {BASE}\nRUN ln -s gcc /usr/bin/clang && ln -s make /usr/bin/cmake{more}\n");
             builder.build(AMAZON_LINUX, &text);

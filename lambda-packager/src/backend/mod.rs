@@ -8,6 +8,8 @@ pub mod deps_cache;
 pub mod dockerfile;
 pub mod host;
 pub mod identity;
+pub mod runtime_image;
+pub mod runtime_libraries;
 pub mod select;
 
 use std::cell::RefCell;
@@ -15,7 +17,6 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::artifact::zip;
 use crate::backend::clean_room::CleanRoom;
 use crate::backend::container::Ready;
 use crate::backend::deps_cache::{CachedImage, DepsCache, PACK_ALONG};
@@ -197,26 +198,14 @@ impl Backend {
 
     /// Waits until the engine of this road answers again.
     pub fn wait_for_engine(&self) -> Result<()> {
-        match &self.kind {
-            BackendKind::Container { engine, .. } | BackendKind::CleanRoom(CleanRoom { engine, .. }) => {
-                Ok(engine.wait_until_it_answers(PATIENCE)?)
-            }
-            BackendKind::Host { .. } => Ok(()),
-        }
+        self.engine().map_or(Ok(()), |engine| Ok(engine.wait_until_it_answers(PATIENCE)?))
     }
 
-    /// Leaves the image that runs what was compiled, where this road makes one; says its name.
-    pub fn leave_image(
-        &self,
-        job: &CompileJob,
-        included: &[zip::Member],
-        report: &mut Reporter,
-    ) -> Result<Option<String>> {
+    /// The engine, unless it compiles on the host.
+    pub fn engine(&self) -> Option<&Engine> {
         match &self.kind {
-            BackendKind::CleanRoom(room) => {
-                room.leave_image(job, &self.variables_of_layers(job), included, report).map(Some)
-            }
-            BackendKind::Container { .. } | BackendKind::Host { .. } => Ok(None),
+            BackendKind::Container { engine, .. } | BackendKind::CleanRoom(CleanRoom { engine, .. }) => Some(engine),
+            BackendKind::Host { .. } => None,
         }
     }
 

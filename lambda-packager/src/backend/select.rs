@@ -192,8 +192,7 @@ fn by_clean_room(request: &BackendRequest, engine: &Engine, base: &str) -> Resul
     let image = base_image::named(engine, base, config)?;
     let forwarded = cargo_config::carry(workspace, config.target_arch).map_err(EngineError::Refused)?;
     let layout = Mounts::of(workspace, &forwarded.relative_folders);
-    let user = Lock::acquire(&lock_file(workspace), |_| ()).and_then(|lock| lock.owner());
-    let identity = Identity::of(&workspace.root, user.map_err(EngineError::Refused)?.0, config);
+    let identity = Identity::here(workspace, config).map_err(EngineError::Refused)?;
     let engine_version = version_of(engine, request.before.filter(|before| before.clean_room))?;
     Ok(Backend {
         layout,

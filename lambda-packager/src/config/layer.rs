@@ -95,7 +95,6 @@ settings! {
     base: Base, Text, "`auto`, `host` (the borrowed toolchain) or an image with cargo and a C compiler";
     pull_policy: PullPolicy, Text, "when to ask a registry for the base: `if-missing`, `always` or `never`";
     clean_room: bool, Switch, "compile in the four-stage Dockerfile instead of the reused container; the default of `prod` and `docker`";
-    runtime_image: String, Text, "the base of the clean room's final image; `scratch` if not set";
     output: PathBuf, Text, "where to copy the zip, relative to the workspace";
     include: Vec<String>, List, "files and folders of the package to add to the zip";
     container_name: String, Text, "the builder container's name; if not set, it is derived from the path";
@@ -156,7 +155,6 @@ pub struct Config {
     pub base: Base,
     pub pull_policy: PullPolicy,
     pub clean_room: bool,
-    pub runtime_image: String,
     pub output: Option<PathBuf>,
     pub include: Vec<String>,
     pub container_name: Option<String>,
@@ -202,7 +200,6 @@ impl Config {
             base: all.base.unwrap_or(Base::Auto),
             pull_policy: all.pull_policy.unwrap_or(PullPolicy::IfMissing),
             clean_room: all.clean_room.unwrap_or(mode.is_for_production()),
-            runtime_image: all.runtime_image.unwrap_or_else(|| "scratch".into()),
             output: all.output,
             include: all.include.unwrap_or_default(),
             container_name: all.container_name,
@@ -272,9 +269,6 @@ impl Config {
         }
         let is_reference =
             |text: &str| !text.is_empty() && !text.starts_with('-') && !text.contains(char::is_whitespace);
-        if !is_reference(&self.runtime_image) {
-            return wrong("runtime_image", &self.runtime_image, "is not a valid image reference");
-        }
         match &self.base {
             Base::Image(image) if !is_reference(image) => wrong("base", image, "is not a valid image reference"),
             _ => Ok(()),

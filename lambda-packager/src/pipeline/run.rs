@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::artifact::{elf, include, limits, zip};
 use crate::backend::deps_cache::CachedImage;
-use crate::backend::{Backend, BackendRequest, builder_image, select};
+use crate::backend::{Backend, BackendRequest, builder_image, runtime_image, select};
 use crate::cargo::Function;
 use crate::compile::output::Compiled;
 use crate::compile::units::CompiledUnits;
@@ -168,10 +168,9 @@ fn build(
         }
     };
     let members = report.stage(Stage::Verify, |_| verify(&compiled.binary, function, project))?;
-    let bytes = report.stage(Stage::Zip, |_| archive(&compiled.binary, members.clone(), config))?;
-    let job = backend.job(&request, function, (&staleness, inputs), false);
+    let bytes = report.stage(Stage::Zip, |_| archive(&compiled.binary, members, config))?;
     let image = if config.mode.is_for_production() {
-        report.stage(Stage::Runtime, |report| backend.leave_image(&job, &members, report))?
+        report.stage(Stage::Runtime, |_| runtime_image::leave(&backend, &request, &function.name, &bytes))?
     } else {
         None
     };

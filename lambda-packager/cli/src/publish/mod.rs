@@ -3,8 +3,6 @@
 pub mod address;
 pub mod client;
 pub mod credentials;
-pub mod image;
-pub mod libraries;
 pub mod names;
 pub mod push;
 pub mod record;

@@ -4,11 +4,11 @@
 
 use std::time::Instant;
 
+use lambda_packager::internal::artifact::image::{Blob, MANIFEST_TYPE};
 use lambda_packager::internal::report::{Event, Reporter};
 use lambda_packager::{Error, PublishFault, Result, Sha};
 
 use crate::publish::client::Client;
-use crate::publish::image::{Blob, MANIFEST_TYPE};
 use crate::publish::transport::{Answer, Request};
 
 /// Also what others may have pushed under our tags: rolling back to it must not change it.

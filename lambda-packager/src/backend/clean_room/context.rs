@@ -6,7 +6,6 @@
 //! | `crates` | first | the locked crates as cargo keeps them, its index of them, its configuration |
 //! | `manifests` | then | manifests, lockfile, configuration; stand-ins for the sources of every target |
 //! | `sources` | last | the sources |
-//! | `included` | into the final image, below `/var/task` | what goes into the zip beside the binary |
 //! | `recipe` | | the command of each step |
 //!
 //! Each is a layer: what did not change is not compiled again. Credentials are in none of them.
@@ -14,7 +13,6 @@
 use std::path::Path;
 
 use crate::artifact::tar::header;
-use crate::artifact::zip;
 use crate::backend::clean_room::crates;
 use crate::backend::clean_room::members::{Member, Members, keep};
 use crate::backend::dockerfile;
@@ -32,26 +30,16 @@ use crate::sys::paths::lexically_clean;
 use crate::sys::sha256::Sha;
 
 /// The whole context for `order`.
-pub fn archive(
-    job: &CompileJob,
-    forwarded: &ForwardedConfig,
-    variables: &[(String, String)],
-    included: &[zip::Member],
-) -> Result<Vec<u8>> {
+pub fn archive(job: &CompileJob, forwarded: &ForwardedConfig, variables: &[(String, String)]) -> Result<Vec<u8>> {
     let crates = crates::members(job, forwarded)?;
     let manifests = manifests(job)?;
     let mut sources = sources(job)?;
     sources.retain(|path, member| !crates.contains_key(path) && manifests.get(path) != Some(member));
     let mut tar = tar::Builder::new(Vec::new());
     tools(&mut tar, dockerfile::FILES)?;
-    let mut beside = Members::new();
-    for zip::Member { name, executable, content } in included.iter().cloned() {
-        beside.insert(format!("/{name}"), Member::File { content, executable });
-    }
     append(&mut tar, "crates", &crates)?;
     append(&mut tar, "manifests", &manifests)?;
     append(&mut tar, "sources", &sources)?;
-    append(&mut tar, "included", &beside)?;
     for (name, digest) in [("dependencies", "stand-in"), ("build", "source")] {
         let recipe = steps(job, variables, name, digest);
         append_file(&mut tar, &format!("recipe/{name}"), &recipe, false).map_err(failed)?;

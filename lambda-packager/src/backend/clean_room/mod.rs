@@ -7,19 +7,18 @@ mod members;
 
 use std::time::Duration;
 
-use crate::artifact::zip;
 use crate::backend::dockerfile;
+use crate::backend::identity::image_tag;
 use crate::cargo::config::ForwardedConfig;
 use crate::compile::diagnose::CompileError;
 use crate::compile::job::CompileJob;
 use crate::compile::output;
 use crate::compile::output::{CargoOutput, Compiled};
-use crate::config::{Config, Mode, Network};
+use crate::config::{Mode, Network};
 use crate::engine::{BuildSpec, Engine, EngineError, WayOut, file_in};
 use crate::error::{Error, Result};
 use crate::report::{Event, Reporter, strip_colours};
 use crate::sys::process::Stream;
-use crate::sys::sha256::Sha;
 
 /// A clean room that is ready to be built.
 #[derive(Debug)]
@@ -28,7 +27,7 @@ pub struct CleanRoom {
     /// The image that it starts from.
     pub base: String,
     pub forwarded: ForwardedConfig,
-    /// On every image that stays.
+    /// For the containers that it makes.
     pub labels: Vec<String>,
     /// Distinguishes what it makes from that of another project.
     pub project: String,
@@ -63,14 +62,14 @@ impl CleanRoom {
         variables: &[(String, String)],
         report: &mut Reporter,
     ) -> Result<Compiled, CompileError> {
-        let context = context::archive(job, &self.forwarded, variables, &[]).map_err(CompileError::Crate)?;
+        let context = context::archive(job, &self.forwarded, variables).map_err(CompileError::Crate)?;
         let ended = |failure: EngineError| CompileError::Ended(failure.into());
         if self.engine.hands_over_files().map_err(ended)? {
-            let files = self.build(dockerfile::PARCEL, WayOut::Files, &[], context, job, report)?;
+            let files = self.build(WayOut::Files, context, job, report)?;
             return output::finish(file_in(&files, dockerfile::COMPILED).map_err(CompileError::Ended)?, job);
         }
-        let tag = format!("lambda-packager-parcel:{}", self.suffix(job));
-        self.build(dockerfile::PARCEL, WayOut::Image(&tag), &[], context, job, report)?;
+        let tag = format!("lambda-packager-parcel:{}", image_tag(&self.project, &job.function.name, job.config.mode));
+        self.build(WayOut::Image(&tag), context, job, report)?;
         let file = self.engine.file_of_image(&tag, dockerfile::COMPILED, &self.labels);
         // The layers stay; this was only their way out.
         let removed = self.engine.remove_image(&tag);
@@ -79,52 +78,18 @@ impl CleanRoom {
         Ok(compiled)
     }
 
-    /// Leaves the image that runs what was compiled, and says its name.
-    pub fn leave_image(
-        &self,
-        job: &CompileJob,
-        variables: &[(String, String)],
-        included: &[zip::Member],
-        report: &mut Reporter,
-    ) -> Result<String> {
-        let context = context::archive(job, &self.forwarded, variables, included)?;
-        let tag = self.runtime_image(job);
-        let result = self.build(dockerfile::RUNTIME, WayOut::Image(&tag), &self.labels, context, job, report);
-        result.map(|_| tag).map_err(|trouble| match trouble {
-            CompileError::Crate(error)
-            | CompileError::Ended(error)
-            | CompileError::Cache(error)
-            | CompileError::Downloads(error) => error,
-        })
-    }
-
-    /// The name of the image that runs.
-    fn runtime_image(&self, job: &CompileJob) -> String {
-        format!("lambda-packager-runtime:{}", self.suffix(job))
-    }
-
-    /// As an image's tag allows it: letters, digits, `_`, `.` and `-`, 128 at most.
-    fn suffix(&self, job: &CompileJob) -> String {
-        let name = &job.function.name;
-        let mut slug: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        slug.truncate(64);
-        format!("f-{slug}-{}", Sha::of(format!("{}\0{name}\0{}", self.project, job.config.mode).as_bytes()).short(12))
-    }
-
-    /// Builds a stage, and returns its files where that is how they get out.
+    /// Builds the stage `parcel`, and returns its files if they are the output.
     fn build(
         &self,
-        stage: &str,
         way_out: WayOut,
-        labels: &[String],
         context: Vec<u8>,
         job: &CompileJob,
         report: &mut Reporter,
     ) -> Result<Vec<u8>, CompileError> {
-        let config = job.config;
-        let build_args = self.build_args(config);
-        let fresh = stage == dockerfile::PARCEL && (job.wipe || config.mode == Mode::Docker);
-        let spec = BuildSpec { stage, way_out, labels, network: Network::None, build_args: &build_args, fresh };
+        let build_args: &[(&str, &str)] = &[("BASE_IMAGE", &self.base), ("TOOLS", dockerfile::PREPARED)];
+        let fresh = job.wipe || job.config.mode == Mode::Docker;
+        let spec =
+            BuildSpec { stage: dockerfile::PARCEL, way_out, labels: &[], network: Network::None, build_args, fresh };
         let (mut said, mut status, mut files, mut output) = (Vec::new(), None, Vec::new(), CargoOutput::default());
         let hear = |stream: Stream, piece: &[u8]| {
             if way_out == WayOut::Files && stream == Stream::Stdout {
@@ -149,10 +114,6 @@ impl CleanRoom {
             (_, Some(code @ 1..)) => Err(output.trouble(code, job)),
             (code, _) => Err(self.trouble(code, &String::from_utf8_lossy(&said), job)),
         }
-    }
-
-    fn build_args<'a>(&'a self, config: &'a Config) -> [(&'static str, &'a str); 3] {
-        [("BASE_IMAGE", &self.base), ("RUNTIME_IMAGE", &config.runtime_image), ("TOOLS", dockerfile::PREPARED)]
     }
 
     /// What the engine itself died of.
