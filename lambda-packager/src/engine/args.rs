@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::Network;
-use crate::engine::Kind;
+use crate::engine::kind::Kind;
 
 /// A folder of the host in a container, read-only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct ContainerSpec {
     pub user: (u32, u32),
     pub network: Network,
     pub mounts: Vec<Mount>,
-    /// Variables of every program in it; nothing of the host's.
+    /// Variables of every program in it. The host's own variables are not passed.
     pub env: Vec<(String, String)>,
     pub command: Vec<String>,
 }
@@ -37,8 +37,8 @@ pub struct ExecSpec<'a> {
     pub command: &'a [String],
 }
 
-/// What engines put into every container unasked, passwords and all: podman from its own environment,
-/// docker from its user's configuration. A variable of ours is in their way, even an empty one.
+/// Variables that engines set in every container without being asked, including passwords: podman from its own
+/// environment, docker from the user's configuration. A variable of ours, even an empty one, overrides them.
 ///
 /// Sources: <https://docs.podman.io/en/latest/markdown/podman-create.1.html#http-proxy>,
 /// <https://docs.docker.com/engine/cli/proxy/>.
@@ -65,7 +65,7 @@ pub fn import(reference: &str, labels: &[String]) -> Vec<String> {
     args
 }
 
-/// As a Dockerfile quotes.
+/// Quoted as in a Dockerfile.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\"").replace('$', r"\$"))
 }
@@ -78,12 +78,12 @@ pub fn create(kind: Kind, spec: &ContainerSpec) -> Vec<String> {
     let (uid, gid) = spec.user;
     args.extend(["--user".into(), format!("{uid}:{gid}")]);
     if kind == Kind::Podman && uid != 0 {
-        // Rootless, the caller would otherwise be root inside and nobody outside.
+        // In rootless podman, the user would otherwise be root in the container, and another user on the host.
         args.push("--userns=keep-id".into());
     }
     args.extend(["--network".into(), spec.network.to_string()]);
     args.extend(strings(&["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]));
-    // SELinux would deny the mounts; the alternative is to relabel the user's own files.
+    // SELinux would deny access to the mounts. The alternative would be to relabel the user's own files.
     args.extend(strings(&["--security-opt", "label=disable"]));
     args.extend(strings(&["--pull", "never"]));
     for mount in &spec.mounts {
@@ -100,8 +100,7 @@ pub fn create(kind: Kind, spec: &ContainerSpec) -> Vec<String> {
     args
 }
 
-/// The engines read `--mount` as a line of comma-separated values: what has a comma or a quote in
-/// it is quoted.
+/// The engines read `--mount` as a line of comma-separated values, so a field with a comma or a quote is quoted.
 fn bind(mount: &Mount) -> String {
     let field = |key: &str, value: &str| {
         let text = format!("{key}={value}");
@@ -133,16 +132,16 @@ pub struct BuildSpec<'a> {
     pub labels: &'a [String],
     pub network: Network,
     pub build_args: &'a [(&'a str, &'a str)],
-    /// Nothing that an earlier build left may be used.
+    /// Do not use the cache of earlier builds.
     pub fresh: bool,
 }
 
-/// What becomes of the stage.
+/// What the build makes of the stage.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum WayOut<'a> {
-    /// An image of this name.
+    /// An image with this name.
     Image(&'a str),
-    /// An archive of its files, on standard output; not every builder can do that.
+    /// An archive of its files, on standard output. Not every builder can do that.
     Files,
 }
 
@@ -157,7 +156,7 @@ pub fn build(kind: Kind, spec: &BuildSpec) -> Vec<String> {
     }
     if spec.network == Network::None {
         args.extend(strings(&["--network", "none"]));
-        // Passwords in proxies are nobody's who cannot reach them.
+        // Without network the build needs no proxy; do not leak proxy credentials into it.
         match kind {
             Kind::Podman => args.push("--http-proxy=false".into()),
             _ => args.extend(PROXIES.iter().flat_map(|name| ["--build-arg".to_string(), format!("{name}=")])),
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_is_created_without_rights() {
+    fn a_container_is_created_without_privileges() {
         let mut args = create(Kind::Docker, &spec());
         let proxy = |arg: &String| arg.to_lowercase().ends_with("_proxy=");
         assert_eq!(args.iter().filter(|arg| proxy(arg)).count(), PROXIES.len());
@@ -233,14 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn rootless_podman_keeps_the_callers_id() {
+    fn rootless_podman_keeps_the_users_id() {
         assert!(create(Kind::Podman, &spec()).contains(&"--userns=keep-id".to_string()));
         let root = ContainerSpec { user: (0, 0), ..spec() };
         assert!(!create(Kind::Podman, &root).contains(&"--userns=keep-id".to_string()));
     }
 
     #[test]
-    fn passed_variables_go_by_name_only() {
+    fn only_the_names_of_passed_variables_are_arguments() {
         let passed = ["TOKEN".to_string()];
         let env = [("A".to_string(), "1".to_string())];
         let command = strings(&["true"]);
@@ -251,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_without_a_network_knows_no_proxy() {
+    fn a_build_without_network_gets_no_proxy() {
         let labels = ["a=b c".to_string()];
         let spec = BuildSpec {
             stage: "runtime",
