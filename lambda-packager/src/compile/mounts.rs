@@ -32,7 +32,7 @@ impl Mounts {
     /// The layout for a workspace; `further` are folders that cargo's configuration in it names by
     /// a relative path. One for all its functions: cargo resolves the workspace as a whole.
     pub fn of(workspace: &Workspace, further: &[PathBuf]) -> Self {
-        let outside = &workspace.outside;
+        let outside = &workspace.path_dependencies;
         let roots = std::iter::once(&workspace.root).chain(&outside.folders).chain(further);
         let mut layout = Self::over(&workspace.root, roots.cloned().collect());
         // What is named by an absolute path is looked for there, and nowhere else.

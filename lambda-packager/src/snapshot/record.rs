@@ -1,4 +1,4 @@
-//! A record of files: stamps to compare at once, digests to compare where a stamp moved.
+//! A record of files: stamps for a fast comparison, and digests for files whose stamp changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
@@ -11,13 +11,13 @@ use crate::snapshot::scope::Scope;
 use crate::sys::fs::Stamp;
 use crate::sys::sha256::Sha;
 
-/// Begins the name of a file that decides what is listed and is by itself no input.
+/// The prefix of the name of a file that decides what is listed and is not an input itself.
 pub const RULE: &str = "./";
 
-/// The state of a scope at one moment. Where nothing moved, two snapshots share what they hold.
+/// The state of a scope at one moment. If nothing changed, two snapshots share their content.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// By the clock of the file system, before the first file was looked at.
+    /// By the clock of the file system, before the first file was examined.
     pub taken_at_ns: i64,
     pub trees: Arc<Vec<TreeRecord>>,
     pub files: Arc<Vec<Entry>>,
@@ -34,16 +34,16 @@ pub struct FolderRecord {
     /// Relative to the base.
     pub path: String,
     pub stamp: Stamp,
-    /// Names in it that are no inputs by themselves: folders, and what is ignored.
+    /// Names in it that are not inputs themselves: folders and ignored files.
     pub others: Vec<String>,
     pub files: Vec<Entry>,
 }
 
-/// A file, or the lack of one.
+/// A file, or a path where there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Row", into = "Row")]
 pub struct Entry {
-    /// Its name in its folder, or its path where it stands alone.
+    /// Its name in its folder. For a single file, its path.
     pub name: String,
     pub kind: Kind,
     pub stamp: Stamp,
@@ -56,17 +56,16 @@ pub enum Kind {
     File,
     #[serde(rename = "exec")]
     Executable,
-    /// Its digest is over the path it holds, and the content that it leads to and whether that may be
-    /// executed.
+    /// A link to a file. Its digest is over the path in it, the content of the file, and whether the file is executable.
     #[serde(rename = "link")]
     Link,
-    /// A link to a folder. Its digest is over the path it holds; the folder is listed by itself.
+    /// A link to a folder. Its digest is over the path in it. The folder is listed separately.
     #[serde(rename = "folder-link")]
     FolderLink,
-    /// Its digest is over the names in it.
+    /// A folder. Its digest is over the names in it.
     #[serde(rename = "names")]
     Names,
-    /// A socket, a pipe, a device: nothing to read.
+    /// A socket, a pipe or a device. It is not read.
     #[serde(rename = "other")]
     Other,
     #[serde(rename = "absent")]
@@ -74,7 +73,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What a fingerprint and a verdict call it.
+    /// Its name in a fingerprint and in a verdict.
     pub fn name(self) -> &'static str {
         match self {
             Self::File => "file",
@@ -94,7 +93,7 @@ impl Entry {
     }
 }
 
-/// An entry on one line of JSON: name, kind, size, mtime, ctime, inode, digest.
+/// An entry as one line of JSON: name, kind, size, mtime, ctime, inode, digest.
 type Row = (String, Kind, u64, i64, i64, u64, Sha);
 
 impl From<Row> for Entry {
@@ -111,19 +110,19 @@ impl From<Entry> for Row {
     }
 }
 
-/// What changed between two snapshots.
+/// A difference between two snapshots.
 #[derive(Debug)]
 pub struct Change {
     /// Relative to the base.
     pub path: String,
     pub what: What,
-    /// None where there was nothing.
+    /// `None` if there was no file.
     pub before: Option<State>,
-    /// None where there is nothing any more.
+    /// `None` if there is no file any more.
     pub after: Option<State>,
 }
 
-/// What an input is, as far as the zip's bytes can depend on it.
+/// The properties of an input that the zip's bytes can depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct State {
     pub kind: Kind,
@@ -136,12 +135,12 @@ impl std::fmt::Display for State {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum What {
     Added,
     Removed,
     Content,
-    /// Whether it may be executed.
+    /// The file became executable, or stopped being executable.
     Mode,
 }
 
@@ -154,8 +153,8 @@ impl TreeRecord {
         paths
     }
 
-    /// What is recorded as in this tree and cannot be: folders elsewhere, names that lead elsewhere.
-    pub fn astray(&self) -> impl Iterator<Item = &str> {
+    /// Recorded paths that are not in this tree: folders outside of it, and names that lead out of their folder.
+    pub fn foreign_paths(&self) -> impl Iterator<Item = &str> {
         let inner = |path: &str| Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
         let below = move |path: &str| match path.strip_prefix(self.tree.path.as_str()) {
             Some("") => true,
@@ -172,7 +171,7 @@ impl TreeRecord {
     }
 
     pub fn folder(&self, path: &str) -> Option<&FolderRecord> {
-        // Listed in the order of their paths.
+        // The folders are in the order of their paths.
         let at = self.folders.binary_search_by(|folder| folder.path.as_str().cmp(path)).ok()?;
         self.folders.get(at)
     }
@@ -201,7 +200,7 @@ impl Snapshot {
         all
     }
 
-    /// Every entry by its path, absent ones left out; a file in two trees counts once.
+    /// Every existing entry by its path. A file in two trees counts once.
     fn by_path(&self) -> BTreeMap<String, &Entry> {
         let mut entries = BTreeMap::new();
         for (path, entry) in self.present() {
@@ -210,7 +209,7 @@ impl Snapshot {
         entries
     }
 
-    /// What differs in content from `before`.
+    /// The differences in content from `before`.
     pub fn changes_since(&self, before: &Self) -> Vec<Change> {
         if self.trees == before.trees && self.files == before.files {
             return Vec::new();
@@ -236,7 +235,7 @@ impl Snapshot {
         changes
     }
 
-    /// The paths of `scope` that were written between `before` and now, its repetition.
+    /// The paths of `scope` that were written since `before`; `self` is the later snapshot.
     pub fn moved_since(&self, before: &Self, scope: &Scope) -> Vec<String> {
         let (old, new) = (before.by_path(), self.by_path());
         let known = |tree: &Tree| before.trees.iter().any(|record| record.tree == *tree);
@@ -245,10 +244,10 @@ impl Snapshot {
             .chain(before.files.iter().map(|entry| entry.name.clone()))
             .collect();
         let written = new.iter().filter(|(path, entry)| match old.get(*path) {
-            // What was written within one tick of a coarse clock shows in the content only.
+            // If a file was written within one tick of a coarse clock, only its content differs.
             Some(before) => before.stamp != entry.stamp || before.kind != entry.kind || before.sha != entry.sha,
             None if looked_for.contains(*path) => true,
-            // Looked at for the first time, it may still be as it was.
+            // It was not examined before; its ctime shows whether it was written since.
             None => entry.stamp.ctime_ns >= before.taken_at_ns,
         });
         let in_trees = before.trees.iter().filter(|record| scope.trees.contains(&record.tree));
@@ -258,15 +257,15 @@ impl Snapshot {
         written.map(|(path, _)| path).chain(removed).cloned().collect()
     }
 
-    /// What a watcher of mtimes has to watch: whole folders where all in them is an input, so that
-    /// an added file is seen; elsewhere each file.
+    /// The paths for a watcher of mtimes: a whole folder if everything in it is an input, so that an added file is seen;
+    /// otherwise each file.
     pub fn watch_list(&self) -> Vec<String> {
         let mut paths = Vec::new();
         for record in self.trees.iter() {
             let names =
                 |folder: &FolderRecord| folder.others.iter().map(|name| join(&folder.path, name)).collect::<Vec<_>>();
             let mut whole = BTreeSet::new();
-            // Sorted by path, what is in a folder comes after it.
+            // The folders are sorted by path, so a folder comes before its subfolders.
             for folder in record.folders.iter().rev() {
                 if names(folder).iter().all(|name| whole.contains(name)) {
                     whole.insert(folder.path.clone());
@@ -290,10 +289,95 @@ impl Snapshot {
         paths
     }
 
-    /// The paths of all files that packages are listed with. Folders that a build script named are
-    /// left out: they are extras themselves.
+    /// The paths of all files in packages. Folders that a build script named are left out: they are discovered inputs.
     pub fn paths_in_trees(&self) -> BTreeSet<String> {
         let packages = self.trees.iter().filter(|record| record.tree.rule == Rule::Package);
         packages.flat_map(TreeRecord::paths).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, kind: Kind, content: &str, ctime_ns: i64) -> Entry {
+        let stamp = Stamp { size_bytes: 1, mtime_ns: 1, ctime_ns, inode: 1 };
+        Entry { name: name.into(), kind, stamp, sha: Sha::of(content.as_bytes()) }
+    }
+
+    fn tree(folders: &[(&str, &[&str], Vec<Entry>)]) -> TreeRecord {
+        let folder = |(path, others, files): &(&str, &[&str], Vec<Entry>)| FolderRecord {
+            path: path.to_string(),
+            stamp: Stamp { size_bytes: 1, mtime_ns: 1, ctime_ns: 1, inode: 1 },
+            others: others.iter().map(|name| name.to_string()).collect(),
+            files: files.clone(),
+        };
+        let tree = Tree { path: folders[0].0.into(), rule: Rule::Package };
+        TreeRecord { tree, folders: folders.iter().map(folder).collect() }
+    }
+
+    fn snapshot(trees: Vec<TreeRecord>, files: Vec<Entry>) -> Snapshot {
+        Snapshot { taken_at_ns: 100, trees: Arc::new(trees), files: Arc::new(files) }
+    }
+
+    #[test]
+    fn differences_by_kind_content_and_stamp() {
+        use Kind::{Absent, Executable, File};
+        let scope = Scope {
+            trees: vec![Tree { path: "p".into(), rule: Rule::Package }],
+            files: vec!["alone".into()],
+            ..Scope::default()
+        };
+        type State = Option<(Kind, &'static str, i64)>;
+        // Before, after, the change in content, and whether the file was written since.
+        let cases: [(State, State, Option<What>, bool); 10] = [
+            (Some((File, "a", 1)), Some((File, "a", 1)), None, false),
+            (Some((File, "a", 1)), Some((File, "a", 2)), None, true),
+            (Some((File, "a", 1)), Some((File, "b", 1)), Some(What::Content), true),
+            (Some((File, "a", 1)), Some((Executable, "a", 2)), Some(What::Mode), true),
+            (Some((File, "a", 1)), Some((Executable, "b", 2)), Some(What::Content), true),
+            (Some((File, "a", 1)), Some((Absent, "", 0)), Some(What::Removed), true),
+            (Some((File, "a", 1)), None, Some(What::Removed), true),
+            (Some((Absent, "", 0)), Some((File, "a", 1)), Some(What::Added), true),
+            (None, Some((File, "a", 99)), Some(What::Added), false),
+            (None, Some((File, "a", 100)), Some(What::Added), true),
+        ];
+        for (before, after, change, written) in cases {
+            let of = |state: State| state.map(|(kind, content, ctime)| entry("alone", kind, content, ctime));
+            let (old, new) =
+                (snapshot(vec![], of(before).into_iter().collect()), snapshot(vec![], of(after).into_iter().collect()));
+            let changes: Vec<What> = new.changes_since(&old).into_iter().map(|change| change.what).collect();
+            assert_eq!(changes, Vec::from_iter(change), "{before:?} -> {after:?}");
+            assert_eq!(!new.moved_since(&old, &scope).is_empty(), written, "{before:?} -> {after:?}");
+        }
+        // In a tree that was recorded before, a new file was not there, whatever its ctime says.
+        let in_tree = |files| snapshot(vec![tree(&[("p", &[], files)])], vec![]);
+        let (old, new) = (in_tree(vec![]), in_tree(vec![entry("x", File, "a", 1)]));
+        assert_eq!(
+            (new.moved_since(&old, &scope), old.moved_since(&new, &scope)),
+            (vec!["p/x".into()], vec!["p/x".into()])
+        );
+    }
+
+    #[test]
+    fn whole_folders_are_watched_where_everything_is_an_input() {
+        let file = |name: &str| entry(name, Kind::File, "", 1);
+        let record = tree(&[
+            ("p", &["src", "target"], vec![file("Cargo.toml")]),
+            ("p/src", &["bin"], vec![file("main.rs")]),
+            ("p/src/bin", &[], vec![file("x.rs")]),
+        ]);
+        let all = snapshot(vec![record], vec![file("Cargo.lock"), entry("none", Kind::Absent, "", 1)]);
+        assert_eq!(all.watch_list(), ["p/Cargo.toml", "p/src", "Cargo.lock"]);
+        assert_eq!(Vec::from_iter(all.paths_in_trees()), ["p/Cargo.toml", "p/src/bin/x.rs", "p/src/main.rs"]);
+    }
+
+    #[test]
+    fn paths_that_lead_out_of_their_tree_are_found() {
+        let bad = ["../x", "a/b", "/etc/passwd", ".."].map(|name| entry(name, Kind::File, "", 1));
+        let record =
+            tree(&[("p", &[], vec![]), ("p/../q", &[], bad.to_vec()), ("pq", &[], vec![]), ("p/q", &[], vec![])]);
+        let found: Vec<_> = record.foreign_paths().collect();
+        assert_eq!(found, ["p/../q", "../x", "a/b", "/etc/passwd", "..", "pq"]);
     }
 }

@@ -110,7 +110,7 @@ fn manifests(job: &CompileJob) -> Result<Members> {
     for manifest in workspace.manifests() {
         add(&manifest)?;
     }
-    let around = workspace.outside.folders.iter().chain(&workspace.outside.absolute);
+    let around = workspace.path_dependencies.folders.iter().chain(&workspace.path_dependencies.absolute);
     for folder in around {
         add(&folder.join("Cargo.toml"))?;
     }

@@ -1,0 +1,276 @@
+//! Compares a manifest with the present state. It reads no files.
+
+use std::collections::BTreeSet;
+
+use crate::fingerprint::ingredients::Ingredients;
+use crate::fingerprint::manifest::{Manifest, Problem, is_bootstrap};
+use crate::fingerprint::verdict::reason::{Reason, Verdict};
+use crate::snapshot::record::{Change, State, What};
+use crate::sys::sha256::Sha;
+
+/// A file of the artifact, compared with its record.
+#[derive(Debug)]
+pub enum ArtifactState {
+    Intact,
+    Missing,
+    /// The digest of the file that is there.
+    Modified(Sha),
+}
+
+/// The present state.
+pub struct Present<'a> {
+    pub ingredients: &'a Ingredients,
+    pub changes: &'a [Change],
+    /// Each place of the zip, and the bootstrap, relative to the workspace.
+    pub artifact: &'a [(String, ArtifactState)],
+    pub forced: bool,
+    /// The recorded backend is a fallback that the settings do not allow now.
+    pub fallback_forbidden: bool,
+}
+
+pub fn decide(recorded: &Result<Manifest, Problem>, present: &Present) -> Verdict {
+    let mut reasons = Vec::new();
+    if present.forced {
+        reasons.push(Reason::Forced);
+    }
+    match recorded {
+        Err(Problem::Absent) => reasons.push(Reason::FirstBuild),
+        Err(problem) => reasons.push(Reason::Manifest { problem: problem.clone() }),
+        Ok(manifest) => reasons.extend(differences(manifest, present)),
+    }
+    reasons.sort_by_key(|reason| (reason.rank(), reason.path().map(String::from)));
+    if reasons.is_empty() { Verdict::Hit } else { Verdict::Miss(reasons) }
+}
+
+fn differences(manifest: &Manifest, present: &Present) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if present.fallback_forbidden {
+        reasons.push(Reason::Fallback { backend: manifest.backend.to_string() });
+    }
+    let names = manifest.ingredients.keys().chain(present.ingredients.keys());
+    let names: BTreeSet<String> = names.cloned().collect();
+    for name in names {
+        let value = |all: &Ingredients| all.get(&name).cloned().unwrap_or_default();
+        let (old, new) = (value(&manifest.ingredients), value(present.ingredients));
+        if old != new {
+            reasons.push(Reason::Setting { name, old, new });
+        }
+    }
+    for change in present.changes {
+        let path = change.path.clone();
+        let text = |state: &Option<State>| state.map_or(String::new(), |state| state.to_string());
+        let (old, new) = (text(&change.before), text(&change.after));
+        reasons.push(match change.what {
+            What::Added => Reason::Added { path, new },
+            What::Removed => Reason::Removed { path, old },
+            What::Mode => Reason::ModeChanged { path, old, new },
+            What::Content => Reason::Changed { path, old, new },
+        });
+    }
+    let changed = manifest.changed_while_compiling.iter().cloned();
+    reasons.extend(changed.map(|path| Reason::ChangedWhileCompiling { path }));
+    for (path, state) in present.artifact {
+        let (path, old) = (path.clone(), manifest.artifact.sha_of(path).to_string());
+        let is_bootstrap = is_bootstrap(&path);
+        reasons.extend(match state {
+            ArtifactState::Intact => None,
+            ArtifactState::Missing if is_bootstrap => Some(Reason::BootstrapMissing { path, old }),
+            ArtifactState::Missing => Some(Reason::ZipMissing { path, old }),
+            ArtifactState::Modified(sha) => {
+                let new = sha.to_string();
+                Some(match is_bootstrap {
+                    true => Reason::BootstrapModified { path, old, new },
+                    false => Reason::ZipModified { path, old, new },
+                })
+            }
+        });
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::manifest::{Artifact, BackendRecord, SCHEMA};
+    use crate::snapshot::record::{Kind, Snapshot};
+
+    fn sha(text: &str) -> Sha {
+        Sha::of(text.as_bytes())
+    }
+
+    fn ingredients(pairs: &[(&str, &str)]) -> Ingredients {
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    fn recorded(pairs: &[(&str, &str)]) -> Manifest {
+        Manifest {
+            schema: SCHEMA,
+            packager: String::new(),
+            function: "f".into(),
+            workspace: "/w".into(),
+            fingerprint: sha(""),
+            ingredients: ingredients(pairs),
+            backend: BackendRecord {
+                engine: String::new(),
+                engine_version: String::new(),
+                container: String::new(),
+                clean_room: false,
+                base: String::new(),
+                image_id: String::new(),
+                base_digest: String::new(),
+                host_toolchain: false,
+                hermetic: true,
+                fallback: String::new(),
+            },
+            artifact: Artifact {
+                zip_sha256: sha("zip"),
+                zip_bytes: 3,
+                bootstrap_sha256: sha("bootstrap"),
+                bootstrap_bytes: 9,
+                copies: Default::default(),
+                checked_at_ns: 0,
+                image: String::new(),
+            },
+            changed_while_compiling: Vec::new(),
+            stages_ms: Default::default(),
+            history: Vec::new(),
+            discovered_inputs: Default::default(),
+            inputs: Snapshot::default(),
+        }
+    }
+
+    fn file(text: &str) -> Option<State> {
+        Some(State { kind: Kind::File, sha: sha(text) })
+    }
+
+    fn change(path: &str, what: What, before: Option<State>, after: Option<State>) -> Change {
+        Change { path: path.into(), what, before, after }
+    }
+
+    const NOTHING: Present = Present {
+        ingredients: &Ingredients::new(),
+        changes: &[],
+        artifact: &[],
+        forced: false,
+        fallback_forbidden: false,
+    };
+
+    #[test]
+    fn no_difference_is_a_hit_and_each_single_difference_is_a_miss_that_names_it() {
+        let manifest = || Ok(recorded(&[]));
+        assert_eq!(decide(&manifest(), &NOTHING), Verdict::Hit);
+        let text = |recorded: &Result<Manifest, Problem>, present: &Present| decide(recorded, present).to_string();
+        assert_eq!(text(&manifest(), &Present { forced: true, ..NOTHING }), "cache-miss: forced");
+        let verdict = text(&manifest(), &Present { fallback_forbidden: true, ..NOTHING });
+        assert!(verdict.starts_with("cache-miss: compiled by a fallback that is not allowed any more: "), "{verdict}");
+        assert_eq!(text(&Err(Problem::Absent), &NOTHING), "cache-miss: first build");
+        let newer = Err(Problem::Newer { schema: 9 });
+        assert_eq!(text(&newer, &NOTHING), "cache-miss: manifest of a newer lambda-packager (schema 9)");
+        let by_changes = [
+            (change("a", What::Content, file("1"), file("2")), "changed a"),
+            (change("a", What::Added, None, file("2")), "added a"),
+            (change("a", What::Removed, file("1"), None), "removed a"),
+            (change("a", What::Mode, file("1"), file("1")), "permissions of a"),
+        ];
+        for (change, why) in by_changes {
+            let present = Present { changes: &[change], ..NOTHING };
+            assert_eq!(text(&manifest(), &present), format!("cache-miss: {why}"));
+        }
+        let by_artifact = [
+            ("f/x.zip", ArtifactState::Missing, "zip missing (f/x.zip)"),
+            ("f/x.zip", ArtifactState::Modified(sha("other")), "zip modified (f/x.zip)"),
+            ("f/bootstrap", ArtifactState::Missing, "bootstrap missing (f/bootstrap)"),
+            ("f/bootstrap", ArtifactState::Modified(sha("other")), "bootstrap modified (f/bootstrap)"),
+        ];
+        for (path, state, why) in by_artifact {
+            let present = Present { artifact: &[(path.into(), state)], ..NOTHING };
+            assert_eq!(text(&manifest(), &present), format!("cache-miss: {why}"));
+        }
+        let changed = Manifest { changed_while_compiling: vec!["a".into()], ..recorded(&[]) };
+        assert_eq!(text(&Ok(changed), &NOTHING), "cache-miss: a changed while it was compiled");
+    }
+
+    #[test]
+    fn a_setting_shows_its_values_and_a_variable_only_whether_it_is_set() {
+        let verdict = |name: &str, old: &str, new: &str| {
+            let some =
+                |value: &str| if value.is_empty() { Vec::new() } else { vec![(name.to_string(), value.to_string())] };
+            let manifest = Manifest { ingredients: some(old).into_iter().collect(), ..recorded(&[]) };
+            let now: Ingredients = some(new).into_iter().collect();
+            decide(&Ok(manifest), &Present { ingredients: &now, ..NOTHING }).to_string()
+        };
+        assert_eq!(verdict("profile", "release", "dev"), "cache-miss: profile release -> dev");
+        assert_eq!(verdict("features", "", "a"), "cache-miss: features none -> a");
+        assert_eq!(verdict("variable X", "abc", "def"), "cache-miss: variable X changed");
+        assert_eq!(verdict("variable X", "unset", "def"), "cache-miss: variable X unset -> set");
+        assert_eq!(verdict("variable X", "", "def"), "cache-miss: variable X passed");
+        assert_eq!(verdict("variable X", "def", ""), "cache-miss: variable X no longer passed");
+    }
+
+    #[test]
+    fn the_most_important_reason_is_first_and_the_rest_is_counted() {
+        let manifest = recorded(&[("mode", "release"), ("profile", "release"), ("features", "a")]);
+        let now = ingredients(&[("mode", "dev"), ("profile", "dev"), ("features", "b")]);
+        let changes = [
+            change("z", What::Removed, file("1"), None),
+            change("src/main.rs", What::Content, file("1"), file("2")),
+            change("b/Cargo.toml", What::Content, file("1"), file("2")),
+            change("Cargo.lock", What::Content, file("1"), file("2")),
+        ];
+        let artifact = [("f/x.zip".to_string(), ArtifactState::Missing)];
+        let reasons = |present: &Present| match decide(&Ok(manifest.clone()), present) {
+            Verdict::Hit => Vec::new(),
+            Verdict::Miss(reasons) => reasons.iter().map(Reason::to_string).collect(),
+        };
+        let present = Present {
+            ingredients: &now,
+            changes: &changes,
+            artifact: &artifact,
+            forced: true,
+            fallback_forbidden: false,
+        };
+        let expected = [
+            "forced",
+            "profile release -> dev",
+            "mode release -> dev",
+            "features a -> b",
+            "changed Cargo.lock",
+            "changed b/Cargo.toml",
+            "changed src/main.rs",
+            "removed z",
+            "zip missing (f/x.zip)",
+        ];
+        assert_eq!(reasons(&present), expected);
+        // The mode and its profile count as one.
+        let verdict = decide(&Ok(manifest.clone()), &Present { ingredients: &now, ..NOTHING });
+        assert_eq!(verdict.to_string(), "cache-miss: profile release -> dev (+1 more)");
+    }
+
+    #[test]
+    fn all_differences_have_their_old_and_new_values() {
+        let changes = [
+            change("a", What::Content, file("1"), file("2")),
+            change("b", What::Added, None, file("2")),
+            change("c", What::Mode, file("1"), Some(State { kind: Kind::Executable, sha: sha("1") })),
+        ];
+        let artifact = [("f/x.zip".to_string(), ArtifactState::Modified(sha("other")))];
+        let now = ingredients(&[("variable X", "1234")]);
+        let present = Present {
+            ingredients: &now,
+            changes: &changes,
+            artifact: &artifact,
+            forced: false,
+            fallback_forbidden: false,
+        };
+        let lines = decide(&Ok(recorded(&[])), &present).lines(true);
+        let expected = [
+            "cache-miss: variable X passed (+4 more)".to_string(),
+            "  variable X passed: none -> 1234".to_string(),
+            format!("  changed a: file {} -> file {}", sha("1"), sha("2")),
+            format!("  added b: none -> file {}", sha("2")),
+            format!("  permissions of c: file {0} -> exec {0}", sha("1")),
+            format!("  zip modified (f/x.zip): {} -> {}", sha("zip"), sha("other")),
+        ];
+        assert_eq!(lines, expected);
+    }
+}
