@@ -14,51 +14,14 @@ pub fn for_host_tools() -> Vec<(OsString, OsString)> {
 /// Whether a variable belongs to the build that called us, and not to the user's configuration of cargo. The
 /// variables that cargo sets: <https://doc.rust-lang.org/cargo/reference/environment-variables.html>.
 fn is_of_outer_build(name: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "CARGO",
-        "CARGO_ENCODED_RUSTFLAGS",
-        "CARGO_INCREMENTAL",
-        "CARGO_LOG",
-        "CARGO_MAKEFLAGS",
-        "CARGO_PRIMARY_PACKAGE",
-        "CARGO_TARGET_DIR",
-        "CARGO_TARGET_TMPDIR",
-        "CLIPPY_ARGS",
-        "DEBUG",
-        "HOST",
-        "LD_LIBRARY_PATH",
-        "MAKEFLAGS",
-        "MAKELEVEL",
-        "MFLAGS",
-        "NUM_JOBS",
-        "OPT_LEVEL",
-        "OUT_DIR",
-        "PROFILE",
-        "RUSTC",
-        "RUSTC_LINKER",
-        "RUSTC_WORKSPACE_WRAPPER",
-        "RUSTC_WRAPPER",
-        "RUSTDOC",
-        "RUSTDOCFLAGS",
-        "RUSTFLAGS",
-        "RUST_RECURSION_COUNT",
-        "TARGET",
-    ];
-    const PREFIXES: &[&str] = &[
-        "CARGO_BIN_",
-        "CARGO_BUILD_",
-        "CARGO_CFG_",
-        "CARGO_CRATE_",
-        "CARGO_FEATURE_",
-        "CARGO_MANIFEST_",
-        "CARGO_PKG_",
-        "CARGO_PROFILE_",
-        "CARGO_TARGET_",
-        "CARGO_UNSTABLE_",
-        "DEP_",
-        PREFIX,
-    ];
-    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    const NAMES: &str = "CARGO CARGO_ENCODED_RUSTFLAGS CARGO_INCREMENTAL CARGO_LOG CARGO_MAKEFLAGS CARGO_PRIMARY_PACKAGE \
+        CARGO_TARGET_DIR CARGO_TARGET_TMPDIR CLIPPY_ARGS DEBUG HOST LD_LIBRARY_PATH MAKEFLAGS MAKELEVEL MFLAGS \
+        NUM_JOBS OPT_LEVEL OUT_DIR PROFILE RUSTC RUSTC_LINKER RUSTC_WORKSPACE_WRAPPER RUSTC_WRAPPER RUSTDOC \
+        RUSTDOCFLAGS RUSTFLAGS RUST_RECURSION_COUNT TARGET";
+    const PREFIXES: &str = "CARGO_BIN_ CARGO_BUILD_ CARGO_CFG_ CARGO_CRATE_ CARGO_FEATURE_ CARGO_MANIFEST_ CARGO_PKG_ \
+        CARGO_PROFILE_ CARGO_TARGET_ CARGO_UNSTABLE_ DEP_";
+    let starts = |prefix: &str| name.starts_with(prefix);
+    NAMES.split(' ').any(|known| known == name) || PREFIXES.split(' ').any(starts) || starts(PREFIX)
 }
 
 /// The environment for the compile on the host: only what a toolchain needs to start, as in a container.
@@ -97,33 +60,14 @@ mod tests {
 
     #[test]
     fn variables_of_the_outer_build_are_dropped_and_the_users_own_are_kept() {
-        for name in [
-            "RUSTFLAGS",
-            "CARGO_MAKEFLAGS",
-            "CARGO_FEATURE_X",
-            "CARGO_PROFILE_RELEASE_LTO",
-            "RUSTC_WRAPPER",
-            "CARGO_TARGET_DIR",
-            "OUT_DIR",
-            "CARGO_MANIFEST_DIR",
-            "LAMBDA_PACKAGER_FORCE",
-            "DEP_Z_INCLUDE",
-        ] {
-            assert!(is_of_outer_build(name), "{name}");
-        }
-        for name in [
-            "CARGO_HOME",
-            "CARGO_NET_OFFLINE",
-            "CARGO_HTTP_PROXY",
-            "CARGO_REGISTRIES_MY_TOKEN",
-            "HTTPS_PROXY",
-            "SSH_AUTH_SOCK",
-            "RUSTUP_TOOLCHAIN",
-            "PATH",
-            "CARGO_REGISTRY_TOKEN",
-            "SSL_CERT_FILE",
-        ] {
-            assert!(!is_of_outer_build(name), "{name}");
+        let outer = "RUSTFLAGS CARGO_MAKEFLAGS CARGO_FEATURE_X CARGO_PROFILE_RELEASE_LTO RUSTC_WRAPPER \
+            CARGO_TARGET_DIR OUT_DIR CARGO_MANIFEST_DIR LAMBDA_PACKAGER_FORCE DEP_Z_INCLUDE";
+        let users = "CARGO_HOME CARGO_NET_OFFLINE CARGO_HTTP_PROXY CARGO_REGISTRIES_MY_TOKEN HTTPS_PROXY \
+            SSH_AUTH_SOCK RUSTUP_TOOLCHAIN PATH CARGO_REGISTRY_TOKEN SSL_CERT_FILE";
+        for (names, of_outer_build) in [(outer, true), (users, false)] {
+            for name in names.split(' ') {
+                assert_eq!(is_of_outer_build(name), of_outer_build, "{name}");
+            }
         }
     }
 }

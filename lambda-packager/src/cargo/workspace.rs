@@ -242,14 +242,9 @@ mod tests {
     #[test]
     fn the_record_depends_on_every_place_that_can_add_a_manifest_or_a_target() {
         let deps = Workspace::sample(Path::new("/w/p"), &[("a", &["a"]), ("deep/b", &[])]).memo_deps().unwrap();
-        for file in
-            ["a/Cargo.toml", "deep/b/Cargo.toml", "Cargo.lock", "Cargo.toml", "../Cargo.toml", "deep/Cargo.toml"]
-        {
-            assert!(deps.files.iter().any(|known| known == file), "{file}: {:?}", deps.files);
-        }
-        for file in [".cargo/config.toml", "../../.cargo/config", "../rust-toolchain"] {
-            assert!(deps.files.iter().any(|known| known == file), "{file}: {:?}", deps.files);
-        }
+        let files = "a/Cargo.toml deep/b/Cargo.toml Cargo.lock Cargo.toml ../Cargo.toml deep/Cargo.toml \
+                     .cargo/config.toml ../../.cargo/config ../rust-toolchain";
+        assert!(files.split(' ').all(|file| deps.files.iter().any(|known| known == file)), "{:?}", deps.files);
         assert_eq!(deps.folders, ["a/src", "a/src/bin", "deep", "deep/b/src", "deep/b/src/bin"]);
     }
 
@@ -257,19 +252,16 @@ mod tests {
     fn a_crate_in_cargos_home_is_unpacked_once_cargo_marked_it() {
         let dir = tempfile::tempdir().unwrap();
         let workspace = Workspace::sample(dir.path(), &[]);
-        let folder = |name: &str| {
-            let path = dir.path().join(name);
-            fs::create_dirs(&path).unwrap();
-            path
-        };
-        assert!(workspace.is_unpacked(&folder("vendor/a")));
-        assert!(!workspace.is_unpacked(&dir.path().join("vendor/none")));
-        let (crates, checkout) = (folder("home/registry/src/a"), folder("home/git/checkouts/b/1/deep"));
-        for (folder, mark) in [(&crates, &*crates), (&checkout, checkout.parent().unwrap())] {
-            assert!(!workspace.is_unpacked(folder));
-            fs::create(&mark.join(".cargo-ok")).unwrap();
-            assert!(workspace.is_unpacked(folder));
+        let is_unpacked = |name: &str| workspace.is_unpacked(&dir.path().join(name));
+        assert!(!is_unpacked("vendor/a"));
+        for folder in ["vendor/a", "home/registry/src/a", "home/git/checkouts/b/1/deep"] {
+            fs::create_dirs(&dir.path().join(folder)).unwrap();
+            assert_eq!(is_unpacked(folder), folder == "vendor/a");
         }
+        for mark in ["home/registry/src/a", "home/git/checkouts/b/1"] {
+            fs::create(&dir.path().join(mark).join(".cargo-ok")).unwrap();
+        }
+        assert!(is_unpacked("home/registry/src/a") && is_unpacked("home/git/checkouts/b/1/deep"));
     }
 
     #[test]

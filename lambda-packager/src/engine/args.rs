@@ -42,18 +42,11 @@ pub struct ExecSpec<'a> {
 ///
 /// Sources: <https://docs.podman.io/en/latest/markdown/podman-create.1.html#http-proxy>,
 /// <https://docs.docker.com/engine/cli/proxy/>.
-const PROXIES: [&str; 10] = [
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "FTP_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "ftp_proxy",
-    "all_proxy",
-    "no_proxy",
-];
+fn proxies() -> impl Iterator<Item = &'static str> {
+    let names =
+        "HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy ftp_proxy all_proxy no_proxy";
+    names.split(' ')
+}
 
 pub fn import(reference: &str, labels: &[String]) -> Vec<String> {
     let mut args = strings(&["import"]);
@@ -89,7 +82,7 @@ pub fn create(kind: Kind, spec: &ContainerSpec) -> Vec<String> {
     for mount in &spec.mounts {
         args.extend(["--mount".into(), bind(mount)]);
     }
-    for name in PROXIES {
+    for name in proxies() {
         args.extend(["--env".into(), format!("{name}=")]);
     }
     for (name, value) in &spec.env {
@@ -159,7 +152,7 @@ pub fn build(kind: Kind, spec: &BuildSpec) -> Vec<String> {
         // Without network the build needs no proxy; do not leak proxy credentials into it.
         match kind {
             Kind::Podman => args.push("--http-proxy=false".into()),
-            _ => args.extend(PROXIES.iter().flat_map(|name| ["--build-arg".to_string(), format!("{name}=")])),
+            _ => args.extend(proxies().flat_map(|name| ["--build-arg".to_string(), format!("{name}=")])),
         }
     }
     for (name, value) in spec.build_args {
@@ -197,38 +190,15 @@ mod tests {
     fn a_container_is_created_without_privileges() {
         let mut args = create(Kind::Docker, &spec());
         let proxy = |arg: &String| arg.to_lowercase().ends_with("_proxy=");
-        assert_eq!(args.iter().filter(|arg| proxy(arg)).count(), PROXIES.len());
+        assert_eq!(args.iter().filter(|arg| proxy(arg)).count(), proxies().count());
         while let Some(at) = args.iter().position(proxy) {
             args.drain(at - 1..=at);
         }
-        let expected = [
-            "create",
-            "--name",
-            "n",
-            "--label",
-            "a=b c",
-            "--user",
-            "1000:100",
-            "--network",
-            "none",
-            "--cap-drop",
-            "ALL",
-            "--security-opt",
-            "no-new-privileges",
-            "--security-opt",
-            "label=disable",
-            "--pull",
-            "never",
-            "--mount",
-            "type=bind,\"source=/a,b \"\"c\"\":d\",target=/workspace,readonly",
-            "--env",
-            "CARGO_HOME=/cargo",
-            "i",
-            "sh",
-            "-c",
-            "x",
-        ];
-        assert_eq!(args, expected);
+        let expected = "create --name n --label a=b c --user 1000:100 --network none --cap-drop ALL \
+                        --security-opt no-new-privileges --security-opt label=disable --pull never \
+                        --mount type=bind,\"source=/a,b \"\"c\"\":d\",target=/workspace,readonly \
+                        --env CARGO_HOME=/cargo i sh -c x";
+        assert_eq!(args.join(" "), expected);
     }
 
     #[test]
@@ -264,7 +234,7 @@ mod tests {
                         --http-proxy=false --build-arg BASE_IMAGE=b -";
         assert_eq!(build(Kind::Podman, &spec).join(" "), expected);
         let docker = build(Kind::Docker, &spec);
-        for name in PROXIES {
+        for name in proxies() {
             assert!(docker.contains(&format!("{name}=")), "{docker:?}");
         }
         let files = build(Kind::Docker, &BuildSpec { way_out: WayOut::Files, ..spec.clone() });

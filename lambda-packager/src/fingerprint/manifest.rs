@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::cargo::Workspace;
 use crate::error::{Error, Result};
 use crate::fingerprint::ingredients::Ingredients;
 use crate::fingerprint::inputs::DiscoveredInputs;
-use crate::snapshot::record::{Entry, FolderRecord, Snapshot, TreeRecord};
+use crate::snapshot::record::Snapshot;
 use crate::sys::fs;
 use crate::sys::fs::Stamp;
 use crate::sys::paths::lexically_clean;
@@ -89,7 +88,6 @@ pub struct Manifest {
     /// The last builds, the newest first.
     pub history: Vec<Run>,
     pub discovered_inputs: DiscoveredInputs,
-    #[serde(with = "one_line_each")]
     pub inputs: Snapshot,
 }
 
@@ -233,67 +231,22 @@ impl Manifest {
     }
 }
 
-/// Writes the inputs with one file per line, so that people can read them and a diff can show them.
-mod one_line_each {
-    use serde::{Deserializer, Serializer, ser};
-
-    use super::*;
-
-    #[derive(Serialize)]
-    struct Inputs<'a> {
-        taken_at_ns: i64,
-        trees: Vec<Tree<'a>>,
-        files: Vec<Box<RawValue>>,
-    }
-
-    #[derive(Serialize)]
-    struct Tree<'a> {
-        tree: &'a crate::snapshot::listing::Tree,
-        folders: Vec<Folder<'a>>,
-    }
-
-    #[derive(Serialize)]
-    struct Folder<'a> {
-        path: &'a str,
-        stamp: Box<RawValue>,
-        others: Box<RawValue>,
-        files: Vec<Box<RawValue>>,
-    }
-
-    fn line<E: ser::Error>(value: &impl Serialize) -> Result<Box<RawValue>, E> {
-        serde_json::value::to_raw_value(value).map_err(E::custom)
-    }
-
-    fn lines<E: ser::Error>(entries: &[Entry]) -> Result<Vec<Box<RawValue>>, E> {
-        entries.iter().map(line).collect()
-    }
-
-    fn folder<E: ser::Error>(folder: &FolderRecord) -> Result<Folder<'_>, E> {
-        Ok(Folder {
-            path: &folder.path,
-            stamp: line(&folder.stamp)?,
-            others: line(&folder.others)?,
-            files: lines(&folder.files)?,
-        })
-    }
-
-    fn tree<E: ser::Error>(record: &TreeRecord) -> Result<Tree<'_>, E> {
-        let folders = record.folders.iter().map(folder).collect::<Result<_, E>>()?;
-        Ok(Tree { tree: &record.tree, folders })
-    }
-
-    pub fn serialize<S: Serializer>(snapshot: &Snapshot, serializer: S) -> Result<S::Ok, S::Error> {
-        let inputs = Inputs {
-            taken_at_ns: snapshot.taken_at_ns,
-            trees: snapshot.trees.iter().map(tree).collect::<Result<_, S::Error>>()?,
-            files: lines(&snapshot.files)?,
-        };
-        inputs.serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Snapshot, D::Error> {
-        Snapshot::deserialize(deserializer)
-    }
+/// For tests: the record of a build of the function `f` in `/w`.
+#[cfg(test)]
+pub fn sample() -> serde_json::Value {
+    serde_json::json!({
+        "schema": SCHEMA, "packager": "1", "function": "f", "workspace": "/w", "fingerprint": Sha::of(b""),
+        "ingredients": {}, "stages_ms": {}, "history": [], "changed_while_compiling": [], "inputs": Snapshot::default(),
+        "road": {
+            "engine": "docker", "engine_version": "1", "container": "c", "clean_room": false, "base": "b", "image_id": "i",
+            "base_digest": "", "host_toolchain": false, "hermetic": true, "fallback": "",
+        },
+        "artifact": {
+            "zip_sha256": Sha::of(b"zip"), "zip_bytes": 3, "bootstrap_sha256": Sha::of(b"bootstrap"),
+            "bootstrap_bytes": 9, "copies": {}, "checked_at_ns": 1, "image": "",
+        },
+        "discovered_inputs": {"files": ["/usr/include/x.h"], "folders": [], "crossings": []},
+    })
 }
 
 #[cfg(test)]
@@ -304,37 +257,24 @@ mod tests {
 
     use super::*;
     use crate::snapshot::listing::{Rule, Tree};
+    use crate::snapshot::record::{FolderRecord, TreeRecord};
 
     #[test]
     fn a_manifest_is_read_only_if_it_is_of_this_schema_function_and_workspace() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("manifest.json");
         let workspace = Workspace::sample(Path::new("/w"), &[("a", &["f"])]);
-        let sha = Sha::of(b"");
         let stamp = Stamp { size_bytes: 1, mtime_ns: 2, ctime_ns: 3, inode: 4 };
         let folder = FolderRecord { path: "a".into(), stamp, others: vec!["src".into()], files: Vec::new() };
         let record = TreeRecord { tree: Tree { path: "a".into(), rule: Rule::Package }, folders: vec![folder] };
         let inputs = Snapshot { taken_at_ns: 5, trees: Arc::new(vec![record]), files: Arc::default() };
-        let good = json!({
-            "schema": SCHEMA, "packager": "1", "function": "f", "workspace": "/w", "fingerprint": sha,
-            "ingredients": {}, "stages_ms": {}, "history": [], "changed_while_compiling": [], "inputs": inputs,
-            "road": {
-                "engine": "docker", "engine_version": "1", "container": "c", "clean_room": false, "base": "b",
-                "image_id": "i", "base_digest": "", "host_toolchain": false, "hermetic": true, "fallback": "",
-            },
-            "artifact": {
-                "zip_sha256": sha, "zip_bytes": 1, "bootstrap_sha256": sha, "bootstrap_bytes": 1, "copies": {},
-                "checked_at_ns": 1, "image": "",
-            },
-            "discovered_inputs": {"files": ["/usr/include/x.h"], "folders": [], "crossings": [["a", "b"]]},
-        });
         let read = |changes: serde_json::Value| {
-            let mut manifest = good.clone();
+            let mut manifest = sample();
             manifest.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
             fs::replace(&path, manifest.to_string().as_bytes(), 0o644, None).unwrap();
             Manifest::load(&path, "f", &workspace)
         };
-        let manifest = read(json!({})).unwrap();
+        let manifest = read(json!({"inputs": inputs})).unwrap();
         manifest.store(&path).unwrap();
         let text = String::from_utf8(fs::read(&path).unwrap()).unwrap();
         assert!(text.contains("\"others\": [\"src\"]") && text.contains("\"crossings\""), "{text}");

@@ -26,12 +26,11 @@ pub struct Tree {
 
 /// The files of a tree that are inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// Files that git does not ignore, without nested packages.
-    #[serde(rename = "package")]
     Package,
     /// All files: for a folder that a build script named.
-    #[serde(rename = "everything")]
     Everything,
 }
 
@@ -176,7 +175,9 @@ mod tests {
         for name in ["src/main.rs", "nested/Cargo.toml", "target/CACHEDIR.TAG", "out.zip", "deep/.git/config"] {
             fs::replace(&root.join(name), b"", 0o644, None).unwrap();
         }
-        fs::replace(&dir.path().join("shared/a.rs"), b"", 0o644, None).unwrap();
+        for name in [dir.path().join("shared/a.rs"), other.path().join("b.rs")] {
+            fs::replace(&name, b"", 0o644, None).unwrap();
+        }
         let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, root.join(name)).unwrap();
         link(&dir.path().join("shared"), "inside");
         link(other.path(), "outside");

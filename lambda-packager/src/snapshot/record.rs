@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser};
 
 use crate::snapshot::listing::{Rule, Tree};
 use crate::snapshot::scope::Scope;
@@ -33,15 +33,17 @@ pub struct TreeRecord {
 pub struct FolderRecord {
     /// Relative to the base.
     pub path: String,
+    #[serde(serialize_with = "on_one_line")]
     pub stamp: Stamp,
     /// Names in it that are not inputs themselves: folders and ignored files.
+    #[serde(serialize_with = "on_one_line")]
     pub others: Vec<String>,
     pub files: Vec<Entry>,
 }
 
 /// A file, or a path where there is none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Row", into = "Row")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Row")]
 pub struct Entry {
     /// Its name in its folder. For a single file, its path.
     pub name: String,
@@ -51,24 +53,19 @@ pub struct Entry {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    #[serde(rename = "file")]
     File,
     #[serde(rename = "exec")]
     Executable,
     /// A link to a file. Its digest is over the path in it, the content of the file, and whether the file is executable.
-    #[serde(rename = "link")]
     Link,
     /// A link to a folder. Its digest is over the path in it. The folder is listed separately.
-    #[serde(rename = "folder-link")]
     FolderLink,
     /// A folder. Its digest is over the names in it.
-    #[serde(rename = "names")]
     Names,
     /// A socket, a pipe or a device. It is not read.
-    #[serde(rename = "other")]
     Other,
-    #[serde(rename = "absent")]
     Absent,
 }
 
@@ -103,11 +100,16 @@ impl From<Row> for Entry {
     }
 }
 
-impl From<Entry> for Row {
-    fn from(entry: Entry) -> Self {
-        let Stamp { size_bytes, mtime_ns, ctime_ns, inode } = entry.stamp;
-        (entry.name, entry.kind, size_bytes, mtime_ns, ctime_ns, inode, entry.sha)
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Stamp { size_bytes, mtime_ns, ctime_ns, inode } = self.stamp;
+        on_one_line(&(&self.name, self.kind, size_bytes, mtime_ns, ctime_ns, inode, self.sha), serializer)
     }
+}
+
+/// Writes one line also in pretty JSON, so that people can read a manifest and a diff can show its files.
+fn on_one_line<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serde_json::value::to_raw_value(value).map_err(ser::Error::custom)?.serialize(serializer)
 }
 
 /// A difference between two snapshots.
@@ -323,11 +325,8 @@ mod tests {
     #[test]
     fn differences_by_kind_content_and_stamp() {
         use Kind::{Absent, Executable, File};
-        let scope = Scope {
-            trees: vec![Tree { path: "p".into(), rule: Rule::Package }],
-            files: vec!["alone".into()],
-            ..Scope::default()
-        };
+        let trees = vec![Tree { path: "p".into(), rule: Rule::Package }];
+        let scope = Scope { trees, files: vec!["alone".into()], excluded: Vec::new() };
         type State = Option<(Kind, &'static str, i64)>;
         // Before, after, the change in content, and whether the file was written since.
         let cases: [(State, State, Option<What>, bool); 10] = [
@@ -344,8 +343,7 @@ mod tests {
         ];
         for (before, after, change, written) in cases {
             let of = |state: State| state.map(|(kind, content, ctime)| entry("alone", kind, content, ctime));
-            let (old, new) =
-                (snapshot(vec![], of(before).into_iter().collect()), snapshot(vec![], of(after).into_iter().collect()));
+            let [old, new] = [before, after].map(|state| snapshot(vec![], Vec::from_iter(of(state))));
             let changes: Vec<What> = new.changes_since(&old).into_iter().map(|change| change.what).collect();
             assert_eq!(changes, Vec::from_iter(change), "{before:?} -> {after:?}");
             assert_eq!(!new.moved_since(&old, &scope).is_empty(), written, "{before:?} -> {after:?}");
@@ -353,10 +351,8 @@ mod tests {
         // In a tree that was recorded before, a new file was not there, whatever its ctime says.
         let in_tree = |files| snapshot(vec![tree(&[("p", &[], files)])], vec![]);
         let (old, new) = (in_tree(vec![]), in_tree(vec![entry("x", File, "a", 1)]));
-        assert_eq!(
-            (new.moved_since(&old, &scope), old.moved_since(&new, &scope)),
-            (vec!["p/x".into()], vec!["p/x".into()])
-        );
+        assert_eq!(new.moved_since(&old, &scope), ["p/x"]);
+        assert_eq!(old.moved_since(&new, &scope), ["p/x"]);
     }
 
     #[test]

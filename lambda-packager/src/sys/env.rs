@@ -59,18 +59,17 @@ pub fn command_name() -> String {
 ///
 /// Source: <https://doc.rust-lang.org/cargo/guide/cargo-home.html>.
 pub fn cargo_home() -> Result<PathBuf> {
-    if let Some(home) = var_os("CARGO_HOME").filter(|home| !home.is_empty()) {
-        return Ok(PathBuf::from(home));
-    }
-    Ok(home()?.join(".cargo"))
+    home_of("CARGO_HOME", ".cargo")
 }
 
 /// Rustup's home folder: `RUSTUP_HOME`, else `~/.rustup`.
 pub fn rustup_home() -> Result<PathBuf> {
-    if let Some(home) = var_os("RUSTUP_HOME").filter(|home| !home.is_empty()) {
-        return Ok(PathBuf::from(home));
-    }
-    Ok(home()?.join(".rustup"))
+    home_of("RUSTUP_HOME", ".rustup")
+}
+
+fn home_of(variable: &str, folder: &str) -> Result<PathBuf> {
+    let set = var_os(variable).filter(|home| !home.is_empty());
+    set.map_or_else(|| Ok(home()?.join(folder)), |home| Ok(home.into()))
 }
 
 pub fn home() -> Result<PathBuf> {

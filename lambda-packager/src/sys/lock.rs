@@ -2,8 +2,9 @@
 //! releases a lock when its holder ends, in any way.
 #![allow(clippy::disallowed_methods)]
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -24,14 +25,8 @@ pub struct Holder {
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let now = epoch_secs();
-        write!(
-            f,
-            "process {} ({}), which took the lock {} s ago",
-            self.pid,
-            self.command,
-            now.saturating_sub(self.since_epoch_secs)
-        )
+        let ago = epoch_secs().saturating_sub(self.since_epoch_secs);
+        write!(f, "process {} ({}), which took the lock {ago} s ago", self.pid, self.command)
     }
 }
 
@@ -77,17 +72,16 @@ impl Lock {
 
     /// The time of `acquire` by the clock of the file system: writing the holder set the date of the file.
     pub fn signed_at_ns(&self) -> Result<i64> {
-        let meta = self.file.metadata();
-        let meta = meta.map_err(|e| Error::io("inspect", Path::new("the lock file"), e))?;
-        Ok(fs::Stamp::of(&meta).mtime_ns)
+        Ok(fs::Stamp::of(&self.metadata()?).mtime_ns)
     }
 
     /// The user and group of files that we create here. The compile runs with these ids.
     pub fn owner(&self) -> Result<(u32, u32)> {
-        use std::os::unix::fs::MetadataExt;
-        let meta = self.file.metadata();
-        let meta = meta.map_err(|e| Error::io("inspect", Path::new("the lock file"), e))?;
-        Ok((meta.uid(), meta.gid()))
+        self.metadata().map(|meta| (meta.uid(), meta.gid()))
+    }
+
+    fn metadata(&self) -> Result<Metadata> {
+        self.file.metadata().map_err(|e| Error::io("inspect", Path::new("the lock file"), e))
     }
 }
 

@@ -9,18 +9,8 @@ use crate::config::{Arch, Runtime};
 use crate::error::{Error, Result};
 
 /// The shared libraries of both runtimes that a Rust binary may need: glibc's own and gcc's unwinder.
-const LIBRARIES: &[&str] = &[
-    "ld-linux-aarch64.so.1",
-    "ld-linux-x86-64.so.2",
-    "libc.so.6",
-    "libdl.so.2",
-    "libgcc_s.so.1",
-    "libm.so.6",
-    "libpthread.so.0",
-    "libresolv.so.2",
-    "librt.so.1",
-    "libutil.so.1",
-];
+const LIBRARIES: &str = "ld-linux-aarch64.so.1 ld-linux-x86-64.so.2 libc.so.6 libdl.so.2 libgcc_s.so.1 libm.so.6 \
+    libpthread.so.0 libresolv.so.2 librt.so.1 libutil.so.1";
 
 /// What the check needs besides the binary.
 pub struct Expectation<'a> {
@@ -121,7 +111,7 @@ pub fn needs(binary: &[u8], arch: Arch) -> Option<Needs> {
 }
 
 fn check_libraries(needed: &[String], expected: &Expectation) -> Result<()> {
-    let present = |name: &String| LIBRARIES.contains(&name.as_str()) || expected.brought.contains(name);
+    let present = |name: &String| LIBRARIES.split(' ').any(|known| known == name) || expected.brought.contains(name);
     let Some(name) = needed.iter().find(|name| !present(name)) else {
         return Ok(());
     };

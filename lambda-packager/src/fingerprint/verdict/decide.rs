@@ -91,8 +91,8 @@ fn differences(manifest: &Manifest, present: &Present) -> Vec<Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fingerprint::manifest::{Artifact, BackendRecord, SCHEMA};
-    use crate::snapshot::record::{Kind, Snapshot};
+    use crate::fingerprint::manifest::sample;
+    use crate::snapshot::record::Kind;
 
     fn sha(text: &str) -> Sha {
         Sha::of(text.as_bytes())
@@ -103,40 +103,8 @@ mod tests {
     }
 
     fn recorded(pairs: &[(&str, &str)]) -> Manifest {
-        Manifest {
-            schema: SCHEMA,
-            packager: String::new(),
-            function: "f".into(),
-            workspace: "/w".into(),
-            fingerprint: sha(""),
-            ingredients: ingredients(pairs),
-            backend: BackendRecord {
-                engine: String::new(),
-                engine_version: String::new(),
-                container: String::new(),
-                clean_room: false,
-                base: String::new(),
-                image_id: String::new(),
-                base_digest: String::new(),
-                host_toolchain: false,
-                hermetic: true,
-                fallback: String::new(),
-            },
-            artifact: Artifact {
-                zip_sha256: sha("zip"),
-                zip_bytes: 3,
-                bootstrap_sha256: sha("bootstrap"),
-                bootstrap_bytes: 9,
-                copies: Default::default(),
-                checked_at_ns: 0,
-                image: String::new(),
-            },
-            changed_while_compiling: Vec::new(),
-            stages_ms: Default::default(),
-            history: Vec::new(),
-            discovered_inputs: Default::default(),
-            inputs: Snapshot::default(),
-        }
+        let manifest = serde_json::from_value(sample()).unwrap();
+        Manifest { ingredients: ingredients(pairs), ..manifest }
     }
 
     fn file(text: &str) -> Option<State> {

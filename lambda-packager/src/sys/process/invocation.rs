@@ -68,12 +68,11 @@ impl Invocation {
             // The terminal sends Ctrl-C to its whole foreground group. In another group, our programs can end cleanly.
             command.process_group(0);
         }
-        command
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|e| Error::new(ErrorKind::Io, format!("cannot start {}", self.program.display())).source(e))
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|e| self.not_started(e))
+    }
+
+    pub(super) fn not_started(&self, cause: std::io::Error) -> Error {
+        Error::new(ErrorKind::Io, format!("cannot start {}", self.program.display())).source(cause)
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::sys::process::guard::Guard;
 use crate::sys::process::invocation::Invocation;
 use crate::sys::process::line_buffer::LineBuffer;
@@ -54,17 +54,16 @@ impl Invocation {
     /// Waits for the end of `child`, which is this program.
     fn collect(&self, child: Child, timeout: Duration) -> Result<Output> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let code = drive(child, None, Patience::Until(Instant::now() + timeout), &mut |said| match said {
-            Said::Stdout(bytes) => {
-                stdout.extend_from_slice(bytes);
-                Ok(())
+        let code = drive(child, None, Patience::Until(Instant::now() + timeout), &mut |said| {
+            match said {
+                Said::Stdout(bytes) => stdout.extend_from_slice(bytes),
+                Said::Stderr(bytes) => stderr.extend_from_slice(bytes),
+                Said::Nothing => {
+                    return Err(Error::engine(format!("`{self}` did not end within {} s", timeout.as_secs()))
+                        .hint_with("check whether the service behind that command hangs, and restart it"));
+                }
             }
-            Said::Stderr(bytes) => {
-                stderr.extend_from_slice(bytes);
-                Ok(())
-            }
-            Said::Nothing => Err(Error::engine(format!("`{self}` did not end within {} s", timeout.as_secs()))
-                .hint_with("check whether the service behind that command hangs, and restart it")),
+            Ok(())
         })?;
         Ok(Output { code, stdout, stderr })
     }
@@ -79,16 +78,13 @@ impl Invocation {
         mut on_silence: impl FnMut() -> Result<()>,
     ) -> Result<Output> {
         let (mut stdout, mut stderr) = (Vec::new(), LineBuffer::default());
-        let code = drive(self.spawn(Stdio::piped())?, None, Patience::Each(patience), &mut |said| match said {
-            Said::Stdout(bytes) => {
-                stdout.extend_from_slice(bytes);
-                Ok(())
+        let code = drive(self.spawn(Stdio::piped())?, None, Patience::Each(patience), &mut |said| {
+            match said {
+                Said::Stdout(bytes) => stdout.extend_from_slice(bytes),
+                Said::Stderr(bytes) => stderr.add(bytes, &mut on_stderr),
+                Said::Nothing => return on_silence(),
             }
-            Said::Stderr(bytes) => {
-                stderr.add(bytes, &mut on_stderr);
-                Ok(())
-            }
-            Said::Nothing => on_silence(),
+            Ok(())
         })?;
         stderr.end(&mut on_stderr);
         Ok(Output { code, stdout, stderr: Vec::new() })
@@ -130,11 +126,7 @@ impl Invocation {
 
     /// Runs the program on our terminal, for a person.
     pub fn interactive(&self) -> Result<i32> {
-        let status = self
-            .command()
-            .status()
-            .map_err(|e| Error::new(ErrorKind::Io, format!("cannot start {}", self.program.display())).source(e))?;
-        Ok(supervise::code(status))
+        self.command().status().map(supervise::code).map_err(|e| self.not_started(e))
     }
 }
 
