@@ -237,7 +237,7 @@ fn by_container(request: &BackendRequest, engine: &Engine, report: &mut Reporter
     let (image, toolchain) = match &base {
         Ok(reference) => (base_image::named(engine, reference, config)?, None),
         Err(_) => {
-            let toolchain = Toolchain::to_lend(workspace, config.target_arch).map_err(EngineError::Refused)?;
+            let toolchain = Toolchain::to_mount(workspace, config.target_arch).map_err(EngineError::Refused)?;
             (base_image::borrowed(&toolchain).map_err(EngineError::Refused)?, Some(toolchain))
         }
     };

@@ -56,7 +56,7 @@ impl Toolchain {
     }
 
     /// The toolchain to mount into a container that has none.
-    pub fn to_lend(workspace: &Workspace, arch: Arch) -> Result<Self> {
+    pub fn to_mount(workspace: &Workspace, arch: Arch) -> Result<Self> {
         if !cfg!(target_os = "linux") {
             return Err(Error::engine("the host's toolchain can be mounted into a container only on Linux")
                 .hint_with("set `base` to an image with cargo, rustc and a C compiler"));
@@ -172,8 +172,8 @@ fn c_files(compiler: &Path, root: &Path) -> Result<Vec<PathBuf>> {
 
 /// The compiler prints a path, or only the name if it has no such file.
 fn named_by(compiler: &Path, question: &str, root: &Path) -> Result<Option<PathBuf>> {
-    let answer = ask(compiler, &[question], root)?.stdout_text();
-    let path = if answer.contains('/') { Some(PathBuf::from(answer)) } else { env::find_program(&answer) };
+    let printed = ask(compiler, &[question], root)?.stdout_text();
+    let path = if printed.contains('/') { Some(PathBuf::from(printed)) } else { env::find_program(&printed) };
     path.filter(|path| fs::is_file(path)).map(|path| fs::canonical(&path)).transpose()
 }
 

@@ -15,7 +15,7 @@ use crate::fingerprint::verdict::{ArtifactState, Present, Verdict};
 use crate::fingerprint::{ingredients, inputs, verdict};
 use crate::pipeline::project::{Places, Project, Request};
 use crate::snapshot;
-use crate::snapshot::record::Change;
+use crate::snapshot::difference::Change;
 use crate::snapshot::take::Taken;
 use crate::sys::fs;
 use crate::sys::fs::Stamp;

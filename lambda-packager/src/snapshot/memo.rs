@@ -79,7 +79,7 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
     }
 
     /// Runs `run` and stores its result. `run` reads the dependencies at some moment in between. If one of them may have
-    /// been written meanwhile, it runs again; a result is stored once all dependencies are the same before and after.
+    /// been written in between, it runs again; a result is stored once all dependencies are the same before and after.
     pub fn compute(mut run: impl FnMut() -> Result<Computed<T>>) -> Result<T> {
         const TRIES: usize = 3;
         let mut before: Option<Snapshot> = None;

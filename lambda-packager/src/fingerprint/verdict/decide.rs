@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use crate::fingerprint::ingredients::Ingredients;
 use crate::fingerprint::manifest::{Manifest, Problem, is_bootstrap};
 use crate::fingerprint::verdict::reason::{Reason, Verdict};
-use crate::snapshot::record::{Change, State, What};
+use crate::snapshot::difference::{Change, What};
+use crate::snapshot::record::State;
 use crate::sys::sha256::Sha;
 
 /// A file of the artifact, compared with its record.
