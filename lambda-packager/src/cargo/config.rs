@@ -186,27 +186,15 @@ mod tests {
     #[test]
     fn only_sources_registries_and_the_targets_flags_are_forwarded() {
         let (toml, folders) = forwarded(&[r#"
-            [source.crates-io]
-            replace-with = "mirror"
-            [source.mirror]
-            directory = "vendor"
-            [registries.mine]
-            index = "sparse+https://example.invalid/"
-            token = "SECRET"
-            [registry]
-            default = "mine"
-            token = "SECRET"
-            [target.x86_64-unknown-linux-gnu]
-            rustflags = ["-C", "target-cpu=x86-64-v3"]
-            linker = "clang"
-            [target.aarch64-unknown-linux-gnu]
-            rustflags = ["--cfg", "other"]
-            [build]
-            rustc-wrapper = "sccache"
-            [http]
-            proxy = "user:SECRET@proxy"
-            [net]
-            git-fetch-with-cli = true
+            source = { crates-io = { replace-with = "mirror" }, mirror = { directory = "vendor" } }
+            registries.mine = { index = "sparse+https://example.invalid/", token = "SECRET" }
+            registry = { default = "mine", token = "SECRET" }
+            build.rustc-wrapper = "sccache"
+            http.proxy = "user:SECRET@proxy"
+            net.git-fetch-with-cli = true
+            [target]
+            x86_64-unknown-linux-gnu = { rustflags = ["-C", "target-cpu=x86-64-v3"], linker = "clang" }
+            aarch64-unknown-linux-gnu = { rustflags = ["--cfg", "other"] }
         "#]);
         for kept in ["mirror", "/home/u/vendor", "sparse+https", "target-cpu", "default = \"mine\""] {
             assert!(toml.contains(kept), "{kept} in {toml}");

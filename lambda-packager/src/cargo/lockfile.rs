@@ -48,14 +48,12 @@ mod tests {
         let text = "version = 4\n[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nsource = \"registry+x\"\nchecksum = \"c\"\n\
                     [[package]]\nname = \"b\"\nversion = \"2.0.0\"\nsource = \"git+y#z\"\n[[package]]\nname = \"mine\"\nversion = \"0.1.0\"\n";
         fs::replace(&file, text.as_bytes(), 0o644, None).unwrap();
-        let a = LockedPackage {
-            name: "a".into(),
-            version: "1.0.0".into(),
-            source: "registry+x".into(),
-            checksum: Some("c".into()),
+        let package = |name: &str, version: &str, source: &str, checksum: Option<&str>| {
+            let [name, version, source] = [name, version, source].map(String::from);
+            LockedPackage { name, version, source, checksum: checksum.map(String::from) }
         };
-        let b = LockedPackage { name: "b".into(), version: "2.0.0".into(), source: "git+y#z".into(), checksum: None };
-        assert_eq!(read(folder.path()).unwrap(), [a, b]);
+        let expected = [package("a", "1.0.0", "registry+x", Some("c")), package("b", "2.0.0", "git+y#z", None)];
+        assert_eq!(read(folder.path()).unwrap(), expected);
         fs::replace(&file, b"<<<<<<< ours", 0o644, None).unwrap();
         assert!(read(folder.path()).unwrap_err().to_string().contains("Cargo.lock cannot be read"));
     }

@@ -191,13 +191,7 @@ mod tests {
             Verdict::Hit => Vec::new(),
             Verdict::Miss(reasons) => reasons.iter().map(Reason::to_string).collect(),
         };
-        let present = Present {
-            ingredients: &now,
-            changes: &changes,
-            artifact: &artifact,
-            forced: true,
-            fallback_forbidden: false,
-        };
+        let present = Present { ingredients: &now, changes: &changes, artifact: &artifact, forced: true, ..NOTHING };
         let expected = [
             "forced",
             "profile release -> dev",
@@ -224,13 +218,7 @@ mod tests {
         ];
         let artifact = [("f/x.zip".to_string(), ArtifactState::Modified(sha("other")))];
         let now = ingredients(&[("variable X", "1234")]);
-        let present = Present {
-            ingredients: &now,
-            changes: &changes,
-            artifact: &artifact,
-            forced: false,
-            fallback_forbidden: false,
-        };
+        let present = Present { ingredients: &now, changes: &changes, artifact: &artifact, ..NOTHING };
         let lines = decide(&Ok(recorded(&[])), &present).lines(true);
         let expected = [
             "cache-miss: variable X passed (+4 more)".to_string(),
