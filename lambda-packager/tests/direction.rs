@@ -1,8 +1,8 @@
 //! The direction of imports: a room uses the rooms below it, never one above, and files form no circle.
 //!
-//! Reads the paths that begin with `crate::` in the library and in the bin; unit tests count too.
-#![allow(clippy::disallowed_methods)]
-#![allow(clippy::disallowed_methods)] // It reads sources, not what the library works on.
+//! Reads the paths that begin with `crate::` in the library and in the bin, and those that begin with a child in a file
+//! that declares children; unit tests count too. What a file passes on by `pub use` belongs to the file it comes from.
+#![allow(clippy::disallowed_methods)] // The doors are the crates' own; this reads their sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -72,30 +72,50 @@ impl Sources {
     }
 
     fn imports(&self) -> Vec<Import> {
-        let mut all = Vec::new();
-        for (from, path) in &self.0 {
-            let text = fs::read_to_string(path).expect("a file of sources");
-            for (line, target) in paths_in(&text) {
-                let place = format!("{}:{line}: crate::{target}", path.display());
-                match self.file_of(&target) {
-                    Some(to) if to != from => all.push(Import { from: from.clone(), to: to.to_string(), place }),
-                    _ => {}
+        let texts: Vec<(&String, String)> =
+            self.0.iter().map(|(name, path)| (name, fs::read_to_string(path).expect("a file of sources"))).collect();
+        let (mut all, mut passed_on) = (Vec::new(), BTreeMap::new());
+        for (from, text) in &texts {
+            let below = if *from == "lib" || *from == "main" { String::new() } else { format!("{from}::") };
+            let children =
+                text.lines().filter_map(|line| line.strip_suffix(';')?.rsplit_once("mod ").map(|(_, name)| name));
+            for child in children {
+                for (line, path, is_passed_on) in paths_in(text, &format!("{child}::")) {
+                    let target = format!("{below}{child}::{path}");
+                    if is_passed_on {
+                        let name = path.rsplit("::").next().unwrap_or_default();
+                        passed_on.insert(format!("{below}{name}"), target);
+                    } else {
+                        all.push((from.to_string(), line, target));
+                    }
                 }
             }
+            all.extend(paths_in(text, "crate::").into_iter().map(|(line, path, _)| (from.to_string(), line, path)));
         }
-        all
+        let origin = |path: &String| {
+            let prefixes = path.match_indices("::").map(|(at, _)| &path[..at]).chain([path.as_str()]);
+            let known = prefixes.filter_map(|prefix| passed_on.get(prefix)).next();
+            self.file_of(known.unwrap_or(path)).map(String::from)
+        };
+        let import = |(from, line, target): (String, usize, String)| {
+            let place = format!("{}:{line}: {target}", self.0[&from].display());
+            origin(&target).filter(|to| *to != from).map(|to| Import { from, to, place })
+        };
+        all.into_iter().filter_map(import).collect()
     }
 }
 
-/// Every path after `crate::` in a source, with the number of its line; groups are taken apart.
-fn paths_in(text: &str) -> Vec<(usize, String)> {
+/// Every path after `start` in a source, with the number of its line, and whether it is in a `pub use`; groups are
+/// taken apart.
+fn paths_in(text: &str, start: &str) -> Vec<(usize, String, bool)> {
     let mut found = Vec::new();
-    for (at, own) in text.match_indices("crate::") {
-        let line_start = text[..at].rfind('\n').map_or(0, |end| end + 1);
-        let is_path = !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        if is_path && !text[line_start..at].contains("//") {
+    for (at, _) in text.match_indices(start) {
+        let before = &text[text[..at].rfind('\n').map_or(0, |end| end + 1)..at];
+        let is_path = !before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+        if is_path && !before.contains("//") && !before.contains('"') {
             let line = text[..at].matches('\n').count() + 1;
-            leaves("", &text[at + own.len()..], &mut |path| found.push((line, path)));
+            let passed_on = before == "pub use ";
+            leaves("", &text[at + start.len()..], &mut |path| found.push((line, path, passed_on)));
         }
     }
     found
@@ -196,7 +216,7 @@ fn imports_of_the_bin_point_down_and_form_no_circle() {
 
 #[test]
 fn groups_are_taken_apart_and_circles_are_found() {
-    let paths = |text: &str| paths_in(text).into_iter().map(|(_, path)| path).collect::<Vec<_>>();
+    let paths = |text: &str| paths_in(text, "crate::").into_iter().map(|(_, path, _)| path).collect::<Vec<_>>();
     assert_eq!(paths("use crate::a::{b, c::{d, self}, e,};"), ["a::b", "a::c::d", "a::c", "a::e"]);
     assert_eq!(paths("// crate::a\nlet x = crate::b::c(1) + lambda_crate::d;"), ["b::c"]);
     assert_eq!(paths("use crate::{a, b::c};"), ["a", "b::c"]);

@@ -1,4 +1,4 @@
-//! In what two binaries differ that should be one.
+//! The differences between two binaries that should be the same.
 
 use ::elf::ElfBytes;
 use ::elf::endian::LittleEndian;
@@ -6,8 +6,8 @@ use ::elf::endian::LittleEndian;
 /// A section of a binary: its name, and its bytes.
 type Section<'a> = (String, &'a [u8]);
 
-/// The sections that differ, each with the first place where it does and the text around that place: a path or
-/// a version there says why.
+/// The sections that differ, each with its first different byte and the text around it. A path or a version in that
+/// text often shows the cause.
 pub fn sections(ours: &[u8], theirs: &[u8]) -> Vec<String> {
     let (Some(ours), Some(theirs)) = (parse(ours), parse(theirs)) else {
         return vec!["one of the two is not an ELF binary".into()];
@@ -54,7 +54,7 @@ fn difference(ours: &[u8], theirs: &[u8]) -> Option<String> {
     Some(format!("differs from byte {at:#x}{size}{text}"))
 }
 
-/// The printable text that the byte `at` is in, if it is in one.
+/// The printable text around the byte `at`; empty if there is none.
 fn text_around(bytes: &[u8], at: usize) -> String {
     const MOST: usize = 120;
     let printable = |byte: &&u8| byte.is_ascii_graphic() || **byte == b' ';
@@ -83,5 +83,23 @@ mod tests {
         assert!(found.len() == 1 && found[0].contains("section .rodata differs"), "{found:?}");
         assert!(found[0].contains("/some/path") && found[0].contains("/some/patX"), "{found:?}");
         assert_eq!(sections(b"no", &theirs), ["one of the two is not an ELF binary"]);
+    }
+
+    #[test]
+    fn a_difference_has_its_first_byte_the_sizes_and_the_text_around_it() {
+        let cases: [(&[u8], &[u8], &str); 4] = [
+            (
+                b"\0\0/home/a/x\0",
+                b"\0\0/home/b/x\0",
+                "differs from byte 0x8: \"/home/a/x\" on disk, \"/home/b/x\" rebuilt",
+            ),
+            (b"\0\x01", b"\0\x02", "differs from byte 0x1"),
+            (b"\0", b"\0\x01", "differs from byte 0x1 (1 bytes on disk, 2 bytes rebuilt)"),
+            (b"text", b"", "differs from byte 0x0 (4 bytes on disk, 0 bytes rebuilt): \"text\" on disk, \"\" rebuilt"),
+        ];
+        for (ours, theirs, expected) in cases {
+            assert_eq!(difference(ours, theirs).as_deref(), Some(expected));
+        }
+        assert_eq!(difference(b"same", b"same"), None);
     }
 }

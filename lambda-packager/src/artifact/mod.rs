@@ -1,4 +1,4 @@
-//! The artifact as bytes: whether a binary can run on Lambda, and the archives around it.
+//! The artifact as bytes: the check whether a binary can run on Lambda, and the archives.
 
 pub mod elf;
 pub mod elf_diff;

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::backend::container::Wanted;
 use crate::backend::identity::{Identity, lock_file};
-use crate::cargo::lockfile::{Locked, locked};
+use crate::cargo::lockfile;
+use crate::cargo::lockfile::LockedPackage;
 use crate::compile::mounts::{TARGET, WORKSPACE};
 use crate::compile::units::CompiledUnits;
 use crate::config::Network;
@@ -63,7 +64,7 @@ impl DepsCache {
     pub fn of(wanted: &Wanted, identity: &Identity) -> Result<Option<Self>> {
         let config = wanted.config;
         let limit_bytes = config.deps_cache_limit_bytes;
-        let locked = locked(&wanted.workspace.root)?;
+        let locked = lockfile::read(&wanted.workspace.root)?;
         if locked.is_empty() || limit_bytes == 0 || !config.pass_env.is_empty() {
             return Ok(None);
         }
@@ -79,7 +80,7 @@ impl DepsCache {
             config.features,
             wanted.forwarded.toml,
         );
-        for Locked { name, version, source, checksum } in &locked {
+        for LockedPackage { name, version, source, checksum } in &locked {
             text.push_str(&format!("{name} {version} {source} {}\n", checksum.as_deref().unwrap_or_default()));
         }
         // What cargo does not track, such as the `[env]` of its configuration.

@@ -16,7 +16,7 @@ use crate::config::{Base, EngineChoice, Network};
 use crate::engine::{self, Engine, EngineError};
 use crate::error::{Error, Result};
 use crate::fingerprint::manifest;
-use crate::fingerprint::verdict::Reason;
+use crate::packaged::Reason;
 use crate::report::{Event, Reporter};
 use crate::sys::lock::Lock;
 
@@ -228,7 +228,7 @@ fn container(
     let (image, toolchain, fallback) = match source {
         ToolchainSource::Image(reference) => (base_image::named(engine, reference, config)?, None, String::new()),
         ToolchainSource::NoImage(_) | ToolchainSource::Host => {
-            let toolchain = Toolchain::to_lend(workspace, config.target_arch).map_err(EngineError::Refused)?;
+            let toolchain = Toolchain::to_mount(workspace, config.target_arch).map_err(EngineError::Refused)?;
             let why = if let ToolchainSource::NoImage(why) = source { why.clone() } else { String::new() };
             (base_image::borrowed(&toolchain).map_err(EngineError::Refused)?, Some(toolchain), why)
         }

@@ -8,13 +8,13 @@ use crate::error::{Error, Result};
 use crate::sys;
 use crate::sys::process::{Invocation, Output};
 
-/// Resolving may download the index and every crate.
+/// Long: resolving may download the index and every crate.
 const CARGO_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 /// Runs `cargo` with `args` in `folder`, with the environment of a user's shell.
 ///
 /// # Errors
-/// Where cargo is missing, fails, or takes longer than half an hour; with cargo's own message.
+/// If cargo is missing, fails, or takes longer than half an hour. The error has cargo's own message.
 pub fn cargo(folder: &Path, args: &[&str]) -> Result<Output> {
     let program = sys::env::var_os("CARGO").map(PathBuf::from).or_else(|| sys::env::find_program("cargo"));
     let program = program
@@ -24,11 +24,30 @@ pub fn cargo(folder: &Path, args: &[&str]) -> Result<Output> {
     if output.success() {
         return Ok(output);
     }
-    let text = output.stderr_text();
-    let error = Error::cargo(format!("`cargo {}` failed in {}", args[0], folder.display())).source(text.clone());
-    Err(if text.contains("--locked") {
-        error.hint_with("run `cargo generate-lockfile` or `cargo update -w` and commit Cargo.lock, or drop --locked")
-    } else {
-        error.hint_with("this is cargo's own message; run the same command yourself to see it without lambda-packager")
-    })
+    Err(failure(args[0], folder, output.stderr_text()))
+}
+
+/// The error for a failed call; `text` is cargo's message.
+fn failure(verb: &str, folder: &Path, text: String) -> Error {
+    let hint = match text.contains("--locked") {
+        true => "run `cargo generate-lockfile` or `cargo update -w` and commit Cargo.lock, or drop --locked",
+        false => "this is cargo's own message; run the same command yourself to see it without lambda-packager",
+    };
+    Error::cargo(format!("`cargo {verb}` failed in {}", folder.display())).source(text).hint_with(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_has_the_message_of_cargo_and_the_hint_that_fits() {
+        let stale = "error: the lock file /p/Cargo.lock needs to be updated but --locked was passed to prevent this";
+        let invalid = "error: failed to parse manifest at `/p/Cargo.toml`";
+        for (text, hint) in [(stale, "cargo generate-lockfile"), (invalid, "run the same command yourself")] {
+            let error = failure("metadata", Path::new("/p"), text.into());
+            assert_eq!(error.with_cause(), format!("`cargo metadata` failed in /p: {text}"));
+            assert!(error.hint().unwrap().contains(hint), "{text}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
-//! What of the user's cargo configuration comes along into the container. The workspace's own is
-//! mounted with it; of the files outside, only the tables that say where crates come from and the
-//! Rust flags for the Lambda's target. Tokens never.
+//! The parts of the user's cargo configuration that are forwarded into the container. The workspace's own files are
+//! mounted with it. From the files outside of it, only the tables that say where crates come from and the Rust flags
+//! for the Lambda's target are forwarded; tokens never are.
 //!
 //! Source: <https://doc.rust-lang.org/cargo/reference/config.html>.
 
@@ -19,16 +19,16 @@ use crate::sys::{fs, toml};
 pub struct ForwardedConfig {
     /// The text of its `config.toml`.
     pub toml: String,
-    /// Folders that sources lie in, by absolute path: mounted where they are.
+    /// Folders of sources, as absolute paths. They are mounted at the same path.
     pub absolute_folders: Vec<PathBuf>,
-    /// Folders that the workspace's own configuration names by a relative path, resolved.
+    /// Folders that the workspace's own configuration names by a relative path, as resolved paths.
     pub relative_folders: Vec<PathBuf>,
 }
 
-/// Gathers what the container's cargo may know.
+/// Collects the configuration for the container's cargo.
 ///
 /// # Errors
-/// A configuration file that cannot be read.
+/// If a configuration file cannot be read.
 pub fn carry(workspace: &Workspace, arch: Arch) -> Result<ForwardedConfig> {
     let triple = arch.triple();
     let mut forwarded = ForwardedConfig::default();
@@ -43,7 +43,7 @@ pub fn carry(workspace: &Workspace, arch: Arch) -> Result<ForwardedConfig> {
         }
     }
     if let Some(linker) = arch.cross_compiler() {
-        // Rust would link with the machine's own. The weakest of all: a linker of the workspace's stands.
+        // Without it, rustc would link with the machine's own linker. A linker that the workspace sets takes precedence.
         join(&mut all, json!({"target": {triple: {"linker": linker}}}));
     }
     forwarded.toml = basic_toml::to_string(&all)
@@ -51,7 +51,7 @@ pub fn carry(workspace: &Workspace, arch: Arch) -> Result<ForwardedConfig> {
     Ok(forwarded)
 }
 
-/// Whether the user's configuration says who links for a target, for a cargo that reads all of it.
+/// Whether the user's configuration sets a linker for a target. For a cargo that reads the whole configuration.
 pub fn names_linker(workspace: &Workspace, triple: &str) -> Result<bool> {
     let files = workspace.config_files()?.into_iter().map(|file| workspace.root.join(file));
     for file in files.filter(|file| fs::is_file(file)) {
@@ -64,8 +64,8 @@ pub fn names_linker(workspace: &Workspace, triple: &str) -> Result<bool> {
     Ok(false)
 }
 
-/// Joins as cargo does: tables key by key, lists with the stronger file's items last; of anything
-/// else the stronger file's stays.
+/// Merges as cargo does: tables key by key, and lists with the items of the stronger file last. Any other value of
+/// the stronger file stays.
 fn join(strong: &mut Value, weak: Value) {
     match (strong, weak) {
         (Value::Object(strong), Value::Object(weak)) => {
@@ -81,9 +81,9 @@ fn join(strong: &mut Value, weak: Value) {
     }
 }
 
-/// The tables of one file that come along. The sources' folders are resolved and noted.
+/// The tables of one file that are forwarded. Resolves the sources' folders and adds them to `folders`.
 fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> Value {
-    // Relative paths start where the `.cargo` folder lies.
+    // Relative paths start at the parent of the `.cargo` folder.
     let base = path.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
     let only = |table: &Table, keys: &[&str]| -> Table {
         let mut table = table.clone();
@@ -111,7 +111,7 @@ fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> 
     if let Some(default) = file.get("registry").and_then(|table| table.get("default")) {
         keep("registry", "default", default.clone());
     }
-    // By name or by kind; cargo joins them.
+    // By triple or by `cfg`; cargo merges them.
     for (name, target) in tables(file, "target").filter(|(name, _)| *name == triple || name.starts_with("cfg(")) {
         if target.contains_key("rustflags") {
             keep("target", name, Value::Object(only(target, &["rustflags"])));
@@ -123,10 +123,9 @@ fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> 
     all
 }
 
-/// The text of the configuration file `path` without what nobody else may know. As it is where it has nothing
-/// of the kind.
+/// The text of the configuration file `path` without credentials. Unchanged if it has none.
 pub fn without_credentials(text: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
-    /// Of `[registry]`, `[registries.NAME]` and `[http]`.
+    /// Keys of `[registry]`, `[registries.NAME]` and `[http]`.
     const SECRET: [&str; 5] = ["token", "secret-key", "secret-key-subject", "credential-provider", "proxy"];
     fn strip(value: &mut Value) -> bool {
         let Some(table) = value.as_object_mut() else { return false };
@@ -185,29 +184,17 @@ mod tests {
     }
 
     #[test]
-    fn only_sources_registries_and_the_targets_flags_come_along() {
+    fn only_sources_registries_and_the_targets_flags_are_forwarded() {
         let (toml, folders) = forwarded(&[r#"
-            [source.crates-io]
-            replace-with = "mirror"
-            [source.mirror]
-            directory = "vendor"
-            [registries.mine]
-            index = "sparse+https://example.invalid/"
-            token = "SECRET"
-            [registry]
-            default = "mine"
-            token = "SECRET"
-            [target.x86_64-unknown-linux-gnu]
-            rustflags = ["-C", "target-cpu=x86-64-v3"]
-            linker = "clang"
-            [target.aarch64-unknown-linux-gnu]
-            rustflags = ["--cfg", "other"]
-            [build]
-            rustc-wrapper = "sccache"
-            [http]
-            proxy = "user:SECRET@proxy"
-            [net]
-            git-fetch-with-cli = true
+            source = { crates-io = { replace-with = "mirror" }, mirror = { directory = "vendor" } }
+            registries.mine = { index = "sparse+https://example.invalid/", token = "SECRET" }
+            registry = { default = "mine", token = "SECRET" }
+            build.rustc-wrapper = "sccache"
+            http.proxy = "user:SECRET@proxy"
+            net.git-fetch-with-cli = true
+            [target]
+            x86_64-unknown-linux-gnu = { rustflags = ["-C", "target-cpu=x86-64-v3"], linker = "clang" }
+            aarch64-unknown-linux-gnu = { rustflags = ["--cfg", "other"] }
         "#]);
         for kept in ["mirror", "/home/u/vendor", "sparse+https", "target-cpu", "default = \"mine\""] {
             assert!(toml.contains(kept), "{kept} in {toml}");
@@ -220,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_sent_as_it_is_or_without_what_it_hides() {
+    fn a_file_is_sent_unchanged_or_without_its_credentials() {
         let path = Path::new("/p/.cargo/config.toml");
         let plain = "# a comment\n[env]\ntoken = \"a variable\"\n[registries.mine]\nindex = \"sparse+x\"\n";
         assert_eq!(without_credentials(plain.into(), path).unwrap(), plain.as_bytes());
@@ -232,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_joined_as_cargo_joins_them() {
+    fn files_are_merged_as_cargo_merges_them() {
         let (toml, _) = forwarded(&[
             "[build]\nrustflags = [\"near\"]\n[registries.a]\nindex = \"near\"",
             "[build]\nrustflags = [\"far\"]\n[registries.a]\nindex = \"far\"\n[registries.b]\nindex = \"b\"",

@@ -1,4 +1,4 @@
-//! Files that cargo's configuration includes: configuration too.
+//! Files that cargo's configuration includes. They configure cargo too.
 //!
 //! Source: <https://doc.rust-lang.org/cargo/reference/config.html#including-extra-configuration-files>.
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::error::Result;
 use crate::sys::{fs, toml};
 
-/// What `files` include, and what that includes; whether it exists or not.
+/// The files that `files` include, directly or indirectly, whether they exist or not.
 pub fn included(files: impl Iterator<Item = PathBuf>) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut queue: Vec<PathBuf> = files.collect();
@@ -29,7 +29,7 @@ pub fn included(files: impl Iterator<Item = PathBuf>) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// A path, or a list of paths and of tables with a `path`.
+/// The value is a path, or a list of paths and of tables with a `path`.
 fn paths(include: &Value) -> Vec<&str> {
     match include {
         Value::Array(all) => all.iter().flat_map(paths).collect(),
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn includes_are_followed_in_every_form_and_in_circles() {
+    fn includes_are_followed_in_every_form_and_in_cycles() {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::replace(&dir.path().join(name), text.as_bytes(), 0o644, None).unwrap();
         write("config.toml", "include = [\"a.toml\", { path = \"deep/b.toml\", optional = true }]\n");

@@ -1,10 +1,10 @@
-//! Finds the workspace of a folder: from what is remembered, or by asking cargo.
+//! Finds the workspace of a folder: from the cached record, or by calling cargo.
 
 use std::path::{Path, PathBuf};
 
 use crate::cargo::command::cargo;
 use crate::cargo::config_include::included;
-use crate::cargo::metadata::Answer;
+use crate::cargo::metadata::Metadata;
 use crate::cargo::workspace::Workspace;
 use crate::config::Arch;
 use crate::error::{Error, Result};
@@ -13,10 +13,10 @@ use crate::sys::paths::relative;
 use crate::sys::{env, fs};
 
 impl Workspace {
-    /// The workspace that `start` lies in. Asks cargo only if what is remembered no longer holds.
+    /// The workspace of the folder `start`. Calls cargo only if there is no valid cached record.
     ///
     /// # Errors
-    /// Where there is no cargo project, or cargo cannot resolve it.
+    /// If there is no cargo project, or cargo cannot resolve it.
     pub fn discover(start: &Path, arch: Arch, locked: bool) -> Result<Self> {
         let nearest = start.ancestors().find(|folder| fs::is_file(&folder.join("Cargo.toml"))).ok_or_else(|| {
             Error::config(format!("{} is not in a cargo project", start.display()))
@@ -24,11 +24,11 @@ impl Workspace {
         })?;
         let manifest = nearest.join("Cargo.toml");
         for root in nearest.ancestors() {
-            if keeps_inside(root).is_err() {
+            if check_state_folder(root).is_err() {
                 continue;
             }
-            let remembered = Memo::<Self>::load(&remembered_at(root, arch), root)?;
-            if let Some(workspace) = remembered
+            let cached = Memo::<Self>::load(&memo_path(root, arch), root)?;
+            if let Some(workspace) = cached
                 && workspace.root == root
                 && workspace.cargo_home == env::cargo_home()?
                 && (workspace.local_manifests.iter()).any(|known| root.join(known) == manifest)
@@ -36,10 +36,10 @@ impl Workspace {
                 return Ok(workspace);
             }
         }
-        Memo::compute(|| Self::ask_cargo(&manifest, arch, locked))
+        Memo::compute(|| Self::call_cargo(&manifest, arch, locked))
     }
 
-    fn ask_cargo(manifest: &Path, arch: Arch, locked: bool) -> Result<Computed<Self>> {
+    fn call_cargo(manifest: &Path, arch: Arch, locked: bool) -> Result<Computed<Self>> {
         let mut args = vec!["metadata", "--format-version=1", "--all-features", "--color=never"];
         args.extend(["--filter-platform", arch.triple()]);
         if locked {
@@ -47,23 +47,40 @@ impl Workspace {
         }
         let folder = manifest.parent().unwrap_or(Path::new("/"));
         let output = cargo(folder, &args)?;
-        let answer: Answer = serde_json::from_str(&String::from_utf8_lossy(&output.stdout))
+        let metadata: Metadata = serde_json::from_str(&String::from_utf8_lossy(&output.stdout))
             .map_err(|e| Error::cargo("cargo metadata printed unexpected output").source(e))?;
-        let mut workspace = answer.into_workspace(manifest)?;
-        keeps_inside(&workspace.root)?;
+        let mut workspace = metadata.into_workspace(manifest)?;
+        check_state_folder(&workspace.root)?;
         let configs = workspace.config_files()?;
         let included = included(configs.iter().map(|file| workspace.root.join(file)))?;
         workspace.included_configs = included.iter().map(|file| relative(file, &workspace.root)).collect();
-        let (guard, base) = (workspace.guards()?, workspace.root.clone());
-        Ok(Computed { guard, path: remembered_at(&base, arch), base, value: workspace })
+        let (deps, base) = (workspace.memo_deps()?, workspace.root.clone());
+        Ok(Computed { deps, path: memo_path(&base, arch), base, value: workspace })
     }
 }
 
-/// Refuses a state folder that a link leads out of the workspace.
-fn keeps_inside(root: &Path) -> Result<()> {
+/// Refuses a state folder that is a link to a place outside of the workspace.
+fn check_state_folder(root: &Path) -> Result<()> {
     ["target", "target/lambda"].iter().try_for_each(|name| fs::refuse_to_leave(&root.join(name), root))
 }
 
-fn remembered_at(root: &Path, arch: Arch) -> PathBuf {
+fn memo_path(root: &Path, arch: Arch) -> PathBuf {
     root.join(format!("target/lambda/workspace-{arch}.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_folder_may_not_lead_out_of_the_workspace() {
+        let (root, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, root.path().join(name)).unwrap();
+        check_state_folder(root.path()).unwrap();
+        fs::create_dirs(&root.path().join("elsewhere")).unwrap();
+        link(&root.path().join("elsewhere"), "target");
+        check_state_folder(root.path()).unwrap();
+        link(other.path(), "elsewhere/lambda");
+        assert!(check_state_folder(root.path()).unwrap_err().to_string().contains("target/lambda leads out of"));
+    }
 }

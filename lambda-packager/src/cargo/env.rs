@@ -1,68 +1,30 @@
-//! What of the environment a cargo that we start may see, and what of it configures cargo.
+//! The variables that a cargo started by the packager may see, and those that configure cargo.
 
 use std::ffi::OsString;
 
 use crate::sys::env::{PREFIX, var, vars_os};
 
-/// The environment for a cargo or rustc that we start on the host: all of ours, but for what an
-/// outer cargo set for the build script we may be running in, or for its own build.
+/// The environment for a cargo or rustc on the host: our own, without the variables that an outer cargo set for its
+/// build, or for the build script that we may be running in.
 pub fn for_host_tools() -> Vec<(OsString, OsString)> {
-    let kept = |(name, _): &(OsString, OsString)| name.to_str().is_none_or(|name| !is_of_the_outer_build(name));
+    let kept = |(name, _): &(OsString, OsString)| name.to_str().is_none_or(|name| !is_of_outer_build(name));
     vars_os().filter(kept).collect()
 }
 
-/// Whether a variable belongs to the build that called us rather than to the user's set-up of
-/// cargo. What cargo sets: <https://doc.rust-lang.org/cargo/reference/environment-variables.html>.
-fn is_of_the_outer_build(name: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "CARGO",
-        "CARGO_ENCODED_RUSTFLAGS",
-        "CARGO_INCREMENTAL",
-        "CARGO_LOG",
-        "CARGO_MAKEFLAGS",
-        "CARGO_PRIMARY_PACKAGE",
-        "CARGO_TARGET_DIR",
-        "CARGO_TARGET_TMPDIR",
-        "CLIPPY_ARGS",
-        "DEBUG",
-        "HOST",
-        "LD_LIBRARY_PATH",
-        "MAKEFLAGS",
-        "MAKELEVEL",
-        "MFLAGS",
-        "NUM_JOBS",
-        "OPT_LEVEL",
-        "OUT_DIR",
-        "PROFILE",
-        "RUSTC",
-        "RUSTC_LINKER",
-        "RUSTC_WORKSPACE_WRAPPER",
-        "RUSTC_WRAPPER",
-        "RUSTDOC",
-        "RUSTDOCFLAGS",
-        "RUSTFLAGS",
-        "RUST_RECURSION_COUNT",
-        "TARGET",
-    ];
-    const PREFIXES: &[&str] = &[
-        "CARGO_BIN_",
-        "CARGO_BUILD_",
-        "CARGO_CFG_",
-        "CARGO_CRATE_",
-        "CARGO_FEATURE_",
-        "CARGO_MANIFEST_",
-        "CARGO_PKG_",
-        "CARGO_PROFILE_",
-        "CARGO_TARGET_",
-        "CARGO_UNSTABLE_",
-        "DEP_",
-        PREFIX,
-    ];
-    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+/// Whether a variable belongs to the build that called us, and not to the user's configuration of cargo. The
+/// variables that cargo sets: <https://doc.rust-lang.org/cargo/reference/environment-variables.html>.
+fn is_of_outer_build(name: &str) -> bool {
+    const NAMES: &str = "CARGO CARGO_ENCODED_RUSTFLAGS CARGO_INCREMENTAL CARGO_LOG CARGO_MAKEFLAGS CARGO_PRIMARY_PACKAGE \
+        CARGO_TARGET_DIR CARGO_TARGET_TMPDIR CLIPPY_ARGS DEBUG HOST LD_LIBRARY_PATH MAKEFLAGS MAKELEVEL MFLAGS \
+        NUM_JOBS OPT_LEVEL OUT_DIR PROFILE RUSTC RUSTC_LINKER RUSTC_WORKSPACE_WRAPPER RUSTC_WRAPPER RUSTDOC \
+        RUSTDOCFLAGS RUSTFLAGS RUST_RECURSION_COUNT TARGET";
+    const PREFIXES: &str = "CARGO_BIN_ CARGO_BUILD_ CARGO_CFG_ CARGO_CRATE_ CARGO_FEATURE_ CARGO_MANIFEST_ CARGO_PKG_ \
+        CARGO_PROFILE_ CARGO_TARGET_ CARGO_UNSTABLE_ DEP_";
+    let starts = |prefix: &str| name.starts_with(prefix);
+    NAMES.split(' ').any(|known| known == name) || PREFIXES.split(' ').any(starts) || starts(PREFIX)
 }
 
-/// The environment for the compile on the host: what a toolchain needs to start, and no more, as
-/// in a container.
+/// The environment for the compile on the host: only what a toolchain needs to start, as in a container.
 pub fn for_host_compile() -> Vec<(OsString, OsString)> {
     const NAMES: &[&str] = &["HOME", "PATH", "TMPDIR", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
     vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| NAMES.contains(&name))).collect()
@@ -74,7 +36,7 @@ pub fn target_rustflags(triple: &str) -> Option<(String, String)> {
     var(&name).map(|value| (name, value))
 }
 
-/// The variable that says who links for a target.
+/// The variable that sets the linker for a target.
 pub fn linker_of(triple: &str) -> String {
     of_target(triple, "LINKER")
 }
@@ -83,7 +45,7 @@ fn of_target(triple: &str, key: &str) -> String {
     format!("CARGO_TARGET_{}_{key}", triple.to_uppercase().replace('-', "_"))
 }
 
-/// `CARGO_REGISTRIES_<NAME>_INDEX` of the user's environment: where a named registry is.
+/// `CARGO_REGISTRIES_<NAME>_INDEX` of the user's environment: the URL of a named registry.
 pub fn registry_indexes() -> Vec<(String, String)> {
     let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     let is_index = |(name, _): &(String, String)| name.starts_with("CARGO_REGISTRIES_") && name.ends_with("_INDEX");
@@ -97,34 +59,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_outer_build_stays_outside_and_the_users_set_up_of_cargo_comes_along() {
-        for name in [
-            "RUSTFLAGS",
-            "CARGO_MAKEFLAGS",
-            "CARGO_FEATURE_X",
-            "CARGO_PROFILE_RELEASE_LTO",
-            "RUSTC_WRAPPER",
-            "CARGO_TARGET_DIR",
-            "OUT_DIR",
-            "CARGO_MANIFEST_DIR",
-            "LAMBDA_PACKAGER_FORCE",
-            "DEP_Z_INCLUDE",
-        ] {
-            assert!(is_of_the_outer_build(name), "{name}");
-        }
-        for name in [
-            "CARGO_HOME",
-            "CARGO_NET_OFFLINE",
-            "CARGO_HTTP_PROXY",
-            "CARGO_REGISTRIES_MY_TOKEN",
-            "HTTPS_PROXY",
-            "SSH_AUTH_SOCK",
-            "RUSTUP_TOOLCHAIN",
-            "PATH",
-            "CARGO_REGISTRY_TOKEN",
-            "SSL_CERT_FILE",
-        ] {
-            assert!(!is_of_the_outer_build(name), "{name}");
+    fn variables_of_the_outer_build_are_dropped_and_the_users_own_are_kept() {
+        let outer = "RUSTFLAGS CARGO_MAKEFLAGS CARGO_FEATURE_X CARGO_PROFILE_RELEASE_LTO RUSTC_WRAPPER \
+            CARGO_TARGET_DIR OUT_DIR CARGO_MANIFEST_DIR LAMBDA_PACKAGER_FORCE DEP_Z_INCLUDE";
+        let users = "CARGO_HOME CARGO_NET_OFFLINE CARGO_HTTP_PROXY CARGO_REGISTRIES_MY_TOKEN HTTPS_PROXY \
+            SSH_AUTH_SOCK RUSTUP_TOOLCHAIN PATH CARGO_REGISTRY_TOKEN SSL_CERT_FILE";
+        for (names, of_outer_build) in [(outer, true), (users, false)] {
+            for name in names.split(' ') {
+                assert_eq!(is_of_outer_build(name), of_outer_build, "{name}");
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which function is meant.
+//! Selects the function to package.
 
 use std::path::Path;
 
@@ -15,16 +15,16 @@ pub struct Function<'a> {
 }
 
 impl Workspace {
-    /// The member whose folder holds `start`, the innermost.
+    /// The innermost member whose folder contains `start`.
     pub fn member_at(&self, start: &Path) -> Option<&Package> {
         let around = self.members.iter().filter(|package| start.starts_with(package.folder()));
         around.max_by_key(|package| package.folder().components().count())
     }
 
-    /// The function that the settings ask for.
+    /// The function that the settings select.
     ///
     /// # Errors
-    /// An unknown name, or several functions and none named.
+    /// If a name is unknown, or if there are several functions and the settings name none.
     pub fn function(&self, config: &Config, start: &Path) -> Result<Function<'_>> {
         if let Some(name) = &config.package
             && !self.members.iter().any(|package| package.name == *name)
@@ -53,7 +53,7 @@ impl Workspace {
             None => candidates.iter().collect(),
         };
         if chosen.len() > 1 {
-            // Where one stands, one means the function there.
+            // In the folder of a member, select that member's function.
             let here = self
                 .members
                 .iter()
@@ -77,5 +77,40 @@ impl Workspace {
                     "name one with --function, or `function` or `package` in [package.metadata.lambda-packager]",
                 )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::config::{Layer, Origin};
+
+    #[test]
+    fn settings_and_folder_select_the_function() {
+        let workspace = Workspace::sample(Path::new("/w"), &[("a", &["one"]), ("b", &["two", "three"]), ("c", &[])]);
+        let select = |settings: &Value, start: &str| {
+            let Value::Object(settings) = settings.clone() else { panic!("a table") };
+            let config = Config::resolve(vec![(Origin::Default, Layer::parse(settings, &Origin::Default).unwrap())]);
+            let function = workspace.function(&config, Path::new(start));
+            function.map_or_else(|e| e.report(), |function| format!("{}/{}", function.package.name, function.name))
+        };
+        for (settings, start, expected) in [
+            (json!({"function": "two"}), "/w", "b/two"),
+            (json!({"package": "a"}), "/w/b", "a/one"),
+            (json!({"package": "b", "function": "three"}), "/w", "b/three"),
+            (json!({}), "/w/a/src", "a/one"),
+            (json!({}), "/w", "there are several functions, and none is named: one, two, three"),
+            (json!({}), "/w/b", "there are several functions"),
+            (json!({"package": "c"}), "/w", "there is no bin target to package in /w"),
+            (json!({"package": "x"}), "/w", "its packages are: a, b, c"),
+            (json!({"package": "a", "function": "two"}), "/w", "the functions are: one"),
+        ] {
+            let selected = select(&settings, start);
+            assert!(selected.contains(expected), "{settings} in {start}: {selected}");
+        }
+        assert_eq!(workspace.member_at(Path::new("/w/b/src")).unwrap().name, "b");
+        assert!(workspace.member_at(Path::new("/w")).is_none());
     }
 }

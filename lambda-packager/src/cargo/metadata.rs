@@ -1,4 +1,4 @@
-//! What `cargo metadata` answers, and what a packaging keeps of it.
+//! The output of `cargo metadata`, and the workspace that is made of it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cargo::path_dependencies::{Outside, source_root};
+use crate::cargo::path_dependencies::{PathDependencies, source_root};
 use crate::cargo::profiles::Profiles;
 use crate::cargo::workspace::{LocalPackage, Package, Workspace};
 use crate::config::from_manifest;
@@ -14,37 +14,38 @@ use crate::error::Result;
 use crate::sys::paths::relative;
 use crate::sys::{env, fs};
 
-/// `cargo metadata --format-version 1`, as far as it is of use.
+/// The fields of `cargo metadata --format-version 1` that the packager uses.
+///
 /// Format: <https://doc.rust-lang.org/cargo/commands/cargo-metadata.html>.
 #[derive(Deserialize)]
-pub struct Answer {
-    packages: Vec<AnswerPackage>,
+pub struct Metadata {
+    packages: Vec<MetadataPackage>,
     workspace_members: Vec<String>,
-    resolve: AnswerResolve,
+    resolve: Resolve,
     workspace_root: PathBuf,
     metadata: Value,
 }
 
 #[derive(Deserialize)]
-struct AnswerPackage {
+struct MetadataPackage {
     id: String,
     name: String,
     source: Option<String>,
     links: Option<String>,
     manifest_path: PathBuf,
     metadata: Value,
-    /// As declared, also those that another platform would need.
-    dependencies: Vec<AnswerDeclared>,
-    targets: Vec<AnswerTarget>,
+    /// As declared, including those for other platforms.
+    dependencies: Vec<Declared>,
+    targets: Vec<Target>,
 }
 
 #[derive(Deserialize)]
-struct AnswerDeclared {
+struct Declared {
     path: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
-struct AnswerTarget {
+struct Target {
     kind: Vec<String>,
     name: String,
     src_path: PathBuf,
@@ -53,43 +54,43 @@ struct AnswerTarget {
 }
 
 #[derive(Deserialize)]
-struct AnswerResolve {
-    nodes: Vec<AnswerNode>,
+struct Resolve {
+    nodes: Vec<Node>,
 }
 
 #[derive(Deserialize)]
-struct AnswerNode {
+struct Node {
     id: String,
-    deps: Vec<AnswerDependency>,
+    deps: Vec<Dependency>,
 }
 
 #[derive(Deserialize)]
-struct AnswerDependency {
+struct Dependency {
     pkg: String,
-    dep_kinds: Vec<AnswerKind>,
+    dep_kinds: Vec<DependencyKind>,
 }
 
 #[derive(Deserialize)]
-struct AnswerKind {
+struct DependencyKind {
     kind: Option<String>,
 }
 
-/// Each package by its id, with what it depends on.
-type Graph<'a> = HashMap<&'a str, (&'a AnswerPackage, &'a [AnswerDependency])>;
+/// Each package by its id, with its dependencies.
+type Graph<'a> = HashMap<&'a str, (&'a MetadataPackage, &'a [Dependency])>;
 
-impl AnswerPackage {
+impl MetadataPackage {
     fn folder(&self) -> PathBuf {
         self.manifest_path.parent().unwrap_or(Path::new("/")).to_path_buf()
     }
 
     fn vendored(&self) -> Result<LocalPackage> {
-        // Cargo tells `/workspace/../vendor` where the configuration says `../vendor`.
+        // Cargo reports `/workspace/../vendor` if the configuration says `../vendor`.
         let folder = fs::canonical(&self.folder())?;
         Ok(LocalPackage { name: self.name.clone(), source_root: folder.clone(), folder })
     }
 }
 
-impl Answer {
+impl Metadata {
     pub fn into_workspace(self, asked: &Path) -> Result<Workspace> {
         let root = &self.workspace_root;
         let graph = self.graph();
@@ -103,7 +104,7 @@ impl Answer {
         }
         declared.sort_unstable();
         declared.dedup();
-        // Cargo wants a target in each of them, also in those that it then leaves alone.
+        // Cargo requires a target in each of them, also in those that it does not compile.
         let unlisted = declared.iter().filter(|folder| !local().any(|package| package.folder() == **folder));
         let mut targets: Vec<(PathBuf, bool)> = unlisted.map(|folder| (folder.join("src/lib.rs"), true)).collect();
         for target in local().flat_map(|package| &package.targets) {
@@ -112,11 +113,11 @@ impl Answer {
             targets.push((target.src_path.clone(), !target.kind.iter().any(is_program)));
         }
         let manifests: Vec<PathBuf> = local().map(|package| package.manifest_path.clone()).collect();
-        let outside =
-            Outside::of(root, local().map(AnswerPackage::folder).chain(declared.iter().cloned()), &manifests)?;
+        let folders = local().map(MetadataPackage::folder).chain(declared.iter().cloned());
+        let path_dependencies = PathDependencies::of(root, folders, &manifests)?;
         let asked = relative(asked, root);
         if !local_manifests.contains(&asked) {
-            // A virtual workspace manifest belongs to no package.
+            // The manifest of a virtual workspace belongs to no package.
             local_manifests.push(asked);
         }
         local_manifests.sort_unstable();
@@ -126,14 +127,14 @@ impl Answer {
         Ok(Workspace {
             metadata: self.metadata.get(from_manifest::KEY).cloned().unwrap_or_default(),
             has_git_sources: (self.packages.iter()).any(|p| p.source.as_ref().is_some_and(|s| s.starts_with("git+"))),
-            downloads: downloads().map(AnswerPackage::folder).collect(),
-            vendored: vendored.map(AnswerPackage::vendored).collect::<Result<_>>()?,
+            downloads: downloads().map(MetadataPackage::folder).collect(),
+            vendored: vendored.map(MetadataPackage::vendored).collect::<Result<_>>()?,
             profiles: Profiles::read(&root.join("Cargo.toml"))?,
             members,
             local_manifests,
             targets,
             declared,
-            outside,
+            path_dependencies,
             included_configs: Vec::new(),
             cargo_home,
             root: self.workspace_root,
@@ -154,7 +155,7 @@ impl Answer {
     }
 }
 
-fn member(package: &AnswerPackage, graph: &Graph) -> Result<Package> {
+fn member(package: &MetadataPackage, graph: &Graph) -> Result<Package> {
     let mut local_folders = Vec::new();
     let mut linked_by = Vec::new();
     let mut downloads = Vec::new();
@@ -191,4 +192,53 @@ fn member(package: &AnswerPackage, graph: &Graph) -> Result<Package> {
         downloads,
         linked_by,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_member_has_what_its_normal_and_build_dependencies_need() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, home) = (dir.path(), env::cargo_home().unwrap());
+        let package = |name: &str, folder: &Path, source: Value, targets: Value| {
+            json!({
+                "id": name, "name": name, "source": source, "links": format!("lib{name}"), "metadata": null,
+                "manifest_path": folder.join("Cargo.toml"), "dependencies": [], "targets": targets,
+            })
+        };
+        for folder in ["", "b", "dev"] {
+            fs::replace(&root.join(folder).join("Cargo.toml"), b"[package]\n", 0o644, None).unwrap();
+        }
+        let bin = |name: &str, features: &[&str]| json!({"kind": ["bin"], "name": name, "src_path": root.join("main.rs"), "required-features": features});
+        let download = home.join("registry/src/r");
+        let edge = |to: &str, kind: Value| json!({"pkg": to, "dep_kinds": [{"kind": kind}]});
+        let metadata: Metadata = serde_json::from_value(json!({
+            "packages": [
+                package("a", root, Value::Null, json!([bin("a", &[]), bin("extra", &["x"])])),
+                package("b", &root.join("b"), Value::Null, json!([])),
+                package("dev", &root.join("dev"), Value::Null, json!([])),
+                package("r", &download, json!("git+https://example.invalid/r"), json!([])),
+            ],
+            "workspace_members": ["a"], "workspace_root": root, "metadata": {"lambda-packager": {"mode": "dev"}},
+            "resolve": {"nodes": [
+                {"id": "a", "deps": [edge("b", json!("build")), edge("dev", json!("dev"))]},
+                {"id": "b", "deps": [edge("r", Value::Null), edge("a", Value::Null)]},
+            ]},
+        }))
+        .unwrap();
+        let workspace = metadata.into_workspace(&root.join("Cargo.toml")).unwrap();
+        let member = &workspace.members[0];
+        let local: Vec<_> = member.local_folders.iter().map(|package| package.name.as_str()).collect();
+        assert_eq!((local, member.bins.as_slice()), (vec!["a", "b"], &["a".to_string()][..]));
+        assert_eq!(member.downloads, [download]);
+        let links: Vec<_> = member.linked_by.iter().map(|(links, _)| links.as_str()).collect();
+        assert_eq!(links, ["liba", "libb", "libr"]);
+        assert_eq!(workspace.local_manifests, ["Cargo.toml", "b/Cargo.toml", "dev/Cargo.toml"]);
+        assert!(workspace.has_git_sources && workspace.vendored.is_empty());
+        assert_eq!(workspace.metadata, json!({"mode": "dev"}));
+    }
 }

@@ -1,4 +1,4 @@
-//! What cargo and rustc say of the project, remembered while it holds.
+//! What cargo and rustc report about the project. The results are cached until an input of theirs changes.
 
 mod command;
 pub mod config;

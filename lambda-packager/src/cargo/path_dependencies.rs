@@ -1,5 +1,5 @@
-//! Folders outside of a workspace that its packages depend on by path. Cargo reads the manifests of
-//! all of them before it compiles any member.
+//! Folders outside of a workspace that its packages depend on by path. Cargo reads the manifests of all of them before
+//! it compiles any member.
 
 use std::path::{Path, PathBuf};
 
@@ -10,38 +10,38 @@ use crate::error::Result;
 use crate::sys::toml::Table;
 use crate::sys::{fs, toml};
 
-/// What the packages of a workspace need of other places.
+/// The folders outside of a workspace that its packages need.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outside {
-    /// Every folder, each with the workspace around it that it may inherit keys from; sorted.
+pub struct PathDependencies {
+    /// Sorted. In place of a package that may inherit keys from a workspace, the folder of that workspace.
     pub folders: Vec<PathBuf>,
-    /// Those that a manifest names by an absolute path: cargo looks for them nowhere else.
+    /// Those that a manifest names by an absolute path. Cargo looks for them only there.
     pub absolute: Vec<PathBuf>,
 }
 
-impl Outside {
-    /// What lies outside of `root` of `folders`, to which `manifests` refer.
+impl PathDependencies {
+    /// Selects those of `folders` that are outside of `root`; `manifests` are the manifests that name them.
     pub fn of(root: &Path, folders: impl Iterator<Item = PathBuf>, manifests: &[PathBuf]) -> Result<Self> {
-        let mut outside = Self::default();
+        let mut found = Self::default();
         for folder in folders.filter(|folder| !folder.starts_with(root)) {
-            outside.folders.push(source_root(&folder)?);
+            found.folders.push(source_root(&folder)?);
         }
         let mut named = Vec::new();
         for manifest in manifests {
             absolute_paths(&toml::read(manifest)?, &mut named);
         }
         for folder in named.iter().filter(|folder| !folder.starts_with(root) && fs::is_dir(folder)) {
-            outside.absolute.push(source_root(folder)?);
+            found.absolute.push(source_root(folder)?);
         }
-        for places in [&mut outside.folders, &mut outside.absolute] {
+        for places in [&mut found.folders, &mut found.absolute] {
             places.sort_unstable();
             places.dedup();
         }
-        Ok(outside)
+        Ok(found)
     }
 }
 
-/// The absolute ones of all `path` keys, in whatever table: dependencies are declared in many.
+/// The absolute paths in all keys `path`, in any table: dependencies can be declared in many.
 fn absolute_paths(table: &Table, found: &mut Vec<PathBuf>) {
     for (key, value) in table {
         match value {
@@ -52,8 +52,7 @@ fn absolute_paths(table: &Table, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// What cargo may read for a package: its folder, or the workspace around it that it may inherit
-/// keys from.
+/// The folder that cargo may read for a package: its own, or that of the workspace that it may inherit keys from.
 pub fn source_root(folder: &Path) -> Result<PathBuf> {
     for ancestor in folder.ancestors() {
         if let Some(manifest) = fs::read_if_exists(&ancestor.join("Cargo.toml"))? {

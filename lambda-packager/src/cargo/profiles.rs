@@ -1,4 +1,4 @@
-//! The profiles of a workspace's manifest.
+//! The profiles in a workspace's manifest.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::sys::toml::Table;
 #[derive(PartialEq, Serialize, Deserialize)]
 pub struct Profiles(Vec<Profile>);
 
-/// What matters of one.
+/// A table, as far as the packager uses it.
 #[derive(PartialEq, Serialize, Deserialize)]
 struct Profile {
     name: String,
@@ -22,10 +22,8 @@ struct Profile {
 }
 
 impl Profiles {
-    /// Reads them.
-    ///
     /// # Errors
-    /// Where the manifest cannot be read or parsed.
+    /// If the manifest cannot be read or parsed.
     pub fn read(manifest: &Path) -> Result<Self> {
         Ok(Self::of(&toml::read(manifest)?))
     }
@@ -44,13 +42,18 @@ impl Profiles {
         self.0.iter().find(|profile| profile.name == name)
     }
 
-    /// Whether the user's manifest sets `key` in `profile` or in one that it inherits from.
+    /// Whether the manifest sets `key` in `profile` or in a profile that it inherits from.
     pub fn sets(&self, profile: &str, key: &str) -> bool {
         let sets = |profile: &Profile| profile.keys.iter().any(|known| known == key);
         self.lineage(profile).iter().filter_map(|name| self.named(name)).any(sets)
     }
 
-    /// `profile`, what it inherits from, and so on; a circle ends where it closes.
+    /// Whether `profile` is the release profile or inherits from it.
+    pub fn is_release(&self, profile: &str) -> bool {
+        self.lineage(profile).iter().any(|name| name == "release")
+    }
+
+    /// `profile` and all profiles that it inherits from. A cycle ends at its first repetition.
     fn lineage(&self, profile: &str) -> Vec<String> {
         let mut names = vec![profile.to_string()];
         while let Some(parent) = self.named(&names[names.len() - 1]).and_then(|profile| profile.inherits.clone()) {

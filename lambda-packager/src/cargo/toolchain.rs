@@ -1,5 +1,5 @@
-//! The host's toolchain: where it is, and what tells it from another one. It compiles where no
-//! builder image does: mounted into the borrowed container, or on the host itself.
+//! The host's toolchain: its location and its identity. It compiles if there is no builder image: mounted into a
+//! container, or on the host itself.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,53 +10,53 @@ use crate::cargo::Workspace;
 use crate::cargo::env::for_host_tools;
 use crate::config::Arch;
 use crate::error::{Error, Result};
-use crate::snapshot::memo::{Computed, Guard, Memo};
+use crate::snapshot::memo::{Computed, Memo, MemoDeps};
 use crate::sys::process::{Invocation, Output};
 use crate::sys::sha256::Sha;
 use crate::sys::{env, fs};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The host's rustc and C compiler for one target; kept in `target/lambda/toolchain-*.json` until
-/// one of their files changes.
+/// The host's rustc and C compiler for one target. Cached in `target/lambda/toolchain-*.json` until one of their files
+/// changes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Toolchain {
     /// The folder of rustc's `bin` and `lib`.
     pub sysroot: PathBuf,
     /// The release, such as `1.95.0`.
     pub rustc_release: String,
-    /// What identifies rustc: a digest of all that `rustc -vV` says.
+    /// The identity of rustc: a digest of the output of `rustc -vV`.
     pub rustc: Sha,
-    /// What identifies the C side: a digest of the compiler, linker and C library files.
+    /// The identity of the C toolchain: a digest of the files of compiler, linker and C library.
     pub cc: Sha,
     /// The C compiler, as the `cc` crate finds it.
     pub cc_program: PathBuf,
 }
 
 impl Toolchain {
-    /// The toolchain that cargo would use in `workspace`. Asks rustc only if what is remembered no
-    /// longer holds.
+    /// The toolchain that cargo would use in `workspace`. Calls rustc only if there is no valid cached record.
     ///
     /// # Errors
-    /// Where rustc, its standard library for the target, or a C compiler is missing.
+    /// If rustc, its standard library for the target, or a C compiler is missing.
     pub fn discover(workspace: &Workspace, arch: Arch) -> Result<Self> {
         let root = workspace.root.as_path();
-        // Cargo and rustup name the toolchain to what they start; a shell does not. Both may be right.
+        // Cargo and rustup set this variable for the programs that they start, a shell does not. So there can be two
+        // valid records.
         let named = env::var("RUSTUP_TOOLCHAIN").unwrap_or_default();
-        let remembered_at =
+        let memo_path =
             workspace.state_folder().join(format!("toolchain-{arch}-{}.json", Sha::of(named.as_bytes()).short(8)));
-        // Another user's toolchain may be closed to this one, who has another.
-        if let Ok(Some(toolchain)) = Memo::<Self>::load(&remembered_at, root) {
+        // On an error, compute it again: the record may be of another user, whose toolchain this user cannot read.
+        if let Ok(Some(toolchain)) = Memo::<Self>::load(&memo_path, root) {
             return Ok(toolchain);
         }
         Memo::compute(|| {
-            let (value, guard) = Self::ask(workspace, arch)?;
-            Ok(Computed { value, guard, path: remembered_at.clone(), base: root.to_path_buf() })
+            let (value, deps) = Self::ask(workspace, arch)?;
+            Ok(Computed { value, deps, path: memo_path.clone(), base: root.to_path_buf() })
         })
     }
 
-    /// The toolchain for a container that has none.
-    pub fn to_lend(workspace: &Workspace, arch: Arch) -> Result<Self> {
+    /// The toolchain to mount into a container that has none.
+    pub fn to_mount(workspace: &Workspace, arch: Arch) -> Result<Self> {
         if !cfg!(target_os = "linux") {
             return Err(Error::engine("the host's toolchain can be mounted into a container only on Linux")
                 .hint_with("set `base` to an image with cargo, rustc and a C compiler"));
@@ -64,36 +64,29 @@ impl Toolchain {
         Self::discover(workspace, arch)
     }
 
-    /// The release of rustc that cargo would use in `workspace`, also where that has nothing else to lend.
+    /// The release of rustc that cargo would use in `workspace`, also if the rest of the toolchain is missing.
     pub fn release(workspace: &Workspace, arch: Arch) -> Result<String> {
         if let Ok(toolchain) = Self::discover(workspace, arch) {
             return Ok(toolchain.rustc_release);
         }
-        let rustc = env::find_program("rustc").ok_or_else(|| {
-            Error::cargo("rustc is not on PATH").hint_with("install Rust, or add ~/.cargo/bin to PATH")
-        })?;
-        let version = ask(&rustc, &["-vV"], &workspace.root)?.stdout_text();
-        Ok(version.lines().find_map(|line| line.strip_prefix("release: ")).unwrap_or_default().to_string())
+        let rustc = rustc()?;
+        Ok(field(&ask(&rustc, &["-vV"], &workspace.root)?.stdout_text(), "release"))
     }
 
-    fn ask(workspace: &Workspace, arch: Arch) -> Result<(Self, Guard)> {
+    fn ask(workspace: &Workspace, arch: Arch) -> Result<(Self, MemoDeps)> {
         let root = workspace.root.as_path();
-        let rustc = env::find_program("rustc").ok_or_else(|| {
-            Error::cargo("rustc is not on PATH").hint_with("install Rust, or add ~/.cargo/bin to PATH")
-        })?;
+        let rustc = rustc()?;
         let sysroot = PathBuf::from(ask(&rustc, &["--print", "sysroot"], root)?.stdout_text());
         let version = ask(&sysroot.join("bin/rustc"), &["-vV"], root)?.stdout_text();
-        let field =
-            |name: &str| version.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_string();
         check_standard_library(&sysroot, arch)?;
-        let cc_program = c_compiler(arch, &field("host: "))?;
+        let cc_program = c_compiler(arch, &field(&version, "host"))?;
         let c_files = c_files(&cc_program, root)?;
         let mut identity = String::new();
         for file in &c_files {
             identity.push_str(&format!("{} {}\n", file.display(), fs::sha_of_file(file)?));
         }
         let toolchain = Self {
-            rustc_release: field("release: "),
+            rustc_release: field(&version, "release"),
             rustc: Sha::of(version.as_bytes()),
             cc: Sha::of(identity.as_bytes()),
             cc_program,
@@ -105,14 +98,25 @@ impl Toolchain {
         files.extend(watched.iter().chain(&c_files).map(|file| file.to_string_lossy().into_owned()));
         let names = ["RUSTUP_TOOLCHAIN", "RUSTUP_HOME", "CC", "HOST_CC", "TARGET_CC"].map(String::from);
         let of_target = format!("CC_{}", arch.triple().replace('-', "_"));
-        let guard = Guard {
+        let deps = MemoDeps {
             files,
             folders: vec![toolchain.sysroot.join("lib").to_string_lossy().into_owned()],
             variables: names.into_iter().chain([of_target]).collect(),
             programs: ["rustc", "cc", "gcc", "clang", "aarch64-linux-gnu-gcc"].map(String::from).into(),
         };
-        Ok((toolchain, guard))
+        Ok((toolchain, deps))
     }
+}
+
+fn rustc() -> Result<PathBuf> {
+    env::find_program("rustc")
+        .ok_or_else(|| Error::cargo("rustc is not on PATH").hint_with("install Rust, or add ~/.cargo/bin to PATH"))
+}
+
+/// A field of the output of `rustc -vV`; empty if it is not there.
+fn field(version: &str, name: &str) -> String {
+    let value = version.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    value.unwrap_or_default().to_string()
 }
 
 fn ask(program: &Path, args: &[&str], folder: &Path) -> Result<Output> {
@@ -140,8 +144,7 @@ fn check_standard_library(sysroot: &Path, arch: Arch) -> Result<()> {
     )))
 }
 
-/// The C compiler for the target by the rules that build scripts use: `CC_<target>`, `CC`, then the
-/// usual names.
+/// The C compiler for the target, by the rules that build scripts use: `CC_<target>`, `CC`, then the usual names.
 fn c_compiler(arch: Arch, host: &str) -> Result<PathBuf> {
     let triple = arch.triple();
     let mut build = cc::Build::new();
@@ -154,7 +157,7 @@ fn c_compiler(arch: Arch, host: &str) -> Result<PathBuf> {
     })
 }
 
-/// The files that decide what the C side contributes: compiler, linker, C library, start-up code.
+/// The files that can change the output of the C toolchain: compiler, linker, C library, start-up code.
 fn c_files(compiler: &Path, root: &Path) -> Result<Vec<PathBuf>> {
     let mut files = vec![fs::canonical(compiler)?];
     for name in ["cc1", "collect2", "ld", "as"] {
@@ -167,9 +170,30 @@ fn c_files(compiler: &Path, root: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// What the compiler answers is a path, or the bare name where it has no such file.
+/// The compiler prints a path, or only the name if it has no such file.
 fn named_by(compiler: &Path, question: &str, root: &Path) -> Result<Option<PathBuf>> {
-    let answer = ask(compiler, &[question], root)?.stdout_text();
-    let path = if answer.contains('/') { Some(PathBuf::from(answer)) } else { env::find_program(&answer) };
+    let printed = ask(compiler, &[question], root)?.stdout_text();
+    let path = if printed.contains('/') { Some(PathBuf::from(printed)) } else { env::find_program(&printed) };
     path.filter(|path| fs::is_file(path)).map(|path| fs::canonical(&path)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_rustc_are_read_by_their_whole_name() {
+        let version = "rustc 1.95.0 (abc 2026-04-14)\nbinary: rustc\nhost: x86_64-unknown-linux-gnu\nrelease: 1.95.0\n";
+        let read = ["release", "host", "rel", "LLVM version"].map(|name| field(version, name));
+        assert_eq!(read, ["1.95.0", "x86_64-unknown-linux-gnu", "", ""]);
+    }
+
+    #[test]
+    fn a_missing_standard_library_names_its_target() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = check_standard_library(dir.path(), Arch::Arm64).unwrap_err();
+        assert!(error.hint().unwrap().contains("rustup target add aarch64-unknown-linux-gnu"), "{error}");
+        fs::create_dirs(&dir.path().join("lib/rustlib/aarch64-unknown-linux-gnu/lib")).unwrap();
+        check_standard_library(dir.path(), Arch::Arm64).unwrap();
+    }
 }

@@ -1,4 +1,4 @@
-//! The workspace: found once, remembered while it holds.
+//! The workspace, as a record that is cached until an input of it changes.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,38 +7,38 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cargo::command::cargo;
-use crate::cargo::path_dependencies::Outside;
+use crate::cargo::path_dependencies::PathDependencies;
 use crate::cargo::profiles::Profiles;
 use crate::config::{Arch, Layer, Origin, from_manifest};
 use crate::error::Result;
-use crate::snapshot::memo::Guard;
+use crate::snapshot::memo::MemoDeps;
 use crate::sys::paths::{lexically_clean, relative};
 use crate::sys::{env, fs};
 
-/// What a packaging needs to know of a workspace; kept in `target/lambda/workspace.json` until a
-/// manifest, the lockfile or cargo's configuration changes.
+/// What the packager needs to know about a workspace. Cached in `target/lambda/workspace-*.json` until a manifest, the
+/// lockfile or cargo's configuration changes.
 #[derive(PartialEq, Serialize, Deserialize)]
 pub struct Workspace {
     pub root: PathBuf,
-    /// Where cargo keeps its downloads.
+    /// The folder of cargo's downloads.
     pub cargo_home: PathBuf,
-    /// `[workspace.metadata.lambda-packager]`, null where absent.
+    /// `[workspace.metadata.lambda-packager]`, or null.
     pub metadata: Value,
     /// Whether Cargo.lock names a git source.
     pub has_git_sources: bool,
     pub members: Vec<Package>,
     /// The manifests of all local packages, members or not, relative to the root.
     pub local_manifests: Vec<String>,
-    pub outside: Outside,
+    pub path_dependencies: PathDependencies,
     /// Files that cargo's configuration includes, relative to the root.
     pub included_configs: Vec<String>,
     /// The main file of every target of every local package, and whether it is a library.
     pub targets: Vec<(PathBuf, bool)>,
-    /// Folders that local packages depend on, whether this platform needs them or not.
+    /// Folders that local packages depend on, also for other platforms.
     pub declared: Vec<PathBuf>,
-    /// Unpacked crates that a compile reads; gone ones are fetched again.
+    /// Folders of unpacked crates that a compile reads. If one is missing, cargo fetches it again.
     pub downloads: Vec<PathBuf>,
-    /// Those that do not lie in cargo's own home: somebody may edit them there.
+    /// Downloaded crates outside of cargo's home. The user may edit them.
     pub vendored: Vec<LocalPackage>,
     pub profiles: Profiles,
 }
@@ -48,30 +48,29 @@ pub struct Workspace {
 pub struct Package {
     pub name: String,
     pub manifest: PathBuf,
-    /// `[package.metadata.lambda-packager]`, null where absent.
+    /// `[package.metadata.lambda-packager]`, or null.
     pub metadata: Value,
     /// The bin targets that default features build.
     pub bins: Vec<String>,
-    /// Folders of all local packages in the closure of its dependencies, itself first.
+    /// All local packages in the closure of its dependencies, itself first.
     pub local_folders: Vec<LocalPackage>,
-    /// Unpacked crates in that closure.
+    /// Folders of unpacked crates in that closure.
     pub downloads: Vec<PathBuf>,
     /// `(links, package)` of the native libraries in that closure.
     pub linked_by: Vec<(String, String)>,
 }
 
-/// A package whose sources lie on this machine, outside of cargo's home.
+/// A package whose sources are on this machine, outside of cargo's home.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct LocalPackage {
     pub name: String,
     pub folder: PathBuf,
-    /// The folder of the workspace that it may inherit keys from, else its own.
+    /// The folder of the workspace that it may inherit keys from, or its own folder.
     pub source_root: PathBuf,
 }
 
 impl Workspace {
-    /// Sees to it that every crate of the lockfile is on this machine, for an offline compile.
-    /// True if cargo had to be asked.
+    /// Downloads missing crates of the lockfile, for an offline compile. True if any was missing.
     pub fn fetch(&self, arch: Arch) -> Result<bool> {
         if self.downloads.iter().all(|folder| self.is_unpacked(folder)) {
             return Ok(false);
@@ -80,42 +79,44 @@ impl Workspace {
         Ok(true)
     }
 
-    /// The same, whatever seems to be there.
+    /// The same, even if every crate seems to be there.
     pub fn fetch_again(&self, arch: Arch) -> Result<()> {
         cargo(&self.root, &["fetch", "--locked", "--color=never", "--target", arch.triple()]).map(drop)
     }
 
-    /// Whether a crate is there, whole. Where an interrupted cargo left it half unpacked, the inner
-    /// one would go on unpacking, in a folder that it may not write to. Cargo marks what is complete:
-    /// the folder of a crate, the top of a git checkout.
+    /// Whether a crate is completely unpacked. If an interrupted cargo left it half unpacked, the cargo in the container
+    /// would continue in a folder that it cannot write to. Cargo marks what is complete: the folder of a crate, the
+    /// top folder of a git checkout.
     fn is_unpacked(&self, folder: &Path) -> bool {
         let mut up = folder.ancestors().take_while(|up| *up != self.cargo_home);
         let marked = |folder: &Path| fs::is_file(&folder.join(".cargo-ok"));
         fs::is_dir(folder) && (!folder.starts_with(&self.cargo_home) || up.any(marked))
     }
 
-    /// The manifests of all local packages: cargo reads them all before it compiles any.
+    /// The manifests of all local packages. Cargo reads all of them before it compiles any.
     pub fn manifests(&self) -> impl Iterator<Item = PathBuf> {
         let known = self.local_manifests.iter().map(|manifest| lexically_clean(&self.root.join(manifest)));
         known.chain(self.declared.iter().map(|folder| folder.join("Cargo.toml")))
     }
 
-    /// The main file of every target of theirs, and whether it is a library.
+    /// The main file of every target of local packages, and whether it is a library.
     pub fn targets(&self) -> &[(PathBuf, bool)] {
         &self.targets
     }
 
-    /// The settings that the workspace's manifest holds.
+    /// The settings in the workspace's manifest.
     pub fn layer(&self) -> Result<(Origin, Layer)> {
         from_manifest::layer(&self.metadata, "workspace.metadata.lambda-packager", &self.root.join("Cargo.toml"))
     }
 
-    /// What this knowledge depends on.
-    pub fn guards(&self) -> Result<Guard> {
+    /// The files and folders that this record depends on.
+    pub fn memo_deps(&self) -> Result<MemoDeps> {
         let mut files = self.local_manifests.clone();
         files.extend(self.fixed_files()?);
-        files.extend(self.outside.folders.iter().map(|folder| relative(&folder.join("Cargo.toml"), &self.root)));
-        // Any manifest above a package may become that of its workspace.
+        files.extend(
+            self.path_dependencies.folders.iter().map(|folder| relative(&folder.join("Cargo.toml"), &self.root)),
+        );
+        // Any manifest in a parent folder may become the manifest of its workspace.
         for manifest in &self.local_manifests {
             let folder = lexically_clean(&self.root.join(manifest));
             let above = folder.ancestors().skip(2).map(|folder| relative(&folder.join("Cargo.toml"), &self.root));
@@ -123,22 +124,22 @@ impl Workspace {
         }
         files.sort_unstable();
         files.dedup();
-        // A new member can appear through a glob without any manifest being touched.
+        // A glob in the manifest can add a member without a change of any manifest.
         let mut folders: BTreeSet<String> = (self.local_manifests.iter())
             .filter_map(|manifest| Path::new(manifest).parent()?.parent())
             .map(|folder| folder.to_string_lossy().into_owned())
             .filter(|folder| !folder.is_empty() && !folder.contains(".."))
             .collect();
-        // And so can a new bin target.
+        // A new bin target needs no change of a manifest either.
         for package in &self.members {
             folders.extend(["src", "src/bin"].map(|name| relative(&package.folder().join(name), &self.root)));
         }
-        Ok(Guard { files, folders: folders.into_iter().collect(), ..Guard::default() })
+        Ok(MemoDeps { files, folders: folders.into_iter().collect(), ..MemoDeps::default() })
     }
 
-    /// Files outside the packages that decide what is compiled, whether they exist or not: the
-    /// lockfile, the workspace manifest, cargo's configuration and the toolchain file in every place
-    /// where cargo and rustup look. Relative to the root; those of cargo's home are absolute.
+    /// Files outside of the packages that decide what is compiled, whether they exist or not: the lockfile, the
+    /// workspace manifest, and cargo's configuration and the toolchain file in every place where cargo and rustup look.
+    /// Relative to the root; those in cargo's home are absolute.
     ///
     /// Source: <https://doc.rust-lang.org/cargo/reference/config.html#hierarchical-structure>.
     pub fn fixed_files(&self) -> Result<Vec<String>> {
@@ -148,7 +149,7 @@ impl Workspace {
         Ok(files)
     }
 
-    /// Those of [`Workspace::fixed_files`] that configure cargo.
+    /// The files of [`Workspace::fixed_files`] that configure cargo.
     pub fn config_files(&self) -> Result<Vec<String>> {
         let mut files = self.upwards(&[".cargo/config.toml", ".cargo/config"]);
         let home = env::cargo_home()?;
@@ -170,13 +171,13 @@ impl Workspace {
         paths
     }
 
-    /// Cargo's configuration files outside the workspace, the strongest first.
+    /// Cargo's configuration files outside of the workspace, the strongest first.
     pub fn outer_configs(&self) -> Result<Vec<PathBuf>> {
         let home = env::cargo_home()?;
         let folders = self.root.ancestors().skip(1).map(|folder| folder.join(".cargo")).chain([home]);
         let mut found: Vec<PathBuf> = Vec::new();
         for folder in folders {
-            // Where both exist, cargo takes the one without the extension.
+            // If both exist, cargo uses the one without the extension.
             let file =
                 ["config", "config.toml"].map(|name| folder.join(name)).into_iter().find(|file| fs::is_file(file));
             found.extend(file.filter(|file| !found.contains(file)));
@@ -184,15 +185,15 @@ impl Workspace {
         Ok(found)
     }
 
-    /// Where everything that is kept for a function lies: in the workspace, wherever cargo's own
-    /// target directory is, so that two checkouts never write to the same place.
+    /// The folder of all that the packager stores. It is in the workspace even if cargo's target directory is not, so
+    /// that two checkouts never write to the same place.
     pub fn state_folder(&self) -> PathBuf {
         self.root.join("target/lambda")
     }
 }
 
 impl Package {
-    /// The settings that the package's manifest holds.
+    /// The settings in the package's manifest.
     pub fn layer(&self) -> Result<(Origin, Layer)> {
         from_manifest::layer(&self.metadata, "package.metadata.lambda-packager", &self.manifest)
     }
@@ -201,9 +202,72 @@ impl Package {
         self.manifest.parent().unwrap_or(Path::new("/"))
     }
 
-    /// The innermost of the local packages in the closure whose folder `path` lies in.
+    /// The innermost local package in the closure whose folder contains `path`.
     pub fn owner_of(&self, path: &Path) -> Option<&LocalPackage> {
         let around = self.local_folders.iter().filter(|package| path.starts_with(&package.folder));
         around.max_by_key(|package| package.folder.components().count())
+    }
+}
+
+/// For tests: packages that depend on each other, by folder and bins.
+#[cfg(test)]
+impl Workspace {
+    pub fn sample(root: &Path, packages: &[(&str, &[&str])]) -> Self {
+        use serde_json::json;
+        let local = |name: &str| json!({"name": name, "folder": root.join(name), "source_root": root.join(name)});
+        let member = |(name, bins): &(&str, &[&str])| {
+            let others = packages.iter().filter(|(other, _)| other != name).map(|(other, _)| local(other));
+            let all: Vec<_> = [local(name)].into_iter().chain(others).collect();
+            json!({
+                "name": name, "manifest": root.join(name).join("Cargo.toml"), "metadata": null, "bins": bins,
+                "local_folders": all, "downloads": [], "linked_by": [],
+            })
+        };
+        let members: Vec<_> = packages.iter().map(member).collect();
+        let manifests: Vec<_> = packages.iter().map(|(name, _)| format!("{name}/Cargo.toml")).collect();
+        serde_json::from_value(json!({
+            "root": root, "cargo_home": root.join("home"), "metadata": null, "has_git_sources": false,
+            "members": members, "local_manifests": manifests,
+            "path_dependencies": {"folders": [], "absolute": []}, "included_configs": [], "targets": [],
+            "declared": [], "downloads": [], "vendored": [], "profiles": [],
+        }))
+        .unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_record_depends_on_every_place_that_can_add_a_manifest_or_a_target() {
+        let deps = Workspace::sample(Path::new("/w/p"), &[("a", &["a"]), ("deep/b", &[])]).memo_deps().unwrap();
+        let files = "a/Cargo.toml deep/b/Cargo.toml Cargo.lock Cargo.toml ../Cargo.toml deep/Cargo.toml \
+                     .cargo/config.toml ../../.cargo/config ../rust-toolchain";
+        assert!(files.split(' ').all(|file| deps.files.iter().any(|known| known == file)), "{:?}", deps.files);
+        assert_eq!(deps.folders, ["a/src", "a/src/bin", "deep", "deep/b/src", "deep/b/src/bin"]);
+    }
+
+    #[test]
+    fn a_crate_in_cargos_home_is_unpacked_once_cargo_marked_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::sample(dir.path(), &[]);
+        let is_unpacked = |name: &str| workspace.is_unpacked(&dir.path().join(name));
+        assert!(!is_unpacked("vendor/a"));
+        for folder in ["vendor/a", "home/registry/src/a", "home/git/checkouts/b/1/deep"] {
+            fs::create_dirs(&dir.path().join(folder)).unwrap();
+            assert_eq!(is_unpacked(folder), folder == "vendor/a");
+        }
+        for mark in ["home/registry/src/a", "home/git/checkouts/b/1"] {
+            fs::create(&dir.path().join(mark).join(".cargo-ok")).unwrap();
+        }
+        assert!(is_unpacked("home/registry/src/a") && is_unpacked("home/git/checkouts/b/1/deep"));
+    }
+
+    #[test]
+    fn the_innermost_package_owns_a_file() {
+        let workspace = Workspace::sample(Path::new("/w"), &[("a", &[]), ("a/inner", &[])]);
+        let owner = |path: &str| workspace.members[0].owner_of(Path::new(path)).map(|package| package.name.as_str());
+        assert_eq!(["/w/a/src/x.rs", "/w/a/inner/x.rs", "/w/ab/x.rs"].map(owner), [Some("a"), Some("a/inner"), None]);
     }
 }

@@ -32,7 +32,7 @@ impl Mounts {
     /// The mounts for a workspace; `further` are folders that cargo's configuration in it names by a relative path.
     /// All functions of a workspace share them: cargo resolves the workspace as a whole.
     pub fn of(workspace: &Workspace, further: &[PathBuf]) -> Self {
-        let outside = &workspace.outside;
+        let outside = &workspace.path_dependencies;
         let roots = std::iter::once(&workspace.root).chain(&outside.folders).chain(further);
         let mut mounts = Self::of_roots(&workspace.root, roots.cloned().collect());
         // Cargo looks for an absolute path at that path only.

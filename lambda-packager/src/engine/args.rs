@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::Network;
-use crate::engine::Kind;
+use crate::engine::kind::Kind;
 
 /// A folder of the host in a container, read-only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct ContainerSpec {
     pub user: (u32, u32),
     pub network: Network,
     pub mounts: Vec<Mount>,
-    /// Variables of every program in it; nothing of the host's.
+    /// Variables of every program in it. The host's own variables are not passed.
     pub env: Vec<(String, String)>,
     pub command: Vec<String>,
 }
@@ -37,23 +37,16 @@ pub struct ExecSpec<'a> {
     pub command: &'a [String],
 }
 
-/// What engines put into every container unasked, passwords and all: podman from its own environment,
-/// docker from its user's configuration. A variable of ours is in their way, even an empty one.
+/// Variables that engines set in every container without being asked, including passwords: podman from its own
+/// environment, docker from the user's configuration. A variable of ours, even an empty one, overrides them.
 ///
 /// Sources: <https://docs.podman.io/en/latest/markdown/podman-create.1.html#http-proxy>,
 /// <https://docs.docker.com/engine/cli/proxy/>.
-const PROXIES: [&str; 10] = [
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "FTP_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "ftp_proxy",
-    "all_proxy",
-    "no_proxy",
-];
+fn proxies() -> impl Iterator<Item = &'static str> {
+    let names =
+        "HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy ftp_proxy all_proxy no_proxy";
+    names.split(' ')
+}
 
 pub fn import(reference: &str, labels: &[String]) -> Vec<String> {
     let mut args = strings(&["import"]);
@@ -65,7 +58,7 @@ pub fn import(reference: &str, labels: &[String]) -> Vec<String> {
     args
 }
 
-/// As a Dockerfile quotes.
+/// Quoted as in a Dockerfile.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\"").replace('$', r"\$"))
 }
@@ -78,18 +71,18 @@ pub fn create(kind: Kind, spec: &ContainerSpec) -> Vec<String> {
     let (uid, gid) = spec.user;
     args.extend(["--user".into(), format!("{uid}:{gid}")]);
     if kind == Kind::Podman && uid != 0 {
-        // Rootless, the caller would otherwise be root inside and nobody outside.
+        // In rootless podman, the user would otherwise be root in the container, and another user on the host.
         args.push("--userns=keep-id".into());
     }
     args.extend(["--network".into(), spec.network.to_string()]);
     args.extend(strings(&["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]));
-    // SELinux would deny the mounts; the alternative is to relabel the user's own files.
+    // SELinux would deny access to the mounts. The alternative would be to relabel the user's own files.
     args.extend(strings(&["--security-opt", "label=disable"]));
     args.extend(strings(&["--pull", "never"]));
     for mount in &spec.mounts {
         args.extend(["--mount".into(), bind(mount)]);
     }
-    for name in PROXIES {
+    for name in proxies() {
         args.extend(["--env".into(), format!("{name}=")]);
     }
     for (name, value) in &spec.env {
@@ -100,8 +93,7 @@ pub fn create(kind: Kind, spec: &ContainerSpec) -> Vec<String> {
     args
 }
 
-/// The engines read `--mount` as a line of comma-separated values: what has a comma or a quote in
-/// it is quoted.
+/// The engines read `--mount` as a line of comma-separated values, so a field with a comma or a quote is quoted.
 fn bind(mount: &Mount) -> String {
     let field = |key: &str, value: &str| {
         let text = format!("{key}={value}");
@@ -133,16 +125,16 @@ pub struct BuildSpec<'a> {
     pub labels: &'a [String],
     pub network: Network,
     pub build_args: &'a [(&'a str, &'a str)],
-    /// Nothing that an earlier build left may be used.
+    /// Do not use the cache of earlier builds.
     pub fresh: bool,
 }
 
-/// What becomes of the stage.
+/// What the build makes of the stage.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum WayOut<'a> {
-    /// An image of this name.
+    /// An image with this name.
     Image(&'a str),
-    /// An archive of its files, on standard output; not every builder can do that.
+    /// An archive of its files, on standard output. Not every builder can do that.
     Files,
 }
 
@@ -157,10 +149,10 @@ pub fn build(kind: Kind, spec: &BuildSpec) -> Vec<String> {
     }
     if spec.network == Network::None {
         args.extend(strings(&["--network", "none"]));
-        // Passwords in proxies are nobody's who cannot reach them.
+        // Without network the build needs no proxy; do not leak proxy credentials into it.
         match kind {
             Kind::Podman => args.push("--http-proxy=false".into()),
-            _ => args.extend(PROXIES.iter().flat_map(|name| ["--build-arg".to_string(), format!("{name}=")])),
+            _ => args.extend(proxies().flat_map(|name| ["--build-arg".to_string(), format!("{name}=")])),
         }
     }
     for (name, value) in spec.build_args {
@@ -195,52 +187,29 @@ mod tests {
     }
 
     #[test]
-    fn a_container_is_created_without_rights() {
+    fn a_container_is_created_without_privileges() {
         let mut args = create(Kind::Docker, &spec());
         let proxy = |arg: &String| arg.to_lowercase().ends_with("_proxy=");
-        assert_eq!(args.iter().filter(|arg| proxy(arg)).count(), PROXIES.len());
+        assert_eq!(args.iter().filter(|arg| proxy(arg)).count(), proxies().count());
         while let Some(at) = args.iter().position(proxy) {
             args.drain(at - 1..=at);
         }
-        let expected = [
-            "create",
-            "--name",
-            "n",
-            "--label",
-            "a=b c",
-            "--user",
-            "1000:100",
-            "--network",
-            "none",
-            "--cap-drop",
-            "ALL",
-            "--security-opt",
-            "no-new-privileges",
-            "--security-opt",
-            "label=disable",
-            "--pull",
-            "never",
-            "--mount",
-            "type=bind,\"source=/a,b \"\"c\"\":d\",target=/workspace,readonly",
-            "--env",
-            "CARGO_HOME=/cargo",
-            "i",
-            "sh",
-            "-c",
-            "x",
-        ];
-        assert_eq!(args, expected);
+        let expected = "create --name n --label a=b c --user 1000:100 --network none --cap-drop ALL \
+                        --security-opt no-new-privileges --security-opt label=disable --pull never \
+                        --mount type=bind,\"source=/a,b \"\"c\"\":d\",target=/workspace,readonly \
+                        --env CARGO_HOME=/cargo i sh -c x";
+        assert_eq!(args.join(" "), expected);
     }
 
     #[test]
-    fn rootless_podman_keeps_the_callers_id() {
+    fn rootless_podman_keeps_the_users_id() {
         assert!(create(Kind::Podman, &spec()).contains(&"--userns=keep-id".to_string()));
         let root = ContainerSpec { user: (0, 0), ..spec() };
         assert!(!create(Kind::Podman, &root).contains(&"--userns=keep-id".to_string()));
     }
 
     #[test]
-    fn passed_variables_go_by_name_only() {
+    fn only_the_names_of_passed_variables_are_arguments() {
         let passed = ["TOKEN".to_string()];
         let env = [("A".to_string(), "1".to_string())];
         let command = strings(&["true"]);
@@ -251,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_without_a_network_knows_no_proxy() {
+    fn a_build_without_network_gets_no_proxy() {
         let labels = ["a=b c".to_string()];
         let spec = BuildSpec {
             stage: "runtime",
@@ -265,7 +234,7 @@ mod tests {
                         --http-proxy=false --build-arg BASE_IMAGE=b -";
         assert_eq!(build(Kind::Podman, &spec).join(" "), expected);
         let docker = build(Kind::Docker, &spec);
-        for name in PROXIES {
+        for name in proxies() {
             assert!(docker.contains(&format!("{name}=")), "{docker:?}");
         }
         let files = build(Kind::Docker, &BuildSpec { way_out: WayOut::Files, ..spec.clone() });

@@ -1,14 +1,16 @@
-//! What goes from containers into images and back, without a file of ours in between.
+//! Copies between containers and images, without a temporary file on the host.
 
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::engine::{Engine, EngineError, args};
+use crate::engine::args;
+use crate::engine::client::Engine;
+use crate::engine::failure::EngineError;
 use crate::error::{Error, Result};
 use crate::sys::process::Invocation;
 
-/// The file of this name in an archive that an engine made: some begin with the folders around it.
+/// The content of the file `path` in an archive that an engine made. Some archives start with the file's folders.
 pub fn file_in(tar: &[u8], path: &str) -> Result<Vec<u8>> {
     let find = || -> std::io::Result<Vec<u8>> {
         for entry in tar::Archive::new(tar).entries()? {
@@ -25,7 +27,7 @@ pub fn file_in(tar: &[u8], path: &str) -> Result<Vec<u8>> {
 }
 
 impl Engine {
-    /// Makes an image of a folder of a container: it stands at its root, by its own name.
+    /// Makes an image from a folder of a container. In the image, the folder is at the root and keeps its name.
     pub fn import_folder(
         &self,
         container: &str,
@@ -37,8 +39,7 @@ impl Engine {
         self.pipe(self.read_folder(container, folder), self.call(&args::import(reference, labels)), timeout)
     }
 
-    /// Copies a folder at the root of one container to the same place in another; owners and modes as
-    /// they are.
+    /// Copies a folder at the root of one container to the same place in another, with its owners and modes.
     pub fn copy_folder(&self, from: &str, folder: &str, to: &str, timeout: Duration) -> Result<(), EngineError> {
         self.pipe(self.read_folder(from, folder), self.call(&["cp", "-", &format!("{to}:/")]), timeout)
     }
@@ -49,11 +50,36 @@ impl Engine {
 
     fn pipe(&self, from: Invocation, to: Invocation, timeout: Duration) -> Result<(), EngineError> {
         let [sent, received] = from.pipe_into(&to, timeout).map_err(EngineError::Unreachable)?;
-        // Where both failed, the reader's end is why the other could not go on.
+        // If both failed, the writer failed because the reader ended.
         match (received.success(), sent.success()) {
             (true, true) => Ok(()),
             (false, _) => Err(self.failure("cp", &received)),
             (true, false) => Err(self.failure("cp", &sent)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::tar::{Builder, EntryType};
+
+    use super::*;
+    use crate::artifact::tar::header;
+
+    #[test]
+    fn a_file_is_found_by_its_name_wherever_the_archive_has_it() {
+        for stored in ["a.txt", "folder/a.txt"] {
+            let mut archive = Builder::new(Vec::new());
+            let mut append = |kind, path: &str, content: &[u8]| {
+                let mut header = header(kind, 0o755, (0, 0));
+                header.set_size(content.len() as u64);
+                archive.append_data(&mut header, path, content).unwrap();
+            };
+            append(EntryType::Directory, "above/a.txt", b"");
+            append(EntryType::Regular, "b.txt", b"no");
+            append(EntryType::Regular, stored, b"yes");
+            assert_eq!(file_in(&archive.into_inner().unwrap(), "/etc/a.txt").unwrap(), b"yes");
+        }
+        assert!(file_in(&[0; 1024], "a.txt").unwrap_err().to_string().contains("a.txt"));
     }
 }

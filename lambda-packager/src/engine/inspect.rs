@@ -1,4 +1,4 @@
-//! What engines say of containers and images.
+//! What engines report about containers and images.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 #[serde(rename_all = "PascalCase")]
 pub struct Container {
     pub id: String,
-    /// docker puts a slash before it.
+    /// Docker puts a slash before it.
     name: String,
     /// The id of its image.
     pub image: String,
@@ -19,7 +19,7 @@ pub struct Container {
     config: Config,
     #[serde(default)]
     pub mounts: Vec<MountPoint>,
-    /// What it wrote into its own file system; only where sizes were asked for.
+    /// The size of what it wrote into its own file system; only in calls with `--size`.
     #[serde(default)]
     pub size_rw: Option<u64>,
 }
@@ -37,7 +37,7 @@ pub struct MountPoint {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct State {
-    /// `created`, `running`, `paused`, `exited`, ... in every engine's words.
+    /// `created`, `running`, `paused`, `exited`, ... The engines use the same words.
     pub status: String,
     /// In RFC 3339.
     #[serde(default)]
@@ -47,7 +47,7 @@ pub struct State {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Config {
-    /// The image as it was asked for.
+    /// The image reference that the container was created from.
     #[serde(default)]
     image: String,
     #[serde(default)]
@@ -59,39 +59,39 @@ struct Config {
 pub struct Image {
     pub id: String,
     pub names: Vec<String>,
-    /// `name@sha256:...`, as registries know it; none where it never was in one.
+    /// `name@sha256:...`, as in registries; empty if it was never in one.
     pub digests: Vec<String>,
     pub size_bytes: u64,
     pub labels: BTreeMap<String, String>,
 }
 
 impl Image {
-    /// Its digest as a registry knows it, else its id here.
+    /// Its digest in a registry, or its local id.
     pub fn digest(&self) -> &str {
         self.digests.first().and_then(|name| name.split_once('@')).map_or(&self.id, |(_, digest)| digest)
     }
 }
 
-/// Reads the one image of an `inspect`.
+/// Reads the output of `inspect` for one image.
 pub fn parse_image(json: &[u8]) -> Result<Image> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Told {
+    struct Reported {
         id: String,
         repo_tags: Option<Vec<String>>,
         repo_digests: Option<Vec<String>>,
         size: u64,
         config: Option<Config>,
     }
-    let all: Vec<Told> =
+    let all: Vec<Reported> =
         serde_json::from_str(&String::from_utf8_lossy(json)).map_err(|e| unreadable("image").source(e))?;
-    let told = all.into_iter().next().ok_or_else(|| unreadable("image"))?;
+    let reported = all.into_iter().next().ok_or_else(|| unreadable("image"))?;
     Ok(Image {
-        id: told.id,
-        names: told.repo_tags.unwrap_or_default(),
-        digests: told.repo_digests.unwrap_or_default(),
-        size_bytes: told.size,
-        labels: told.config.and_then(|config| config.labels).unwrap_or_default(),
+        id: reported.id,
+        names: reported.repo_tags.unwrap_or_default(),
+        digests: reported.repo_digests.unwrap_or_default(),
+        size_bytes: reported.size,
+        labels: reported.config.and_then(|config| config.labels).unwrap_or_default(),
     })
 }
 
@@ -100,7 +100,7 @@ impl Container {
         self.name.trim_start_matches('/')
     }
 
-    /// The image as it was asked for.
+    /// The image reference that the container was created from.
     pub fn image_reference(&self) -> &str {
         &self.config.image
     }
@@ -114,21 +114,14 @@ fn unreadable(what: &str) -> Error {
     Error::engine(format!("the engine printed unexpected output about the {what}"))
 }
 
-/// Reads the containers of an `inspect`.
+/// Reads the output of `inspect` for containers.
 pub fn parse_all(json: &[u8]) -> Result<Vec<Container>> {
     serde_json::from_str(&String::from_utf8_lossy(json)).map_err(|e| unreadable("container").source(e))
 }
 
-/// Reads the one container of an `inspect`.
+/// Reads the output of `inspect` for one container.
 pub fn parse(json: &[u8]) -> Result<Container> {
     parse_all(json)?.into_iter().next().ok_or_else(|| unreadable("container"))
-}
-
-/// Whether an error of `inspect` means that there is no such thing.
-pub fn says_absent(stderr: &str) -> bool {
-    let stderr = stderr.to_lowercase();
-    let phrases = ["no such container", "no such image", "no such object", "image not known", "no container with name"];
-    phrases.iter().any(|phrase| stderr.contains(phrase))
 }
 
 #[cfg(test)]
@@ -136,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_docker_and_podman_print() {
+    fn reads_containers_of_docker_and_podman() {
         let docker =
             br#"[{"Id":"abc","Name":"/n","Image":"sha256:1","State":{"Status":"running","Pid":1},"Config":{"Labels":{"a":"b"}}}]"#;
         let container = parse(docker).unwrap();
@@ -159,13 +152,5 @@ mod tests {
         let bare = br#"[{"Id":"sha256:1","RepoTags":null,"RepoDigests":null,"Size":0,"Config":{"Labels":null}}]"#;
         assert_eq!(parse_image(bare).unwrap().digest(), "sha256:1");
         assert!(parse_image(b"[]").is_err());
-    }
-
-    #[test]
-    fn tells_absent_from_unreachable() {
-        assert!(says_absent("Error response from daemon: No such container: x"));
-        assert!(says_absent("Error: inspecting object: no such container \"x\""));
-        assert!(says_absent("Error: No such image: x") && says_absent("Error: x: image not known"));
-        assert!(!says_absent("Cannot connect to the Docker daemon"));
     }
 }

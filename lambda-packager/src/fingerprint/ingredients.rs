@@ -1,4 +1,4 @@
-//! What a build is made of, besides the content of its inputs, and one digest over both.
+//! Everything besides files that decides the bytes of the zip, and one digest over both.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,11 @@ use crate::snapshot::record::Snapshot;
 use crate::sys::env;
 use crate::sys::sha256::Sha;
 
-/// Name and value of everything but files that decides the bytes of the zip. The names are what a
-/// verdict calls them.
+/// Name and value of everything besides files that decides the bytes of the zip. A verdict shows these names.
 pub type Ingredients = BTreeMap<String, String>;
 
-/// The ingredients of a run. `toolchain` is that of the host, where it compiles,
-/// `builder` the name of the builder image, where that does.
+/// The ingredients of a run. `toolchain` is the host's toolchain, if that compiles; `builder` is the name of the builder
+/// image, if that compiles.
 pub fn ingredients(
     config: &Config,
     function: &str,
@@ -37,7 +36,7 @@ pub fn ingredients(
     set("base", config.base.to_string());
     set("network", config.network.to_string());
     for name in &config.pass_env {
-        // The value decides the bytes, and may be a secret: only its digest is kept.
+        // The value decides the bytes, but it may be a secret: store only its digest.
         let value = env::var_os(name).map(|value| Sha::of(value.as_encoded_bytes()).to_string());
         set(&format!("variable {name}"), value.unwrap_or_else(|| "unset".into()));
     }
@@ -57,7 +56,7 @@ pub fn ingredients(
     all
 }
 
-/// A list as a person would write it; no two lists are written alike.
+/// A list as a person would write it. Two different lists never have the same text.
 fn listed(list: &[String], separator: &str) -> String {
     let write = |item: &String| {
         let plain = !item.is_empty() && !item.contains(separator) && !item.contains(['"', '\\']);
@@ -73,7 +72,7 @@ pub fn digest(ingredients: &Ingredients, inputs: &Snapshot) -> Sha {
         text.push_str(&format!("{name}={value}\n"));
     }
     for (path, entry) in inputs.present() {
-        // Where on the machine a file outside the workspace lies says nothing of the build.
+        // For a file outside of the workspace, its folder does not matter to the build.
         let path = if path.starts_with('/') { path.rsplit('/').next().unwrap_or_default() } else { &path };
         text.push_str(&format!("{path}\0{}\n", entry.state()));
     }
@@ -89,7 +88,7 @@ mod tests {
     use crate::config::{Arch, Layer, Origin};
 
     #[test]
-    fn no_two_lists_are_written_alike() {
+    fn different_lists_have_different_texts() {
         let lists: [&[&str]; 7] = [&[], &[""], &["a", "b"], &["a b"], &["\"a b\""], &["a", "", "b"], &["a\\ b"]];
         let written: Vec<String> = lists
             .iter()
@@ -100,29 +99,11 @@ mod tests {
         assert_eq!(distinct.len(), written.len(), "{written:?}");
     }
 
-    /// Settings that decide how, when and where, but no byte of the zip.
-    const NO_INGREDIENTS: &[&str] = &[
-        // Which function it is stands in `function`.
-        "package",
-        // Where a copy of the zip goes: that copy is checked by itself.
-        "output",
-        // Both backends make the same bytes.
-        "clean_room",
-        "pull_policy",
-        "container_name",
-        "locked",
-        "use_cache",
-        "force",
-        "require_container",
-        "engine_timeout_secs",
-        "deps_cache_limit",
-        "label",
-        // What is made of the zip, and where that goes.
-        "environments",
-        "image_name",
-        "registry",
-        "registry_login",
-    ];
+    /// Settings that do not decide the bytes of the zip. The package is in `function`; the copy at `output` is checked
+    /// separately; both backends make the same bytes.
+    const NO_INGREDIENTS: &str = "package output clean_room pull_policy container_name locked use_cache \
+        force require_container engine_timeout_secs deps_cache_limit label environments image_name registry \
+        registry_login";
 
     fn of(settings: serde_json::Value) -> Ingredients {
         let serde_json::Value::Object(settings) = settings else { panic!("a table") };
@@ -147,9 +128,9 @@ mod tests {
         for (name, ..) in SETTINGS {
             assert!(!another[name].is_null(), "give `{name}` a value here that is not its default");
             let differs = of(json!({*name: another[name]})) != default;
-            assert_eq!(differs, !NO_INGREDIENTS.contains(name), "`{name}`");
+            assert_eq!(differs, !NO_INGREDIENTS.split(' ').any(|known| known == *name), "`{name}`");
         }
-        // By itself too, where the profile does not follow it.
+        // The mode is an ingredient also if the profile stays the same.
         assert_ne!(of(json!({"mode": "dev", "profile": "release"})), default);
     }
 

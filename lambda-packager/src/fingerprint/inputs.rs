@@ -1,6 +1,6 @@
-//! The inputs of a function: where its files are to be looked for.
+//! The inputs of a function: the files and folders to record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -14,25 +14,26 @@ use crate::snapshot::scope::Scope;
 use crate::sys::fs;
 use crate::sys::paths::{lexically_clean, relative};
 
-/// Inputs that only a compile can name: files that rustc's dep-info and the `rerun-if-changed` of
-/// build scripts told of, beyond the packages' own folders.
+/// Inputs that only a compile can name: files in rustc's dep-info and in `rerun-if-changed` of build scripts that are not
+/// in the packages' folders.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct DiscoveredInputs {
     pub files: BTreeSet<String>,
     pub folders: BTreeSet<String>,
     /// Pairs of packages of which one reads files of the other, sorted.
-    pub crossings: Vec<[String; 2]>,
+    #[serde(rename = "crossings")]
+    pub shared_reads: Vec<[String; 2]>,
 }
 
-/// Who read what.
+/// The files that a compiled crate read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// The package, where it is known by name.
+    /// The package, if its name is known.
     pub package: Option<String>,
     pub sources: Vec<PathBuf>,
 }
 
-/// Everything that `function` is made of, as far as it is known before a compile.
+/// All inputs of `function` that are known before a compile.
 pub fn scope(
     workspace: &Workspace,
     function: &Function,
@@ -47,8 +48,7 @@ pub fn scope(
         if package.source_root != package.folder {
             files.insert(relative(&package.source_root.join("Cargo.toml"), root));
         }
-        // Rules of what to ignore hold below the folder that they lie in; a repository may begin above the
-        // workspace, and has rules of its own.
+        // Ignore rules apply to all subfolders. The repository may begin above the workspace, and has rules of its own.
         for folder in package.folder.ancestors() {
             let mut rule = |name: &str| files.insert(format!("{RULE}{}", relative(&folder.join(name), root)));
             rule(".git/info/exclude");
@@ -77,13 +77,13 @@ pub fn scope(
     Ok(Scope { trees, files: files.into_iter().collect(), excluded })
 }
 
-/// Where `output` is.
+/// The path of the setting `output`.
 pub fn output(workspace: &Workspace, config: &Config) -> Option<PathBuf> {
     config.output.as_ref().map(|path| workspace.root.join(path))
 }
 
-/// Sorts what a compile named into files and folders that no package's listing in `known` holds: a
-/// generated file that git ignores, say, or one of another package.
+/// The files and folders of `sources`, named by a compile, that are not in a package's listing in `known`: for example a
+/// generated file that git ignores, or a file of another package.
 pub fn discovered_inputs(
     sources: &[PathBuf],
     units: &[Unit],
@@ -93,12 +93,12 @@ pub fn discovered_inputs(
 ) -> DiscoveredInputs {
     let listed = known.paths_in_trees();
     let mut discovered_inputs =
-        DiscoveredInputs { crossings: crossings(units, function), ..DiscoveredInputs::default() };
+        DiscoveredInputs { shared_reads: shared_reads(units, function), ..DiscoveredInputs::default() };
     for path in sources {
         let path = tidy(path);
         let name = relative(&path, &workspace.root);
         if fs::is_dir(&path) {
-            // Also a package's own: its listing leaves out what git ignores, the build script does not.
+            // Also a package's own folder: its listing omits ignored files, but the build script may read them.
             discovered_inputs.folders.insert(name);
         } else if !listed.contains(&name) {
             discovered_inputs.files.insert(name);
@@ -107,31 +107,77 @@ pub fn discovered_inputs(
     discovered_inputs
 }
 
-/// `a/b/../c` as `a/c`, unless `a/b` is a link to somewhere else.
+/// `a/b/../c` as `a/c`, unless `a/b` is a link to another folder.
 fn tidy(path: &Path) -> PathBuf {
     let clean = lexically_clean(path);
     let folder = |path: &Path| path.parent().and_then(|folder| fs::canonical(folder).ok());
     if folder(path) == folder(&clean) { clean } else { path.to_path_buf() }
 }
 
-fn crossings(units: &[Unit], function: &Function) -> Vec<[String; 2]> {
+/// The pairs of packages of which one reads files of the other.
+fn shared_reads(units: &[Unit], function: &Function) -> Vec<[String; 2]> {
     let package = function.package;
     let named = |name: &String| package.local_folders.iter().find(|package| package.name == *name);
-    let mut later: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut pairs = BTreeSet::new();
     for unit in units {
         let reader = unit.package.as_ref().and_then(named);
-        // What a unit is named by is not always its package; what it reads says which it is.
+        // The name of a unit is not always its package; the files that it reads show the package.
         let base = reader.map_or(Path::new(""), |package| &package.folder);
         let read = unit.sources.iter().filter_map(|path| package.owner_of(&tidy(&base.join(path))));
         let together: BTreeSet<String> = reader.into_iter().chain(read).map(|package| package.name.clone()).collect();
         for one in &together {
             let others = together.iter().filter(|other| *other > one);
-            later.entry(one.clone()).or_default().extend(others.cloned());
+            pairs.extend(others.map(|other| [one.clone(), other.clone()]));
         }
     }
-    let mut crossings = Vec::new();
-    for (one, others) in &later {
-        crossings.extend(others.iter().map(|other| [one.clone(), other.clone()]));
+    pairs.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn function<'a>(workspace: &'a Workspace) -> Function<'a> {
+        Function { package: &workspace.members[0], name: "a".into() }
     }
-    crossings
+
+    #[test]
+    fn the_scope_has_packages_ignore_rules_and_what_is_included_or_discovered() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dirs(&dir.path().join("a/assets")).unwrap();
+        let workspace = Workspace::sample(dir.path(), &[("a", &["a"]), ("b", &[])]);
+        let mut config = Config::resolve(Vec::new());
+        config.include = vec!["assets".into(), "x.json".into()];
+        config.output = Some("out.zip".into());
+        let discovered = DiscoveredInputs {
+            files: ["gen.rs".into()].into(),
+            folders: ["proto".into()].into(),
+            ..Default::default()
+        };
+        let scope = scope(&workspace, &function(&workspace), &config, &discovered).unwrap();
+        let trees: Vec<_> = scope.trees.iter().map(|tree| (tree.path.as_str(), tree.rule)).collect();
+        let (package, everything) = (Rule::Package, Rule::Everything);
+        assert_eq!(trees, [("a", package), ("a/assets", everything), ("b", package), ("proto", everything)]);
+        for file in ["Cargo.lock", "a/x.json", "gen.rs", "./.gitignore", "./a/.git/info/exclude", "./../.gitignore"] {
+            assert!(scope.files.iter().any(|known| known == file), "{file}: {:?}", scope.files);
+        }
+        assert!(!scope.files.iter().any(|known| known == "./a/.gitignore"), "the package's listing has it");
+        assert_eq!(scope.excluded, ["target", "out.zip"].map(|name| dir.path().join(name)));
+    }
+
+    #[test]
+    fn packages_that_read_each_others_files_are_pairs() {
+        let workspace = Workspace::sample(Path::new("/w"), &[("a", &[]), ("b", &[]), ("c", &[])]);
+        let unit = |package: Option<&str>, sources: &[&str]| Unit {
+            package: package.map(String::from),
+            sources: sources.iter().map(PathBuf::from).collect(),
+        };
+        let units = [
+            unit(Some("b"), &["src/lib.rs", "/w/a/shared.rs"]),
+            unit(Some("a"), &["/w/b/../b/x.rs"]),
+            unit(None, &["/w/c/x.rs", "/w/a/y.rs", "/elsewhere/z.rs"]),
+            unit(Some("c"), &["/w/c/own.rs"]),
+        ];
+        assert_eq!(shared_reads(&units, &function(&workspace)), [["a", "b"], ["a", "c"]]);
+    }
 }

@@ -1,19 +1,18 @@
-//! The record of a build: `target/lambda/<function>/manifest.json`. Its schema is documented in
-//! `docs/manifest.md`; [`SCHEMA`] grows with every change of it.
+//! The record of a build: `target/lambda/<function>/manifest.json`. `docs/manifest.md` documents its schema; every change
+//! of the schema increases [`SCHEMA`].
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::cargo::Workspace;
 use crate::error::{Error, Result};
 use crate::fingerprint::ingredients::Ingredients;
 use crate::fingerprint::inputs::DiscoveredInputs;
 use crate::packaged::ManifestProblem;
-use crate::snapshot::record::{Entry, FolderRecord, Snapshot, TreeRecord};
+use crate::snapshot::record::Snapshot;
 use crate::sys::fs;
 use crate::sys::fs::Stamp;
 use crate::sys::paths::lexically_clean;
@@ -21,53 +20,52 @@ use crate::sys::sha256::Sha;
 
 /// The version of the manifest's schema.
 pub const SCHEMA: u32 = 3;
-/// How many runs the history holds.
+/// The number of runs in the history.
 const HISTORY: usize = 10;
 
-/// What was built from what.
+/// The record of a build.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Manifest {
     pub schema: u32,
     pub packager: String,
     pub function: String,
-    /// The workspace's path: a copied target directory is another's.
+    /// The workspace's path: a copied target directory belongs to another workspace.
     pub workspace: String,
     pub fingerprint: Sha,
     pub ingredients: Ingredients,
     #[serde(rename = "road")]
     pub backend: BackendRecord,
     pub artifact: Artifact,
-    /// Inputs that the compile may have read in two versions.
+    /// Inputs that changed during the compile, so that it may have read two versions.
     pub changed_while_compiling: Vec<String>,
     pub stages_ms: BTreeMap<String, u64>,
     /// The last builds, the newest first.
     pub history: Vec<Run>,
     pub discovered_inputs: DiscoveredInputs,
-    #[serde(with = "one_line_each")]
     pub inputs: Snapshot,
 }
 
-/// How it was compiled.
+/// The backend that compiled it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BackendRecord {
     /// `docker`, `podman`, `finch`, `nerdctl` or `host`.
     pub engine: String,
     pub engine_version: String,
-    /// Name of the container; empty on the host.
+    /// The name of the container; empty on the host.
     pub container: String,
     /// Compiled in the clean room.
     pub clean_room: bool,
-    /// Image reference, or `borrowed toolchain`, or `host toolchain`.
+    /// The image reference, or `borrowed toolchain`, or `host toolchain`.
     pub base: String,
-    /// Id of the image; on the host, a digest of the toolchain.
+    /// The id of the image. On the host, a digest of the toolchain.
     pub image_id: String,
-    /// What the image's toolchain was installed into, `name@digest`; empty where the host's took part.
+    /// The base of the builder image, `name@digest`; empty if the host's toolchain was used.
     pub base_digest: String,
-    /// The host's toolchain took part.
+    /// The host's toolchain was used.
     pub host_toolchain: bool,
-    /// Nothing but the inputs could be reached.
+    /// The compile could read only its inputs.
     pub hermetic: bool,
-    /// Why the road is not the first choice; empty where it is.
+    /// Why this backend is not the first choice; empty if it is.
     pub fallback: String,
 }
 
@@ -90,22 +88,22 @@ pub struct Artifact {
     pub zip_bytes: u64,
     pub bootstrap_sha256: Sha,
     pub bootstrap_bytes: u64,
-    /// Places of the zip, relative to the workspace, and what they looked like when written.
+    /// The paths of the zip, relative to the workspace, and their stamps when written.
     pub copies: BTreeMap<String, Stamp>,
-    /// Before they were last looked at, by the clock of the file system.
+    /// The time before they were last checked, by the clock of the file system.
     pub checked_at_ns: i64,
-    /// The image that runs it; empty where the road makes none.
+    /// The image that runs it; empty if the backend makes none.
     pub image: String,
 }
 
 impl Artifact {
-    /// The digest of the file of the artifact that is named so.
+    /// The recorded digest of the artifact's file `path`.
     pub fn sha_of(&self, path: &str) -> Sha {
         if is_bootstrap(path) { self.bootstrap_sha256 } else { self.zip_sha256 }
     }
 }
 
-/// Whether this file of an artifact is the bootstrap, and no copy of the zip.
+/// Whether this file of the artifact is the bootstrap, and not a copy of the zip.
 pub fn is_bootstrap(path: &str) -> bool {
     path.ends_with("/bootstrap")
 }
@@ -123,7 +121,7 @@ pub struct Run {
 impl Manifest {
     /// Reads the manifest of `function` in `workspace`.
     pub fn load(path: &Path, function: &str, workspace: &Workspace) -> Result<Self, ManifestProblem> {
-        /// The field that every schema has; the rest may be anything.
+        /// The field that every schema has.
         #[derive(Deserialize)]
         struct Head {
             schema: u32,
@@ -134,7 +132,7 @@ impl Manifest {
             Ok(None) => return Err(ManifestProblem::Absent),
             Err(e) => return Err(unreadable(e.to_string())),
         };
-        // Checked to be UTF-8 at once: from bytes, each string in it would be checked by itself.
+        // Check for UTF-8 once. Parsing bytes would check each string separately.
         let text = String::from_utf8(bytes).map_err(|e| unreadable(e.to_string()))?;
         let manifest = match serde_json::from_str::<Self>(&text) {
             Ok(manifest) if manifest.schema == SCHEMA => manifest,
@@ -154,28 +152,27 @@ impl Manifest {
         if Path::new(&manifest.workspace) != workspace.root {
             return Err(ManifestProblem::Foreign { owner: format!("the workspace {}", manifest.workspace) });
         }
-        match manifest.outside(workspace) {
+        match manifest.foreign_path(workspace) {
             Some(path) => Err(ManifestProblem::Outside { path: path.to_string() }),
             None => Ok(manifest),
         }
     }
 
-    /// A path that the record would lead us to and that is not the workspace's: a record can come with
-    /// a checkout. What the machine itself has for everybody is no secret: a build script may name its
-    /// headers, of the borrowed toolchain.
-    fn outside(&self, workspace: &Workspace) -> Option<&str> {
-        let roots = || std::iter::once(&workspace.root).chain(&workspace.outside.folders);
+    /// A recorded path outside of the workspace and its local packages. The record may have come with a checkout, so it must
+    /// not make us read any file. `/usr` is allowed: everybody can read it, and a build script may name headers there.
+    fn foreign_path(&self, workspace: &Workspace) -> Option<&str> {
+        let roots = || std::iter::once(&workspace.root).chain(&workspace.path_dependencies.folders);
         let foreign = |path: &&String| {
             let clean = lexically_clean(&workspace.root.join(path));
             !roots().any(|root| clean.starts_with(root)) && !clean.starts_with("/usr")
         };
         let discovered_inputs =
             self.discovered_inputs.files.iter().chain(&self.discovered_inputs.folders).find(foreign);
-        let mut recorded = self.inputs.trees.iter().flat_map(|record| record.astray());
+        let mut recorded = self.inputs.trees.iter().flat_map(|record| record.foreign_paths());
         discovered_inputs.map(String::as_str).or_else(|| recorded.next())
     }
 
-    /// Writes the manifest, the last act of a build: before it, the record of the build before holds.
+    /// Writes the manifest. This is the last step of a build; until then, the previous manifest is valid.
     pub fn store(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_vec_pretty(self).map_err(|e| Error::config("cannot write the manifest").source(e))?;
         fs::replace(path, &text, 0o644, None)
@@ -188,65 +185,67 @@ impl Manifest {
     }
 }
 
-/// The inputs, one file on a line: a person can read them and a diff can show them.
-mod one_line_each {
-    use serde::{Deserializer, Serializer, ser};
+/// For tests: the record of a build of the function `f` in `/w`.
+#[cfg(test)]
+pub fn sample() -> serde_json::Value {
+    serde_json::json!({
+        "schema": SCHEMA, "packager": "1", "function": "f", "workspace": "/w", "fingerprint": Sha::of(b""),
+        "ingredients": {}, "stages_ms": {}, "history": [], "changed_while_compiling": [], "inputs": Snapshot::default(),
+        "road": {
+            "engine": "docker", "engine_version": "1", "container": "c", "clean_room": false, "base": "b", "image_id": "i",
+            "base_digest": "", "host_toolchain": false, "hermetic": true, "fallback": "",
+        },
+        "artifact": {
+            "zip_sha256": Sha::of(b"zip"), "zip_bytes": 3, "bootstrap_sha256": Sha::of(b"bootstrap"),
+            "bootstrap_bytes": 9, "copies": {}, "checked_at_ns": 1, "image": "",
+        },
+        "discovered_inputs": {"files": ["/usr/include/x.h"], "folders": [], "crossings": []},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
 
     use super::*;
+    use crate::snapshot::listing::{Rule, Tree};
+    use crate::snapshot::record::{FolderRecord, TreeRecord};
 
-    #[derive(Serialize)]
-    struct Inputs<'a> {
-        taken_at_ns: i64,
-        trees: Vec<Tree<'a>>,
-        files: Vec<Box<RawValue>>,
-    }
-
-    #[derive(Serialize)]
-    struct Tree<'a> {
-        tree: &'a crate::snapshot::listing::Tree,
-        folders: Vec<Folder<'a>>,
-    }
-
-    #[derive(Serialize)]
-    struct Folder<'a> {
-        path: &'a str,
-        stamp: Box<RawValue>,
-        others: Box<RawValue>,
-        files: Vec<Box<RawValue>>,
-    }
-
-    fn line<E: ser::Error>(value: &impl Serialize) -> Result<Box<RawValue>, E> {
-        serde_json::value::to_raw_value(value).map_err(E::custom)
-    }
-
-    fn lines<E: ser::Error>(entries: &[Entry]) -> Result<Vec<Box<RawValue>>, E> {
-        entries.iter().map(line).collect()
-    }
-
-    fn folder<E: ser::Error>(folder: &FolderRecord) -> Result<Folder<'_>, E> {
-        Ok(Folder {
-            path: &folder.path,
-            stamp: line(&folder.stamp)?,
-            others: line(&folder.others)?,
-            files: lines(&folder.files)?,
-        })
-    }
-
-    fn tree<E: ser::Error>(record: &TreeRecord) -> Result<Tree<'_>, E> {
-        let folders = record.folders.iter().map(folder).collect::<Result<_, E>>()?;
-        Ok(Tree { tree: &record.tree, folders })
-    }
-
-    pub fn serialize<S: Serializer>(snapshot: &Snapshot, serializer: S) -> Result<S::Ok, S::Error> {
-        let inputs = Inputs {
-            taken_at_ns: snapshot.taken_at_ns,
-            trees: snapshot.trees.iter().map(tree).collect::<Result<_, S::Error>>()?,
-            files: lines(&snapshot.files)?,
+    #[test]
+    fn a_manifest_is_read_only_if_it_is_of_this_schema_function_and_workspace() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("manifest.json");
+        let workspace = Workspace::sample(Path::new("/w"), &[("a", &["f"])]);
+        let stamp = Stamp { size_bytes: 1, mtime_ns: 2, ctime_ns: 3, inode: 4 };
+        let folder = FolderRecord { path: "a".into(), stamp, others: vec!["src".into()], files: Vec::new() };
+        let record = TreeRecord { tree: Tree { path: "a".into(), rule: Rule::Package }, folders: vec![folder] };
+        let inputs = Snapshot { taken_at_ns: 5, trees: Arc::new(vec![record]), files: Arc::default() };
+        let read = |changes: serde_json::Value| {
+            let mut manifest = sample();
+            manifest.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+            fs::replace(&path, manifest.to_string().as_bytes(), 0o644, None).unwrap();
+            Manifest::load(&path, "f", &workspace)
         };
-        inputs.serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Snapshot, D::Error> {
-        Snapshot::deserialize(deserializer)
+        let manifest = read(json!({"inputs": inputs})).unwrap();
+        manifest.store(&path).unwrap();
+        let text = String::from_utf8(fs::read(&path).unwrap()).unwrap();
+        assert!(text.contains("\"others\": [\"src\"]") && text.contains("\"crossings\""), "{text}");
+        let again = Manifest::load(&path, "f", &workspace).unwrap();
+        assert!(again.inputs.changes_since(&manifest.inputs).is_empty());
+        let outside = |path: &str| json!({"discovered_inputs": {"files": [path], "folders": [], "crossings": []}});
+        for (changes, expected) in [
+            (json!({"schema": SCHEMA + 1}), ManifestProblem::Newer { schema: SCHEMA + 1 }),
+            (json!({"schema": 1, "inputs": null}), ManifestProblem::Older { schema: 1 }),
+            (json!({"function": "g"}), ManifestProblem::Foreign { owner: "the function g".into() }),
+            (json!({"workspace": "/v"}), ManifestProblem::Foreign { owner: "the workspace /v".into() }),
+            (outside("../secret"), ManifestProblem::Outside { path: "../secret".into() }),
+            (outside("/usr/../etc/passwd"), ManifestProblem::Outside { path: "/usr/../etc/passwd".into() }),
+        ] {
+            assert_eq!(read(changes).err(), Some(expected));
+        }
+        assert!(matches!(read(json!({"inputs": 1})), Err(ManifestProblem::Unreadable { .. })));
+        assert!(matches!(Manifest::load(&dir.path().join("none"), "f", &workspace), Err(ManifestProblem::Absent)));
     }
 }

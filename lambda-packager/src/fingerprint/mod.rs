@@ -1,4 +1,4 @@
-//! What was built from what, and whether it still holds.
+//! The record of what was built from which inputs, and whether it is still valid.
 
 pub mod ingredients;
 pub mod inputs;

@@ -1,4 +1,4 @@
-//! What a verdict is told as: to people in a line or in lines, to programs as JSON.
+//! A verdict as text: one or more lines for people, JSON for programs.
 
 use crate::packaged::{ManifestProblem, Reason, Verdict};
 
@@ -35,7 +35,7 @@ impl std::fmt::Display for Reason {
     }
 }
 
-/// What was and what is, where the reason's own words do not tell.
+/// The old and the new value, if the reason's text does not have them.
 fn values(reason: &Reason) -> Option<(&str, &str)> {
     const NONE: &str = "none";
     match reason {
@@ -55,7 +55,7 @@ fn values(reason: &Reason) -> Option<(&str, &str)> {
 }
 
 impl Verdict {
-    /// The verdict as lines; with `all`, a line for each reason with its old and new value.
+    /// The verdict as lines. With `all`, also a line for each reason, with its old and new value.
     pub fn lines(&self, all: bool) -> Vec<String> {
         let mut lines = vec![self.to_string()];
         if let (Self::Miss(reasons), true) = (self, all) {
@@ -86,7 +86,7 @@ impl std::fmt::Display for Verdict {
                 if let Some(first) = reasons.first() {
                     write!(f, "{first}")?;
                 }
-                // The mode and its profile are one decision.
+                // The mode and its profile count as one: the mode also sets the profile.
                 let is_mode = |reason: &&Reason| matches!(reason, Reason::Setting { name, .. } if name == "mode");
                 let rest = reasons.iter().skip(1).filter(|reason| !is_mode(reason)).count();
                 if rest > 0 {

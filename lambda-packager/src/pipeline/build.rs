@@ -9,7 +9,7 @@ use crate::compile::units::CompiledUnits;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::fingerprint::inputs;
-use crate::fingerprint::verdict::Verdict;
+use crate::packaged::Verdict;
 use crate::pipeline::check::Gate;
 use crate::pipeline::outcome::Outcome;
 use crate::pipeline::project::Task;

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::fingerprint::ingredients;
 use crate::fingerprint::inputs::{self, DiscoveredInputs};
 use crate::fingerprint::manifest::{self, Manifest, Run};
-use crate::fingerprint::verdict::Verdict;
+use crate::packaged::Verdict;
 use crate::pipeline::check::{Gate, copies};
 use crate::pipeline::package::Package;
 use crate::pipeline::project::Task;

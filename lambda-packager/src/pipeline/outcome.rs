@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use crate::fingerprint::manifest::Manifest;
-use crate::fingerprint::verdict::Verdict;
-use crate::packaged::Packaged;
+use crate::packaged::{Packaged, Verdict};
 use crate::pipeline::project::Task;
 use crate::report::Reporter;
 use crate::report::summary::{Built, Summary};

@@ -6,7 +6,7 @@ use crate::compile::units::CompiledUnits;
 use crate::config::PullPolicy;
 use crate::error::Result;
 use crate::fingerprint::manifest::Manifest;
-use crate::fingerprint::verdict::{Reason, Verdict};
+use crate::packaged::{Reason, Verdict};
 use crate::pipeline::build::{Done, build};
 use crate::pipeline::check::{self, Gate, copies};
 use crate::pipeline::outcome::Outcome;

@@ -80,7 +80,7 @@ fn packages(
     }
     let local = &function.package.local_folders;
     let digest = |name: &String| {
-        let reads = known.crossings.iter().filter(|pair| pair.contains(name)).flatten();
+        let reads = known.shared_reads.iter().filter(|pair| pair.contains(name)).flatten();
         let all: BTreeSet<String> = reads.chain([name]).cloned().collect();
         let mut text: String = all.iter().filter_map(|name| own.get(name)).map(String::as_str).collect();
         if local.iter().any(|package| package.name == *name) {

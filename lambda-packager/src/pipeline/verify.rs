@@ -3,7 +3,8 @@
 use crate::artifact::elf_diff;
 use crate::backend::{BackendRequest, select};
 use crate::error::{Error, Result};
-use crate::fingerprint::verdict::{ArtifactState, Verdict};
+use crate::fingerprint::verdict::ArtifactState;
+use crate::packaged::Verdict;
 use crate::pipeline::check::Gate;
 use crate::pipeline::project::{Project, Request, Task};
 use crate::pipeline::{check, package, retry, staleness};

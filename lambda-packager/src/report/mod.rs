@@ -35,7 +35,7 @@ pub enum Event<'a> {
     },
     Judged {
         verdict: &'a str,
-        reasons: &'a [crate::fingerprint::verdict::Reason],
+        reasons: &'a [crate::packaged::Reason],
     },
     StageEnded {
         stage: Stage,

@@ -1,5 +1,5 @@
-//! Which files a tree consists of. A package's own folder is listed as cargo lists it: without what
-//! git ignores and without packages nested in it.
+//! The files of a tree. A package's folder is listed as cargo does it: without the files that git ignores, and without
+//! nested packages.
 //!
 //! Source: <https://doc.rust-lang.org/cargo/reference/build-scripts.html#change-detection>.
 
@@ -16,7 +16,7 @@ use crate::sys::fs::Stamp;
 use crate::sys::process::Invocation;
 use crate::sys::{env, fs};
 
-/// A folder that is an input with all that is in it.
+/// A folder that is an input, with the files in it that `rule` selects.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Tree {
     /// Relative to the base; empty for the base itself.
@@ -24,14 +24,13 @@ pub struct Tree {
     pub rule: Rule,
 }
 
-/// What of a tree counts.
+/// The files of a tree that are inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Rule {
-    /// What git does not ignore, without nested packages.
-    #[serde(rename = "package")]
+    /// Files that git does not ignore, without nested packages.
     Package,
-    /// Everything: a folder that a build script named.
-    #[serde(rename = "everything")]
+    /// All files: for a folder that a build script named.
     Everything,
 }
 
@@ -39,35 +38,35 @@ pub struct ListedFolder {
     /// Relative to the base.
     pub path: String,
     pub stamp: Stamp,
-    /// Names that are not files of the listing.
+    /// Names that are not in `files`: folders and ignored files.
     pub others: Vec<String>,
     /// Sorted.
     pub files: Vec<String>,
 }
 
-/// Lists `tree` below `base`; folders in the order of their paths.
+/// Lists `tree` below `base`. The folders are in the order of their paths.
 pub fn list(tree: &Tree, base: &Path, excluded: &[PathBuf]) -> Result<Vec<ListedFolder>> {
     let root = base.join(&tree.path);
-    let mut skipped = excluded.to_vec();
-    let versioned = match tree.rule {
+    let ignored = match tree.rule {
         Rule::Package => ignored_by_git(&root)?,
         Rule::Everything => None,
     };
+    let skip_marked = tree.rule == Rule::Package && ignored.is_none();
+    let mut skipped = excluded.to_vec();
+    skipped.extend(ignored.into_iter().flatten());
+    skipped.sort_unstable();
     let mut walk = Walk {
         rule: tree.rule,
-        // Without git to say what is generated, cargo's own mark on its target directories does.
-        skip_marked: tree.rule == Rule::Package && versioned.is_none(),
+        // Without git, cargo's own marker file shows which folders are generated.
+        skip_marked,
         boundaries: [fs::canonical(base)?, fs::canonical(&root).unwrap_or_else(|_| root.clone())],
-        skipped: Default::default(),
+        skipped,
         seen: BTreeSet::new(),
         links: Vec::new(),
         folders: Vec::new(),
     };
-    skipped.extend(versioned.into_iter().flatten());
-    skipped.sort_unstable();
-    walk.skipped = skipped;
     walk.folder(&root, tree.path.clone(), true)?;
-    // Links after real folders: what is reached both ways goes by its real path.
+    // Links after real folders: a folder that is reached both ways is listed under its real path.
     while let Some((path, relative)) = walk.links.pop() {
         let target = fs::canonical(&path)?;
         if walk.boundaries.iter().any(|boundary| target.starts_with(boundary)) {
@@ -81,11 +80,11 @@ pub fn list(tree: &Tree, base: &Path, excluded: &[PathBuf]) -> Result<Vec<Listed
 struct Walk {
     rule: Rule,
     skip_marked: bool,
-    /// Links are followed to what lies in the base or in the tree itself.
+    /// A link is followed only if its target is in the base or in the tree itself.
     boundaries: [PathBuf; 2],
     /// Sorted.
     skipped: Vec<PathBuf>,
-    /// Device and inode of the folders listed so far: a link back to one ends there.
+    /// Device and inode of the folders listed so far, so that a link back to one of them is not followed.
     seen: BTreeSet<(u64, u64)>,
     links: Vec<(PathBuf, String)>,
     folders: Vec<ListedFolder>,
@@ -99,11 +98,11 @@ impl Walk {
         if !self.seen.insert((meta.dev(), meta.ino())) {
             return Ok(());
         }
-        // Stamped before it is read: what comes in between shows as a change.
+        // Take the stamp before the names: then a later change is visible in the stamp.
         let stamp = Stamp::of(&meta);
         let names = fs::typed_names_in(path)?;
         if !is_root && self.rule == Rule::Package && names.iter().any(|(name, _)| name == "Cargo.toml") {
-            // Listed as empty: should it stop being a package of its own, its stamp moves.
+            // List it as empty: if it is no longer a nested package, its stamp changes.
             let others = names.into_iter().map(|(name, _)| lossy(name)).collect();
             let listed = ListedFolder { path: relative, stamp, others, files: Vec::new() };
             self.folders.push(listed);
@@ -139,13 +138,13 @@ impl Walk {
     }
 }
 
-/// A name that is no input, for comparison only.
+/// A name that is no input. Used for comparison only.
 pub fn lossy(name: OsString) -> String {
     name.into_string().unwrap_or_else(|name| name.to_string_lossy().into_owned())
 }
 
-/// What git ignores below `root`, as absolute paths, whole folders as one; `None` where there is no
-/// git or no repository.
+/// The absolute paths below `root` that git ignores, with one path for a whole folder. `None` if git is not installed
+/// or there is no repository.
 fn ignored_by_git(root: &Path) -> Result<Option<Vec<PathBuf>>> {
     const TIMEOUT: Duration = Duration::from_secs(60);
     let Some(git) = env::find_program("git") else {
@@ -163,4 +162,37 @@ fn ignored_by_git(root: &Path) -> Result<Option<Vec<PathBuf>>> {
         root.join(std::ffi::OsStr::from_bytes(name))
     };
     Ok(Some(names.map(path).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rule_lists_its_files_and_follows_links_inside_its_boundaries() {
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let root = dir.path().join("p");
+        for name in ["src/main.rs", "nested/Cargo.toml", "target/CACHEDIR.TAG", "out.zip", "deep/.git/config"] {
+            fs::replace(&root.join(name), b"", 0o644, None).unwrap();
+        }
+        for name in [dir.path().join("shared/a.rs"), other.path().join("b.rs")] {
+            fs::replace(&name, b"", 0o644, None).unwrap();
+        }
+        let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, root.join(name)).unwrap();
+        link(&dir.path().join("shared"), "inside");
+        link(other.path(), "outside");
+        link(&root, "back");
+        let files = |rule| {
+            let tree = Tree { path: "p".into(), rule };
+            let listed = list(&tree, dir.path(), &[root.join("out.zip")]).unwrap();
+            let paths =
+                |folder: ListedFolder| folder.files.into_iter().map(move |name| format!("{}/{name}", folder.path));
+            listed.into_iter().flat_map(paths).collect::<Vec<_>>().join(" ")
+        };
+        let package = "p/back p/inside p/outside p/inside/a.rs p/src/main.rs";
+        assert_eq!(files(Rule::Package), package);
+        let everything =
+            "p/back p/inside p/outside p/inside/a.rs p/nested/Cargo.toml p/src/main.rs p/target/CACHEDIR.TAG";
+        assert_eq!(files(Rule::Everything), everything);
+    }
 }

@@ -1,5 +1,6 @@
-//! The files as they are: looked at once, and remembered by their stamps.
+//! The state of files: read once, and then recognized by their stamps.
 
+pub mod difference;
 pub mod listing;
 pub mod memo;
 mod parallel;

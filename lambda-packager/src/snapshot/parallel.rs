@@ -1,4 +1,4 @@
-//! The same work on many files, by as many threads as it is worth.
+//! The same work on many files, with as many threads as are useful.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,13 +6,13 @@ use std::thread;
 
 use crate::error::Result;
 
-/// Below this many files a thread costs more than it saves.
+/// With fewer files, a thread costs more than it saves.
 const FILES_PER_THREAD: usize = 500;
-/// How many files a thread takes at a time: few enough that none waits long for the last.
+/// The number of files that a thread takes at a time. Small, so that no thread waits long for the last one.
 pub const PIECE: usize = 64;
 
-/// Does `work` for each item; the results in the order of the items. `files` is how many files they
-/// are about. An error ends the whole.
+/// Does `work` for each item. The results are in the order of the items. `files` is the number of files of all items.
+/// After an error, no further work starts.
 pub fn map<T: Sync, R: Send + Sync>(
     items: &[T],
     files: usize,
@@ -27,9 +27,9 @@ pub fn map<T: Sync, R: Send + Sync>(
     Ok(results.into_iter().filter_map(OnceLock::into_inner).collect())
 }
 
-/// Does `work` for each number below `count`. Compiled once, whatever the work is.
+/// Does `work` for each number below `count`. Not generic, so that it is compiled only once.
 fn each(count: usize, files: usize, work: &(dyn Fn(usize) -> Result<()> + Sync)) -> Result<()> {
-    // To ask how many processors there are takes a dozen files of the system: not for a handful.
+    // To get the number of processors, the standard library reads a dozen system files. Skip that for few files.
     let threads = match files / FILES_PER_THREAD {
         0 | 1 => 1,
         enough => thread::available_parallelism().map_or(1, usize::from).min(enough),

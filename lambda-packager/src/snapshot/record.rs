@@ -1,23 +1,22 @@
-//! A record of files: stamps to compare at once, digests to compare where a stamp moved.
+//! A record of files: stamps for a fast comparison, and digests for files whose stamp changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser};
 
 use crate::snapshot::listing::{Rule, Tree};
-use crate::snapshot::scope::Scope;
 use crate::sys::fs::Stamp;
 use crate::sys::sha256::Sha;
 
-/// Begins the name of a file that decides what is listed and is by itself no input.
+/// The prefix of the name of a file that decides what is listed and is not an input itself.
 pub const RULE: &str = "./";
 
-/// The state of a scope at one moment. Where nothing moved, two snapshots share what they hold.
+/// The state of a scope at one moment. If nothing changed, two snapshots share their content.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// By the clock of the file system, before the first file was looked at.
+    /// By the clock of the file system, before the first file was examined.
     pub taken_at_ns: i64,
     pub trees: Arc<Vec<TreeRecord>>,
     pub files: Arc<Vec<Entry>>,
@@ -33,17 +32,19 @@ pub struct TreeRecord {
 pub struct FolderRecord {
     /// Relative to the base.
     pub path: String,
+    #[serde(serialize_with = "on_one_line")]
     pub stamp: Stamp,
-    /// Names in it that are no inputs by themselves: folders, and what is ignored.
+    /// Names in it that are not inputs themselves: folders and ignored files.
+    #[serde(serialize_with = "on_one_line")]
     pub others: Vec<String>,
     pub files: Vec<Entry>,
 }
 
-/// A file, or the lack of one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Row", into = "Row")]
+/// A file, or a path where there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Row")]
 pub struct Entry {
-    /// Its name in its folder, or its path where it stands alone.
+    /// Its name in its folder. For a single file, its path.
     pub name: String,
     pub kind: Kind,
     pub stamp: Stamp,
@@ -51,30 +52,24 @@ pub struct Entry {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    #[serde(rename = "file")]
     File,
     #[serde(rename = "exec")]
     Executable,
-    /// Its digest is over the path it holds, and the content that it leads to and whether that may be
-    /// executed.
-    #[serde(rename = "link")]
+    /// A link to a file. Its digest is over the path in it, the content of the file, and whether the file is executable.
     Link,
-    /// A link to a folder. Its digest is over the path it holds; the folder is listed by itself.
-    #[serde(rename = "folder-link")]
+    /// A link to a folder. Its digest is over the path in it. The folder is listed separately.
     FolderLink,
-    /// Its digest is over the names in it.
-    #[serde(rename = "names")]
+    /// A folder. Its digest is over the names in it.
     Names,
-    /// A socket, a pipe, a device: nothing to read.
-    #[serde(rename = "other")]
+    /// A socket, a pipe or a device. It is not read.
     Other,
-    #[serde(rename = "absent")]
     Absent,
 }
 
 impl Kind {
-    /// What a fingerprint and a verdict call it.
+    /// Its name in a fingerprint and in a verdict.
     pub fn name(self) -> &'static str {
         match self {
             Self::File => "file",
@@ -94,7 +89,7 @@ impl Entry {
     }
 }
 
-/// An entry on one line of JSON: name, kind, size, mtime, ctime, inode, digest.
+/// An entry as one line of JSON: name, kind, size, mtime, ctime, inode, digest.
 type Row = (String, Kind, u64, i64, i64, u64, Sha);
 
 impl From<Row> for Entry {
@@ -104,26 +99,19 @@ impl From<Row> for Entry {
     }
 }
 
-impl From<Entry> for Row {
-    fn from(entry: Entry) -> Self {
-        let Stamp { size_bytes, mtime_ns, ctime_ns, inode } = entry.stamp;
-        (entry.name, entry.kind, size_bytes, mtime_ns, ctime_ns, inode, entry.sha)
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Stamp { size_bytes, mtime_ns, ctime_ns, inode } = self.stamp;
+        on_one_line(&(&self.name, self.kind, size_bytes, mtime_ns, ctime_ns, inode, self.sha), serializer)
     }
 }
 
-/// What changed between two snapshots.
-#[derive(Debug)]
-pub struct Change {
-    /// Relative to the base.
-    pub path: String,
-    pub what: What,
-    /// None where there was nothing.
-    pub before: Option<State>,
-    /// None where there is nothing any more.
-    pub after: Option<State>,
+/// Writes one line also in pretty JSON, so that people can read a manifest and a diff can show its files.
+fn on_one_line<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serde_json::value::to_raw_value(value).map_err(ser::Error::custom)?.serialize(serializer)
 }
 
-/// What an input is, as far as the zip's bytes can depend on it.
+/// The properties of an input that the zip's bytes can depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct State {
     pub kind: Kind,
@@ -136,17 +124,8 @@ impl std::fmt::Display for State {
     }
 }
 
-#[derive(Debug)]
-pub enum What {
-    Added,
-    Removed,
-    Content,
-    /// Whether it may be executed.
-    Mode,
-}
-
 impl TreeRecord {
-    fn paths(&self) -> Vec<String> {
+    pub fn paths(&self) -> Vec<String> {
         let mut paths = Vec::new();
         for folder in &self.folders {
             paths.extend(folder.files.iter().map(|entry| folder.path_of(entry)));
@@ -154,8 +133,8 @@ impl TreeRecord {
         paths
     }
 
-    /// What is recorded as in this tree and cannot be: folders elsewhere, names that lead elsewhere.
-    pub fn astray(&self) -> impl Iterator<Item = &str> {
+    /// Recorded paths that are not in this tree: folders outside of it, and names that lead out of their folder.
+    pub fn foreign_paths(&self) -> impl Iterator<Item = &str> {
         let inner = |path: &str| Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
         let below = move |path: &str| match path.strip_prefix(self.tree.path.as_str()) {
             Some("") => true,
@@ -172,7 +151,7 @@ impl TreeRecord {
     }
 
     pub fn folder(&self, path: &str) -> Option<&FolderRecord> {
-        // Listed in the order of their paths.
+        // The folders are in the order of their paths.
         let at = self.folders.binary_search_by(|folder| folder.path.as_str().cmp(path)).ok()?;
         self.folders.get(at)
     }
@@ -201,72 +180,15 @@ impl Snapshot {
         all
     }
 
-    /// Every entry by its path, absent ones left out; a file in two trees counts once.
-    fn by_path(&self) -> BTreeMap<String, &Entry> {
-        let mut entries = BTreeMap::new();
-        for (path, entry) in self.present() {
-            entries.insert(path, entry);
-        }
-        entries
-    }
-
-    /// What differs in content from `before`.
-    pub fn changes_since(&self, before: &Self) -> Vec<Change> {
-        if self.trees == before.trees && self.files == before.files {
-            return Vec::new();
-        }
-        let (old, new) = (before.by_path(), self.by_path());
-        let mut changes = Vec::new();
-        for (path, after) in &new {
-            let what = match old.get(path) {
-                None => What::Added,
-                Some(before) if before.sha != after.sha => What::Content,
-                Some(before) if before.kind != after.kind => What::Mode,
-                Some(_) => continue,
-            };
-            let before = old.get(path).map(|entry| entry.state());
-            changes.push(Change { path: path.clone(), what, before, after: Some(after.state()) });
-        }
-        for (path, before) in &old {
-            if !new.contains_key(path) {
-                let before = Some(before.state());
-                changes.push(Change { path: path.clone(), what: What::Removed, before, after: None });
-            }
-        }
-        changes
-    }
-
-    /// The paths of `scope` that were written between `before` and now, its repetition.
-    pub fn moved_since(&self, before: &Self, scope: &Scope) -> Vec<String> {
-        let (old, new) = (before.by_path(), self.by_path());
-        let known = |tree: &Tree| before.trees.iter().any(|record| record.tree == *tree);
-        let looked_for: BTreeSet<String> = (self.trees.iter().filter(|record| known(&record.tree)))
-            .flat_map(TreeRecord::paths)
-            .chain(before.files.iter().map(|entry| entry.name.clone()))
-            .collect();
-        let written = new.iter().filter(|(path, entry)| match old.get(*path) {
-            // What was written within one tick of a coarse clock shows in the content only.
-            Some(before) => before.stamp != entry.stamp || before.kind != entry.kind || before.sha != entry.sha,
-            None if looked_for.contains(*path) => true,
-            // Looked at for the first time, it may still be as it was.
-            None => entry.stamp.ctime_ns >= before.taken_at_ns,
-        });
-        let in_trees = before.trees.iter().filter(|record| scope.trees.contains(&record.tree));
-        let alone = before.files.iter().map(|entry| &entry.name).filter(|name| scope.files.contains(*name));
-        let asked_again: BTreeSet<String> = in_trees.flat_map(TreeRecord::paths).chain(alone.cloned()).collect();
-        let removed = old.keys().filter(|path| asked_again.contains(*path) && !new.contains_key(*path));
-        written.map(|(path, _)| path).chain(removed).cloned().collect()
-    }
-
-    /// What a watcher of mtimes has to watch: whole folders where all in them is an input, so that
-    /// an added file is seen; elsewhere each file.
+    /// The paths for a watcher of mtimes: a whole folder if everything in it is an input, so that an added file is seen;
+    /// otherwise each file.
     pub fn watch_list(&self) -> Vec<String> {
         let mut paths = Vec::new();
         for record in self.trees.iter() {
             let names =
                 |folder: &FolderRecord| folder.others.iter().map(|name| join(&folder.path, name)).collect::<Vec<_>>();
             let mut whole = BTreeSet::new();
-            // Sorted by path, what is in a folder comes after it.
+            // The folders are sorted by path, so a folder comes before its subfolders.
             for folder in record.folders.iter().rev() {
                 if names(folder).iter().all(|name| whole.contains(name)) {
                     whole.insert(folder.path.clone());
@@ -290,10 +212,56 @@ impl Snapshot {
         paths
     }
 
-    /// The paths of all files that packages are listed with. Folders that a build script named are
-    /// left out: they are extras themselves.
+    /// The paths of all files in packages. Folders that a build script named are left out: they are discovered inputs.
     pub fn paths_in_trees(&self) -> BTreeSet<String> {
         let packages = self.trees.iter().filter(|record| record.tree.rule == Rule::Package);
         packages.flat_map(TreeRecord::paths).collect()
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn entry(name: &str, kind: Kind, content: &str, ctime_ns: i64) -> Entry {
+        let stamp = Stamp { size_bytes: 1, mtime_ns: 1, ctime_ns, inode: 1 };
+        Entry { name: name.into(), kind, stamp, sha: Sha::of(content.as_bytes()) }
+    }
+
+    pub fn tree(folders: &[(&str, &[&str], Vec<Entry>)]) -> TreeRecord {
+        let folder = |(path, others, files): &(&str, &[&str], Vec<Entry>)| FolderRecord {
+            path: path.to_string(),
+            stamp: Stamp { size_bytes: 1, mtime_ns: 1, ctime_ns: 1, inode: 1 },
+            others: others.iter().map(|name| name.to_string()).collect(),
+            files: files.clone(),
+        };
+        let tree = Tree { path: folders[0].0.into(), rule: Rule::Package };
+        TreeRecord { tree, folders: folders.iter().map(folder).collect() }
+    }
+
+    pub fn snapshot(trees: Vec<TreeRecord>, files: Vec<Entry>) -> Snapshot {
+        Snapshot { taken_at_ns: 100, trees: Arc::new(trees), files: Arc::new(files) }
+    }
+
+    #[test]
+    fn whole_folders_are_watched_where_everything_is_an_input() {
+        let file = |name: &str| entry(name, Kind::File, "", 1);
+        let record = tree(&[
+            ("p", &["src", "target"], vec![file("Cargo.toml")]),
+            ("p/src", &["bin"], vec![file("main.rs")]),
+            ("p/src/bin", &[], vec![file("x.rs")]),
+        ]);
+        let all = snapshot(vec![record], vec![file("Cargo.lock"), entry("none", Kind::Absent, "", 1)]);
+        assert_eq!(all.watch_list(), ["p/Cargo.toml", "p/src", "Cargo.lock"]);
+        assert_eq!(Vec::from_iter(all.paths_in_trees()), ["p/Cargo.toml", "p/src/bin/x.rs", "p/src/main.rs"]);
+    }
+
+    #[test]
+    fn paths_that_lead_out_of_their_tree_are_found() {
+        let bad = ["../x", "a/b", "/etc/passwd", ".."].map(|name| entry(name, Kind::File, "", 1));
+        let record =
+            tree(&[("p", &[], vec![]), ("p/../q", &[], bad.to_vec()), ("pq", &[], vec![]), ("p/q", &[], vec![])]);
+        let found: Vec<_> = record.foreign_paths().collect();
+        assert_eq!(found, ["p/../q", "../x", "a/b", "/etc/passwd", "..", "pq"]);
     }
 }

@@ -1,15 +1,15 @@
-//! What a snapshot looks at.
+//! The files and folders that a snapshot records.
 
 use std::path::PathBuf;
 
 use crate::snapshot::listing::Tree;
 
-/// What to look at: whole trees, and single files that may or may not exist.
+/// Whole trees, and single files that may or may not exist.
 #[derive(Default)]
 pub struct Scope {
     pub trees: Vec<Tree>,
-    /// Relative to the base, or absolute. A folder here stands for the names in it.
+    /// Relative to the base, or absolute. For a folder, the names in it are recorded.
     pub files: Vec<String>,
-    /// Absolute paths that are no inputs wherever they lie: the target directory, the zip.
+    /// Absolute paths that are never inputs: the target directory, the zip.
     pub excluded: Vec<PathBuf>,
 }

@@ -1,5 +1,4 @@
-//! Taking a snapshot: each folder is listed and each file is read only where the snapshot before does not
-//! answer for it.
+//! Takes a snapshot. A folder is listed and a file is read only if the previous snapshot has no valid entry for it.
 
 use std::ffi::OsStr;
 use std::fs::Metadata;
@@ -16,38 +15,38 @@ use crate::sys::fs;
 use crate::sys::fs::Stamp;
 use crate::sys::sha256::Sha;
 
-/// A snapshot, and whether taking it meant to look further than at stamps.
+/// A snapshot, and whether it needed more than stamps.
 pub struct Taken {
     pub snapshot: Snapshot,
-    /// The next gate will be faster if this snapshot is kept instead of the previous one.
+    /// The next check is faster if this snapshot is stored in place of the previous one.
     pub worth_keeping: bool,
 }
 
 const NO_SHA: Sha = Sha([0; 32]);
 
-/// Looks at all of `scope`, below `base`. What has the stamp of `previous`, and had it long enough
-/// then, is not read again.
+/// Records all of `scope`, below `base`. A file with the same stamp as in `previous` is not read again, if it was old
+/// enough then.
 pub fn take(scope: &Scope, base: &Path, previous: Option<&Snapshot>, taken_at_ns: i64) -> Result<Taken> {
     if let Some(previous) = previous
         && unchanged::holds(scope, base, previous)?
     {
         return Ok(Taken { snapshot: Snapshot { taken_at_ns, ..previous.clone() }, worth_keeping: false });
     }
-    // Other rules of what to ignore make other listings, though no name changed.
+    // A change of the ignore rules changes the listings, though no name changed.
     let listed = match previous {
-        Some(snapshot) if !ignore_rules_moved(snapshot, base)? => previous,
+        Some(snapshot) if !ignore_rules_changed(snapshot, base)? => previous,
         _ => None,
     };
     let taken = look(scope, base, previous, listed, taken_at_ns)?;
     match listed {
-        Some(listed) if leads_elsewhere(&taken.snapshot, listed) => look(scope, base, previous, None, taken_at_ns),
+        Some(listed) if folders_changed(&taken.snapshot, listed) => look(scope, base, previous, None, taken_at_ns),
         _ => Ok(taken),
     }
 }
 
-/// Whether a name that was no folder has become one, or a link leads to another folder, or to one only
-/// now: then the same names are another listing.
-fn leads_elsewhere(now: &Snapshot, listed: &Snapshot) -> bool {
+/// Whether a file became a folder, or a link now leads to another folder. Then the names are the same, but not the
+/// listing.
+fn folders_changed(now: &Snapshot, listed: &Snapshot) -> bool {
     let folders = |snapshot: &Snapshot| -> Vec<(String, Kind, u64)> {
         let trees = snapshot.trees.iter().filter(|record| now.trees.iter().any(|other| other.tree == record.tree));
         let files =
@@ -58,7 +57,7 @@ fn leads_elsewhere(now: &Snapshot, listed: &Snapshot) -> bool {
     folders(now) != folders(listed)
 }
 
-/// Looks at everything, by the listings of `listed` where those still hold.
+/// Records everything. Uses the listings of `listed` that are still valid.
 fn look(
     scope: &Scope,
     base: &Path,
@@ -127,13 +126,13 @@ fn look(
     Ok(Taken { snapshot, worth_keeping })
 }
 
-fn ignore_rules_moved(previous: &Snapshot, base: &Path) -> Result<bool> {
+fn ignore_rules_changed(previous: &Snapshot, base: &Path) -> Result<bool> {
     let folders = previous.trees.iter().flat_map(|record| &record.folders);
     let in_folders = folders.flat_map(|folder| folder.files.iter().map(|entry| (folder.path.as_str(), entry)));
     let alone = previous.files.iter().map(|entry| ("", entry));
     for (folder, entry) in in_folders.chain(alone).filter(|(_, entry)| is_ignore_rule(&entry.name)) {
         let now = seen(&base.join(folder).join(&entry.name))?;
-        // One as young as the record may say something else under the same stamp.
+        // A file as young as the record may have changed without a new stamp.
         if now != (entry.kind, entry.stamp)
             || (entry.kind != Kind::Absent && !entry.stamp.is_older_than(previous.taken_at_ns))
         {
@@ -143,15 +142,15 @@ fn ignore_rules_moved(previous: &Snapshot, base: &Path) -> Result<bool> {
     Ok(false)
 }
 
-/// Whether git is told by this file what to ignore.
+/// Whether this file holds ignore rules of git.
 fn is_ignore_rule(name: &str) -> bool {
     [".gitignore", ".git/info/exclude"]
         .iter()
         .any(|rule| name.strip_suffix(rule).is_some_and(|before| before.is_empty() || before.ends_with('/')))
 }
 
-/// The recorded listing with its stamps of now, if every folder still has the same names in it, and
-/// whether it took more than stamps to know.
+/// The recorded listing with the current stamps, and whether a folder had to be read. `None` if a folder has other names
+/// in it.
 fn still_lists(record: &TreeRecord, base: &Path, taken_at_ns: i64) -> Result<Option<(Vec<ListedFolder>, bool)>> {
     let mut had_to_read = false;
     let mut listing = Vec::with_capacity(record.folders.len());
@@ -238,13 +237,13 @@ mod tests {
     use super::*;
     use crate::snapshot::listing::Rule;
 
-    /// A second later than everything there is.
+    /// A second after now.
     fn later(folder: &Path) -> i64 {
         fs::clock_in(folder).unwrap() + 1_000_000_000
     }
 
     #[test]
-    fn a_snapshot_holds_until_any_one_of_many_files_folders_or_lone_paths_moves() {
+    fn a_snapshot_is_valid_until_one_of_many_files_folders_or_single_paths_changes() {
         let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let base = dir.path();
         for index in 0..1500 {
@@ -271,5 +270,31 @@ mod tests {
             fs::replace(&moved, b"xy", 0o644, None).unwrap();
             assert!(!unchanged::holds(&scope, base, &recorded).unwrap(), "{}", moved.display());
         }
+    }
+
+    #[test]
+    fn an_entry_is_reused_only_if_its_stamp_is_the_same_and_old_enough() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path();
+        fs::replace(&base.join("a"), b"a", 0o644, None).unwrap();
+        let (kind, stamp) = seen(&base.join("a")).unwrap();
+        // A digest that no content has shows whether the file was read.
+        let before = Entry { name: "a".into(), kind, stamp, sha: NO_SHA };
+        let read = |before: Entry, trusted_before_ns| {
+            let job = Job { folder: "", name: "a", before: Some(&before) };
+            let (entry, read) = examine(&job, base, trusted_before_ns).unwrap();
+            assert_eq!(entry.sha, if read { Sha::of(b"a") } else { NO_SHA });
+            read
+        };
+        assert!(!read(before.clone(), later(base)));
+        assert!(read(before.clone(), stamp.ctime_ns));
+        assert!(read(Entry { kind: Kind::Executable, ..before.clone() }, later(base)));
+        assert!(read(Entry { stamp: Stamp { inode: 0, ..stamp }, ..before }, later(base)));
+    }
+
+    #[test]
+    fn ignore_rules_are_known_by_their_whole_name() {
+        let rules = [".gitignore", "a/.gitignore", "./../.git/info/exclude", "a.gitignore", "gitignore", ".git/info"];
+        assert_eq!(rules.map(is_ignore_rule), [true, true, true, false, false, false]);
     }
 }

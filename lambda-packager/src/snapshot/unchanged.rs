@@ -1,6 +1,5 @@
-//! The first half of the gate: whether all that was recorded still looks as it did. It only compares
-//! stamps, makes nothing for a file, and ends at the first difference; what that is says the second
-//! half, `survey`.
+//! Whether every recorded file still has its stamp: the fast path of the check. It only compares stamps, allocates
+//! nothing for a file, and ends at the first difference. `take` then finds out what changed.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -15,16 +14,16 @@ use crate::snapshot::scope::Scope;
 use crate::sys::fs;
 use crate::sys::fs::Stamp;
 
-/// Files of one folder, and that folder the first time that it comes up.
+/// Some files of one folder. The first piece of a folder also has the folder.
 struct Piece<'a> {
-    /// Relative to the base; empty for files that stand alone.
+    /// Relative to the base; empty for single files.
     path: &'a str,
     folder: Option<&'a FolderRecord>,
     files: &'a [Entry],
 }
 
-/// Whether `recorded` is of this scope, and every folder and file in it has the stamp that it had, and
-/// had it long enough then for a later change to show.
+/// Whether `recorded` has this scope, and every folder and file in it has its recorded stamp and was old enough then,
+/// so that a later change is visible in the stamp.
 pub fn holds(scope: &Scope, base: &Path, recorded: &Snapshot) -> Result<bool> {
     let same_scope = scope.trees.iter().eq(recorded.trees.iter().map(|record| &record.tree))
         && scope.files.iter().eq(recorded.files.iter().map(|entry| &entry.name));
@@ -67,7 +66,7 @@ fn piece_holds(piece: &Piece, base: &Path, trusted_before_ns: i64) -> Result<boo
     for entry in piece.files {
         path.truncate(length);
         path.extend_from_slice(entry.name.as_bytes());
-        // A file outside of the base may be named by its absolute path.
+        // The name of a file outside of the base may be its absolute path.
         let path = if entry.name.starts_with('/') { entry.name.as_bytes() } else { &path };
         if seen(Path::new(OsStr::from_bytes(path)))? != (entry.kind, entry.stamp) {
             return Ok(false);

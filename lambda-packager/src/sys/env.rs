@@ -1,4 +1,4 @@
-//! The one door to the environment.
+//! The only module that reads the environment.
 #![allow(clippy::disallowed_methods)]
 
 use std::env;
@@ -9,14 +9,14 @@ use crate::error::{Error, Result};
 
 /// When a build script packages: `always`, `release` or `never`.
 pub const WHEN: &str = "LAMBDA_PACKAGER";
-/// Set for the cargo that we start, so that a build script which calls us knows to return at once.
+/// Set for the cargo that we start. A build script of that cargo that calls us returns at once.
 pub const INNER: &str = "LAMBDA_PACKAGER_INNER";
-/// The login for the registry. No settings: a password belongs in no file of the project.
+/// The login for the registry. Not settings, because a password must not be in a file of the project.
 pub const REGISTRY_USER: &str = "LAMBDA_PACKAGER_REGISTRY_USER";
 pub const REGISTRY_PASSWORD: &str = "LAMBDA_PACKAGER_REGISTRY_PASSWORD";
-/// Set to `true` by whatever runs pipelines.
+/// Set to `true` by CI systems.
 pub const CI: &str = "CI";
-/// What the variables of our settings begin with.
+/// The prefix of the variables of our settings.
 pub const PREFIX: &str = "LAMBDA_PACKAGER_";
 
 pub fn var(name: &str) -> Option<String> {
@@ -37,18 +37,18 @@ pub fn variable_of(setting: &str) -> String {
     format!("{PREFIX}{}", setting.to_uppercase())
 }
 
-/// The folder that relative paths start from.
+/// The working directory.
 pub fn current_dir() -> Result<PathBuf> {
     env::current_dir().map_err(|e| {
         Error::config("cannot read the current folder").source(e).hint_with("change to the project's folder")
     })
 }
 
-/// How this program was called, without its arguments: those may hold what a log must not.
+/// The name of this program, without its arguments: these may have secrets that must not be in a log.
 pub fn command_name() -> String {
     let program = env::args_os().next().unwrap_or_default();
     let program = PathBuf::from(program);
-    // A build script's own name says nothing; its package's does.
+    // Every build script has the same name; its package's name is more useful.
     match var("CARGO_PKG_NAME") {
         Some(package) if var_os("OUT_DIR").is_some() => format!("cargo build of {package}"),
         _ => program.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -59,18 +59,17 @@ pub fn command_name() -> String {
 ///
 /// Source: <https://doc.rust-lang.org/cargo/guide/cargo-home.html>.
 pub fn cargo_home() -> Result<PathBuf> {
-    if let Some(home) = var_os("CARGO_HOME").filter(|home| !home.is_empty()) {
-        return Ok(PathBuf::from(home));
-    }
-    Ok(home()?.join(".cargo"))
+    home_of("CARGO_HOME", ".cargo")
 }
 
 /// Rustup's home folder: `RUSTUP_HOME`, else `~/.rustup`.
 pub fn rustup_home() -> Result<PathBuf> {
-    if let Some(home) = var_os("RUSTUP_HOME").filter(|home| !home.is_empty()) {
-        return Ok(PathBuf::from(home));
-    }
-    Ok(home()?.join(".rustup"))
+    home_of("RUSTUP_HOME", ".rustup")
+}
+
+fn home_of(variable: &str, folder: &str) -> Result<PathBuf> {
+    let set = var_os(variable).filter(|home| !home.is_empty());
+    set.map_or_else(|| Ok(home()?.join(folder)), |home| Ok(home.into()))
 }
 
 pub fn home() -> Result<PathBuf> {
@@ -79,19 +78,19 @@ pub fn home() -> Result<PathBuf> {
         .ok_or_else(|| Error::config("the home folder is unknown").hint_with("set HOME, or CARGO_HOME and RUSTUP_HOME"))
 }
 
-/// Looks `program` up on `PATH`.
+/// Finds `program` on `PATH`.
 #[cfg(unix)]
 pub fn find_program(program: &str) -> Option<PathBuf> {
     which::which(program).ok()
 }
 
-/// Whether the caller wants colours on a terminal (<https://no-color.org>, cargo's own variable).
+/// Whether the user wants colours on a terminal (<https://no-color.org>, and cargo's own variable).
 pub fn colour_wanted() -> bool {
     let never = var("CARGO_TERM_COLOR").is_some_and(|value| value == "never");
     !never && var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && var("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Whether `name` can be a variable's name in every shell and engine.
+/// Whether every shell and engine accepts `name` as the name of a variable.
 pub fn is_variable_name(name: &str) -> bool {
     let start = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     start && OsStr::new(name).as_encoded_bytes().iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')

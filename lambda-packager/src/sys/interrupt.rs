@@ -1,7 +1,7 @@
-//! Ctrl-C and SIGTERM: told once to whoever waits for a program, so that it ends in order.
+//! Ctrl-C and SIGTERM: passed to the code that waits for a program, so that the program can end cleanly.
 //!
-//! Only the bin handles signals. In a build script the operating system ends us, and the compile in
-//! the container ends because nobody holds its lifeline any more.
+//! Only the bin handles signals. In a build script, the operating system ends us; the compile in the container then ends
+//! because its standard input is closed.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -14,39 +14,36 @@ static HANDLED: AtomicBool = AtomicBool::new(false);
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
 static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
 
-/// Whether signals come here instead of ending the process.
+/// Whether the bin handles signals, so that they do not end the process.
 pub fn is_handled() -> bool {
     HANDLED.load(Ordering::Relaxed)
 }
 
-/// The signal that asked us to end, if one has.
+/// The first signal that asked us to end.
 pub fn signal() -> Option<i32> {
     Some(SIGNAL.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
 }
 
-/// The error of what a signal asked to end; Ctrl-C's where none is known.
+/// The error for an interrupted action; with the number of Ctrl-C if there was no signal.
 pub fn error() -> Error {
     Error::interrupted(signal().unwrap_or(2))
 }
 
-/// From now on signals are given to [`raise`].
+/// Records that the bin passes signals to [`raise`] from now on.
 pub fn handle() {
     HANDLED.store(true, Ordering::Relaxed);
 }
 
-/// Takes a signal. The first counts; false if nobody waits for a program who could end it in order.
+/// Receives a signal. The first one counts. False if nobody waits for a program, which could end cleanly.
 pub fn raise(signal: i32) -> bool {
     let _ = SIGNAL.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
-    match LISTENER.lock() {
-        Ok(listener) => listener.as_ref().map(|tell| tell()).is_some(),
-        Err(_) => false,
-    }
+    LISTENER.lock().is_ok_and(|listener| listener.as_ref().map(|notify| notify()).is_some())
 }
 
-/// Until the subscription is dropped, `tell` is called when a signal comes.
-pub fn subscribe(tell: impl Fn() + Send + 'static) -> Subscription {
+/// Calls `notify` for each signal, until the subscription is dropped.
+pub fn subscribe(notify: impl Fn() + Send + 'static) -> Subscription {
     if let Ok(mut listener) = LISTENER.lock() {
-        *listener = Some(Box::new(tell));
+        *listener = Some(Box::new(notify));
     }
     Subscription
 }

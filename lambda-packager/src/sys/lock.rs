@@ -1,9 +1,10 @@
-//! File locks: one run at a time where two would do the same work, and a waiter that knows for whom
-//! it waits. The operating system frees a lock when its holder dies, however it dies.
+//! File locks: only one run at a time does the same work, and a waiting run knows the holder. The operating system
+//! releases a lock when its holder ends, in any way.
 #![allow(clippy::disallowed_methods)]
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::{env, fs};
 
-/// Who holds a lock, as it wrote into the lock file itself.
+/// The holder of a lock, as it wrote itself into the lock file.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     pub pid: u32,
@@ -24,29 +25,22 @@ pub struct Holder {
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let now = epoch_secs();
-        write!(
-            f,
-            "process {} ({}), which took the lock {} s ago",
-            self.pid,
-            self.command,
-            now.saturating_sub(self.since_epoch_secs)
-        )
+        let ago = epoch_secs().saturating_sub(self.since_epoch_secs);
+        write!(f, "process {} ({}), which took the lock {ago} s ago", self.pid, self.command)
     }
 }
 
-/// A held lock; dropped, it is free again.
+/// A held lock. Dropping it releases the lock.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
 }
 
 impl Lock {
-    /// Takes the exclusive lock `path`, waiting as long as it takes; `waiting` is told of the
-    /// holder before the wait begins.
+    /// Takes the exclusive lock `path`, and waits for it without a limit. Before the wait, `waiting` gets the holder.
     ///
     /// # Errors
-    /// Where the lock file cannot be written or the file system cannot lock.
+    /// If the lock file cannot be written, or the file system cannot lock.
     pub fn acquire(path: &Path, waiting: impl FnOnce(Option<Holder>)) -> Result<Self> {
         let file = fs::open_lock_file(path)?;
         let unlockable = |e: std::io::Error| {
@@ -70,31 +64,30 @@ impl Lock {
     fn sign(&mut self) -> std::io::Result<()> {
         let holder = Holder { pid: std::process::id(), command: env::command_name(), since_epoch_secs: epoch_secs() };
         let line = format!("{}\n", serde_json::to_string(&holder)?);
-        // Over the line before, not after emptying the file: ext4 writes a file to the disk at once that
-        // was emptied and filled, and a hit would wait for it.
+        // Overwrite the old line without truncating the file: ext4 writes a truncated and filled file to disk at once, and a
+        // cache hit would wait for that.
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(line.as_bytes())
     }
 
-    /// Now, by the clock of the file system that holds the lock file: signing it dated it.
+    /// The time of `acquire` by the clock of the file system: writing the holder set the date of the file.
     pub fn signed_at_ns(&self) -> Result<i64> {
-        let meta = self.file.metadata();
-        let meta = meta.map_err(|e| Error::io("inspect", Path::new("the lock file"), e))?;
-        Ok(fs::Stamp::of(&meta).mtime_ns)
+        Ok(fs::Stamp::of(&self.metadata()?).mtime_ns)
     }
 
-    /// The user and group that files written here belong to: the ids to compile under.
+    /// The user and group of files that we create here. The compile runs with these ids.
     pub fn owner(&self) -> Result<(u32, u32)> {
-        use std::os::unix::fs::MetadataExt;
-        let meta = self.file.metadata();
-        let meta = meta.map_err(|e| Error::io("inspect", Path::new("the lock file"), e))?;
-        Ok((meta.uid(), meta.gid()))
+        self.metadata().map(|meta| (meta.uid(), meta.gid()))
+    }
+
+    fn metadata(&self) -> Result<Metadata> {
+        self.file.metadata().map_err(|e| Error::io("inspect", Path::new("the lock file"), e))
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // The next holder signs a moment after it got the lock: until then a waiter must not be told of us.
+        // The next holder writes its name only after it got the lock. Until then, a waiting run must not see ours.
         let _ = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(b"\n"));
     }
 }
@@ -102,7 +95,7 @@ impl Drop for Lock {
 fn read_holder(mut file: &File) -> Option<Holder> {
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
-    // What follows the first line is the end of a longer one.
+    // The rest of the file may be the end of an older, longer line.
     serde_json::from_str(text.lines().next()?).ok()
 }
 
@@ -117,27 +110,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_waiter_is_told_of_the_holder_and_gets_the_lock_after_it() {
+    fn a_waiting_run_gets_the_holder_and_then_the_lock() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deep/release.lock");
         let first = Lock::acquire(&path, |_| panic!("nobody holds it")).unwrap();
-        let (told, holder) = mpsc::channel();
+        let (sender, holder) = mpsc::channel();
         let waiter = {
             let path = path.clone();
-            std::thread::spawn(move || Lock::acquire(&path, |holder| told.send(holder).unwrap()))
+            std::thread::spawn(move || Lock::acquire(&path, |holder| sender.send(holder).unwrap()))
         };
         let holder = holder.recv().unwrap().expect("the holder signed");
         assert_eq!(holder.pid, std::process::id());
         drop(first);
         drop(waiter.join().unwrap().unwrap());
-        // Nobody is named who does not hold it any more.
+        // A former holder is not named.
         assert_eq!(read_holder(&File::open(&path).unwrap()), None);
     }
 
     #[test]
-    fn a_folder_in_the_way_is_an_error_that_names_it() {
+    fn a_folder_in_place_of_the_lock_file_is_an_error_that_names_it() {
         let dir = tempfile::tempdir().unwrap();
         let error = Lock::acquire(dir.path(), |_| ()).unwrap_err();
         assert!(error.to_string().contains(&*dir.path().to_string_lossy()), "{error}");
+    }
+
+    #[test]
+    fn only_a_complete_first_line_names_the_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let line = r#"{"pid":7,"command":"c","since_epoch_secs":1}"#;
+        for (text, pid) in [(format!("{line}\nend\"}}"), Some(7)), (format!("\n{line}"), None), ("".into(), None)] {
+            fs::replace(&path, text.as_bytes(), 0o644, None).unwrap();
+            assert_eq!(read_holder(&File::open(&path).unwrap()).map(|holder| holder.pid), pid, "{text:?}");
+        }
+        let holder = Holder { pid: 7, command: "c".into(), since_epoch_secs: u64::MAX };
+        assert_eq!(holder.to_string(), "process 7 (c), which took the lock 0 s ago");
     }
 }

@@ -1,4 +1,4 @@
-//! One door for each effect: files, processes, locks, the environment, signals.
+//! One module for each effect: files, processes, locks, the environment, signals.
 
 pub mod env;
 #[warn(missing_docs)]

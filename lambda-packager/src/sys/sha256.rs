@@ -1,4 +1,4 @@
-//! Digests: made, written and read.
+//! SHA-256 digests, and their text form.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -46,8 +46,8 @@ impl std::str::FromStr for Sha {
     }
 }
 
-/// The value of each hexadecimal digit, 255 for any other byte: a manifest holds one digest a file, and
-/// reading it is most of what a hit costs besides asking for stamps.
+/// The value of each hexadecimal digit, 255 for any other byte. A table, because a manifest has one digest for each file,
+/// and reading it is the largest cost of a cache hit besides the stamps.
 const DIGIT: [u8; 256] = {
     let mut values = [255; 256];
     let mut digit = 0;
@@ -67,7 +67,7 @@ impl Serialize for Sha {
 
 impl<'de> Deserialize<'de> for Sha {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Parses the text where it lies instead of in a string of its own.
+        /// Parses the text in place, without a string of its own.
         struct Text;
         impl serde::de::Visitor<'_> for Text {
             type Value = Sha;

@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::OnceLock;
 
-use crate::support::{Ended, Engine, Front, OwnDocker, OwnPodman, Story, TempDir, cases, fed, prefixed, repository, skip};
+use crate::support::{
+    Ended, Engine, Front, OwnDocker, OwnPodman, Story, TempDir, cases, fed, prefixed, repository, skip,
+};
 
 /// The image that everything is compiled in.
 pub const BASE: &str = "lambda-packager-test-base";

@@ -99,7 +99,7 @@ fn manifests(job: &CompileJob) -> Result<Members> {
     for manifest in workspace.manifests() {
         add(&manifest)?;
     }
-    for folder in workspace.outside.folders.iter().chain(&workspace.outside.absolute) {
+    for folder in workspace.path_dependencies.folders.iter().chain(&workspace.path_dependencies.absolute) {
         add(&folder.join("Cargo.toml"))?;
     }
     for file in workspace.fixed_files()? {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backend::clean_room::members::{Member, Members, add_file, add_folder};
 use crate::cargo::config::ForwardedConfig;
-use crate::cargo::lockfile::{Locked, locked};
+use crate::cargo::lockfile;
+use crate::cargo::lockfile::LockedPackage;
 use crate::compile::job::CompileJob;
 use crate::compile::mounts::CARGO_HOME;
 use crate::error::Result;
@@ -40,7 +41,7 @@ pub fn members(job: &CompileJob, forwarded: &ForwardedConfig) -> Result<Members>
     }
     // Cargo resolves the whole lockfile, whatever it then compiles.
     let mut versions_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for Locked { name, version, .. } in locked(&job.workspace.root)? {
+    for LockedPackage { name, version, .. } in lockfile::read(&job.workspace.root)? {
         versions_of.entry(name).or_default().insert(version);
     }
     for registry in fs::names_in(&home.join("registry/index")).unwrap_or_default() {

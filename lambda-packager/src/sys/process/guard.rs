@@ -1,14 +1,14 @@
-//! What ends a program together with us.
+//! Ends a program when we end.
 
 use std::path::Path;
 use std::process::{Child, Stdio};
 
 use crate::error::Result;
-use crate::sys::process::Invocation;
+use crate::sys::process::invocation::Invocation;
 
-/// A shell that ends a program when we end, however that is. For programs whose standard input ends earlier.
+/// A shell that ends a program when we end, in any way. For programs whose standard input must end earlier.
 pub struct Guard {
-    /// It acts when its standard input ends.
+    /// It ends the program when its standard input is closed.
     pub shell: Child,
 }
 

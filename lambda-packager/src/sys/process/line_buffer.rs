@@ -1,8 +1,8 @@
-//! A stream in pieces that end where lines do.
+//! Splits a stream into pieces that end at the end of a line.
 
 use memchr::memrchr2;
 
-/// Holds a stream back to the last `\n` or `\r`.
+/// Passes on a stream up to the last `\n` or `\r`, and keeps the rest.
 #[derive(Default)]
 pub struct LineBuffer(Vec<u8>);
 

@@ -1,4 +1,4 @@
-//! A program that runs: what it says, as it comes, until its end.
+//! Supervises a running program: passes on its output as it comes, until the program ends.
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -11,17 +11,17 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sys::interrupt;
 use crate::sys::process::guard::Guard;
 
-/// How long a program may be silent, or live.
+/// The limit for a program: until a time, or for each silence.
 pub enum Patience {
     Until(Instant),
     Each(Duration),
 }
 
-/// What the one who drives a program hears of it.
+/// What a running program printed.
 pub enum Said<'a> {
     Stdout(&'a [u8]),
     Stderr(&'a [u8]),
-    /// Patience is over; the program goes on if that is no error.
+    /// Nothing within the limit. The program goes on if the callback returns no error.
     Nothing,
 }
 
@@ -32,33 +32,33 @@ enum Message {
     Interrupted,
 }
 
-/// Between the request to end and the end by force.
+/// The time between the request to end and SIGKILL.
 const GRACE: Duration = Duration::from_millis(1700);
 
-/// The same where a guard forces it, after 30 s: killed while it undoes a step, an engine leaves its container.
+/// The same with a guard, which kills it after 30 s. If an engine is killed while it cleans up, its container stays.
 const GUARDED_GRACE: Duration = Duration::from_secs(45);
 
-/// Waits for everything that a program says, and for its end.
+/// Passes everything that a program prints to `hear`, and waits for its end.
 pub fn drive(
     mut child: Child,
     mut guard: Option<Guard>,
     mut patience: Patience,
     hear: &mut dyn FnMut(Said) -> Result<()>,
 ) -> Result<i32> {
-    // Bounded: a compile that prints faster than a terminal shows must wait, not fill our memory.
-    let (tell, messages) = mpsc::sync_channel(16);
+    // Bounded: a compile that prints faster than the terminal must wait, and not fill our memory.
+    let (sender, messages) = mpsc::sync_channel(16);
     let is_guarded = guard.is_some();
     let mut lifeline = guard.as_mut().map_or(&mut child, |guard| &mut guard.shell).stdin.take();
     let mut open = 0;
     if let Some(pipe) = child.stdout.take() {
         open += 1;
-        forward(Box::new(pipe), Message::Stdout, tell.clone());
+        forward(Box::new(pipe), Message::Stdout, sender.clone());
     }
     if let Some(pipe) = child.stderr.take() {
         open += 1;
-        forward(Box::new(pipe), Message::Stderr, tell.clone());
+        forward(Box::new(pipe), Message::Stderr, sender.clone());
     }
-    let _subscription = interrupt::subscribe(move || drop(tell.send(Message::Interrupted)));
+    let _subscription = interrupt::subscribe(move || drop(sender.send(Message::Interrupted)));
     while open > 0 {
         let wait = match patience {
             Patience::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
@@ -75,7 +75,7 @@ pub fn drive(
                 patience = Patience::Until(Instant::now() + if is_guarded { GUARDED_GRACE } else { GRACE });
                 Ok(())
             }
-            // It is at work; killed by us, the program could leave something behind.
+            // The guard is ending the program. If we killed it, it could leave something behind.
             Ok(Message::Interrupted) if is_guarded => Ok(()),
             Ok(Message::Interrupted) => Err(interrupt::error()),
             Err(_) if interrupt::signal().is_some() => Err(interrupt::error()),
@@ -87,7 +87,7 @@ pub fn drive(
             return Err(error);
         }
     }
-    // Before the number of the program can be another's.
+    // Before `wait`: afterwards, another process may get the pid.
     drop(guard);
     let status = child.wait().map_err(|e| Error::new(ErrorKind::Io, "cannot wait for a started program").source(e))?;
     if interrupt::signal().is_some() {
@@ -96,20 +96,20 @@ pub fn drive(
     Ok(code(status))
 }
 
-fn forward(mut pipe: Box<dyn Read + Send>, wrap: fn(Vec<u8>) -> Message, tell: mpsc::SyncSender<Message>) {
+fn forward(mut pipe: Box<dyn Read + Send>, wrap: fn(Vec<u8>) -> Message, sender: mpsc::SyncSender<Message>) {
     thread::spawn(move || {
         let mut buffer = vec![0u8; 64 * 1024];
-        // A broken pipe ends what there is to hear, like an orderly end.
+        // A broken pipe is the end of the output, too.
         while let Ok(n @ 1..) = pipe.read(&mut buffer) {
-            if tell.send(wrap(buffer[..n].to_vec())).is_err() {
+            if sender.send(wrap(buffer[..n].to_vec())).is_err() {
                 return;
             }
         }
-        let _ = tell.send(Message::Closed);
+        let _ = sender.send(Message::Closed);
     });
 }
 
-/// The exit status, or 128 + the number of the signal, as a shell counts.
+/// The exit status, or 128 + the number of the signal, as in a shell.
 pub fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }

@@ -1,35 +1,34 @@
-//! Whether what lies on disk is what a build would make: a pure judgement over records.
+//! Compares a manifest with the present state. It reads no files.
 
 use std::collections::BTreeSet;
 
 use crate::fingerprint::ingredients::Ingredients;
 use crate::fingerprint::manifest::{Manifest, is_bootstrap};
-use crate::packaged::ManifestProblem;
-pub use crate::packaged::{Reason, Verdict};
-use crate::snapshot::record::{Change, State, What};
+use crate::packaged::{ManifestProblem, Reason, Verdict};
+use crate::snapshot::difference::{Change, What};
+use crate::snapshot::record::State;
 use crate::sys::sha256::Sha;
 
-/// A file of the artifact, compared to its record.
+/// A file of the artifact, compared with its record.
 #[derive(Debug)]
 pub enum ArtifactState {
     Intact,
     Missing,
-    /// What it is instead.
+    /// The digest of the file that is there.
     Modified(Sha),
 }
 
-/// What the judge is told of the present.
+/// The present state.
 pub struct Present<'a> {
     pub ingredients: &'a Ingredients,
     pub changes: &'a [Change],
     /// Each place of the zip, and the bootstrap, relative to the workspace.
     pub artifact: &'a [(String, ArtifactState)],
     pub forced: bool,
-    /// The recorded road may not be fallen back to any more.
+    /// The recorded backend is a fallback that the settings do not allow now.
     pub fallback_forbidden: bool,
 }
 
-/// Judges.
 pub fn decide(recorded: &Result<Manifest, ManifestProblem>, present: &Present) -> Verdict {
     let mut reasons = Vec::new();
     if present.forced {
@@ -40,7 +39,7 @@ pub fn decide(recorded: &Result<Manifest, ManifestProblem>, present: &Present) -
         Err(problem) => reasons.push(Reason::Manifest { problem: problem.clone() }),
         Ok(manifest) => reasons.extend(differences(manifest, present)),
     }
-    reasons.sort_by_key(|reason| (rank(reason), path_of(reason).map(String::from)));
+    reasons.sort_by_key(|reason| (reason.rank(), reason.path().map(String::from)));
     if reasons.is_empty() { Verdict::Hit } else { Verdict::Miss(reasons) }
 }
 
@@ -60,8 +59,8 @@ fn differences(manifest: &Manifest, present: &Present) -> Vec<Reason> {
     }
     for change in present.changes {
         let path = change.path.clone();
-        let told = |state: &Option<State>| state.map_or(String::new(), |state| state.to_string());
-        let (old, new) = (told(&change.before), told(&change.after));
+        let text = |state: &Option<State>| state.map_or(String::new(), |state| state.to_string());
+        let (old, new) = (text(&change.before), text(&change.after));
         reasons.push(match change.what {
             What::Added => Reason::Added { path, new },
             What::Removed => Reason::Removed { path, old },
@@ -69,8 +68,8 @@ fn differences(manifest: &Manifest, present: &Present) -> Vec<Reason> {
             What::Content => Reason::Changed { path, old, new },
         });
     }
-    let unsettled = manifest.changed_while_compiling.iter().cloned();
-    reasons.extend(unsettled.map(|path| Reason::ChangedWhileCompiling { path }));
+    let changed = manifest.changed_while_compiling.iter().cloned();
+    reasons.extend(changed.map(|path| Reason::ChangedWhileCompiling { path }));
     for (path, state) in present.artifact {
         let (path, old) = (path.clone(), manifest.artifact.sha_of(path).to_string());
         let is_bootstrap = is_bootstrap(&path);
@@ -90,53 +89,11 @@ fn differences(manifest: &Manifest, present: &Present) -> Vec<Reason> {
     reasons
 }
 
-/// The smaller, the more it tells: what the user did on purpose, then what moves most of a build.
-fn rank(reason: &Reason) -> u8 {
-    match reason {
-        Reason::Forced => 0,
-        Reason::FirstBuild | Reason::Manifest { .. } | Reason::Fallback { .. } => 1,
-        // The mode also sets the profile; `profile release -> dev` tells both.
-        Reason::Setting { name, .. } if name == "profile" => 2,
-        Reason::Setting { name, .. } if name == "mode" => 3,
-        Reason::Setting { .. } => 4,
-        reason if path_of(reason).is_some_and(|path| path.ends_with("Cargo.lock")) => 5,
-        reason
-            if path_of(reason).is_some_and(|path| path.ends_with("Cargo.toml") || path.contains("rust-toolchain")) =>
-        {
-            6
-        }
-        Reason::Changed { .. } => 7,
-        Reason::Added { .. } => 8,
-        Reason::Removed { .. } => 9,
-        Reason::ModeChanged { .. } => 10,
-        Reason::ChangedWhileCompiling { .. } => 11,
-        Reason::ZipMissing { .. } => 12,
-        Reason::ZipModified { .. } => 13,
-        Reason::BootstrapMissing { .. } => 14,
-        Reason::BootstrapModified { .. } => 15,
-    }
-}
-
-fn path_of(reason: &Reason) -> Option<&str> {
-    match reason {
-        Reason::Changed { path, .. }
-        | Reason::Added { path, .. }
-        | Reason::Removed { path, .. }
-        | Reason::ModeChanged { path, .. }
-        | Reason::ChangedWhileCompiling { path }
-        | Reason::ZipMissing { path, .. }
-        | Reason::ZipModified { path, .. }
-        | Reason::BootstrapMissing { path, .. }
-        | Reason::BootstrapModified { path, .. } => Some(path),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fingerprint::manifest::{Artifact, BackendRecord, SCHEMA};
-    use crate::snapshot::record::{Kind, Snapshot};
+    use crate::fingerprint::manifest::sample;
+    use crate::snapshot::record::Kind;
 
     fn sha(text: &str) -> Sha {
         Sha::of(text.as_bytes())
@@ -147,40 +104,8 @@ mod tests {
     }
 
     fn recorded(pairs: &[(&str, &str)]) -> Manifest {
-        Manifest {
-            schema: SCHEMA,
-            packager: String::new(),
-            function: "f".into(),
-            workspace: "/w".into(),
-            fingerprint: sha(""),
-            ingredients: ingredients(pairs),
-            backend: BackendRecord {
-                engine: String::new(),
-                engine_version: String::new(),
-                container: String::new(),
-                clean_room: false,
-                base: String::new(),
-                image_id: String::new(),
-                base_digest: String::new(),
-                host_toolchain: false,
-                hermetic: true,
-                fallback: String::new(),
-            },
-            artifact: Artifact {
-                zip_sha256: sha("zip"),
-                zip_bytes: 3,
-                bootstrap_sha256: sha("bootstrap"),
-                bootstrap_bytes: 9,
-                copies: Default::default(),
-                checked_at_ns: 0,
-                image: String::new(),
-            },
-            changed_while_compiling: Vec::new(),
-            stages_ms: Default::default(),
-            history: Vec::new(),
-            discovered_inputs: Default::default(),
-            inputs: Snapshot::default(),
-        }
+        let manifest = serde_json::from_value(sample()).unwrap();
+        Manifest { ingredients: ingredients(pairs), ..manifest }
     }
 
     fn file(text: &str) -> Option<State> {
@@ -200,17 +125,17 @@ mod tests {
     };
 
     #[test]
-    fn nothing_different_is_a_hit_and_every_single_difference_is_a_miss_that_names_it() {
+    fn no_difference_is_a_hit_and_each_single_difference_is_a_miss_that_names_it() {
         let manifest = || Ok(recorded(&[]));
         assert_eq!(decide(&manifest(), &NOTHING), Verdict::Hit);
-        let told =
+        let text =
             |recorded: &Result<Manifest, ManifestProblem>, present: &Present| decide(recorded, present).to_string();
-        assert_eq!(told(&manifest(), &Present { forced: true, ..NOTHING }), "cache-miss: forced");
-        let verdict = told(&manifest(), &Present { fallback_forbidden: true, ..NOTHING });
+        assert_eq!(text(&manifest(), &Present { forced: true, ..NOTHING }), "cache-miss: forced");
+        let verdict = text(&manifest(), &Present { fallback_forbidden: true, ..NOTHING });
         assert!(verdict.starts_with("cache-miss: compiled by a fallback that is not allowed any more: "), "{verdict}");
-        assert_eq!(told(&Err(ManifestProblem::Absent), &NOTHING), "cache-miss: first build");
+        assert_eq!(text(&Err(ManifestProblem::Absent), &NOTHING), "cache-miss: first build");
         let newer = Err(ManifestProblem::Newer { schema: 9 });
-        assert_eq!(told(&newer, &NOTHING), "cache-miss: manifest of a newer lambda-packager (schema 9)");
+        assert_eq!(text(&newer, &NOTHING), "cache-miss: manifest of a newer lambda-packager (schema 9)");
         let by_changes = [
             (change("a", What::Content, file("1"), file("2")), "changed a"),
             (change("a", What::Added, None, file("2")), "added a"),
@@ -219,7 +144,7 @@ mod tests {
         ];
         for (change, why) in by_changes {
             let present = Present { changes: &[change], ..NOTHING };
-            assert_eq!(told(&manifest(), &present), format!("cache-miss: {why}"));
+            assert_eq!(text(&manifest(), &present), format!("cache-miss: {why}"));
         }
         let by_artifact = [
             ("f/x.zip", ArtifactState::Missing, "zip missing (f/x.zip)"),
@@ -229,10 +154,10 @@ mod tests {
         ];
         for (path, state, why) in by_artifact {
             let present = Present { artifact: &[(path.into(), state)], ..NOTHING };
-            assert_eq!(told(&manifest(), &present), format!("cache-miss: {why}"));
+            assert_eq!(text(&manifest(), &present), format!("cache-miss: {why}"));
         }
-        let unsettled = Manifest { changed_while_compiling: vec!["a".into()], ..recorded(&[]) };
-        assert_eq!(told(&Ok(unsettled), &NOTHING), "cache-miss: a changed while it was compiled");
+        let changed = Manifest { changed_while_compiling: vec!["a".into()], ..recorded(&[]) };
+        assert_eq!(text(&Ok(changed), &NOTHING), "cache-miss: a changed while it was compiled");
     }
 
     #[test]
@@ -253,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_telling_reason_comes_first_and_the_rest_is_counted() {
+    fn the_most_important_reason_is_first_and_the_rest_is_counted() {
         let manifest = recorded(&[("mode", "release"), ("profile", "release"), ("features", "a")]);
         let now = ingredients(&[("mode", "dev"), ("profile", "dev"), ("features", "b")]);
         let changes = [
@@ -263,17 +188,11 @@ mod tests {
             change("Cargo.lock", What::Content, file("1"), file("2")),
         ];
         let artifact = [("f/x.zip".to_string(), ArtifactState::Missing)];
-        let job = |present: &Present| match decide(&Ok(manifest.clone()), present) {
+        let reasons = |present: &Present| match decide(&Ok(manifest.clone()), present) {
             Verdict::Hit => Vec::new(),
             Verdict::Miss(reasons) => reasons.iter().map(Reason::to_string).collect(),
         };
-        let present = Present {
-            ingredients: &now,
-            changes: &changes,
-            artifact: &artifact,
-            forced: true,
-            fallback_forbidden: false,
-        };
+        let present = Present { ingredients: &now, changes: &changes, artifact: &artifact, forced: true, ..NOTHING };
         let expected = [
             "forced",
             "profile release -> dev",
@@ -285,7 +204,7 @@ mod tests {
             "removed z",
             "zip missing (f/x.zip)",
         ];
-        assert_eq!(job(&present), expected);
+        assert_eq!(reasons(&present), expected);
         // The mode and its profile count as one.
         let verdict = decide(&Ok(manifest.clone()), &Present { ingredients: &now, ..NOTHING });
         assert_eq!(verdict.to_string(), "cache-miss: profile release -> dev (+1 more)");
@@ -300,13 +219,7 @@ mod tests {
         ];
         let artifact = [("f/x.zip".to_string(), ArtifactState::Modified(sha("other")))];
         let now = ingredients(&[("variable X", "1234")]);
-        let present = Present {
-            ingredients: &now,
-            changes: &changes,
-            artifact: &artifact,
-            forced: false,
-            fallback_forbidden: false,
-        };
+        let present = Present { ingredients: &now, changes: &changes, artifact: &artifact, ..NOTHING };
         let lines = decide(&Ok(recorded(&[])), &present).lines(true);
         let expected = [
             "cache-miss: variable X passed (+4 more)".to_string(),

@@ -1,0 +1,107 @@
+//! Calls of an engine's command line: each has a time limit, and each failure is classified.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::engine::failure;
+use crate::engine::failure::{Cause, EngineError};
+use crate::engine::kind::Kind;
+use crate::error::Result;
+use crate::sys::process::{Invocation, Output};
+
+/// An engine's command line.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    pub kind: Kind,
+    program: PathBuf,
+    /// The limit for a call that usually takes a fraction of a second.
+    pub(super) timeout: Duration,
+    /// The working directory of the calls. Podman's monitor of a container stays in it as long as the container
+    /// lives, and writes a file `oom` there if the container runs out of memory. Among the sources, that file
+    /// would be an input.
+    folder: PathBuf,
+}
+
+impl Engine {
+    pub fn new(kind: Kind, program: PathBuf, timeout: Duration, folder: &Path) -> Self {
+        Self { kind, program, timeout, folder: folder.to_path_buf() }
+    }
+
+    /// Waits until the engine answers. Each pause is twice as long as the one before, with some jitter, so that
+    /// several waiting processes do not call again at the same moment.
+    pub fn wait_until_it_answers(&self, limit: Duration) -> Result<(), EngineError> {
+        let deadline = Instant::now() + limit;
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match self.version() {
+                Err(EngineError::Unreachable(error))
+                    if error.is_interrupted() || Instant::now() + pause >= deadline =>
+                {
+                    return Err(EngineError::Unreachable(error));
+                }
+                Err(EngineError::Unreachable(_)) => {}
+                Ok(_) => return Ok(()),
+                Err(refused) => return Err(refused),
+            }
+            let jitter = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+            thread::sleep(pause.mul_f64(0.75 + 0.5 * f64::from(jitter % 1000) / 1000.0));
+            pause *= 2;
+        }
+    }
+
+    /// The version of the engine's service.
+    pub fn version(&self) -> Result<String, EngineError> {
+        let format = match self.kind {
+            Kind::Podman => "{{.Client.Version}}",
+            _ => "{{.Server.Version}}",
+        };
+        Ok(self.succeed(self.call(&["version", "--format", format]), None)?.stdout_text())
+    }
+
+    /// The folder of the engine's data. For an engine on another machine, it is a folder there.
+    pub fn data_folder(&self) -> Result<PathBuf, EngineError> {
+        let format = match self.kind {
+            Kind::Podman => "{{.Store.GraphRoot}}",
+            _ => "{{.DockerRootDir}}",
+        };
+        Ok(self.succeed(self.call(&["info", "--format", format]), None)?.stdout_text().into())
+    }
+
+    /// What `inspect` reports about the container or image `name`; `None` if there is none.
+    pub(super) fn look_up<T>(
+        &self,
+        what: &str,
+        name: &str,
+        parse: fn(&[u8]) -> Result<T>,
+    ) -> Result<Option<T>, EngineError> {
+        let output = self.output(self.call(&[what, "inspect", name]), None)?;
+        if output.success() {
+            return parse(&output.stdout).map(Some).map_err(EngineError::Refused);
+        }
+        let verb = format!("{what} inspect");
+        match Cause::of(&verb, &output) {
+            Cause::Absent => Ok(None),
+            _ => Err(self.failure(&verb, &output)),
+        }
+    }
+
+    pub(super) fn call(&self, args: &[impl AsRef<OsStr>]) -> Invocation {
+        Invocation::new(&self.program).args(args).folder(&self.folder)
+    }
+
+    pub(super) fn output(&self, call: Invocation, input: Option<Vec<u8>>) -> Result<Output, EngineError> {
+        call.output(input, self.timeout).map_err(EngineError::Unreachable)
+    }
+
+    pub(super) fn succeed(&self, call: Invocation, input: Option<Vec<u8>>) -> Result<Output, EngineError> {
+        let output = self.output(call.clone(), input)?;
+        let verb = call.args.first().map_or_else(String::new, |verb| verb.to_string_lossy().into_owned());
+        if output.success() { Ok(output) } else { Err(self.failure(&verb, &output)) }
+    }
+
+    pub(super) fn failure(&self, verb: &str, output: &Output) -> EngineError {
+        failure::error(self.kind, verb, output)
+    }
+}

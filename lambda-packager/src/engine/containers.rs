@@ -1,0 +1,87 @@
+//! What an engine does with containers.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::engine::args::{self, ContainerSpec, ExecSpec};
+use crate::engine::client::Engine;
+use crate::engine::failure::{Cause, EngineError};
+use crate::engine::inspect::{self, Container};
+use crate::error::Result;
+use crate::sys::process::Invocation;
+
+impl Engine {
+    /// The container `name`; `None` if there is none. Every engine that works answers this call, so it also shows
+    /// whether the engine can be reached.
+    pub fn inspect(&self, name: &str) -> Result<Option<Container>, EngineError> {
+        self.look_up("container", name, inspect::parse)
+    }
+
+    /// All containers with a label, running or not, with their sizes.
+    pub fn containers_with(&self, label: &str) -> Result<Vec<Container>, EngineError> {
+        let filter = format!("label={label}");
+        let listed = self.succeed(self.call(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter]), None)?;
+        let listed = listed.stdout_text();
+        let ids: Vec<&str> = listed.lines().collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let output = self.output(self.call(&["container", "inspect", "--size"]).args(&ids), None)?;
+        // If one was removed in between, the call fails, but stdout has the others.
+        inspect::parse_all(&output.stdout).map_err(|_| self.failure("container inspect", &output))
+    }
+
+    /// Creates a container without starting it.
+    pub fn create(&self, spec: &ContainerSpec) -> Result<(), EngineError> {
+        self.succeed(self.call(&args::create(self.kind, spec)), None).map(drop)
+    }
+
+    /// Unpacks a tar archive into a container's own file system, with the archive's owners and modes.
+    pub fn unpack_into(&self, name: &str, tar: Vec<u8>) -> Result<(), EngineError> {
+        self.succeed(self.call(&["cp", "-", &format!("{name}:/")]), Some(tar)).map(drop)
+    }
+
+    pub fn start(&self, name: &str) -> Result<(), EngineError> {
+        self.succeed(self.call(&["start", name]), None).map(drop)
+    }
+
+    /// Stops a container; the engine kills it if it does not end within 2 seconds.
+    pub fn stop(&self, name: &str) -> Result<(), EngineError> {
+        self.succeed(self.call(&["stop", "--time", "2", name]), None).map(drop)
+    }
+
+    pub fn unpause(&self, name: &str) -> Result<(), EngineError> {
+        self.succeed(self.call(&["unpause", name]), None).map(drop)
+    }
+
+    /// Removes a container, running or not, with its own file system. Afterwards its name is free.
+    pub fn remove(&self, name: &str) -> Result<(), EngineError> {
+        let output = self.output(self.call(&["rm", "--force", "--volumes", name]), None)?;
+        match Cause::of("rm", &output) {
+            _ if output.success() => return Ok(()),
+            Cause::Absent => return Ok(()),
+            Cause::BeingRemoved => {}
+            _ => return Err(self.failure("rm", &output)),
+        }
+        // Another process is removing it. Until that is done, the name is taken.
+        let deadline = Instant::now() + self.timeout;
+        while self.inspect(name)?.is_some() {
+            if Instant::now() > deadline {
+                return Err(self.failure("rm", &output));
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// The call that runs a program in a running container, for streaming. It takes the values of `passed_env` from
+    /// the environment of the engine's command line; its arguments never hold them.
+    pub fn exec(&self, spec: &ExecSpec) -> Invocation {
+        self.call(&args::exec(spec))
+    }
+
+    /// The call for an interactive shell in a running container.
+    pub fn shell(&self, name: &str) -> Invocation {
+        self.call(&["exec", "--interactive", "--tty", "--workdir", "/workspace", name, "sh"])
+    }
+}

@@ -1,0 +1,180 @@
+//! What a failed call of an engine means, decided by what the engine printed.
+
+use crate::engine::kind::Kind;
+use crate::error::Error;
+use crate::sys::process::Output;
+
+/// Why an engine did not do what it was asked.
+pub enum EngineError {
+    /// Nothing answers: there is no service or no socket.
+    Unreachable(Error),
+    /// It is there, but this user may not use it; waiting does not change that.
+    Forbidden(Error),
+    /// It answered with an error.
+    Refused(Error),
+    /// It cannot create or start the container.
+    NotStarted(Error),
+}
+
+impl From<EngineError> for Error {
+    fn from(failure: EngineError) -> Self {
+        match failure {
+            EngineError::Unreachable(error)
+            | EngineError::Forbidden(error)
+            | EngineError::Refused(error)
+            | EngineError::NotStarted(error) => error,
+        }
+    }
+}
+
+/// What the text of a failure says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// There is no such container or image.
+    Absent,
+    /// A container or another image uses the image.
+    InUse,
+    /// Another process is removing the container.
+    BeingRemoved,
+    /// The user may not connect to the engine.
+    Forbidden,
+    /// No service answers.
+    NoService,
+    Other,
+}
+
+const LOOK_UP_AND_REMOVE: &[&str] = &["container inspect", "image inspect", "rm", "rmi"];
+const RM: &[&str] = &["rm"];
+const RMI: &[&str] = &["rmi"];
+const ANY: &[&str] = &[];
+
+/// The verbs, the words that must all occur in the text (in lower case), and the cause. The first row that fits
+/// decides.
+const SIGNS: &[(&[&str], &[&str], Cause)] = &[
+    (LOOK_UP_AND_REMOVE, &["no such container"], Cause::Absent),
+    (LOOK_UP_AND_REMOVE, &["no such image"], Cause::Absent),
+    (LOOK_UP_AND_REMOVE, &["no such object"], Cause::Absent),
+    (LOOK_UP_AND_REMOVE, &["image not known"], Cause::Absent),
+    (LOOK_UP_AND_REMOVE, &["no container with name"], Cause::Absent),
+    (RMI, &["is using"], Cause::InUse),
+    (RMI, &["in use"], Cause::InUse),
+    (RMI, &["being used"], Cause::InUse),
+    (RMI, &["dependent child"], Cause::InUse),
+    (RM, &["already in progress"], Cause::BeingRemoved),
+    (ANY, &["permission denied", "connect"], Cause::Forbidden),
+    (ANY, &["cannot connect to"], Cause::NoService),
+    (ANY, &["is the docker daemon running"], Cause::NoService),
+    (ANY, &["connection refused"], Cause::NoService),
+    (ANY, &["no such file or directory: dial"], Cause::NoService),
+    (ANY, &["unable to connect"], Cause::NoService),
+    (ANY, &["failed to connect"], Cause::NoService),
+];
+
+impl Cause {
+    pub fn of(verb: &str, output: &Output) -> Self {
+        let text = output.stderr_text().to_lowercase();
+        let fits = |verbs: &[&str], words: &[&str]| {
+            (verbs.is_empty() || verbs.contains(&verb)) && words.iter().all(|word| text.contains(word))
+        };
+        let sign = SIGNS.iter().find(|(verbs, words, _)| fits(verbs, words));
+        sign.map_or(Self::Other, |(_, _, cause)| *cause)
+    }
+}
+
+/// The error for a failed call of `verb`.
+pub fn error(kind: Kind, verb: &str, output: &Output) -> EngineError {
+    let name = kind.program();
+    let error = |message: String| Error::engine(message).source(output.stderr_text());
+    match Cause::of(verb, output) {
+        Cause::Forbidden => EngineError::Forbidden(error(format!("this user is not allowed to use {name}")).hint_with(
+            format!("add the user to the group that owns the engine's socket (for docker: `sudo usermod -aG docker $USER`, then log in again), run {name} rootless, or set `engine`"),
+        )),
+        Cause::NoService => {
+            let (start, check) = match kind {
+                Kind::Docker => ("sudo systemctl start docker", "DOCKER_HOST and `docker context ls`"),
+                Kind::Podman => ("podman machine start", "CONTAINER_HOST and `podman system connection list`"),
+                Kind::Finch => ("finch vm start", "`finch vm status`"),
+                Kind::Nerdctl => ("sudo systemctl start containerd", "CONTAINERD_ADDRESS"),
+            };
+            EngineError::Unreachable(
+                error(format!("no {name} engine answers"))
+                    .hint_with(format!("start it (`{start}`), check {check}, or set `engine = \"host\"`")),
+            )
+        }
+        Cause::Absent | Cause::InUse | Cause::BeingRemoved | Cause::Other => {
+            EngineError::Refused(error(format!("`{name} {verb}` failed with status {}", output.code)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kind::{Docker, Podman};
+    use super::*;
+
+    /// Recorded from docker 20.10.24 and 28.2.2 (clients of a 20.10.24 service) and podman 4.3.1: the engine, the
+    /// verb, the exit status, the text, and the cause.
+    #[rustfmt::skip]
+    const RECORDED: &[(Kind, &str, i32, &str, Cause)] = &[
+        // Without a service: docker 20.10 and 28.2 print the same.
+        (Docker, "version", 1, "Cannot connect to the Docker daemon at unix:///nonexistent. Is the docker daemon running?", Cause::NoService),
+        (Docker, "container inspect", 1, "Cannot connect to the Docker daemon at tcp://127.0.0.1:1. Is the docker daemon running?", Cause::NoService),
+        (Docker, "version", 1, "error during connect: Get \"http://docker.example.com/v1.50/version\": command [ssh -o ConnectTimeout=30 -T -l nobody -- 127.0.0.1 docker system dial-stdio] has exited with exit status 255, make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=ssh: connect to host 127.0.0.1 port 22: Connection refused", Cause::NoService),
+        (Podman, "ps", 125, "Cannot connect to Podman. Please verify your connection to the Linux system using `podman system connection list`, or try `podman machine init` and `podman machine start` to manage a new Linux VM\nError: unable to connect to Podman socket: Get \"http://d/v4.3.1/libpod/_ping\": dial unix /nonexistent: connect: no such file or directory", Cause::NoService),
+        // By a user outside of the socket's group.
+        (Docker, "version", 1, "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get \"http://%2Fvar%2Frun%2Fdocker.sock/v1.24/version\": dial unix /var/run/docker.sock: connect: permission denied", Cause::Forbidden),
+        // No such container or image: docker 20.10, docker 28.2, podman.
+        (Docker, "container inspect", 1, "Error: No such container: lp-none", Cause::Absent),
+        (Docker, "container inspect", 1, "Error response from daemon: No such container: lp-none", Cause::Absent),
+        (Podman, "container inspect", 125, "Error: inspecting object: no such container lp-none", Cause::Absent),
+        (Docker, "image inspect", 1, "Error: No such image: lp-none", Cause::Absent),
+        (Docker, "image inspect", 1, "Error response from daemon: no such image: lp-none: No such image: lp-none:latest", Cause::Absent),
+        (Podman, "image inspect", 125, "Error: inspecting object: lp-none: image not known", Cause::Absent),
+        (Docker, "rmi", 1, "Error response from daemon: No such image: lp-none:latest", Cause::Absent),
+        (Podman, "rmi", 1, "Error: lp-none: image not known", Cause::Absent),
+        // Other verbs need it.
+        (Docker, "start", 1, "Error response from daemon: No such container: lp-none\nError: failed to start containers: lp-none", Cause::Other),
+        (Podman, "start", 125, "Error: no container with name or ID \"lp-none\" found: no such container", Cause::Other),
+        (Docker, "create", 1, "Error response from daemon: No such image: lp-none:latest", Cause::Other),
+        (Docker, "cp", 1, "Error: No such container:path: lp-rec-c:/nope", Cause::Other),
+        (Podman, "cp", 125, "Error: \"/nope\" could not be found on container lp-rec-c: no such file or directory", Cause::Other),
+        (Docker, "create", 1, "Error response from daemon: Conflict. The container name \"/lp-rec-c\" is already in use by container \"68cf66c3c3b4c0a85881abe57bc17b8cd571939907052937dd65326c9dff26ef\". You have to remove (or rename) that container to be able to reuse that name.", Cause::Other),
+        (Podman, "create", 125, "Error: creating container storage: the container name \"lp-rec-c\" is already in use by d24d4fc13b0f5b3f1e5add0b2b8191217d995ffb94116f32198285afa76901ec. You have to remove that container to be able to reuse that name: that name is already in use", Cause::Other),
+        (Docker, "rmi", 1, "Error response from daemon: conflict: unable to remove repository reference \"lp-rec:1\" (must force) - container 68cf66c3c3b4 is using its referenced image ef411ea5e0fb", Cause::InUse),
+        (Docker, "rmi", 1, "Error response from daemon: conflict: unable to delete ef411ea5e0fb (cannot be forced) - image has dependent child images", Cause::InUse),
+        (Podman, "rmi", 2, "Error: image used by d24d4fc13b0f5b3f1e5add0b2b8191217d995ffb94116f32198285afa76901ec: image is in use by a container: consider listing external containers and force-removing image", Cause::InUse),
+        (Docker, "rm", 1, "Error response from daemon: removal of container lp-rec-c is already in progress", Cause::BeingRemoved),
+        // The container has no such program.
+        (Docker, "start", 1, "Error response from daemon: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"/nope\": stat /nope: no such file or directory: unknown\nError: failed to start containers: lp-rec-c", Cause::Other),
+        (Docker, "exec", 126, "OCI runtime exec failed: exec failed: unable to start container process: exec: \"nope\": executable file not found in $PATH: unknown", Cause::Other),
+        (Podman, "exec", 127, "Error: runc: exec failed: unable to start container process: exec: \"nope\": executable file not found in $PATH: OCI runtime attempted to invoke a command that was not found", Cause::Other),
+        // Registries: one that is not there, an unknown host, and one that wants a login.
+        (Docker, "pull", 1, "Error response from daemon: Get \"http://localhost:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused", Cause::NoService),
+        (Docker, "pull", 1, "Error response from daemon: Get \"https://lp-none.invalid/v2/\": dial tcp: lookup lp-none.invalid on 10.255.255.53:53: no such host", Cause::Other),
+        (Docker, "pull", 1, "Error response from daemon: Head \"http://localhost:5987/v2/a/manifests/latest\": no basic auth credentials", Cause::Other),
+        (Podman, "pull", 125, "Error: initializing source docker://localhost:1/none:latest: pinging container registry localhost:1: Get \"https://localhost:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused", Cause::NoService),
+        (Podman, "pull", 125, "Error: initializing source docker://localhost:5987/a:latest: reading manifest latest in localhost:5987/a: unauthorized", Cause::Other),
+    ];
+
+    #[test]
+    fn recorded_failures_have_their_cause_and_error() {
+        for &(kind, verb, code, text, cause) in RECORDED {
+            let output = Output { code, stdout: Vec::new(), stderr: text.into() };
+            assert_eq!(Cause::of(verb, &output), cause, "{verb}: {text}");
+            let name = kind.program();
+            let (message, hint) = match (error(kind, verb, &output), cause) {
+                (EngineError::Unreachable(error), Cause::NoService) => (error, Some("set `engine = \"host\"`")),
+                (EngineError::Forbidden(error), Cause::Forbidden) => (error, Some("usermod -aG docker")),
+                (EngineError::Refused(error), _) => (error, None),
+                (other, _) => panic!("{verb}: {text}: {}", Error::from(other)),
+            };
+            let expected = match cause {
+                Cause::NoService => format!("no {name} engine answers: {text}"),
+                Cause::Forbidden => format!("this user is not allowed to use {name}: {text}"),
+                _ => format!("`{name} {verb}` failed with status {code}: {text}"),
+            };
+            assert_eq!(message.with_cause(), expected);
+            assert!(hint.is_none_or(|hint| message.hint().unwrap().contains(hint)), "{:?}", message.hint());
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What an engine does with images.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::engine::args::{self, BuildSpec};
+use crate::engine::client::Engine;
+use crate::engine::copy;
+use crate::engine::failure::{Cause, EngineError};
+use crate::engine::inspect::{self, Image};
+use crate::engine::kind::Kind;
+use crate::error::{Error, Result};
+use crate::sys::process::{Invocation, Output, Stream};
+
+impl Engine {
+    /// The image `reference`; `None` if the engine has none.
+    pub fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
+        self.look_up("image", reference, inspect::parse_image)
+    }
+
+    /// The id of the image `reference`; `None` if the engine has none.
+    pub fn image_id(&self, reference: &str) -> Result<Option<String>, EngineError> {
+        Ok(self.image(reference)?.map(|image| image.id))
+    }
+
+    /// All images with a label, including those that are only the base of another image.
+    pub fn images_with(&self, label: &str) -> Result<Vec<Image>, EngineError> {
+        let filter = format!("label={label}");
+        let listed =
+            self.succeed(self.call(&["images", "--all", "--quiet", "--no-trunc", "--filter", &filter]), None)?;
+        let listed = listed.stdout_text();
+        let mut ids: Vec<&str> = listed.lines().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        // One that was removed in between is left out.
+        ids.into_iter().filter_map(|id| self.image(id).transpose()).collect()
+    }
+
+    /// The call that builds an image from a context on its standard input, for streaming.
+    pub fn build(&self, spec: &BuildSpec) -> Invocation {
+        self.call(&args::build(self.kind, spec))
+    }
+
+    /// Whether the builder can export the files of a stage. If so, the packager needs no image of them and no
+    /// container to copy them from, and has nothing to remove. The client knows, for the builder that it would use:
+    /// BuildKit has the option, docker's legacy builder does not.
+    pub fn hands_over_files(&self) -> Result<bool, EngineError> {
+        if self.kind != Kind::Docker {
+            return Ok(false);
+        }
+        Ok(self.succeed(self.call(&["build", "--help"]), None)?.stdout_text().contains("--output "))
+    }
+
+    /// The error of a failed build, by what it printed.
+    pub fn failure_of_build(&self, code: i32, printed: &str) -> EngineError {
+        self.failure("build", &Output { code, stdout: Vec::new(), stderr: printed.into() })
+    }
+
+    /// A file of an image. The image needs no program that could run.
+    pub fn file_of_image(&self, image: &str, path: &str, labels: &[String]) -> Result<Vec<u8>, EngineError> {
+        let labels: Vec<&str> = labels.iter().flat_map(|label| ["--label", label]).collect();
+        let create = self.call(&["create"]).args(&labels).args(&["--network", "none", image, "none"]);
+        let id = self.succeed(create, None)?.stdout_text();
+        let copied = self.succeed(self.call(&["cp", &format!("{id}:{path}"), "-"]), None);
+        let removed = self.remove(&id);
+        let tar = copied?.stdout;
+        removed?;
+        copy::file_in(&tar, path).map_err(EngineError::Refused)
+    }
+
+    /// Gives an image one more name.
+    pub fn tag(&self, id: &str, reference: &str) -> Result<(), EngineError> {
+        self.succeed(self.call(&["tag", id, reference]), None).map(drop)
+    }
+
+    /// The call that runs a short command in an image.
+    pub fn run(&self, image: &str, command: &[String]) -> Invocation {
+        self.call(&["run", "--rm", "--network", "none", image]).args(command)
+    }
+
+    /// Makes an image with one layer from a tar archive.
+    pub fn import(&self, tar: Vec<u8>, reference: &str, labels: &[String]) -> Result<(), EngineError> {
+        self.succeed(self.call(&args::import(reference, labels)), Some(tar)).map(drop)
+    }
+
+    /// Loads images from an archive that has their names.
+    pub fn load(&self, archive: Vec<u8>) -> Result<(), EngineError> {
+        self.succeed(self.call(&["load", "--quiet"]), Some(archive)).map(drop)
+    }
+
+    /// Pulls an image. Only the first answer of the registry has a time limit.
+    pub fn pull(&self, reference: &str) -> Result<(), EngineError> {
+        const FIRST_ANSWER: Duration = Duration::from_secs(15);
+        let (mut printed, answered) = (String::new(), Cell::new(false));
+        let hear = |_: Stream, piece: &[u8]| {
+            let text = String::from_utf8_lossy(piece);
+            // Podman prints these lines before it connects.
+            let own = |line: &str| line.starts_with("Trying to pull") || line.starts_with("Resolv");
+            answered.set(answered.get() || !text.lines().all(own));
+            printed.push_str(&text);
+        };
+        let silence = || match answered.get() {
+            true => Ok(()),
+            false => Err(Error::engine(format!(
+                "the registry of {reference} did not answer within {} s",
+                FIRST_ANSWER.as_secs()
+            ))
+            .hint_with("check the network and the engine's proxy, or load the image with the engine's `load`")),
+        };
+        let code = self.call(&["pull", reference]).stream_both(Vec::new(), FIRST_ANSWER, hear, silence);
+        match code.map_err(EngineError::Refused)? {
+            0 => Ok(()),
+            code => Err(self.failure("pull", &Output { code, stdout: Vec::new(), stderr: printed.into() })),
+        }
+    }
+
+    /// Removes an image; false if a container still uses it. Never by force: podman would also remove the
+    /// containers, whoever owns them.
+    pub fn remove_image(&self, id: &str) -> Result<bool, EngineError> {
+        self.remove_names(&[id.to_string()])
+    }
+
+    /// Removes names of images, and each image with its last name; false if a container still uses one.
+    pub fn remove_names(&self, names: &[String]) -> Result<bool, EngineError> {
+        if names.is_empty() {
+            return Ok(true);
+        }
+        let output = self.output(self.call(&["rmi"]).args(names), None)?;
+        match Cause::of("rmi", &output) {
+            _ if output.success() => Ok(true),
+            Cause::Absent => Ok(true),
+            Cause::InUse => Ok(false),
+            _ => Err(self.failure("rmi", &output)),
+        }
+    }
+}

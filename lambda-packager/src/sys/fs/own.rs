@@ -1,0 +1,90 @@
+//! The packager's own files and folders. Another process may have put a link or a pipe in their place.
+#![allow(clippy::disallowed_methods)]
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::sys::fs::read::{canonical, lstat, read_if_exists};
+use crate::sys::fs::replace::create_dirs;
+
+/// Refuses a link or a pipe in place of our own file: another process put it there, and it may lead anywhere.
+fn check(path: &Path) -> Result<()> {
+    match lstat(path)? {
+        Some(meta) if !meta.is_file() => Err(Error::config(format!(
+            "{} is not a regular file; lambda-packager needs that path for its own file",
+            path.display()
+        ))
+        .hint_with("remove it")),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses our own folder if it is a link out of `boundary`: the files there are not ours to write or remove.
+pub fn refuse_to_leave(folder: &Path, boundary: &Path) -> Result<()> {
+    let is_link = lstat(folder)?.is_some_and(|meta| meta.is_symlink());
+    if is_link && !canonical(folder)?.starts_with(canonical(boundary)?) {
+        return Err(Error::config(format!("{} leads out of {}", folder.display(), boundary.display())).hint_with(
+            "remove that link; to move cargo's target directory, set `build.target-dir` or CARGO_TARGET_DIR",
+        ));
+    }
+    Ok(())
+}
+
+/// As [`read_if_exists`], for our own file.
+pub fn read_own(path: &Path) -> Result<Option<Vec<u8>>> {
+    check(path)?;
+    read_if_exists(path)
+}
+
+pub fn append(path: &Path) -> Result<File> {
+    check(path)?;
+    OpenOptions::new().create(true).append(true).open(path).map_err(|e| Error::io("write", path, e))
+}
+
+pub fn create(path: &Path) -> Result<File> {
+    check(path)?;
+    File::create(path).map_err(|e| Error::io("write", path, e))
+}
+
+pub fn open_for_writing(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).open(path)
+}
+
+/// Opens or creates a file for a lock and for the name of its holder.
+pub fn open_lock_file(path: &Path) -> Result<File> {
+    if let Some(parent) = path.parent() {
+        create_dirs(parent)?;
+    }
+    check(path)?;
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(|e| Error::io("open the lock file", path, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_in_place_of_our_own_file_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep/record");
+        assert_eq!(read_own(&path).unwrap(), None);
+        drop(open_lock_file(&path).unwrap());
+        assert_eq!(read_own(&path).unwrap().as_deref(), Some(&b""[..]));
+        let link = dir.path().join("link");
+        symlink(&path, &link).unwrap();
+        let results = [read_own(&link).map(drop), append(&link).map(drop), create(&link).map(drop)];
+        for result in results.into_iter().chain([open_lock_file(&link).map(drop)]) {
+            assert!(result.unwrap_err().to_string().contains("is not a regular file"));
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Replacing files atomically, through a temporary file beside them.
+#![allow(clippy::disallowed_methods)]
+
+use std::borrow::Cow;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use std::{fs, io};
+
+use crate::error::{Error, Result};
+use crate::sys::fs::read::{is_dir, lstat, names_in};
+use crate::sys::fs::stamp::Stamp;
+
+pub fn create_dirs(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|e| Error::io("create the folder", path, e))
+}
+
+/// Replaces `path` by `bytes`: writes a temporary file beside it, fsync, rename. After a crash or with a full disk, there
+/// is the complete old file or the complete new one. The file gets the date `mtime`.
+pub fn replace(path: &Path, bytes: &[u8], mode: u32, mtime: Option<SystemTime>) -> Result<()> {
+    Staged::write(path, bytes, mode, mtime)?.commit()
+}
+
+/// The new content of a file, in a temporary file beside it, so that `commit` rarely fails. Without `commit`, it is
+/// removed when dropped.
+#[must_use = "the file is not replaced before `commit`"]
+pub struct Staged {
+    path: PathBuf,
+    /// `None` after `commit`.
+    temporary: Option<PathBuf>,
+}
+
+impl Staged {
+    pub fn write(path: &Path, bytes: &[u8], mode: u32, mtime: Option<SystemTime>) -> Result<Self> {
+        Self::write_with_inode(path, |_| Ok(bytes.into()), mode, mtime)
+    }
+
+    /// The same, with content that depends on the inode of the new file. The rename keeps the inode.
+    pub fn write_with_inode<'a>(
+        path: &Path,
+        bytes: impl FnOnce(u64) -> Result<Cow<'a, [u8]>>,
+        mode: u32,
+        mtime: Option<SystemTime>,
+    ) -> Result<Self> {
+        let fail = |e| Error::io("write", path, e);
+        let parent = path.parent().unwrap_or(Path::new("."));
+        create_dirs(parent)?;
+        let temporary = temporary_beside(path);
+        let staged = Self { path: path.to_path_buf(), temporary: Some(temporary.clone()) };
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(temporary).map_err(fail)?;
+        let bytes = bytes(file.metadata().map_err(fail)?.ino())?;
+        let mut fill = || -> io::Result<()> {
+            file.write_all(&bytes)?;
+            // Set the mode again: the umask may have restricted it.
+            file.set_permissions(fs::Permissions::from_mode(mode))?;
+            if let Some(time) = mtime {
+                file.set_modified(time)?;
+            }
+            file.sync_all()
+        };
+        fill().map_err(fail)?;
+        Ok(staged)
+    }
+
+    pub fn commit(mut self) -> Result<()> {
+        if let Some(temporary) = &self.temporary {
+            fs::rename(temporary, &self.path).map_err(|e| Error::io("write", &self.path, e))?;
+            self.temporary = None;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+const TEMPORARY: &str = ".tmp-lambda-packager-";
+
+fn temporary_beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}{TEMPORARY}{}", std::process::id()))
+}
+
+/// Removes temporary files of killed runs in `folder`. Only Linux shows without another program whether a process is
+/// alive; on other systems, later runs overwrite the files.
+pub fn remove_dead_temporaries(folder: &Path) {
+    let Ok(names) = names_in(folder) else { return };
+    for name in names {
+        let Some((_, pid)) = name.split_once(TEMPORARY) else {
+            continue;
+        };
+        if is_dir(Path::new("/proc/self")) && !is_dir(&Path::new("/proc").join(pid)) {
+            let _ = fs::remove_file(folder.join(name));
+        }
+    }
+}
+
+/// The current time by the clock of the file system of `folder`: the date of a new file.
+pub fn clock_in(folder: &Path) -> Result<i64> {
+    let path = temporary_beside(&folder.join("clock"));
+    let fail = |e| Error::io("write", &path, e);
+    let now = File::create(&path).and_then(|file| file.metadata()).map_err(fail)?;
+    fs::remove_file(&path).map_err(fail)?;
+    Ok(Stamp::of(&now).mtime_ns)
+}
+
+/// Whether the user can create files in the folder `path`.
+pub fn is_writable(path: &Path) -> bool {
+    let probe = temporary_beside(&path.join("probe"));
+    let written = File::create(&probe).is_ok();
+    let _ = fs::remove_file(&probe);
+    written
+}
+
+/// Removes a file, or a folder with its content. Removes a symlink itself, not its target.
+pub fn remove_tree(path: &Path) -> Result<()> {
+    let removed = match lstat(path)? {
+        Some(meta) if meta.is_dir() => fs::remove_dir_all(path),
+        Some(_) => fs::remove_file(path),
+        None => Ok(()),
+    };
+    removed.map_err(|e| Error::io("remove", path, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::fs::read::read;
+    use crate::sys::fs::stamp::time_of;
+
+    #[test]
+    fn a_replaced_file_is_whole_dated_and_leaves_no_temporary() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.zip");
+        replace(&path, b"old", 0o644, None).unwrap();
+        replace(&path, b"new", 0o755, Some(time_of(1_000_000_000_000_000_000))).unwrap();
+        let meta = lstat(&path).unwrap().unwrap();
+        assert_eq!(read(&path).unwrap(), b"new");
+        assert_eq!(meta.permissions().mode() & 0o777, 0o755);
+        assert_eq!(Stamp::of(&meta).mtime_ns, 1_000_000_000_000_000_000);
+        assert_eq!(names_in(dir.path()).unwrap(), ["a.zip"]);
+    }
+
+    #[test]
+    fn staged_content_is_visible_only_after_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.zip");
+        replace(&path, b"old", 0o644, None).unwrap();
+        drop(Staged::write(&path, b"new", 0o644, None).unwrap());
+        assert_eq!(names_in(dir.path()).unwrap(), ["a.zip"]);
+        let staged = Staged::write(&path, b"new", 0o644, None).unwrap();
+        assert_eq!(read(&path).unwrap(), b"old");
+        staged.commit().unwrap();
+        assert_eq!(read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn only_temporaries_of_dead_processes_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let alive = format!(".x{TEMPORARY}{}", std::process::id());
+        // Larger than the largest pid of Linux.
+        for name in [alive.as_str(), ".x.tmp-lambda-packager-99999999", "kept"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        remove_dead_temporaries(dir.path());
+        assert_eq!(names_in(dir.path()).unwrap(), [alive.as_str(), "kept"]);
+    }
+}

@@ -1,0 +1,231 @@
+//! Running a program to its end, with a limit for every wait.
+#![allow(clippy::disallowed_methods)]
+
+use std::io::Write;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::sys::process::guard::Guard;
+use crate::sys::process::invocation::Invocation;
+use crate::sys::process::line_buffer::LineBuffer;
+use crate::sys::process::output::{Output, Stream};
+use crate::sys::process::supervise;
+use crate::sys::process::supervise::{Patience, Said, drive};
+
+impl Invocation {
+    /// Runs the program to its end, with `input` on its standard input.
+    ///
+    /// # Errors
+    /// If it cannot be started, or does not end within `timeout`. Then it is killed.
+    pub fn output(&self, input: Option<Vec<u8>>, timeout: Duration) -> Result<Output> {
+        let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
+        let mut child = self.spawn(stdin)?;
+        if let Some(bytes) = input {
+            feed(&mut child, bytes);
+        }
+        self.collect(child, timeout)
+    }
+
+    /// Runs this program and `reader`, which reads the output of this one, to the end of both.
+    ///
+    /// # Errors
+    /// As for [`Invocation::output`], for either.
+    pub fn pipe_into(&self, reader: &Self, timeout: Duration) -> Result<[Output; 2]> {
+        let mut writing = self.spawn(Stdio::null())?;
+        let pipe = writing.stdout.take().map_or_else(Stdio::null, Stdio::from);
+        let reading = match reader.spawn(pipe) {
+            Ok(reading) => reading,
+            Err(error) => {
+                let _ = writing.kill();
+                let _ = writing.wait();
+                return Err(error);
+            }
+        };
+        thread::scope(|scope| {
+            let written = scope.spawn(|| self.collect(writing, timeout));
+            let read = reader.collect(reading, timeout);
+            let written = written.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok([written?, read?])
+        })
+    }
+
+    /// Waits for the end of `child`, which is this program.
+    fn collect(&self, child: Child, timeout: Duration) -> Result<Output> {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let code = drive(child, None, Patience::Until(Instant::now() + timeout), &mut |said| {
+            match said {
+                Said::Stdout(bytes) => stdout.extend_from_slice(bytes),
+                Said::Stderr(bytes) => stderr.extend_from_slice(bytes),
+                Said::Nothing => {
+                    return Err(Error::engine(format!("`{self}` did not end within {} s", timeout.as_secs()))
+                        .hint_with("check whether the service behind that command hangs, and restart it"));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(Output { code, stdout, stderr })
+    }
+
+    /// Runs the program to its end. Passes on stderr as it comes, in pieces that end at `\n` or `\r` (included). After
+    /// each silence of `patience`, calls `on_silence`; an error of it ends the program. Its stdin is a pipe that stays
+    /// open as long as we live, so that the program knows when nobody waits for it any more. `Output::stderr` stays empty.
+    pub fn stream_stderr(
+        &self,
+        patience: Duration,
+        mut on_stderr: impl FnMut(&[u8]),
+        mut on_silence: impl FnMut() -> Result<()>,
+    ) -> Result<Output> {
+        let (mut stdout, mut stderr) = (Vec::new(), LineBuffer::default());
+        let code = drive(self.spawn(Stdio::piped())?, None, Patience::Each(patience), &mut |said| {
+            match said {
+                Said::Stdout(bytes) => stdout.extend_from_slice(bytes),
+                Said::Stderr(bytes) => stderr.add(bytes, &mut on_stderr),
+                Said::Nothing => return on_silence(),
+            }
+            Ok(())
+        })?;
+        stderr.end(&mut on_stderr);
+        Ok(Output { code, stdout, stderr: Vec::new() })
+    }
+
+    /// Runs the program to its end, with `input` on its standard input. Passes on both streams as they come, in pieces that
+    /// end at `\n` or `\r` (included). After each silence of `patience`, calls `on_silence`; an error of it ends the
+    /// program. If we end, the program and all that it started end too. Returns the exit status.
+    pub fn stream_both(
+        &self,
+        input: Vec<u8>,
+        patience: Duration,
+        mut hear: impl FnMut(Stream, &[u8]),
+        mut on_silence: impl FnMut() -> Result<()>,
+    ) -> Result<i32> {
+        let mut child = self.spawn(Stdio::piped())?;
+        feed(&mut child, input);
+        let guard = match Guard::of(&child) {
+            Ok(guard) => guard,
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(error);
+            }
+        };
+        let (mut stdout, mut stderr) = (LineBuffer::default(), LineBuffer::default());
+        let code = drive(child, Some(guard), Patience::Each(patience), &mut |said| {
+            match said {
+                Said::Stdout(bytes) => stdout.add(bytes, |pieces| hear(Stream::Stdout, pieces)),
+                Said::Stderr(bytes) => stderr.add(bytes, |pieces| hear(Stream::Stderr, pieces)),
+                Said::Nothing => return on_silence(),
+            }
+            Ok(())
+        })?;
+        stdout.end(|pieces| hear(Stream::Stdout, pieces));
+        stderr.end(|pieces| hear(Stream::Stderr, pieces));
+        Ok(code)
+    }
+
+    /// Runs the program on our terminal, for a person.
+    pub fn interactive(&self) -> Result<i32> {
+        self.command().status().map(supervise::code).map_err(|e| self.not_started(e))
+    }
+}
+
+/// Writes `bytes` to a program's standard input and closes it.
+fn feed(child: &mut Child, bytes: Vec<u8>) {
+    if let Some(mut pipe) = child.stdin.take() {
+        // An error here means that the program stopped reading. Its status and stderr show why.
+        thread::spawn(move || {
+            let _ = pipe.write_all(&bytes);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn sh(script: &str) -> Invocation {
+        Invocation::new(Path::new("/bin/sh")).args(&["-c", script])
+    }
+
+    #[test]
+    fn output_has_both_streams_and_the_status() {
+        let out = sh("cat; echo err >&2; exit 7").output(Some(b"in".to_vec()), Duration::from_secs(60)).unwrap();
+        assert_eq!((out.code, out.stdout_text().as_str()), (7, "in"));
+        assert_eq!(out.stderr_text(), "err");
+    }
+
+    #[test]
+    fn one_program_reads_what_another_prints() {
+        let minute = Duration::from_secs(60);
+        let [sent, received] = sh("printf abc; echo e >&2; exit 3").pipe_into(&sh("cat; exit 4"), minute).unwrap();
+        assert_eq!((sent.code, sent.stderr_text().as_str(), sent.stdout.len()), (3, "e", 0));
+        assert_eq!((received.code, received.stdout_text().as_str()), (4, "abc"));
+        // If the reader ends early, the endless writer ends too.
+        let [sent, received] = sh("while :; do echo abc || exit 7; done").pipe_into(&sh("exit 0"), minute).unwrap();
+        assert_ne!(sent.code, 0);
+        assert_eq!(received.code, 0);
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_killed_and_named() {
+        let error = sh("exec tail -f /dev/null").output(None, Duration::from_millis(50)).unwrap_err();
+        assert!(error.to_string().contains("tail -f"), "{error}");
+    }
+
+    #[test]
+    fn stderr_is_streamed_in_pieces_that_end_at_newlines_and_carriage_returns() {
+        let mut pieces = Vec::new();
+        // The script waits for a file that the callback creates, so that the parts come separately.
+        let steps = tempfile::tempdir().unwrap();
+        let step = |name: &str| steps.path().join(name).display().to_string();
+        let wait = |name: &str| format!("until [ -e '{}' ]; do :; done", step(name));
+        let script = format!(r"printf 'a\rb' >&2; {}; printf 'c\nd\ne' >&2; echo out", wait("1"));
+        let out = sh(&script)
+            .stream_stderr(
+                FOREVER,
+                |piece| {
+                    pieces.push(String::from_utf8_lossy(piece).into_owned());
+                    crate::sys::fs::create(step("1").as_ref()).unwrap();
+                },
+                || Ok(()),
+            )
+            .unwrap();
+        assert_eq!(pieces, ["a\r", "bc\nd\n", "e"]);
+        assert_eq!(out.stdout_text(), "out");
+    }
+
+    #[test]
+    fn both_streams_are_streamed_and_the_input_ends() {
+        let mut pieces = Vec::new();
+        let code = sh("cat; echo two >&2; printf three; exit 3")
+            .stream_both(
+                b"one\n".to_vec(),
+                FOREVER,
+                |stream, piece| pieces.push((stream, String::from_utf8_lossy(piece).into_owned())),
+                || Ok(()),
+            )
+            .unwrap();
+        pieces.sort_by(|a, b| a.1.cmp(&b.1));
+        let expected = [(Stream::Stdout, "one\n"), (Stream::Stdout, "three"), (Stream::Stderr, "two\n")];
+        assert_eq!((code, pieces), (3, expected.map(|(stream, text)| (stream, text.to_string())).to_vec()));
+    }
+
+    const FOREVER: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn an_error_after_silence_ends_the_program() {
+        let mut silences = 0;
+        let result = sh("echo one >&2; exec tail -f /dev/null").stream_stderr(
+            Duration::from_millis(20),
+            |_| (),
+            || {
+                silences += 1;
+                if silences < 3 { Ok(()) } else { Err(Error::engine("enough")) }
+            },
+        );
+        assert_eq!((result.unwrap_err().to_string().as_str(), silences), ("enough", 3));
+    }
+}
