@@ -41,6 +41,7 @@ pub struct Manifest {
     pub stages_ms: BTreeMap<String, u64>,
     /// The last builds, the newest first.
     pub history: Vec<Run>,
+    #[serde(rename = "extras")]
     pub discovered_inputs: DiscoveredInputs,
     pub inputs: Snapshot,
 }
@@ -199,7 +200,7 @@ pub fn sample() -> serde_json::Value {
             "zip_sha256": Sha::of(b"zip"), "zip_bytes": 3, "bootstrap_sha256": Sha::of(b"bootstrap"),
             "bootstrap_bytes": 9, "copies": {}, "checked_at_ns": 1, "image": "",
         },
-        "discovered_inputs": {"files": ["/usr/include/x.h"], "folders": [], "crossings": []},
+        "extras": {"files": ["/usr/include/x.h"], "folders": [], "crossings": []},
     })
 }
 
@@ -234,7 +235,7 @@ mod tests {
         assert!(text.contains("\"others\": [\"src\"]") && text.contains("\"crossings\""), "{text}");
         let again = Manifest::load(&path, "f", &workspace).unwrap();
         assert!(again.inputs.changes_since(&manifest.inputs).is_empty());
-        let outside = |path: &str| json!({"discovered_inputs": {"files": [path], "folders": [], "crossings": []}});
+        let outside = |path: &str| json!({"extras": {"files": [path], "folders": [], "crossings": []}});
         for (changes, expected) in [
             (json!({"schema": SCHEMA + 1}), ManifestProblem::Newer { schema: SCHEMA + 1 }),
             (json!({"schema": 1, "inputs": null}), ManifestProblem::Older { schema: 1 }),
