@@ -1,7 +1,10 @@
-//! `lambda-packager doctor`: what a build would find on this machine, and what to do about it.
+//! `lambda-packager doctor`: checks this machine and project for problems, and prints how to fix them.
+
+mod findings;
 
 use std::time::SystemTime;
 
+use lambda_packager::Result;
 use lambda_packager::internal::backend::base_image::BORROWED;
 use lambda_packager::internal::backend::builder_image;
 use lambda_packager::internal::backend::builder_image::Use;
@@ -14,207 +17,135 @@ use lambda_packager::internal::pipeline::project::Project;
 use lambda_packager::internal::report::print_lines;
 use lambda_packager::internal::sys::lock::Lock;
 use lambda_packager::internal::sys::{env, fs};
-use lambda_packager::{Error, Result};
-use serde_json::json;
 
+use crate::doctor::findings::{Findings, Level, with_cause};
 use crate::project::Here;
 
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Level {
-    Ok,
-    Warning,
-    Error,
-}
-
-impl Level {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
-    }
-}
-
-struct Finding {
-    level: Level,
-    what: String,
-    fix: Option<String>,
-}
-
-/// Below this a build may not finish.
+/// With less, a build may not finish.
 const FREE_BYTES_NEEDED: u64 = 500 << 20;
-/// Below this a few builds fill the disk.
+/// With less, a few builds fill the disk.
 const FREE_BYTES_WANTED: u64 = 5 << 30;
 
-/// Looks at everything; exit status 1 if something is an error.
+/// Checks everything; the exit status is 1 if a finding is an error.
 pub fn doctor(here: &Here, as_json: bool) -> Result<u8> {
-    let mut findings = Vec::new();
-    let mut note = |level, what: String, fix: Option<String>| findings.push(Finding { level, what, fix });
-    toolchain(here, &mut note);
-    let reachable = engines(here, &mut note)?;
-    base(here, &reachable, &mut note);
+    let mut findings = Findings::default();
+    toolchain(here, &mut findings);
+    let reachable = engines(here, &mut findings);
+    base(here, &reachable, &mut findings);
     for engine in &reachable {
-        leftovers(here, engine, &mut note);
+        leftovers(here, engine, &mut findings);
     }
-    disk(here, &reachable, &mut note);
-    clock(here, &mut note)?;
-    let failed = findings.iter().any(|finding| finding.level == Level::Error);
-    print_lines(&findings.iter().map(|finding| render(finding, as_json)).collect::<Vec<_>>());
-    Ok(u8::from(failed))
+    disk(here, &reachable, &mut findings);
+    clock(here, &mut findings)?;
+    print_lines(&findings.lines(as_json));
+    Ok(u8::from(findings.has_errors()))
 }
 
-fn render(finding: &Finding, as_json: bool) -> String {
-    let Finding { level, what, fix } = finding;
-    if as_json {
-        return json!({"v": 1, "level": level.name(), "what": what, "fix": fix}).to_string();
-    }
-    match fix {
-        Some(fix) => format!("{:8} {what}\n         fix: {fix}", level.name()),
-        None => format!("{:8} {what}", level.name()),
-    }
-}
-
-fn of_error(error: &Error) -> (String, Option<String>) {
-    let cause = std::error::Error::source(error)
-        .map_or(String::new(), |cause| format!(" ({})", cause.to_string().lines().next().unwrap_or_default()));
-    (format!("{error}{cause}"), error.hint().map(String::from))
-}
-
-fn toolchain(here: &Here, note: &mut impl FnMut(Level, String, Option<String>)) {
+fn toolchain(here: &Here, findings: &mut Findings) {
     let config = &here.project.config;
-    let borrows = !matches!(config.base, Base::Image(_));
     match Toolchain::discover(&here.project.workspace, config.target_arch) {
-        Ok(toolchain) => note(
-            Level::Ok,
-            format!(
-                "cargo and rustc {} for {}, C compiler {}",
-                toolchain.rustc_release,
-                config.target_arch.triple(),
-                toolchain.cc_program.display()
-            ),
-            None,
-        ),
-        Err(error) => {
-            let (what, fix) = of_error(&error);
-            note(if borrows { Level::Error } else { Level::Warning }, what, fix);
-        }
+        Ok(Toolchain { rustc_release, cc_program, .. }) => findings.ok(format!(
+            "cargo and rustc {rustc_release} for {}, C compiler {}",
+            config.target_arch.triple(),
+            cc_program.display()
+        )),
+        // An image has its own toolchain.
+        Err(error) if matches!(config.base, Base::Image(_)) => findings.add_error(Level::Warning, error),
+        Err(error) => findings.add_error(Level::Error, error),
     }
     let home = &here.project.workspace.cargo_home;
     if !fs::is_writable(home) {
-        note(
-            Level::Error,
-            format!("cargo's home {} is not writable", home.display()),
-            Some("crates are downloaded there; check its owner, or set CARGO_HOME".into()),
-        );
+        let what = format!("cargo's home {} is not writable", home.display());
+        findings.add(Level::Error, what, "crates are downloaded there; check its owner, or set CARGO_HOME");
     }
 }
 
-fn engines(here: &Here, note: &mut impl FnMut(Level, String, Option<String>)) -> Result<Vec<Engine>> {
+/// The engines that answer.
+fn engines(here: &Here, findings: &mut Findings) -> Vec<Engine> {
     let config = &here.project.config;
     let candidates = match here.engines() {
         Ok(candidates) => candidates,
         Err(error) => {
-            let (what, fix) = of_error(&error);
-            note(Level::Error, what, fix);
-            return Ok(Vec::new());
+            findings.add_error(Level::Error, error);
+            return Vec::new();
         }
     };
     let mut reachable = Vec::new();
     for engine in candidates {
-        let name = engine.kind.program();
         match engine.version() {
             Ok(version) => {
-                note(Level::Ok, format!("{name} {version} answers, and this user may use it"), None);
+                findings.ok(format!("{} {version} answers, and this user may use it", engine.kind.program()));
                 reachable.push(engine);
             }
-            Err(failure) => {
-                let (what, fix) = of_error(&Error::from(failure));
-                let asked_for = config.engine != EngineChoice::Auto;
-                note(if asked_for { Level::Error } else { Level::Warning }, what, fix);
-            }
+            Err(failure) if config.engine == EngineChoice::Auto => findings.add_error(Level::Warning, failure),
+            Err(failure) => findings.add_error(Level::Error, failure),
         }
     }
     if reachable.is_empty() && config.engine != EngineChoice::Host {
         let level = if config.require_container { Level::Error } else { Level::Warning };
         let fix = "install and start docker or podman; until then the host compiles, which is not hermetic";
-        note(level, "no container engine answers".into(), Some(fix.into()));
+        findings.add(level, "no container engine answers", fix);
     }
-    Ok(reachable)
+    reachable
 }
 
-fn base(here: &Here, reachable: &[Engine], note: &mut impl FnMut(Level, String, Option<String>)) {
+fn base(here: &Here, reachable: &[Engine], findings: &mut Findings) {
     let reference = match &here.project.config.base {
         Base::Image(reference) => reference,
-        Base::Auto => return builder(here, reachable, note),
-        Base::Host => {
-            return note(Level::Ok, "the host's toolchain is mounted read-only; no registry is needed".into(), None);
-        }
+        Base::Auto => return builder(here, reachable, findings),
+        Base::Host => return findings.ok("the host's toolchain is mounted read-only; no registry is needed"),
     };
     for engine in reachable {
         match engine.image_id(reference) {
-            Ok(Some(id)) => note(Level::Ok, format!("base image {reference} is available locally ({id})"), None),
+            Ok(Some(id)) => findings.ok(format!("base image {reference} is available locally ({id})")),
             Ok(None) => match engine.pull(reference) {
-                Ok(()) => note(Level::Ok, format!("base image {reference} was pulled from its registry"), None),
-                Err(failure) => {
-                    let (what, _) = of_error(&Error::from(failure));
-                    let fix = "check the name, the login and the network, or load the image with the engine's `load`";
-                    note(
-                        Level::Error,
-                        format!("base image {reference} is not available locally: {what}"),
-                        Some(fix.into()),
-                    );
-                }
+                Ok(()) => findings.ok(format!("base image {reference} was pulled from its registry")),
+                Err(failure) => findings.add(
+                    Level::Error,
+                    format!("base image {reference} is not available locally: {}", with_cause(&failure.into())),
+                    "check the name, the login and the network, or load the image with the engine's `load`",
+                ),
             },
-            Err(failure) => {
-                let (what, fix) = of_error(&Error::from(failure));
-                note(Level::Error, what, fix);
-            }
+            Err(failure) => findings.add_error(Level::Error, failure),
         }
     }
 }
 
-/// The image that a build starts from where no base is named.
-fn builder(here: &Here, reachable: &[Engine], note: &mut impl FnMut(Level, String, Option<String>)) {
+/// Checks for the builder image, from which a build starts if no base is set.
+fn builder(here: &Here, reachable: &[Engine], findings: &mut Findings) {
     let Project { workspace, config, .. } = &here.project;
-    // What is wrong with the toolchain was said already.
+    // A problem of the toolchain is a finding already.
     let Ok(release) = Toolchain::release(workspace, config.target_arch) else { return };
     let tag = builder_image::tag(&release, config.runtime, config.target_arch);
     for engine in reachable {
         let name = engine.kind.program();
         match engine.image_id(&tag) {
-            Ok(Some(_)) => note(Level::Ok, format!("{name} has the builder image {tag}"), None),
-            Ok(None) if config.require_container => {
-                let fix = "package once with access to a registry, load it with the engine's `load`, or set `base`";
-                note(Level::Error, format!("{name} has no builder image {tag}"), Some(fix.into()));
-            }
-            Ok(None) => note(
-                Level::Ok,
-                format!(
-                    "{name} has no builder image {tag}: it is built once if a registry answers; otherwise the host's toolchain is mounted read-only"
-                ),
-                None,
+            Ok(Some(_)) => findings.ok(format!("{name} has the builder image {tag}")),
+            Ok(None) if config.require_container => findings.add(
+                Level::Error,
+                format!("{name} has no builder image {tag}"),
+                "package once with access to a registry, load it with the engine's `load`, or set `base`",
             ),
-            Err(failure) => {
-                let (what, fix) = of_error(&Error::from(failure));
-                note(Level::Error, what, fix);
-            }
+            Ok(None) => findings.ok(format!(
+                "{name} has no builder image {tag}: it is built once if a registry answers; otherwise the host's toolchain is mounted read-only"
+            )),
+            Err(failure) => findings.add_error(Level::Error, failure),
         }
     }
 }
 
-/// Containers of this user whose project is gone.
-fn leftovers(here: &Here, engine: &Engine, note: &mut impl FnMut(Level, String, Option<String>)) {
-    let name = engine.kind.program();
-    let containers = engine.containers_with(&format!("{USER}={}", here.identity.user())).unwrap_or_default();
+/// Containers of this user whose project no longer exists, and images.
+fn leftovers(here: &Here, engine: &Engine, findings: &mut Findings) {
+    let (name, user) = (engine.kind.program(), here.identity.user());
+    let containers = engine.containers_with(&format!("{USER}={user}")).unwrap_or_default();
     for container in &containers {
         let path = container.label(PATH).unwrap_or_default();
         if !fs::is_dir(path.as_ref()) {
-            note(
+            let container = container.name();
+            findings.add(
                 Level::Warning,
-                format!("{name} container {} belongs to {path}, which no longer exists", container.name()),
-                Some(format!("`{name} rm --force {}`, or `lambda-packager clean --everything`", container.name())),
+                format!("{name} container {container} belongs to {path}, which no longer exists"),
+                format!("`{name} rm --force {container}`, or `lambda-packager clean --everything`"),
             );
         }
     }
@@ -222,76 +153,73 @@ fn leftovers(here: &Here, engine: &Engine, note: &mut impl FnMut(Level, String, 
         let title = if image.names.is_empty() { image.id.clone() } else { image.names.join(" ") };
         let what = format!("{name} builder image {title} ({} MiB)", image.size_bytes >> 20);
         match what_for {
-            Use::Outdated => note(
+            Use::Outdated => findings.add(
                 Level::Warning,
                 format!("{what}, which no build starts from any more"),
-                Some("`lambda-packager clean` removes it".into()),
+                "`lambda-packager clean` removes it",
             ),
-            Use::Current => note(Level::Ok, what, None),
+            Use::Current => findings.ok(what),
             Use::Layer | Use::OutdatedLayer => {}
         }
     }
-    let images = engine.images_with(BORROWED).map_or(0, |images| images.len());
-    let kept = engine.images_with(&format!("{KEPT}={}", here.identity.user())).unwrap_or_default();
-    let bytes: u64 = kept.iter().map(|image| image.size_bytes).sum();
-    note(
-        Level::Ok,
-        format!(
-            "{name}: {} images of compiled dependencies, {} MB (see `deps_cache_limit`)",
-            kept.len(),
-            bytes / 1_000_000
-        ),
-        None,
-    );
-    note(
-        Level::Ok,
-        format!(
-            "{name}: {} containers of this user, {images} empty images for the borrowed toolchain",
-            containers.len()
-        ),
-        None,
-    );
+    let empty = engine.images_with(BORROWED).map_or(0, |images| images.len());
+    let kept = engine.images_with(&format!("{KEPT}={user}")).unwrap_or_default();
+    let megabytes = kept.iter().map(|image| image.size_bytes).sum::<u64>() / 1_000_000;
+    let count = kept.len();
+    findings.ok(format!("{name}: {count} images of compiled dependencies, {megabytes} MB (see `deps_cache_limit`)"));
+    let count = containers.len();
+    findings.ok(format!("{name}: {count} containers of this user, {empty} empty images for the borrowed toolchain"));
 }
 
-fn disk(here: &Here, reachable: &[Engine], note: &mut impl FnMut(Level, String, Option<String>)) {
+fn disk(here: &Here, reachable: &[Engine], findings: &mut Findings) {
     let mut folders = vec![here.project.workspace.root.clone()];
     folders.extend(reachable.iter().filter_map(|engine| engine.data_folder().ok()).filter(|folder| fs::is_dir(folder)));
     for folder in folders {
-        let Ok(free) = fs::free_bytes(&folder) else {
-            continue;
-        };
-        let level = match free {
-            0..FREE_BYTES_NEEDED => Level::Error,
-            FREE_BYTES_NEEDED..FREE_BYTES_WANTED => Level::Warning,
-            _ => Level::Ok,
-        };
-        let fix = (level != Level::Ok).then(|| {
-            "free some space; `lambda-packager clean --dry-run` lists what lambda-packager would remove".to_string()
-        });
-        note(level, format!("{} MiB free at {}", free >> 20, folder.display()), fix);
+        let Ok(free) = fs::free_bytes(&folder) else { continue };
+        let what = format!("{} MiB free at {}", free >> 20, folder.display());
+        let fix = "free some space; `lambda-packager clean --dry-run` lists what lambda-packager would remove";
+        match level_of_free(free) {
+            Level::Ok => findings.ok(what),
+            level => findings.add(level, what, fix),
+        }
     }
 }
 
-/// Stamps of files are compared to the clock of the file system.
-fn clock(here: &Here, note: &mut impl FnMut(Level, String, Option<String>)) -> Result<()> {
+fn level_of_free(bytes: u64) -> Level {
+    match bytes {
+        0..FREE_BYTES_NEEDED => Level::Error,
+        FREE_BYTES_NEEDED..FREE_BYTES_WANTED => Level::Warning,
+        _ => Level::Ok,
+    }
+}
+
+/// Checks the clock of the file system, to which the dates of files are compared.
+fn clock(here: &Here, findings: &mut Findings) -> Result<()> {
     let lock = Lock::acquire(&here.project.workspace.state_folder().join("who.lock"), |_| ())?;
     let there = fs::time_of(lock.signed_at_ns()?);
-    let now = SystemTime::now();
-    let apart = now.duration_since(there).unwrap_or_else(|early| early.duration());
-    let (level, fix) = match apart.as_secs() {
-        0..=2 => (Level::Ok, None),
+    let apart = SystemTime::now().duration_since(there).unwrap_or_else(|early| early.duration());
+    let what = format!("the clocks of this machine and of the file system differ by {} ms", apart.as_millis());
+    match apart.as_secs() {
+        0..=2 => findings.ok(what),
         _ => {
-            (Level::Warning, Some("synchronise the clocks of this machine and of its file server with NTP".to_string()))
+            findings.add(Level::Warning, what, "synchronise the clocks of this machine and of its file server with NTP")
         }
-    };
-    note(level, format!("the clocks of this machine and of the file system differ by {} ms", apart.as_millis()), fix);
-    let stale = env::var_os(env::INNER).is_some();
-    if stale {
-        note(
-            Level::Warning,
-            format!("{} is set: build scripts do not package", env::INNER),
-            Some(format!("unset {}", env::INNER)),
-        );
+    }
+    if env::var_os(env::INNER).is_some() {
+        let what = format!("{} is set: build scripts do not package", env::INNER);
+        findings.add(Level::Warning, what, format!("unset {}", env::INNER));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_space_is_a_warning_and_too_little_an_error() {
+        let levels = [FREE_BYTES_NEEDED - 1, FREE_BYTES_NEEDED, FREE_BYTES_WANTED - 1, FREE_BYTES_WANTED];
+        let expected = [Level::Error, Level::Warning, Level::Warning, Level::Ok];
+        assert_eq!(levels.map(level_of_free), expected);
+    }
 }
