@@ -82,9 +82,6 @@ mod config;
 mod error;
 #[warn(missing_docs)]
 mod packaged;
-#[warn(missing_docs)]
-mod packager;
-mod settings;
 mod sys;
 
 #[cfg(unix)]
@@ -108,12 +105,9 @@ mod pipeline;
 mod report;
 #[cfg(unix)]
 mod snapshot;
-#[cfg_attr(not(unix), path = "unsupported.rs")]
-mod start;
 
-pub use build_script::BuildScript;
+pub use build_script::{BuildScript, Packager};
 pub use config::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, Runtime};
 pub use error::{Error, ErrorKind, PublishFault, Result};
 pub use packaged::{ManifestProblem, Packaged, Reason, Verdict};
-pub use packager::Packager;
 pub use sys::sha256::Sha;

@@ -14,6 +14,10 @@ struct Bases {
     names: Vec<String>,
 }
 
+fn label() -> String {
+    format!("{LABEL}={}-arm64", std::process::id())
+}
+
 impl Bases {
     /// Makes the complete one, from Debian's packages; none where that is not possible.
     fn make() -> Option<Self> {
@@ -32,7 +36,7 @@ impl Bases {
         }
         let folder = tempfile::Builder::new().prefix("lambda-packager-test-arm64-").tempdir().expect("a folder");
         let name = format!("lambda-packager-test-arm64:{}", std::process::id());
-        let label = format!("{LABEL}=arm64");
+        let label = label();
         let script = repository().join("tests/it/arm64/base.sh");
         let bases = Self { folder, names: vec![name.clone()] };
         // Debian's packages take minutes: they are unpacked once for a script.
@@ -48,7 +52,7 @@ impl Bases {
     /// The complete one without a file or folder.
     fn without(&mut self, path: &str) -> String {
         let name = format!("{}-{}", self.names[0], self.names.len());
-        let (label, away) = (format!("{LABEL}=arm64"), format!("{path}.away"));
+        let (label, away) = (label(), format!("{path}.away"));
         let create = ["create", "--label", &label, "--network", "none", &self.names[0], "mv", path, &away];
         let id = Engine::Docker.ask(&create);
         Engine::Docker.ask(&["start", "--attach", &id]);

@@ -7,8 +7,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Ended, Fixture, ImageRegistry, Moto, Setup, on_path, packager, repository, skip};
 use serde_json::Value;
+
+use crate::support::{Ended, Fixture, ImageRegistry, Moto, Setup, on_path, packager, repository, skip};
 
 /// Where a provider is unpacked on machines that cannot download one.
 const PLUGINS: &str = "/opt/tf-plugins";

@@ -7,8 +7,9 @@ mod engine;
 mod files;
 mod matrix;
 
-use crate::support::every_engine;
 use matrix::Matrix;
+
+use crate::support::every_engine;
 
 #[test]
 fn every_fault_is_mended_or_told() {

@@ -1,16 +1,16 @@
 //! Promise 1 under generated series of edits, touches, damages, settings and kills: after every step the
 //! verdict is the truth, and what a hit or a build leaves are the bytes of a clean build.
 
-use std::fs;
 use std::process::Stdio;
-use std::thread;
 use std::time::{Duration, SystemTime};
+use std::{fs, thread};
 
-use crate::support::clean::{Made, Project};
-use crate::support::{Engine, Fixture, cases, property};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
+
+use crate::support::clean::{Made, Project};
+use crate::support::{Engine, Fixture, cases, property};
 
 /// A file whose content shows in what the function prints.
 #[derive(Debug, Clone, Copy)]

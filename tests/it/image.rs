@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::support::{
     Ended, Engine, Fixture, ImageRegistry, OwnPodman, Setup, Story, engines, every_engine, one_engine,
 };
-use serde_json::Value;
 
 /// The repository as the engine spells it. Each fixture has one of its own: an engine is everybody's.
 fn local(engine: Engine, repository: &str) -> String {

@@ -5,10 +5,11 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::clean::Project;
-use crate::support::{Engine, Live, cases, rows};
 use proptest::prelude::*;
 use proptest::sample::select;
+
+use crate::support::clean::Project;
+use crate::support::{Engine, Live, cases, rows};
 
 /// A moment: so long after the run told of this event. What comes after an event is another stage.
 #[derive(Debug, Clone, Copy)]

@@ -1,8 +1,9 @@
 //! The record of a build that is torn, foreign or of another time: a miss that says so, never an error, and
 //! never a reason to reuse.
 
-use crate::support::{Ended, Fixture};
 use serde_json::{Value, json};
+
+use crate::support::{Ended, Fixture};
 
 const MANIFEST: &str = "target/lambda/hello/manifest.json";
 

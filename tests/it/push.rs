@@ -7,8 +7,9 @@ use std::fs;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::support::{Ended, Fate, Fixture, ImageRegistry, Live, Proxy, Setup, Story};
 use serde_json::Value;
+
+use crate::support::{Ended, Fate, Fixture, ImageRegistry, Live, Proxy, Setup, Story};
 
 const NAME: &str = "preprod-sse-streaming-lambda";
 

@@ -2,12 +2,12 @@
 //! but what was unzipped, and gets its answers.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
 use crate::support::host::cargo_here;
-use crate::support::{Ended, Running, TempDir, eventually, repository, skip};
+use crate::support::{Ended, Running, TempDir, eventually, free_port, repository, skip};
 
 /// A program that ends with the test, and all that it started.
 struct Service(Running);
@@ -44,7 +44,7 @@ fn the_zip_answers_through_someone_elses_runtime_api() {
     std::fs::write(folder.path().join("src/main.rs"), "fn main() {}\n").expect("a file");
     let manifest = "[package]\nname = \"nothing\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
     std::fs::write(folder.path().join("Cargo.toml"), manifest).expect("a file");
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
+    let port = free_port();
     let _api = Service(Running::start(&cargo_lambda(folder.path(), port, &["watch", "--only-lambda-apis"])));
     eventually("the runtime API listens", || TcpStream::connect(("127.0.0.1", port)));
 

@@ -22,9 +22,11 @@ mod user;
 
 use std::fs;
 use std::io::Write;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use ended::Ended;
 pub use engine::{Engine, engines, every_engine, one_engine};
@@ -46,8 +48,7 @@ pub use user::OtherUser;
 /// The label on every container that a test makes; its value is the fixture.
 pub const LABEL: &str = "lambda-packager.test";
 
-/// The package of the bin that is tested, and its name.
-const PACKAGE_OF_BIN: [&str; 1] = ["--package=lambda-packager-cli"];
+/// The bin that is tested.
 const BIN: &str = "lambda-packager";
 
 /// The bin, built once.
@@ -55,7 +56,9 @@ pub fn packager() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let mut command = Command::new(env!("CARGO"));
-        command.args(["build", "--quiet", "--message-format=json"]).args(PACKAGE_OF_BIN);
+        // With the features that `tests/run` compiles everything with: most is compiled then.
+        command.args(["build", "--quiet", "--message-format=json", "--workspace", "--all-features", "--bin", BIN]);
+        command.env_remove("RUSTC_BOOTSTRAP");
         let output = command.current_dir(repository()).output().expect("cargo starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let lines = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -63,6 +66,16 @@ pub fn packager() -> &'static Path {
         let mut bins = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
         bins.find(|bin| bin.ends_with(BIN)).expect("cargo names the bin")
     })
+}
+
+/// A port that nobody listens on: another one for each who asks, and none that the system gives to connections.
+pub fn free_port() -> u16 {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let next = || 20_000 + (std::process::id().wrapping_mul(100) + ASKED.fetch_add(1, Ordering::Relaxed)) % 10_000;
+    std::iter::repeat_with(next)
+        .map(|port| port as u16)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("some port is free")
 }
 
 /// The checkout that is tested.

@@ -187,12 +187,12 @@ fn build(engine: &Engine, config: &Config, release: &str, tag: &str, report: &mu
         fresh: false,
     };
     let mut said = Vec::new();
-    let hear = |_: Stream, piece: &[u8]| {
+    let push = |_: Stream, piece: &[u8]| {
         let text = String::from_utf8_lossy(piece);
         text.lines().for_each(|line| report.emit(&Event::EngineSaid { line }));
-        output::keep_end(&mut said, text.as_bytes());
+        output::push_tail(&mut said, text.as_bytes());
     };
-    let code = engine.build(&spec).stream_both(context, Duration::MAX, hear, || Ok(()));
+    let code = engine.build(&spec).stream_both(context, Duration::MAX, push, || Ok(()));
     match code.map_err(EngineError::Refused)? {
         0 => Ok(()),
         code => Err(match engine.failure_of_build(code, &dockerfile::last_lines(&String::from_utf8_lossy(&said))) {

@@ -24,7 +24,7 @@ const IDLE: &str = "trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; d
 /// What the container is for.
 pub struct Wanted<'a> {
     pub workspace: &'a Workspace,
-    pub layout: &'a Mounts,
+    pub mounts: &'a Mounts,
     pub forwarded: &'a ForwardedConfig,
     pub image: &'a BuilderImage,
     pub config: &'a Config,
@@ -167,7 +167,7 @@ fn own_folders(wanted: &Wanted) -> std::io::Result<Vec<u8>> {
 }
 
 fn specification(identity: &Identity, wanted: &Wanted) -> ContainerSpec {
-    let mut mounts = wanted.layout.mounts.clone();
+    let mut mounts = wanted.mounts.source_mounts.clone();
     mounts.extend(wanted.image.mounts.iter().cloned());
     let absolute = wanted.forwarded.absolute_folders.iter();
     mounts.extend(

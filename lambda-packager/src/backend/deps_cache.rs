@@ -95,7 +95,7 @@ impl DepsCache {
         reader_labels.extend(config.label.clone());
         let reader = (format!("{}-deps", identity.name), reader_labels);
         let lock = lock_file(wanted.workspace);
-        let mounts = wanted.layout.mounts.iter().map(|mount| mount.container.clone());
+        let mounts = wanted.mounts.source_mounts.iter().map(|mount| mount.container.clone());
         // Also if it is not a mount itself, but holds several.
         let folders = mounts.chain([WORKSPACE.to_string()]).collect();
         Ok(Some(Self { name, user: wanted.user.0, labels, reader, limit_bytes, lock, folders }))

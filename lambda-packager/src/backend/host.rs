@@ -32,7 +32,7 @@ pub fn on_host(request: &BackendRequest, why: String, report: &mut Reporter) -> 
         std::env::join_paths(folders).ok()
     });
     Ok(Backend {
-        layout: Mounts::of_the_host(workspace),
+        mounts: Mounts::of_the_host(workspace),
         target: compile::host_target(&workspace.state_folder(), &identity),
         record: manifest::BackendRecord {
             engine: "host".into(),

@@ -12,7 +12,7 @@ state=$1/.lambda-packager
 command -v tar && command -v zstd && mkdir "$state/along" && cd "$state/along" || exit
 # Cargo prints a message for a unit when its files are complete. They are packed as `pack.sh` packs the rest.
 {
-  tail -n +1 -f -s 0.1 --pid="$2" ../units |
+  tail -n +1 -f -s 0.1 --pid="$2" ../messages |
     sed -u -e "\\|\"manifest_path\":\"$3/|!d" -e '/"fresh":false/!d' -e 's/.*"filenames":\["\([^]]*\)"\].*/\1/' -e 's/","/\n/g' |
     sed -u -n -e "s|^$1/\(.*/deps/[^/]*\)\$|\1|p" |
     nice -n 19 tar -c -v -f - -C "$1" --no-recursion -T - 2>names || : >failed

@@ -191,7 +191,7 @@ fn clean_room(
     let forwarded = cargo_config::carry(workspace, config.target_arch).map_err(EngineError::Refused)?;
     let engine_version = version_of(engine, request.before.filter(|before| before.clean_room))?;
     Ok(Backend {
-        layout: Mounts::of(workspace, &forwarded.relative_folders),
+        mounts: Mounts::of(workspace, &forwarded.relative_folders),
         target: TARGET.to_string(),
         record: manifest::BackendRecord {
             engine: engine.kind.program().to_string(),
@@ -234,13 +234,13 @@ fn container(
         }
     };
     let forwarded = cargo_config::carry(workspace, config.target_arch).map_err(EngineError::Refused)?;
-    let mut layout = Mounts::of(workspace, &forwarded.relative_folders);
+    let mut mounts = Mounts::of(workspace, &forwarded.relative_folders);
     if toolchain.is_some() {
-        layout.toolchain_mounts.clone_from(&image.mounts);
+        mounts.toolchain_mounts.clone_from(&image.mounts);
     }
     let wanted = Wanted {
         workspace,
-        layout: &layout,
+        mounts: &mounts,
         forwarded: &forwarded,
         image: &image,
         config,
@@ -255,7 +255,7 @@ fn container(
     let ready = container::ensure(engine, identity, &wanted, fill, |message| report.emit(&Event::Note { message }))?;
     let engine_version = version_of(engine, request.before.filter(|before| before.container == ready.name))?;
     Ok(Backend {
-        layout,
+        mounts,
         target: TARGET.to_string(),
         record: manifest::BackendRecord {
             engine: engine.kind.program().to_string(),

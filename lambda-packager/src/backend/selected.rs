@@ -39,7 +39,7 @@ pub struct BackendRequest<'a> {
 
 /// A backend that is ready to compile.
 pub struct Backend {
-    pub layout: Mounts,
+    pub mounts: Mounts,
     /// Cargo's target directory, as the compile sees it.
     pub target: String,
     pub record: manifest::BackendRecord,
@@ -69,6 +69,16 @@ pub enum BackendError {
     Downloads(Error),
 }
 
+impl From<CompileError> for BackendError {
+    fn from(error: CompileError) -> Self {
+        match error {
+            CompileError::Crate(error) | CompileError::Ended(error) => Self::Final(error),
+            CompileError::Cache(error) => Self::Cache(error),
+            CompileError::Downloads(error) => Self::Downloads(error),
+        }
+    }
+}
+
 impl Backend {
     /// Compiles `job`.
     pub fn compile(&self, job: &CompileJob, report: &mut Reporter) -> Result<Compiled, BackendError> {
@@ -84,12 +94,9 @@ impl Backend {
             BackendKind::Host { path, linker } => drive(on_host(path.as_ref(), *linker, job, &shown(report)), report),
             BackendKind::CleanRoom(room) => room.compile(job, &self.variables_of_layers(job), report),
         };
-        result.map_err(|trouble| match trouble {
-            CompileError::Crate(error) => BackendError::Final(error),
-            CompileError::Cache(error) => BackendError::Cache(error),
-            CompileError::Downloads(error) => BackendError::Downloads(error),
-            CompileError::Ended(error) if error.is_interrupted() => BackendError::Final(error),
-            CompileError::Ended(error) => self.diagnose(error),
+        result.map_err(|error| match error {
+            CompileError::Ended(error) if !error.is_interrupted() => self.diagnose(error),
+            error => error.into(),
         })
     }
 
@@ -215,21 +222,21 @@ impl Backend {
         &'a self,
         request: &BackendRequest<'a>,
         function: &'a Function,
-        (trust, inputs): (&'a Staleness, &'a Snapshot),
+        (staleness, inputs): (&'a Staleness, &'a Snapshot),
         wipe: bool,
     ) -> CompileJob<'a> {
         let BackendRequest { workspace, config, .. } = *request;
-        let along = if let BackendKind::Container { store: Some(_), .. } = &self.kind { PACK_ALONG } else { "" };
+        let keeps = matches!(&self.kind, BackendKind::Container { store: Some(_), .. });
         CompileJob {
             workspace,
             function,
             config,
-            layout: &self.layout,
+            mounts: &self.mounts,
             target: &self.target,
-            trust,
+            staleness,
             inputs,
             wipe,
-            along,
+            pack_along: keeps.then_some(PACK_ALONG),
         }
     }
 
@@ -253,7 +260,7 @@ impl Backend {
 fn in_container(engine: &Engine, ready: &Ready, job: &CompileJob, variables: &[(String, String)]) -> Invocation {
     engine.exec(&ExecSpec {
         name: &ready.name,
-        folder: &job.layout.workspace,
+        folder: &job.mounts.workspace,
         env: variables,
         passed_env: &passed(job.config),
         command: &compile::command(job),

@@ -1,23 +1,41 @@
 # Removes cargo's records that may be out of date, runs cargo, and prints the binary on stdout.
 #
-#   $1        cargo's target directory
-#   $2        the binary that cargo makes
-#   $3        "wipe" to start with an empty target directory, otherwise "keep"
-#   $4        a linker flag that makes the zip smaller, used if the linker knows it; or nothing
-#   $5        a digest of the influences on a compile that cargo does not check
-#   $6        a unique name of this compile
-#   $7        names of earlier compiles, separated by blanks, during which no input changed
-#   $8        a script to run during the first compile in the target directory, or nothing
-#   $9        how many pairs follow: a local package, and a digest of what it is compiled from
-#   then      the command
+#   compile.sh FIELD... -- COMMAND...
+#
+#   --target=DIR            cargo's target directory
+#   --binary=FILE           the binary that the command makes
+#   --wipe                  start with an empty target directory
+#   --link-arg=FLAG         a linker flag that makes the zip smaller, used if the linker knows it
+#   --surroundings=DIGEST   of the influences on a compile that cargo does not check
+#   --compile=NAME          a unique name of this compile
+#   --clean-compile=NAME    an earlier compile during which no input changed; repeatable
+#   --pack-along=SCRIPT     a script to run during the first compile in the target directory
+#   --package=NAME=DIGEST   a local package, and a digest of what it is compiled from; repeatable
 #
 # stdin is a pipe that the packager keeps open: when it ends, the packager is gone and the compile ends too.
-# stdout is a line with three lengths, then three texts of these lengths: the files that the units read, cargo's
-# messages about what it made, and the units that images keep; then the binary.
+# stdout is a line with name and length for each section, then the sections: `read` (the files that the units read, as
+# rules of dep-info), `messages` (cargo's, about what it made), `kept-units` (the units that images keep), `binary`.
+# Without a binary, nothing is printed.
 # Run by `sh -c`: POSIX, only coreutils, findutils, grep, and setsid and flock of util-linux.
 set -u
-target=$1 binary=$2 start=$3 flag=$4 surroundings=$5 compile=$6 settled=$7 along=$8 pairs=$9
-shift 9
+wipe='' flag='' along='' clean=' ' packages=''
+while [ "$#" -gt 0 ]; do
+  field=$1 value=${1#*=}
+  shift
+  case $field in
+    --) break ;;
+    --target=*) target=$value ;;
+    --binary=*) binary=$value ;;
+    --wipe) wipe=1 ;;
+    --link-arg=*) flag=$value ;;
+    --surroundings=*) surroundings=$value ;;
+    --compile=*) compile=$value ;;
+    --clean-compile=*) clean="$clean$value " ;;
+    --pack-along=*) along=$value ;;
+    --package=*) packages="$packages $value" ;;
+    *) echo "compile.sh: unknown field $field" >&2 && exit 2 ;;
+  esac
+done
 state=$target/.lambda-packager
 downloads=${CARGO_HOME:-${HOME:-}/.cargo}
 # For each package in this target directory: the digest that it was compiled from, and the last compile that
@@ -42,28 +60,26 @@ if [ -e "$state/ended" ] && [ -n "$(find "$state/ended" -prune -newer "$state/no
   # The clock was set back: files compiled now would look older than the files that they replace.
   rm -f "$known"/*
 fi
-if [ "$start" = wipe ] || [ "$(cat "$state/surroundings" 2>/dev/null)" != "$surroundings" ]; then
+if [ -n "$wipe" ] || [ "$(cat "$state/surroundings" 2>/dev/null)" != "$surroundings" ]; then
   rm -f "$known"/* && rm -rf "$state"/kept* "$state/surroundings.kept" "${target:?}"/* && echo "$surroundings" >"$state/surroundings" || exit 1
 fi
 hex='[0-9a-f]'
 hash=$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex
-dropped=
-while [ "$pairs" -gt 0 ]; do
-  was='' by=''
-  if [ -e "$known/$1" ]; then read -r was by <"$known/$1"; fi
-  case " $settled " in *" $by "*) ;; *) was='' ;; esac
-  if [ "$was" = "$2" ]; then
+stale=
+for package in $packages; do
+  name=${package%=*} digest=${package##*=} was='' by=''
+  if [ -e "$known/$name" ]; then read -r was by <"$known/$name"; fi
+  case $clean in *" $by "*) ;; *) was='' ;; esac
+  if [ "$was" = "$digest" ]; then
     # Cargo may compile it again anyway, for example because of a newer date.
-    echo "$2 $compile" >"$known/$1"
+    echo "$digest $compile" >"$known/$name"
   else
-    rm -f "$known/$1"
+    rm -f "$known/$name"
     # shellcheck disable=SC2086 # $hash is a pattern
-    rm -rf "$target"/*/.fingerprint/"$1"-$hash "$target"/*/*/.fingerprint/"$1"-$hash \
-      "$target"/*/build/"$1"-$hash "$target"/*/*/build/"$1"-$hash || exit 1
-    dropped="$dropped $1 $2"
+    rm -rf "$target"/*/.fingerprint/"$name"-$hash "$target"/*/*/.fingerprint/"$name"-$hash \
+      "$target"/*/build/"$name"-$hash "$target"/*/*/build/"$name"-$hash || exit 1
+    stale="$stale $package"
   fi
-  shift 2
-  pairs=$((pairs - 1))
 done
 # A linker that does not know the flag would fail, after minutes. Any of cargo's settings may choose the
 # linker, so this compiles an empty program with cargo to find out.
@@ -89,10 +105,10 @@ rm -f "$binary" "$binary.d" || exit 1
 # joins them: cargo writes line by line, and each write would wake every process up to the packager.
 # Its stdout is for programs if JSON messages were requested, otherwise for people.
 rm -rf "$state/code" "$state/along"
-: >"$state/units"
+: >"$state/messages"
 {
   exec 3<&0 4>&1
-  case " $* " in *" --message-format=json-render-diagnostics "*) exec 4>"$state/units" ;; esac
+  case " $* " in *" --message-format=json-render-diagnostics "*) exec 4>"$state/messages" ;; esac
   setsid "$@" </dev/null 2>&1 >&4 3<&- 4>&- 9>&- &
   child=$!
   exec 4>&-
@@ -118,16 +134,13 @@ rm -rf "$state/code" "$state/along"
 } | cat >&2 9>&-
 : >"$state/ended"
 # The output of build scripts, if cargo was told to show it.
-grep -v '^{' "$state/units" >&2
+grep -v '^{' "$state/messages" >&2
 read -r code <"$state/code" && [ "$code" = 0 ] || exit "${code:-1}"
 # Flags can make cargo build something else or in another folder: then there is no output.
 [ -e "$binary" ] || exit 0
 
-# shellcheck disable=SC2086 # a list of words
-set -- $dropped
-while [ "$#" -gt 0 ]; do
-  echo "$2 $compile" >"$known/$1"
-  shift 2
+for package in $stale; do
+  echo "${package##*=} $compile" >"$known/${package%=*}"
 done
 
 # The dep-info of the binary names the files of local packages that were read; the dep-info of the units names
@@ -142,8 +155,7 @@ find "$target" \( -name incremental -o -path "$state" \) -prune -o \( -path '*/d
   grep -v -F -e ": $downloads/" "$state/rules"
   find "$target" -path "$state" -prune -o -path '*/build/*/output' -exec grep -e '^cargo::*rerun-if-changed=' /dev/null {} +
 } >"$state/read"
-# The run of another function may be adding to this file.
-: >>"$state/kept" && cp "$state/kept" "$state/told"
-length() { wc -c <"$state/$1"; }
-# shellcheck disable=SC2046 # three words
-echo $(length read) $(length units) $(length told) && cd "$state" && cat read units told "$binary"
+# The run of another function may be adding to `kept`.
+: >>"$state/kept" && cp "$state/kept" "$state/kept-units" && cd "$state" || exit
+for section in read messages kept-units; do echo "$section $(wc -c <"$section")"; done
+echo "binary $(wc -c <"$binary")" && cat read messages kept-units "$binary"

@@ -1,142 +1,190 @@
-//! Why a compile failed: cargo's status and what it said, as what can be done about it.
+//! Diagnoses a failed compile: from its exit status and its messages to an error with a hint.
 
-use crate::compile::job::CompileJob;
-use crate::config::Network;
+use self::CompileError::{Cache, Crate, Downloads, Ended};
+use crate::config::{Config, Network};
+use crate::engine::EngineError;
 use crate::error::Error;
 use crate::report::strip_colours;
 
-/// Why a compile did not end with a binary.
+/// Why a compile did not make a binary.
+#[cfg_attr(test, derive(Debug))]
 pub enum CompileError {
-    /// The crate's own: another try would end the same way.
+    /// The crate's own fault: a retry would fail in the same way.
     Crate(Error),
-    /// Something other than cargo ended it.
+    /// Something other than cargo ended the compile.
     Ended(Error),
-    /// What lies in the target directory cannot be used; a compile from nothing can.
+    /// The target directory is damaged; a compile with an empty one can succeed.
     Cache(Error),
-    /// Cargo does not find in its downloads what the lockfile names.
+    /// A crate that the lockfile names is missing or damaged in cargo's downloads.
     Downloads(Error),
 }
 
-/// Signs of a target directory that something else than cargo wrote to, or that was cut off.
-const CORRUPT: &[&str] = &[
-    "found invalid metadata files",
-    "error[E0786]",
-    "error[E0460]",
-    "failed to mmap",
-    "the compiler unexpectedly panicked",
-    "internal compiler error",
-    "file truncated",
-    "file format not recognized",
-    "is not an ar archive",
-    "malformed archive",
-    "extern location for",
-    "failed to parse dep-info",
-    "failed to read `/target",
-    "failed to write `/target",
-    "failed to open: /target",
-    "failed to create directory `/target",
-];
-
-/// How cargo says that a download is missing, or is not what the lockfile names.
-const NO_DOWNLOAD: &[&str] = &[
-    "--offline was specified",
-    "while offline",
-    "using offline mode (--offline)",
-    "failed to unpack package",
-    "failed to verify the checksum of",
-    "unable to verify that",
-];
-
-/// What a compile died of that ended with `code`; `said` is the end of what it said.
-pub fn trouble(code: i32, said: &str, job: &CompileJob) -> CompileError {
-    let package = &job.function.package.name;
-    let triple = job.config.target_arch.triple();
-    let plain = strip_colours(said);
-    let says = |text: &str| plain.contains(text);
-    let error = |message: String| Error::cargo(message);
-    if says("No space left on device") || says("(os error 28)") {
-        return CompileError::Crate(error(format!("the disk is full on which {package} is compiled")).hint_with(
-            "free space on the disk of the container engine (`docker system df`), or remove this container with its caches",
-        ));
-    }
-    match code {
-        127 => CompileError::Crate(
-            error("cargo, setsid or flock is missing in the environment of the compile".into())
-                .hint_with("set `base` to an image with cargo, rustc, a C compiler and util-linux, or to `host`"),
-        ),
-        _ if code == 137 || says("(signal: 9, SIGKILL") => CompileError::Ended(
-            error(format!("the compile of {package} was killed (status {code})")).hint_with(
-                "probably out of memory: give the engine more memory, or compile less in parallel with `cargo_flags = [\"-j1\"]`",
-            ),
-        ),
-        101 if CORRUPT.iter().any(|sign| says(sign)) => CompileError::Cache(
-            error(format!("{package} does not compile (cargo's status {code})"))
-                .hint_with("cargo's own messages are above and in build.log"),
-        ),
-        101 if says("can't find crate for `core`") || says("target may not be installed") => CompileError::Crate(
-            error(format!("the builder has no standard library for the target {triple}, which {} needs", asks(&plain, package)))
-                .hint_with(format!(
-                    "add it to the base image with `rustup target add {triple}`, or set `target_arch` or `base`"
-                )),
-        ),
-        101 if says("linker `") && says("not found") => CompileError::Crate(
-            error(format!(
-                "the builder has no linker {} for the target {triple}, which {} needs",
-                quoted(&plain, "linker `", '`').unwrap_or("cc"),
-                asks(&plain, package)
-            ))
-            .hint_with(INSTALL_COMPILER),
-        ),
-        101 if says("failed to find tool") => CompileError::Crate(
-            error(format!(
-                "the builder has no C compiler {} for the target {triple}, which {} needs",
-                quoted(&plain, "failed to find tool \"", '"').unwrap_or("cc"),
-                asks(&plain, package)
-            ))
-            .hint_with(INSTALL_COMPILER),
-        ),
-        101 if NO_DOWNLOAD.iter().any(|sign| says(sign)) => CompileError::Downloads(
-            error(format!("a crate that {package} needs is missing or incomplete in cargo's downloads on this machine"))
-                .hint_with("package with `--force`, which fetches it again; cargo's own message is above and in build.log"),
-        ),
-        101 => {
-            let mut hint = "cargo's own messages are above and in build.log".to_string();
-            if says("Read-only file system") {
-                hint.push_str("; the sources are read-only during the compile: write generated files to OUT_DIR");
-            }
-            // Of `PATH` and its like: <https://doc.rust-lang.org/std/env/fn.join_paths.html>.
-            if says("path segment contains separator") {
-                hint.push_str("; cargo cannot compile below a folder with `:` in its name: move it, or package in a container, where every project has the same path");
-            }
-            if job.config.network == Network::None && NO_NETWORK.iter().any(|sign| says(sign)) {
-                hint.push_str("; the compile has no network: if a build script needs it, set `network = \"bridge\"`");
-            }
-            CompileError::Crate(error(format!("{package} does not compile (cargo's status {code})")).hint_with(hint))
-        }
-        _ => CompileError::Ended(error(format!("the compile of {package} was ended by another process (status {code})"))),
+impl From<EngineError> for CompileError {
+    fn from(error: EngineError) -> Self {
+        Self::Ended(error.into())
     }
 }
 
+impl From<CompileError> for Error {
+    fn from(error: CompileError) -> Self {
+        match error {
+            Crate(error) | Ended(error) | Cache(error) | Downloads(error) => error,
+        }
+    }
+}
+
+/// A known failure: its kind; the exit status, if only one can have it; the parts of messages of which one must occur, if
+/// there are any; message and hint. These are filled in: `{package}`, `{target}`, `{status}`, `{unit}` (the package that
+/// cargo was compiling) and `{program}` (what `*` in the part of a message stands for).
+type Rule = (fn(Error) -> CompileError, Option<i32>, &'static [&'static str], &'static str, &'static str);
+
+/// The first rule that applies decides.
+#[rustfmt::skip]
+const RULES: &[Rule] = &[
+    // The last is LLVM's linker, which writes its output through a mapping.
+    (Crate, None, &["No space left on device", "(os error 28)", "ld terminated with signal 7 [Bus error]"],
+        "the disk is full on which {package} is compiled",
+        "free space on the disk of the container engine (`docker system df`), or remove this container with its caches"),
+    (Crate, Some(127), &[],
+        "cargo, setsid or flock is missing in the environment of the compile",
+        "set `base` to an image with cargo, rustc, a C compiler and util-linux, or to `host`"),
+    (Ended, Some(137), &[], KILLED, OUT_OF_MEMORY),
+    (Ended, None, &["(signal: 9, SIGKILL"], KILLED, OUT_OF_MEMORY),
+    // Something other than cargo wrote to the target directory, or cut it off.
+    (Cache, Some(101), &["found invalid metadata files", "error[E0786]", "error[E0460]", "failed to mmap",
+        "the compiler unexpectedly panicked", "internal compiler error", "file truncated", "file format not recognized",
+        "is not an ar archive", "malformed archive", "extern location for", "failed to parse dep-info",
+        "failed to read `/target", "failed to write `/target", "failed to open: /target",
+        "failed to create directory `/target"],
+        DOES_NOT_COMPILE, SEE_ABOVE),
+    (Crate, Some(101), &["can't find crate for `core`", "target may not be installed"],
+        "the builder has no standard library for the target {target}, which {unit} needs",
+        "add it to the base image with `rustup target add {target}`, or set `target_arch` or `base`"),
+    (Crate, Some(101), &["linker `*` not found"],
+        "the builder has no linker {program} for the target {target}, which {unit} needs", INSTALL_COMPILER),
+    // Of the crate cc, in its versions until 1.0 and since then.
+    (Crate, Some(101), &["Failed to find tool. Is `*` installed", "failed to find tool \"*\""],
+        "the builder has no C compiler {program} for the target {target}, which {unit} needs", INSTALL_COMPILER),
+    (Downloads, Some(101), &["--offline was specified", "while offline", "using offline mode (--offline)",
+        "failed to unpack package", "failed to verify the checksum of", "unable to verify that"],
+        "a crate that {package} needs is missing or incomplete in cargo's downloads on this machine",
+        "package with `--force`, which fetches it again; cargo's own message is above and in build.log"),
+];
+
+const KILLED: &str = "the compile of {package} was killed (status {status})";
+const OUT_OF_MEMORY: &str =
+    "probably out of memory: give the engine more memory, or compile less in parallel with `cargo_flags = [\"-j1\"]`";
+const DOES_NOT_COMPILE: &str = "{package} does not compile (cargo's status {status})";
+const SEE_ABOVE: &str = "cargo's own messages are above and in build.log";
 const INSTALL_COMPILER: &str =
     "install it in the base image (Debian: `gcc`, for arm64 `gcc-aarch64-linux-gnu`), or set `target_arch` or `base`";
 
-/// The package that cargo was at when it failed.
-fn asks<'a>(said: &'a str, package: &'a str) -> &'a str {
-    let by_build_script = quoted(said, "failed to run custom build command for `", '`');
-    let by_itself = || quoted(said, "could not compile `", '`');
-    // Without the folder of a local one.
-    by_build_script.or_else(by_itself).map_or(package, |name| name.split(" (").next().unwrap_or(name))
-}
-
-/// What stands between `before` and the next `end`.
-fn quoted<'a>(text: &'a str, before: &str, end: char) -> Option<&'a str> {
-    Some(text.split_once(before)?.1.split_once(end)?.0)
-}
-
-/// How programs say that there is no network.
-const NO_NETWORK: &[&str] = &[
-    "Network is unreachable",
-    "Temporary failure in name resolution",
-    "failed to lookup address",
-    "NetworkUnreachable",
+/// More hints for a crate that does not compile, by signs in its messages; the last only without network.
+#[rustfmt::skip]
+const MORE_HINTS: &[(&[&str], &str)] = &[
+    (&["Read-only file system"],
+        "the sources are read-only during the compile: write generated files to OUT_DIR"),
+    // Of `PATH` and its like: <https://doc.rust-lang.org/std/env/fn.join_paths.html>.
+    (&["path segment contains separator"],
+        "cargo cannot compile below a folder with `:` in its name: move it, or package in a container, where every project has the same path"),
+    (&["Network is unreachable", "Temporary failure in name resolution", "failed to lookup address", "NetworkUnreachable"],
+        NO_NETWORK),
 ];
+const NO_NETWORK: &str = "the compile has no network: if a build script needs it, set `network = \"bridge\"`";
+
+/// Why a compile of `package` ended with `status`; `log` is the end of its messages.
+pub fn diagnose(status: i32, log: &str, package: &str, config: &Config) -> CompileError {
+    let log = strip_colours(log);
+    let any = |signs: &[&str]| signs.iter().find_map(|sign| find(&log, sign));
+    let unit = any(&["failed to run custom build command for `*`", "could not compile `*`"]);
+    // Without the folder of a local one.
+    let unit = unit.map_or(package, |unit| unit.split(" (").next().unwrap_or(unit));
+    let fill = |text: &str, program: &str| {
+        let text = text.replace("{package}", package).replace("{target}", config.target_arch.triple());
+        text.replace("{status}", &status.to_string()).replace("{unit}", unit).replace("{program}", program)
+    };
+    for (kind, only, signs, message, hint) in RULES {
+        let found = if signs.is_empty() { Some("") } else { any(signs) };
+        if let Some(program) = found.filter(|_| only.is_none_or(|only| only == status)) {
+            return kind(Error::cargo(fill(message, program)).hint_with(fill(hint, program)));
+        }
+    }
+    if status != 101 {
+        let message = format!("the compile of {package} was ended by another process (status {status})");
+        return Ended(Error::cargo(message));
+    }
+    let mut hints = vec![SEE_ABOVE];
+    for (signs, hint) in MORE_HINTS {
+        if any(signs).is_some() && (*hint != NO_NETWORK || config.network == Network::None) {
+            hints.push(hint);
+        }
+    }
+    Crate(Error::cargo(fill(DOES_NOT_COMPILE, "")).hint_with(hints.join("; ")))
+}
+
+/// What `*` in `sign` stands for, where the log has the sign. It is a part of one line.
+fn find<'a>(log: &'a str, sign: &str) -> Option<&'a str> {
+    match sign.split_once('*') {
+        None => log.contains(sign).then_some(""),
+        Some((before, after)) => log.lines().find_map(|line| Some(line.split_once(before)?.1.split_once(after)?.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Arch;
+
+    #[test]
+    fn recorded_failures_are_known() {
+        let bus = "error: linking with `cc` failed: exit status: 1\n  collect2: fatal error: ld terminated with signal 7 [Bus error]\n";
+        let killed = "error: could not compile `app` (bin \"app\")\n\nCaused by:\n  process didn't exit successfully: `rustc --crate-name app` (signal: 9, SIGKILL: kill)\n";
+        let target = "error[E0463]: can't find crate for `std`\n  |\n  = note: the `aarch64-unknown-linux-gnu` target may not be installed\nerror: could not compile `dep` (lib) due to 1 previous error\n";
+        let linker =
+            "error: linker `aarch64-linux-gnu-gcc` not found\n  |\n  = note: No such file or directory (os error 2)\n";
+        let cc = "error: failed to run custom build command for `needs_cc v0.1.0 (/workspace/needs_cc)`\n\nCaused by:\n  error occurred in cc-rs: failed to find tool \"aarch64-linux-gnu-gcc\": No such file or directory (os error 2)\n";
+        let old_cc = "error: failed to run custom build command for `old v0.1.0`\n  error occurred: Failed to find tool. Is `musl-gcc` installed?\n";
+        let absent = "error: failed to download `itoa v1.0.18`\n\nCaused by:\n  attempting to make an HTTP request, but --offline was specified\n";
+        let unknown = "error: no matching package named `itoa` found\nAs a reminder, you're using offline mode (--offline) which can sometimes cause surprising resolution failures";
+        let damaged = "error: failed to download `itoa v1.0.18`\n\nCaused by:\n  failed to unpack package `itoa v1.0.18`\n\nCaused by:\n  invalid gzip header\n";
+        let read_only = "  called `Result::unwrap()` on an `Err` value: Os { code: 30, kind: ReadOnlyFilesystem, message: \"Read-only file system\" }\n";
+        let colon = "error: failed to join paths from `$LD_LIBRARY_PATH` together\n\nCaused by:\n  path segment contains separator `:`\n";
+        let network = "  called `Result::unwrap()` on an `Err` value: Os { code: 101, kind: NetworkUnreachable, message: \"Network is unreachable\" }\n";
+        let mut config = Config::resolve(Vec::new());
+        config.target_arch = Arch::Arm64;
+        let needs = "for the target aarch64-unknown-linux-gnu, which";
+        for (status, log, kind, text) in [
+            (101, "  No space left on device (os error 28)\n", "Crate", "the disk is full on which app is compiled\n"),
+            (101, bus, "Crate", "the disk is full on which app is compiled\n"),
+            (
+                127,
+                "setsid: failed to execute cargo: No such file or directory\n",
+                "Crate",
+                "setsid or flock is missing",
+            ),
+            (137, "", "Ended", "the compile of app was killed (status 137)\n"),
+            (101, killed, "Ended", "the compile of app was killed (status 101)\n"),
+            (101, "error[E0786]: found invalid metadata files for crate `dep`\n", "Cache", "app does not compile"),
+            (101, target, "Crate", &format!("no standard library {needs} dep needs")),
+            (101, linker, "Crate", &format!("no linker aarch64-linux-gnu-gcc {needs} app needs")),
+            (101, cc, "Crate", &format!("no C compiler aarch64-linux-gnu-gcc {needs} needs_cc v0.1.0 needs")),
+            (101, old_cc, "Crate", &format!("no C compiler musl-gcc {needs} old v0.1.0 needs")),
+            (101, absent, "Downloads", "a crate that app needs is missing"),
+            (101, unknown, "Downloads", "a crate that app needs is missing"),
+            (101, damaged, "Downloads", "a crate that app needs is missing"),
+            (101, read_only, "Crate", "write generated files to OUT_DIR"),
+            (101, colon, "Crate", "a folder with `:` in its name"),
+            (101, network, "Crate", NO_NETWORK),
+            (101, "failed to lookup address information: Temporary failure in name resolution", "Crate", NO_NETWORK),
+            (101, "error[E0308]: mismatched types\n", "Crate", "app does not compile (cargo's status 101)\n"),
+            (143, "error[E0308]: mismatched types\n", "Ended", "ended by another process (status 143)"),
+        ] {
+            let error = diagnose(status, log, "app", &config);
+            assert!(format!("{error:?}").starts_with(kind), "{error:?}");
+            let report = Error::from(error).report();
+            assert!(report.contains(text) && !report.contains('{'), "{report}");
+        }
+        config.network = Network::Bridge;
+        assert_eq!(Error::from(diagnose(101, network, "app", &config)).hint(), Some(SEE_ABOVE));
+    }
+}

@@ -1,4 +1,4 @@
-//! What to compile.
+//! What a compile is given.
 
 use crate::cargo::{Function, Workspace};
 use crate::compile::mounts::Mounts;
@@ -6,33 +6,33 @@ use crate::config::Config;
 use crate::snapshot::record::Snapshot;
 use crate::sys::sha256::Sha;
 
-/// What decides whether cargo's records in a target directory may be believed. Cargo goes by mtime; a
-/// record counts only if it was made of the same content, which the target directory remembers.
+/// Decides which of cargo's records in a target directory may be reused. Cargo compares dates; a record is kept
+/// only if it was made of the same content, which the target directory remembers.
 #[derive(Debug)]
 pub struct Staleness {
-    /// Each local package, and a digest of what it is compiled from.
+    /// The name of each local package, and a digest of what it is compiled from.
     pub packages: Vec<(String, Sha)>,
-    /// A digest of what reaches every compile without cargo seeing it.
+    /// A digest of the influences on a compile that cargo does not check.
     pub surroundings: Sha,
-    /// A name for this compile, like no other's.
+    /// A unique name of this compile.
     pub compile: String,
-    /// Former compiles during which no input moved: only what they made is known to be of one content.
+    /// Earlier compiles during which no input changed: only what they made is known to be of one content.
     pub clean_compiles: Vec<String>,
 }
 
-/// What to compile.
+/// A function to compile, and how.
 pub struct CompileJob<'a> {
     pub workspace: &'a Workspace,
     pub function: &'a Function<'a>,
     pub config: &'a Config,
-    pub layout: &'a Mounts,
+    pub mounts: &'a Mounts,
     /// Cargo's target directory, as the compile sees it.
     pub target: &'a str,
-    pub trust: &'a Staleness,
+    pub staleness: &'a Staleness,
     /// The files that it is made of, as far as they are known.
     pub inputs: &'a Snapshot,
-    /// Nothing compiled before may be used.
+    /// Start with an empty target directory.
     pub wipe: bool,
-    /// A script to run along with the first compile; empty for none.
-    pub along: &'static str,
+    /// A script to run during the first compile in the target directory.
+    pub pack_along: Option<&'static str>,
 }

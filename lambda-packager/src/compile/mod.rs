@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::compile::diagnose::CompileError;
-use crate::compile::job::CompileJob;
+use crate::compile::job::{CompileJob, Staleness};
 use crate::compile::output::{CargoOutput, Compiled, finish};
 use crate::config::{Config, Mode};
 use crate::error::Result;
@@ -19,18 +19,18 @@ use crate::report::Reporter;
 use crate::sys::env;
 use crate::sys::process::Invocation;
 
-/// Runs in the container or on the host; see its own head.
+/// Runs in the container or on the host; its head describes its fields and its output.
 const SCRIPT: &str = include_str!("compile.sh");
 
-/// What makes a linker put functions and data side by side that compress well together: LLVM's since its version 21,
-/// which Rust brings since 1.91 and links with by default on x86_64. One in twenty bytes of a zip; nothing else changes
-/// but places. <https://github.com/llvm/llvm-project/pull/125559>
-const SORTED: &str = "-Wl,--bp-compression-sort=both";
+/// Places functions and data that compress well together side by side; nothing else changes. It makes a zip 5 % smaller.
+/// LLVM's linker has it since version 21, which comes with Rust since 1.91 and is the default for x86_64.
+/// <https://github.com/llvm/llvm-project/pull/125559>
+const COMPRESSION_SORT: &str = "-Wl,--bp-compression-sort=both";
 
-/// After this much silence somebody looks whether the compile still goes on.
+/// A compile that is silent for this long is checked.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// How cargo is to say what it does.
+/// Variables for the form of cargo's messages.
 pub fn term_env(colour: bool, progress: bool) -> Vec<(String, String)> {
     let when = |yes| if yes { "always" } else { "never" }.to_string();
     vec![
@@ -44,19 +44,19 @@ pub fn term_env(colour: bool, progress: bool) -> Vec<(String, String)> {
 pub fn variables(target: &str) -> Vec<(String, String)> {
     vec![
         (env::INNER.into(), "1".into()),
-        // A wrapper of the host's, such as sccache, is not in the container.
+        // A wrapper of the host, such as sccache, is not in the container.
         ("RUSTC_WRAPPER".into(), String::new()),
         ("RUSTC_WORKSPACE_WRAPPER".into(), String::new()),
         ("CARGO_BUILD_BUILD_DIR".into(), target.into()),
-        // A dep-info that is relative to some folder of the user's would name other files than were read.
+        // A user's setting would make the paths in dep-info relative to another folder.
         ("CARGO_BUILD_DEP_INFO_BASEDIR".into(), "/nowhere".into()),
-        // The date of the zip's members, for C code that asks for `__DATE__`.
+        // The date of the zip's members, for C code with `__DATE__`.
         // <https://reproducible-builds.org/specs/source-date-epoch/>
         ("SOURCE_DATE_EPOCH".into(), "315532800".into()),
     ]
 }
 
-/// The command line that compiles: the script and its arguments.
+/// The command line that compiles: the script, its fields, and cargo's command line.
 pub fn command(job: &CompileJob) -> Vec<String> {
     let profile_folder = match job.config.profile.as_str() {
         "dev" | "test" => "debug",
@@ -65,29 +65,29 @@ pub fn command(job: &CompileJob) -> Vec<String> {
     };
     let triple = job.config.target_arch.triple();
     let binary = format!("{}/{triple}/{profile_folder}/{}", job.target, job.function.name);
-    let mut command: Vec<String> =
-        ["sh", "-c", SCRIPT, "lambda-packager", job.target, &binary].map(String::from).into();
-    command.push(if job.wipe { "wipe" } else { "keep" }.into());
-    command.push(if is_sorted(job.config) { SORTED } else { "" }.into());
-    let trust = job.trust;
-    command.extend([trust.surroundings.to_string(), trust.compile.clone(), trust.clean_compiles.join(" ")]);
-    command.extend([job.along.to_string(), trust.packages.len().to_string()]);
-    for (package, digest) in &trust.packages {
-        command.extend([package.clone(), digest.to_string()]);
-    }
+    let Staleness { packages, surroundings, compile, clean_compiles } = job.staleness;
+    let mut command: Vec<String> = ["sh", "-c", SCRIPT, "lambda-packager"].map(String::from).into();
+    command.extend([format!("--target={}", job.target), format!("--binary={binary}")]);
+    command.extend(job.wipe.then(|| "--wipe".to_string()));
+    command.extend(is_sorted(job.config).then(|| format!("--link-arg={COMPRESSION_SORT}")));
+    command.extend([format!("--surroundings={surroundings}"), format!("--compile={compile}")]);
+    command.extend(clean_compiles.iter().map(|name| format!("--clean-compile={name}")));
+    command.extend(job.pack_along.map(|script| format!("--pack-along={script}")));
+    command.extend(packages.iter().map(|(name, digest)| format!("--package={name}={digest}")));
+    command.push("--".into());
     command.extend(cargo(job, triple));
     command
 }
 
-/// Whether the linker is to sort. `cargo rustc` takes the names of these profiles for a wish to compile tests.
+/// Whether to link with `COMPRESSION_SORT`. With a profile of these names `cargo rustc` would compile tests.
 fn is_sorted(config: &Config) -> bool {
     config.mode.is_for_production() && !["test", "bench"].contains(&config.profile.as_str())
 }
 
 fn cargo(job: &CompileJob, triple: &str) -> Vec<String> {
     let config = job.config;
-    let manifest = job.layout.to_container(&job.function.package.manifest).unwrap_or_default();
-    // `rustc` is `build` with flags for the binary alone.
+    let manifest = job.mounts.to_container(&job.function.package.manifest).unwrap_or_default();
+    // `cargo rustc` is `cargo build` with flags for the binary alone.
     let verb = if is_sorted(config) { "rustc" } else { "build" };
     let mut args: Vec<String> = ["cargo", verb, "--offline", "--locked"].map(String::from).into();
     args.extend([format!("--manifest-path={manifest}"), format!("--bin={}", job.function.name)]);
@@ -96,12 +96,12 @@ fn cargo(job: &CompileJob, triple: &str) -> Vec<String> {
         args.push(format!("--features={feature}"));
     }
     for (key, value) in profile_settings(config.mode) {
-        // What the user's manifest says of a profile stands.
+        // A setting in the user's manifest takes precedence.
         if !job.workspace.profiles.sets(&config.profile, key) {
             args.extend(["--config".into(), format!("profile.{}.{key}={value}", config.profile)]);
         }
     }
-    // What cargo made, for programs; what people read stays as it is.
+    // Messages about what cargo made are JSON; the messages for people stay as they are.
     if !config.cargo_flags.iter().any(|flag| flag.starts_with("--message-format")) {
         args.push("--message-format=json-render-diagnostics".into());
     }
@@ -118,21 +118,24 @@ fn profile_settings(mode: Mode) -> &'static [(&'static str, &'static str)] {
     }
 }
 
-/// Runs `invocation` (the script, wherever) and reads what it hands over. Cargo's own lines are told
-/// to the reporter. `look_after` is called when nothing was said for a while; its error ends the run.
+/// Runs `invocation`, which is the script in the container or on the host, and reads its output. Cargo's own lines go
+/// to the reporter. While the compile is silent, `check` is called every five seconds.
+///
+/// # Errors
+/// The diagnosis of a failed compile; [`CompileError::Ended`] with the error of `check`, which ends the compile.
 pub fn run(
     invocation: &Invocation,
     job: &CompileJob,
     report: &RefCell<&mut Reporter>,
-    look_after: impl FnMut() -> Result<()>,
+    check: impl FnMut() -> Result<()>,
 ) -> Result<Compiled, CompileError> {
-    let mut said = CargoOutput::default();
-    let hear = |bytes: &[u8]| said.hear(bytes, &mut report.borrow_mut());
-    let output = invocation.stream_stderr(SILENCE, hear, look_after).map_err(CompileError::Ended)?;
-    if output.code != 0 { Err(said.trouble(output.code, job)) } else { finish(output.stdout, job) }
+    let mut stderr = CargoOutput::default();
+    let push = |bytes: &[u8]| stderr.push(bytes, &mut report.borrow_mut());
+    let output = invocation.stream_stderr(SILENCE, push, check).map_err(CompileError::Ended)?;
+    if output.code == 0 { finish(&output.stdout, job) } else { Err(stderr.diagnose(output.code, job)) }
 }
 
-/// Where the host compiles: a target directory of its own for each toolchain.
+/// The target directory of a compile on the host: each toolchain has its own.
 pub fn host_target(state: &Path, identity: &str) -> String {
     state.join(format!("host-target-{identity}")).to_string_lossy().into_owned()
 }

@@ -1,8 +1,9 @@
-//! What came out of a compile: cargo's messages, and what the script prints at its end.
+//! The output of a compile: cargo's messages on stderr, and the sections that `compile.sh` prints on stdout.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::compile::diagnose::{CompileError, trouble};
+use crate::compile::diagnose::{CompileError, diagnose};
 use crate::compile::job::CompileJob;
 use crate::compile::mounts::Mounts;
 use crate::compile::units::CompiledUnits;
@@ -10,49 +11,51 @@ use crate::error::Error;
 use crate::fingerprint::inputs::Unit;
 use crate::report::{Event, Reporter, strip_colours};
 
-/// What a compile leaves.
+/// The result of a compile.
 pub struct Compiled {
     pub binary: Vec<u8>,
-    /// Every source that it read, as the host sees it.
+    /// Every source that it read, by its path on the host.
     pub sources: Vec<PathBuf>,
-    /// What was read together: the sources of each unit; and for each package with a build script that
-    /// names files, those files.
+    /// The sources of each unit; and for each package whose build script names files, those files.
     pub units: Vec<Unit>,
-    pub downloads: CompiledUnits,
+    pub compiled_units: CompiledUnits,
 }
 
-/// Hears what cargo says.
+/// Cargo's stderr: passes it on to the reporter, and keeps its end.
 #[derive(Default)]
 pub struct CargoOutput {
-    said: Vec<u8>,
+    tail: Vec<u8>,
 }
 
 impl CargoOutput {
-    pub fn hear(&mut self, bytes: &[u8], report: &mut Reporter) {
+    pub fn push(&mut self, bytes: &[u8], report: &mut Reporter) {
         let text = String::from_utf8_lossy(bytes);
         if !report.wants_progress {
-            // Nothing to look for: a build may print faster than line by line can be kept up with.
+            // Whole blocks: a build may print faster than its lines can be looked at.
             report.emit(&Event::CargoSaid { lines: text.trim_end_matches('\n') });
-            return keep_end(&mut self.said, bytes);
+            return push_tail(&mut self.tail, bytes);
         }
         for line in text.split(['\n', '\r']).filter(|line| !line.trim_start().is_empty()) {
             if let Some((done, total, what)) = unit_counter(line) {
                 report.emit(&Event::Progress { done, total, what: &what });
             } else {
                 report.emit(&Event::CargoSaid { lines: line });
-                keep_end(&mut self.said, format!("{line}\n").as_bytes());
+                push_tail(&mut self.tail, format!("{line}\n").as_bytes());
             }
         }
     }
 
-    /// What a compile that ended with `code` died of, by what it said.
-    pub fn trouble(&self, code: i32, job: &CompileJob) -> CompileError {
-        trouble(code, &String::from_utf8_lossy(&self.said), job)
+    /// Why the compile ended with `status`.
+    pub fn diagnose(&self, status: i32, job: &CompileJob) -> CompileError {
+        diagnose(status, &String::from_utf8_lossy(&self.tail), &job.function.package.name, job.config)
     }
 }
 
-/// Reads what the script handed over.
-pub fn finish(stdout: Vec<u8>, job: &CompileJob) -> Result<Compiled, CompileError> {
+/// The result of a compile that ended with status 0 and printed `stdout`.
+///
+/// # Errors
+/// There is no binary where cargo should have made it, or the output is incomplete.
+pub fn finish(stdout: &[u8], job: &CompileJob) -> Result<Compiled, CompileError> {
     if stdout.is_empty() {
         let binary = &job.function.name;
         return Err(CompileError::Crate(
@@ -60,19 +63,18 @@ pub fn finish(stdout: Vec<u8>, job: &CompileJob) -> Result<Compiled, CompileErro
                 .hint_with("remove flags from `cargo_flags` that make cargo build into another folder, or build nothing; see build.log"),
         ));
     }
-    parse_output(stdout, job.layout, job.target, &job.trust.compile).ok_or_else(|| {
-        CompileError::Ended(
-            Error::cargo("the compile ended without a binary").hint_with("see build.log; run again with --force"),
-        )
+    parse_output(stdout, job.mounts, job.target, &job.staleness.compile).map_err(|reason| {
+        let error = Error::cargo("the compile ended without a binary").source(reason);
+        CompileError::Ended(error.hint_with("see build.log; run again with --force"))
     })
 }
 
-/// Adds `bytes`, and forgets what is long past: why a compile ended is said at its end.
-pub fn keep_end(said: &mut Vec<u8>, bytes: &[u8]) {
+/// Appends `bytes` to the end of an output of any length: the reason of a failure is at its end.
+pub fn push_tail(tail: &mut Vec<u8>, bytes: &[u8]) {
     const ENOUGH: usize = 64 * 1024;
-    said.extend_from_slice(bytes);
-    if said.len() > 2 * ENOUGH {
-        said.drain(..said.len() - ENOUGH);
+    tail.extend_from_slice(bytes);
+    if tail.len() > 2 * ENOUGH {
+        tail.drain(..tail.len() - ENOUGH);
     }
 }
 
@@ -88,75 +90,81 @@ fn unit_counter(line: &str) -> Option<(u64, u64, String)> {
     Some((done.parse().ok()?, total.parse().ok()?, what.trim().to_string()))
 }
 
-fn parse_output(stdout: Vec<u8>, layout: &Mounts, target: &str, compile: &str) -> Option<Compiled> {
-    let line_end = stdout.iter().position(|byte| *byte == b'\n')?;
-    let lengths = std::str::from_utf8(&stdout[..line_end]).ok()?.split_whitespace();
-    let lengths: Vec<usize> = lengths.map(|length| length.parse().ok()).collect::<Option<_>>()?;
-    let mut at = line_end + 1;
-    let mut texts = Vec::new();
-    for length in lengths {
-        texts.push(std::str::from_utf8(stdout.get(at..at + length)?).ok()?);
-        at += length;
-    }
-    let [read, made, kept] = texts[..] else { return None };
-    let mut lines = read.lines();
-    // What was made on the way is no source, wherever it is made.
-    let to_host = |path: &String| if Path::new(path).starts_with(target) { None } else { layout.to_host(path) };
+fn parse_output(stdout: &[u8], mounts: &Mounts, target: &str, compile: &str) -> Result<Compiled, String> {
+    let sections = sections(stdout)?;
+    let section = |name: &str| sections.get(name).copied().ok_or_else(|| format!("there is no section `{name}`"));
+    let text = |name: &str| str::from_utf8(section(name)?).map_err(|error| format!("section `{name}`: {error}"));
+    // Generated files are not sources, wherever they are.
+    let to_host = |path: &String| if Path::new(path).starts_with(target) { None } else { mounts.to_host(path) };
     let on_host = |paths: Vec<String>| paths.iter().filter_map(to_host).collect();
-    let sources = on_host(named_in(lines.next()?));
-    let units = units(lines, layout, on_host);
-    let downloads = CompiledUnits::read(compile, made, kept);
-    let mut binary = stdout;
-    binary.drain(..at);
-    Some(Compiled { binary, sources, units, downloads })
+    let mut rules = text("read")?.lines();
+    Ok(Compiled {
+        binary: section("binary")?.to_vec(),
+        sources: on_host(prerequisites(rules.next().unwrap_or_default())),
+        units: units(rules, mounts, on_host),
+        compiled_units: CompiledUnits::read(compile, text("messages")?, text("kept-units")?),
+    })
+}
+
+/// Splits the output of `compile.sh`: a line with name and length of each section, the binary last, then the sections.
+fn sections(mut rest: &[u8]) -> Result<BTreeMap<&str, &[u8]>, String> {
+    let mut list = Vec::new();
+    while list.last().is_none_or(|(name, _)| *name != "binary") {
+        let end = rest.iter().position(|byte| *byte == b'\n').ok_or("the list of sections is cut off")?;
+        let line = String::from_utf8_lossy(&rest[..end]);
+        let entry = str::from_utf8(&rest[..end]).ok().and_then(|line| line.split_once(' '));
+        let entry = entry.and_then(|(name, length)| Some((name, length.trim().parse::<usize>().ok()?)));
+        list.push(entry.ok_or_else(|| format!("`{line}` is not the name and the length of a section"))?);
+        rest = &rest[end + 1..];
+    }
+    let mut sections = BTreeMap::new();
+    for (name, length) in list {
+        let cut_off = || format!("section `{name}` is cut off after {} of {length} bytes", rest.len());
+        let (section, after) = rest.split_at_checked(length).ok_or_else(cut_off)?;
+        sections.insert(name, section);
+        rest = after;
+    }
+    if rest.is_empty() { Ok(sections) } else { Err(format!("{} more bytes follow the binary", rest.len())) }
 }
 
 fn units<'a>(
-    lines: impl Iterator<Item = &'a str>,
-    layout: &Mounts,
+    rules: impl Iterator<Item = &'a str>,
+    mounts: &Mounts,
     on_host: impl Fn(Vec<String>) -> Vec<PathBuf>,
 ) -> Vec<Unit> {
     let mut units = Vec::new();
-    for line in lines {
+    for line in rules {
         // The output of a build script: `<target>/build/<package>-<hash>/output:cargo:rerun-if-changed=<path>`.
         let named = line.split_once("/output:cargo:").filter(|(folder, _)| !folder.contains(": "));
         match named.and_then(|(folder, rest)| Some((folder, rest.split_once("rerun-if-changed=")?.1))) {
             Some((folder, path)) => {
                 let name = folder.rsplit('/').next().and_then(|name| Some(name.rsplit_once('-')?.0));
-                // A relative path starts at the package, which only its name tells of.
-                let sources = if path.starts_with('/') { layout.to_host(path) } else { Some(PathBuf::from(path)) };
+                // A relative path starts at the package, of which only the name is known.
+                let sources = if path.starts_with('/') { mounts.to_host(path) } else { Some(PathBuf::from(path)) };
                 units.push(Unit { package: name.map(String::from), sources: sources.into_iter().collect() });
             }
-            None => units.push(Unit { package: None, sources: on_host(named_in(line)) }),
+            None => units.push(Unit { package: None, sources: on_host(prerequisites(line)) }),
         }
     }
     units
 }
 
 /// The prerequisites of a rule in a dep-info, in which spaces are escaped by `\`.
-fn named_in(rule: &str) -> Vec<String> {
-    let mut paths = Vec::new();
+fn prerequisites(rule: &str) -> Vec<String> {
     let Some((_, list)) = rule.trim_end().split_once(": ") else {
-        return paths;
+        return Vec::new();
     };
-    let mut path = String::new();
-    let mut chars = list.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' if chars.peek() == Some(&' ') => path.extend(chars.next()),
-            ' ' => paths.push(std::mem::take(&mut path)),
-            c => path.push(c),
-        }
-    }
-    paths.push(path);
-    paths.retain(|path| !path.is_empty());
-    paths
+    let paths = list.replace("\\ ", "\0");
+    paths.split(' ').filter(|path| !path.is_empty()).map(|path| path.replace('\0', " ")).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::engine::Mount;
+    use crate::sys::fs;
+    use crate::sys::process::Invocation;
 
     #[test]
     fn reads_cargos_unit_counter_and_nothing_else() {
@@ -170,25 +178,44 @@ mod tests {
     #[test]
     fn dep_info_with_spaces_is_read() {
         let text = "/target/r/a b: /workspace/src/a\\ b.rs /workspace/src/main.rs /target/out/gen.rs\n";
-        assert_eq!(named_in(text), ["/workspace/src/a b.rs", "/workspace/src/main.rs", "/target/out/gen.rs"]);
-        assert!(named_in("/target/r/a:\n").is_empty());
+        assert_eq!(prerequisites(text), ["/workspace/src/a b.rs", "/workspace/src/main.rs", "/target/out/gen.rs"]);
+        assert!(prerequisites("/target/r/a:\n").is_empty());
     }
 
     #[test]
-    fn units_tell_who_read_what() {
-        let layout = Mounts {
-            common: "/p".into(),
-            workspace: "/workspace".into(),
-            mounts: Vec::new(),
-            toolchain_mounts: Vec::new(),
-        };
-        let layout = Mounts { mounts: vec![Mount { host: "/p".into(), container: "/workspace".into() }], ..layout };
-        let text = "/target/r/app: /workspace/app/src/main.rs\n\
-            /target/r/deps/part-1.d: part/src/lib.rs part/src/../../text\n\
-            /target/x/release/build/my-part-0123456789abcdef/output:cargo:rerun-if-changed=../words\n\
-            /target/x/release/build/my-part-0123456789abcdef/output:cargo::rerun-if-changed=/workspace/app/words\n";
-        let stdout = format!("{} 0 0\n{text}ELF", text.len()).into_bytes();
-        let compiled = parse_output(stdout, &layout, "/target", "compile").unwrap();
+    fn only_the_end_of_an_output_is_kept() {
+        let mut tail = Vec::new();
+        for byte in 0..=255 {
+            push_tail(&mut tail, &[byte; 1024]);
+        }
+        assert!((64 * 1024..=128 * 1024).contains(&tail.len()) && tail.last() == Some(&255), "{}", tail.len());
+    }
+
+    /// What `compile.sh` prints for a command that is no cargo, but leaves the same files.
+    fn compile(folder: &str, fields: &[&str], command: &str) -> (i32, Vec<u8>, String) {
+        let (target, binary) = (format!("--target={folder}"), format!("--binary={folder}/x/app"));
+        let mut args = vec!["-c", include_str!("compile.sh"), "lambda-packager", &target, &binary];
+        args.extend(["--surroundings=s", "--compile=c1"].iter().chain(fields).chain(&["--", "sh", "-c", command]));
+        let call = Invocation::new(Path::new("/bin/sh")).args(&args).folder(Path::new(folder));
+        let mut stderr = Vec::new();
+        let output = call.stream_stderr(Duration::MAX, |bytes| stderr.extend_from_slice(bytes), || Ok(())).unwrap();
+        (output.code, output.stdout, String::from_utf8_lossy(&stderr).into_owned())
+    }
+
+    #[test]
+    fn the_script_prints_what_is_read() {
+        let folder = tempfile::Builder::new().prefix("a b").tempdir().unwrap();
+        let target = folder.path().to_str().unwrap();
+        let mounts = Mounts::of_roots(Path::new("/p"), vec!["/p".into()]);
+        let command = "mkdir -p x/deps x/build/my-part-0123456789abcdef && printf 'E\\nF' >x/app && \
+            echo 't: /workspace/app/src/main.rs /elsewhere/a.rs' >x/app.d && \
+            echo 't.d: part/src/lib.rs part/src/../../text' >x/deps/part-1.d && \
+            echo 'cargo:rerun-if-changed=../words\ncargo::rerun-if-changed=/workspace/app/words' \
+            >x/build/my-part-0123456789abcdef/output && echo Compiling >&2";
+        let (code, stdout, stderr) = compile(target, &["--package=app=d1"], command);
+        assert_eq!((code, stderr.trim()), (0, "Compiling"));
+        let compiled = parse_output(&stdout, &mounts, target, "c1").ok().unwrap();
+        assert_eq!(compiled.binary, b"E\nF");
         assert_eq!(compiled.sources, [PathBuf::from("/p/app/src/main.rs")]);
         let unit = |package: Option<&str>, sources: &[&str]| Unit {
             package: package.map(String::from),
@@ -200,20 +227,29 @@ mod tests {
             unit(Some("my-part"), &["/p/app/words"]),
         ];
         assert_eq!(compiled.units, expected);
-    }
-
-    #[test]
-    fn a_cut_off_stream_is_no_binary() {
-        let layout = Mounts {
-            common: "/p".into(),
-            workspace: "/workspace".into(),
-            mounts: Vec::new(),
-            toolchain_mounts: Vec::new(),
-        };
-        let whole = parse_output(b"5 0 0\na: b\nELF".to_vec(), &layout, "/target", "compile").unwrap();
-        assert_eq!(whole.binary, b"ELF");
-        for cut in [&b""[..], b"4", b"9 0 0\na: b", b"5 0 9\na: b\n", b"5\na: b\n", b"x\n"] {
-            assert!(parse_output(cut.to_vec(), &layout, "/target", "compile").is_none(), "{cut:?}");
+        for end in 0..stdout.len() {
+            let error = parse_output(&stdout[..end], &mounts, target, "c1").err();
+            assert!(error.is_some_and(|error| error.contains("cut off")), "{end}");
         }
+        for (other, error) in [("binary 0\nx", "1 more bytes"), ("x\n", "`x`"), ("binary 0\n", "section `read`")] {
+            let found = parse_output(other.as_bytes(), &mounts, target, "c1").err();
+            assert!(found.as_ref().is_some_and(|found| found.contains(error)), "{found:?}");
+        }
+        // Records of a package are kept while its digest is the same and nothing moved while it was compiled.
+        let record = folder.path().join("x/build/app-0123456789abcdef");
+        for (fields, kept) in [
+            (&["--clean-compile=c0", "--clean-compile=c1", "--package=app=d1"][..], true),
+            (&["--clean-compile=c1", "--package=app=d2"], false),
+            (&["--clean-compile=c0", "--package=app=d2"], false),
+        ] {
+            fs::create_dirs(&record).unwrap();
+            assert_eq!(compile(target, fields, "echo E >x/app").0, 0);
+            assert_eq!(record.exists(), kept, "{fields:?}");
+        }
+        assert_eq!(compile(target, &["--wipe"], "ls").1, b"");
+        assert!(!folder.path().join("x").exists());
+        assert_eq!(compile(target, &[], "exit 7").0, 7);
+        let (code, _, stderr) = compile(target, &["--unknown=1"], "true");
+        assert_eq!((code, stderr.trim()), (2, "compile.sh: unknown field --unknown=1"));
     }
 }

@@ -1,4 +1,4 @@
-//! The compiled units of downloaded crates: what may be kept for other checkouts.
+//! The compiled units of downloaded crates: other checkouts may reuse them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,18 +7,18 @@ use serde::Deserialize;
 
 use crate::compile::mounts::{CARGO_HOME, TARGET};
 
-/// What a compile made of downloaded crates.
+/// The units of downloaded crates that a compile made or reused.
 pub struct CompiledUnits {
     /// The name of the compile.
     pub compile: String,
-    /// What the names of its units end in: `-0123456789abcdef`.
+    /// The ends of the names of its units: `-0123456789abcdef`.
     pub units: BTreeSet<String>,
     /// The units that images keep: the name of the image, a blank, and the unit.
     pub kept: BTreeSet<String>,
 }
 
 impl CompiledUnits {
-    /// Reads cargo's messages in a compile of that name, and what the target directory remembers of images.
+    /// Reads cargo's messages in the compile of that name, and the lines of the units that images keep.
     pub fn read(compile: &str, messages: &str, kept: &str) -> Self {
         #[derive(Deserialize)]
         struct Message {
@@ -62,52 +62,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_of_downloads_are_told_from_the_workspaces() {
-        let artifact = |package: &str, manifest: &str, files: &[&str]| {
-            serde_json::json!({"reason": "compiler-artifact", "package_id": package, "manifest_path": manifest, "filenames": files})
-                .to_string()
-        };
-        let ran = |package: &str, folder: &str| {
-            serde_json::json!({"reason": "build-script-executed", "package_id": package, "out_dir": folder}).to_string()
-        };
-        let messages = [
-            artifact(
-                "registry+x#a@1.0.0",
-                "/cargo/registry/src/x/a-1.0.0/Cargo.toml",
-                &[
-                    "/target/t/release/deps/liba_a-0000000000000001.rlib",
-                    "/target/t/release/deps/liba_a-0000000000000001.rmeta",
-                ],
-            ),
-            artifact(
-                "git+y#0.1.0",
-                "/cargo/git/checkouts/y/1/Cargo.toml",
-                &["/target/release/build/y-z-0000000000000002/build-script-build"],
-            ),
-            ran("git+y#0.1.0", "/target/t/release/build/y-z-0000000000000003/out"),
-            artifact(
-                "path+file:///workspace#0.1.0",
-                "/workspace/Cargo.toml",
-                &["/target/t/release/deps/libw-0000000000000004.rlib"],
-            ),
-            ran("path+file:///workspace#0.1.0", "/target/t/release/build/w-0000000000000005/out"),
-            // Vendored: somebody may edit it there.
-            artifact(
-                "registry+x#v@1.0.0",
-                "/workspace/vendor/v/Cargo.toml",
-                &["/target/t/release/deps/libv-0000000000000006.rlib"],
-            ),
-            "{\"reason\":\"build-finished\",\"success\":true}".to_string(),
-            "not JSON".to_string(),
-        ];
-        let downloads = CompiledUnits::read("compile", &messages.join("\n"), "name -0000000000000001\n");
-        let units: Vec<_> = downloads.units.iter().map(String::as_str).collect();
+    fn only_units_of_downloads_are_taken() {
+        // The last is vendored: a source of the workspace, which anybody may edit.
+        let messages = r##"
+            {"package_id":"registry+x#a@1.0.0","manifest_path":"/cargo/registry/src/x/a-1.0.0/Cargo.toml","filenames":["/target/t/release/deps/liba_a-0000000000000001.rlib","/target/t/release/deps/liba_a-0000000000000001.rmeta"]}
+            {"package_id":"git+y#0.1.0","manifest_path":"/cargo/git/checkouts/y/1/Cargo.toml","filenames":["/target/release/build/y-z-0000000000000002/build-script-build"]}
+            {"reason":"build-script-executed","package_id":"git+y#0.1.0","out_dir":"/target/t/release/build/y-z-0000000000000003/out"}
+            {"package_id":"path+file:///workspace#0.1.0","manifest_path":"/workspace/Cargo.toml","filenames":["/target/t/release/deps/libw-0000000000000004.rlib"]}
+            {"reason":"build-script-executed","package_id":"path+file:///workspace#0.1.0","out_dir":"/target/t/release/build/w-0000000000000005/out"}
+            {"package_id":"registry+x#v@1.0.0","manifest_path":"/workspace/vendor/v/Cargo.toml","filenames":["/target/t/release/deps/libv-0000000000000006.rlib"]}
+            {"reason":"build-finished","success":true}
+            not JSON"##;
+        let read = CompiledUnits::read("compile", messages, "name -0000000000000001\n");
+        let units: Vec<_> = read.units.iter().map(String::as_str).collect();
         assert_eq!(units, ["-0000000000000001", "-0000000000000002", "-0000000000000003"]);
-        assert_eq!(downloads.kept, BTreeSet::from(["name -0000000000000001".to_string()]));
+        assert_eq!(read.kept, BTreeSet::from(["name -0000000000000001".to_string()]));
     }
 
     #[test]
-    fn a_file_that_is_no_units_names_none() {
+    fn a_file_of_no_unit_has_no_name() {
         for file in [
             "/target/t/release/app",
             "/target/t/release/deps/liba-xyz.rlib",

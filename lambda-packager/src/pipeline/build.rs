@@ -50,7 +50,7 @@ pub fn build(task: &Task, gate: &Gate, verdict: &Verdict, report: &mut Reporter)
         zip_bytes_before: gate.recorded.as_ref().ok().map(|before| before.artifact.zip_bytes),
     };
     let outcome = Outcome::of(task, manifest, verdict.clone(), Some(built), report);
-    Ok(Done { outcome, backend, units: compiled.downloads })
+    Ok(Done { outcome, backend, units: compiled.compiled_units })
 }
 
 /// Checks where the zip will go, fetches the crates, and selects the backend.

@@ -192,7 +192,8 @@ fn elsewhere(matrix: &Matrix) {
         let image = format!("lambda-packager-test-no-shell:{}", std::process::id());
         gated.engine_command().args(["image", "rm", "--force", &image]).output().expect("docker starts");
         let mut import = gated.engine_command();
-        import.args(["import", "--change", "LABEL lambda-packager.test=1", "/dev/null", &image]);
+        let label = format!("LABEL {}", gated.fixture.label());
+        import.args(["import", "--change", &label, "/dev/null", &image]);
         assert!(import.output().expect("docker starts").status.success());
         gated.edit();
         let story = Story::of(gated.command().args(["--base", &image]));

@@ -156,7 +156,10 @@ impl Fixture {
             let of_this_build = name.starts_with("CARGO_") && name != "CARGO_HOME" && !name.starts_with("CARGO_HTTP_");
             let ours = name.starts_with("LAMBDA_PACKAGER")
                 && !["LAMBDA_PACKAGER_LABEL", "LAMBDA_PACKAGER_PULL_POLICY"].contains(&name.as_str());
-            if of_this_build || ours || ["RUSTFLAGS", "RUSTDOCFLAGS", "NO_COLOR"].contains(&name.as_str()) {
+            if of_this_build
+                || ours
+                || ["RUSTFLAGS", "RUSTDOCFLAGS", "RUSTC_BOOTSTRAP", "NO_COLOR"].contains(&name.as_str())
+            {
                 command.env_remove(name);
             }
         }

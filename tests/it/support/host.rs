@@ -59,6 +59,9 @@ impl Fixture {
     pub fn bring_packager(&self, profile: Profile, folder: &str) {
         static COMPILED: Mutex<Vec<Profile>> = Mutex::new(Vec::new());
         let target = self.path(folder);
+        let here = target.join(profile.folder());
+        // What inherits from release compiles build scripts as release does.
+        let profile = if profile == Profile::Dist { Profile::Release } else { profile };
         fs::create_dir_all(&target).expect("a folder");
         // Held while copying, too: nobody compiles there meanwhile.
         let mut compiled = COMPILED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -66,9 +69,8 @@ impl Fixture {
             compile_packager(profile);
             compiled.push(profile);
         }
-        let folder = shared_target().join(profile.folder());
-        let ended = Command::new("cp").arg("-a").arg(folder).arg(&target).output().map(Ended::from);
-        ended.expect("cp starts").ok();
+        let shared = shared_target().join(profile.folder());
+        Ended::of(Command::new("cp").arg("-a").args([shared, here])).ok();
     }
 
     /// Cargo in the project's folder, with an engine set.
@@ -121,7 +123,11 @@ fn compile_packager(profile: Profile) {
 /// Cargo in this checkout, as its users call it.
 pub fn cargo_here(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO"));
-    command.args(args).current_dir(repository()).env("CONTAINERS_CONF", containers_conf());
+    command
+        .args(args)
+        .current_dir(repository())
+        .env("CONTAINERS_CONF", containers_conf())
+        .env_remove("RUSTC_BOOTSTRAP");
     command
 }
 

@@ -44,11 +44,6 @@ fn is_installed() -> bool {
     missing.is_empty()
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").port()
-}
-
 impl ImageRegistry {
     /// Starts one; none where it is not installed.
     pub fn open(setup: &Setup) -> Option<Self> {

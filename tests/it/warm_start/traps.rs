@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use super::{KEPT, WARM, cold, image_after, is_cold, shell, with_itoa};
-use crate::support::{Ended, Engine, Fixture, host::git, one_engine};
+use crate::support::host::git;
+use crate::support::{Ended, Engine, Fixture, one_engine};
 
 #[test]
 fn a_local_package_is_compiled_though_the_image_has_a_namesake() {

@@ -1,37 +1,38 @@
-//! The build context of the clean room, as a tar archive that is the same for the same content:
+//! The build context of the clean room: a tar archive, with the same bytes for the same content.
 //!
-//! | folder | copied to `/` | what |
+//! | folder | copied to | content |
 //! |---|---|---|
-//! | `tools`, `Dockerfile` | | the recipe's own files |
-//! | `crates` | first | the locked crates as cargo keeps them, its index of them, its configuration |
-//! | `manifests` | then | manifests, lockfile, configuration; stand-ins for the sources of every target |
-//! | `sources` | last | the sources |
-//! | `included` | into the final image, below `/var/task` | what goes into the zip beside the binary |
+//! | `tools`, `Dockerfile` | | the files of `lambda-packager/docker` |
+//! | `crates` | `/`, first | the locked crates, their entries in the index, cargo's configuration |
+//! | `manifests` | `/`, then | manifests, lockfile, configuration; a placeholder for the source of every target |
+//! | `sources` | `/`, last | the sources |
+//! | `included` | `/var/task` of the final image | the files that are in the zip beside the binary |
 //! | `recipe` | | the command of each step |
 //!
-//! Each is a layer: what did not change is not compiled again. Credentials are in none of them.
+//! Each is a layer: the steps after the first one that changed run again. None of them has credentials.
 
 use std::path::Path;
 
 use crate::artifact::tar::header;
 use crate::artifact::zip;
 use crate::backend::clean_room::crates;
-use crate::backend::clean_room::members::{Member, Members, keep};
-use crate::backend::dockerfile;
-use crate::backend::dockerfile::{MTIME, append_file, failed, tools};
+use crate::backend::clean_room::members::{Member, Members, add_file};
+use crate::backend::dockerfile::{self, MTIME, append_file, failed, tools};
 use crate::cargo::Workspace;
 use crate::cargo::config::ForwardedConfig;
 use crate::compile;
 use crate::compile::job::{CompileJob, Staleness};
 use crate::error::Result;
-use crate::snapshot::listing;
-use crate::snapshot::listing::{Rule, Tree};
+use crate::snapshot::listing::{self, Rule, Tree};
 use crate::snapshot::record::{Kind, Snapshot};
 use crate::sys::fs;
 use crate::sys::paths::lexically_clean;
 use crate::sys::sha256::Sha;
 
-/// The whole context for `order`.
+/// The context for `job`, with `included` for the final image.
+///
+/// # Errors
+/// A file cannot be read, or cannot be archived.
 pub fn archive(
     job: &CompileJob,
     forwarded: &ForwardedConfig,
@@ -44,17 +45,16 @@ pub fn archive(
     sources.retain(|path, member| !crates.contains_key(path) && manifests.get(path) != Some(member));
     let mut tar = tar::Builder::new(Vec::new());
     tools(&mut tar, dockerfile::FILES)?;
-    let mut beside = Members::new();
-    for zip::Member { name, executable, content } in included.iter().cloned() {
-        beside.insert(format!("/{name}"), Member::File { content, executable });
-    }
+    let included = included
+        .iter()
+        .cloned()
+        .map(|zip::Member { name, executable, content }| (format!("/{name}"), Member::File { content, executable }));
     append(&mut tar, "crates", &crates)?;
     append(&mut tar, "manifests", &manifests)?;
     append(&mut tar, "sources", &sources)?;
-    append(&mut tar, "included", &beside)?;
-    for (name, digest) in [("dependencies", "stand-in"), ("build", "source")] {
-        let recipe = steps(job, variables, name, digest);
-        append_file(&mut tar, &format!("recipe/{name}"), &recipe, false).map_err(failed)?;
+    append(&mut tar, "included", &included.collect())?;
+    for name in ["dependencies", "build"] {
+        append_file(&mut tar, &format!("recipe/{name}"), &recipe(job, variables, name), false).map_err(failed)?;
     }
     tar.into_inner().map_err(failed)
 }
@@ -78,19 +78,18 @@ fn append(tar: &mut tar::Builder<Vec<u8>>, folder: &str, members: &Members) -> R
     Ok(())
 }
 
-/// The command of a step, as `run-recipe` reads it. The records of local packages are never believed:
-/// the sources come in a layer of their own, whatever their dates.
-fn steps(job: &CompileJob, variables: &[(String, String)], name: &str, digest: &str) -> Vec<u8> {
-    let nothing = Sha::of(digest.as_bytes());
+/// The command of the step `name`, in the form that `run-recipe` reads. It never reuses cargo's records of local
+/// packages: the sources come in another layer, and their dates say nothing.
+fn recipe(job: &CompileJob, variables: &[(String, String)], name: &str) -> Vec<u8> {
     let local = job.function.package.local_folders.iter();
-    let trust = Staleness {
-        packages: local.map(|package| (package.name.clone(), nothing)).collect(),
-        surroundings: job.trust.surroundings,
+    let staleness = Staleness {
+        packages: local.map(|package| (package.name.clone(), Sha::of(name.as_bytes()))).collect(),
+        surroundings: job.staleness.surroundings,
         compile: name.to_string(),
         clean_compiles: Vec::new(),
     };
-    let job = CompileJob { trust: &trust, wipe: false, ..*job };
-    let mut arguments = vec![job.layout.workspace.clone(), "env".to_string()];
+    let job = CompileJob { staleness: &staleness, wipe: false, ..*job };
+    let mut arguments = vec![job.mounts.workspace.clone(), "env".to_string()];
     arguments.extend(variables.iter().map(|(name, value)| format!("{name}={value}")));
     arguments.extend(compile::command(&job));
     if name == "dependencies" {
@@ -99,42 +98,41 @@ fn steps(job: &CompileJob, variables: &[(String, String)], name: &str, digest: &
     arguments.into_iter().flat_map(|argument| argument.into_bytes().into_iter().chain([0])).collect()
 }
 
-/// Everything that cargo reads before it compiles, and something to compile in place of each target.
+/// Adds a file at its path in the container, if it is there.
+fn add_source(members: &mut Members, job: &CompileJob, path: &Path) -> Result<()> {
+    job.mounts.to_container(path).map_or(Ok(()), |place| add_file(members, place, path))
+}
+
+/// Everything that cargo reads before it compiles, and a placeholder for the source of each target.
 fn manifests(job: &CompileJob) -> Result<Members> {
     let workspace = job.workspace;
     let mut members = Members::new();
-    let mut add = |path: &Path| match job.layout.to_container(path) {
-        Some(place) => keep(&mut members, place, path),
-        None => Ok(()),
-    };
+    let mut add = |path: &Path| add_source(&mut members, job, path);
     for manifest in workspace.manifests() {
         add(&manifest)?;
     }
-    let around = workspace.outside.folders.iter().chain(&workspace.outside.absolute);
-    for folder in around {
+    for folder in workspace.outside.folders.iter().chain(&workspace.outside.absolute) {
         add(&folder.join("Cargo.toml"))?;
     }
     for file in workspace.fixed_files()? {
         add(&lexically_clean(&workspace.root.join(file)))?;
     }
     for (path, is_library) in workspace.targets() {
-        if let Some(place) = job.layout.to_container(path).filter(|_| fs::is_file(path)) {
-            let text = if *is_library { "//! A stand-in.\n" } else { "//! A stand-in.\nfn main() {}\n" };
+        if let Some(place) = job.mounts.to_container(path).filter(|_| fs::is_file(path)) {
+            // Documented, for packages with the lint `missing_docs`.
+            let text = if *is_library { "//! A placeholder.\n" } else { "//! A placeholder.\nfn main() {}\n" };
             members.insert(place, Member::File { content: text.into(), executable: false });
         }
     }
     Ok(members)
 }
 
-/// The sources: the recorded inputs, and what the container would see beside them in the workspace: what
-/// a file includes is known only once it was compiled.
+/// The recorded inputs, and the files of the workspace that git does not ignore: only a compile finds out which other
+/// files a source includes.
 fn sources(job: &CompileJob) -> Result<Members> {
     let Workspace { root, .. } = job.workspace;
     let mut members = Members::new();
-    let mut add = |path: &Path| match job.layout.to_container(path) {
-        Some(place) => keep(&mut members, place, path),
-        None => Ok(()),
-    };
+    let mut add = |path: &Path| add_source(&mut members, job, path);
     let excluded =
         [root.join("target")].into_iter().chain(crate::fingerprint::inputs::output(job.workspace, job.config));
     let tree = Tree { path: String::new(), rule: Rule::Package };
@@ -146,7 +144,7 @@ fn sources(job: &CompileJob) -> Result<Members> {
     for path in recorded(job.inputs) {
         add(&lexically_clean(&root.join(path)))?;
     }
-    // Also one that git ignores: a stand-in must not be compiled in its place.
+    // Also one that git ignores: the placeholder must not be compiled in its place.
     for (path, _) in job.workspace.targets() {
         if job.function.package.owner_of(path).is_some() {
             add(path)?;

@@ -1,9 +1,8 @@
-//! The crates that a function is made of, as cargo keeps them: exactly those, not its whole cache.
+//! The crates that a function is made of, in the form of cargo's home: exactly those, not its whole cache.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Component;
 
-use crate::backend::clean_room::members::{Member, Members, keep, keep_all};
+use crate::backend::clean_room::members::{Member, Members, add_file, add_folder};
 use crate::cargo::config::ForwardedConfig;
 use crate::cargo::lockfile::{Locked, locked};
 use crate::compile::job::CompileJob;
@@ -11,8 +10,11 @@ use crate::compile::mounts::CARGO_HOME;
 use crate::error::Result;
 use crate::sys::fs;
 
-/// Cargo's home in the clean room: archives of the crates, the index's word on them, git checkouts,
-/// configuration; and vendored sources, where they lie.
+/// Cargo's home in the clean room: archives of the crates, their entries in the index, git checkouts and configuration;
+/// and vendored sources at their own paths.
+///
+/// # Errors
+/// A file cannot be read.
 pub fn members(job: &CompileJob, forwarded: &ForwardedConfig) -> Result<Members> {
     let home = &job.workspace.cargo_home;
     let mut members = Members::new();
@@ -21,16 +23,16 @@ pub fn members(job: &CompileJob, forwarded: &ForwardedConfig) -> Result<Members>
     let mut registries = BTreeSet::new();
     for folder in &job.function.package.downloads {
         let Ok(below) = folder.strip_prefix(home) else { continue };
-        let parts: Vec<&str> = below.components().filter_map(text).collect();
+        let parts: Vec<&str> = below.iter().filter_map(|part| part.to_str()).collect();
         match parts.as_slice() {
             ["registry", "src", registry, name, ..] => {
                 registries.insert(registry.to_string());
                 let file = format!("registry/cache/{registry}/{name}.crate");
-                keep(&mut members, format!("{CARGO_HOME}/{file}"), &home.join(file))?;
+                add_file(&mut members, format!("{CARGO_HOME}/{file}"), &home.join(file))?;
             }
             ["git", "checkouts", repository, revision, ..] => {
                 for folder in [format!("git/db/{repository}"), format!("git/checkouts/{repository}/{revision}")] {
-                    keep_all(&mut members, &format!("{CARGO_HOME}/{folder}"), &home.join(folder))?;
+                    add_folder(&mut members, &format!("{CARGO_HOME}/{folder}"), &home.join(folder))?;
                 }
             }
             _ => {}
@@ -45,40 +47,33 @@ pub fn members(job: &CompileJob, forwarded: &ForwardedConfig) -> Result<Members>
         let index = home.join("registry/index").join(&registry);
         let place = format!("{CARGO_HOME}/registry/index/{registry}");
         if fs::is_dir(&index.join(".git")) && registries.contains(&registry) {
-            // Of the protocol over git: what is cached is believed only beside the repository.
-            keep_all(&mut members, &place, &index)?;
+            // An index in git: cargo uses its cache only together with the repository.
+            add_folder(&mut members, &place, &index)?;
             continue;
         }
-        let mut named = false;
+        let mut is_needed = false;
         for (name, versions) in &versions_of {
             let file = format!(".cache/{}", path_in_index(name));
             if let Some(bytes) = fs::read_if_exists(&index.join(&file))? {
                 let content = only_versions(bytes, versions);
                 members.insert(format!("{place}/{file}"), Member::File { content, executable: false });
-                named = true;
+                is_needed = true;
             }
         }
-        if named {
-            keep(&mut members, format!("{place}/config.json"), &index.join("config.json"))?;
+        if is_needed {
+            add_file(&mut members, format!("{place}/config.json"), &index.join("config.json"))?;
         }
     }
     let absolute = forwarded.absolute_folders.iter().map(|folder| (folder.to_string_lossy().into_owned(), folder));
     let relative = forwarded.relative_folders.iter();
-    let relative = relative.filter_map(|folder| Some((job.layout.to_container(folder)?, folder)));
+    let relative = relative.filter_map(|folder| Some((job.mounts.to_container(folder)?, folder)));
     for (place, folder) in absolute.chain(relative) {
-        keep_all(&mut members, &place, folder)?;
+        add_folder(&mut members, &place, folder)?;
     }
     Ok(members)
 }
 
-fn text(part: Component<'_>) -> Option<&str> {
-    match part {
-        Component::Normal(name) => name.to_str(),
-        _ => None,
-    }
-}
-
-/// Where an index has a crate: <https://doc.rust-lang.org/cargo/reference/registry-index.html#index-files>.
+/// The path of a crate in an index: <https://doc.rust-lang.org/cargo/reference/registry-index.html#index-files>.
 fn path_in_index(name: &str) -> String {
     let name = name.to_lowercase();
     match name.len() {
@@ -88,9 +83,9 @@ fn path_in_index(name: &str) -> String {
     }
 }
 
-/// What cargo cached of the index for one crate, without the versions that nobody locked: they are as large
-/// as the crates. Its form, of cargo since 1.73: the number 3, four bytes for the index's own version, a text
-/// for its revision, then pairs of a version and its JSON, each text ended by NUL. Another form stays as it is.
+/// A crate's entry in cargo's cache of the index, without the versions that are not locked: they are as large as the
+/// crates. Its format since cargo 1.73: the number 3, four bytes for the version of the index, a text for its revision,
+/// then pairs of a version and its JSON, each text ended by NUL. Other formats are returned unchanged.
 fn only_versions(bytes: Vec<u8>, wanted: &BTreeSet<String>) -> Vec<u8> {
     const HEAD: usize = 5;
     let trim = || {
@@ -118,13 +113,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn crates_are_found_where_an_index_has_them() {
+    fn crates_have_their_paths_in_an_index() {
         let paths = ["a", "ab", "Abc", "abcd", "serde_json"].map(path_in_index);
         assert_eq!(paths, ["1/a", "2/ab", "3/a/abc", "ab/cd/abcd", "se/rd/serde_json"]);
     }
 
     #[test]
-    fn the_index_is_cut_to_the_locked_versions_and_an_unknown_form_left_alone() {
+    fn only_locked_versions_stay_and_another_format_is_unchanged() {
         let cached = b"\x03\x02\0\0\0etag: x\x001.0.0\0{\"a\":1}\x001.0.1\0{\"a\":2}\x002.0.0\0{}\0".to_vec();
         let wanted = BTreeSet::from(["1.0.1".to_string()]);
         assert_eq!(only_versions(cached.clone(), &wanted), b"\x03\x02\0\0\0etag: x\x001.0.1\0{\"a\":2}\0");

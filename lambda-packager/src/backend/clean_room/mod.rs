@@ -1,5 +1,5 @@
-//! The clean room: the four-stage Dockerfile, driven through the engine. Same paths, same variables and same
-//! command as in the reused container, so that the bytes are the same.
+//! The clean room: builds the stages of the Dockerfile with the engine. It has the paths, the variables and the command
+//! of the reused container, so that the bytes are the same.
 
 mod context;
 mod crates;
@@ -25,38 +25,26 @@ use crate::sys::sha256::Sha;
 #[derive(Debug)]
 pub struct CleanRoom {
     pub engine: Engine,
-    /// The image that it starts from.
+    /// The image that the first stage is built from.
     pub base: String,
     pub forwarded: ForwardedConfig,
-    /// On every image that stays.
+    /// The labels of every image that it leaves.
     pub labels: Vec<String>,
-    /// Distinguishes what it makes from that of another project.
+    /// Distinguishes its images from those of another project.
     pub project: String,
 }
 
-/// Signs of a layer that is not there any more as the engine remembers it.
+/// Signs of a layer in the engine's cache that is missing or damaged.
+#[rustfmt::skip]
 const DAMAGED: &[&str] = &[
-    "layer does not exist",
-    "layer not known",
-    "unknown blob",
-    "failed to get digest",
-    "failed to register layer",
-    "failed to compute cache key",
-    "failed to calculate checksum",
-    "failed to export layer",
-    "error creating overlay mount",
-    "invalid argument",
-    "failed to mount",
-    "no such image",
-    "image not known",
-    "readlink /",
-    "lstat /",
-    "stat /",
-    "input/output error",
+    "layer does not exist", "layer not known", "unknown blob", "failed to get digest", "failed to register layer",
+    "failed to compute cache key", "failed to calculate checksum", "failed to export layer",
+    "error creating overlay mount", "invalid argument", "failed to mount", "no such image", "image not known",
+    "readlink /", "lstat /", "stat /", "input/output error",
 ];
 
 impl CleanRoom {
-    /// Compiles `order` from the layers that still hold.
+    /// Compiles `job`; layers with the same content are taken from the engine's cache.
     pub fn compile(
         &self,
         job: &CompileJob,
@@ -64,22 +52,21 @@ impl CleanRoom {
         report: &mut Reporter,
     ) -> Result<Compiled, CompileError> {
         let context = context::archive(job, &self.forwarded, variables, &[]).map_err(CompileError::Crate)?;
-        let ended = |failure: EngineError| CompileError::Ended(failure.into());
-        if self.engine.hands_over_files().map_err(ended)? {
+        if self.engine.hands_over_files()? {
             let files = self.build(dockerfile::PARCEL, WayOut::Files, &[], context, job, report)?;
-            return output::finish(file_in(&files, dockerfile::COMPILED).map_err(CompileError::Ended)?, job);
+            return output::finish(&file_in(&files, dockerfile::COMPILED).map_err(CompileError::Ended)?, job);
         }
-        let tag = format!("lambda-packager-parcel:{}", self.suffix(job));
+        let tag = self.tag("parcel", job);
         self.build(dockerfile::PARCEL, WayOut::Image(&tag), &[], context, job, report)?;
         let file = self.engine.file_of_image(&tag, dockerfile::COMPILED, &self.labels);
-        // The layers stay; this was only their way out.
+        // The layers stay; the image was needed only to read the file.
         let removed = self.engine.remove_image(&tag);
-        let compiled = output::finish(file.map_err(ended)?, job)?;
-        removed.map_err(ended)?;
+        let compiled = output::finish(&file?, job)?;
+        removed?;
         Ok(compiled)
     }
 
-    /// Leaves the image that runs what was compiled, and says its name.
+    /// Builds the image that runs the function, and returns its name.
     pub fn leave_image(
         &self,
         job: &CompileJob,
@@ -88,30 +75,24 @@ impl CleanRoom {
         report: &mut Reporter,
     ) -> Result<String> {
         let context = context::archive(job, &self.forwarded, variables, included)?;
-        let tag = self.runtime_image(job);
-        let result = self.build(dockerfile::RUNTIME, WayOut::Image(&tag), &self.labels, context, job, report);
-        result.map(|_| tag).map_err(|trouble| match trouble {
-            CompileError::Crate(error)
-            | CompileError::Ended(error)
-            | CompileError::Cache(error)
-            | CompileError::Downloads(error) => error,
-        })
+        let tag = self.tag("runtime", job);
+        self.build(dockerfile::RUNTIME, WayOut::Image(&tag), &self.labels, context, job, report)?;
+        Ok(tag)
     }
 
-    /// The name of the image that runs.
-    fn runtime_image(&self, job: &CompileJob) -> String {
-        format!("lambda-packager-runtime:{}", self.suffix(job))
-    }
-
-    /// As an image's tag allows it: letters, digits, `_`, `.` and `-`, 128 at most.
-    fn suffix(&self, job: &CompileJob) -> String {
+    /// An image's tag may have letters, digits, `_`, `.` and `-`, 128 at most.
+    fn tag(&self, image: &str, job: &CompileJob) -> String {
         let name = &job.function.name;
         let mut slug: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         slug.truncate(64);
-        format!("f-{slug}-{}", Sha::of(format!("{}\0{name}\0{}", self.project, job.config.mode).as_bytes()).short(12))
+        let digest = Sha::of(format!("{}\0{name}\0{}", self.project, job.config.mode).as_bytes());
+        format!("lambda-packager-{image}:f-{slug}-{}", digest.short(12))
     }
 
-    /// Builds a stage, and returns its files where that is how they get out.
+    /// Builds a stage, and returns the archive of its files for [`WayOut::Files`].
+    ///
+    /// # Errors
+    /// The diagnosis of a failed compile, or of the engine's own failure.
     fn build(
         &self,
         stage: &str,
@@ -125,29 +106,29 @@ impl CleanRoom {
         let build_args = self.build_args(config);
         let fresh = stage == dockerfile::PARCEL && (job.wipe || config.mode == Mode::Docker);
         let spec = BuildSpec { stage, way_out, labels, network: Network::None, build_args: &build_args, fresh };
-        let (mut said, mut status, mut files, mut output) = (Vec::new(), None, Vec::new(), CargoOutput::default());
-        let hear = |stream: Stream, piece: &[u8]| {
+        let (mut tail, mut status, mut files, mut output) = (Vec::new(), None, Vec::new(), CargoOutput::default());
+        let push = |stream: Stream, bytes: &[u8]| {
             if way_out == WayOut::Files && stream == Stream::Stdout {
-                return files.extend_from_slice(piece);
+                return files.extend_from_slice(bytes);
             }
-            let text = String::from_utf8_lossy(piece);
+            let text = String::from_utf8_lossy(bytes);
             let text = strip_colours(&text);
             for line in text.split(['\n', '\r']).filter(|line| !line.is_empty()) {
-                match heard(stream, line) {
-                    Heard::Cargo(line) => match dockerfile::status_in(line) {
+                match Line::of(stream, line) {
+                    Line::Cargo(line) => match dockerfile::status_in(line) {
                         Some(code) => status = Some(code),
-                        None => output.hear(format!("{line}\n").as_bytes(), report),
+                        None => output.push(format!("{line}\n").as_bytes(), report),
                     },
-                    Heard::Engine(line) => report.emit(&Event::EngineSaid { line }),
+                    Line::Engine(line) => report.emit(&Event::EngineSaid { line }),
                 }
             }
-            output::keep_end(&mut said, text.as_bytes());
+            output::push_tail(&mut tail, text.as_bytes());
         };
-        let code = self.engine.build(&spec).stream_both(context, Duration::MAX, hear, || Ok(()));
+        let code = self.engine.build(&spec).stream_both(context, Duration::MAX, push, || Ok(()));
         match (code.map_err(CompileError::Ended)?, status) {
             (0, _) => Ok(files),
-            (_, Some(code @ 1..)) => Err(output.trouble(code, job)),
-            (code, _) => Err(self.trouble(code, &String::from_utf8_lossy(&said), job)),
+            (_, Some(code @ 1..)) => Err(output.diagnose(code, job)),
+            (code, _) => Err(self.diagnose(code, &String::from_utf8_lossy(&tail), job)),
         }
     }
 
@@ -155,16 +136,15 @@ impl CleanRoom {
         [("BASE_IMAGE", &self.base), ("RUNTIME_IMAGE", &config.runtime_image), ("TOOLS", dockerfile::PREPARED)]
     }
 
-    /// What the engine itself died of.
-    fn trouble(&self, code: i32, said: &str, job: &CompileJob) -> CompileError {
-        let failure = self.engine.failure_of_build(code, &dockerfile::last_lines(said));
-        let lower = said.to_lowercase();
-        match failure {
+    /// Why the engine's own command failed with `status`; `log` is the end of its messages.
+    fn diagnose(&self, status: i32, log: &str, job: &CompileJob) -> CompileError {
+        let lower = log.to_lowercase();
+        match self.engine.failure_of_build(status, &dockerfile::last_lines(log)) {
             EngineError::Refused(error) if !job.wipe && DAMAGED.iter().any(|sign| lower.contains(sign)) => {
                 CompileError::Cache(error)
             }
-            failure => {
-                let error = Error::from(failure);
+            error => {
+                let error = Error::from(error);
                 CompileError::Ended(match error.hint() {
                     Some(_) => error,
                     None => error.hint_with(
@@ -176,45 +156,44 @@ impl CleanRoom {
     }
 }
 
-/// Who says a line.
+/// A line of a build's output, by who prints it.
 #[derive(Debug, PartialEq, Eq)]
-enum Heard<'a> {
+enum Line<'a> {
     Cargo(&'a str),
     Engine(&'a str),
 }
 
-/// Tells cargo's lines from the engine's. BuildKit says all on stderr, each line with a number before it:
-/// `#7 1.234 what a step says` and `#7 DONE 2.0s`. The legacy builder says all on stdout, podman its own there.
-fn heard(stream: Stream, line: &str) -> Heard<'_> {
-    if let Some((number, rest)) = line.strip_prefix('#').and_then(|rest| rest.split_once(' '))
-        && number.parse::<u32>().is_ok()
-    {
-        return match rest.split_once(' ') {
-            Some((clock, said)) if clock.contains('.') && clock.parse::<f64>().is_ok() => Heard::Cargo(said),
-            _ => Heard::Engine(line),
-        };
+impl<'a> Line<'a> {
+    /// BuildKit prints everything on stderr, each line with a number before it: `#7 1.234 output of a step` and
+    /// `#7 DONE 2.0s`. The legacy builder prints everything on stdout, podman only its own lines.
+    fn of(stream: Stream, line: &'a str) -> Self {
+        if let Some((number, rest)) = line.strip_prefix('#').and_then(|rest| rest.split_once(' '))
+            && number.parse::<u32>().is_ok()
+        {
+            return match rest.split_once(' ') {
+                Some((clock, output)) if clock.contains('.') && clock.parse::<f64>().is_ok() => Self::Cargo(output),
+                _ => Self::Engine(line),
+            };
+        }
+        #[rustfmt::skip]
+        const OWN: &[&str] = &[
+            "Step ", "STEP ", "COMMIT ", " ---> ", "--> ", "Removing intermediate container ",
+            "Removing intermediate image ", "Successfully built ", "Successfully tagged ", "The command ",
+            "[Warning] ", "Sending build context ",
+        ];
+        // Podman numbers the stages: `[1/4] STEP 1/7: FROM x`. The last line is the image's id.
+        let unnumbered =
+            line.split_once("] ").filter(|(number, _)| number.starts_with('[')).map_or(line, |(_, rest)| rest);
+        let is_id = line.len() == 64 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
+        // Docker's notice about its legacy builder, in three lines.
+        let is_notice = line.contains("legacy builder is deprecated") || line.contains("buildx");
+        let is_own = OWN.iter().any(|start| line.starts_with(start) || unnumbered.starts_with(start));
+        if is_notice || (stream == Stream::Stdout && (is_own || is_id)) {
+            Self::Engine(line)
+        } else {
+            Self::Cargo(line)
+        }
     }
-    const OWN: &[&str] = &[
-        "Step ",
-        "STEP ",
-        "COMMIT ",
-        " ---> ",
-        "--> ",
-        "Removing intermediate container ",
-        "Removing intermediate image ",
-        "Successfully built ",
-        "Successfully tagged ",
-        "The command ",
-        "[Warning] ",
-        "Sending build context ",
-    ];
-    // Podman numbers the stages: `[1/4] STEP 1/7: FROM x`. The last line is the image's id.
-    let unnumbered = line.split_once("] ").filter(|(number, _)| number.starts_with('[')).map_or(line, |(_, rest)| rest);
-    let is_id = line.len() == 64 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
-    // Docker on its own legacy builder, in three lines.
-    let on_itself = line.contains("legacy builder is deprecated") || line.contains("buildx");
-    let is_own = OWN.iter().any(|start| line.starts_with(start) || unnumbered.starts_with(start));
-    if on_itself || (stream == Stream::Stdout && (is_own || is_id)) { Heard::Engine(line) } else { Heard::Cargo(line) }
 }
 
 #[cfg(test)]
@@ -222,23 +201,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cargos_lines_are_told_from_the_engines() {
+    fn lines_of_cargo_and_of_the_engine() {
         let cases = [
-            (Stream::Stderr, "#9 0.312    Compiling a v1.0.0", Heard::Cargo("   Compiling a v1.0.0")),
-            (Stream::Stderr, "#9 DONE 0.4s", Heard::Engine("#9 DONE 0.4s")),
-            (Stream::Stderr, "#9 CACHED", Heard::Engine("#9 CACHED")),
-            (Stream::Stderr, "#9 [build 2/3] COPY x y", Heard::Engine("#9 [build 2/3] COPY x y")),
-            (Stream::Stderr, "   Compiling a v1.0.0", Heard::Cargo("   Compiling a v1.0.0")),
-            (Stream::Stderr, "#[derive(Debug)]", Heard::Cargo("#[derive(Debug)]")),
-            (Stream::Stdout, "Step 3/9 : RUN x", Heard::Engine("Step 3/9 : RUN x")),
-            (Stream::Stdout, " ---> Using cache", Heard::Engine(" ---> Using cache")),
-            (Stream::Stdout, "   Compiling a v1.0.0", Heard::Cargo("   Compiling a v1.0.0")),
-            (Stream::Stdout, " --> src/main.rs:2:18", Heard::Cargo(" --> src/main.rs:2:18")),
-            (Stream::Stdout, "[2/4] STEP 1/8: FROM x", Heard::Engine("[2/4] STEP 1/8: FROM x")),
-            (Stream::Stdout, "--> 540c9aa43c98", Heard::Engine("--> 540c9aa43c98")),
+            (Stream::Stderr, "#9 0.312    Compiling a v1.0.0", Line::Cargo("   Compiling a v1.0.0")),
+            (Stream::Stderr, "#9 DONE 0.4s", Line::Engine("#9 DONE 0.4s")),
+            (Stream::Stderr, "#9 CACHED", Line::Engine("#9 CACHED")),
+            (Stream::Stderr, "#9 [build 2/3] COPY x y", Line::Engine("#9 [build 2/3] COPY x y")),
+            (Stream::Stderr, "   Compiling a v1.0.0", Line::Cargo("   Compiling a v1.0.0")),
+            (Stream::Stderr, "#[derive(Debug)]", Line::Cargo("#[derive(Debug)]")),
+            (Stream::Stdout, "Step 3/9 : RUN x", Line::Engine("Step 3/9 : RUN x")),
+            (Stream::Stdout, " ---> Using cache", Line::Engine(" ---> Using cache")),
+            (Stream::Stdout, "   Compiling a v1.0.0", Line::Cargo("   Compiling a v1.0.0")),
+            (Stream::Stdout, " --> src/main.rs:2:18", Line::Cargo(" --> src/main.rs:2:18")),
+            (Stream::Stdout, "[2/4] STEP 1/8: FROM x", Line::Engine("[2/4] STEP 1/8: FROM x")),
+            (Stream::Stdout, "--> 540c9aa43c98", Line::Engine("--> 540c9aa43c98")),
         ];
         for (stream, line, expected) in cases {
-            assert_eq!(heard(stream, line), expected);
+            assert_eq!(Line::of(stream, line), expected);
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::build_script::settings::{Settings, setters};
+use crate::build_script::start;
 use crate::error::{Error, Result};
 use crate::packaged::Packaged;
-use crate::settings::{Settings, setters};
-use crate::start;
 use crate::sys::env;
 
 /// Packages a function from any program: a test, an `xtask`, a deployment.

@@ -1,19 +1,17 @@
 //! Packaging from a `build.rs`: cargo's environment in, cargo's directives out.
 
-mod directives;
-
 use std::io::{Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::build_script::directives::Directives;
+use crate::build_script::settings::{Settings, setters};
+use crate::build_script::start;
 use crate::config::layer::SETTINGS;
 use crate::config::{Config, Mode};
 use crate::error::{Error, Result};
 use crate::packaged::Packaged;
-use crate::settings::{Settings, setters};
-use crate::start;
 use crate::sys::env;
-use directives::Directives;
 
 /// Packages a function as part of a cargo build. Call it from `build.rs`:
 ///

@@ -72,9 +72,9 @@ macro_rules! setters {
             /// [`Runtime::ProvidedAl2023`](crate::Runtime::ProvidedAl2023).
             runtime(runtime: crate::Runtime) => runtime;
             /// Cargo features of the package.
-            features(names: impl IntoIterator<Item = impl Into<String>>) => crate::settings::strings(names);
+            features(names: impl IntoIterator<Item = impl Into<String>>) => crate::build_script::settings::strings(names);
             /// More arguments for `cargo build`; in the modes `Prod` and `Docker` for `cargo rustc`.
-            cargo_flags(flags: impl IntoIterator<Item = impl Into<String>>) => crate::settings::strings(flags);
+            cargo_flags(flags: impl IntoIterator<Item = impl Into<String>>) => crate::build_script::settings::strings(flags);
             /// The container engine. The default is [`EngineChoice::Auto`](crate::EngineChoice::Auto).
             engine(engine: crate::EngineChoice) => engine;
             /// Where the toolchain comes from: a [`Base`](crate::Base), or the name of an image with cargo and a C
@@ -91,13 +91,13 @@ macro_rules! setters {
             /// Where to copy the zip, relative to the workspace.
             output(path: impl Into<std::path::PathBuf>) => path.into();
             /// Files and folders of the package to add to the zip.
-            include(paths: impl IntoIterator<Item = impl Into<String>>) => crate::settings::strings(paths);
+            include(paths: impl IntoIterator<Item = impl Into<String>>) => crate::build_script::settings::strings(paths);
             /// The name of the builder container. The default is derived from the path of the workspace.
             container_name(name: impl Into<String>) => name.into();
             /// What the compile may reach. The default is [`Network::None`](crate::Network::None).
             network(network: crate::Network) => network;
             /// Environment variables that the compile may see. The default is none.
-            pass_env(names: impl IntoIterator<Item = impl Into<String>>) => crate::settings::strings(names);
+            pass_env(names: impl IntoIterator<Item = impl Into<String>>) => crate::build_script::settings::strings(names);
             /// Does not allow changes to Cargo.lock. The default is `false`.
             locked(yes: bool) => yes;
             /// `false` packages on every run, as `force` does.

@@ -1,0 +1,12 @@
+//! The two ways in for a program: from a `build.rs`, and from anything else.
+
+#[cfg(unix)]
+mod directives;
+mod packager;
+mod script;
+mod settings;
+#[cfg_attr(not(unix), path = "unsupported.rs")]
+mod start;
+
+pub use packager::Packager;
+pub use script::BuildScript;
