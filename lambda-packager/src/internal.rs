@@ -2,14 +2,8 @@
 //! No part of the public interface; the bin depends on the exact version.
 
 pub mod artifact {
-    pub mod elf {
-        pub use crate::artifact::elf::needs;
-    }
-    pub mod tar {
-        pub use crate::artifact::tar::header;
-    }
-    pub mod zip {
-        pub use crate::artifact::zip::{Member, members};
+    pub mod image {
+        pub use crate::artifact::image::{Blob, FINGERPRINT, Image, MANIFEST_TYPE, TITLE, assemble};
     }
 }
 
@@ -31,6 +25,12 @@ pub mod backend {
     pub mod identity {
         pub use crate::backend::identity::{Identity, PATH, USER};
     }
+    pub mod runtime_image {
+        pub use crate::backend::runtime_image::{load, name, parts};
+    }
+    pub mod runtime_libraries {
+        pub use crate::backend::runtime_libraries::Place;
+    }
     pub mod select {
         pub use crate::backend::select::select;
     }
@@ -43,7 +43,7 @@ pub mod cargo {
 }
 
 pub mod config {
-    pub use crate::config::{Arch, Base, Config, EngineChoice, Layer, Origin, RegistryLogin};
+    pub use crate::config::{Arch, Base, Config, EngineChoice, Layer, Mode, Origin, RegistryLogin};
 
     pub mod from_env {
         pub use crate::config::from_env::layer;

@@ -2,6 +2,7 @@
 //!
 //! Reads the paths that begin with `crate::` in the library and in the bin; unit tests count too.
 #![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods)] // It reads sources, not what the library works on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -26,6 +27,9 @@ const LIBRARY: &[&str] = &[
     "sys",
     "error",
 ];
+
+/// The rooms of the bin, top to bottom; below them is the library.
+const BIN: &[&str] = &["main", "cli", "image", "container", "doctor", "clean", "project", "args", "publish"];
 
 /// The source files of a crate by their module path, such as `sys::fs`.
 struct Sources(BTreeMap<String, PathBuf>);
@@ -203,6 +207,15 @@ fn what_every_system_compiles_imports_nothing_that_is_only_for_unix() {
     };
     let wrong: Vec<_> = imports.iter().filter(is_wrong).map(|import| import.place.as_str()).collect();
     assert!(wrong.is_empty(), "not there on every system:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn imports_of_the_bin_point_down_and_form_no_circle() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cli/src");
+    // The library's own package comes without the bin.
+    if folder.is_dir() {
+        check(&folder, BIN);
+    }
 }
 
 #[test]

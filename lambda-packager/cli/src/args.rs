@@ -52,9 +52,6 @@ pub struct Args {
     /// Compile in the four-stage Dockerfile instead of the reused container (the default of prod and docker)
     #[arg(long, global = true)]
     clean_room: bool,
-    /// The base of prod's final image: scratch (default) or an image
-    #[arg(long, global = true, value_name = "IMAGE")]
-    runtime_image: Option<String>,
     /// Copy the zip to this path, relative to the workspace
     #[arg(long, short, global = true, value_name = "PATH")]
     output: Option<String>,
@@ -197,7 +194,6 @@ impl Args {
             ("base", &self.base),
             ("runtime", &self.runtime),
             ("pull_policy", &self.pull_policy),
-            ("runtime_image", &self.runtime_image),
             ("output", &self.output),
         ];
         let image = match &self.command {

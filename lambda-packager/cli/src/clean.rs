@@ -4,19 +4,20 @@
 use std::path::Path;
 
 use lambda_packager::Result;
+use lambda_packager::internal::artifact::image::{FINGERPRINT, TITLE};
 use lambda_packager::internal::backend::base_image::BORROWED;
 use lambda_packager::internal::backend::builder_image::Use;
 use lambda_packager::internal::backend::deps_cache::{KEPT, name_of};
 use lambda_packager::internal::backend::dockerfile::CLEAN_ROOM;
 use lambda_packager::internal::backend::identity::USER;
-use lambda_packager::internal::backend::{builder_image, deps_cache};
+use lambda_packager::internal::backend::{builder_image, deps_cache, runtime_image};
+use lambda_packager::internal::config::Mode;
 use lambda_packager::internal::engine::{Engine, EngineError, Image};
 use lambda_packager::internal::report::print_lines;
 use lambda_packager::internal::sys::fs;
 
 use crate::args::Clean;
 use crate::project::Here;
-use crate::publish::image::{FINGERPRINT, TITLE};
 use crate::publish::names::Names;
 
 /// What was, or would be, removed.
@@ -58,7 +59,7 @@ pub fn clean(here: &Here, flags: &Clean) -> Result<u8> {
 fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &mut Swept) -> Result<(), EngineError> {
     let name = engine.kind.program();
     if all || flags.container {
-        let label = if flags.everything { format!("{USER}={}", here.user()) } else { here.identity().label() };
+        let label = if flags.everything { format!("{USER}={}", here.identity.user()) } else { here.identity.label() };
         for container in engine.containers_with(&label)? {
             if !flags.dry_run {
                 engine.remove(&container.id)?;
@@ -67,8 +68,8 @@ fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &
         }
     }
     if all || flags.cache {
-        let everybodys = format!("{KEPT}={}", here.user());
-        let label = if flags.everything { everybodys } else { deps_cache::made_by(&here.identity()) };
+        let everybodys = format!("{KEPT}={}", here.identity.user());
+        let label = if flags.everything { everybodys } else { deps_cache::made_by(&here.identity) };
         for image in engine.images_with(&label)? {
             if flags.dry_run || deps_cache::remove(engine, &image)? {
                 let title = name_of(&image).unwrap_or(&image.id);
@@ -78,8 +79,8 @@ fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &
     }
     if all {
         // The empty ones are any project's, as the clean room's layers are.
-        let user = format!("{USER}={}", here.user());
-        let project = here.identity().label();
+        let user = format!("{USER}={}", here.identity.user());
+        let project = here.identity.label();
         let labels = if flags.everything { vec![&*user, BORROWED, CLEAN_ROOM] } else { vec![&*project, BORROWED] };
         let mut images = Vec::new();
         for label in labels {
@@ -106,7 +107,7 @@ fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &
             }
             images = left;
         }
-        for image in deployable(engine, here, flags.everything)? {
+        for image in of_functions(engine, here, flags.everything)? {
             let names = if image.names.is_empty() { vec![image.id] } else { image.names };
             if flags.dry_run || engine.remove_names(&names)? {
                 swept.add(format!("{name} image {}", names.join(" ")), image.size_bytes);
@@ -116,9 +117,9 @@ fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &
     Ok(())
 }
 
-/// The local copies of images to deploy: what is gone back to lies in a registry. They say of which function
-/// they are, not of which project, so that every project makes the same; its names are the project's.
-fn deployable(engine: &Engine, here: &Here, of_everybody: bool) -> Result<Vec<Image>, EngineError> {
+/// The local images of functions. Their labels name the function and not the project, so that every project makes the
+/// same image; their names are the project's.
+fn of_functions(engine: &Engine, here: &Here, of_everybody: bool) -> Result<Vec<Image>, EngineError> {
     if of_everybody {
         return engine.images_with(FINGERPRINT);
     }
@@ -127,22 +128,25 @@ fn deployable(engine: &Engine, here: &Here, of_everybody: bool) -> Result<Vec<Im
     for environment in &config.environments {
         ours.push(format!("{}:", Names::of(config, environment).map_err(EngineError::Refused)?.repository));
     }
-    let is_ours = |name: &String| {
-        let name = name.strip_prefix("localhost/").unwrap_or(name);
-        ours.iter().any(|repository| name.starts_with(repository))
-    };
     let mut images = Vec::new();
     for function in here.project.workspace.members.iter().flat_map(|package| &package.bins) {
-        for mut image in engine.images_with(&format!("{TITLE}={function}"))? {
-            // One without a name lost it to a later one.
-            let is_nameless = image.names.is_empty();
-            image.names.retain(is_ours);
-            if (is_nameless || !image.names.is_empty()) && image.labels.contains_key(FINGERPRINT) {
-                images.push(image);
-            }
+        ours.extend([Mode::Prod, Mode::Docker].map(|mode| runtime_image::name(&here.identity, function, mode)));
+        for image in engine.images_with(&format!("{TITLE}={function}"))? {
+            images.extend(only_ours(image, &ours));
         }
     }
     Ok(images)
+}
+
+/// An image with those of its names that begin with one of `ours`; `None` if nothing of it is ours. An image without a
+/// name lost it to a newer one.
+fn only_ours(mut image: Image, ours: &[String]) -> Option<Image> {
+    let is_nameless = image.names.is_empty();
+    image.names.retain(|name| {
+        let name = name.strip_prefix("localhost/").unwrap_or(name);
+        ours.iter().any(|start| name.starts_with(start))
+    });
+    ((is_nameless || !image.names.is_empty()) && image.labels.contains_key(FINGERPRINT)).then_some(image)
 }
 
 /// Removes what is remembered and compiled in `target/lambda`. Locks stay: somebody may hold them.

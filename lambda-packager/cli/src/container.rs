@@ -59,7 +59,7 @@ pub fn logs(here: &Here) -> Result<u8> {
 /// What the container is and does.
 pub fn status(here: &Here, as_json: bool) -> Result<u8> {
     let found = find(here)?;
-    let name = here.identity().name;
+    let name = &here.identity.name;
     let Some((engine, container)) = found else {
         print_lines(&[match as_json {
             true => json!({"v": 1, "name": name, "state": "not_found"}).to_string(),
@@ -105,7 +105,7 @@ pub fn status(here: &Here, as_json: bool) -> Result<u8> {
 
 /// The container of this project, in the first engine that has one.
 fn find(here: &Here) -> Result<Option<(Engine, Container)>> {
-    let identity = here.identity();
+    let identity = &here.identity;
     let mut unreachable = None;
     let mut answered = false;
     for engine in here.engines()? {

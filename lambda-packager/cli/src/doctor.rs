@@ -207,7 +207,7 @@ fn builder(here: &Here, reachable: &[Engine], note: &mut impl FnMut(Level, Strin
 /// Containers of this user whose project is gone.
 fn leftovers(here: &Here, engine: &Engine, note: &mut impl FnMut(Level, String, Option<String>)) {
     let name = engine.kind.program();
-    let containers = engine.containers_with(&format!("{USER}={}", here.user())).unwrap_or_default();
+    let containers = engine.containers_with(&format!("{USER}={}", here.identity.user())).unwrap_or_default();
     for container in &containers {
         let path = container.label(PATH).unwrap_or_default();
         if !fs::is_dir(path.as_ref()) {
@@ -232,7 +232,7 @@ fn leftovers(here: &Here, engine: &Engine, note: &mut impl FnMut(Level, String, 
         }
     }
     let images = engine.images_with(BORROWED).map_or(0, |images| images.len());
-    let kept = engine.images_with(&format!("{KEPT}={}", here.user())).unwrap_or_default();
+    let kept = engine.images_with(&format!("{KEPT}={}", here.identity.user())).unwrap_or_default();
     let bytes: u64 = kept.iter().map(|image| image.size_bytes).sum();
     note(
         Level::Ok,

@@ -1,12 +1,13 @@
 //! `lambda-packager image`: the function as a container image, in an engine and in a registry.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use lambda_packager::internal::artifact::zip;
-use lambda_packager::internal::backend::{BackendRequest, select};
+use lambda_packager::internal::artifact::image;
+use lambda_packager::internal::artifact::image::Image;
+use lambda_packager::internal::backend::runtime_libraries::Place;
+use lambda_packager::internal::backend::{BackendRequest, runtime_image, select};
 use lambda_packager::internal::engine;
-use lambda_packager::internal::engine::{Engine, EngineError, Kind};
+use lambda_packager::internal::engine::EngineError;
 use lambda_packager::internal::fingerprint::manifest::Manifest;
 use lambda_packager::internal::pipeline::project::{Places, Project, Request};
 use lambda_packager::internal::pipeline::run;
@@ -16,13 +17,12 @@ use lambda_packager::internal::sys::fs;
 use lambda_packager::{Error, Result, Sha};
 
 use crate::args::{Image as Command, Target};
-use crate::publish::http::{Address, Client};
-use crate::publish::image::{FINGERPRINT, Image, Parts, TITLE};
-use crate::publish::libraries::Place;
+use crate::publish::address::Address;
+use crate::publish::client::Client;
 use crate::publish::names::Names;
 use crate::publish::record::Record;
 use crate::publish::registry::Repository;
-use crate::publish::{credentials, image, libraries, push, revision};
+use crate::publish::{credentials, push, revision};
 
 /// Does what the command says.
 pub fn image(command: &Command, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
@@ -63,7 +63,7 @@ impl Here {
         };
         let address = Address::parse(registry, &config.place_of("registry"))?;
         let login = report.stage(Stage::Login, |_| credentials::find(config, &address))?;
-        Ok(Client::new(address, login.as_ref()))
+        Ok(Client::new(address, login))
     }
 
     /// Stores what became of the image, and tells it.
@@ -92,7 +92,7 @@ fn push(target: &Target, request: &Request, json: bool, report: &mut Reporter) -
     let client = here.client(report)?;
     let (image, tag) = make(&here, request, report)?;
     let repository = Repository::new(&client, &here.names.repository);
-    client.went_forward();
+    client.progressed();
     report.stage(Stage::Push, |report| push::push(&repository, &image, &tag, &here.names.moving(), report))?;
     let mut record = Record::of(&here.names, &tag, &image.manifest.bytes);
     record.reference = Some(repository.reference(&image.manifest.digest));
@@ -146,12 +146,6 @@ fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
     if Sha::of(&bytes) != manifest.artifact.zip_sha256 {
         return Err(raced());
     }
-    let members = zip::members(&bytes)?;
-    let Some(bootstrap) = members.iter().find(|member| member.name == "bootstrap") else {
-        return Err(raced());
-    };
-    let brought: Vec<_> =
-        members.iter().map(|member| member.name.rsplit('/').next().unwrap_or_default().to_string()).collect();
     let backend;
     let place = if manifest.backend.host_toolchain {
         Place::Host
@@ -166,32 +160,22 @@ fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
         }
         Place::Container(&backend)
     };
-    let mut files = libraries::closure(&bootstrap.content, config.target_arch, &brought, &place)?;
-    files.push(libraries::certificates(&place)?);
-
+    let mut parts = runtime_image::parts(&function.name, &bytes, config, &place)?;
     let made: Vec<_> = places.zips.iter().cloned().chain([workspace.root.join("target")]).collect();
     let revision = revision::of(&workspace.root, &manifest.inputs, &made)?;
-    let mut labels = BTreeMap::new();
-    // The artifact's own, whatever built it: the same zip is the same image.
-    labels.insert(FINGERPRINT.to_string(), manifest.artifact.zip_sha256.to_string());
-    if let Some((key, value)) = config.label.as_ref().and_then(|label| label.split_once('=')) {
-        labels.insert(key.to_string(), value.to_string());
-    }
     let annotation = |name: &str| format!("org.opencontainers.image.{name}");
-    labels.insert(TITLE.to_string(), function.name.clone());
     match &revision {
         Some(revision) => {
+            parts.created = revision::date(revision.committed_epoch_secs);
             let dirty = if revision.dirty { "-dirty" } else { "" };
-            labels.insert(annotation("revision"), format!("{}{dirty}", revision.inputs));
-            labels.extend(revision.source.iter().map(|source| (annotation("source"), source.clone())));
+            parts.labels.insert(annotation("revision"), format!("{}{dirty}", revision.inputs));
+            parts.labels.extend(revision.source.iter().map(|source| (annotation("source"), source.clone())));
         }
         None => {
             report.emit(&Event::Note { message: "there is no git history: the image has no label for its revision" })
         }
     }
-    let created = revision.as_ref().map_or(0, |revision| revision.committed_epoch_secs);
     let tag = names.immutable(revision.as_ref(), &manifest.fingerprint);
-    let parts = Parts { arch: config.target_arch, members, files, labels, created: image::date(created) };
     Ok((image::assemble(&parts)?, tag))
 }
 
@@ -204,14 +188,11 @@ fn load(here: &Here, image: &Image, record: &Record, report: &mut Reporter) -> R
         config.engine_timeout,
         &workspace.state_folder(),
     )?;
-    let archive = |names: &[String]| image.archive(names);
-    let tags: Vec<_> = record.moving_tags.iter().chain([&record.tag]).collect();
+    let tags = record.moving_tags.iter().chain([&record.tag]);
+    let names: Vec<_> = tags.map(|tag| format!("{}:{tag}", record.repository)).collect();
     for engine in engines {
-        let prefix = if engine.kind == Kind::Podman { "localhost/" } else { "" };
-        let names: Vec<_> = tags.iter().map(|tag| format!("{prefix}{}:{tag}", record.repository)).collect();
-        match is_loaded(&engine, &names, image) {
-            Ok(true) => return Ok(()),
-            Ok(false) => return Ok(engine.load(archive(&names)?)?),
+        match runtime_image::load(&engine, image, &names) {
+            Ok(()) => return Ok(()),
             Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) => {
                 report.emit(&Event::Note { message: &error.to_string() });
             }
@@ -219,33 +200,9 @@ fn load(here: &Here, image: &Image, record: &Record, report: &mut Reporter) -> R
         }
     }
     let path = here.places.folder.join("image.tar");
-    let names: Vec<_> = tags.iter().map(|tag| format!("{}:{tag}", record.repository)).collect();
-    fs::replace(&path, &archive(&names)?, 0o644, None)?;
+    fs::replace(&path, &image.archive(&names)?, 0o644, None)?;
     report.emit(&Event::Note {
         message: &format!("no container engine is available locally: the image was written to {}", path.display()),
     });
     Ok(())
-}
-
-/// Whether an engine has the image under all its names. None of them may be another's.
-fn is_loaded(engine: &Engine, names: &[String], image: &Image) -> Result<bool, EngineError> {
-    let ours = image.config.digest.to_string();
-    let mut all = true;
-    for name in names {
-        match engine.image(name)? {
-            Some(here) if here.id.trim_start_matches("sha256:") == ours => {}
-            None => all = false,
-            Some(here) if !here.labels.contains_key(FINGERPRINT) => {
-                return Err(EngineError::Refused(
-                    Error::engine(format!(
-                        "{} has an image {name} that is not lambda-packager's; it was not changed",
-                        engine.kind.program()
-                    ))
-                    .hint_with("rename or remove that image, or set `image_name`"),
-                ));
-            }
-            Some(_) => all = false,
-        }
-    }
-    Ok(all)
 }

@@ -2,6 +2,7 @@
 
 pub mod elf;
 pub mod elf_diff;
+pub mod image;
 pub mod include;
 pub mod limits;
 pub mod tar;

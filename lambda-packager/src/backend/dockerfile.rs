@@ -15,15 +15,12 @@ pub const FILES: &[(&str, &str)] = &[
     (DOCKERFILE, include_str!("../../docker/Dockerfile")),
     (INSTALLER, include_str!("../../docker/install-toolchain")),
     ("tools/run-recipe", include_str!("../../docker/run-recipe")),
-    ("tools/collect-runtime", include_str!("../../docker/collect-runtime")),
 ];
 
 /// The stage with the compiled binary and the list of what was read for it, and nothing else.
 pub const PARCEL: &str = "parcel";
 /// The file in that stage.
 pub const COMPILED: &str = "/parcel/compiled";
-/// The stage that runs.
-pub const RUNTIME: &str = "runtime";
 
 /// The label that the Dockerfile puts on the images of clean rooms.
 pub const CLEAN_ROOM: &str = "lambda-packager.clean-room";
@@ -92,7 +89,7 @@ mod tests {
     fn the_dockerfile_has_its_stages_in_order_and_pulls_no_syntax() {
         let text = FILES[0].1;
         let stages = text.lines().filter_map(|line| line.strip_prefix("FROM ")?.split(" AS ").nth(1));
-        let stages: Vec<_> = stages.filter(|stage| !["parcel", "collection"].contains(stage)).collect();
+        let stages: Vec<_> = stages.filter(|stage| *stage != PARCEL).collect();
         assert_eq!(stages, ["base", "dependencies", "build", "runtime"]);
         assert!(!text.lines().any(|line| line.replace(' ', "").starts_with("#syntax=")));
         for (path, _) in FILES.iter().filter(|(path, _)| *path != DOCKERFILE) {

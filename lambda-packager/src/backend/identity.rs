@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::cargo::Workspace;
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::engine::Container;
+use crate::error::Result;
+use crate::sys::lock::Lock;
 use crate::sys::sha256::Sha;
 
 /// The project that a container belongs to: a digest of its path and user.
@@ -37,6 +39,12 @@ impl Identity {
         Self { name, project, user }
     }
 
+    /// The identity of a workspace for the user who compiles here: the owner of what we write here.
+    pub fn here(workspace: &Workspace, config: &Config) -> Result<Self> {
+        let lock = Lock::acquire(&workspace.state_folder().join("who.lock"), |_| ())?;
+        Ok(Self::of(&workspace.root, lock.owner()?.0, config))
+    }
+
     /// The label that all of this project's containers carry.
     pub fn label(&self) -> String {
         format!("{PROJECT}={}", self.project)
@@ -48,6 +56,10 @@ impl Identity {
             vec![self.label(), format!("{USER}={}", self.user), format!("{PATH}={}", workspace.root.display())];
         labels.extend(config.label.clone());
         labels
+    }
+
+    pub fn user(&self) -> u32 {
+        self.user
     }
 
     pub fn project(&self) -> &str {
@@ -63,6 +75,13 @@ impl Identity {
 /// The lock file of a workspace's container, which its functions share.
 pub fn lock_file(workspace: &Workspace) -> PathBuf {
     workspace.state_folder().join("container.lock")
+}
+
+/// The tag of an image that is made for a function of a project. It has only letters, digits, `_`, `.` and `-`, and at most 128 of them.
+pub fn image_tag(project: &str, function: &str, mode: Mode) -> String {
+    let mut slug: String = function.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    slug.truncate(64);
+    format!("f-{slug}-{}", Sha::of(format!("{project}\0{function}\0{mode}").as_bytes()).short(12))
 }
 
 #[cfg(test)]

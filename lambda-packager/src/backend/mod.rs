@@ -9,6 +9,8 @@ pub mod deps_cache;
 pub mod dockerfile;
 mod host;
 pub mod identity;
+pub mod runtime_image;
+pub mod runtime_libraries;
 pub mod select;
 mod selected;
 

@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::artifact::zip;
 use crate::backend::clean_room::CleanRoom;
 use crate::backend::container::Ready;
 use crate::backend::deps_cache::{CachedImage, DepsCache, PACK_ALONG};
@@ -194,26 +193,14 @@ impl Backend {
 
     /// Waits until the engine answers again.
     pub fn wait_for_engine(&self) -> Result<()> {
-        match &self.kind {
-            BackendKind::Container { engine, .. } | BackendKind::CleanRoom(CleanRoom { engine, .. }) => {
-                Ok(engine.wait_until_it_answers(PATIENCE)?)
-            }
-            BackendKind::Host { .. } => Ok(()),
-        }
+        self.engine().map_or(Ok(()), |engine| Ok(engine.wait_until_it_answers(PATIENCE)?))
     }
 
-    /// Makes the image that runs the function, where this backend makes one. Returns its name.
-    pub fn leave_image(
-        &self,
-        job: &CompileJob,
-        included: &[zip::Member],
-        report: &mut Reporter,
-    ) -> Result<Option<String>> {
+    /// The engine, unless the host compiles.
+    pub fn engine(&self) -> Option<&Engine> {
         match &self.kind {
-            BackendKind::CleanRoom(room) => {
-                room.leave_image(job, &self.variables_of_layers(job), included, report).map(Some)
-            }
-            BackendKind::Container { .. } | BackendKind::Host { .. } => Ok(None),
+            BackendKind::Container { engine, .. } | BackendKind::CleanRoom(CleanRoom { engine, .. }) => Some(engine),
+            BackendKind::Host { .. } => None,
         }
     }
 

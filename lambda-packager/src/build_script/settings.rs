@@ -86,8 +86,6 @@ macro_rules! setters {
             /// Compiles in the four-stage Dockerfile instead of the reused container. The default is `true` in the
             /// modes `Prod` and `Docker`.
             clean_room(yes: bool) => yes;
-            /// The base of the clean room's final image. The default is `scratch`.
-            runtime_image(image: impl Into<String>) => image.into();
             /// Where to copy the zip, relative to the workspace.
             output(path: impl Into<std::path::PathBuf>) => path.into();
             /// Files and folders of the package to add to the zip.
@@ -173,7 +171,6 @@ mod tests {
         ("base", "a:1", |b| b.base("a:1")),
         ("pull_policy", "if-missing", |b| b.pull_policy(PullPolicy::IfMissing)),
         ("clean_room", "on", |b| b.clean_room(true)),
-        ("runtime_image", "a", |b| b.runtime_image("a")),
         ("output", "a.zip", |b| b.output("a.zip")),
         ("include", "a,b/c", |b| b.include(["a".to_string(), "b/c".to_string()])),
         ("container_name", "a", |b| b.container_name("a")),

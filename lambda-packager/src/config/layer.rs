@@ -64,7 +64,6 @@ settings! {
     base: Base, Text, "`auto`, `host` (the borrowed toolchain) or an image with cargo and a C compiler";
     pull_policy: PullPolicy, Text, "when to ask a registry for the base: `if-missing`, `always` or `never`";
     clean_room: bool, Switch, "compile in the four-stage Dockerfile instead of the reused container; the default of `prod` and `docker`";
-    runtime_image: String, Text, "the base of the clean room's final image; `scratch` if not set";
     output: PathBuf, Text, "where to copy the zip, relative to the workspace";
     include: Vec<String>, List, "files and folders of the package to add to the zip";
     container_name: String, Text, "the builder container's name; if not set, it is derived from the path";

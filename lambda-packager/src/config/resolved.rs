@@ -25,7 +25,6 @@ pub struct Config {
     pub base: Base,
     pub pull_policy: PullPolicy,
     pub clean_room: bool,
-    pub runtime_image: String,
     pub output: Option<PathBuf>,
     pub include: Vec<String>,
     pub container_name: Option<String>,
@@ -71,7 +70,6 @@ impl Config {
             base: all.base.unwrap_or(Base::Auto),
             pull_policy: all.pull_policy.unwrap_or(PullPolicy::IfMissing),
             clean_room: all.clean_room.unwrap_or(mode.is_for_production()),
-            runtime_image: all.runtime_image.unwrap_or_else(|| "scratch".into()),
             output: all.output,
             include: all.include.unwrap_or_default(),
             container_name: all.container_name,
@@ -119,7 +117,7 @@ impl Config {
         }
         type Check<'a> = (&'a str, &'a [String], fn(&str) -> bool, &'a str);
         let base = if let Base::Image(image) = &self.base { slice::from_ref(image) } else { &[] };
-        let checks: [Check; 7] = [
+        let checks: [Check; 6] = [
             ("pass_env", &self.pass_env, env::is_variable_name, "name of an environment variable"),
             (
                 "container_name",
@@ -140,7 +138,6 @@ impl Config {
                 |label| !label.starts_with('-') && label.contains('='),
                 "label of the form key=value",
             ),
-            ("runtime_image", slice::from_ref(&self.runtime_image), is_image, "image reference"),
             ("base", base, is_image, "image reference"),
         ];
         for (setting, values, is_valid, what) in checks {

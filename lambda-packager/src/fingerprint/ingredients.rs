@@ -54,10 +54,6 @@ pub fn ingredients(
     if let Some(builder) = builder {
         set("builder image", builder.into());
     }
-    if config.mode.is_for_production() {
-        // The zip is the same; what it leaves beside it is not.
-        set("runtime image", config.runtime_image.clone());
-    }
     all
 }
 
@@ -110,9 +106,8 @@ mod tests {
         "package",
         // Where a copy of the zip goes: that copy is checked by itself.
         "output",
-        // Both roads make the same bytes; what else the clean room leaves is compared below.
+        // Both backends make the same bytes.
         "clean_room",
-        "runtime_image",
         "pull_policy",
         "container_name",
         "locked",
@@ -144,7 +139,7 @@ mod tests {
             "runtime": "provided.al2", "cargo_flags": ["--other"], "engine": "host", "base": "other",
             "output": "other.zip", "include": ["other"], "container_name": "other", "network": "bridge",
             "pass_env": ["OTHER"], "locked": true, "use_cache": false, "force": true, "require_container": true,
-            "clean_room": true, "runtime_image": "other", "pull_policy": "never",
+            "clean_room": true, "pull_policy": "never",
             "engine_timeout_secs": 7, "deps_cache_limit": "1 GB", "label": "a=b", "environments": ["other"], "image_name": "other",
             "registry": "other", "registry_login": "none",
         });
@@ -175,11 +170,8 @@ mod tests {
     }
 
     #[test]
-    fn the_builder_image_is_an_ingredient_and_for_production_the_image_to_run_in() {
+    fn the_builder_image_is_an_ingredient() {
         let with = |builder| ingredients(&Config::resolve(Vec::new()), "f", "p", None, builder);
         assert_ne!(with(Some("lambda-packager-builder:1")), with(Some("lambda-packager-builder:2")));
-        let image = |mode: &str, image: &str| of(json!({"mode": mode, "runtime_image": image}));
-        assert_ne!(image("prod", "scratch"), image("prod", "other"));
-        assert_eq!(image("release", "scratch"), image("release", "other"));
     }
 }

@@ -40,8 +40,7 @@ struct Prepared<'a> {
 pub fn build(task: &Task, gate: &Gate, verdict: &Verdict, report: &mut Reporter) -> Result<Done> {
     let Prepared { request, backend, staleness } = prepare(task, gate, report)?;
     let (backend, compiled) = compile(task, gate, &request, backend, &staleness, report)?;
-    let job = backend.job(&request, &task.function, (&staleness, &gate.now.snapshot), false);
-    let package = package::package(task, &backend, &job, &compiled.binary, report)?;
+    let package = package::package(task, &backend, &request, &compiled.binary, report)?;
     let manifest = commit::commit(task, gate, verdict, &backend, &staleness, &compiled, &package, report)?;
     let warm = backend.warm_start().map_or(String::new(), |image| format!(", warm start from {image}"));
     let built = Built {

@@ -1,8 +1,7 @@
 //! From the compiled binary to the zip, and to the image that runs it.
 
 use crate::artifact::{elf, include, limits, zip};
-use crate::backend::Backend;
-use crate::compile::job::CompileJob;
+use crate::backend::{Backend, BackendRequest, runtime_image};
 use crate::config::Config;
 use crate::error::Result;
 use crate::pipeline::project::Task;
@@ -23,15 +22,15 @@ pub struct Package {
 pub fn package(
     task: &Task,
     backend: &Backend,
-    job: &CompileJob,
+    request: &BackendRequest,
     binary: &[u8],
     report: &mut Reporter,
 ) -> Result<Package> {
     let config = &task.project.config;
     let members = report.stage(Stage::Verify, |_| check(binary, task))?;
-    let zip = report.stage(Stage::Zip, |_| archive(binary, members.clone(), config))?;
+    let zip = report.stage(Stage::Zip, |_| archive(binary, members, config))?;
     let image = match config.mode.is_for_production() {
-        true => report.stage(Stage::Runtime, |report| backend.leave_image(job, &members, report))?,
+        true => report.stage(Stage::Runtime, |_| runtime_image::leave(backend, request, &task.function.name, &zip))?,
         false => None,
     };
     Ok(Package { zip, image })

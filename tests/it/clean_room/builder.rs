@@ -10,14 +10,10 @@ use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::OnceLock;
 
-use crate::support::{Ended, Engine, OwnDocker, OwnPodman, Story, TempDir, cases, fed, prefixed, repository, skip};
+use crate::support::{Ended, Engine, Front, OwnDocker, OwnPodman, Story, TempDir, cases, fed, prefixed, repository, skip};
 
 /// The image that everything is compiled in.
 pub const BASE: &str = "lambda-packager-test-base";
-/// An image to run in that brings one file.
-pub const RUNTIME: &str = "lambda-packager-test-runtime";
-/// That file.
-pub const BROUGHT: &str = "etc/os-release";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -97,11 +93,9 @@ impl Ready {
         let script = repository().join("tests/support/base_image.sh");
         let base = Command::new(script).stderr(Stdio::inherit()).output().expect("the script starts");
         assert!(base.status.success());
-        let runtime = archive(BROUGHT, b"NAME=test\n");
         let import = |command: &dyn Fn() -> Command| {
             let change = ["import", "--change", "ENV PATH=/opt/rust/bin:/usr/bin:/bin", "-", BASE];
             fed(command().args(change), &base.stdout).ok();
-            fed(command().args(["import", "-", RUNTIME]), &runtime).ok();
         };
         let docker = OwnDocker::start().map(|mut own| {
             import(&|| own.command());
@@ -135,14 +129,6 @@ fn client_with(own: &OwnDocker, switch: &str) -> Option<PathBuf> {
     })
 }
 
-/// An archive of one file.
-fn archive(path: &str, content: &[u8]) -> Vec<u8> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join(path);
-    fs::create_dir_all(file.parent().expect("a parent")).and_then(|()| fs::write(file, content)).expect("a file");
-    Command::new("tar").arg("-C").arg(folder.path()).args(["-c", path]).output().expect("tar starts").stdout
-}
-
 /// Which steps an engine said that it took from its cache.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reused {
@@ -164,6 +150,12 @@ impl Builder {
     /// Lets `command` use this builder.
     pub fn lend<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)))
+    }
+
+    /// A script in front of its engine's command line.
+    pub fn behind(&self, script: &str) -> Front {
+        let own = self.environment.iter().find(|(name, _)| *name == "PATH").map(|(_, path)| path.clone());
+        Front::on(&own.unwrap_or_else(|| std::env::var_os("PATH").expect("a PATH")), self.engine(), script)
     }
 
     pub fn command(&self) -> Command {

@@ -1,10 +1,7 @@
 //! The builder image: built once, used by both roads, and asked for again only when that can help.
 
-use std::ffi::OsString;
-use std::process::Command;
-
 use crate::clean_room::builder::{BASE, Builder, Kind, builders};
-use crate::support::{Ended, Engine, Fixture, Front, Story, every_engine, one_engine, skip};
+use crate::support::{Ended, Engine, Fixture, Story, every_engine, one_engine, skip};
 
 /// What it is based on where nothing else is said.
 const AMAZON_LINUX: &str = "amazonlinux:2023";
@@ -85,18 +82,11 @@ fn digest_of(builder: &Builder, image: &str) -> String {
     format!("{image}@{}", builder.ask(&["image", "inspect", "--format", format, image]))
 }
 
-/// The builder's engine with a registry in front of it that has what was built here under the name.
-fn with_a_registry(builder: &Builder) -> Front {
-    let mut command = Command::new(builder.engine());
-    let path = builder.lend(&mut command).get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
-    let path = path.map_or_else(|| std::env::var_os("PATH").unwrap(), OsString::from);
-    Front::on(&path, builder.engine(), "[ \"$1\" != pull ] || exit 0")
-}
-
 #[test]
 fn a_newer_base_is_a_miss_that_says_so_and_the_image_of_the_former_one_is_listed_and_removed() {
     for builder in builders(Kind::Legacy) {
-        let front = with_a_registry(&builder);
+        // A registry that has what was built here under the name.
+        let front = builder.behind("[ \"$1\" != pull ] || exit 0");
         let base_with = |more: &str| {
             let text = format!("FROM {BASE}\nRUN ln -s gcc /usr/bin/clang && ln -s make /usr/bin/cmake{more}\n");
             builder.build(AMAZON_LINUX, &text);

@@ -1,7 +1,7 @@
 //! What a function includes stands in the final image where Lambda unpacks a zip.
 
-use crate::clean_room::builder::{BASE, Kind, RUNTIME, builders};
-use crate::support::{Ended, Fixture};
+use crate::clean_room::builder::{BASE, Kind, builders};
+use crate::support::{Ended, Fixture, fed};
 
 #[test]
 fn the_final_image_has_what_the_function_includes_and_takes_a_library_from_there() {
@@ -27,26 +27,34 @@ fn the_final_image_has_what_the_function_includes_and_takes_a_library_from_there
          println!(\"{} {}\", std::fs::read_to_string(\"config/words.txt\").unwrap(), unsafe { seven() });\n}\n",
     );
     for builder in &builders {
-        for runtime in ["scratch", RUNTIME] {
-            let mut command = fixture.command();
-            let args = ["--mode", "prod", "--force", "--base", BASE, "--engine", builder.engine(), "--runtime-image"];
-            Ended::of(builder.lend(command.args(args).arg(runtime))).ok();
-            let manifest = fixture.manifest("including");
-            let image = manifest["artifact"]["image"].as_str().unwrap();
-            let files = builder.files_of(image);
-            let of_task: Vec<&str> =
-                files.keys().map(String::as_str).filter(|name| name.starts_with("var/task/")).collect();
-            assert_eq!(of_task, ["var/task/config/words.txt", "var/task/lib/libseven.so"], "{:?}", builder.kind);
-            assert!(files["var/task/lib/libseven.so"] == fixture.read("lib/libseven.so"));
-            if runtime == "scratch" {
-                assert!(
-                    !files.keys().any(|name| name.starts_with("usr/") && name.contains("seven")),
-                    "{:?}",
-                    files.keys()
-                );
-                let run = ["run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", image];
-                assert_eq!(builder.ask(&run), "good morning 7", "{:?}", builder.kind);
-            }
-        }
+        let mut command = fixture.command();
+        command.args(["--mode", "prod", "--force", "--base", BASE, "--engine", builder.engine()]);
+        // Records the build context, for a build by hand.
+        let front = builder
+            .behind("[ \"$1\" != build ] || [ \"$2\" = --help ] || { tee \"$0.tar\" | \"$real\" \"$@\"; exit; }");
+        Ended::of(builder.lend(&mut command).env("PATH", &front.path)).ok();
+        let manifest = fixture.manifest("including");
+        let image = manifest["artifact"]["image"].as_str().unwrap();
+        let files = builder.files_of(image);
+        let of_task: Vec<&str> =
+            files.keys().map(String::as_str).filter(|name| name.starts_with("var/task/")).collect();
+        let expected = ["var/task/bootstrap", "var/task/config/words.txt", "var/task/lib/libseven.so"];
+        assert_eq!(of_task, expected, "{:?}", builder.kind);
+        assert!(files["var/task/lib/libseven.so"] == fixture.read("lib/libseven.so"));
+        assert_eq!(files.keys().filter(|name| name.contains("seven")).count(), 1, "{:?}", files.keys());
+        let run = ["run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL"];
+        assert_eq!(builder.ask(&[&run[..], &[image]].concat()), "good morning 7", "{:?}", builder.kind);
+
+        // The last stage of the Dockerfile is an image that runs too, of the same bootstrap.
+        let context = std::fs::read(front.file(&format!("{}.tar", builder.engine()))).unwrap();
+        let by_hand = "lambda-packager-test-by-hand";
+        let mut build = builder.command();
+        build.args(["build", "--network", "none", "--build-arg", &format!("BASE_IMAGE={BASE}")]);
+        fed(build.args(["--build-arg", "TOOLS=cargo rustc cc", "--tag", by_hand, "-"]), &context).ok();
+        assert!(
+            builder.files_of(by_hand)["var/runtime/bootstrap"] == files["var/task/bootstrap"],
+            "{:?}",
+            builder.kind
+        );
     }
 }

@@ -136,7 +136,8 @@ fn without_an_image_to_start_from_prod_is_compiled_in_the_container_and_says_so(
     let manifest = fixture.manifest("hello");
     assert_eq!(manifest["road"]["clean_room"], false);
     assert!(manifest["road"]["fallback"].as_str().is_some_and(|why| why.contains("no image to start")), "{manifest}");
-    assert_eq!(manifest["artifact"]["image"], "");
+    let image = manifest["artifact"]["image"].as_str().unwrap();
+    assert_eq!(engine.ask(&["run", "--rm", "--network", "none", image]), "hello");
     // What would enter a layer keeps a build out of the clean room, whatever there is to start from.
     let story =
         Story::of(fixture.command_on(engine).args(["--mode", "prod"]).env("LAMBDA_PACKAGER_PASS_ENV", "HOME")).ok();

@@ -7,7 +7,7 @@ use std::fs;
 
 use proptest::prelude::*;
 
-use crate::clean_room::builder::{BASE, BROUGHT, Builder, Kind, RUNTIME, Reused, every_builder};
+use crate::clean_room::builder::{BASE, Builder, Kind, Reused, every_builder};
 use crate::support::{Ended, Fixture, Story, repository, rows};
 
 /// What of the project a case may change.
@@ -72,18 +72,16 @@ impl Reference<'_> {
 }
 
 /// Every name in the final image, sorted.
-fn expected_files(state: State, runtime: &str) -> Vec<String> {
-    let mut files = vec!["var/runtime/bootstrap".to_string(), "var/task/words.txt".to_string()];
-    if runtime == "scratch" {
-        let (linker, folder) = match std::env::consts::ARCH {
-            "aarch64" => ("lib/ld-linux-aarch64.so.1", "usr/lib/aarch64-linux-gnu"),
-            _ => ("lib64/ld-linux-x86-64.so.2", "usr/lib/x86_64-linux-gnu"),
-        };
-        files.extend([linker.to_string(), "etc/ssl/certs/ca-certificates.crt".to_string()]);
-        files.extend(state.libraries().iter().map(|library| format!("{folder}/{library}")));
-    } else {
-        files.push(BROUGHT.to_string());
-    }
+fn expected_files(state: State) -> Vec<String> {
+    let (linker, folder) = match std::env::consts::ARCH {
+        "aarch64" => ("lib/ld-linux-aarch64.so.1", "lib/aarch64-linux-gnu"),
+        _ => ("lib64/ld-linux-x86-64.so.2", "lib/x86_64-linux-gnu"),
+    };
+    let of_all = ["etc/group", "etc/nsswitch.conf", "etc/passwd", "etc/ssl/certs/ca-certificates.crt"];
+    let mut files = [&of_all[..], &[linker, "var/task/bootstrap", "var/task/words.txt"]].concat();
+    let libraries: Vec<_> = state.libraries().iter().map(|library| format!("{folder}/{library}")).collect();
+    files.extend(libraries.iter().map(String::as_str));
+    let mut files: Vec<_> = files.into_iter().map(String::from).collect();
     files.sort();
     files
 }
@@ -98,28 +96,13 @@ fn layers_are_reused_the_bytes_are_the_containers_and_the_image_is_minimal() {
     // Podman takes five times as long for what is there already.
     let turns = |at: usize| if builders[at].kind == Kind::Podman { 1 } else { 6 };
     let turns: Vec<usize> = (0..builders.len()).flat_map(|at| vec![at; turns(at)]).collect();
-    let cases = (
-        prop::sample::select(turns),
-        0..DEPENDENCIES.len(),
-        0..SOURCES.len(),
-        prop::sample::select(vec!["scratch", RUNTIME]),
-    );
-    let case = |(which, manifest, source, runtime): (usize, usize, usize, &str)| {
+    let cases = (prop::sample::select(turns), 0..DEPENDENCIES.len(), 0..SOURCES.len());
+    let case = |(which, manifest, source): (usize, usize, usize)| {
         let (builder, state) = (&builders[which], State { manifest, source });
         let (bytes, bootstrap) = reference.of(state).clone();
         state.put_into(&fixture);
         let mut command = fixture.command();
-        command.args([
-            "--mode",
-            "prod",
-            "--force",
-            "--base",
-            BASE,
-            "--engine",
-            builder.engine(),
-            "--runtime-image",
-            runtime,
-        ]);
+        command.args(["--mode", "prod", "--force", "--base", BASE, "--engine", builder.engine()]);
         let story = Story::of(builder.lend(&mut command)).ok();
 
         // A layer is made anew if and only if what it is made of was not there yet.
@@ -138,21 +121,19 @@ fn layers_are_reused_the_bytes_are_the_containers_and_the_image_is_minimal() {
         let manifest = fixture.manifest("app");
         let image = manifest["artifact"]["image"].as_str().unwrap_or_default();
         let files = builder.files_of(image);
-        prop_assert_eq!(files.keys().cloned().collect::<Vec<_>>(), expected_files(state, runtime));
-        prop_assert!(files["var/runtime/bootstrap"] == bootstrap, "the image runs something else");
+        prop_assert_eq!(files.keys().cloned().collect::<Vec<_>>(), expected_files(state));
+        prop_assert!(files["var/task/bootstrap"] == bootstrap, "the image runs something else");
         let user = builder.ask(&["image", "inspect", "--format", "{{.Config.User}}", image]);
-        prop_assert_eq!(user, "65534:65534");
+        prop_assert_eq!(user, "65532:65532");
         Ok(())
     };
     // With few cases one builder makes and reuses each layer; the others at least make and reuse.
     let of = |which: usize| {
-        let few: &[_] = match builders[which].kind {
-            Kind::BuildKit => {
-                &[(0, 0, "scratch"), (0, 2, RUNTIME), (0, 0, RUNTIME), (1, 1, "scratch"), (0, 2, "scratch")]
-            }
-            Kind::Legacy | Kind::Podman => &[(0, 0, RUNTIME), (0, 2, "scratch")],
+        let few: &[(usize, usize)] = match builders[which].kind {
+            Kind::BuildKit => &[(0, 0), (0, 2), (0, 0), (1, 1), (0, 2)],
+            Kind::Legacy | Kind::Podman => &[(0, 0), (0, 2)],
         };
-        few.iter().map(move |(manifest, source, runtime)| (which, *manifest, *source, *runtime)).collect::<Vec<_>>()
+        few.iter().map(move |(manifest, source)| (which, *manifest, *source)).collect::<Vec<_>>()
     };
     rows((0..builders.len()).flat_map(of), 100, cases, case);
     // It runs, from nothing but its own files.

@@ -52,13 +52,18 @@ impl Front {
         Self::on(&std::env::var_os("PATH").expect("PATH"), name, script)
     }
 
-    /// The same for the program that is found by `path`.
+    /// The same for the program that is found by `path`, which the script knows as `$real`.
     pub fn on(path: &OsStr, name: &str, script: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let real = which(name, path).unwrap_or_else(|| panic!("no {name}"));
         let front = Self { path: prefixed(folder.path(), path), folder };
-        front.add(name, &format!("{script}\nexec '{}' \"$@\"", real.display()));
+        front.add(name, &format!("real='{}'\n{script}\nexec \"$real\" \"$@\"", real.display()));
         front
+    }
+
+    /// A file beside the script.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Adds another program, which is only this script.

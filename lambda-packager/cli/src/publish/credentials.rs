@@ -12,7 +12,8 @@ use lambda_packager::internal::sys::{env, fs};
 use lambda_packager::{Error, ErrorKind, PublishFault, Result};
 use serde_json::Value;
 
-use crate::publish::http::{Address, Login};
+use crate::publish::address::Address;
+use crate::publish::transport::Login;
 
 /// For the AWS CLI and for credential helpers, which may ask a server in turn.
 const TIMEOUT: Duration = Duration::from_secs(20);

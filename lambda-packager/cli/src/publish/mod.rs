@@ -1,12 +1,12 @@
 //! The artifact as a container image for Lambda, and that image in a registry.
 
+pub mod address;
+pub mod client;
 pub mod credentials;
-pub mod http;
-pub mod image;
-pub mod libraries;
 pub mod names;
 pub mod push;
 pub mod record;
 pub mod registry;
 pub mod revision;
-pub mod token;
+mod token;
+mod transport;

@@ -3,11 +3,11 @@
 
 use std::cmp::Reverse;
 
+use lambda_packager::internal::artifact::image::Image;
 use lambda_packager::internal::report::{Event, Reporter};
 use lambda_packager::{Error, PublishFault, Result};
 use serde_json::Value;
 
-use crate::publish::image::Image;
 use crate::publish::names::Names;
 use crate::publish::registry::{Repository, Stored};
 

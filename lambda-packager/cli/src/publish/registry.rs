@@ -4,11 +4,12 @@
 
 use std::time::Instant;
 
+use lambda_packager::internal::artifact::image::{Blob, MANIFEST_TYPE};
 use lambda_packager::internal::report::{Event, Reporter};
 use lambda_packager::{Error, PublishFault, Result, Sha};
 
-use crate::publish::http::{Answer, Client, Request};
-use crate::publish::image::{Blob, MANIFEST_TYPE};
+use crate::publish::client::Client;
+use crate::publish::transport::{Answer, Request};
 
 /// Also what others may have pushed under our tags: rolling back to it must not change it.
 const ACCEPTED: [(&str, &str); 4] = [
@@ -37,19 +38,19 @@ pub struct Stored {
 
 impl<'a> Repository<'a> {
     pub fn new(client: &'a Client, name: &str) -> Self {
-        Self { client, name: format!("{}{name}", client.address.prefix) }
+        Self { client, name: format!("{}{name}", client.transport.address.prefix) }
     }
 
     /// Repository and digest, as Lambda and Terraform name an image.
     pub fn reference(&self, digest: &Sha) -> String {
-        format!("{}/{}@sha256:{digest}", self.client.address.authority, self.name)
+        format!("{}/{}@sha256:{digest}", self.client.transport.address.authority, self.name)
     }
 
     /// The manifest that `reference`, a tag or a digest, names.
     pub fn manifest(&self, reference: &str, report: &mut Reporter) -> Result<Option<Stored>> {
         let target = format!("/v2/{}/manifests/{reference}", self.name);
         let answer =
-            self.client.ask(&Request { method: "GET", target: &target, headers: &ACCEPTED, body: None }, report)?;
+            self.client.send(&Request { method: "GET", target: &target, headers: &ACCEPTED, body: None }, report)?;
         match answer.status {
             200 => {
                 let media_type = answer.header("content-type").unwrap_or(MANIFEST_TYPE).to_string();
@@ -66,15 +67,15 @@ impl<'a> Repository<'a> {
         let mut target = format!("/v2/{}/blobs/{digest}", self.name);
         // ECR keeps its blobs elsewhere, and says where.
         for _ in 0..3 {
-            let ask = Request { method: "GET", target: &target, headers: &[], body: None };
-            let answer = self.client.ask(&ask, report)?;
+            let request = Request::new("GET", &target);
+            let answer = self.client.send(&request, report)?;
             match (answer.status, answer.header("location")) {
                 (200, _) => return Ok(answer.body),
                 (301..=308, Some(location)) => target = location.to_string(),
                 _ => return Err(self.refusal(&answer, "reading")),
             }
         }
-        Err(self.client.error(PublishFault::Unexpected, "redirected too many times"))
+        Err(self.client.transport.error(PublishFault::Unexpected, "redirected too many times"))
     }
 
     /// All tags. The registry may tell them in pieces.
@@ -86,15 +87,14 @@ impl<'a> Repository<'a> {
         let mut tags = Vec::new();
         let mut target = format!("/v2/{}/tags/list", self.name);
         loop {
-            let answer =
-                self.client.ask(&Request { method: "GET", target: &target, headers: &[], body: None }, report)?;
+            let answer = self.client.send(&Request::new("GET", &target), report)?;
             match answer.status {
                 200 => {}
                 404 => return Err(self.missing()),
                 _ => return Err(self.refusal(&answer, "reading")),
             }
             let piece: Piece = serde_json::from_slice(&answer.body).map_err(|e| {
-                self.client.error(PublishFault::Unexpected, "sent an unexpected list of tags").source(e)
+                self.client.transport.error(PublishFault::Unexpected, "sent an unexpected list of tags").source(e)
             })?;
             tags.extend(piece.tags.unwrap_or_default());
             // `Link: </v2/...>; rel="next"`
@@ -112,7 +112,7 @@ impl<'a> Repository<'a> {
         let begun = Instant::now();
         let digest = format!("sha256:{}", blob.digest);
         let target = format!("/v2/{}/blobs/{digest}", self.name);
-        let answer = self.client.ask(&Request { method: "HEAD", target: &target, headers: &[], body: None }, report)?;
+        let answer = self.client.send(&Request::new("HEAD", &target), report)?;
         let pushed = match answer.status {
             // Some send us to where it lies: it is there.
             200 | 301..=308 => false,
@@ -122,7 +122,7 @@ impl<'a> Repository<'a> {
             }
             _ => return Err(self.refusal(&answer, "reading")),
         };
-        self.client.went_forward();
+        self.client.progressed();
         let size_bytes = blob.bytes.len() as u64;
         report.emit(&Event::Blob { digest: &digest, size_bytes, pushed, elapsed: begun.elapsed() });
         Ok(())
@@ -141,15 +141,15 @@ impl<'a> Repository<'a> {
                 headers.push(("Content-Range", range.as_str()));
             }
             let body = Some(&blob.bytes[sent.bytes..end]);
-            match self.client.ask_once(&Request { method: "PATCH", target: &sent.location, headers: &headers, body }) {
+            match self.client.send_once(&Request { method: "PATCH", target: &sent.location, headers: &headers, body }) {
                 Ok(answer) if answer.status == 202 => {
                     let location = answer.header("location").unwrap_or(&sent.location).to_string();
                     sent = Sent { location, bytes: end };
-                    self.client.went_forward();
+                    self.client.progressed();
                 }
                 Ok(answer) => return Err(self.refusal(&answer, "pushing")),
-                Err(broken) => {
-                    self.client.wait_after(broken, report)?;
+                Err(failure) => {
+                    self.client.wait_after(failure, report)?;
                     sent = self.resume(sent, size, report)?;
                 }
             }
@@ -160,7 +160,7 @@ impl<'a> Repository<'a> {
     fn begin_upload(&self, report: &mut Reporter) -> Result<String> {
         let target = format!("/v2/{}/blobs/uploads/", self.name);
         let answer =
-            self.client.ask(&Request { method: "POST", target: &target, headers: &[], body: Some(b"") }, report)?;
+            self.client.send(&Request { method: "POST", target: &target, headers: &[], body: Some(b"") }, report)?;
         match (answer.status, answer.header("location")) {
             (202, Some(location)) => Ok(location.to_string()),
             (404, _) => Err(self.missing()),
@@ -170,8 +170,8 @@ impl<'a> Repository<'a> {
 
     /// Asks how far it came; where the registry does not know, begins anew.
     fn resume(&self, sent: Sent, size: usize, report: &mut Reporter) -> Result<Sent> {
-        let ask = Request { method: "GET", target: &sent.location, headers: &[], body: None };
-        let answer = self.client.ask(&ask, report)?;
+        let request = Request::new("GET", &sent.location);
+        let answer = self.client.send(&request, report)?;
         let last = answer.header("range").and_then(|range| range.rsplit('-').next()?.parse::<usize>().ok());
         match (answer.status, last) {
             (204, Some(last)) if last > 0 && last < size => {
@@ -185,21 +185,21 @@ impl<'a> Repository<'a> {
     fn finish_upload(&self, location: &str, digest: &str, report: &mut Reporter) -> Result<()> {
         let joint = if location.contains('?') { '&' } else { '?' };
         let target = format!("{location}{joint}digest={digest}");
-        let ask = Request { method: "PUT", target: &target, headers: &[], body: Some(b"") };
+        let request = Request { method: "PUT", target: &target, headers: &[], body: Some(b"") };
         loop {
-            match self.client.ask_once(&ask) {
+            match self.client.send_once(&request) {
                 Ok(answer) if answer.status == 201 => return Ok(()),
                 // An answer that got lost: the upload is over, and the blob is there or not.
                 Ok(answer) if answer.status == 404 && self.has(digest, report)? => return Ok(()),
                 Ok(answer) => return Err(self.refusal(&answer, "pushing")),
-                Err(broken) => self.client.wait_after(broken, report)?,
+                Err(failure) => self.client.wait_after(failure, report)?,
             }
         }
     }
 
     fn has(&self, digest: &str, report: &mut Reporter) -> Result<bool> {
         let target = format!("/v2/{}/blobs/{digest}", self.name);
-        let answer = self.client.ask(&Request { method: "HEAD", target: &target, headers: &[], body: None }, report)?;
+        let answer = self.client.send(&Request::new("HEAD", &target), report)?;
         Ok(answer.status == 200)
     }
 
@@ -207,12 +207,12 @@ impl<'a> Repository<'a> {
     pub fn tag(&self, tag: &str, manifest: &Stored, report: &mut Reporter) -> Result<()> {
         let target = format!("/v2/{}/manifests/{tag}", self.name);
         let headers = [("Content-Type", manifest.media_type.as_str())];
-        let ask = Request { method: "PUT", target: &target, headers: &headers, body: Some(&manifest.bytes) };
-        let answer = self.client.ask(&ask, report)?;
+        let request = Request { method: "PUT", target: &target, headers: &headers, body: Some(&manifest.bytes) };
+        let answer = self.client.send(&request, report)?;
         if !matches!(answer.status, 200..=202) {
             return Err(self.refusal(&answer, "pushing"));
         }
-        self.client.went_forward();
+        self.client.progressed();
         report.emit(&Event::Tagged { repository: &self.name, tag, digest: &manifest.digest.to_string(), moved: true });
         Ok(())
     }
@@ -224,6 +224,7 @@ impl<'a> Repository<'a> {
             Some(stored) => Err(self.taken(tag, &stored.digest, &manifest.digest)),
             None => Err(self
                 .client
+                .transport
                 .error(PublishFault::Unexpected, &format!("accepted {}:{tag}, but does not have it", self.name))
                 .hint_with("look at its logs; run it again")),
         }
@@ -231,7 +232,7 @@ impl<'a> Repository<'a> {
 
     fn missing(&self) -> Error {
         let what = format!("has no repository {}", self.name);
-        self.client.error(PublishFault::RepositoryMissing, &what).hint_with(format!(
+        self.client.transport.error(PublishFault::RepositoryMissing, &what).hint_with(format!(
             "create it: `aws ecr create-repository --repository-name {0}`, or in Terraform `resource \"aws_ecr_repository\" \"lambda\" {{ name = \"{0}\" }}`",
             self.name
         ))
@@ -242,7 +243,11 @@ impl<'a> Repository<'a> {
         let (code, message) = answer.errors();
         let lower = message.to_lowercase();
         let error = |fault, what: &str, hint: String| {
-            self.client.error(fault, what).source(format!("{} {code} {message}", answer.status)).hint_with(hint)
+            self.client
+                .transport
+                .error(fault, what)
+                .source(format!("{} {code} {message}", answer.status))
+                .hint_with(hint)
         };
         let name = &self.name;
         let login = "for ECR `aws ecr get-login-password`, otherwise `docker login`, or set LAMBDA_PACKAGER_REGISTRY_USER and LAMBDA_PACKAGER_REGISTRY_PASSWORD";
@@ -287,7 +292,7 @@ impl<'a> Repository<'a> {
     /// The error of a tag that names another image already.
     pub fn taken(&self, tag: &str, theirs: &Sha, ours: &Sha) -> Error {
         let what = format!("has another image at {}:{tag} (sha256:{theirs}, not sha256:{ours})", self.name);
-        self.client.error(PublishFault::TagTaken, &what).hint_with(
+        self.client.transport.error(PublishFault::TagTaken, &what).hint_with(
             "it is never overwritten: the same sources gave another image, on another machine or by hand; commit, or delete that tag in the registry",
         )
     }

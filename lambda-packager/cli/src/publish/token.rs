@@ -1,12 +1,13 @@
-//! Registries that do not take a name and a password themselves: they say who gives a token for them.
+//! Registries that require a token: they name the server that gives one for a name and a password.
 //!
 //! Source: <https://distribution.github.io/distribution/spec/auth/token/>.
 
-use lambda_packager::{PublishFault, Result};
+use lambda_packager::PublishFault;
 
-use crate::publish::http::{Address, Answer, Client, Login, Request, SendError};
+use crate::publish::address::Address;
+use crate::publish::transport::{Answer, Login, Request, SendError, Transport};
 
-/// What a registry wants to see, and who gives it.
+/// Where to get the token that a registry requires.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Challenge {
     /// Scheme, host and port.
@@ -16,7 +17,7 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// Reads what a registry says to a request without a token, or without the right one.
+    /// Reads the answer to a request without a token, or without a valid one.
     pub fn of(answer: &Answer) -> Option<Self> {
         if answer.status == 401 { Self::parse(answer.header("www-authenticate")?) } else { None }
     }
@@ -45,23 +46,24 @@ impl Challenge {
         Some(Self { origin: realm[..path].into(), target: format!("{path_or_root}{joint}{}", query.join("&")) })
     }
 
-    /// The header that shows a token, none where the login is not good enough for one.
+    /// Gets a token and returns the `Authorization` header; `None` if the server refuses the login.
     ///
     /// # Errors
-    /// No answer, or none that can be understood. A registry with TLS that wants the password sent without.
-    pub fn authorization(&self, registry: &Client, login: Option<&Login>) -> Result<Option<String>, SendError> {
+    /// No answer, or an unexpected one. A registry with TLS whose token server has no TLS.
+    pub fn authorization(&self, registry: &Transport, login: Option<&Login>) -> Result<Option<String>, SendError> {
         #[derive(serde::Deserialize)]
         struct Given {
             token: Option<String>,
             access_token: Option<String>,
         }
-        let unusable = |what: &str| SendError::for_good(registry.error(PublishFault::Unexpected, what));
-        let address = Address::parse(&self.origin, "the registry's `www-authenticate`").map_err(SendError::for_good)?;
+        let unusable = |what: &str| SendError::permanent(registry.error(PublishFault::Unexpected, what));
+        let address =
+            Address::parse(&self.origin, "the registry's `www-authenticate`").map_err(SendError::permanent)?;
         if registry.address.has_tls() && !address.has_tls() {
             return Err(unusable("has TLS, but asks to send the login to a server without TLS"));
         }
-        let ask = Request { method: "GET", target: &self.target, headers: &[], body: None };
-        let answer = Client::new(address, login).send(&ask)?;
+        let authorization = login.map(Login::basic);
+        let answer = Transport::new(address).send(&Request::new("GET", &self.target), authorization.as_deref())?;
         match answer.status {
             200 => {}
             401 | 403 => return Ok(None),
@@ -78,7 +80,7 @@ impl Challenge {
     }
 }
 
-/// As a part of a query.
+/// Encodes a part of a query.
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/,".contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()

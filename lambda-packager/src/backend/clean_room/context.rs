@@ -6,7 +6,6 @@
 //! | `crates` | `/`, first | the locked crates, their entries in the index, cargo's configuration |
 //! | `manifests` | `/`, then | manifests, lockfile, configuration; a placeholder for the source of every target |
 //! | `sources` | `/`, last | the sources |
-//! | `included` | `/var/task` of the final image | the files that are in the zip beside the binary |
 //! | `recipe` | | the command of each step |
 //!
 //! Each is a layer: the steps after the first one that changed run again. None of them has credentials.
@@ -14,7 +13,6 @@
 use std::path::Path;
 
 use crate::artifact::tar::header;
-use crate::artifact::zip;
 use crate::backend::clean_room::crates;
 use crate::backend::clean_room::members::{Member, Members, add_file};
 use crate::backend::dockerfile::{self, MTIME, append_file, failed, tools};
@@ -29,30 +27,20 @@ use crate::sys::fs;
 use crate::sys::paths::lexically_clean;
 use crate::sys::sha256::Sha;
 
-/// The context for `job`, with `included` for the final image.
+/// The context for `job`.
 ///
 /// # Errors
 /// A file cannot be read, or cannot be archived.
-pub fn archive(
-    job: &CompileJob,
-    forwarded: &ForwardedConfig,
-    variables: &[(String, String)],
-    included: &[zip::Member],
-) -> Result<Vec<u8>> {
+pub fn archive(job: &CompileJob, forwarded: &ForwardedConfig, variables: &[(String, String)]) -> Result<Vec<u8>> {
     let crates = crates::members(job, forwarded)?;
     let manifests = manifests(job)?;
     let mut sources = sources(job)?;
     sources.retain(|path, member| !crates.contains_key(path) && manifests.get(path) != Some(member));
     let mut tar = tar::Builder::new(Vec::new());
     tools(&mut tar, dockerfile::FILES)?;
-    let included = included
-        .iter()
-        .cloned()
-        .map(|zip::Member { name, executable, content }| (format!("/{name}"), Member::File { content, executable }));
     append(&mut tar, "crates", &crates)?;
     append(&mut tar, "manifests", &manifests)?;
     append(&mut tar, "sources", &sources)?;
-    append(&mut tar, "included", &included.collect())?;
     for name in ["dependencies", "build"] {
         append_file(&mut tar, &format!("recipe/{name}"), &recipe(job, variables, name), false).map_err(failed)?;
     }

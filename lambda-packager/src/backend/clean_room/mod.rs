@@ -7,19 +7,18 @@ mod members;
 
 use std::time::Duration;
 
-use crate::artifact::zip;
 use crate::backend::dockerfile;
+use crate::backend::identity::image_tag;
 use crate::cargo::config::ForwardedConfig;
 use crate::compile::diagnose::CompileError;
 use crate::compile::job::CompileJob;
 use crate::compile::output;
 use crate::compile::output::{CargoOutput, Compiled};
-use crate::config::{Config, Mode, Network};
+use crate::config::{Mode, Network};
 use crate::engine::{BuildSpec, Engine, EngineError, WayOut, file_in};
 use crate::error::{Error, Result};
 use crate::report::{Event, Reporter, strip_colours};
 use crate::sys::process::Stream;
-use crate::sys::sha256::Sha;
 
 /// A clean room that is ready to be built.
 #[derive(Debug)]
@@ -28,7 +27,7 @@ pub struct CleanRoom {
     /// The image that the first stage is built from.
     pub base: String,
     pub forwarded: ForwardedConfig,
-    /// The labels of every image that it leaves.
+    /// The labels of the containers that it makes.
     pub labels: Vec<String>,
     /// Distinguishes its images from those of another project.
     pub project: String,
@@ -51,13 +50,13 @@ impl CleanRoom {
         variables: &[(String, String)],
         report: &mut Reporter,
     ) -> Result<Compiled, CompileError> {
-        let context = context::archive(job, &self.forwarded, variables, &[]).map_err(CompileError::Crate)?;
+        let context = context::archive(job, &self.forwarded, variables).map_err(CompileError::Crate)?;
         if self.engine.hands_over_files()? {
-            let files = self.build(dockerfile::PARCEL, WayOut::Files, &[], context, job, report)?;
+            let files = self.build(WayOut::Files, context, job, report)?;
             return output::finish(&file_in(&files, dockerfile::COMPILED).map_err(CompileError::Ended)?, job);
         }
-        let tag = self.tag("parcel", job);
-        self.build(dockerfile::PARCEL, WayOut::Image(&tag), &[], context, job, report)?;
+        let tag = format!("lambda-packager-parcel:{}", image_tag(&self.project, &job.function.name, job.config.mode));
+        self.build(WayOut::Image(&tag), context, job, report)?;
         let file = self.engine.file_of_image(&tag, dockerfile::COMPILED, &self.labels);
         // The layers stay; the image was needed only to read the file.
         let removed = self.engine.remove_image(&tag);
@@ -66,46 +65,21 @@ impl CleanRoom {
         Ok(compiled)
     }
 
-    /// Builds the image that runs the function, and returns its name.
-    pub fn leave_image(
-        &self,
-        job: &CompileJob,
-        variables: &[(String, String)],
-        included: &[zip::Member],
-        report: &mut Reporter,
-    ) -> Result<String> {
-        let context = context::archive(job, &self.forwarded, variables, included)?;
-        let tag = self.tag("runtime", job);
-        self.build(dockerfile::RUNTIME, WayOut::Image(&tag), &self.labels, context, job, report)?;
-        Ok(tag)
-    }
-
-    /// An image's tag may have letters, digits, `_`, `.` and `-`, 128 at most.
-    fn tag(&self, image: &str, job: &CompileJob) -> String {
-        let name = &job.function.name;
-        let mut slug: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        slug.truncate(64);
-        let digest = Sha::of(format!("{}\0{name}\0{}", self.project, job.config.mode).as_bytes());
-        format!("lambda-packager-{image}:f-{slug}-{}", digest.short(12))
-    }
-
-    /// Builds a stage, and returns the archive of its files for [`WayOut::Files`].
+    /// Builds the stage `parcel`, and returns the archive of its files for [`WayOut::Files`].
     ///
     /// # Errors
     /// The diagnosis of a failed compile, or of the engine's own failure.
     fn build(
         &self,
-        stage: &str,
         way_out: WayOut,
-        labels: &[String],
         context: Vec<u8>,
         job: &CompileJob,
         report: &mut Reporter,
     ) -> Result<Vec<u8>, CompileError> {
-        let config = job.config;
-        let build_args = self.build_args(config);
-        let fresh = stage == dockerfile::PARCEL && (job.wipe || config.mode == Mode::Docker);
-        let spec = BuildSpec { stage, way_out, labels, network: Network::None, build_args: &build_args, fresh };
+        let build_args: &[(&str, &str)] = &[("BASE_IMAGE", &self.base), ("TOOLS", dockerfile::PREPARED)];
+        let fresh = job.wipe || job.config.mode == Mode::Docker;
+        let spec =
+            BuildSpec { stage: dockerfile::PARCEL, way_out, labels: &[], network: Network::None, build_args, fresh };
         let (mut tail, mut status, mut files, mut output) = (Vec::new(), None, Vec::new(), CargoOutput::default());
         let push = |stream: Stream, bytes: &[u8]| {
             if way_out == WayOut::Files && stream == Stream::Stdout {
@@ -130,10 +104,6 @@ impl CleanRoom {
             (_, Some(code @ 1..)) => Err(output.diagnose(code, job)),
             (code, _) => Err(self.diagnose(code, &String::from_utf8_lossy(&tail), job)),
         }
-    }
-
-    fn build_args<'a>(&'a self, config: &'a Config) -> [(&'static str, &'a str); 3] {
-        [("BASE_IMAGE", &self.base), ("RUNTIME_IMAGE", &config.runtime_image), ("TOOLS", dockerfile::PREPARED)]
     }
 
     /// Why the engine's own command failed with `status`; `log` is the end of its messages.

@@ -1,34 +1,27 @@
-//! The shared libraries that a binary needs to start, and the certificates to trust: an image without
-//! a base has nothing else. They come from where the compile found them.
+//! The shared libraries that a binary needs to start, and the CA certificates: an image without a base has only
+//! these. They are read where the compile found them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use lambda_packager::internal::artifact::elf;
-use lambda_packager::internal::backend::Backend;
-use lambda_packager::internal::config::Arch;
-use lambda_packager::internal::sys::fs;
-use lambda_packager::{Error, Result};
+use crate::artifact::elf;
+use crate::artifact::image::{File, TRUSTED};
+use crate::artifact::zip::Member;
+use crate::backend::Backend;
+use crate::config::Arch;
+use crate::error::{Error, Result};
+use crate::sys::fs;
 
-/// A file for an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
-    /// Its absolute path in the image.
-    pub place: String,
-    pub executable: bool,
-    pub content: Vec<u8>,
-}
-
-/// Where libraries are looked for.
+/// Where the compile found its libraries.
 pub enum Place<'a> {
-    /// The compile linked against this machine's own.
+    /// On this machine.
     Host,
-    /// An image brought its own.
+    /// In the image that it ran in.
     Container(&'a Backend),
 }
 
-/// Where a dynamic linker looks by itself on the systems that glibc comes from. The last one is where
-/// Debian keeps the libraries of a cross compiler.
+/// The default folders of dynamic linkers on systems with glibc. The last one is Debian's folder for the libraries of
+/// a cross compiler.
 fn folders(arch: Arch) -> [&'static str; 7] {
     match arch {
         Arch::X86_64 => [
@@ -55,47 +48,53 @@ fn folders(arch: Arch) -> [&'static str; 7] {
 const CROSS_X86_64: &str = "/usr/x86_64-linux-gnu/lib";
 const CROSS_ARM64: &str = "/usr/aarch64-linux-gnu/lib";
 
-/// Where distributions keep the certificates of all authorities in one file.
+/// The files that distributions store the CA certificates in.
 const CERTIFICATES: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
-/// Where they are in the image.
-pub const TRUSTED: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// What glibc before 2.34 loads to look a host up, without being asked to by the binary.
+/// The libraries that glibc before 2.34 loads to look up a host, which the binary does not name.
 const NAME_SERVICE: [&str; 3] = ["libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2"];
 
-/// Everything that `binary` needs to start, and what those need, but for what is `brought` along with it.
+/// All libraries that the `bootstrap` among `members` needs, and those that they need in turn, except the members.
 ///
 /// # Errors
-/// What is not there.
-pub fn closure(binary: &[u8], arch: Arch, brought: &[String], place: &Place) -> Result<Vec<File>> {
-    let Some(needs) = elf::needs(binary, arch) else {
+/// If one does not exist.
+pub fn closure(members: &[Member], arch: Arch, place: &Place) -> Result<Vec<File>> {
+    let brought = |name: &str| members.iter().find(|member| member.name.rsplit('/').next() == Some(name));
+    let needs = brought("bootstrap").and_then(|bootstrap| elf::needs(&bootstrap.content, arch));
+    let Some(needs) = needs else {
         return Err(Error::artifact(format!("the bootstrap is not a binary for {arch}")));
     };
-    let mut files = BTreeMap::new();
-    let linker = needs.interpreter.as_deref().map(|path| path.rsplit('/').next().unwrap_or(path).to_string());
-    if let (Some(path), Some(name)) = (&needs.interpreter, &linker) {
-        let (_, content) = find(name, arch, place)?;
-        files.insert(name.clone(), File { place: path.clone(), executable: true, content });
+    let (mut files, mut seen) = (BTreeMap::new(), BTreeSet::new());
+    if let Some(path) = needs.interpreter {
+        let name = path.rsplit('/').next().unwrap_or(&path).to_string();
+        let (_, content) = find(&name, arch, place)?;
+        seen.insert(name.clone());
+        files.insert(name, File { place: path, executable: true, content });
     }
-    let mut wanted: VecDeque<String> = needs.libraries.into();
-    while let Some(name) = wanted.pop_front() {
-        if files.contains_key(&name) || brought.contains(&name) {
+    let mut wanted = needs.libraries;
+    while let Some(name) = wanted.pop() {
+        if !seen.insert(name.clone()) {
+            continue;
+        }
+        let more = |content: &[u8]| elf::needs(content, arch).map_or_else(Vec::new, |needs| needs.libraries);
+        if let Some(member) = brought(&name) {
+            wanted.extend(more(&member.content));
             continue;
         }
         let (folder, content) = find(&name, arch, place)?;
         if name == "libc.so.6" && loads_name_service(&content) {
             wanted.extend(NAME_SERVICE.map(String::from));
         }
-        let more = elf::needs(&content, arch).map_or_else(Vec::new, |needs| needs.libraries);
-        wanted.extend(more);
+        wanted.extend(more(&content));
         let folder = if [CROSS_X86_64, CROSS_ARM64].contains(&folder.as_str()) { "/lib" } else { &folder };
-        files.insert(name.clone(), File { place: format!("{folder}/{name}"), executable: true, content });
+        let place = format!("{folder}/{name}");
+        files.insert(name, File { place, executable: true, content });
     }
     Ok(files.into_values().collect())
 }
 
-/// glibc looks hosts up by itself since 2.34; its versions are written in it.
+/// Whether this glibc is older than 2.34. The library contains the names of its versions.
 fn loads_name_service(libc: &[u8]) -> bool {
     !libc.windows(11).any(|window| window == b"GLIBC_2.34\0")
 }
@@ -107,7 +106,7 @@ fn find(name: &str, arch: Arch, place: &Place) -> Result<(String, Vec<u8>)> {
         if elf::needs(&content, arch).is_some() {
             return Ok((folders[from + index].to_string(), content));
         }
-        // Of another machine: a 32-bit system's, say.
+        // For another machine, such as a 32-bit system.
         from += index + 1;
     }
     Err(Error::artifact(format!("the image needs {name} for {arch}, which does not exist {place}")).hint_with(
@@ -115,7 +114,7 @@ fn find(name: &str, arch: Arch, place: &Place) -> Result<(String, Vec<u8>)> {
     ))
 }
 
-/// The certificates of the authorities to trust: those of the place, else this machine's.
+/// The CA certificates of the place, otherwise those of this machine.
 pub fn certificates(place: &Place) -> Result<File> {
     for place in [place, &Place::Host] {
         for path in CERTIFICATES {
@@ -129,7 +128,12 @@ pub fn certificates(place: &Place) -> Result<File> {
         .hint_with("install them on this machine (Debian: `ca-certificates`)"))
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    /// Where a compile with `backend` finds them.
+    pub fn of(backend: &'a Backend) -> Self {
+        if backend.record.host_toolchain { Self::Host } else { Self::Container(backend) }
+    }
+
     /// The first of `folders` that has the file `name`, and its content.
     fn first(&self, folders: &[&str], name: &str) -> Result<Option<(usize, Vec<u8>)>> {
         match self {
@@ -170,6 +174,10 @@ impl std::fmt::Display for Place<'_> {
 mod tests {
     use super::*;
 
+    fn member(name: &str, content: Vec<u8>) -> Member {
+        Member { name: name.into(), executable: true, content }
+    }
+
     fn this_binary() -> Vec<u8> {
         fs::read(&std::env::current_exe().unwrap()).unwrap()
     }
@@ -177,15 +185,21 @@ mod tests {
     #[test]
     fn a_binary_gets_its_linker_and_its_libraries_and_theirs() {
         let arch = Arch::of_this_machine();
-        let files = closure(&this_binary(), arch, &[], &Place::Host).unwrap();
-        let needs = elf::needs(&this_binary(), arch).unwrap();
+        let bootstrap = member("bootstrap", this_binary());
+        let needs = elf::needs(&bootstrap.content, arch).unwrap();
+        let has = |files: &[File], name: &str| files.iter().any(|file| file.place.ends_with(&format!("/{name}")));
+        let files = closure(std::slice::from_ref(&bootstrap), arch, &Place::Host).unwrap();
         assert!(files.iter().any(|file| Some(&file.place) == needs.interpreter.as_ref()), "{needs:?}");
-        for name in needs.libraries {
-            assert!(files.iter().any(|file| file.place.ends_with(&format!("/{name}"))), "{name}");
-        }
-        let brought = ["libc.so.6".to_string()];
-        let files = closure(&this_binary(), arch, &brought, &Place::Host).unwrap();
-        assert!(!files.iter().any(|file| file.place.ends_with("/libc.so.6")));
+        assert!(needs.libraries.iter().all(|name| has(&files, name)), "{needs:?}");
+        // A library of the zip is not added again; what it needs is.
+        let (_, libc) = find("libc.so.6", arch, &Place::Host).unwrap();
+        let (_, libgcc) = find("libgcc_s.so.1", arch, &Place::Host).unwrap();
+        let files = closure(&[bootstrap.clone(), member("lib/libc.so.6", libc)], arch, &Place::Host).unwrap();
+        assert!(!has(&files, "libc.so.6"));
+        let only = Member { content: libgcc, ..bootstrap };
+        assert!(has(&closure(std::slice::from_ref(&only), arch, &Place::Host).unwrap(), "libc.so.6"));
+        let through = [only, member("lib/libc.so.6", this_binary())];
+        assert!(has(&closure(&through, arch, &Place::Host).unwrap(), "libgcc_s.so.1"));
     }
 
     #[test]
@@ -194,7 +208,7 @@ mod tests {
             Arch::X86_64 => Arch::Arm64,
             Arch::Arm64 => Arch::X86_64,
         };
-        assert!(closure(&this_binary(), other, &[], &Place::Host).is_err());
+        assert!(closure(&[member("bootstrap", this_binary())], other, &Place::Host).is_err());
         let error = find("libnothing.so.1", Arch::of_this_machine(), &Place::Host).unwrap_err();
         assert!(error.to_string().contains("libnothing.so.1"), "{error}");
     }

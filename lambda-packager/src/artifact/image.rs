@@ -1,27 +1,27 @@
-//! The image: what Lambda unpacks a zip to, and what that needs to start, in two layers. The same
-//! content is the same image, byte for byte, wherever and whenever it is made.
+//! The container image of a function: the content of its zip and what it needs to start, in two layers, without a
+//! base. The same content gives the same bytes on every machine.
 //!
-//! Its form is the one that docker pushes and that every registry and Lambda take: a single manifest,
-//! "Image Manifest V 2, Schema 2". <https://distribution.github.io/distribution/spec/manifest-v2-2/>,
+//! It has the format that docker pushes and that all registries and Lambda accept: a single manifest, "Image
+//! Manifest V 2, Schema 2". <https://distribution.github.io/distribution/spec/manifest-v2-2/>,
 //! <https://docs.aws.amazon.com/lambda/latest/dg/images-create.html#images-reqs>.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use flate2::{Compression, GzBuilder};
-use lambda_packager::internal::artifact::tar::header;
-use lambda_packager::internal::artifact::zip::Member;
-use lambda_packager::internal::config::Arch;
-use lambda_packager::{Error, PublishFault, Result, Sha};
 use serde_json::json;
 
-use crate::publish::libraries::{File, TRUSTED};
+use crate::artifact::tar::header;
+use crate::artifact::zip::Member;
+use crate::config::Arch;
+use crate::error::{Error, PublishFault, Result};
+use crate::sys::sha256::Sha;
 
 pub const MANIFEST_TYPE: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const CONFIG_TYPE: &str = "application/vnd.docker.container.image.v1+json";
 const LAYER_TYPE: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
-/// The label that tells our images: the digest of the zip that it is made of.
+/// The label that identifies our images: the digest of the zip that it is made of.
 pub const FINGERPRINT: &str = "lambda-packager.fingerprint";
 /// The label that names the function.
 /// Source: <https://github.com/opencontainers/image-spec/blob/v1.1.0/annotations.md>.
@@ -31,25 +31,36 @@ pub const TITLE: &str = "org.opencontainers.image.title";
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 const MAX_BYTES: u64 = 10 * 1024 * 1024 * 1024;
 
-/// Where Lambda unpacks a zip to.
+/// The folder where Lambda unpacks a zip.
 const TASK: &str = "/var/task";
-/// Nobody in particular; Lambda starts it as a user of its own.
+/// An unprivileged user. Lambda starts the image as a user of its own.
 const USER: u32 = 65532;
+/// The file of the CA certificates.
+pub const TRUSTED: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// What an image is made of.
+/// A file beside the function's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its absolute path in the image.
+    pub place: String,
+    pub executable: bool,
+    pub content: Vec<u8>,
+}
+
+/// The content of an image.
 #[derive(Debug)]
 pub struct Parts {
     pub arch: Arch,
     /// The members of the zip.
     pub members: Vec<Member>,
-    /// What the bootstrap needs beside them.
+    /// Shared libraries and certificates.
     pub files: Vec<File>,
     pub labels: BTreeMap<String, String>,
     /// RFC 3339.
     pub created: String,
 }
 
-/// Bytes that a registry knows by their digest.
+/// Bytes that are stored under their digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {
     pub digest: Sha,
@@ -64,9 +75,9 @@ impl Blob {
 
 #[derive(Debug)]
 pub struct Image {
-    /// Its digest is the image's in a registry.
+    /// Its digest is the image's digest in a registry.
     pub manifest: Blob,
-    /// Its digest is the image's in an engine.
+    /// Its digest is the image's id in an engine.
     pub config: Blob,
     pub layers: Vec<Blob>,
 }
@@ -74,10 +85,10 @@ pub struct Image {
 /// Makes the image.
 ///
 /// # Errors
-/// Where it is larger than Lambda takes.
+/// If it is larger than Lambda's limit.
 pub fn assemble(parts: &Parts) -> Result<Image> {
     let failed = |e: std::io::Error| Error::artifact("cannot make the image").source(e);
-    // What seldom changes is a layer of its own: a registry that has it is not sent it again.
+    // What changes rarely is in its own layer, which is not sent again to a registry that has it.
     let archives = [surroundings(&parts.files).map_err(failed)?, function(&parts.members).map_err(failed)?];
     check_size(archives.iter().map(|archive| archive.len() as u64).sum())?;
     let diff_ids: Vec<_> = archives.iter().map(|archive| format!("sha256:{}", Sha::of(archive))).collect();
@@ -120,7 +131,7 @@ fn config(parts: &Parts, diff_ids: &[String]) -> serde_json::Value {
         "os": "linux",
         "created": parts.created,
         "config": {
-            // What Lambda's own base images set: code written for a zip finds its files here, too.
+            // The same as in Lambda's base images, so that code written for a zip finds its files.
             "Env": [
                 "PATH=/usr/local/bin:/usr/bin:/bin:/opt/bin",
                 "LD_LIBRARY_PATH=/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
@@ -164,7 +175,7 @@ fn function(members: &[Member]) -> std::io::Result<Vec<u8>> {
     layer.tar.into_inner()
 }
 
-/// A layer in the making: every folder stands before what is in it, all is root's and has no date.
+/// Builds a layer: each folder comes before its content, everything belongs to root and has no date.
 struct Layer {
     tar: tar::Builder<Vec<u8>>,
     folders: BTreeSet<String>,
@@ -203,7 +214,7 @@ fn append(tar: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32, content: &[u8]
 }
 
 fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    /// "Unknown", whatever machine this is.
+    /// "Unknown": the same on every machine.
     const NO_SYSTEM: u8 = 255;
     let mut writer = GzBuilder::new().mtime(0).operating_system(NO_SYSTEM).write(Vec::new(), Compression::default());
     writer.write_all(bytes)?;
@@ -211,7 +222,7 @@ fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 }
 
 impl Image {
-    /// The archive that `docker load` and `podman load` take, with the names to load it under.
+    /// The archive for `docker load` and `podman load`; `names` are the names of the loaded image.
     pub fn archive(&self, names: &[String]) -> Result<Vec<u8>> {
         let layer_name = |layer: &Blob| format!("{}.tar.gz", layer.digest);
         let config_name = format!("{}.json", self.config.digest);
@@ -232,27 +243,10 @@ impl Image {
         write().map_err(|e| Error::artifact("cannot archive the image").source(e))
     }
 
-    /// What a registry stores beside the manifest.
+    /// Everything that a registry stores beside the manifest.
     pub fn blobs(&self) -> impl Iterator<Item = &Blob> {
         self.layers.iter().chain([&self.config])
     }
-}
-
-/// A point in time in the words of RFC 3339.
-pub fn date(epoch_secs: u64) -> String {
-    let (days, seconds) = (epoch_secs / 86_400, epoch_secs % 86_400);
-    // Years that begin in March, so that a leap day is their last:
-    // <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>.
-    let shifted = days + 719_468;
-    let (era, day) = (shifted / 146_097, shifted % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + 400 * era + u64::from(month <= 2);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 #[cfg(test)]
@@ -315,7 +309,7 @@ mod tests {
         assert_eq!(config["architecture"], "arm64");
     }
 
-    /// Notices whatever changes the bytes: another compressor, another form. CHANGELOG has to say so.
+    /// Fails if the bytes change, for example with another compressor. CHANGELOG must then say so.
     #[test]
     fn the_same_parts_are_the_same_image() {
         let mut reversed = parts();
@@ -327,20 +321,6 @@ mod tests {
     }
 
     const PINNED: &str = "569ad7592deedba3471fc76f7684e1bcd20ade8e06092e2e616571ee9fca0619";
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        for (seconds, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (951_868_800, "2000-03-01T00:00:00Z"),
-            (1_735_689_599, "2024-12-31T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-        ] {
-            assert_eq!(date(seconds), text);
-        }
-    }
 
     #[test]
     fn the_limit_itself_passes_and_a_byte_more_does_not() {

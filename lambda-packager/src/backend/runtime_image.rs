@@ -1,0 +1,71 @@
+//! The image that runs a packaged function: made of its zip, the same bytes with every backend and engine.
+
+use std::collections::BTreeMap;
+
+use crate::artifact::image::{FINGERPRINT, Image, Parts, TITLE, assemble};
+use crate::artifact::zip;
+use crate::backend::identity::{Identity, image_tag};
+use crate::backend::runtime_libraries::{Place, certificates, closure};
+use crate::backend::{Backend, BackendRequest};
+use crate::config::{Config, Mode};
+use crate::engine::{Engine, EngineError, Kind};
+use crate::error::{Error, Result};
+use crate::sys::sha256::Sha;
+
+/// The content of the image of a function, from its zip and the libraries in `place`. Nothing in it depends on the
+/// machine; a caller may add labels and a date.
+pub fn parts(function: &str, archive: &[u8], config: &Config, place: &Place) -> Result<Parts> {
+    let members = zip::members(archive)?;
+    let mut files = closure(&members, config.target_arch, place)?;
+    files.push(certificates(place)?);
+    let mut labels = BTreeMap::from([
+        (FINGERPRINT.to_string(), Sha::of(archive).to_string()),
+        (TITLE.to_string(), function.to_string()),
+    ]);
+    if let Some((key, value)) = config.label.as_ref().and_then(|label| label.split_once('=')) {
+        labels.insert(key.to_string(), value.to_string());
+    }
+    Ok(Parts { arch: config.target_arch, members, files, labels, created: "1970-01-01T00:00:00Z".into() })
+}
+
+/// Loads the image into the engine under all `names`, unless it has it.
+///
+/// # Errors
+/// If one of the names belongs to an image that is not ours.
+pub fn load(engine: &Engine, image: &Image, names: &[String]) -> Result<(), EngineError> {
+    let prefix = if engine.kind == Kind::Podman { "localhost/" } else { "" };
+    let names: Vec<_> = names.iter().map(|name| format!("{prefix}{name}")).collect();
+    let ours = image.config.digest.to_string();
+    let mut all = true;
+    for name in &names {
+        match engine.image(name)? {
+            Some(loaded) if loaded.id.trim_start_matches("sha256:") == ours => {}
+            Some(loaded) if !loaded.labels.contains_key(FINGERPRINT) => {
+                return Err(EngineError::Refused(
+                    Error::engine(format!(
+                        "{} has an image {name} that is not lambda-packager's; it was not changed",
+                        engine.kind.program()
+                    ))
+                    .hint_with("rename or remove that image, or set `image_name`"),
+                ));
+            }
+            _ => all = false,
+        }
+    }
+    if all { Ok(()) } else { engine.load(image.archive(&names).map_err(EngineError::Refused)?) }
+}
+
+/// Leaves the image of a production build in the engine of `backend` and returns its name; `None` without an engine.
+pub fn leave(backend: &Backend, request: &BackendRequest, function: &str, archive: &[u8]) -> Result<Option<String>> {
+    let Some(engine) = backend.engine() else { return Ok(None) };
+    let config = request.config;
+    let name = name(&Identity::here(request.workspace, config)?, function, config.mode);
+    let image = assemble(&parts(function, archive, config, &Place::of(backend))?)?;
+    load(engine, &image, std::slice::from_ref(&name))?;
+    Ok(Some(name))
+}
+
+/// The name of the image of a production build.
+pub fn name(identity: &Identity, function: &str, mode: Mode) -> String {
+    format!("lambda-packager-runtime:{}", image_tag(&identity.label(), function, mode))
+}
