@@ -205,6 +205,30 @@ fn imports_of_the_library_point_down_and_form_no_circle() {
     check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), LIBRARY);
 }
 
+/// Windows compiles what is not behind `#[cfg(unix)]`; `start` has a twin there.
+#[test]
+fn what_every_system_compiles_imports_nothing_that_is_only_for_unix() {
+    let sources = Sources::of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let mut only_unix = Vec::new();
+    for (file, path) in &sources.0 {
+        let text = fs::read_to_string(path).expect("a file of sources");
+        for gated in text.split("#[cfg(unix)]\n").skip(1) {
+            let item = gated.split(';').next().and_then(|item| item.lines().last()).unwrap_or_default();
+            if let Some(name) = item.trim_start_matches("pub ").strip_prefix("mod ") {
+                only_unix.push(format!("{file}::{name}").trim_start_matches("lib::").to_string());
+            }
+        }
+    }
+    assert!(only_unix.iter().any(|room| room == "pipeline") && only_unix.iter().any(|file| file == "sys::fs"));
+    let is_only_unix = |file: &str| only_unix.iter().any(|room| format!("{file}::").starts_with(&format!("{room}::")));
+    let imports = sources.imports();
+    let is_wrong = |import: &&Import| {
+        import.from != "build_script::start" && !is_only_unix(&import.from) && is_only_unix(&import.to)
+    };
+    let wrong: Vec<_> = imports.iter().filter(is_wrong).map(|import| import.place.as_str()).collect();
+    assert!(wrong.is_empty(), "not there on every system:\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn imports_of_the_bin_point_down_and_form_no_circle() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cli/src");

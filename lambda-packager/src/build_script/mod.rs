@@ -1,6 +1,5 @@
 //! The two ways in for a program: from a `build.rs`, and from anything else.
 
-#[cfg(unix)]
 mod directives;
 mod packager;
 mod script;

@@ -127,7 +127,8 @@ macro_rules! setters {
 
             /// Any setting by its name, with the text that its environment variable would take:
             /// `.set("features", "a,b")`, `.set("force", "true")`, `.set("deps_cache_limit", "5 GB")`. As with the
-            /// variable, an empty text changes nothing.
+            /// variable, an empty text changes nothing. Settings of the command `image`, such as `registry`, have no
+            /// effect here.
             ///
             /// A name or a text that is not valid is an error of the run; it names the line of this call.
             #[track_caller]

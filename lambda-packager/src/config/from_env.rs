@@ -1,5 +1,7 @@
 //! The settings in the variables `LAMBDA_PACKAGER_*`.
 
+use std::ffi::OsString;
+
 use serde_json::{Map, Value};
 
 use crate::config::Origin;
@@ -12,8 +14,12 @@ use crate::sys::env::{self, CI, INNER, PREFIX, REGISTRY_PASSWORD, REGISTRY_USER}
 /// # Errors
 /// If no setting has the name of such a variable, or if its value is not valid.
 pub fn layer() -> Result<Layer> {
+    layer_of(env::vars_os())
+}
+
+fn layer_of(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Layer> {
     let mut values = Map::new();
-    for (name, value) in env::vars_os() {
+    for (name, value) in variables {
         let Some(setting) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
             continue;
         };
@@ -72,5 +78,19 @@ mod tests {
         assert_eq!(parse(Shape::Words, "-v  --timings"), serde_json::json!(["-v", "--timings"]));
         assert_eq!(parse(Shape::Switch, "Yes"), Value::Bool(true));
         assert_eq!(parse(Shape::Switch, "perhaps"), Value::String("perhaps".into()));
+    }
+    #[test]
+    fn variables_become_a_layer() {
+        let of = |variables: &[(&str, &str)]| {
+            layer_of(variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))))
+        };
+        let own = [(INNER, "1"), (REGISTRY_USER, "a"), ("LAMBDA_PACKAGER_MODUS", ""), ("LAMBDA_PACKAGER", "always")];
+        assert_eq!(of(&own).unwrap(), Layer::default());
+        let layer = of(&[("LAMBDA_PACKAGER_FEATURES", "a,b"), ("LAMBDA_PACKAGER_LOCKED", "on"), ("FEATURES", "c")]);
+        assert_eq!(layer.unwrap().names(), ["features", "locked"]);
+        for (name, value) in [("LAMBDA_PACKAGER_MODUS", "dev"), ("LAMBDA_PACKAGER_ENGINE_TIMEOUT_SECS", "-1")] {
+            let error = of(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(&format!("variable {name}")), "{error}");
+        }
     }
 }

@@ -25,3 +25,20 @@ pub fn layer(table: &Value, name: &'static str, manifest: &Path) -> Result<(Orig
     };
     Ok((origin, layer))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_a_layer_and_an_error_names_table_and_manifest() {
+        let of = |table: Value| layer(&table, "package.metadata.lambda-packager", Path::new("/p/Cargo.toml"));
+        assert_eq!(of(Value::Null).unwrap().1, Layer::default());
+        assert_eq!(of(serde_json::json!({"locked": true})).unwrap().1.names(), ["locked"]);
+        let place = "[package.metadata.lambda-packager] of /p/Cargo.toml";
+        for wrong in [serde_json::json!("a"), serde_json::json!({"locked": "perhaps"})] {
+            let error = of(wrong).unwrap_err().to_string();
+            assert!(error.contains(place), "{error}");
+        }
+    }
+}
