@@ -4,17 +4,15 @@
 use std::path::Path;
 
 use lambda_packager::Result;
-use lambda_packager::internal::artifact::image::{FINGERPRINT, TITLE};
-use lambda_packager::internal::backend::base_image::BORROWED;
-use lambda_packager::internal::backend::builder_image::Use;
-use lambda_packager::internal::backend::deps_cache::{KEPT, name_of};
-use lambda_packager::internal::backend::dockerfile::CLEAN_ROOM;
-use lambda_packager::internal::backend::identity::USER;
-use lambda_packager::internal::backend::{builder_image, deps_cache, runtime_image};
-use lambda_packager::internal::config::Mode;
-use lambda_packager::internal::engine::{Engine, EngineError, Image};
-use lambda_packager::internal::report::print_lines;
-use lambda_packager::internal::sys::fs;
+use lambda_packager::internal::base_image::BORROWED;
+use lambda_packager::internal::builder_image::Use;
+use lambda_packager::internal::deps_cache::{KEPT, name_of};
+use lambda_packager::internal::dockerfile::CLEAN_ROOM;
+use lambda_packager::internal::identity::USER;
+use lambda_packager::internal::image::{FINGERPRINT, TITLE};
+use lambda_packager::internal::{
+    Engine, EngineError, Image, Mode, builder_image, deps_cache, fs, print_lines, runtime_image,
+};
 
 use crate::args::Clean;
 use crate::project::Here;

@@ -4,11 +4,9 @@ use std::process::ExitCode;
 use std::thread;
 
 use clap::Parser;
-use lambda_packager::internal::config::{Origin, from_env};
-use lambda_packager::internal::pipeline::project::Request;
-use lambda_packager::internal::pipeline::{check, run, verify};
-use lambda_packager::internal::report::{Event, Json, Reporter, Sink, Text, print_lines};
-use lambda_packager::internal::sys::{env, interrupt};
+use lambda_packager::internal::{
+    Event, Json, Origin, Reporter, Request, Sink, Text, check, env, from_env, interrupt, print_lines, run, verify,
+};
 use lambda_packager::{Error, ErrorKind, Result, Verdict};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;

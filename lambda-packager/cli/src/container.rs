@@ -1,10 +1,6 @@
 //! `lambda-packager container`: the builder container by hand.
 
-use lambda_packager::internal::backend::select;
-use lambda_packager::internal::engine::{Container, Engine, EngineError};
-use lambda_packager::internal::fingerprint::manifest::Manifest;
-use lambda_packager::internal::report::{Reporter, print_lines};
-use lambda_packager::internal::sys::fs;
+use lambda_packager::internal::{Container, Engine, EngineError, Manifest, Reporter, fs, print_lines, select};
 use lambda_packager::{Error, Result};
 use serde_json::json;
 
@@ -138,7 +134,7 @@ fn functions(here: &Here) -> Vec<String> {
     names
 }
 
-fn last_builds(here: &Here) -> Vec<(String, lambda_packager::internal::fingerprint::manifest::Run)> {
+fn last_builds(here: &Here) -> Vec<(String, lambda_packager::internal::Run)> {
     let workspace = &here.project.workspace;
     let last = |function: String| {
         let path = workspace.state_folder().join(&function).join("manifest.json");

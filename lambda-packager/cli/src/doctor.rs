@@ -5,18 +5,13 @@ mod findings;
 use std::time::SystemTime;
 
 use lambda_packager::Result;
-use lambda_packager::internal::backend::base_image::BORROWED;
-use lambda_packager::internal::backend::builder_image;
-use lambda_packager::internal::backend::builder_image::Use;
-use lambda_packager::internal::backend::deps_cache::KEPT;
-use lambda_packager::internal::backend::identity::{PATH, USER};
-use lambda_packager::internal::cargo::toolchain::Toolchain;
-use lambda_packager::internal::config::{Base, EngineChoice};
-use lambda_packager::internal::engine::Engine;
-use lambda_packager::internal::pipeline::project::Project;
-use lambda_packager::internal::report::print_lines;
-use lambda_packager::internal::sys::lock::Lock;
-use lambda_packager::internal::sys::{env, fs};
+use lambda_packager::internal::base_image::BORROWED;
+use lambda_packager::internal::builder_image::Use;
+use lambda_packager::internal::deps_cache::KEPT;
+use lambda_packager::internal::identity::{PATH, USER};
+use lambda_packager::internal::{
+    Base, Engine, EngineChoice, Lock, Project, Toolchain, builder_image, env, fs, print_lines,
+};
 
 use crate::doctor::findings::{Findings, Level, with_cause};
 use crate::project::Here;

@@ -2,18 +2,11 @@
 
 use std::path::PathBuf;
 
-use lambda_packager::internal::artifact::image;
-use lambda_packager::internal::artifact::image::Image;
-use lambda_packager::internal::backend::runtime_libraries::Place;
-use lambda_packager::internal::backend::{BackendRequest, runtime_image, select};
-use lambda_packager::internal::engine;
-use lambda_packager::internal::engine::EngineError;
-use lambda_packager::internal::fingerprint::manifest::Manifest;
-use lambda_packager::internal::pipeline::project::{Places, Project, Request};
-use lambda_packager::internal::pipeline::run;
-use lambda_packager::internal::report::stage::Stage;
-use lambda_packager::internal::report::{Event, Reporter, print_lines};
-use lambda_packager::internal::sys::fs;
+use lambda_packager::internal::image::Image;
+use lambda_packager::internal::{
+    BackendRequest, EngineError, Event, Manifest, Place, Places, Project, Reporter, Request, Stage, candidates, fs,
+    image, print_lines, run, runtime_image, select,
+};
 use lambda_packager::{Error, Result, Sha};
 
 use crate::args::{Image as Command, Target};
@@ -182,12 +175,8 @@ fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
 /// Gives the image to the first engine that answers.
 fn load(here: &Here, image: &Image, record: &Record, report: &mut Reporter) -> Result<()> {
     let Project { workspace, config, .. } = &here.project;
-    let engines = engine::candidates(
-        config.engine,
-        &config.place_of("engine"),
-        config.engine_timeout,
-        &workspace.state_folder(),
-    )?;
+    let engines =
+        candidates(config.engine, &config.place_of("engine"), config.engine_timeout, &workspace.state_folder())?;
     let tags = record.moving_tags.iter().chain([&record.tag]);
     let names: Vec<_> = tags.map(|tag| format!("{}:{tag}", record.repository)).collect();
     for engine in engines {

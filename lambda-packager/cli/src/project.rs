@@ -1,11 +1,7 @@
 //! The project that a command is about.
 
 use lambda_packager::Result;
-use lambda_packager::internal::backend::BackendRequest;
-use lambda_packager::internal::backend::identity::Identity;
-use lambda_packager::internal::engine;
-use lambda_packager::internal::engine::Engine;
-use lambda_packager::internal::pipeline::project::{Project, Request};
+use lambda_packager::internal::{BackendRequest, Engine, Identity, Project, Request, candidates};
 
 /// The project that one stands in, and for whom it is compiled.
 pub struct Here {
@@ -27,6 +23,6 @@ impl Here {
     /// The engines that the settings allow.
     pub fn engines(&self) -> Result<Vec<Engine>> {
         let Project { workspace, config, .. } = &self.project;
-        engine::candidates(config.engine, &config.place_of("engine"), config.engine_timeout, &workspace.state_folder())
+        candidates(config.engine, &config.place_of("engine"), config.engine_timeout, &workspace.state_folder())
     }
 }

@@ -11,11 +11,10 @@ use std::io::Write;
 use flate2::{Compression, GzBuilder};
 use serde_json::json;
 
-use crate::artifact::tar::header;
-use crate::artifact::zip::Member;
+use crate::artifact::{Member, header};
 use crate::config::Arch;
 use crate::error::{Error, PublishFault, Result};
-use crate::sys::sha256::Sha;
+use crate::sys::Sha;
 
 pub const MANIFEST_TYPE: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const CONFIG_TYPE: &str = "application/vnd.docker.container.image.v1+json";

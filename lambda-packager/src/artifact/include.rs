@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path};
 
-use crate::artifact::zip::Member;
+use crate::artifact::Member;
 use crate::error::{Error, Result};
 use crate::sys::fs;
 

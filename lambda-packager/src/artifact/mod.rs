@@ -7,3 +7,7 @@ pub mod include;
 pub mod limits;
 pub mod tar;
 pub mod zip;
+
+pub use image::{File, Image, Parts};
+pub use tar::header;
+pub use zip::Member;

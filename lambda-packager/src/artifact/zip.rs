@@ -81,7 +81,7 @@ pub fn members(archive: &[u8]) -> Result<Vec<Member>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::sha256::Sha;
+    use crate::sys::Sha;
 
     fn members() -> Vec<Member> {
         let member =

@@ -3,14 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::artifact::tar::header;
+use crate::artifact::header;
 use crate::backend::builder_image;
-use crate::cargo::toolchain::Toolchain;
+use crate::cargo::Toolchain;
 use crate::config::{Config, PullPolicy};
 use crate::engine::{Engine, EngineError, Mount};
 use crate::error::{Error, Result};
-use crate::sys::fs;
-use crate::sys::sha256::Sha;
+use crate::sys::{Sha, fs};
 
 /// Where the host's Rust sysroot is mounted.
 const SYSROOT: &str = "/opt/rust";

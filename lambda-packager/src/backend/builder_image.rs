@@ -5,16 +5,13 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::backend::dockerfile;
-use crate::cargo::Workspace;
-use crate::cargo::toolchain::Toolchain;
+use crate::cargo::{Toolchain, Workspace};
 use crate::compile::output;
 use crate::config::{Arch, Base, Config, Network, PullPolicy, Runtime};
 use crate::engine::{BuildSpec, Engine, EngineError, Image, WayOut};
 use crate::error::{Error, Result};
 use crate::report::{Event, Reporter};
-use crate::sys::fs;
-use crate::sys::process::Stream;
-use crate::sys::sha256::Sha;
+use crate::sys::{Sha, Stream, fs};
 
 /// The label of these images; its value is the name that it was built under.
 const BUILDER: &str = "lambda-packager.builder";

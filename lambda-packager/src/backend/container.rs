@@ -3,17 +3,16 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::artifact::tar::header;
-use crate::backend::base_image::BuilderImage;
-use crate::backend::identity::{Identity, PATH};
-use crate::cargo::Workspace;
-use crate::cargo::config::ForwardedConfig;
-use crate::compile::mounts::{CARGO_HOME, Mounts, TARGET};
+use crate::artifact::header;
+use crate::backend::identity::PATH;
+use crate::backend::{BuilderImage, Identity};
+use crate::cargo::{ForwardedConfig, Workspace};
+use crate::compile::Mounts;
+use crate::compile::mounts::{CARGO_HOME, TARGET};
 use crate::config::Config;
 use crate::engine::{Container, ContainerSpec, Engine, EngineError, Mount};
 use crate::error::{Error, Result};
-use crate::sys::fs;
-use crate::sys::sha256::Sha;
+use crate::sys::{Sha, fs};
 
 /// A digest of everything that it was created from.
 const SPECIFICATION: &str = "lambda-packager.specification";

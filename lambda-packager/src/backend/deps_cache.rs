@@ -5,18 +5,15 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::backend::container::Wanted;
-use crate::backend::identity::{Identity, lock_file};
-use crate::cargo::lockfile;
-use crate::cargo::lockfile::LockedPackage;
+use crate::backend::identity::lock_file;
+use crate::backend::{Identity, Wanted};
+use crate::cargo::{LockedPackage, lockfile};
+use crate::compile::CompiledUnits;
 use crate::compile::mounts::{TARGET, WORKSPACE};
-use crate::compile::units::CompiledUnits;
 use crate::config::Network;
 use crate::engine::{ContainerSpec, Engine, EngineError, ExecSpec, Image};
 use crate::error::{Error, Result};
-use crate::sys::fs;
-use crate::sys::lock::Lock;
-use crate::sys::sha256::Sha;
+use crate::sys::{Lock, Sha, fs};
 
 /// Scripts that run in the container; their first lines say what they do.
 const PACK: &str = include_str!("pack.sh");

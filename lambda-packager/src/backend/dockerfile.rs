@@ -1,6 +1,6 @@
 //! The Dockerfile and its scripts, and build contexts with them.
 
-use crate::artifact::tar::header;
+use crate::artifact::header;
 use crate::config::Runtime;
 use crate::error::{Error, Result};
 

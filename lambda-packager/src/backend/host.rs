@@ -1,16 +1,14 @@
 //! The host's toolchain without a container.
 
-use crate::backend::selected::{Backend, BackendKind, BackendRequest};
-use crate::cargo::config as cargo_config;
-use crate::cargo::toolchain::Toolchain;
+use crate::backend::{Backend, BackendKind, BackendRequest};
+use crate::cargo::{Toolchain, config as cargo_config};
 use crate::compile;
-use crate::compile::mounts::Mounts;
+use crate::compile::Mounts;
 use crate::config::EngineChoice;
 use crate::error::Result;
 use crate::fingerprint::manifest;
 use crate::report::{Event, Reporter};
-use crate::sys::env;
-use crate::sys::sha256::Sha;
+use crate::sys::{Sha, env};
 
 pub fn on_host(request: &BackendRequest, why: String, report: &mut Reporter) -> Result<Backend> {
     let workspace = request.workspace;

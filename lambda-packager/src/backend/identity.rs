@@ -6,8 +6,7 @@ use crate::cargo::Workspace;
 use crate::config::{Config, Mode};
 use crate::engine::Container;
 use crate::error::Result;
-use crate::sys::lock::Lock;
-use crate::sys::sha256::Sha;
+use crate::sys::{Lock, Sha};
 
 /// The project that a container belongs to: a digest of its path and user.
 const PROJECT: &str = "lambda-packager.project";

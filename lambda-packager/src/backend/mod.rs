@@ -14,4 +14,12 @@ pub mod runtime_libraries;
 pub mod select;
 mod selected;
 
-pub use selected::{Backend, BackendError, BackendRequest};
+pub use base_image::BuilderImage;
+pub use builder_image::ToolchainSource;
+pub use choice::{Choice, Engines, Image, Obstacle, Refusal, Situation};
+pub use clean_room::CleanRoom;
+pub use container::{Ready, Wanted};
+pub use deps_cache::{CachedImage, DepsCache};
+pub use identity::Identity;
+pub use runtime_libraries::Place;
+pub use selected::{Backend, BackendError, BackendKind, BackendRequest};

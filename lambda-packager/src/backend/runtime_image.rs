@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::artifact::image::{FINGERPRINT, Image, Parts, TITLE, assemble};
-use crate::artifact::zip;
-use crate::backend::identity::{Identity, image_tag};
-use crate::backend::runtime_libraries::{Place, certificates, closure};
-use crate::backend::{Backend, BackendRequest};
+use crate::artifact::image::{FINGERPRINT, TITLE, assemble};
+use crate::artifact::{Image, Parts, zip};
+use crate::backend::identity::image_tag;
+use crate::backend::runtime_libraries::{certificates, closure};
+use crate::backend::{Backend, BackendRequest, Identity, Place};
 use crate::config::{Config, Mode};
 use crate::engine::{Engine, EngineError, Kind};
 use crate::error::{Error, Result};
-use crate::sys::sha256::Sha;
+use crate::sys::Sha;
 
 /// The content of the image of a function, from its zip and the libraries in `place`. Nothing in it depends on the
 /// machine; a caller may add labels and a date.

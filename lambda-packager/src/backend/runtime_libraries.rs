@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::artifact::elf;
-use crate::artifact::image::{File, TRUSTED};
-use crate::artifact::zip::Member;
+use crate::artifact::image::TRUSTED;
+use crate::artifact::{File, Member, elf};
 use crate::backend::Backend;
 use crate::config::Arch;
 use crate::error::{Error, Result};

@@ -1,24 +1,24 @@
 //! Selects the backend: what is known is looked up in the table of `choice`, and the backend is made ready.
 
-use crate::backend::builder_image::ToolchainSource;
-use crate::backend::choice::{Choice, Engines, Image, Obstacle, Refusal, Situation, choose};
-use crate::backend::clean_room::CleanRoom;
-use crate::backend::container::Wanted;
-use crate::backend::deps_cache::DepsCache;
+use crate::backend::choice::choose;
 use crate::backend::host::on_host;
-use crate::backend::identity::{Identity, lock_file};
-use crate::backend::selected::{Backend, BackendKind, BackendRequest, PATIENCE};
-use crate::backend::{base_image, builder_image, container};
-use crate::cargo::config as cargo_config;
-use crate::cargo::toolchain::Toolchain;
-use crate::compile::mounts::{Mounts, TARGET};
+use crate::backend::identity::lock_file;
+use crate::backend::selected::PATIENCE;
+use crate::backend::{
+    Backend, BackendKind, BackendRequest, Choice, CleanRoom, DepsCache, Engines, Identity, Image, Obstacle, Refusal,
+    Situation, ToolchainSource, Wanted, base_image, builder_image, container,
+};
+use crate::cargo::{Toolchain, config as cargo_config};
+use crate::compile::Mounts;
+use crate::compile::mounts::TARGET;
 use crate::config::{Base, EngineChoice, Network};
-use crate::engine::{self, Engine, EngineError};
+use crate::engine;
+use crate::engine::{Engine, EngineError};
 use crate::error::{Error, Result};
 use crate::fingerprint::manifest;
 use crate::packaged::Reason;
 use crate::report::{Event, Reporter};
-use crate::sys::lock::Lock;
+use crate::sys::Lock;
 
 /// Selects the backend: the first engine that answers, else the host.
 ///

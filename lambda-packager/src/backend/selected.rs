@@ -5,24 +5,17 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::backend::clean_room::CleanRoom;
-use crate::backend::container::Ready;
-use crate::backend::deps_cache::{CachedImage, DepsCache, PACK_ALONG};
-use crate::cargo::toolchain::Toolchain;
-use crate::cargo::{Function, Workspace};
-use crate::compile::diagnose::CompileError;
-use crate::compile::job::{CompileJob, Staleness};
-use crate::compile::mounts::Mounts;
-use crate::compile::output::Compiled;
-use crate::compile::units::CompiledUnits;
+use crate::backend::deps_cache::PACK_ALONG;
+use crate::backend::{CachedImage, CleanRoom, DepsCache, Ready};
+use crate::cargo::{Function, Toolchain, Workspace};
+use crate::compile::{CompileError, CompileJob, Compiled, CompiledUnits, Mounts, Staleness};
 use crate::config::Config;
 use crate::engine::{Engine, EngineError, ExecSpec};
 use crate::error::{Error, Result};
 use crate::fingerprint::manifest;
 use crate::report::{Event, Reporter};
-use crate::snapshot::record::Snapshot;
-use crate::sys::env;
-use crate::sys::process::Invocation;
+use crate::snapshot::Snapshot;
+use crate::sys::{Invocation, env};
 use crate::{cargo, compile};
 
 /// How long to wait for an engine that should be there: longer than its service takes to restart.

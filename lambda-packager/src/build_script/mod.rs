@@ -7,5 +7,7 @@ mod settings;
 #[cfg_attr(not(unix), path = "unsupported.rs")]
 mod start;
 
+pub use directives::Directives;
 pub use packager::Packager;
 pub use script::BuildScript;
+pub use settings::Settings;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::build_script::settings::{Settings, setters};
-use crate::build_script::start;
+use crate::build_script::settings::setters;
+use crate::build_script::{Settings, start};
 use crate::error::{Error, Result};
 use crate::packaged::Packaged;
 use crate::sys::env;

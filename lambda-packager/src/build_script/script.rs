@@ -4,9 +4,8 @@ use std::io::{Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::build_script::directives::Directives;
-use crate::build_script::settings::{Settings, setters};
-use crate::build_script::start;
+use crate::build_script::settings::setters;
+use crate::build_script::{Directives, Settings, start};
 use crate::config::layer::SETTINGS;
 use crate::config::{Config, Mode};
 use crate::error::{Error, Result};

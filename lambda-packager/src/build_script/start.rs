@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::config::{Layer, Origin};
 use crate::error::Result;
 use crate::packaged::{ForCargo, Packaged};
-use crate::pipeline::project::Request;
+use crate::pipeline::Request;
 use crate::pipeline::run::run;
 use crate::report::{Reporter, Sink, Terminal, Text};
 use crate::sys::env;

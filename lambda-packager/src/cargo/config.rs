@@ -11,8 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::cargo::Workspace;
 use crate::config::Arch;
 use crate::error::{Error, Result};
-use crate::sys::toml::Table;
-use crate::sys::{fs, toml};
+use crate::sys::{Table, fs, toml};
 
 /// The configuration for the container.
 #[derive(Debug, Default)]

@@ -4,13 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::cargo::command::cargo;
 use crate::cargo::config_include::included;
-use crate::cargo::metadata::Metadata;
-use crate::cargo::workspace::Workspace;
+use crate::cargo::{Metadata, Workspace};
 use crate::config::Arch;
 use crate::error::{Error, Result};
-use crate::snapshot::memo::{Computed, Memo};
-use crate::sys::paths::relative;
-use crate::sys::{env, fs};
+use crate::snapshot::{Computed, Memo};
+use crate::sys::{env, fs, relative};
 
 impl Workspace {
     /// The workspace of the folder `start`. Calls cargo only if there is no valid cached record.

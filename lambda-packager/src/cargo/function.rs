@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cargo::workspace::{Package, Workspace};
+use crate::cargo::{Package, Workspace};
 use crate::config::Config;
 use crate::error::{Error, Result};
 

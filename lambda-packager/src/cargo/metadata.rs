@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cargo::path_dependencies::{PathDependencies, source_root};
-use crate::cargo::profiles::Profiles;
-use crate::cargo::workspace::{LocalPackage, Package, Workspace};
+use crate::cargo::path_dependencies::source_root;
+use crate::cargo::{LocalPackage, Package, PathDependencies, Profiles, Workspace};
 use crate::config::from_manifest;
 use crate::error::Result;
-use crate::sys::paths::relative;
-use crate::sys::{env, fs};
+use crate::sys::{env, fs, relative};
 
 /// The fields of `cargo metadata --format-version 1` that the packager uses.
 ///

@@ -13,5 +13,11 @@ mod profiles;
 pub mod toolchain;
 mod workspace;
 
+pub use config::ForwardedConfig;
 pub use function::Function;
-pub use workspace::Workspace;
+pub use lockfile::LockedPackage;
+pub use metadata::Metadata;
+pub use path_dependencies::PathDependencies;
+pub use profiles::Profiles;
+pub use toolchain::Toolchain;
+pub use workspace::{LocalPackage, Package, Workspace};

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Result;
-use crate::sys::toml::Table;
-use crate::sys::{fs, toml};
+use crate::sys::{Table, fs, toml};
 
 /// The folders outside of a workspace that its packages need.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Result;
-use crate::sys::toml;
-use crate::sys::toml::Table;
+use crate::sys::{Table, toml};
 
 /// The `[profile.*]` tables of a workspace manifest.
 #[derive(PartialEq, Serialize, Deserialize)]

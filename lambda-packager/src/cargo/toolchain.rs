@@ -10,10 +10,8 @@ use crate::cargo::Workspace;
 use crate::cargo::env::for_host_tools;
 use crate::config::Arch;
 use crate::error::{Error, Result};
-use crate::snapshot::memo::{Computed, Memo, MemoDeps};
-use crate::sys::process::{Invocation, Output};
-use crate::sys::sha256::Sha;
-use crate::sys::{env, fs};
+use crate::snapshot::{Computed, Memo, MemoDeps};
+use crate::sys::{Invocation, Output, Sha, env, fs};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 

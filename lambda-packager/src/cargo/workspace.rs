@@ -7,13 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cargo::command::cargo;
-use crate::cargo::path_dependencies::PathDependencies;
-use crate::cargo::profiles::Profiles;
+use crate::cargo::{PathDependencies, Profiles};
 use crate::config::{Arch, Layer, Origin, from_manifest};
 use crate::error::Result;
-use crate::snapshot::memo::MemoDeps;
-use crate::sys::paths::{lexically_clean, relative};
-use crate::sys::{env, fs};
+use crate::snapshot::MemoDeps;
+use crate::sys::{env, fs, lexically_clean, relative};
 
 /// What the packager needs to know about a workspace. Cached in `target/lambda/workspace-*.json` until a manifest, the
 /// lockfile or cargo's configuration changes.

@@ -1,10 +1,10 @@
 //! What a compile is given.
 
 use crate::cargo::{Function, Workspace};
-use crate::compile::mounts::Mounts;
+use crate::compile::Mounts;
 use crate::config::Config;
-use crate::snapshot::record::Snapshot;
-use crate::sys::sha256::Sha;
+use crate::snapshot::Snapshot;
+use crate::sys::Sha;
 
 /// Decides which of cargo's records in a target directory may be reused. Cargo compares dates; a record is kept
 /// only if it was made of the same content, which the target directory remembers.

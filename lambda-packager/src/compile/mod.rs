@@ -10,14 +10,11 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::compile::diagnose::CompileError;
-use crate::compile::job::{CompileJob, Staleness};
-use crate::compile::output::{CargoOutput, Compiled, finish};
+use crate::compile::output::finish;
 use crate::config::{Config, Mode};
 use crate::error::Result;
 use crate::report::Reporter;
-use crate::sys::env;
-use crate::sys::process::Invocation;
+use crate::sys::{Invocation, env};
 
 /// Runs in the container or on the host; its head describes its fields and its output.
 const SCRIPT: &str = include_str!("compile.sh");
@@ -139,3 +136,9 @@ pub fn run(
 pub fn host_target(state: &Path, identity: &str) -> String {
     state.join(format!("host-target-{identity}")).to_string_lossy().into_owned()
 }
+
+pub use diagnose::CompileError;
+pub use job::{CompileJob, Staleness};
+pub use mounts::Mounts;
+pub use output::{CargoOutput, Compiled};
+pub use units::CompiledUnits;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cargo::Workspace;
 use crate::engine::Mount;
-use crate::sys::paths::{lexically_clean, relative};
+use crate::sys::{lexically_clean, relative};
 
 /// The workspace's path in a container.
 pub const WORKSPACE: &str = "/workspace";

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::compile::diagnose::{CompileError, diagnose};
-use crate::compile::job::CompileJob;
-use crate::compile::mounts::Mounts;
-use crate::compile::units::CompiledUnits;
+use crate::compile::diagnose::diagnose;
+use crate::compile::{CompileError, CompileJob, CompiledUnits, Mounts};
 use crate::error::Error;
-use crate::fingerprint::inputs::Unit;
+use crate::fingerprint::Unit;
 use crate::report::{Event, Reporter, strip_colours};
 
 /// The result of a compile.
@@ -163,8 +161,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::sys::fs;
-    use crate::sys::process::Invocation;
+    use crate::sys::{Invocation, fs};
 
     #[test]
     fn reads_cargos_unit_counter_and_nothing_else() {

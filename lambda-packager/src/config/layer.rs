@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::config::Origin;
-use crate::config::values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime, Size};
+use crate::config::{Arch, Base, EngineChoice, Mode, Network, Origin, PullPolicy, RegistryLogin, Runtime, Size};
 use crate::error::{Error, Result};
 
 /// How a setting is written as text: in an environment variable, or in `BuildScript::set`.

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::slice;
 use std::time::Duration;
 
-use crate::config::Origin;
 use crate::config::layer::Layer;
-use crate::config::values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime, Size};
+use crate::config::{Arch, Base, EngineChoice, Mode, Network, Origin, PullPolicy, RegistryLogin, Runtime, Size};
 use crate::error::{Error, Result};
 use crate::sys::env;
 

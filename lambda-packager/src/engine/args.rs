@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::Network;
-use crate::engine::kind::Kind;
+use crate::engine::Kind;
 
 /// A folder of the host in a container, read-only.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::engine::failure;
-use crate::engine::failure::{Cause, EngineError};
-use crate::engine::kind::Kind;
+use crate::engine::{Cause, EngineError, Kind, failure};
 use crate::error::Result;
-use crate::sys::process::{Invocation, Output};
+use crate::sys::{Invocation, Output};
 
 /// An engine's command line.
 #[derive(Debug, Clone)]

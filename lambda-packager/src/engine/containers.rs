@@ -3,12 +3,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::engine::args::{self, ContainerSpec, ExecSpec};
-use crate::engine::client::Engine;
-use crate::engine::failure::{Cause, EngineError};
-use crate::engine::inspect::{self, Container};
+use crate::engine::{Cause, Container, ContainerSpec, Engine, EngineError, ExecSpec, args, inspect};
 use crate::error::Result;
-use crate::sys::process::Invocation;
+use crate::sys::Invocation;
 
 impl Engine {
     /// The container `name`; `None` if there is none. Every engine that works answers this call, so it also shows

@@ -4,11 +4,9 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::engine::args;
-use crate::engine::client::Engine;
-use crate::engine::failure::EngineError;
+use crate::engine::{Engine, EngineError, args};
 use crate::error::{Error, Result};
-use crate::sys::process::Invocation;
+use crate::sys::Invocation;
 
 /// The content of the file `path` in an archive that an engine made. Some archives start with the file's folders.
 pub fn file_in(tar: &[u8], path: &str) -> Result<Vec<u8>> {
@@ -64,7 +62,7 @@ mod tests {
     use ::tar::{Builder, EntryType};
 
     use super::*;
-    use crate::artifact::tar::header;
+    use crate::artifact::header;
 
     #[test]
     fn a_file_is_found_by_its_name_wherever_the_archive_has_it() {

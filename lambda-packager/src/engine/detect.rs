@@ -4,8 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::EngineChoice;
-use crate::engine::client::Engine;
-use crate::engine::kind::Kind;
+use crate::engine::{Engine, Kind};
 use crate::error::{Error, Result};
 use crate::sys::env;
 

@@ -1,8 +1,8 @@
 //! What a failed call of an engine means, decided by what the engine printed.
 
-use crate::engine::kind::Kind;
+use crate::engine::Kind;
 use crate::error::Error;
-use crate::sys::process::Output;
+use crate::sys::Output;
 
 /// Why an engine did not do what it was asked.
 pub enum EngineError {

@@ -3,14 +3,9 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use crate::engine::args::{self, BuildSpec};
-use crate::engine::client::Engine;
-use crate::engine::copy;
-use crate::engine::failure::{Cause, EngineError};
-use crate::engine::inspect::{self, Image};
-use crate::engine::kind::Kind;
+use crate::engine::{BuildSpec, Cause, Engine, EngineError, Image, Kind, args, copy, inspect};
 use crate::error::{Error, Result};
-use crate::sys::process::{Invocation, Output, Stream};
+use crate::sys::{Invocation, Output, Stream};
 
 impl Engine {
     /// The image `reference`; `None` if the engine has none.

@@ -14,6 +14,6 @@ pub use args::{BuildSpec, ContainerSpec, ExecSpec, Mount, WayOut};
 pub use client::Engine;
 pub use copy::file_in;
 pub use detect::candidates;
-pub use failure::EngineError;
+pub use failure::{Cause, EngineError};
 pub use inspect::{Container, Image};
 pub use kind::Kind;

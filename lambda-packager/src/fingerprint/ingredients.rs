@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::cargo;
-use crate::cargo::toolchain::Toolchain;
+use crate::cargo::Toolchain;
 use crate::config::Config;
-use crate::snapshot::record::Snapshot;
-use crate::sys::env;
-use crate::sys::sha256::Sha;
+use crate::snapshot::Snapshot;
+use crate::sys::{Sha, env};
 
 /// Name and value of everything besides files that decides the bytes of the zip. A verdict shows these names.
 pub type Ingredients = BTreeMap<String, String>;

@@ -8,11 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::cargo::{Function, Workspace};
 use crate::config::Config;
 use crate::error::Result;
-use crate::snapshot::listing::{Rule, Tree};
-use crate::snapshot::record::{RULE, Snapshot};
-use crate::snapshot::scope::Scope;
-use crate::sys::fs;
-use crate::sys::paths::{lexically_clean, relative};
+use crate::snapshot::record::RULE;
+use crate::snapshot::{Rule, Scope, Snapshot, Tree};
+use crate::sys::{fs, lexically_clean, relative};
 
 /// Inputs that only a compile can name: files in rustc's dep-info and in `rerun-if-changed` of build scripts that are not
 /// in the packages' folders.

@@ -9,14 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::cargo::Workspace;
 use crate::error::{Error, Result};
-use crate::fingerprint::ingredients::Ingredients;
-use crate::fingerprint::inputs::DiscoveredInputs;
+use crate::fingerprint::{DiscoveredInputs, Ingredients};
 use crate::packaged::ManifestProblem;
-use crate::snapshot::record::Snapshot;
-use crate::sys::fs;
-use crate::sys::fs::Stamp;
-use crate::sys::paths::lexically_clean;
-use crate::sys::sha256::Sha;
+use crate::snapshot::Snapshot;
+use crate::sys::{Sha, Stamp, fs, lexically_clean};
 
 /// The version of the manifest's schema.
 pub const SCHEMA: u32 = 3;
@@ -211,8 +207,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::snapshot::listing::{Rule, Tree};
-    use crate::snapshot::record::{FolderRecord, TreeRecord};
+    use crate::snapshot::{FolderRecord, Rule, Tree, TreeRecord};
 
     #[test]
     fn a_manifest_is_read_only_if_it_is_of_this_schema_function_and_workspace() {

@@ -4,3 +4,8 @@ pub mod ingredients;
 pub mod inputs;
 pub mod manifest;
 pub mod verdict;
+
+pub use ingredients::Ingredients;
+pub use inputs::{DiscoveredInputs, Unit};
+pub use manifest::{Artifact, Manifest, Run};
+pub use verdict::{ArtifactState, Present};

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::fingerprint::ingredients::Ingredients;
-use crate::fingerprint::manifest::{Manifest, is_bootstrap};
+use crate::fingerprint::manifest::is_bootstrap;
+use crate::fingerprint::{Ingredients, Manifest};
 use crate::packaged::{ManifestProblem, Reason, Verdict};
-use crate::snapshot::difference::{Change, What};
-use crate::snapshot::record::State;
-use crate::sys::sha256::Sha;
+use crate::snapshot::{Change, State, What};
+use crate::sys::Sha;
 
 /// A file of the artifact, compared with its record.
 #[derive(Debug)]
@@ -93,7 +92,7 @@ fn differences(manifest: &Manifest, present: &Present) -> Vec<Reason> {
 mod tests {
     use super::*;
     use crate::fingerprint::manifest::sample;
-    use crate::snapshot::record::Kind;
+    use crate::snapshot::Kind;
 
     fn sha(text: &str) -> Sha {
         Sha::of(text.as_bytes())

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 pub use verdict::{ManifestProblem, Reason, Verdict};
 
-use crate::sys::sha256::Sha;
+use crate::sys::Sha;
 
 /// A packaged function: what [`try_run`](crate::BuildScript::try_run) and [`Packager::run`](crate::Packager::run)
 /// return.

@@ -3,20 +3,13 @@
 use std::path::Path;
 
 use crate::backend::{Backend, BackendRequest, select};
-use crate::compile::job::Staleness;
-use crate::compile::output::Compiled;
-use crate::compile::units::CompiledUnits;
+use crate::compile::{Compiled, CompiledUnits, Staleness};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::fingerprint::inputs;
 use crate::packaged::Verdict;
-use crate::pipeline::check::Gate;
-use crate::pipeline::outcome::Outcome;
-use crate::pipeline::project::Task;
-use crate::pipeline::{commit, package, retry, staleness};
-use crate::report::Reporter;
-use crate::report::stage::Stage;
-use crate::report::summary::Built;
+use crate::pipeline::{Gate, Outcome, Task, commit, package, retry, staleness};
+use crate::report::{Built, Reporter, Stage};
 use crate::sys::fs;
 
 /// What a build leaves.

@@ -4,23 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::backend::builder_image;
-use crate::cargo::toolchain::Toolchain;
+use crate::cargo::Toolchain;
 use crate::config::{Base, Config};
 use crate::error::Result;
-use crate::fingerprint::ingredients::Ingredients;
-use crate::fingerprint::inputs::DiscoveredInputs;
-use crate::fingerprint::manifest::{Artifact, Manifest};
-use crate::fingerprint::verdict::{ArtifactState, Present};
-use crate::fingerprint::{ingredients, inputs, verdict};
+use crate::fingerprint::{
+    Artifact, ArtifactState, DiscoveredInputs, Ingredients, Manifest, Present, ingredients, inputs, verdict,
+};
 use crate::packaged::{ManifestProblem, Verdict};
-use crate::pipeline::project::{Places, Project, Request, Task};
+use crate::pipeline::{Places, Project, Request, Task};
 use crate::snapshot;
-use crate::snapshot::difference::Change;
-use crate::snapshot::take::Taken;
-use crate::sys::fs;
-use crate::sys::fs::Stamp;
-use crate::sys::lock::Lock;
-use crate::sys::paths::relative;
+use crate::snapshot::{Change, Taken};
+use crate::sys::{Lock, Stamp, fs, relative};
 
 /// What the check saw.
 pub struct Gate {

@@ -4,23 +4,16 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crate::backend::{Backend, builder_image};
-use crate::compile::job::Staleness;
-use crate::compile::output::Compiled;
+use crate::compile::{Compiled, Staleness};
 use crate::error::Result;
-use crate::fingerprint::ingredients;
-use crate::fingerprint::inputs::{self, DiscoveredInputs};
-use crate::fingerprint::manifest::{self, Manifest, Run};
+use crate::fingerprint::{DiscoveredInputs, Manifest, Run, ingredients, inputs, manifest};
 use crate::packaged::Verdict;
-use crate::pipeline::check::{Gate, copies};
-use crate::pipeline::package::Package;
-use crate::pipeline::project::Task;
-use crate::pipeline::staleness;
-use crate::report::Reporter;
-use crate::report::stage::Stage;
+use crate::pipeline::check::copies;
+use crate::pipeline::{Gate, Package, Task, staleness};
+use crate::report::{Reporter, Stage};
 use crate::snapshot;
-use crate::snapshot::record::Snapshot;
-use crate::sys::fs::{self, Staged};
-use crate::sys::sha256::Sha;
+use crate::snapshot::Snapshot;
+use crate::sys::{Sha, Staged, fs};
 
 /// Stores the package; returns its manifest.
 ///

@@ -10,3 +10,9 @@ mod retry;
 pub mod run;
 mod staleness;
 pub mod verify;
+
+pub use build::Done;
+pub use check::Gate;
+pub use outcome::Outcome;
+pub use package::Package;
+pub use project::{Places, Project, Request, Task};

@@ -2,14 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::fingerprint::manifest::Manifest;
+use crate::fingerprint::Manifest;
 use crate::packaged::{Packaged, Verdict};
-use crate::pipeline::project::Task;
-use crate::report::Reporter;
-use crate::report::summary::{Built, Summary};
-use crate::snapshot::record::Snapshot;
-use crate::sys::fs;
-use crate::sys::paths::{lexically_clean, relative};
+use crate::pipeline::Task;
+use crate::report::{Built, Reporter, Summary};
+use crate::snapshot::Snapshot;
+use crate::sys::{fs, lexically_clean, relative};
 
 /// How a run ended.
 pub struct Outcome {

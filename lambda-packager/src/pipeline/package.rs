@@ -4,9 +4,8 @@ use crate::artifact::{elf, include, limits, zip};
 use crate::backend::{Backend, BackendRequest, runtime_image};
 use crate::config::Config;
 use crate::error::Result;
-use crate::pipeline::project::Task;
-use crate::report::Reporter;
-use crate::report::stage::Stage;
+use crate::pipeline::Task;
+use crate::report::{Reporter, Stage};
 
 /// What is packaged, not stored yet.
 pub struct Package {

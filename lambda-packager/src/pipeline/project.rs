@@ -7,8 +7,7 @@ use crate::config::{Config, Layer, Origin, from_env};
 use crate::error::Result;
 use crate::fingerprint::inputs;
 use crate::report::{Event, Reporter};
-use crate::sys::fs;
-use crate::sys::lock::Lock;
+use crate::sys::{Lock, fs};
 
 /// What the caller asks for.
 pub struct Request {

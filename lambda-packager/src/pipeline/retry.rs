@@ -3,11 +3,10 @@
 
 use crate::backend::{Backend, BackendError, BackendRequest, select};
 use crate::cargo::Function;
-use crate::compile::job::Staleness;
-use crate::compile::output::Compiled;
+use crate::compile::{Compiled, Staleness};
 use crate::error::Result;
 use crate::report::{Event, Reporter};
-use crate::snapshot::record::Snapshot;
+use crate::snapshot::Snapshot;
 
 /// Compiles on `backend`. Returns the backend that it was: a retry may have selected another one.
 ///

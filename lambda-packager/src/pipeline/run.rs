@@ -1,19 +1,16 @@
 //! One run, from the settings to the summary. This is the one place that orders the stages.
 
-use crate::backend::deps_cache::CachedImage;
-use crate::backend::{Backend, BackendRequest, select};
-use crate::compile::units::CompiledUnits;
+use crate::backend::{Backend, BackendRequest, CachedImage, select};
+use crate::compile::CompiledUnits;
 use crate::config::PullPolicy;
 use crate::error::Result;
-use crate::fingerprint::manifest::Manifest;
+use crate::fingerprint::Manifest;
 use crate::packaged::{Reason, Verdict};
-use crate::pipeline::build::{Done, build};
-use crate::pipeline::check::{self, Gate, copies};
-use crate::pipeline::outcome::Outcome;
-use crate::pipeline::project::{Places, Project, Request, Task};
-use crate::report::stage::Stage;
-use crate::report::{Event, Reporter};
-use crate::snapshot::take::Taken;
+use crate::pipeline::build::build;
+use crate::pipeline::check::copies;
+use crate::pipeline::{Done, Gate, Outcome, Places, Project, Request, Task, check};
+use crate::report::{Event, Reporter, Stage};
+use crate::snapshot::Taken;
 use crate::sys::fs;
 
 /// Packages a function: decides whether the last zip can be reused, and builds if not.

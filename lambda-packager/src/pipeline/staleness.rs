@@ -7,16 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::cargo::{Function, Workspace};
-use crate::compile::job::Staleness;
+use crate::compile::Staleness;
 use crate::error::Result;
-use crate::fingerprint::ingredients::Ingredients;
-use crate::fingerprint::inputs::DiscoveredInputs;
-use crate::pipeline::check::Gate;
-use crate::pipeline::project::{Places, Project, Task};
-use crate::snapshot::record::{Entry, Kind, Snapshot};
-use crate::sys::fs;
-use crate::sys::paths::lexically_clean;
-use crate::sys::sha256::Sha;
+use crate::fingerprint::{DiscoveredInputs, Ingredients};
+use crate::pipeline::{Gate, Places, Project, Task};
+use crate::snapshot::{Entry, Kind, Snapshot};
+use crate::sys::{Sha, fs, lexically_clean};
 
 /// Decides which cached units may be reused for what `gate` saw.
 pub fn of(task: &Task, gate: &Gate) -> Result<Staleness> {

@@ -3,15 +3,11 @@
 use crate::artifact::elf_diff;
 use crate::backend::{BackendRequest, select};
 use crate::error::{Error, Result};
-use crate::fingerprint::verdict::ArtifactState;
+use crate::fingerprint::ArtifactState;
 use crate::packaged::Verdict;
-use crate::pipeline::check::Gate;
-use crate::pipeline::project::{Project, Request, Task};
-use crate::pipeline::{check, package, retry, staleness};
-use crate::report::Reporter;
-use crate::report::stage::Stage;
-use crate::sys::fs;
-use crate::sys::sha256::Sha;
+use crate::pipeline::{Gate, Project, Request, Task, check, package, retry, staleness};
+use crate::report::{Reporter, Stage};
+use crate::sys::{Sha, fs};
 
 /// Checks the packaged function. Returns the result as lines for people.
 ///

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::report::stage::Stage;
-use crate::report::{Event, Out, Sink};
+use crate::report::{Event, Out, Sink, Stage};
 
 /// The version of the format. Raised when a field changes its meaning or is removed.
 const VERSION: u32 = 1;

@@ -13,8 +13,6 @@ pub use json::Json;
 pub use text::{Terminal, Text, print_lines, strip_colours};
 
 use crate::error::Error;
-use crate::report::stage::Stage;
-use crate::report::summary::{ImageSummary, Summary};
 
 /// One thing that happened.
 pub enum Event<'a> {
@@ -170,3 +168,6 @@ impl Out {
         let _ = self.0.flush();
     }
 }
+
+pub use stage::Stage;
+pub use summary::{Built, ImageSummary, Summary};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::packaged::Packaged;
-use crate::report::stage::Stage;
+use crate::report::Stage;
 
 /// The result of a run.
 pub struct Summary {

@@ -5,9 +5,7 @@ use std::fs::File;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
 
-use crate::report::stage::Stage;
-use crate::report::summary::Summary;
-use crate::report::{Event, Out, Sink};
+use crate::report::{Event, Out, Sink, Stage, Summary};
 use crate::sys::env;
 
 /// How much is printed.

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::snapshot::listing::Tree;
-use crate::snapshot::record::{Entry, Snapshot, State, TreeRecord};
-use crate::snapshot::scope::Scope;
+use crate::snapshot::{Entry, Scope, Snapshot, State, Tree, TreeRecord};
 
 /// A difference between two snapshots.
 #[derive(Debug)]
@@ -89,9 +87,8 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::listing::Rule;
-    use crate::snapshot::record::Kind;
     use crate::snapshot::record::tests::{entry, snapshot, tree};
+    use crate::snapshot::{Kind, Rule};
 
     #[test]
     fn differences_by_kind_content_and_stamp() {

@@ -12,9 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::sys::fs::Stamp;
-use crate::sys::process::Invocation;
-use crate::sys::{env, fs};
+use crate::sys::{Invocation, Stamp, env, fs};
 
 /// A folder that is an input, with the files in it that `rule` selects.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

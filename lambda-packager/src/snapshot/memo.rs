@@ -7,12 +7,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::snapshot::record::Snapshot;
-use crate::snapshot::scope::Scope;
-use crate::snapshot::{take, unchanged};
-use crate::sys::fs::Stamp;
-use crate::sys::sha256::Sha;
-use crate::sys::{env, fs};
+use crate::snapshot::{Scope, Snapshot, take, unchanged};
+use crate::sys::{Sha, Stamp, env, fs};
 
 /// The dependencies of a result. Paths are absolute, or relative to the base.
 #[derive(Default)]

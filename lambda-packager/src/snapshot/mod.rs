@@ -9,3 +9,10 @@ pub mod record;
 pub mod scope;
 pub mod take;
 mod unchanged;
+
+pub use difference::{Change, What};
+pub use listing::{ListedFolder, Rule, Tree};
+pub use memo::{Computed, Memo, MemoDeps};
+pub use record::{Entry, FolderRecord, Kind, Snapshot, State, TreeRecord};
+pub use scope::Scope;
+pub use take::Taken;

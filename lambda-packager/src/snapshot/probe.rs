@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::error::Result;
-use crate::snapshot::record::Kind;
-use crate::sys::fs::{self, Stamp};
+use crate::snapshot::Kind;
+use crate::sys::{Stamp, fs};
 
 const NO_STAMP: Stamp = Stamp { size_bytes: 0, mtime_ns: 0, ctime_ns: 0, inode: 0 };
 

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer, ser};
 
-use crate::snapshot::listing::{Rule, Tree};
-use crate::sys::fs::Stamp;
-use crate::sys::sha256::Sha;
+use crate::snapshot::{Rule, Tree};
+use crate::sys::{Sha, Stamp};
 
 /// The prefix of the name of a file that decides what is listed and is not an input itself.
 pub const RULE: &str = "./";

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::snapshot::listing::Tree;
+use crate::snapshot::Tree;
 
 /// Whole trees, and single files that may or may not exist.
 #[derive(Default)]

@@ -6,14 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::snapshot::listing::{ListedFolder, Tree};
 use crate::snapshot::probe::{is_executable, seen};
-use crate::snapshot::record::{Entry, FolderRecord, Kind, Snapshot, TreeRecord};
-use crate::snapshot::scope::Scope;
-use crate::snapshot::{listing, parallel, unchanged};
-use crate::sys::fs;
-use crate::sys::fs::Stamp;
-use crate::sys::sha256::Sha;
+use crate::snapshot::{
+    Entry, FolderRecord, Kind, ListedFolder, Scope, Snapshot, Tree, TreeRecord, listing, parallel, unchanged,
+};
+use crate::sys::{Sha, Stamp, fs};
 
 /// A snapshot, and whether it needed more than stamps.
 pub struct Taken {
@@ -235,7 +232,7 @@ fn find<'a>(files: &'a [Entry], name: &str) -> Option<&'a Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::listing::Rule;
+    use crate::snapshot::Rule;
 
     /// A second after now.
     fn later(folder: &Path) -> i64 {

@@ -7,12 +7,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Result;
-use crate::snapshot::parallel;
 use crate::snapshot::probe::seen;
-use crate::snapshot::record::{Entry, FolderRecord, Kind, Snapshot};
-use crate::snapshot::scope::Scope;
-use crate::sys::fs;
-use crate::sys::fs::Stamp;
+use crate::snapshot::{Entry, FolderRecord, Kind, Scope, Snapshot, parallel};
+use crate::sys::{Stamp, fs};
 
 /// Some files of one folder. The first piece of a folder also has the folder.
 struct Piece<'a> {

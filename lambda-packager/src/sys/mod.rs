@@ -16,3 +16,10 @@ pub mod paths;
 pub mod process;
 #[cfg(unix)]
 pub mod toml;
+
+pub use fs::{Staged, Stamp};
+pub use lock::Lock;
+pub use paths::{lexically_clean, relative};
+pub use process::{Invocation, Output, Stream};
+pub use sha256::Sha;
+pub use toml::Table;

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use lambda_packager::Result;
-use lambda_packager::internal::report::{Event, Reporter};
+use lambda_packager::internal::{Event, Reporter};
 
 use crate::publish::address::Address;
 use crate::publish::token::Challenge;

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lambda_packager::internal::config::{Config, RegistryLogin};
-use lambda_packager::internal::sys::process::Invocation;
-use lambda_packager::internal::sys::{env, fs};
+use lambda_packager::internal::{Config, Invocation, RegistryLogin, env, fs};
 use lambda_packager::{Error, ErrorKind, PublishFault, Result};
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! What an image is called: its repository, the tags that move, and the one that does not.
 
-use lambda_packager::internal::config::Config;
+use lambda_packager::internal::Config;
 use lambda_packager::{Error, PublishFault, Result, Sha};
 
 use crate::publish::revision::Revision;
@@ -78,7 +78,7 @@ fn is_tag(tag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use lambda_packager::ErrorKind;
-    use lambda_packager::internal::config::{Layer, Origin};
+    use lambda_packager::internal::{Layer, Origin};
 
     use super::*;
 

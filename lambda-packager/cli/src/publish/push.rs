@@ -3,8 +3,8 @@
 
 use std::cmp::Reverse;
 
-use lambda_packager::internal::artifact::image::Image;
-use lambda_packager::internal::report::{Event, Reporter};
+use lambda_packager::internal::image::Image;
+use lambda_packager::internal::{Event, Reporter};
 use lambda_packager::{Error, PublishFault, Result};
 use serde_json::Value;
 

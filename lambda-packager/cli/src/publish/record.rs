@@ -4,8 +4,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use lambda_packager::internal::report::summary::ImageSummary;
-use lambda_packager::internal::sys::{env, fs};
+use lambda_packager::internal::{ImageSummary, env, fs};
 use lambda_packager::{Error, Result, Sha};
 use serde::Serialize;
 use serde_json::Value;

@@ -4,8 +4,8 @@
 
 use std::time::Instant;
 
-use lambda_packager::internal::artifact::image::{Blob, MANIFEST_TYPE};
-use lambda_packager::internal::report::{Event, Reporter};
+use lambda_packager::internal::image::{Blob, MANIFEST_TYPE};
+use lambda_packager::internal::{Event, Reporter};
 use lambda_packager::{Error, PublishFault, Result, Sha};
 
 use crate::publish::client::Client;

@@ -3,10 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lambda_packager::internal::snapshot::record::{RULE, Snapshot};
-use lambda_packager::internal::sys::env;
-use lambda_packager::internal::sys::paths::lexically_clean;
-use lambda_packager::internal::sys::process::Invocation;
+use lambda_packager::internal::{Invocation, RULE, Snapshot, env, lexically_clean};
 use lambda_packager::{Error, Result};
 
 /// For a status of a large repository on a slow disk.

@@ -12,20 +12,17 @@
 
 use std::path::Path;
 
-use crate::artifact::tar::header;
+use crate::artifact::header;
 use crate::backend::clean_room::crates;
 use crate::backend::clean_room::members::{Member, Members, add_file};
-use crate::backend::dockerfile::{self, MTIME, append_file, failed, tools};
-use crate::cargo::Workspace;
-use crate::cargo::config::ForwardedConfig;
+use crate::backend::dockerfile;
+use crate::backend::dockerfile::{MTIME, append_file, failed, tools};
+use crate::cargo::{ForwardedConfig, Workspace};
 use crate::compile;
-use crate::compile::job::{CompileJob, Staleness};
+use crate::compile::{CompileJob, Staleness};
 use crate::error::Result;
-use crate::snapshot::listing::{self, Rule, Tree};
-use crate::snapshot::record::{Kind, Snapshot};
-use crate::sys::fs;
-use crate::sys::paths::lexically_clean;
-use crate::sys::sha256::Sha;
+use crate::snapshot::{Kind, Rule, Snapshot, Tree, listing};
+use crate::sys::{Sha, fs, lexically_clean};
 
 /// The context for `job`.
 ///

@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backend::clean_room::members::{Member, Members, add_file, add_folder};
-use crate::cargo::config::ForwardedConfig;
-use crate::cargo::lockfile;
-use crate::cargo::lockfile::LockedPackage;
-use crate::compile::job::CompileJob;
+use crate::cargo::{ForwardedConfig, LockedPackage, lockfile};
+use crate::compile::CompileJob;
 use crate::compile::mounts::CARGO_HOME;
 use crate::error::Result;
 use crate::sys::fs;

@@ -9,16 +9,13 @@ use std::time::Duration;
 
 use crate::backend::dockerfile;
 use crate::backend::identity::image_tag;
-use crate::cargo::config::ForwardedConfig;
-use crate::compile::diagnose::CompileError;
-use crate::compile::job::CompileJob;
-use crate::compile::output;
-use crate::compile::output::{CargoOutput, Compiled};
+use crate::cargo::ForwardedConfig;
+use crate::compile::{CargoOutput, CompileError, CompileJob, Compiled, output};
 use crate::config::{Mode, Network};
 use crate::engine::{BuildSpec, Engine, EngineError, WayOut, file_in};
 use crate::error::{Error, Result};
 use crate::report::{Event, Reporter, strip_colours};
-use crate::sys::process::Stream;
+use crate::sys::Stream;
 
 /// A clean room that is ready to be built.
 #[derive(Debug)]

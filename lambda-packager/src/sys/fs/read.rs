@@ -10,7 +10,7 @@ use std::{fs, io};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::sys::sha256::Sha;
+use crate::sys::Sha;
 
 /// The metadata of `path` itself (a symlink is not followed); `None` if it does not exist.
 pub fn lstat(path: &Path) -> Result<Option<Metadata>> {

@@ -10,8 +10,8 @@ use std::time::SystemTime;
 use std::{fs, io};
 
 use crate::error::{Error, Result};
+use crate::sys::Stamp;
 use crate::sys::fs::read::{is_dir, lstat, names_in};
-use crate::sys::fs::stamp::Stamp;
 
 pub fn create_dirs(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|e| Error::io("create the folder", path, e))

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 
 use crate::error::Result;
-use crate::sys::process::invocation::Invocation;
+use crate::sys::Invocation;
 
 /// A shell that ends a program when we end, in any way. For programs whose standard input must end earlier.
 pub struct Guard {

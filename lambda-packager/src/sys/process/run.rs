@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::sys::process::guard::Guard;
-use crate::sys::process::invocation::Invocation;
 use crate::sys::process::line_buffer::LineBuffer;
-use crate::sys::process::output::{Output, Stream};
 use crate::sys::process::supervise;
 use crate::sys::process::supervise::{Patience, Said, drive};
+use crate::sys::{Invocation, Output, Stream};
 
 impl Invocation {
     /// Runs the program to its end, with `input` on its standard input.
