@@ -17,7 +17,7 @@ use crate::publish::record::Record;
 use crate::publish::registry::Repository;
 use crate::publish::{credentials, push, revision};
 
-/// Does what the command says.
+/// Runs a command of `image`.
 pub fn image(command: &Command, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
     let target = command.target();
     let result = match command {
@@ -29,7 +29,7 @@ pub fn image(command: &Command, request: &Request, json: bool, report: &mut Repo
     result.map_err(Error::telling_full_disks)
 }
 
-/// The project, the names of its images, and where they are recorded.
+/// The project, the names of its images, and the paths of its files.
 struct Here {
     project: Project,
     names: Names,
@@ -59,7 +59,7 @@ impl Here {
         Ok(Client::new(address, login))
     }
 
-    /// Stores what became of the image, and tells it.
+    /// Stores the record of the image and reports it.
     fn finish(&self, record: &Record, json: bool, report: &mut Reporter) -> Result<()> {
         record.store(&self.record())?;
         report.emit(&Event::Imaged { image: &record.summary(), stages: report.stages() });
@@ -81,7 +81,7 @@ fn build(target: &Target, request: &Request, json: bool, report: &mut Reporter) 
 
 fn push(target: &Target, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
     let here = Here::find(target, request)?;
-    // A login that fails is cheaper before a compile than after it.
+    // Before the compile: a failed login ends the command early.
     let client = here.client(report)?;
     let (image, tag) = make(&here, request, report)?;
     let repository = Repository::new(&client, &here.names.repository);
@@ -119,7 +119,7 @@ fn rollback(target: &Target, tag: &str, request: &Request, json: bool, report: &
     here.finish(&record, json, report)
 }
 
-/// Packages, unless nothing changed, and makes the image of that; with the tag that stays.
+/// Packages, unless nothing changed, and makes the image; also returns its immutable tag.
 fn make(here: &Here, request: &Request, report: &mut Reporter) -> Result<(Image, String)> {
     run::run(request, report)?;
     report.stage(Stage::Image, |report| assemble(here, report))
@@ -159,7 +159,7 @@ fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
     let annotation = |name: &str| format!("org.opencontainers.image.{name}");
     match &revision {
         Some(revision) => {
-            parts.created = revision::date(revision.committed_epoch_secs);
+            parts.created.clone_from(&revision.committed);
             let dirty = if revision.dirty { "-dirty" } else { "" };
             parts.labels.insert(annotation("revision"), format!("{}{dirty}", revision.inputs));
             parts.labels.extend(revision.source.iter().map(|source| (annotation("source"), source.clone())));
@@ -172,7 +172,7 @@ fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
     Ok((image::assemble(&parts)?, tag))
 }
 
-/// Gives the image to the first engine that answers.
+/// Loads the image into the first engine that answers.
 fn load(here: &Here, image: &Image, record: &Record, report: &mut Reporter) -> Result<()> {
     let Project { workspace, config, .. } = &here.project;
     let engines =

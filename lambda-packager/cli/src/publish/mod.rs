@@ -1,4 +1,4 @@
-//! The artifact as a container image for Lambda, and that image in a registry.
+//! The container image of a function in a registry.
 
 pub mod address;
 pub mod client;
@@ -6,7 +6,9 @@ pub mod credentials;
 pub mod names;
 pub mod push;
 pub mod record;
+mod refusal;
 pub mod registry;
 pub mod revision;
 mod token;
 mod transport;
+mod upload;

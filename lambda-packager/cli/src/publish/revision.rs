@@ -1,4 +1,4 @@
-//! Which revision of the sources an image is of.
+//! The revision of the sources of an image.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,35 +6,36 @@ use std::time::Duration;
 use lambda_packager::internal::{Invocation, RULE, Snapshot, env, lexically_clean};
 use lambda_packager::{Error, Result};
 
-/// For a status of a large repository on a slow disk.
+/// Enough for the status of a large repository on a slow disk.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What git says of the sources.
+/// The state of the sources in git.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Revision {
     /// The commit that is checked out.
     pub head: String,
-    /// The last commit that changed an input: the image names this one, so that a commit to something
-    /// else makes no other image.
+    /// The last commit that changed an input. The image names this one: another commit makes no other image.
     pub inputs: String,
-    /// Whether an input is not as committed.
+    /// Whether an input has uncommitted changes.
     pub dirty: bool,
-    /// When `inputs` was committed.
-    pub committed_epoch_secs: u64,
-    /// Where the repository can be looked at.
+    /// When `inputs` was committed, as RFC 3339 writes it.
+    pub committed: String,
+    /// The URL of the repository, for people.
     pub source: Option<String>,
 }
 
-/// The revision of `inputs` in the workspace at `root`; `None` where git keeps no history of it.
-/// What is `made` is no input, whether git ignores it or not.
+/// The revision of `inputs` in the workspace at `root`; `None` without a git history. The files in `made` are outputs,
+/// whether git ignores them or not.
 ///
 /// # Errors
-/// Where git refuses to tell.
+/// If git fails.
 pub fn of(root: &Path, inputs: &Snapshot, made: &[PathBuf]) -> Result<Option<Revision>> {
     let Some(program) = env::find_program("git") else {
         return Ok(None);
     };
-    let git = Invocation::new(&program).args(&["--no-optional-locks"]).folder(root);
+    // Git writes dates in the local time zone.
+    let git = Invocation::new(Path::new("/usr/bin/env")).args(&["TZ=UTC0"]).args(&[&program]);
+    let git = git.args(&["--no-optional-locks"]).folder(root);
     let output = git.clone().args(&["rev-parse", "--show-toplevel"]).output(None, TIMEOUT)?;
     if !output.success() {
         let said = output.stderr_text();
@@ -59,20 +60,20 @@ pub fn of(root: &Path, inputs: &Snapshot, made: &[PathBuf]) -> Result<Option<Rev
         }
         Err(Error::config(format!("`git {}` failed in {}", args[0], root.display())).source(output.stderr_text()))
     };
-    let last = ask(&["log", "-1", "--format=%H %ct"])?;
+    let last = ask(&["log", "-1", "--format=%H %cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ"])?;
     let dirty = !ask(&["status", "--porcelain"])?.is_empty();
-    let (inputs, time) = last.split_once(' ').unwrap_or((&head, "0"));
+    let (inputs, time) = last.split_once(' ').unwrap_or((&head, "1970-01-01T00:00:00Z"));
     let remote = git.clone().args(&["config", "--get", "remote.origin.url"]).output(None, TIMEOUT)?;
     Ok(Some(Revision {
         inputs: inputs.to_string(),
-        committed_epoch_secs: time.parse().unwrap_or(0),
+        committed: time.to_string(),
         dirty,
         source: browsable(&remote.stdout_text()),
         head,
     }))
 }
 
-/// The folders and files that hold the inputs, as far as the repository at `top` does.
+/// The folders and files of the inputs in the repository at `top`.
 fn paths(root: &Path, top: &Path, inputs: &Snapshot, made: &[PathBuf]) -> Vec<String> {
     let in_repository = |path: PathBuf| {
         let path = lexically_clean(&path);
@@ -86,7 +87,7 @@ fn paths(root: &Path, top: &Path, inputs: &Snapshot, made: &[PathBuf]) -> Vec<St
     looked_at.chain(left_out.map(|path| format!(":(top,literal,exclude){path}"))).collect()
 }
 
-/// A remote as people open it, the same however it was cloned; never with a password in it.
+/// The URL of a remote for a browser: the same for every way to clone it, and without a password.
 fn browsable(remote: &str) -> Option<String> {
     let rest = match remote.split_once("://") {
         Some(("http" | "https" | "ssh" | "git", rest)) => rest.to_string(),
@@ -101,23 +102,6 @@ fn browsable(remote: &str) -> Option<String> {
     let host = authority.rsplit('@').next().unwrap_or_default();
     let path = path.trim_matches('/').trim_end_matches(".git");
     (!host.is_empty() && !path.is_empty()).then(|| format!("https://{host}/{path}"))
-}
-
-/// A time as RFC 3339 writes it.
-pub fn date(epoch_secs: u64) -> String {
-    let (days, seconds) = (epoch_secs / 86_400, epoch_secs % 86_400);
-    // Years that begin in March, so that a leap day is the last day:
-    // <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>.
-    let shifted = days + 719_468;
-    let (era, day) = (shifted / 146_097, shifted % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + 400 * era + u64::from(month <= 2);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 #[cfg(test)]
@@ -137,20 +121,6 @@ mod tests {
         }
         for remote in ["", "/srv/git/name.git", "file:///srv/git/name.git", "../name"] {
             assert_eq!(browsable(remote), None, "{remote}");
-        }
-    }
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        for (seconds, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (951_868_800, "2000-03-01T00:00:00Z"),
-            (1_735_689_599, "2024-12-31T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-        ] {
-            assert_eq!(date(seconds), text);
         }
     }
 }
