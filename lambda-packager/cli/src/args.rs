@@ -232,3 +232,28 @@ impl Image {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_flag_is_its_setting() {
+        for (line, setting, value) in [
+            ("--mode prod", "mode", json!("prod")),
+            ("--target arm64", "target_arch", json!("arm64")),
+            ("--target-arch arm64", "target_arch", json!("arm64")),
+            ("--features a,b", "features", json!(["a", "b"])),
+            ("build --force-rebuild", "force", json!(true)),
+            ("--clean-room", "clean_room", json!(true)),
+            ("-o x.zip", "output", json!("x.zip")),
+            ("image push --env qa --registry r", "registry", json!("r")),
+            ("image rollback --env qa --image-name {env} TAG", "image_name", json!("{env}")),
+        ] {
+            let words = ["lambda-packager"].into_iter().chain(line.split(' '));
+            let layer = Args::try_parse_from(words).unwrap().layer().unwrap();
+            let alone = Layer::parse(Map::from_iter([(setting.to_string(), value)]), &Origin::Flag).unwrap();
+            assert_eq!(format!("{layer:?}"), format!("{alone:?}"), "{line}");
+        }
+    }
+}

@@ -165,3 +165,28 @@ fn sweep_state(state: &Path, dry_run: bool, swept: &mut Swept) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_project_go_and_images_that_lost_theirs() {
+        let ours = ["qa-lambda:".to_string(), "lambda-packager-runtime:f-a-1".to_string()];
+        let of = |label: &str, names: &[&str]| {
+            let labels = [(label.to_string(), String::new())].into();
+            let names = names.iter().map(|name| name.to_string()).collect();
+            only_ours(Image { names, labels, ..Image::default() }, &ours).map(|image| image.names.join(" "))
+        };
+        for (names, goes) in [
+            (&["qa-lambda:latest", "mine:1"][..], Some("qa-lambda:latest")),
+            (&["localhost/qa-lambda:1"], Some("localhost/qa-lambda:1")),
+            (&["lambda-packager-runtime:f-a-1"], Some("lambda-packager-runtime:f-a-1")),
+            (&["qa-lambda-2:latest"], None),
+            (&[], Some("")),
+        ] {
+            assert_eq!(of(FINGERPRINT, names).as_deref(), goes, "{names:?}");
+            assert_eq!(of("another", names), None, "{names:?}");
+        }
+    }
+}
