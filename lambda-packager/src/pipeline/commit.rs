@@ -51,7 +51,7 @@ pub fn commit(
         };
         let root = &task.project.workspace.root;
         let stages = report.stages();
-        let stages = stages.iter().map(|(stage, time)| (stage.name().to_string(), time.as_millis() as u64));
+        let stages = stages.iter().map(|(stage, time)| (stage.to_string(), time.as_millis() as u64));
         let manifest = Manifest {
             schema: manifest::SCHEMA,
             packager: env!("CARGO_PKG_VERSION").into(),
