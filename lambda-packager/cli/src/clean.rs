@@ -124,7 +124,7 @@ fn of_functions(engine: &Engine, here: &Here, of_everybody: bool) -> Result<Vec<
     let config = &here.project.config;
     let mut ours = Vec::new();
     for environment in &config.environments {
-        ours.push(format!("{}:", Names::of(config, environment).map_err(EngineError::Refused)?.repository));
+        ours.push(format!("{}:", Names::of(config, environment)?.repository));
     }
     let mut images = Vec::new();
     for function in here.project.workspace.members.iter().flat_map(|package| &package.bins) {

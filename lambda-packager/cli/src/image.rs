@@ -164,9 +164,7 @@ fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
             parts.labels.insert(annotation("revision"), format!("{}{dirty}", revision.inputs));
             parts.labels.extend(revision.source.iter().map(|source| (annotation("source"), source.clone())));
         }
-        None => {
-            report.emit(&Event::Note { message: "there is no git history: the image has no label for its revision" })
-        }
+        None => report.note("there is no git history: the image has no label for its revision"),
     }
     let tag = names.immutable(revision.as_ref(), &manifest.fingerprint);
     Ok((image::assemble(&parts)?, tag))
@@ -174,18 +172,15 @@ fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
 
 /// Loads the image into the first engine that answers.
 fn load(here: &Here, image: &Image, record: &Record, report: &mut Reporter) -> Result<()> {
-    let Project { workspace, config, .. } = &here.project;
-    let engines =
-        candidates(config.engine, &config.place_of("engine"), config.engine_timeout, &workspace.state_folder())?;
     let tags = record.moving_tags.iter().chain([&record.tag]);
     let names: Vec<_> = tags.map(|tag| format!("{}:{tag}", record.repository)).collect();
-    for engine in engines {
+    for engine in candidates(&here.project.config, &here.project.workspace.state_folder())? {
         match runtime_image::load(&engine, image, &names) {
             Ok(()) => return Ok(()),
             Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) => {
-                report.emit(&Event::Note { message: &error.to_string() });
+                report.note(&error.to_string());
             }
-            Err(EngineError::Refused(error) | EngineError::NotStarted(error)) => return Err(error),
+            Err(failure) => return Err(failure.into()),
         }
     }
     let path = here.places.folder.join("image.tar");

@@ -144,7 +144,7 @@ impl DepsCache {
         container: &str,
         made: &CompiledUnits,
     ) -> Result<Option<CachedImage>, EngineError> {
-        let _lock = Lock::acquire(&self.lock, |_| ()).map_err(EngineError::Refused)?;
+        let _lock = Lock::acquire(&self.lock, |_| ())?;
         let units: String = made.units.iter().map(|unit| format!("{unit}\n")).collect();
         let mut command = vec!["sh", "-c", PACK, "lambda-packager", TARGET, &self.name, &made.compile];
         command.extend(self.folders.iter().map(String::as_str));

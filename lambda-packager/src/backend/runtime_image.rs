@@ -52,7 +52,7 @@ pub fn load(engine: &Engine, image: &Image, names: &[String]) -> Result<(), Engi
             _ => all = false,
         }
     }
-    if all { Ok(()) } else { engine.load(image.archive(&names).map_err(EngineError::Refused)?) }
+    if all { Ok(()) } else { engine.load(image.archive(&names)?) }
 }
 
 /// Leaves the image of a production build in the engine of `backend` and returns its name; `None` without an engine.

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::engine::{Engine, EngineError, ExecSpec};
 use crate::error::{Error, Result};
 use crate::fingerprint::manifest;
-use crate::report::{Event, Reporter};
+use crate::report::Reporter;
 use crate::snapshot::Snapshot;
 use crate::sys::{Invocation, env};
 use crate::{cargo, compile};
@@ -100,8 +100,8 @@ impl Backend {
         match engine.inspect(&ready.name)? {
             Some(container) if container.state.status == "running" => Ok(()),
             Some(container) if container.state.status == "paused" => {
-                let message = format!("the container {} was paused while compiling; resuming it", ready.name);
-                report.borrow_mut().emit(&Event::Note { message: &message });
+                let name = &ready.name;
+                report.borrow_mut().note(&format!("the container {name} was paused while compiling; resuming it"));
                 Ok(engine.unpause(&ready.name)?)
             }
             // The compile ends by itself then; this says why, and sooner.
@@ -122,9 +122,7 @@ impl Backend {
         let what = |text: &str| format!("the container {} {text} while compiling", ready.name);
         match engine.inspect(&ready.name) {
             Err(EngineError::Unreachable(unreachable)) => BackendError::Engine(unreachable),
-            Err(EngineError::Refused(refused) | EngineError::NotStarted(refused) | EngineError::Forbidden(refused)) => {
-                BackendError::Final(refused)
-            }
+            Err(failure) => BackendError::Final(failure.into()),
             Ok(None) => BackendError::Container(what("was removed"), error),
             Ok(Some(container)) => match container.state.status.as_str() {
                 "removing" | "dead" => BackendError::Container(what("was removed"), error),

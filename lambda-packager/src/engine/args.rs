@@ -1,6 +1,6 @@
 //! Argument lists of the engines' command lines, built as data.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::Network;
 use crate::engine::Kind;
@@ -10,6 +10,13 @@ use crate::engine::Kind;
 pub struct Mount {
     pub host: PathBuf,
     pub container: String,
+}
+
+impl Mount {
+    /// A folder that has the same path in the container.
+    pub fn at_its_own_path(folder: &Path) -> Self {
+        Self { host: folder.to_path_buf(), container: folder.to_string_lossy().into_owned() }
+    }
 }
 
 /// A container to create.

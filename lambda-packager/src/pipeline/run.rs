@@ -69,8 +69,7 @@ fn keep(backend: &Backend, units: &CompiledUnits, report: &mut Reporter) -> Resu
         Err(error) if error.is_interrupted() => return Err(error),
         Err(error) => {
             let error = error.with_cause();
-            let message = format!("the compiled dependencies are not kept for other checkouts: {error}");
-            report.emit(&Event::Note { message: &message });
+            report.note(&format!("the compiled dependencies are not kept for other checkouts: {error}"));
         }
     }
     Ok(())

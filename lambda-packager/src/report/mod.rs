@@ -14,6 +14,7 @@ pub use text::{Terminal, Text, print_lines, strip_colours};
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::sys::lock::Holder;
 
 /// One thing that happened.
 pub enum Event<'a> {
@@ -68,6 +69,16 @@ pub struct Reporter {
 impl Reporter {
     pub fn new(sinks: Vec<Box<dyn Sink>>, wants_progress: bool, wants_colour: bool) -> Self {
         Self { sinks, stages: Vec::new(), wants_progress, wants_colour, started: Instant::now() }
+    }
+
+    pub fn note(&mut self, message: &str) {
+        self.emit(&Event::Note { message });
+    }
+
+    /// Tells that this run waits for the holder of a lock.
+    pub fn waiting_for(&mut self, holder: Option<Holder>) {
+        let holder = holder.map_or("another run".to_string(), |holder| holder.to_string());
+        self.emit(&Event::Waiting { holder });
     }
 
     /// Also writes to `log` from now on.
