@@ -152,11 +152,8 @@ fn sweep_state(state: &Path, dry_run: bool, swept: &mut Swept) -> Result<()> {
     if !fs::is_dir(state) {
         return Ok(());
     }
-    for name in fs::names_in(state)? {
+    for name in fs::names_in(state)?.into_iter().filter(|name| !name.ends_with(".lock")) {
         let path = state.join(&name);
-        if name.ends_with(".lock") {
-            continue;
-        }
         let bytes = fs::size_of_tree(&path)?;
         if !dry_run {
             fs::remove_tree(&path)?;

@@ -97,11 +97,6 @@ impl Workspace {
         known.chain(self.declared.iter().map(|folder| folder.join("Cargo.toml")))
     }
 
-    /// The main file of every target of local packages, and whether it is a library.
-    pub fn targets(&self) -> &[(PathBuf, bool)] {
-        &self.targets
-    }
-
     /// The settings in the workspace's manifest.
     pub fn layer(&self) -> Result<(Origin, Layer)> {
         from_manifest::layer(&self.metadata, "workspace.metadata.lambda-packager", &self.root.join("Cargo.toml"))

@@ -116,27 +116,14 @@ impl Config {
         }
         type Check<'a> = (&'a str, &'a [String], fn(&str) -> bool, &'a str);
         let base = if let Base::Image(image) = &self.base { slice::from_ref(image) } else { &[] };
+        #[rustfmt::skip]
         let checks: [Check; 6] = [
             ("pass_env", &self.pass_env, env::is_variable_name, "name of an environment variable"),
-            (
-                "container_name",
-                self.container_name.as_slice(),
-                |name| is_word(name, "_.-") && name.len() <= 63,
-                "container name: use letters, digits, `_`, `.` and `-`, at most 63",
-            ),
+            ("container_name", self.container_name.as_slice(), |name| is_word(name, "_.-") && name.len() <= 63,
+                "container name: use letters, digits, `_`, `.` and `-`, at most 63"),
             ("profile", slice::from_ref(&self.profile), |name| is_word(name, "_-"), "profile name"),
-            (
-                "features",
-                &self.features,
-                |name| !name.contains(|c: char| c.is_whitespace() || c == ','),
-                "feature name",
-            ),
-            (
-                "label",
-                self.label.as_slice(),
-                |label| !label.starts_with('-') && label.contains('='),
-                "label of the form key=value",
-            ),
+            ("features", &self.features, |name| !name.contains(|c: char| c.is_whitespace() || c == ','), "feature name"),
+            ("label", self.label.as_slice(), |label| !label.starts_with('-') && label.contains('='), "label of the form key=value"),
             ("base", base, is_image, "image reference"),
         ];
         for (setting, values, is_valid, what) in checks {

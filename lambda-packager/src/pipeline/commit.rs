@@ -31,7 +31,9 @@ pub fn commit(
     report: &mut Reporter,
 ) -> Result<Manifest> {
     report.stage(Stage::Store, |report| {
-        let discovered = discovered_inputs(task, gate, compiled);
+        let (workspace, known) = (&task.project.workspace, &gate.now.snapshot);
+        let (sources, units) = (&compiled.sources, &compiled.units);
+        let discovered = inputs::discovered_inputs(sources, units, workspace, &task.function, known);
         let (inputs, moved) = look_again(task, gate, &discovered)?;
         if moved.is_empty() {
             staleness::settle(&task.places, staleness)?;
@@ -49,7 +51,7 @@ pub fn commit(
             elapsed_ms: report.started.elapsed().as_millis() as u64,
             zip_bytes: package.zip.len() as u64,
         };
-        let root = &task.project.workspace.root;
+        let root = &workspace.root;
         let stages = report.stages();
         let stages = stages.iter().map(|(stage, time)| (stage.to_string(), time.as_millis() as u64));
         let manifest = Manifest {
@@ -88,11 +90,6 @@ fn write(task: &Task, binary: &[u8], zip: &[u8], mtime: SystemTime) -> Result<()
         staged.push(Staged::write(path, zip, 0o644, Some(mtime))?);
     }
     staged.into_iter().rev().try_for_each(Staged::commit)
-}
-
-fn discovered_inputs(task: &Task, gate: &Gate, compiled: &Compiled) -> DiscoveredInputs {
-    let workspace = &task.project.workspace;
-    inputs::discovered_inputs(&compiled.sources, &compiled.units, workspace, &task.function, &gate.now.snapshot)
 }
 
 /// The inputs as they are after the compile, and which of them changed since the check.

@@ -67,18 +67,10 @@ pub enum Kind {
     Absent,
 }
 
-impl Kind {
-    /// Its name in a fingerprint and in a verdict.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Executable => "exec",
-            Self::Link => "link",
-            Self::FolderLink => "folder-link",
-            Self::Names => "names",
-            Self::Other => "other",
-            Self::Absent => "absent",
-        }
+/// As in a fingerprint and in a verdict.
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.serialize(f)
     }
 }
 
@@ -119,7 +111,7 @@ pub struct State {
 
 impl std::fmt::Display for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.kind.name(), self.sha)
+        write!(f, "{} {}", self.kind, self.sha)
     }
 }
 
