@@ -19,7 +19,7 @@ use crate::publish::{credentials, push, revision};
 
 /// Runs a command of `image`.
 pub fn image(command: &Command, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
-    let here = Here::find(command.target(), request)?;
+    let here = Here::find(command.target(), request).map_err(Error::telling_full_disks)?;
     let result = match command {
         Command::Build(_) => build(&here, request, json, report),
         Command::Push(_) => push(&here, request, json, report),

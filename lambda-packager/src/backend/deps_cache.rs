@@ -188,7 +188,7 @@ fn run(engine: &Engine, container: &str, command: &[&str], input: Option<Vec<u8>
 
 /// The label of the images that a project made.
 pub fn made_by(identity: &Identity) -> String {
-    format!("{MADE_BY}={}", identity.project())
+    format!("{MADE_BY}={}", identity.project)
 }
 
 /// Removes images of a user: those whose name another image took, then the least recently used ones until the rest

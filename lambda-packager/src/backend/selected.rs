@@ -84,7 +84,12 @@ impl Backend {
                 drive(in_container(engine, ready, job, &shown(report)), report)
             }
             BackendKind::Host { path, linker } => drive(on_host(path.as_ref(), *linker, job, &shown(report)), report),
-            BackendKind::CleanRoom(room) => room.compile(job, &self.variables_of_layers(job), report),
+            BackendKind::CleanRoom(room) => {
+                // For a layer of an image, which must not depend on the terminal.
+                let mut variables = self.variables(job, false, false);
+                variables.extend(cargo::env::registry_indexes());
+                room.compile(job, &variables, report)
+            }
         };
         result.map_err(|error| match error {
             CompileError::Ended(error) if !error.is_interrupted() => self.diagnose(error),
@@ -223,13 +228,6 @@ impl Backend {
         let mut variables = compile::variables(&self.target);
         variables.extend(compile::term_env(colour, progress));
         variables.extend(cargo::env::target_rustflags(job.config.target_arch.triple()));
-        variables
-    }
-
-    /// The same for a layer of an image, which must not depend on the terminal.
-    fn variables_of_layers(&self, job: &CompileJob) -> Vec<(String, String)> {
-        let mut variables = self.variables(job, false, false);
-        variables.extend(cargo::env::registry_indexes());
         variables
     }
 }

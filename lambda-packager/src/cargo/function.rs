@@ -71,14 +71,12 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::config::{Layer, Origin};
 
     #[test]
     fn settings_and_folder_select_the_function() {
         let workspace = Workspace::sample(Path::new("/w"), &[("a", &["one"]), ("b", &["two", "three"]), ("c", &[])]);
         let select = |settings: &Value, start: &str| {
-            let Value::Object(settings) = settings.clone() else { panic!("a table") };
-            let config = Config::resolve(vec![(Origin::Default, Layer::parse(settings, &Origin::Default).unwrap())]);
+            let config = Config::of(settings.clone());
             let function = workspace.function(&config, Path::new(start));
             function.map_or_else(|e| e.report(), |function| format!("{}/{}", function.package.name, function.name))
         };

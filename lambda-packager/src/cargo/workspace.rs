@@ -146,9 +146,7 @@ impl Workspace {
     pub fn config_files(&self) -> Result<Vec<String>> {
         let mut files = self.upwards(&[".cargo/config.toml", ".cargo/config"]);
         let home = env::cargo_home()?;
-        for name in ["config.toml", "config"] {
-            files.push(home.join(name).to_string_lossy().into_owned());
-        }
+        files.extend(["config.toml", "config"].map(|name| home.join(name).to_string_lossy().into_owned()));
         files.extend(self.included_configs.iter().cloned());
         Ok(files)
     }

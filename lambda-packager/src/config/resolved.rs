@@ -141,22 +141,25 @@ impl Config {
     }
 }
 
+/// For tests: settings made by flags.
+#[cfg(test)]
+impl Config {
+    pub fn of(settings: serde_json::Value) -> Self {
+        Self::resolve(vec![(Origin::Flag, Layer::of(settings, &Origin::Flag).unwrap())])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
 
-    fn layer(value: Value, origin: &Origin) -> Result<Layer> {
-        let Value::Object(map) = value else { panic!("a table") };
-        Layer::parse(map, origin)
-    }
-
     #[test]
     fn the_stronger_layer_wins_and_the_config_knows_it() {
-        let flag = layer(json!({"mode": "dev"}), &Origin::Flag).unwrap();
+        let flag = Layer::of(json!({"mode": "dev"}), &Origin::Flag).unwrap();
         let package = Origin::Manifest("package.metadata.lambda-packager", "/p/Cargo.toml".into());
-        let below = layer(json!({"mode": "release", "runtime": "provided.al2"}), &package).unwrap();
+        let below = Layer::of(json!({"mode": "release", "runtime": "provided.al2"}), &package).unwrap();
         let config = Config::resolve(vec![(Origin::Flag, flag), (package, below)]);
         assert_eq!((config.mode, config.profile.as_str()), (Mode::Dev, "dev"));
         assert_eq!(config.runtime, Runtime::ProvidedAl2);
@@ -167,8 +170,7 @@ mod tests {
 
     #[test]
     fn a_pipeline_allows_production_no_fallback_if_nobody_does() {
-        let of =
-            |value: Value| Config::resolve(vec![(Origin::Flag, layer(value, &Origin::Flag).unwrap())]).in_pipeline();
+        let of = |value: Value| Config::of(value).in_pipeline();
         for mode in ["prod", "docker"] {
             let config = of(json!({"mode": mode}));
             assert!(config.require_container && config.place_of("require_container").starts_with("variable CI"));
@@ -185,8 +187,7 @@ mod tests {
 
     #[test]
     fn use_cache_false_forces() {
-        let layer = layer(json!({"use_cache": false}), &Origin::Flag).unwrap();
-        assert!(Config::resolve(vec![(Origin::Flag, layer)]).force);
+        assert!(Config::of(json!({"use_cache": false})).force);
     }
     #[test]
     fn a_name_that_is_not_valid_names_its_place() {
@@ -201,8 +202,7 @@ mod tests {
             (json!({"label": "-a=b"}), "flag --label: \"-a=b\" is not a valid label of the form key=value"),
             (json!({"base": "-v"}), "flag --base: \"-v\" is not a valid image reference"),
         ];
-        let check =
-            |value: Value| Config::resolve(vec![(Origin::Flag, layer(value, &Origin::Flag).unwrap())]).check_names();
+        let check = |value: Value| Config::of(value).check_names();
         for (value, message) in refused {
             assert!(check(value).unwrap_err().to_string().starts_with(message), "{message}");
         }

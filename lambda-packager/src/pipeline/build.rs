@@ -12,18 +12,16 @@ use crate::pipeline::{Gate, Outcome, Task, commit, package, retry, staleness};
 use crate::report::{Built, Reporter, Stage};
 use crate::sys::fs;
 
-/// What a build leaves.
-pub struct Done {
-    pub outcome: Outcome,
-    pub backend: Backend,
-    pub units: CompiledUnits,
-}
-
-/// Builds what `gate` saw.
+/// Builds what `gate` saw. Also returns the backend, and the units that it compiled.
 ///
 /// # Errors
 /// Whatever keeps the zip from being made; the last good zip and its record are then untouched.
-pub fn build(task: &Task, gate: &Gate, verdict: &Verdict, report: &mut Reporter) -> Result<Done> {
+pub fn build(
+    task: &Task,
+    gate: &Gate,
+    verdict: &Verdict,
+    report: &mut Reporter,
+) -> Result<(Outcome, Backend, CompiledUnits)> {
     let (request, backend, staleness) = prepare(task, gate, report)?;
     let (backend, compiled) = compile(task, gate, &request, backend, &staleness, report)?;
     let package = package::package(task, &backend, &request, &compiled.binary, report)?;
@@ -35,7 +33,7 @@ pub fn build(task: &Task, gate: &Gate, verdict: &Verdict, report: &mut Reporter)
         zip_bytes_before: gate.recorded.as_ref().ok().map(|before| before.artifact.zip_bytes),
     };
     let outcome = Outcome::of(task, manifest, verdict.clone(), Some(built), report);
-    Ok(Done { outcome, backend, units: compiled.compiled_units })
+    Ok((outcome, backend, compiled.compiled_units))
 }
 
 /// Checks where the zip will go, fetches the crates, and selects the backend.

@@ -11,8 +11,7 @@ use crate::packaged::Verdict;
 use crate::pipeline::check::copies;
 use crate::pipeline::{Gate, Package, Task, staleness};
 use crate::report::{Reporter, Stage};
-use crate::snapshot;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{self, Snapshot};
 use crate::sys::{Sha, Staged, fs};
 
 /// Stores the package; returns its manifest.

@@ -8,7 +8,7 @@ use crate::fingerprint::Manifest;
 use crate::packaged::{Reason, Verdict};
 use crate::pipeline::build::build;
 use crate::pipeline::check::copies;
-use crate::pipeline::{Done, Gate, Outcome, Project, Request, Task, check};
+use crate::pipeline::{Gate, Outcome, Project, Request, Task, check};
 use crate::report::{Event, Reporter, Stage};
 use crate::snapshot::Taken;
 use crate::sys::fs;
@@ -40,7 +40,7 @@ pub fn run(request: &Request, report: &mut Reporter) -> Result<Outcome> {
         }
         (_, gate) => gate,
     };
-    let Done { outcome, backend, units } = build(&task, &gate, &verdict, report)?;
+    let (outcome, backend, units) = build(&task, &gate, &verdict, report)?;
     report.emit(&Event::Finished { summary: &outcome.summary });
     keep(&backend, &units, report)?;
     Ok(outcome)

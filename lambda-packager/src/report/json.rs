@@ -89,12 +89,7 @@ fn render(event: &Event) -> Vec<Value> {
         }
         Event::Kept { image, size_bytes } => json!({"event": "kept", "image": image, "size_bytes": size_bytes}),
         Event::Failed { error } => {
-            let mut causes = Vec::new();
-            let mut cause = std::error::Error::source(error);
-            while let Some(error) = cause {
-                causes.push(error.to_string());
-                cause = error.source();
-            }
+            let causes: Vec<_> = error.causes().map(ToString::to_string).collect();
             json!({"event": "failed", "message": error.to_string(), "causes": causes, "hint": error.hint(), "exit_code": error.exit_code()})
         }
     };

@@ -117,11 +117,8 @@ impl std::fmt::Display for State {
 
 impl TreeRecord {
     pub fn paths(&self) -> Vec<String> {
-        let mut paths = Vec::new();
-        for folder in &self.folders {
-            paths.extend(folder.files.iter().map(|entry| folder.path_of(entry)));
-        }
-        paths
+        let paths = self.folders.iter().flat_map(|folder| folder.files.iter().map(|entry| folder.path_of(entry)));
+        paths.collect()
     }
 
     /// Recorded paths that are not in this tree: folders outside of it, and names that lead out of their folder.
