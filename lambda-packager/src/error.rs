@@ -106,14 +106,11 @@ impl Error {
 
     /// An input or output error on `path`; `action` completes "cannot ...".
     pub fn io(action: &str, path: &Path, source: std::io::Error) -> Self {
+        use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
         let hint = match source.kind() {
-            std::io::ErrorKind::PermissionDenied => {
-                Some("check owner and permissions of the path and its parent folders")
-            }
-            std::io::ErrorKind::StorageFull => Some("free some disk space, then run again"),
-            std::io::ErrorKind::ReadOnlyFilesystem => {
-                Some("the file system is mounted read-only; set `output` to a writable path")
-            }
+            PermissionDenied => Some("check owner and permissions of the path and its parent folders"),
+            StorageFull => Some("free some disk space, then run again"),
+            ReadOnlyFilesystem => Some("the file system is mounted read-only; set `output` to a writable path"),
             _ => None,
         };
         let mut error = Self::new(ErrorKind::Io, format!("cannot {action} {}", path.display())).source(source);
@@ -133,12 +130,8 @@ impl Error {
 
     /// The same, as a fault of publishing, if a full disk is behind it.
     pub fn telling_full_disks(self) -> Self {
-        let mut cause: Option<&(dyn StdError + 'static)> = StdError::source(&self);
-        while let Some(error) = cause {
-            if error.to_string().to_lowercase().contains("no space left") {
-                return Self { kind: ErrorKind::Publish(PublishFault::DiskFull), ..self };
-            }
-            cause = error.source();
+        if self.causes().any(|cause| cause.to_string().to_lowercase().contains("no space left")) {
+            return Self { kind: ErrorKind::Publish(PublishFault::DiskFull), ..self };
         }
         self
     }
@@ -174,6 +167,11 @@ impl Error {
         }
     }
 
+    /// Its causes, the nearest first.
+    pub(crate) fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+        std::iter::successors(StdError::source(self), |&cause| cause.source())
+    }
+
     /// The message and its first cause in one line.
     pub fn with_cause(&self) -> String {
         StdError::source(self).map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"))
@@ -182,10 +180,8 @@ impl Error {
     /// The message, each cause on a line of its own, and the hint.
     pub fn report(&self) -> String {
         let mut text = format!("error: {self}");
-        let mut cause = StdError::source(self);
-        while let Some(error) = cause {
-            text.push_str(&format!("\n  caused by: {error}"));
-            cause = error.source();
+        for cause in self.causes() {
+            text.push_str(&format!("\n  caused by: {cause}"));
         }
         if let Some(hint) = &self.hint {
             text.push_str(&format!("\n  help: {hint}"));

@@ -5,7 +5,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use lambda_packager::Result;
 use lambda_packager::internal::{Layer, Origin};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 const AFTER: &str = "Exit status: 0 done, 1 files, 2 settings or usage, 3 container engine, 4 cargo, 5 the artifact would not run on Lambda. \
 `explain`: 0 hit, 1 miss, 2 error.\n\nEvery setting can also be given as LAMBDA_PACKAGER_<SETTING> or in [package.metadata.lambda-packager].";
@@ -183,8 +183,7 @@ pub enum MessageFormat {
 impl Args {
     /// The settings among the flags.
     pub fn layer(&self) -> Result<Layer> {
-        let mut values = Map::new();
-        let texts = [
+        let mut texts = vec![
             ("mode", &self.mode),
             ("profile", &self.profile),
             ("target_arch", &self.target),
@@ -196,27 +195,15 @@ impl Args {
             ("pull_policy", &self.pull_policy),
             ("output", &self.output),
         ];
-        let image = match &self.command {
-            Some(Command::Image(image)) => Some(image.target()),
-            _ => None,
-        };
-        let of_image = image.into_iter().flat_map(|target| {
-            [
-                ("registry", &target.registry),
-                ("registry_login", &target.registry_login),
-                ("image_name", &target.image_name),
-            ]
-        });
-        for (name, text) in texts.into_iter().chain(of_image) {
-            if let Some(text) = text {
-                values.insert(name.into(), Value::String(text.clone()));
-            }
+        if let Some(Command::Image(image)) = &self.command {
+            let Target { registry, registry_login, image_name, .. } = image.target();
+            texts.extend([("registry", registry), ("registry_login", registry_login), ("image_name", image_name)]);
         }
-        for (name, switch) in [("force", self.force), ("locked", self.locked), ("clean_room", self.clean_room)] {
-            if switch {
-                values.insert(name.into(), json!(true));
-            }
-        }
+        let texts = texts.into_iter().filter_map(|(name, text)| Some((name.to_string(), json!(text.as_ref()?))));
+        let switches = [("force", self.force), ("locked", self.locked), ("clean_room", self.clean_room)];
+        let switches =
+            switches.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| (name.to_string(), json!(true)));
+        let mut values = Map::from_iter(texts.chain(switches));
         if !self.features.is_empty() {
             values.insert("features".into(), json!(self.features));
         }

@@ -57,7 +57,7 @@ pub fn clean(here: &Here, flags: &Clean) -> Result<u8> {
 fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &mut Swept) -> Result<(), EngineError> {
     let name = engine.kind.program();
     if all || flags.container {
-        let label = if flags.everything { format!("{USER}={}", here.identity.user()) } else { here.identity.label() };
+        let label = if flags.everything { format!("{USER}={}", here.identity.user) } else { here.identity.label() };
         for container in engine.containers_with(&label)? {
             if !flags.dry_run {
                 engine.remove(&container.id)?;
@@ -66,7 +66,7 @@ fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &
         }
     }
     if all || flags.cache {
-        let everybodys = format!("{KEPT}={}", here.identity.user());
+        let everybodys = format!("{KEPT}={}", here.identity.user);
         let label = if flags.everything { everybodys } else { deps_cache::made_by(&here.identity) };
         for image in engine.images_with(&label)? {
             if flags.dry_run || deps_cache::remove(engine, &image)? {
@@ -77,7 +77,7 @@ fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &
     }
     if all {
         // The empty ones are any project's, as the clean room's layers are.
-        let user = format!("{USER}={}", here.identity.user());
+        let user = format!("{USER}={}", here.identity.user);
         let project = here.identity.label();
         let labels = if flags.everything { vec![&*user, BORROWED, CLEAN_ROOM] } else { vec![&*project, BORROWED] };
         let mut images = Vec::new();
@@ -124,7 +124,7 @@ fn of_functions(engine: &Engine, here: &Here, of_everybody: bool) -> Result<Vec<
     let config = &here.project.config;
     let mut ours = Vec::new();
     for environment in &config.environments {
-        ours.push(format!("{}:", Names::of(config, environment).map_err(EngineError::Refused)?.repository));
+        ours.push(format!("{}:", Names::of(config, environment)?.repository));
     }
     let mut images = Vec::new();
     for function in here.project.workspace.members.iter().flat_map(|package| &package.bins) {
@@ -152,11 +152,8 @@ fn sweep_state(state: &Path, dry_run: bool, swept: &mut Swept) -> Result<()> {
     if !fs::is_dir(state) {
         return Ok(());
     }
-    for name in fs::names_in(state)? {
+    for name in fs::names_in(state)?.into_iter().filter(|name| !name.ends_with(".lock")) {
         let path = state.join(&name);
-        if name.ends_with(".lock") {
-            continue;
-        }
         let bytes = fs::size_of_tree(&path)?;
         if !dry_run {
             fs::remove_tree(&path)?;

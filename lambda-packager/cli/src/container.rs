@@ -36,7 +36,7 @@ pub fn stop(here: &Here) -> Result<u8> {
 /// An interactive shell in the container.
 pub fn shell(here: &Here, report: &mut Reporter) -> Result<u8> {
     start(here, report)?;
-    let (engine, container) = found(here)?;
+    let (engine, container) = find(here)?.ok_or_else(|| Error::engine("the container was removed in the meantime"))?;
     let code = engine.shell(container.name()).interactive()?;
     Ok(u8::try_from(code).unwrap_or(1))
 }
@@ -113,17 +113,13 @@ fn find(here: &Here) -> Result<Option<(Engine, Container)>> {
                 }
             }
             Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) => unreachable = Some(error),
-            Err(EngineError::Refused(error) | EngineError::NotStarted(error)) => return Err(error),
+            Err(failure) => return Err(failure.into()),
         }
     }
     match unreachable {
         Some(error) if !answered => Err(error),
         _ => Ok(None),
     }
-}
-
-fn found(here: &Here) -> Result<(Engine, Container)> {
-    find(here)?.ok_or_else(|| Error::engine("the container was removed in the meantime"))
 }
 
 /// The functions that were packaged here.

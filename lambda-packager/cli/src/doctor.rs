@@ -131,7 +131,7 @@ fn builder(here: &Here, reachable: &[Engine], findings: &mut Findings) {
 
 /// Containers of this user whose project no longer exists, and images.
 fn leftovers(here: &Here, engine: &Engine, findings: &mut Findings) {
-    let (name, user) = (engine.kind.program(), here.identity.user());
+    let (name, user) = (engine.kind.program(), here.identity.user);
     let containers = engine.containers_with(&format!("{USER}={user}")).unwrap_or_default();
     for container in &containers {
         let path = container.label(PATH).unwrap_or_default();

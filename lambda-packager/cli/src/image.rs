@@ -19,12 +19,12 @@ use crate::publish::{credentials, push, revision};
 
 /// Runs a command of `image`.
 pub fn image(command: &Command, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
-    let target = command.target();
+    let here = Here::find(command.target(), request).map_err(Error::telling_full_disks)?;
     let result = match command {
-        Command::Build(_) => build(target, request, json, report),
-        Command::Push(_) => push(target, request, json, report),
-        Command::List(_) => list(target, request, json, report),
-        Command::Rollback { tag, .. } => rollback(target, tag, request, json, report),
+        Command::Build(_) => build(&here, request, json, report),
+        Command::Push(_) => push(&here, request, json, report),
+        Command::List(_) => list(&here, json, report),
+        Command::Rollback { tag, .. } => rollback(&here, tag, json, report),
     };
     result.map_err(Error::telling_full_disks)
 }
@@ -71,19 +71,17 @@ impl Here {
     }
 }
 
-fn build(target: &Target, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
-    let here = Here::find(target, request)?;
-    let (image, tag) = make(&here, request, report)?;
+fn build(here: &Here, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
+    let (image, tag) = make(here, request, report)?;
     let record = Record::of(&here.names, &tag, &image.manifest.bytes);
-    report.stage(Stage::Load, |report| load(&here, &image, &record, report))?;
+    report.stage(Stage::Load, |report| load(here, &image, &record, report))?;
     here.finish(&record, json, report)
 }
 
-fn push(target: &Target, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
-    let here = Here::find(target, request)?;
+fn push(here: &Here, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
     // Before the compile: a failed login ends the command early.
     let client = here.client(report)?;
-    let (image, tag) = make(&here, request, report)?;
+    let (image, tag) = make(here, request, report)?;
     let repository = Repository::new(&client, &here.names.repository);
     client.progressed();
     report.stage(Stage::Push, |report| push::push(&repository, &image, &tag, &here.names.moving(), report))?;
@@ -92,8 +90,7 @@ fn push(target: &Target, request: &Request, json: bool, report: &mut Reporter) -
     here.finish(&record, json, report)
 }
 
-fn list(target: &Target, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
-    let here = Here::find(target, request)?;
+fn list(here: &Here, json: bool, report: &mut Reporter) -> Result<()> {
     let client = here.client(report)?;
     let repository = Repository::new(&client, &here.names.repository);
     let versions = push::versions(&repository, &here.names, report)?;
@@ -109,8 +106,7 @@ fn list(target: &Target, request: &Request, json: bool, report: &mut Reporter) -
     Ok(())
 }
 
-fn rollback(target: &Target, tag: &str, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
-    let here = Here::find(target, request)?;
+fn rollback(here: &Here, tag: &str, json: bool, report: &mut Reporter) -> Result<()> {
     let client = here.client(report)?;
     let repository = Repository::new(&client, &here.names.repository);
     let manifest = report.stage(Stage::Push, |report| push::rollback(&repository, &here.names, tag, report))?;
@@ -145,11 +141,9 @@ fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
     } else {
         backend = select::select(&BackendRequest { workspace, config, before: Some(&manifest.backend) }, report)?;
         if backend.record.image_id != manifest.backend.image_id {
-            return Err(Error::artifact(format!(
-                "{} is no longer the image that the function was compiled in",
-                backend.record.base
-            ))
-            .hint_with("run it again with --force"));
+            let base = &backend.record.base;
+            return Err(Error::artifact(format!("{base} is no longer the image that the function was compiled in"))
+                .hint_with("run it again with --force"));
         }
         Place::Container(&backend)
     };
@@ -164,9 +158,7 @@ fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
             parts.labels.insert(annotation("revision"), format!("{}{dirty}", revision.inputs));
             parts.labels.extend(revision.source.iter().map(|source| (annotation("source"), source.clone())));
         }
-        None => {
-            report.emit(&Event::Note { message: "there is no git history: the image has no label for its revision" })
-        }
+        None => report.note("there is no git history: the image has no label for its revision"),
     }
     let tag = names.immutable(revision.as_ref(), &manifest.fingerprint);
     Ok((image::assemble(&parts)?, tag))
@@ -174,24 +166,20 @@ fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
 
 /// Loads the image into the first engine that answers.
 fn load(here: &Here, image: &Image, record: &Record, report: &mut Reporter) -> Result<()> {
-    let Project { workspace, config, .. } = &here.project;
-    let engines =
-        candidates(config.engine, &config.place_of("engine"), config.engine_timeout, &workspace.state_folder())?;
     let tags = record.moving_tags.iter().chain([&record.tag]);
     let names: Vec<_> = tags.map(|tag| format!("{}:{tag}", record.repository)).collect();
-    for engine in engines {
+    for engine in candidates(&here.project.config, &here.project.workspace.state_folder())? {
         match runtime_image::load(&engine, image, &names) {
             Ok(()) => return Ok(()),
             Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) => {
-                report.emit(&Event::Note { message: &error.to_string() });
+                report.note(&error.to_string());
             }
-            Err(EngineError::Refused(error) | EngineError::NotStarted(error)) => return Err(error),
+            Err(failure) => return Err(failure.into()),
         }
     }
     let path = here.places.folder.join("image.tar");
     fs::replace(&path, &image.archive(&names)?, 0o644, None)?;
-    report.emit(&Event::Note {
-        message: &format!("no container engine is available locally: the image was written to {}", path.display()),
-    });
+    let path = path.display();
+    report.note(&format!("no container engine is available locally: the image was written to {path}"));
     Ok(())
 }

@@ -22,7 +22,6 @@ impl Here {
 
     /// The engines that the settings allow.
     pub fn engines(&self) -> Result<Vec<Engine>> {
-        let Project { workspace, config, .. } = &self.project;
-        candidates(config.engine, &config.place_of("engine"), config.engine_timeout, &workspace.state_folder())
+        candidates(&self.project.config, &self.project.workspace.state_folder())
     }
 }

@@ -108,11 +108,9 @@ fn check_size(unpacked_bytes: u64) -> Result<()> {
     if unpacked_bytes <= MAX_BYTES {
         return Ok(());
     }
-    Err(Error::publish(
-        PublishFault::TooLarge,
-        format!("the image unpacks to {unpacked_bytes} bytes; Lambda allows at most {MAX_BYTES}"),
-    )
-    .hint_with("include fewer files, or read them in the function from S3 or EFS"))
+    let error = format!("the image unpacks to {unpacked_bytes} bytes; Lambda allows at most {MAX_BYTES}");
+    Err(Error::publish(PublishFault::TooLarge, error)
+        .hint_with("include fewer files, or read them in the function from S3 or EFS"))
 }
 
 fn json_bytes(value: &serde_json::Value) -> Vec<u8> {

@@ -26,7 +26,7 @@ pub fn members(include: &[String], folder: &Path, boundary: &Path, place: &str) 
         }
         collect(&folder.join(path), &name, boundary, place, &mut members)?;
     }
-    members.sort_unstable_by(Member::by_name);
+    members.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     members.dedup_by(|a, b| a.name == b.name);
     if members.iter().any(|member| member.name == "bootstrap") {
         return Err(Error::config(format!("{place}: `bootstrap` is the name of the compiled function")));
@@ -49,11 +49,8 @@ fn collect(path: &Path, name: &str, boundary: &Path, place: &str, members: &mut 
         }
         return Ok(());
     }
-    members.push(Member {
-        name: name.to_string(),
-        executable: meta.permissions().mode() & 0o111 != 0,
-        content: fs::read(path)?,
-    });
+    let executable = meta.permissions().mode() & 0o111 != 0;
+    members.push(Member { name: name.to_string(), executable, content: fs::read(path)? });
     Ok(())
 }
 

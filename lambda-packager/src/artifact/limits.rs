@@ -12,19 +12,11 @@ const UNZIPPED_BYTES: u64 = 250 * 1024 * 1024;
 
 /// Refuses an archive that is larger than Lambda allows.
 pub fn check(zipped_bytes: u64, unzipped_bytes: u64) -> Result<()> {
-    let over = |what: &str, size: u64, limit: u64| {
-        Error::artifact(format!(
-            "the {what} package has {size} bytes; Lambda allows at most {limit}"
-        ))
-        .hint_with("strip it, optimise for size (`opt-level = \"s\"`, `lto = true`), include fewer files, or deploy a container image")
-    };
-    if unzipped_bytes > UNZIPPED_BYTES {
-        return Err(over("unzipped", unzipped_bytes, UNZIPPED_BYTES));
-    }
-    if zipped_bytes > ZIPPED_BYTES {
-        return Err(over("zipped", zipped_bytes, ZIPPED_BYTES));
-    }
-    Ok(())
+    let sizes = [("unzipped", unzipped_bytes, UNZIPPED_BYTES), ("zipped", zipped_bytes, ZIPPED_BYTES)];
+    let Some((what, size, limit)) = sizes.into_iter().find(|(_, size, limit)| size > limit) else { return Ok(()) };
+    Err(Error::artifact(format!("the {what} package has {size} bytes; Lambda allows at most {limit}")).hint_with(
+        "strip it, optimise for size (`opt-level = \"s\"`, `lto = true`), include fewer files, or deploy a container image",
+    ))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The archive. The same content makes the same bytes, on any machine, at any time, for any user.
 
-use std::cmp::Ordering;
 use std::io::{Cursor, Read, Write};
 
 use ::zip::write::SimpleFileOptions;
@@ -20,13 +19,6 @@ pub struct Member {
     pub content: Vec<u8>,
 }
 
-impl Member {
-    /// The order of the archive: by the bytes of the names.
-    pub fn by_name(&self, other: &Self) -> Ordering {
-        self.name.cmp(&other.name)
-    }
-}
-
 /// The compression level, 1 to 9: fastest for development, best for production. A bootstrap of 2.7 MB becomes 1.171 MB
 /// in 0.09 s at level 5, 1.161 MB in 0.15 s at level 6, 1.157 MB in 0.33 s at level 9.
 pub fn level(mode: Mode) -> i64 {
@@ -40,7 +32,7 @@ pub fn level(mode: Mode) -> i64 {
 /// Archives `members` in byte order of their names, dated 1980-01-01 (the oldest date of the format), with mode 0755 or
 /// 0644, deflated, without extra fields.
 pub fn archive(mut members: Vec<Member>, level: i64) -> Result<Vec<u8>> {
-    members.sort_unstable_by(Member::by_name);
+    members.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let size: usize = members.iter().map(|member| member.content.len()).sum();
     let mut writer = ZipWriter::new(Cursor::new(Vec::with_capacity(size / 2)));
     let mut write = || -> ::zip::result::ZipResult<()> {

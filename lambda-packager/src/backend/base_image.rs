@@ -19,6 +19,7 @@ const SYSROOT: &str = "/opt/rust";
 pub const BORROWED: &str = "lambda-packager.borrowed";
 
 /// The image to create a container from, and what comes with it.
+#[derive(Default)]
 pub struct BuilderImage {
     pub reference: String,
     /// Its name in summaries and in the manifest.
@@ -42,18 +43,16 @@ pub fn named(engine: &Engine, reference: &str, config: &Config) -> Result<Builde
         Some(image) if config.pull_policy != PullPolicy::Always || builder_image::is_one(reference) => image,
         None if config.pull_policy == PullPolicy::Never => {
             let error = Error::engine(format!("{place}: the image {reference} is not available locally"));
-            return Err(EngineError::Refused(error.hint_with(format!(
-                "load it with the engine's `load`, or allow pulling it: {} does not allow it",
-                config.place_of("pull_policy")
-            ))));
+            let policy = config.place_of("pull_policy");
+            let hint = format!("load it with the engine's `load`, or allow pulling it: {policy} does not allow it");
+            return Err(error.hint_with(hint).into());
         }
         _ => {
             engine.pull(reference).map_err(|failure| match failure {
-                EngineError::Refused(error) => EngineError::Refused(
-                    Error::engine(format!("{place}: the image {reference} is not available locally and cannot be pulled"))
-                        .source(error)
-                        .hint_with("check its name and your login, load it with the engine's `load`, or set `base = \"host\"` to use the host's toolchain"),
-                ),
+                EngineError::Refused(error) => {
+                    let what = format!("{place}: the image {reference} is not available locally and cannot be pulled");
+                    Error::engine(what).source(error).hint_with("check its name and your login, load it with the engine's `load`, or set `base = \"host\"` to use the host's toolchain").into()
+                }
                 unreachable => unreachable,
             })?;
             engine.image(reference)?.unwrap_or_default()
@@ -64,48 +63,43 @@ pub fn named(engine: &Engine, reference: &str, config: &Config) -> Result<Builde
         title: reference.to_string(),
         base_digest: builder_image::base_of(&image).unwrap_or_else(|| format!("{reference}@{}", image.digest())),
         identity: image.id,
-        mounts: Vec::new(),
-        path: None,
-        archive: None,
+        ..BuilderImage::default()
     })
 }
 
 /// The empty image with the host's `/usr` and sysroot: nothing to download.
 pub fn borrowed(toolchain: &Toolchain) -> Result<BuilderImage> {
-    for needed in ["bin/cargo", "bin/rustc"] {
-        if !fs::is_file(&toolchain.sysroot.join(needed)) {
-            return Err(Error::engine(format!(
-                "the toolchain {} has no {needed}; it cannot be mounted into a container",
-                toolchain.sysroot.display()
-            ))
-            .hint_with("use a complete toolchain, or set `base` to an image that has one"));
-        }
+    let sysroot = &toolchain.sysroot;
+    if let Some(needed) = ["bin/cargo", "bin/rustc"].iter().find(|needed| !fs::is_file(&sysroot.join(needed))) {
+        let folder = sysroot.display();
+        return Err(Error::engine(format!(
+            "the toolchain {folder} has no {needed}; it cannot be mounted into a container"
+        ))
+        .hint_with("use a complete toolchain, or set `base` to an image that has one"));
     }
     let cc = fs::canonical(&toolchain.cc_program)?;
     if !cc.starts_with("/usr") {
+        let cc = cc.display();
         return Err(Error::engine(format!(
-            "the C compiler {} is outside of /usr; it cannot be mounted into a container",
-            cc.display()
+            "the C compiler {cc} is outside of /usr; it cannot be mounted into a container"
         ))
         .hint_with("install gcc or clang from the system's packages, or set `base` to an image that has one"));
     }
-    let mut mounts = vec![
-        Mount { host: "/usr".into(), container: "/usr".into() },
-        Mount { host: toolchain.sysroot.clone(), container: SYSROOT.into() },
-    ];
+    let mut mounts =
+        vec![Mount::at_its_own_path("/usr".as_ref()), Mount { host: sysroot.clone(), container: SYSROOT.into() }];
     let mut links: Vec<(&str, PathBuf)> = Vec::new();
     for name in ["bin", "lib", "lib64", "sbin"] {
         let path = Path::new("/").join(name);
         // One tree under /usr on most systems; separate folders on the others.
         match fs::lstat(&path)? {
             Some(meta) if meta.is_symlink() => links.push((name, fs::read_link(&path)?)),
-            Some(meta) if meta.is_dir() => mounts.push(Mount { host: path, container: format!("/{name}") }),
+            Some(meta) if meta.is_dir() => mounts.push(Mount::at_its_own_path(&path)),
             _ => {}
         }
     }
     let alternatives = Path::new("/etc/alternatives");
     if fs::is_dir(alternatives) {
-        mounts.push(Mount { host: alternatives.into(), container: "/etc/alternatives".into() });
+        mounts.push(Mount::at_its_own_path(alternatives));
     }
     let archive = empty_root(&links).map_err(|e| Error::engine("cannot make the empty image").source(e))?;
     Ok(BuilderImage {

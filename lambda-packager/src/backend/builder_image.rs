@@ -105,32 +105,18 @@ pub fn choose(
     config: &Config,
     report: &mut Reporter,
 ) -> Result<ToolchainSource, EngineError> {
-    match &config.base {
-        Base::Image(reference) => Ok(ToolchainSource::Image(reference.clone())),
-        Base::Host => Ok(ToolchainSource::Host),
-        Base::Auto => {
-            let release = Toolchain::release(workspace, config.target_arch).map_err(EngineError::Refused)?;
-            provide(engine, config, &release, &workspace.state_folder(), report)
-        }
-    }
-}
-
-/// The builder image of this engine, built if it is missing and that is allowed.
-fn provide(
-    engine: &Engine,
-    config: &Config,
-    release: &str,
-    state: &Path,
-    report: &mut Reporter,
-) -> Result<ToolchainSource, EngineError> {
+    let release = match &config.base {
+        Base::Image(reference) => return Ok(ToolchainSource::Image(reference.clone())),
+        Base::Host => return Ok(ToolchainSource::Host),
+        Base::Auto => Toolchain::release(workspace, config.target_arch)?,
+    };
     if config.target_arch != Arch::of_this_machine() {
-        return Ok(ToolchainSource::NoImage(format!(
-            "there is no builder image that compiles for {} on this machine",
-            config.target_arch
-        )));
+        let arch = config.target_arch;
+        let why = format!("there is no builder image that compiles for {arch} on this machine");
+        return Ok(ToolchainSource::NoImage(why));
     }
-    let tag = tag(release, config.runtime, config.target_arch);
-    let note = state.join(format!("no-builder-{}", engine.kind.program()));
+    let tag = tag(&release, config.runtime, config.target_arch);
+    let note = workspace.state_folder().join(format!("no-builder-{}", engine.kind.program()));
     if config.pull_policy == PullPolicy::IfMissing && is_remembered(&note, &tag) {
         return Ok(ToolchainSource::NoImage(NONE.into()));
     }
@@ -140,12 +126,11 @@ fn provide(
     if config.pull_policy == PullPolicy::Never {
         return Ok(ToolchainSource::NoImage(NONE.into()));
     }
-    match build(engine, config, release, &tag, report) {
+    match build(engine, config, &release, &tag, report) {
         Ok(()) => Ok(ToolchainSource::Image(tag)),
         Err(EngineError::Refused(error)) => {
             let error = error.with_cause();
-            let message = format!("{error}; trying again in an hour, or now with `pull_policy = \"always\"`");
-            report.emit(&Event::Note { message: &message });
+            report.note(&format!("{error}; trying again in an hour, or now with `pull_policy = \"always\"`"));
             // If this cannot be written, the registry is asked again.
             let _ = fs::replace(&note, tag.as_bytes(), 0o644, None);
             Ok(ToolchainSource::NoImage(NONE.into()))
@@ -171,8 +156,8 @@ fn build(engine: &Engine, config: &Config, release: &str, tag: &str, report: &mu
             engine.image(base)?.unwrap_or_default()
         }
     };
-    report.emit(&Event::Note { message: &format!("building the image {tag}, once; this takes some minutes") });
-    let context = dockerfile::archive_of_base().map_err(EngineError::Refused)?;
+    report.note(&format!("building the image {tag}, once; this takes some minutes"));
+    let context = dockerfile::archive_of_base()?;
     let labels = [format!("{BUILDER}={tag}"), format!("{BASE}={base}@{}", from.digest())];
     let build_args = [("BASE_IMAGE", base), ("RUST_VERSION", release), ("RUST_TARGET", config.target_arch.triple())];
     let spec = BuildSpec {
@@ -190,14 +175,13 @@ fn build(engine: &Engine, config: &Config, release: &str, tag: &str, report: &mu
         output::push_tail(&mut said, text.as_bytes());
     };
     let code = engine.build(&spec).stream_both(context, Duration::MAX, push, || Ok(()));
-    match code.map_err(EngineError::Refused)? {
+    match code? {
         0 => Ok(()),
         code => Err(match engine.failure_of_build(code, &dockerfile::last_lines(&String::from_utf8_lossy(&said))) {
-            EngineError::Refused(error) => EngineError::Refused(
-                Error::engine(format!("cannot build the image {tag}"))
-                    .source(error)
-                    .hint_with("it is built from `docker/Dockerfile`; the engine's own messages are in build.log"),
-            ),
+            EngineError::Refused(error) => Error::engine(format!("cannot build the image {tag}"))
+                .source(error)
+                .hint_with("it is built from `docker/Dockerfile`; the engine's own messages are in build.log")
+                .into(),
             failure => failure,
         }),
     }

@@ -1,7 +1,6 @@
 //! The reused container: found by its name, checked by its labels, created if it is missing.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use crate::artifact::header;
 use crate::backend::identity::PATH;
@@ -29,7 +28,6 @@ pub struct Wanted<'a> {
     pub config: &'a Config,
     /// The user and group that compile.
     pub user: (u32, u32),
-    pub cargo_home: &'a Path,
 }
 
 /// A running container.
@@ -57,9 +55,9 @@ pub fn ensure(
     let digest = digest(&spec, wanted);
     if let Some(container) = found {
         if !identity.owns(&container) {
-            return Err(EngineError::Refused(taken(name, &container)));
+            return Err(taken(name, &container).into());
         }
-        if container.label(SPECIFICATION) == Some(&digest) && revive(engine, name, &container, &mut announce)? {
+        if container.label(SPECIFICATION) == Some(&digest) && revive(engine, &container, &mut announce)? {
             return Ok(Ready { name: name.clone(), image_id: container.image, warm: None });
         }
         if container.label(SPECIFICATION) != Some(&digest) {
@@ -86,12 +84,8 @@ pub fn ensure(
 }
 
 /// Starts one of our containers again; false if a new one is needed.
-fn revive(
-    engine: &Engine,
-    name: &str,
-    container: &Container,
-    announce: &mut impl FnMut(&str),
-) -> Result<bool, EngineError> {
+fn revive(engine: &Engine, container: &Container, announce: &mut impl FnMut(&str)) -> Result<bool, EngineError> {
+    let name = container.name();
     let result = match container.state.status.as_str() {
         "running" => return Ok(true),
         "paused" => engine.unpause(name),
@@ -118,15 +112,12 @@ fn taken(name: &str, container: &Container) -> Error {
     )
 }
 
-fn create(engine: &Engine, spec: ContainerSpec, digest: &str, wanted: &Wanted) -> Result<(), EngineError> {
-    let mut spec = spec;
+fn create(engine: &Engine, mut spec: ContainerSpec, digest: &str, wanted: &Wanted) -> Result<(), EngineError> {
     spec.labels.push(format!("{SPECIFICATION}={digest}"));
     for mount in &spec.mounts {
         if !fs::is_dir(&mount.host) {
-            return Err(EngineError::Refused(
-                Error::engine(format!("{} is not a folder; the container needs it", mount.host.display()))
-                    .hint_with("restore the folder, or remove the setting that names it"),
-            ));
+            let error = Error::engine(format!("{} is not a folder; the container needs it", mount.host.display()));
+            return Err(error.hint_with("restore the folder, or remove the setting that names it").into());
         }
     }
     let not_started = |failure: EngineError| match failure {
@@ -134,8 +125,8 @@ fn create(engine: &Engine, spec: ContainerSpec, digest: &str, wanted: &Wanted) -
         failure => failure,
     };
     engine.create(&spec).map_err(not_started)?;
-    let archive = own_folders(wanted)
-        .map_err(|e| EngineError::Refused(Error::engine("cannot create the container's folders").source(e)));
+    let archive =
+        own_folders(wanted).map_err(|e| Error::engine("cannot create the container's folders").source(e).into());
     let started =
         archive.and_then(|archive| engine.unpack_into(&spec.name, archive)).and_then(|()| engine.start(&spec.name));
     started.map_err(|failure| {
@@ -168,26 +159,16 @@ fn own_folders(wanted: &Wanted) -> std::io::Result<Vec<u8>> {
 fn specification(identity: &Identity, wanted: &Wanted) -> ContainerSpec {
     let mut mounts = wanted.mounts.source_mounts.clone();
     mounts.extend(wanted.image.mounts.iter().cloned());
-    let absolute = wanted.forwarded.absolute_folders.iter();
-    mounts.extend(
-        absolute.map(|folder| Mount { host: folder.clone(), container: folder.to_string_lossy().into_owned() }),
-    );
-    let mut downloads = vec!["registry"];
-    if wanted.workspace.has_git_sources {
-        downloads.push("git");
-    }
-    for name in downloads {
-        let host = wanted.cargo_home.join(name);
+    mounts.extend(wanted.forwarded.absolute_folders.iter().map(|folder| Mount::at_its_own_path(folder)));
+    let git = wanted.workspace.has_git_sources.then_some("git");
+    for name in ["registry"].into_iter().chain(git) {
+        let host = wanted.workspace.cargo_home.join(name);
         if fs::is_dir(&host) {
             mounts.push(Mount { host, container: format!("{CARGO_HOME}/{name}") });
         }
     }
-    let mut env = vec![
-        ("CARGO_HOME".to_string(), CARGO_HOME.to_string()),
-        ("CARGO_TARGET_DIR".to_string(), TARGET.to_string()),
-        ("HOME".to_string(), "/tmp".to_string()),
-    ];
-    env.extend(wanted.image.path.iter().map(|path| ("PATH".to_string(), path.clone())));
+    let path = wanted.image.path.iter().map(|path| ("PATH", path.as_str()));
+    let env = [("CARGO_HOME", CARGO_HOME), ("CARGO_TARGET_DIR", TARGET), ("HOME", "/tmp")].into_iter().chain(path);
     ContainerSpec {
         name: identity.name.clone(),
         image: wanted.image.reference.clone(),
@@ -195,7 +176,7 @@ fn specification(identity: &Identity, wanted: &Wanted) -> ContainerSpec {
         user: wanted.user,
         network: wanted.config.network,
         mounts,
-        env,
+        env: env.map(|(name, value)| (name.to_string(), value.to_string())).collect(),
         command: ["sh", "-c", IDLE].map(String::from).into(),
     }
 }

@@ -87,16 +87,14 @@ impl DepsCache {
             }
         }
         let name = Sha::of(text.as_bytes()).short(16);
-        let mut labels = vec![format!("{KEPT}={}", wanted.user.0), made_by(identity)];
-        labels.extend(config.label.clone());
-        let mut reader_labels = vec![identity.label()];
-        reader_labels.extend(config.label.clone());
-        let reader = (format!("{}-deps", identity.name), reader_labels);
+        let labels = [format!("{KEPT}={}", wanted.user.0), made_by(identity)].into_iter().chain(config.label.clone());
+        let reader_labels = [identity.label()].into_iter().chain(config.label.clone());
+        let reader = (format!("{}-deps", identity.name), reader_labels.collect());
         let lock = lock_file(wanted.workspace);
         let mounts = wanted.mounts.source_mounts.iter().map(|mount| mount.container.clone());
         // Also if it is not a mount itself, but holds several.
         let folders = mounts.chain([WORKSPACE.to_string()]).collect();
-        Ok(Some(Self { name, user: wanted.user.0, labels, reader, limit_bytes, lock, folders }))
+        Ok(Some(Self { name, user: wanted.user.0, labels: labels.collect(), reader, limit_bytes, lock, folders }))
     }
 
     fn reference(&self) -> String {
@@ -127,7 +125,7 @@ impl DepsCache {
         let copied = engine.copy_folder(reader, TARGET, container, TIMEOUT);
         engine.remove(reader)?;
         copied?;
-        self.run(engine, container, &["sh", "-c", UNPACK, "lambda-packager", TARGET], None)?;
+        run(engine, container, &["sh", "-c", UNPACK, "lambda-packager", TARGET], None)?;
         self.mark_as_used(engine, &image.id, &image.names)?;
         Ok(Some(reference))
     }
@@ -144,48 +142,24 @@ impl DepsCache {
         container: &str,
         made: &CompiledUnits,
     ) -> Result<Option<CachedImage>, EngineError> {
-        let _lock = Lock::acquire(&self.lock, |_| ()).map_err(EngineError::Refused)?;
+        let _lock = Lock::acquire(&self.lock, |_| ())?;
         let units: String = made.units.iter().map(|unit| format!("{unit}\n")).collect();
         let mut command = vec!["sh", "-c", PACK, "lambda-packager", TARGET, &self.name, &made.compile];
         command.extend(self.folders.iter().map(String::as_str));
-        if self.run(engine, container, &command, Some(units.into_bytes()))? == NOT_TO_BE_KEPT {
+        if run(engine, container, &command, Some(units.into_bytes()))? == NOT_TO_BE_KEPT {
             return Ok(None);
         }
         let reference = self.reference();
-        engine.import_folder(
-            container,
-            &format!("{TARGET}/.lambda-packager/layout/target"),
-            &reference,
-            &self.labels,
-            TIMEOUT,
-        )?;
+        let layout = format!("{TARGET}/.lambda-packager/layout/target");
+        engine.import_folder(container, &layout, &reference, &self.labels, TIMEOUT)?;
         let done = format!("cd {TARGET}/.lambda-packager && cat layout/kept >>kept && rm -rf layout");
-        self.run(engine, container, &["sh", "-c", &done], None)?;
+        run(engine, container, &["sh", "-c", &done], None)?;
         // The image is new and has no older mark.
         self.mark_as_used(engine, &reference, &[])?;
         let left = prune(engine, self.user, self.limit_bytes)?;
         // Podman puts `localhost/` before a name.
         let image = left.into_iter().find(|image| name_of(image).is_some_and(|name| name.ends_with(&reference)));
         Ok(image.map(|image| CachedImage { image: reference, size_bytes: image.size_bytes }))
-    }
-
-    fn run(
-        &self,
-        engine: &Engine,
-        container: &str,
-        command: &[&str],
-        input: Option<Vec<u8>>,
-    ) -> Result<i32, EngineError> {
-        let command: Vec<String> = command.iter().map(|word| word.to_string()).collect();
-        let spec = ExecSpec { name: container, folder: "/", env: &[], passed_env: &[], command: &command };
-        let output = engine.exec(&spec).output(input, TIMEOUT).map_err(EngineError::Unreachable)?;
-        match output.code {
-            0 | NOT_TO_BE_KEPT => Ok(output.code),
-            code => Err(EngineError::Refused(
-                Error::engine(format!("a script in the container {container} ended with status {code}"))
-                    .source(output.stderr_text()),
-            )),
-        }
     }
 
     /// Marks an image, whose names are `names`, as used now.
@@ -198,9 +172,23 @@ impl DepsCache {
     }
 }
 
+/// Runs a script in a container; returns its status.
+fn run(engine: &Engine, container: &str, command: &[&str], input: Option<Vec<u8>>) -> Result<i32, EngineError> {
+    let command: Vec<String> = command.iter().map(|word| word.to_string()).collect();
+    let spec = ExecSpec { name: container, folder: "/", env: &[], passed_env: &[], command: &command };
+    let output = engine.exec(&spec).output(input, TIMEOUT).map_err(EngineError::Unreachable)?;
+    match output.code {
+        0 | NOT_TO_BE_KEPT => Ok(output.code),
+        code => {
+            let error = format!("a script in the container {container} ended with status {code}");
+            Err(Error::engine(error).source(output.stderr_text()).into())
+        }
+    }
+}
+
 /// The label of the images that a project made.
 pub fn made_by(identity: &Identity) -> String {
-    format!("{MADE_BY}={}", identity.project())
+    format!("{MADE_BY}={}", identity.project)
 }
 
 /// Removes images of a user: those whose name another image took, then the least recently used ones until the rest

@@ -54,7 +54,7 @@ pub const MTIME: u64 = 315_532_800;
 /// The context of the stage `base`, the same for all projects.
 pub fn archive_of_base() -> Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
-    tools(&mut tar, FILES)?;
+    tools(&mut tar)?;
     tar.into_inner().map_err(failed)
 }
 
@@ -64,8 +64,8 @@ pub fn failed(error: std::io::Error) -> Error {
 }
 
 /// Adds the recipe's own files.
-pub fn tools(tar: &mut tar::Builder<Vec<u8>>, files: &[(&str, &str)]) -> Result<()> {
-    files.iter().try_for_each(|(path, text)| append_file(tar, path, text.as_bytes(), true)).map_err(failed)
+pub fn tools(tar: &mut tar::Builder<Vec<u8>>) -> Result<()> {
+    FILES.iter().try_for_each(|(path, text)| append_file(tar, path, text.as_bytes(), true)).map_err(failed)
 }
 
 /// Adds a file.

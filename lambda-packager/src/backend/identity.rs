@@ -18,8 +18,8 @@ pub const USER: &str = "lambda-packager.user";
 /// Name and identity of the project's container.
 pub struct Identity {
     pub name: String,
-    project: String,
-    user: u32,
+    pub project: String,
+    pub user: u32,
 }
 
 impl Identity {
@@ -55,14 +55,6 @@ impl Identity {
             vec![self.label(), format!("{USER}={}", self.user), format!("{PATH}={}", workspace.root.display())];
         labels.extend(config.label.clone());
         labels
-    }
-
-    pub fn user(&self) -> u32 {
-        self.user
-    }
-
-    pub fn project(&self) -> &str {
-        &self.project
     }
 
     /// Whether a container is this project's.

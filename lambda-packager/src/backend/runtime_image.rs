@@ -41,18 +41,14 @@ pub fn load(engine: &Engine, image: &Image, names: &[String]) -> Result<(), Engi
         match engine.image(name)? {
             Some(loaded) if loaded.id.trim_start_matches("sha256:") == ours => {}
             Some(loaded) if !loaded.labels.contains_key(FINGERPRINT) => {
-                return Err(EngineError::Refused(
-                    Error::engine(format!(
-                        "{} has an image {name} that is not lambda-packager's; it was not changed",
-                        engine.kind.program()
-                    ))
-                    .hint_with("rename or remove that image, or set `image_name`"),
-                ));
+                let engine = engine.kind.program();
+                let error = format!("{engine} has an image {name} that is not lambda-packager's; it was not changed");
+                return Err(Error::engine(error).hint_with("rename or remove that image, or set `image_name`").into());
             }
             _ => all = false,
         }
     }
-    if all { Ok(()) } else { engine.load(image.archive(&names).map_err(EngineError::Refused)?) }
+    if all { Ok(()) } else { engine.load(image.archive(&names)?) }
 }
 
 /// Leaves the image of a production build in the engine of `backend` and returns its name; `None` without an engine.

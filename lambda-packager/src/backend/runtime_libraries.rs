@@ -21,31 +21,14 @@ pub enum Place<'a> {
 
 /// The default folders of dynamic linkers on systems with glibc. The last one is Debian's folder for the libraries of
 /// a cross compiler.
-fn folders(arch: Arch) -> [&'static str; 7] {
-    match arch {
-        Arch::X86_64 => [
-            "/lib64",
-            "/usr/lib64",
-            "/lib/x86_64-linux-gnu",
-            "/usr/lib/x86_64-linux-gnu",
-            "/lib",
-            "/usr/lib",
-            CROSS_X86_64,
-        ],
-        Arch::Arm64 => [
-            "/lib64",
-            "/usr/lib64",
-            "/lib/aarch64-linux-gnu",
-            "/usr/lib/aarch64-linux-gnu",
-            "/lib",
-            "/usr/lib",
-            CROSS_ARM64,
-        ],
-    }
+fn folders(arch: Arch) -> [String; 7] {
+    let machine = match arch {
+        Arch::X86_64 => "x86_64-linux-gnu",
+        Arch::Arm64 => "aarch64-linux-gnu",
+    };
+    ["/lib64", "/usr/lib64", "/lib/{}", "/usr/lib/{}", "/lib", "/usr/lib", "/usr/{}/lib"]
+        .map(|folder| folder.replace("{}", machine))
 }
-
-const CROSS_X86_64: &str = "/usr/x86_64-linux-gnu/lib";
-const CROSS_ARM64: &str = "/usr/aarch64-linux-gnu/lib";
 
 /// The files that distributions store the CA certificates in.
 const CERTIFICATES: [&str; 3] =
@@ -86,7 +69,8 @@ pub fn closure(members: &[Member], arch: Arch, place: &Place) -> Result<Vec<File
             wanted.extend(NAME_SERVICE.map(String::from));
         }
         wanted.extend(more(&content));
-        let folder = if [CROSS_X86_64, CROSS_ARM64].contains(&folder.as_str()) { "/lib" } else { &folder };
+        let is_cross = folder.starts_with("/usr/") && folder.ends_with("-linux-gnu/lib");
+        let folder = if is_cross { "/lib" } else { &folder };
         let place = format!("{folder}/{name}");
         files.insert(name, File { place, executable: true, content });
     }
@@ -103,7 +87,7 @@ fn find(name: &str, arch: Arch, place: &Place) -> Result<(String, Vec<u8>)> {
     let mut from = 0;
     while let Some((index, content)) = place.first(&folders[from..], name)? {
         if elf::needs(&content, arch).is_some() {
-            return Ok((folders[from + index].to_string(), content));
+            return Ok((folders[from + index].clone(), content));
         }
         // For another machine, such as a 32-bit system.
         from += index + 1;
@@ -118,7 +102,7 @@ pub fn certificates(place: &Place) -> Result<File> {
     for place in [place, &Place::Host] {
         for path in CERTIFICATES {
             let (folder, name) = path.rsplit_once('/').unwrap_or_default();
-            if let Some((_, content)) = place.first(&[folder], name)? {
+            if let Some((_, content)) = place.first(&[folder.to_string()], name)? {
                 return Ok(File { place: TRUSTED.into(), executable: false, content });
             }
         }
@@ -134,7 +118,7 @@ impl<'a> Place<'a> {
     }
 
     /// The first of `folders` that has the file `name`, and its content.
-    fn first(&self, folders: &[&str], name: &str) -> Result<Option<(usize, Vec<u8>)>> {
+    fn first(&self, folders: &[String], name: &str) -> Result<Option<(usize, Vec<u8>)>> {
         match self {
             Self::Host => {
                 for (index, folder) in folders.iter().enumerate() {
@@ -148,7 +132,7 @@ impl<'a> Place<'a> {
             Self::Container(backend) => {
                 const SCRIPT: &str = "name=$1; shift; for d; do if [ -f \"$d/$name\" ]; then echo \"$d\"; exec cat \"$d/$name\"; fi; done";
                 let mut command = ["sh", "-c", SCRIPT, "sh", name].map(String::from).to_vec();
-                command.extend(folders.iter().map(|folder| folder.to_string()));
+                command.extend_from_slice(folders);
                 let output = backend.ask(&command)?;
                 let Some(end) = output.iter().position(|byte| *byte == b'\n') else {
                     return Ok(None);

@@ -12,12 +12,11 @@ use crate::cargo::{Toolchain, config as cargo_config};
 use crate::compile::Mounts;
 use crate::compile::mounts::TARGET;
 use crate::config::{Base, EngineChoice, Network};
-use crate::engine;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{self, Engine, EngineError};
 use crate::error::{Error, Result};
 use crate::fingerprint::manifest;
 use crate::packaged::Reason;
-use crate::report::{Event, Reporter};
+use crate::report::Reporter;
 use crate::sys::Lock;
 
 /// Selects the backend: the first engine that answers, else the host.
@@ -27,7 +26,7 @@ use crate::sys::Lock;
 pub fn select(request: &BackendRequest, report: &mut Reporter) -> Result<Backend> {
     let config = request.config;
     let mut silent: Vec<Error> = Vec::new();
-    for engine in candidates(request)? {
+    for engine in engine::candidates(config, &request.workspace.state_folder())? {
         match with_patience(request, &engine, report) {
             Ok(mut backend) => {
                 let reasons = silent.iter().map(Error::to_string).chain([backend.record.fallback]);
@@ -36,7 +35,7 @@ pub fn select(request: &BackendRequest, report: &mut Reporter) -> Result<Backend
             }
             Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) if !error.is_interrupted() => {
                 if config.engine == EngineChoice::Auto {
-                    report.emit(&Event::Note { message: &error.to_string() });
+                    report.note(&error.to_string());
                 }
                 silent.push(error);
             }
@@ -46,18 +45,11 @@ pub fn select(request: &BackendRequest, report: &mut Reporter) -> Result<Backend
     without_engine(request, silent, report)
 }
 
-/// The engines that the settings allow, in the order in which they are tried.
-fn candidates(request: &BackendRequest) -> Result<Vec<Engine>> {
-    let BackendRequest { workspace, config, .. } = *request;
-    engine::candidates(config.engine, &config.place_of("engine"), config.engine_timeout, &workspace.state_folder())
-}
-
 /// Tries an engine, and waits for one that should be there: it may be restarting.
 fn with_patience(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -> Result<Backend, EngineError> {
     match on_engine(request, engine, report) {
         Err(EngineError::Unreachable(error)) if is_expected(request, engine) && !error.is_interrupted() => {
-            let message = format!("{error}; trying again for {} s", PATIENCE.as_secs());
-            report.emit(&Event::Note { message: &message });
+            report.note(&format!("{error}; trying again for {} s", PATIENCE.as_secs()));
             engine.wait_until_it_answers(PATIENCE)?;
             on_engine(request, engine, report)
         }
@@ -96,23 +88,22 @@ fn without_engine(request: &BackendRequest, mut silent: Vec<Error>, report: &mut
     match choose(&situation(request, engines)) {
         Choice::Refuse(Refusal::Engine) => Err(silent.remove(0)),
         Choice::Refuse(Refusal::Host) => {
-            let error = Error::engine(format!(
-                "there is no container to compile in ({why}), and {} does not allow falling back to the host",
-                config.place_of("require_container")
-            ));
-            let error =
-                error.hint_with("install and start docker or podman, or allow it with `require_container = false`");
+            let place = config.place_of("require_container");
+            let error = format!(
+                "there is no container to compile in ({why}), and {place} does not allow falling back to the host"
+            );
+            let error = Error::engine(error)
+                .hint_with("install and start docker or podman, or allow it with `require_container = false`");
             Err(match silent.into_iter().next() {
                 Some(cause) => error.source(cause),
                 None => error,
             })
         }
-        Choice::Refuse(_) => Err(Error::engine(format!(
-            "{} is set to the image {}, but there is no engine to run it ({why})",
-            config.place_of("base"),
-            config.base
-        ))
-        .hint_with("install and start docker or podman, or set `base` to `auto`")),
+        Choice::Refuse(_) => {
+            let (place, base) = (config.place_of("base"), &config.base);
+            let error = format!("{place} is set to the image {base}, but there is no engine to run it ({why})");
+            Err(Error::engine(error).hint_with("install and start docker or podman, or set `base` to `auto`"))
+        }
         _ => on_host(request, why, report),
     }
 }
@@ -120,13 +111,9 @@ fn without_engine(request: &BackendRequest, mut silent: Vec<Error>, report: &mut
 fn on_engine(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -> Result<Backend, EngineError> {
     let BackendRequest { workspace, config, .. } = *request;
     // Functions of one workspace share the container and the builder image: one run at a time makes them.
-    let lock = Lock::acquire(&lock_file(workspace), |holder| {
-        let holder = holder.map_or("another run".to_string(), |holder| holder.to_string());
-        report.emit(&Event::Waiting { holder });
-    })
-    .map_err(EngineError::Refused)?;
+    let lock = Lock::acquire(&lock_file(workspace), |holder| report.waiting_for(holder))?;
     // Whoever owns what we write there compiles in the container.
-    let user = lock.owner().map_err(EngineError::Refused)?;
+    let user = lock.owner()?;
     let identity = Identity::of(&workspace.root, user.0, config);
     let source = builder_image::choose(engine, workspace, config, report)?;
     let image = match &source {
@@ -136,19 +123,17 @@ fn on_engine(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -
     };
     let situation = Situation { image, ..situation(request, Engines::Answers) };
     match choose(&situation) {
-        Choice::Refuse(_) => Err(EngineError::Refused(no_image(request, &source))),
+        Choice::Refuse(_) => Err(no_image(request, &source).into()),
         Choice::CleanRoom => clean_room(request, engine, &identity, &source),
         Choice::ContainerFor(obstacle) => {
             let why = match obstacle {
-                Obstacle::PassedVariables => format!(
-                    "{} passes {}, which a clean room would store in an image layer",
-                    config.place_of("pass_env"),
-                    config.pass_env[0]
-                ),
+                Obstacle::PassedVariables => {
+                    let (place, name) = (config.place_of("pass_env"), &config.pass_env[0]);
+                    format!("{place} passes {name}, which a clean room would store in an image layer")
+                }
                 Obstacle::NoImage => "no image to start a clean room from".to_string(),
             };
-            let message = format!("{why}: compiling in the reused container instead, which makes the same bytes");
-            report.emit(&Event::Note { message: &message });
+            report.note(&format!("{why}: compiling in the reused container instead, which makes the same bytes"));
             let mut backend = container(request, engine, user, &identity, &source, report)?;
             backend.record.fallback = joined([backend.record.fallback, why]);
             Ok(backend)
@@ -158,7 +143,7 @@ fn on_engine(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -
                 if choose(&Situation { container_fails: true, ..situation }) == Choice::CleanRoomForContainer =>
             {
                 let why = format!("the container does not start: {}", error.with_cause());
-                report.emit(&Event::Note { message: &format!("{why}; compiling in the clean room instead") });
+                report.note(&format!("{why}; compiling in the clean room instead"));
                 let mut backend = clean_room(request, engine, &identity, &source)?;
                 backend.record.fallback = why;
                 Ok(backend)
@@ -170,11 +155,10 @@ fn on_engine(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -
 
 fn no_image(request: &BackendRequest, source: &ToolchainSource) -> Error {
     let why = if let ToolchainSource::NoImage(why) = source { why } else { "" };
-    Error::engine(format!(
-        "there is no image to compile in ({why}), and {} does not allow using the host's toolchain",
-        request.config.place_of("require_container")
-    ))
-    .hint_with("connect to a registry and build the builder image (`--pull-policy always`), or load it with the engine's `load`, or set `base` to an image with cargo and a C compiler, or use the host's toolchain with `base = \"host\"`")
+    let place = request.config.place_of("require_container");
+    let error =
+        format!("there is no image to compile in ({why}), and {place} does not allow using the host's toolchain");
+    Error::engine(error).hint_with("connect to a registry and build the builder image (`--pull-policy always`), or load it with the engine's `load`, or set `base` to an image with cargo and a C compiler, or use the host's toolchain with `base = \"host\"`")
 }
 
 fn clean_room(
@@ -185,10 +169,10 @@ fn clean_room(
 ) -> Result<Backend, EngineError> {
     let BackendRequest { workspace, config, .. } = *request;
     let ToolchainSource::Image(base) = source else {
-        return Err(EngineError::Refused(no_image(request, source)));
+        return Err(no_image(request, source).into());
     };
     let image = base_image::named(engine, base, config)?;
-    let forwarded = cargo_config::carry(workspace, config.target_arch).map_err(EngineError::Refused)?;
+    let forwarded = cargo_config::carry(workspace, config.target_arch)?;
     let engine_version = version_of(engine, request.before.filter(|before| before.clean_room))?;
     Ok(Backend {
         mounts: Mounts::of(workspace, &forwarded.relative_folders),
@@ -196,14 +180,12 @@ fn clean_room(
         record: manifest::BackendRecord {
             engine: engine.kind.program().to_string(),
             engine_version,
-            container: String::new(),
             clean_room: true,
             base: image.title,
             image_id: image.identity,
             base_digest: image.base_digest,
-            host_toolchain: false,
             hermetic: true,
-            fallback: String::new(),
+            ..manifest::BackendRecord::default()
         },
         toolchain: None,
         kind: BackendKind::CleanRoom(CleanRoom {
@@ -228,31 +210,23 @@ fn container(
     let (image, toolchain, fallback) = match source {
         ToolchainSource::Image(reference) => (base_image::named(engine, reference, config)?, None, String::new()),
         ToolchainSource::NoImage(_) | ToolchainSource::Host => {
-            let toolchain = Toolchain::to_mount(workspace, config.target_arch).map_err(EngineError::Refused)?;
+            let toolchain = Toolchain::to_mount(workspace, config.target_arch)?;
             let why = if let ToolchainSource::NoImage(why) = source { why.clone() } else { String::new() };
-            (base_image::borrowed(&toolchain).map_err(EngineError::Refused)?, Some(toolchain), why)
+            (base_image::borrowed(&toolchain)?, Some(toolchain), why)
         }
     };
-    let forwarded = cargo_config::carry(workspace, config.target_arch).map_err(EngineError::Refused)?;
+    let forwarded = cargo_config::carry(workspace, config.target_arch)?;
     let mut mounts = Mounts::of(workspace, &forwarded.relative_folders);
     if toolchain.is_some() {
         mounts.toolchain_mounts.clone_from(&image.mounts);
     }
-    let wanted = Wanted {
-        workspace,
-        mounts: &mounts,
-        forwarded: &forwarded,
-        image: &image,
-        config,
-        user,
-        cargo_home: &workspace.cargo_home,
-    };
-    let store = DepsCache::of(&wanted, identity).map_err(EngineError::Refused)?;
+    let wanted = Wanted { workspace, mounts: &mounts, forwarded: &forwarded, image: &image, config, user };
+    let store = DepsCache::of(&wanted, identity)?;
     let fill = || match &store {
         Some(store) => store.fill(engine, &identity.name, identity),
         None => Ok(None),
     };
-    let ready = container::ensure(engine, identity, &wanted, fill, |message| report.emit(&Event::Note { message }))?;
+    let ready = container::ensure(engine, identity, &wanted, fill, |message| report.note(message))?;
     let engine_version = version_of(engine, request.before.filter(|before| before.container == ready.name))?;
     Ok(Backend {
         mounts,
@@ -261,13 +235,13 @@ fn container(
             engine: engine.kind.program().to_string(),
             engine_version,
             container: ready.name.clone(),
-            clean_room: false,
             base: image.title,
             image_id: ready.image_id.clone(),
             base_digest: image.base_digest,
             host_toolchain: toolchain.is_some(),
             hermetic: config.network == Network::None,
             fallback,
+            ..manifest::BackendRecord::default()
         },
         toolchain,
         kind: BackendKind::Container { engine: engine.clone(), ready, store: store.map(Box::new) },
@@ -279,21 +253,20 @@ fn container(
 pub fn renewed(request: &BackendRequest, report: &mut Reporter) -> Result<Option<Reason>> {
     let BackendRequest { workspace, config, before } = *request;
     let Some(before) = before else { return Ok(None) };
-    let Some(engine) = candidates(request)?.into_iter().find(|engine| engine.kind.program() == before.engine) else {
+    let candidates = engine::candidates(config, &workspace.state_folder())?;
+    let Some(engine) = candidates.into_iter().find(|engine| engine.kind.program() == before.engine) else {
         return Ok(None);
     };
     let image = builder_image::choose(&engine, workspace, config, report).and_then(|source| match source {
         ToolchainSource::Image(reference) => base_image::named(&engine, &reference, config).map(Some),
-        ToolchainSource::NoImage(_) if config.require_container => {
-            Err(EngineError::Refused(no_image(request, &source)))
-        }
+        ToolchainSource::NoImage(_) if config.require_container => Err(no_image(request, &source).into()),
         ToolchainSource::NoImage(_) | ToolchainSource::Host => Ok(None),
     });
     let image = match image {
         Ok(Some(image)) => image,
         Ok(None) => return Ok(None),
         Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) if !error.is_interrupted() => {
-            report.emit(&Event::Note { message: &format!("{error}; could not check for a newer base") });
+            report.note(&format!("{error}; could not check for a newer base"));
             return Ok(None);
         }
         Err(failure) => return Err(failure.into()),

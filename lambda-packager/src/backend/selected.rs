@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::engine::{Engine, EngineError, ExecSpec};
 use crate::error::{Error, Result};
 use crate::fingerprint::manifest;
-use crate::report::{Event, Reporter};
+use crate::report::Reporter;
 use crate::snapshot::Snapshot;
 use crate::sys::{Invocation, env};
 use crate::{cargo, compile};
@@ -84,7 +84,12 @@ impl Backend {
                 drive(in_container(engine, ready, job, &shown(report)), report)
             }
             BackendKind::Host { path, linker } => drive(on_host(path.as_ref(), *linker, job, &shown(report)), report),
-            BackendKind::CleanRoom(room) => room.compile(job, &self.variables_of_layers(job), report),
+            BackendKind::CleanRoom(room) => {
+                // For a layer of an image, which must not depend on the terminal.
+                let mut variables = self.variables(job, false, false);
+                variables.extend(cargo::env::registry_indexes());
+                room.compile(job, &variables, report)
+            }
         };
         result.map_err(|error| match error {
             CompileError::Ended(error) if !error.is_interrupted() => self.diagnose(error),
@@ -100,8 +105,8 @@ impl Backend {
         match engine.inspect(&ready.name)? {
             Some(container) if container.state.status == "running" => Ok(()),
             Some(container) if container.state.status == "paused" => {
-                let message = format!("the container {} was paused while compiling; resuming it", ready.name);
-                report.borrow_mut().emit(&Event::Note { message: &message });
+                let name = &ready.name;
+                report.borrow_mut().note(&format!("the container {name} was paused while compiling; resuming it"));
                 Ok(engine.unpause(&ready.name)?)
             }
             // The compile ends by itself then; this says why, and sooner.
@@ -122,9 +127,7 @@ impl Backend {
         let what = |text: &str| format!("the container {} {text} while compiling", ready.name);
         match engine.inspect(&ready.name) {
             Err(EngineError::Unreachable(unreachable)) => BackendError::Engine(unreachable),
-            Err(EngineError::Refused(refused) | EngineError::NotStarted(refused) | EngineError::Forbidden(refused)) => {
-                BackendError::Final(refused)
-            }
+            Err(failure) => BackendError::Final(failure.into()),
             Ok(None) => BackendError::Container(what("was removed"), error),
             Ok(Some(container)) => match container.state.status.as_str() {
                 "removing" | "dead" => BackendError::Container(what("was removed"), error),
@@ -225,13 +228,6 @@ impl Backend {
         let mut variables = compile::variables(&self.target);
         variables.extend(compile::term_env(colour, progress));
         variables.extend(cargo::env::target_rustflags(job.config.target_arch.triple()));
-        variables
-    }
-
-    /// The same for a layer of an image, which must not depend on the terminal.
-    fn variables_of_layers(&self, job: &CompileJob) -> Vec<(String, String)> {
-        let mut variables = self.variables(job, false, false);
-        variables.extend(cargo::env::registry_indexes());
         variables
     }
 }

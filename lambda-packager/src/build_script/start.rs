@@ -16,7 +16,7 @@ pub const SUPPORTED: bool = true;
 
 /// Reports to stderr, which cargo shows only with an error, and to the terminal of cargo, if any.
 pub fn for_cargo(folder: &Path, layers: Vec<(Origin, Layer)>) -> Result<ForCargo> {
-    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(Text::plain(Box::new(stderr())))];
+    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(Text::plain(stderr()))];
     let terminal = Terminal::of_parent();
     let (progress, colour) = (terminal.is_some(), terminal.is_some() && env::colour_wanted());
     if let Some(terminal) = terminal {

@@ -30,52 +30,38 @@ impl Workspace {
             && !self.members.iter().any(|package| package.name == *name)
         {
             let known: Vec<_> = self.members.iter().map(|package| package.name.as_str()).collect();
-            return Err(Error::config(format!(
-                "{}: the workspace {} has no package `{name}`",
-                config.place_of("package"),
-                self.root.display()
-            ))
-            .hint_with(format!("its packages are: {}", known.join(", "))));
+            let (place, root) = (config.place_of("package"), self.root.display());
+            return Err(Error::config(format!("{place}: the workspace {root} has no package `{name}`"))
+                .hint_with(format!("its packages are: {}", known.join(", "))));
         }
-        let named = |package: &&Package| match &config.package {
-            Some(name) => package.name == *name,
-            None => true,
-        };
+        let named = |package: &&Package| config.package.as_ref().is_none_or(|name| package.name == *name);
         let candidates: Vec<Function> = (self.members.iter().filter(named))
             .flat_map(|package| package.bins.iter().map(move |bin| Function { package, name: bin.clone() }))
             .collect();
-        let known = || {
-            let names: Vec<_> = candidates.iter().map(|function| function.name.as_str()).collect();
-            names.join(", ")
-        };
-        let mut chosen: Vec<&Function> = match &config.function {
-            Some(name) => candidates.iter().filter(|function| function.name == *name).collect(),
-            None => candidates.iter().collect(),
-        };
+        let names = || candidates.iter().map(|function| function.name.as_str()).collect::<Vec<_>>().join(", ");
+        let mut chosen: Vec<&Function> = candidates.iter().collect();
+        chosen.retain(|function| config.function.as_ref().is_none_or(|name| function.name == *name));
         if chosen.len() > 1 {
             // In the folder of a member, select that member's function.
-            let here = self
-                .members
-                .iter()
-                .find(|package| start.starts_with(package.folder()) && package.folder() != self.root);
+            let is_here = |package: &&Package| start.starts_with(package.folder()) && package.folder() != self.root;
+            let here = self.members.iter().find(is_here);
             if let Some(here) = here.filter(|_| config.package.is_none()) {
                 chosen.retain(|function| function.package.name == here.name);
             }
         }
+        let root = self.root.display();
         match (chosen.as_slice(), &config.function) {
             ([function], _) => Ok((*function).clone()),
-            ([], Some(name)) => Err(Error::config(format!(
-                "{}: there is no function `{name}` in {}",
-                config.place_of("function"),
-                self.root.display()
-            ))
-            .hint_with(format!("the functions are: {}", known()))),
-            ([], None) => Err(Error::config(format!("there is no bin target to package in {}", self.root.display()))
+            ([], Some(name)) => {
+                let place = config.place_of("function");
+                Err(Error::config(format!("{place}: there is no function `{name}` in {root}"))
+                    .hint_with(format!("the functions are: {}", names())))
+            }
+            ([], None) => Err(Error::config(format!("there is no bin target to package in {root}"))
                 .hint_with("a Lambda needs src/main.rs or a [[bin]]")),
-            (_, _) => Err(Error::config(format!("there are several functions, and none is named: {}", known()))
-                .hint_with(
-                    "name one with --function, or `function` or `package` in [package.metadata.lambda-packager]",
-                )),
+            _ => Err(Error::config(format!("there are several functions, and none is named: {}", names())).hint_with(
+                "name one with --function, or `function` or `package` in [package.metadata.lambda-packager]",
+            )),
         }
     }
 }
@@ -85,14 +71,12 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::config::{Layer, Origin};
 
     #[test]
     fn settings_and_folder_select_the_function() {
         let workspace = Workspace::sample(Path::new("/w"), &[("a", &["one"]), ("b", &["two", "three"]), ("c", &[])]);
         let select = |settings: &Value, start: &str| {
-            let Value::Object(settings) = settings.clone() else { panic!("a table") };
-            let config = Config::resolve(vec![(Origin::Default, Layer::parse(settings, &Origin::Default).unwrap())]);
+            let config = Config::of(settings.clone());
             let function = workspace.function(&config, Path::new(start));
             function.map_or_else(|e| e.report(), |function| format!("{}/{}", function.package.name, function.name))
         };

@@ -96,10 +96,8 @@ impl Metadata {
         let members = members.map(|(package, _)| member(package, &graph)).collect::<Result<_>>()?;
         let local = || self.packages.iter().filter(|package| package.source.is_none());
         let mut local_manifests: Vec<String> = local().map(|package| relative(&package.manifest_path, root)).collect();
-        let mut declared = Vec::new();
-        for package in local() {
-            declared.extend(package.dependencies.iter().filter_map(|d| d.path.clone()));
-        }
+        let dependencies = local().flat_map(|package| &package.dependencies);
+        let mut declared: Vec<PathBuf> = dependencies.filter_map(|dependency| dependency.path.clone()).collect();
         declared.sort_unstable();
         declared.dedup();
         // Cargo requires a target in each of them, also in those that it does not compile.
@@ -154,11 +152,8 @@ impl Metadata {
 }
 
 fn member(package: &MetadataPackage, graph: &Graph) -> Result<Package> {
-    let mut local_folders = Vec::new();
-    let mut linked_by = Vec::new();
-    let mut downloads = Vec::new();
-    let mut seen = BTreeSet::new();
-    seen.insert(package.id.clone());
+    let (mut local_folders, mut linked_by, mut downloads) = (Vec::new(), Vec::new(), Vec::new());
+    let mut seen = BTreeSet::from([package.id.clone()]);
     let mut queue = vec![package.id.as_str()];
     let mut next = 0;
     while let Some(id) = queue.get(next) {

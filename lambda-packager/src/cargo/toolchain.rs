@@ -133,10 +133,8 @@ fn check_standard_library(sysroot: &Path, arch: Arch) -> Result<()> {
     if fs::is_dir(&sysroot.join("lib/rustlib").join(triple).join("lib")) {
         return Ok(());
     }
-    Err(Error::cargo(format!(
-        "the toolchain {} has no standard library for the target {triple} ({arch})",
-        sysroot.display()
-    ))
+    let folder = sysroot.display();
+    Err(Error::cargo(format!("the toolchain {folder} has no standard library for the target {triple} ({arch})"))
     .hint_with(format!(
         "run `rustup target add {triple}`, set `target_arch` to the architecture of this machine, or set `base` to an image that has the target"
     )))

@@ -97,11 +97,6 @@ impl Workspace {
         known.chain(self.declared.iter().map(|folder| folder.join("Cargo.toml")))
     }
 
-    /// The main file of every target of local packages, and whether it is a library.
-    pub fn targets(&self) -> &[(PathBuf, bool)] {
-        &self.targets
-    }
-
     /// The settings in the workspace's manifest.
     pub fn layer(&self) -> Result<(Origin, Layer)> {
         from_manifest::layer(&self.metadata, "workspace.metadata.lambda-packager", &self.root.join("Cargo.toml"))
@@ -151,9 +146,7 @@ impl Workspace {
     pub fn config_files(&self) -> Result<Vec<String>> {
         let mut files = self.upwards(&[".cargo/config.toml", ".cargo/config"]);
         let home = env::cargo_home()?;
-        for name in ["config.toml", "config"] {
-            files.push(home.join(name).to_string_lossy().into_owned());
-        }
+        files.extend(["config.toml", "config"].map(|name| home.join(name).to_string_lossy().into_owned()));
         files.extend(self.included_configs.iter().cloned());
         Ok(files)
     }

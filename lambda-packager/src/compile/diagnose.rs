@@ -150,18 +150,14 @@ mod tests {
         let read_only = "  called `Result::unwrap()` on an `Err` value: Os { code: 30, kind: ReadOnlyFilesystem, message: \"Read-only file system\" }\n";
         let colon = "error: failed to join paths from `$LD_LIBRARY_PATH` together\n\nCaused by:\n  path segment contains separator `:`\n";
         let network = "  called `Result::unwrap()` on an `Err` value: Os { code: 101, kind: NetworkUnreachable, message: \"Network is unreachable\" }\n";
+        let setsid = "setsid: failed to execute cargo: No such file or directory\n";
         let mut config = Config::resolve(Vec::new());
         config.target_arch = Arch::Arm64;
         let needs = "for the target aarch64-unknown-linux-gnu, which";
         for (status, log, kind, text) in [
             (101, "  No space left on device (os error 28)\n", "Crate", "the disk is full on which app is compiled\n"),
             (101, bus, "Crate", "the disk is full on which app is compiled\n"),
-            (
-                127,
-                "setsid: failed to execute cargo: No such file or directory\n",
-                "Crate",
-                "setsid or flock is missing",
-            ),
+            (127, setsid, "Crate", "setsid or flock is missing"),
             (137, "", "Ended", "the compile of app was killed (status 137)\n"),
             (101, killed, "Ended", "the compile of app was killed (status 101)\n"),
             (101, "error[E0786]: found invalid metadata files for crate `dep`\n", "Cache", "app does not compile"),

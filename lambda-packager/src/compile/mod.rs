@@ -89,9 +89,7 @@ fn cargo(job: &CompileJob, triple: &str) -> Vec<String> {
     let mut args: Vec<String> = ["cargo", verb, "--offline", "--locked"].map(String::from).into();
     args.extend([format!("--manifest-path={manifest}"), format!("--bin={}", job.function.name)]);
     args.extend([format!("--target={triple}"), format!("--profile={}", config.profile)]);
-    for feature in &config.features {
-        args.push(format!("--features={feature}"));
-    }
+    args.extend(config.features.iter().map(|feature| format!("--features={feature}")));
     for (key, value) in profile_settings(config.mode) {
         // A setting in the user's manifest takes precedence.
         if !job.workspace.profiles.sets(&config.profile, key) {

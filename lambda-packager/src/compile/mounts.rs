@@ -16,7 +16,7 @@ pub const CARGO_HOME: &str = "/cargo";
 pub const TARGET: &str = "/target";
 
 /// The folders of the host, and their paths in the container.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Mounts {
     /// The folder of the host that is at `/workspace`.
     pub common: PathBuf,
@@ -36,8 +36,7 @@ impl Mounts {
         let roots = std::iter::once(&workspace.root).chain(&outside.folders).chain(further);
         let mut mounts = Self::of_roots(&workspace.root, roots.cloned().collect());
         // Cargo looks for an absolute path at that path only.
-        let same = |folder: &PathBuf| Mount { host: folder.clone(), container: folder.to_string_lossy().into_owned() };
-        mounts.source_mounts.extend(outside.absolute.iter().map(same));
+        mounts.source_mounts.extend(outside.absolute.iter().map(|folder| Mount::at_its_own_path(folder)));
         mounts
     }
 
@@ -68,12 +67,7 @@ impl Mounts {
 
     /// For the host's own compile: every path is the same.
     pub fn of_the_host(workspace: &Workspace) -> Self {
-        Self {
-            common: PathBuf::from("/"),
-            workspace: workspace.root.to_string_lossy().into_owned(),
-            source_mounts: Vec::new(),
-            toolchain_mounts: Vec::new(),
-        }
+        Self { common: PathBuf::from("/"), workspace: workspace.root.to_string_lossy().into_owned(), ..Self::default() }
     }
 
     /// The path of `host` in the container, `None` if it is not there.
@@ -116,10 +110,6 @@ mod tests {
         Mounts::of_roots(Path::new(workspace), roots.iter().map(PathBuf::from).collect())
     }
 
-    fn at_its_own_path(folder: &str) -> Mount {
-        Mount { host: folder.into(), container: folder.into() }
-    }
-
     #[test]
     fn a_workspace_alone_is_at_the_same_path_from_anywhere() {
         for root in ["/home/a/p", "/tmp/b c"] {
@@ -140,8 +130,8 @@ mod tests {
     #[test]
     fn paths_lead_to_the_same_file_on_the_host() {
         let mut mounts = mounts("/w/app", &["/w/app", "/w/shared/dep"]);
-        mounts.source_mounts.push(at_its_own_path("/lib/dep"));
-        mounts.toolchain_mounts.push(at_its_own_path("/usr"));
+        mounts.source_mounts.push(Mount::at_its_own_path("/lib/dep".as_ref()));
+        mounts.toolchain_mounts.push(Mount::at_its_own_path("/usr".as_ref()));
         let containers: Vec<_> = mounts.source_mounts.iter().map(|mount| mount.container.as_str()).collect();
         assert_eq!(containers, ["/workspace/app", "/workspace/shared/dep", "/lib/dep"]);
         assert_eq!(mounts.workspace, "/workspace/app");

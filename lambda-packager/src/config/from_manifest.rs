@@ -19,9 +19,7 @@ pub fn layer(table: &Value, name: &'static str, manifest: &Path) -> Result<(Orig
     let layer = match table {
         Value::Null => Layer::default(),
         Value::Object(values) => Layer::parse(values.clone(), &origin)?,
-        _ => {
-            return Err(Error::config(format!("[{name}] of {} is not a table", manifest.display())));
-        }
+        _ => return Err(Error::config(format!("[{name}] of {} is not a table", manifest.display()))),
     };
     Ok((origin, layer))
 }

@@ -93,8 +93,7 @@ impl Layer {
                     .hint_with(format!("the settings are: {}", setting_names())));
             }
             // One at a time, so that the error can name the wrong one.
-            let mut single = Map::new();
-            single.insert(key.clone(), value.clone());
+            let single = Map::from_iter([(key.clone(), value.clone())]);
             if let Err(e) = serde_json::from_value::<Self>(Value::Object(single)) {
                 return Err(Error::config(format!("{} is not valid: {e}", origin.place_of(key))));
             }
@@ -108,26 +107,30 @@ fn setting_names() -> String {
     names.join(", ")
 }
 
+/// For tests: a layer from a table of JSON.
+#[cfg(test)]
+impl Layer {
+    pub fn of(settings: Value, origin: &Origin) -> Result<Self> {
+        let Value::Object(values) = settings else { panic!("a table") };
+        Self::parse(values, origin)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
-    fn layer(value: Value, origin: &Origin) -> Result<Layer> {
-        let Value::Object(map) = value else { panic!("a table") };
-        Layer::parse(map, origin)
-    }
-
     #[test]
     fn an_unknown_key_and_a_wrong_value_name_their_place() {
-        let error = layer(json!({"modus": "dev"}), &Origin::Environment).unwrap_err();
+        let error = Layer::of(json!({"modus": "dev"}), &Origin::Environment).unwrap_err();
         assert!(error.to_string().contains("LAMBDA_PACKAGER_MODUS"), "{error}");
         assert!(error.hint().unwrap().contains("mode"));
-        let error = layer(json!({"mode": "fast"}), &Origin::Flag).unwrap_err();
+        let error = Layer::of(json!({"mode": "fast"}), &Origin::Flag).unwrap_err();
         assert!(error.to_string().contains("flag --mode"), "{error}");
         assert!(error.to_string().contains("expected one of `release`, `prod`"), "{error}");
-        let error = layer(json!({"features": "a"}), &Origin::Flag).unwrap_err();
+        let error = Layer::of(json!({"features": "a"}), &Origin::Flag).unwrap_err();
         assert!(error.to_string().contains("flag --features"), "{error}");
     }
 

@@ -116,27 +116,14 @@ impl Config {
         }
         type Check<'a> = (&'a str, &'a [String], fn(&str) -> bool, &'a str);
         let base = if let Base::Image(image) = &self.base { slice::from_ref(image) } else { &[] };
+        #[rustfmt::skip]
         let checks: [Check; 6] = [
             ("pass_env", &self.pass_env, env::is_variable_name, "name of an environment variable"),
-            (
-                "container_name",
-                self.container_name.as_slice(),
-                |name| is_word(name, "_.-") && name.len() <= 63,
-                "container name: use letters, digits, `_`, `.` and `-`, at most 63",
-            ),
+            ("container_name", self.container_name.as_slice(), |name| is_word(name, "_.-") && name.len() <= 63,
+                "container name: use letters, digits, `_`, `.` and `-`, at most 63"),
             ("profile", slice::from_ref(&self.profile), |name| is_word(name, "_-"), "profile name"),
-            (
-                "features",
-                &self.features,
-                |name| !name.contains(|c: char| c.is_whitespace() || c == ','),
-                "feature name",
-            ),
-            (
-                "label",
-                self.label.as_slice(),
-                |label| !label.starts_with('-') && label.contains('='),
-                "label of the form key=value",
-            ),
+            ("features", &self.features, |name| !name.contains(|c: char| c.is_whitespace() || c == ','), "feature name"),
+            ("label", self.label.as_slice(), |label| !label.starts_with('-') && label.contains('='), "label of the form key=value"),
             ("base", base, is_image, "image reference"),
         ];
         for (setting, values, is_valid, what) in checks {
@@ -154,22 +141,25 @@ impl Config {
     }
 }
 
+/// For tests: settings made by flags.
+#[cfg(test)]
+impl Config {
+    pub fn of(settings: serde_json::Value) -> Self {
+        Self::resolve(vec![(Origin::Flag, Layer::of(settings, &Origin::Flag).unwrap())])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
 
-    fn layer(value: Value, origin: &Origin) -> Result<Layer> {
-        let Value::Object(map) = value else { panic!("a table") };
-        Layer::parse(map, origin)
-    }
-
     #[test]
     fn the_stronger_layer_wins_and_the_config_knows_it() {
-        let flag = layer(json!({"mode": "dev"}), &Origin::Flag).unwrap();
+        let flag = Layer::of(json!({"mode": "dev"}), &Origin::Flag).unwrap();
         let package = Origin::Manifest("package.metadata.lambda-packager", "/p/Cargo.toml".into());
-        let below = layer(json!({"mode": "release", "runtime": "provided.al2"}), &package).unwrap();
+        let below = Layer::of(json!({"mode": "release", "runtime": "provided.al2"}), &package).unwrap();
         let config = Config::resolve(vec![(Origin::Flag, flag), (package, below)]);
         assert_eq!((config.mode, config.profile.as_str()), (Mode::Dev, "dev"));
         assert_eq!(config.runtime, Runtime::ProvidedAl2);
@@ -180,8 +170,7 @@ mod tests {
 
     #[test]
     fn a_pipeline_allows_production_no_fallback_if_nobody_does() {
-        let of =
-            |value: Value| Config::resolve(vec![(Origin::Flag, layer(value, &Origin::Flag).unwrap())]).in_pipeline();
+        let of = |value: Value| Config::of(value).in_pipeline();
         for mode in ["prod", "docker"] {
             let config = of(json!({"mode": mode}));
             assert!(config.require_container && config.place_of("require_container").starts_with("variable CI"));
@@ -198,8 +187,7 @@ mod tests {
 
     #[test]
     fn use_cache_false_forces() {
-        let layer = layer(json!({"use_cache": false}), &Origin::Flag).unwrap();
-        assert!(Config::resolve(vec![(Origin::Flag, layer)]).force);
+        assert!(Config::of(json!({"use_cache": false})).force);
     }
     #[test]
     fn a_name_that_is_not_valid_names_its_place() {
@@ -214,8 +202,7 @@ mod tests {
             (json!({"label": "-a=b"}), "flag --label: \"-a=b\" is not a valid label of the form key=value"),
             (json!({"base": "-v"}), "flag --base: \"-v\" is not a valid image reference"),
         ];
-        let check =
-            |value: Value| Config::resolve(vec![(Origin::Flag, layer(value, &Origin::Flag).unwrap())]).check_names();
+        let check = |value: Value| Config::of(value).check_names();
         for (value, message) in refused {
             assert!(check(value).unwrap_err().to_string().starts_with(message), "{message}");
         }

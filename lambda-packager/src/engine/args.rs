@@ -1,6 +1,6 @@
 //! Argument lists of the engines' command lines, built as data.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::Network;
 use crate::engine::Kind;
@@ -10,6 +10,13 @@ use crate::engine::Kind;
 pub struct Mount {
     pub host: PathBuf,
     pub container: String,
+}
+
+impl Mount {
+    /// A folder that has the same path in the container.
+    pub fn at_its_own_path(folder: &Path) -> Self {
+        Self { host: folder.to_path_buf(), container: folder.to_string_lossy().into_owned() }
+    }
 }
 
 /// A container to create.
@@ -65,9 +72,7 @@ fn quoted(text: &str) -> String {
 
 pub fn create(kind: Kind, spec: &ContainerSpec) -> Vec<String> {
     let mut args = strings(&["create", "--name", &spec.name]);
-    for label in &spec.labels {
-        args.extend(["--label".into(), label.clone()]);
-    }
+    args.extend(flags("--label", spec.labels.iter().cloned()));
     let (uid, gid) = spec.user;
     args.extend(["--user".into(), format!("{uid}:{gid}")]);
     if kind == Kind::Podman && uid != 0 {
@@ -79,15 +84,9 @@ pub fn create(kind: Kind, spec: &ContainerSpec) -> Vec<String> {
     // SELinux would deny access to the mounts. The alternative would be to relabel the user's own files.
     args.extend(strings(&["--security-opt", "label=disable"]));
     args.extend(strings(&["--pull", "never"]));
-    for mount in &spec.mounts {
-        args.extend(["--mount".into(), bind(mount)]);
-    }
-    for name in proxies() {
-        args.extend(["--env".into(), format!("{name}=")]);
-    }
-    for (name, value) in &spec.env {
-        args.extend(["--env".into(), format!("{name}={value}")]);
-    }
+    args.extend(flags("--mount", spec.mounts.iter().map(bind)));
+    args.extend(flags("--env", proxies().map(|name| format!("{name}="))));
+    args.extend(flags("--env", spec.env.iter().map(|(name, value)| format!("{name}={value}"))));
     args.push(spec.image.clone());
     args.extend(spec.command.iter().cloned());
     args
@@ -105,12 +104,8 @@ fn bind(mount: &Mount) -> String {
 
 pub fn exec(spec: &ExecSpec) -> Vec<String> {
     let mut args = strings(&["exec", "--interactive", "--workdir", spec.folder]);
-    for (name, value) in spec.env {
-        args.extend(["--env".into(), format!("{name}={value}")]);
-    }
-    for name in spec.passed_env {
-        args.extend(["--env".into(), name.clone()]);
-    }
+    args.extend(flags("--env", spec.env.iter().map(|(name, value)| format!("{name}={value}"))));
+    args.extend(flags("--env", spec.passed_env.iter().cloned()));
     args.push(spec.name.into());
     args.extend(spec.command.iter().cloned());
     args
@@ -144,25 +139,26 @@ pub fn build(kind: Kind, spec: &BuildSpec) -> Vec<String> {
         WayOut::Image(name) => strings(&["--tag", name]),
         WayOut::Files => strings(&["--output", "type=tar,dest=-"]),
     });
-    for label in spec.labels {
-        args.extend(["--label".into(), label.clone()]);
-    }
+    args.extend(flags("--label", spec.labels.iter().cloned()));
     if spec.network == Network::None {
         args.extend(strings(&["--network", "none"]));
         // Without network the build needs no proxy; do not leak proxy credentials into it.
         match kind {
             Kind::Podman => args.push("--http-proxy=false".into()),
-            _ => args.extend(proxies().flat_map(|name| ["--build-arg".to_string(), format!("{name}=")])),
+            _ => args.extend(flags("--build-arg", proxies().map(|name| format!("{name}=")))),
         }
     }
-    for (name, value) in spec.build_args {
-        args.extend(["--build-arg".into(), format!("{name}={value}")]);
-    }
+    args.extend(flags("--build-arg", spec.build_args.iter().map(|(name, value)| format!("{name}={value}"))));
     if spec.fresh {
         args.push("--no-cache".into());
     }
     args.push("-".into());
     args
+}
+
+/// A flag with each of its values.
+fn flags(name: &str, values: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
+    values.flat_map(move |value| [name.to_string(), value])
 }
 
 fn strings(args: &[&str]) -> Vec<String> {

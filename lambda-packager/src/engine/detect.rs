@@ -1,26 +1,29 @@
 //! The engines that are installed on this machine.
 
 use std::path::Path;
-use std::time::Duration;
 
-use crate::config::EngineChoice;
+use crate::config::{Config, EngineChoice};
 use crate::engine::{Engine, Kind};
 use crate::error::{Error, Result};
 use crate::sys::env;
 
-/// The engines on `PATH` that `choice` allows, the preferred one first; none for `host`. Whether an engine answers is
-/// known only after its first call. `timeout` limits each call. The calls run in `folder`, which must exist.
+/// The engines on `PATH` that `config` allows, the preferred one first; none for `host`. Whether an engine answers is
+/// known only after its first call. The calls run in `folder`, which must exist.
 ///
 /// # Errors
-/// If `choice` names an engine that is not installed.
-pub fn candidates(choice: EngineChoice, place: &str, timeout: Duration, folder: &Path) -> Result<Vec<Engine>> {
-    let installed =
-        |kind: &Kind| env::find_program(kind.program()).map(|program| Engine::new(*kind, program, timeout, folder));
-    let engines: Vec<Engine> = allowed(choice).iter().filter_map(installed).collect();
-    match allowed(choice) {
+/// If `config` names an engine that is not installed.
+pub fn candidates(config: &Config, folder: &Path) -> Result<Vec<Engine>> {
+    let allowed = allowed(config.engine);
+    let engine = |kind: &Kind| {
+        let program = env::find_program(kind.program())?;
+        Some(Engine::new(*kind, program, config.engine_timeout, folder))
+    };
+    let engines: Vec<Engine> = allowed.iter().filter_map(engine).collect();
+    match allowed {
         [named] if engines.is_empty() => {
-            Err(Error::engine(format!("{place} is set to {0}, but {0} is not on PATH", named.program()))
-                .hint_with(format!("install {}, or set `engine` to `auto` or `host`", named.program())))
+            let (place, program) = (config.place_of("engine"), named.program());
+            Err(Error::engine(format!("{place} is set to {program}, but {program} is not on PATH"))
+                .hint_with(format!("install {program}, or set `engine` to `auto` or `host`")))
         }
         _ => Ok(engines),
     }

@@ -27,6 +27,13 @@ impl From<EngineError> for Error {
     }
 }
 
+/// What cannot be done before or after the engine is asked is final, too.
+impl From<Error> for EngineError {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
 /// What the text of a failure says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {

@@ -103,7 +103,7 @@ impl Engine {
             .hint_with("check the network and the engine's proxy, or load the image with the engine's `load`")),
         };
         let code = self.call(&["pull", reference]).stream_both(Vec::new(), FIRST_ANSWER, hear, silence);
-        match code.map_err(EngineError::Refused)? {
+        match code? {
             0 => Ok(()),
             code => Err(self.failure("pull", &Output { code, stdout: Vec::new(), stderr: printed.into() })),
         }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cargo;
-use crate::cargo::Toolchain;
+use crate::cargo::{self, Toolchain};
 use crate::config::Config;
 use crate::snapshot::Snapshot;
 use crate::sys::{Sha, env};
@@ -83,8 +82,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::Arch;
     use crate::config::layer::SETTINGS;
-    use crate::config::{Arch, Layer, Origin};
 
     #[test]
     fn different_lists_have_different_texts() {
@@ -105,10 +104,8 @@ mod tests {
         registry_login";
 
     fn of(settings: serde_json::Value) -> Ingredients {
-        let serde_json::Value::Object(settings) = settings else { panic!("a table") };
-        let layer = Layer::parse(settings, &Origin::Default).unwrap();
-        let function = layer.function.clone().unwrap_or("f".into());
-        ingredients(&Config::resolve(vec![(Origin::Default, layer)]), &function, "p", None, None)
+        let config = Config::of(settings);
+        ingredients(&config, config.function.as_deref().unwrap_or("f"), "p", None, None)
     }
 
     #[test]

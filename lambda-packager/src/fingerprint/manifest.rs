@@ -43,7 +43,7 @@ pub struct Manifest {
 }
 
 /// The backend that compiled it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct BackendRecord {
     /// `docker`, `podman`, `finch`, `nerdctl` or `host`.
     pub engine: String,

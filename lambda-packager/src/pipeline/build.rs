@@ -12,26 +12,17 @@ use crate::pipeline::{Gate, Outcome, Task, commit, package, retry, staleness};
 use crate::report::{Built, Reporter, Stage};
 use crate::sys::fs;
 
-/// What a build leaves.
-pub struct Done {
-    pub outcome: Outcome,
-    pub backend: Backend,
-    pub units: CompiledUnits,
-}
-
-/// All that is ready before the compile.
-struct Prepared<'a> {
-    request: BackendRequest<'a>,
-    backend: Backend,
-    staleness: Staleness,
-}
-
-/// Builds what `gate` saw.
+/// Builds what `gate` saw. Also returns the backend, and the units that it compiled.
 ///
 /// # Errors
 /// Whatever keeps the zip from being made; the last good zip and its record are then untouched.
-pub fn build(task: &Task, gate: &Gate, verdict: &Verdict, report: &mut Reporter) -> Result<Done> {
-    let Prepared { request, backend, staleness } = prepare(task, gate, report)?;
+pub fn build(
+    task: &Task,
+    gate: &Gate,
+    verdict: &Verdict,
+    report: &mut Reporter,
+) -> Result<(Outcome, Backend, CompiledUnits)> {
+    let (request, backend, staleness) = prepare(task, gate, report)?;
     let (backend, compiled) = compile(task, gate, &request, backend, &staleness, report)?;
     let package = package::package(task, &backend, &request, &compiled.binary, report)?;
     let manifest = commit::commit(task, gate, verdict, &backend, &staleness, &compiled, &package, report)?;
@@ -42,11 +33,15 @@ pub fn build(task: &Task, gate: &Gate, verdict: &Verdict, report: &mut Reporter)
         zip_bytes_before: gate.recorded.as_ref().ok().map(|before| before.artifact.zip_bytes),
     };
     let outcome = Outcome::of(task, manifest, verdict.clone(), Some(built), report);
-    Ok(Done { outcome, backend, units: compiled.compiled_units })
+    Ok((outcome, backend, compiled.compiled_units))
 }
 
 /// Checks where the zip will go, fetches the crates, and selects the backend.
-fn prepare<'a>(task: &Task<'a>, gate: &'a Gate, report: &mut Reporter) -> Result<Prepared<'a>> {
+fn prepare<'a>(
+    task: &Task<'a>,
+    gate: &'a Gate,
+    report: &mut Reporter,
+) -> Result<(BackendRequest<'a>, Backend, Staleness)> {
     let (workspace, config) = (&task.project.workspace, &task.project.config);
     if let Some(output) = inputs::output(workspace, config) {
         check_output(&output, config)?;
@@ -56,8 +51,7 @@ fn prepare<'a>(task: &Task<'a>, gate: &'a Gate, report: &mut Reporter) -> Result
     let before = gate.recorded.as_ref().ok().map(|manifest| &manifest.backend);
     let request = BackendRequest { workspace, config, before };
     let backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
-    let staleness = staleness::of(task, gate)?;
-    Ok(Prepared { request, backend, staleness })
+    Ok((request, backend, staleness::of(task, gate)?))
 }
 
 /// Compiles; the backend may be another one afterwards.
@@ -84,12 +78,11 @@ fn check_output(output: &Path, config: &Config) -> Result<()> {
     let is_named_zip = output.extension().is_some_and(|extension| extension == "zip");
     let is_zip = || Ok::<bool, Error>(is_named_zip || fs::read_start(output, 2)? == b"PK");
     match fs::stat(output)? {
-        Some(meta) if !meta.is_file() || !is_zip()? => Err(Error::config(format!(
-            "{}: {} exists and is not a zip; it was not changed",
-            config.place_of("output"),
-            output.display()
-        ))
-        .hint_with("set another path, or remove that file yourself")),
+        Some(meta) if !meta.is_file() || !is_zip()? => {
+            let (place, path) = (config.place_of("output"), output.display());
+            Err(Error::config(format!("{place}: {path} exists and is not a zip; it was not changed"))
+                .hint_with("set another path, or remove that file yourself"))
+        }
         _ => Ok(()),
     }
 }

@@ -12,8 +12,7 @@ use crate::fingerprint::{
 };
 use crate::packaged::{ManifestProblem, Verdict};
 use crate::pipeline::{Places, Project, Request, Task};
-use crate::snapshot;
-use crate::snapshot::{Change, Taken};
+use crate::snapshot::{self, Change, Taken};
 use crate::sys::{Lock, Stamp, fs, relative};
 
 /// What the check saw.
@@ -40,8 +39,7 @@ pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
     let Task { project: Project { workspace, config, .. }, function, places } = task;
     let recorded = Manifest::load(&places.manifest, &function.name, workspace);
     let manifest = recorded.as_ref().ok();
-    let discovered_inputs =
-        manifest.map_or_else(DiscoveredInputs::default, |manifest| manifest.discovered_inputs.clone());
+    let discovered_inputs = manifest.map(|manifest| manifest.discovered_inputs.clone()).unwrap_or_default();
     let scope = inputs::scope(workspace, function, config, &discovered_inputs)?;
     let before = manifest.map(|manifest| &manifest.inputs);
     let now = snapshot::take::take(&scope, &workspace.root, before, now_ns)?;
@@ -87,20 +85,18 @@ fn state_of(path: &Path, name: &str, recorded: &Artifact, was_read: &mut bool) -
 }
 
 pub fn decide(gate: &Gate, config: &Config) -> Verdict {
-    verdict::decide(
-        &gate.recorded,
-        &Present {
-            ingredients: &gate.ingredients,
-            changes: &gate.changes,
-            artifact: &gate.artifact,
-            forced: config.force,
-            fallback_forbidden: config.require_container
-                && gate.recorded.as_ref().is_ok_and(|manifest| {
-                    manifest.backend.host_toolchain
-                        && (manifest.backend.container.is_empty() || config.base == Base::Auto)
-                }),
-        },
-    )
+    let is_fallback = |manifest: &Manifest| {
+        let backend = &manifest.backend;
+        backend.host_toolchain && (backend.container.is_empty() || config.base == Base::Auto)
+    };
+    let present = Present {
+        ingredients: &gate.ingredients,
+        changes: &gate.changes,
+        artifact: &gate.artifact,
+        forced: config.force,
+        fallback_forbidden: config.require_container && gate.recorded.as_ref().is_ok_and(is_fallback),
+    };
+    verdict::decide(&gate.recorded, &present)
 }
 
 impl Gate {

@@ -11,8 +11,7 @@ use crate::packaged::Verdict;
 use crate::pipeline::check::copies;
 use crate::pipeline::{Gate, Package, Task, staleness};
 use crate::report::{Reporter, Stage};
-use crate::snapshot;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{self, Snapshot};
 use crate::sys::{Sha, Staged, fs};
 
 /// Stores the package; returns its manifest.
@@ -31,7 +30,9 @@ pub fn commit(
     report: &mut Reporter,
 ) -> Result<Manifest> {
     report.stage(Stage::Store, |report| {
-        let discovered = discovered_inputs(task, gate, compiled);
+        let (workspace, known) = (&task.project.workspace, &gate.now.snapshot);
+        let (sources, units) = (&compiled.sources, &compiled.units);
+        let discovered = inputs::discovered_inputs(sources, units, workspace, &task.function, known);
         let (inputs, moved) = look_again(task, gate, &discovered)?;
         if moved.is_empty() {
             staleness::settle(&task.places, staleness)?;
@@ -49,9 +50,9 @@ pub fn commit(
             elapsed_ms: report.started.elapsed().as_millis() as u64,
             zip_bytes: package.zip.len() as u64,
         };
-        let root = &task.project.workspace.root;
+        let root = &workspace.root;
         let stages = report.stages();
-        let stages = stages.iter().map(|(stage, time)| (stage.name().to_string(), time.as_millis() as u64));
+        let stages = stages.iter().map(|(stage, time)| (stage.to_string(), time.as_millis() as u64));
         let manifest = Manifest {
             schema: manifest::SCHEMA,
             packager: env!("CARGO_PKG_VERSION").into(),
@@ -88,11 +89,6 @@ fn write(task: &Task, binary: &[u8], zip: &[u8], mtime: SystemTime) -> Result<()
         staged.push(Staged::write(path, zip, 0o644, Some(mtime))?);
     }
     staged.into_iter().rev().try_for_each(Staged::commit)
-}
-
-fn discovered_inputs(task: &Task, gate: &Gate, compiled: &Compiled) -> DiscoveredInputs {
-    let workspace = &task.project.workspace;
-    inputs::discovered_inputs(&compiled.sources, &compiled.units, workspace, &task.function, &gate.now.snapshot)
 }
 
 /// The inputs as they are after the compile, and which of them changed since the check.

@@ -11,7 +11,6 @@ pub mod run;
 mod staleness;
 pub mod verify;
 
-pub use build::Done;
 pub use check::Gate;
 pub use outcome::Outcome;
 pub use package::Package;

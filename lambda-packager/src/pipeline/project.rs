@@ -6,7 +6,7 @@ use crate::cargo::{Function, Workspace};
 use crate::config::{Config, Layer, Origin, from_env};
 use crate::error::Result;
 use crate::fingerprint::inputs;
-use crate::report::{Event, Reporter};
+use crate::report::Reporter;
 use crate::sys::{Lock, fs};
 
 /// What the caller asks for.
@@ -98,9 +98,7 @@ impl<'a> Task<'a> {
 
     /// Waits for the lock on the files of the function in this mode.
     pub fn lock(&self, report: &mut Reporter) -> Result<Lock> {
-        Lock::acquire(&self.places.folder.join(format!("{}.lock", self.project.config.mode)), |holder| {
-            let holder = holder.map_or("another run".to_string(), |holder| holder.to_string());
-            report.emit(&Event::Waiting { holder });
-        })
+        let path = self.places.folder.join(format!("{}.lock", self.project.config.mode));
+        Lock::acquire(&path, |holder| report.waiting_for(holder))
     }
 }

@@ -5,7 +5,7 @@ use crate::backend::{Backend, BackendError, BackendRequest, select};
 use crate::cargo::Function;
 use crate::compile::{Compiled, Staleness};
 use crate::error::Result;
-use crate::report::{Event, Reporter};
+use crate::report::Reporter;
 use crate::snapshot::Snapshot;
 
 /// Compiles on `backend`. Returns the backend that it was: a retry may have selected another one.
@@ -21,33 +21,29 @@ pub fn compile(
     report: &mut Reporter,
 ) -> Result<(Backend, Compiled)> {
     let (mut new_container, mut waited, mut fetched, mut wipe) = (false, false, false, false);
-    let announce = |report: &mut Reporter, message: &str| report.emit(&Event::Note { message });
     loop {
         let job = backend.job(request, function, (trust, inputs), wipe);
         match backend.compile(&job, report) {
             Ok(compiled) => return Ok((backend, compiled)),
             Err(BackendError::Container(what, _)) if !new_container => {
                 new_container = true;
-                announce(report, &format!("{what}; creating it again and repeating the compile once"));
+                report.note(&format!("{what}; creating it again and repeating the compile once"));
                 backend.abandon()?;
             }
             Err(BackendError::Engine(error)) if !waited => {
                 waited = true;
-                announce(report, &format!("{error}, during the compile; waiting for it"));
+                report.note(&format!("{error}, during the compile; waiting for it"));
                 backend.wait_for_engine()?;
             }
             Err(BackendError::Cache(_)) if !wipe => {
                 wipe = true;
-                announce(
-                    report,
-                    "what was compiled before cannot be used; everything is compiled again, with an empty target directory",
-                );
+                report.note("what was compiled before cannot be used; everything is compiled again, with an empty target directory");
                 continue;
             }
             // Cargo's cache belongs to the user, so cargo completes it. What was compiled from it is dropped.
             Err(BackendError::Downloads(error)) if request.config.force && !fetched => {
                 (fetched, wipe) = (true, true);
-                announce(report, &format!("{error}; it is fetched again, and everything is compiled again"));
+                report.note(&format!("{error}; it is fetched again, and everything is compiled again"));
                 request.workspace.fetch_again(request.config.target_arch)?;
                 continue;
             }

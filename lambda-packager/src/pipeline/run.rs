@@ -8,7 +8,7 @@ use crate::fingerprint::Manifest;
 use crate::packaged::{Reason, Verdict};
 use crate::pipeline::build::build;
 use crate::pipeline::check::copies;
-use crate::pipeline::{Done, Gate, Outcome, Places, Project, Request, Task, check};
+use crate::pipeline::{Gate, Outcome, Project, Request, Task, check};
 use crate::report::{Event, Reporter, Stage};
 use crate::snapshot::Taken;
 use crate::sys::fs;
@@ -21,18 +21,15 @@ pub fn run(request: &Request, report: &mut Reporter) -> Result<Outcome> {
     let project = report.stage(Stage::Inputs, |_| Project::find(request))?;
     let task = Task::of(&project)?;
     let config = &project.config;
-    report.emit(&Event::Started {
-        function: &task.function.name,
-        mode: config.mode.to_string(),
-        target: config.target_arch.to_string(),
-        runtime: config.runtime.to_string(),
-    });
+    report.emit(&Event::Started { function: &task.function.name, config });
     let lock = task.lock(report)?;
     fs::remove_dead_temporaries(&task.places.folder);
     let gate = report.stage(Stage::Inputs, |_| check::take(&task, lock.signed_at_ns()?))?;
     let verdict = report.stage(Stage::Verdict, |_| check::decide(&gate, config));
     let verdict = unless_renewed(verdict, &project, &gate, report)?;
-    open_log(&task.places, &verdict, report)?;
+    // A miss starts a new log; a hit appends to the log of the build that it reuses.
+    let open_log = if verdict == Verdict::Hit { fs::append } else { fs::create };
+    report.also_log_to(open_log(&task.places.log)?);
     let reasons: &[Reason] = if let Verdict::Miss(reasons) = &verdict { reasons } else { &[] };
     report.emit(&Event::Judged { verdict: &verdict.to_string(), reasons });
     let gate = match (&verdict, gate) {
@@ -43,7 +40,7 @@ pub fn run(request: &Request, report: &mut Reporter) -> Result<Outcome> {
         }
         (_, gate) => gate,
     };
-    let Done { outcome, backend, units } = build(&task, &gate, &verdict, report)?;
+    let (outcome, backend, units) = build(&task, &gate, &verdict, report)?;
     report.emit(&Event::Finished { summary: &outcome.summary });
     keep(&backend, &units, report)?;
     Ok(outcome)
@@ -72,20 +69,9 @@ fn keep(backend: &Backend, units: &CompiledUnits, report: &mut Reporter) -> Resu
         Err(error) if error.is_interrupted() => return Err(error),
         Err(error) => {
             let error = error.with_cause();
-            let message = format!("the compiled dependencies are not kept for other checkouts: {error}");
-            report.emit(&Event::Note { message: &message });
+            report.note(&format!("the compiled dependencies are not kept for other checkouts: {error}"));
         }
     }
-    Ok(())
-}
-
-/// A miss starts a new log; a hit appends to the log of the build that it reuses.
-fn open_log(places: &Places, verdict: &Verdict, report: &mut Reporter) -> Result<()> {
-    let log = match verdict {
-        Verdict::Hit => fs::append(&places.log)?,
-        Verdict::Miss(_) => fs::create(&places.log)?,
-    };
-    report.also_log_to(log);
     Ok(())
 }
 

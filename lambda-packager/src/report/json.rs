@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::config::Config;
 use crate::report::{Event, Out, Sink, Stage};
 
 /// The version of the format. Raised when a field changes its meaning or is removed.
@@ -17,7 +18,7 @@ pub struct Json {
 
 impl Json {
     pub fn stdout() -> Self {
-        Self { out: Out::new(Box::new(stdout())) }
+        Self { out: Out::new(stdout()) }
     }
 }
 
@@ -36,7 +37,7 @@ fn ms(elapsed: Duration) -> f64 {
 }
 
 fn stages_ms(stages: &[(Stage, Duration)]) -> Value {
-    let stages = stages.iter().map(|(stage, elapsed)| (stage.name().to_string(), json!(ms(*elapsed))));
+    let stages = stages.iter().map(|(stage, elapsed)| (stage.to_string(), json!(ms(*elapsed))));
     Value::Object(stages.collect())
 }
 
@@ -47,16 +48,14 @@ fn render(event: &Event) -> Vec<Value> {
             let lines = lines.split(['\n', '\r']).filter(|line| !line.trim_start().is_empty());
             return lines.map(|line| json!({"event": "cargo", "line": line})).collect();
         }
-        Event::Started { function, mode, target, runtime } => {
-            json!({"event": "started", "function": function, "mode": mode, "target": target, "runtime": runtime})
+        Event::Started { function, config: Config { mode, target_arch, runtime, .. } } => {
+            json!({"event": "started", "function": function, "mode": mode, "target": target_arch, "runtime": runtime})
         }
         Event::Waiting { holder } => json!({"event": "waiting", "holder": holder}),
         Event::Note { message } => json!({"event": "announced", "message": message}),
-        Event::Judged { verdict, reasons } => {
-            json!({"event": "verdict", "verdict": verdict, "reasons": reasons})
-        }
+        Event::Judged { verdict, reasons } => json!({"event": "verdict", "verdict": verdict, "reasons": reasons}),
         Event::StageEnded { stage, elapsed } => {
-            json!({"event": "stage", "stage": stage.name(), "elapsed_ms": ms(*elapsed)})
+            json!({"event": "stage", "stage": stage, "elapsed_ms": ms(*elapsed)})
         }
         Event::Progress { done, total, what } => {
             json!({"event": "progress", "done": done, "total": total, "what": what})
@@ -90,12 +89,7 @@ fn render(event: &Event) -> Vec<Value> {
         }
         Event::Kept { image, size_bytes } => json!({"event": "kept", "image": image, "size_bytes": size_bytes}),
         Event::Failed { error } => {
-            let mut causes = Vec::new();
-            let mut cause = std::error::Error::source(error);
-            while let Some(error) = cause {
-                causes.push(error.to_string());
-                cause = error.source();
-            }
+            let causes: Vec<_> = error.causes().map(ToString::to_string).collect();
             json!({"event": "failed", "message": error.to_string(), "causes": causes, "hint": error.hint(), "exit_code": error.exit_code()})
         }
     };

@@ -12,82 +12,42 @@ use std::time::{Duration, Instant};
 pub use json::Json;
 pub use text::{Terminal, Text, print_lines, strip_colours};
 
+use crate::config::Config;
 use crate::error::Error;
+use crate::sys::lock::Holder;
 
 /// One thing that happened.
 pub enum Event<'a> {
     /// What will be packaged.
-    Started {
-        function: &'a str,
-        mode: String,
-        target: String,
-        runtime: String,
-    },
+    Started { function: &'a str, config: &'a Config },
     /// Another run holds the lock.
-    Waiting {
-        holder: String,
-    },
+    Waiting { holder: String },
     /// A fallback, or something that was repaired.
-    Note {
-        message: &'a str,
-    },
-    Judged {
-        verdict: &'a str,
-        reasons: &'a [crate::packaged::Reason],
-    },
-    StageEnded {
-        stage: Stage,
-        elapsed: Duration,
-    },
+    Note { message: &'a str },
+    /// Hit or miss, and why.
+    Judged { verdict: &'a str, reasons: &'a [crate::packaged::Reason] },
+    /// A stage ended, after this time.
+    StageEnded { stage: Stage, elapsed: Duration },
     /// Cargo's unit counter.
-    Progress {
-        done: u64,
-        total: u64,
-        what: &'a str,
-    },
+    Progress { done: u64, total: u64, what: &'a str },
     /// Lines that cargo printed.
-    CargoSaid {
-        lines: &'a str,
-    },
+    CargoSaid { lines: &'a str },
     /// A line that an engine printed while it built an image.
-    EngineSaid {
-        line: &'a str,
-    },
-    Finished {
-        summary: &'a Summary,
-    },
+    EngineSaid { line: &'a str },
+    /// The run ended well.
+    Finished { summary: &'a Summary },
     /// A registry has a layer or a configuration; `pushed` if it was sent just now.
-    Blob {
-        digest: &'a str,
-        size_bytes: u64,
-        pushed: bool,
-        elapsed: Duration,
-    },
+    Blob { digest: &'a str, size_bytes: u64, pushed: bool, elapsed: Duration },
     /// A tag names an image; `moved` if it named another one before.
-    Tagged {
-        repository: &'a str,
-        tag: &'a str,
-        digest: &'a str,
-        moved: bool,
-    },
+    Tagged { repository: &'a str, tag: &'a str, digest: &'a str, moved: bool },
     /// A request failed and is repeated after a pause.
-    Retrying {
-        error: &'a Error,
-        pause: Duration,
-    },
+    Retrying { error: &'a Error, pause: Duration },
     /// The image was made or pushed.
-    Imaged {
-        image: &'a ImageSummary,
-        stages: Vec<(Stage, Duration)>,
-    },
+    Imaged { image: &'a ImageSummary, stages: Vec<(Stage, Duration)> },
     /// Compiled dependencies were saved for other checkouts.
-    Kept {
-        image: &'a str,
-        size_bytes: u64,
-    },
-    Failed {
-        error: &'a Error,
-    },
+    Kept { image: &'a str, size_bytes: u64 },
+    /// The run ended with an error.
+    Failed { error: &'a Error },
 }
 
 /// A receiver of events.
@@ -111,15 +71,25 @@ impl Reporter {
         Self { sinks, stages: Vec::new(), wants_progress, wants_colour, started: Instant::now() }
     }
 
-    pub fn emit(&mut self, event: &Event) {
-        for sink in &mut self.sinks {
-            sink.emit(event);
-        }
+    pub fn note(&mut self, message: &str) {
+        self.emit(&Event::Note { message });
+    }
+
+    /// Tells that this run waits for the holder of a lock.
+    pub fn waiting_for(&mut self, holder: Option<Holder>) {
+        let holder = holder.map_or("another run".to_string(), |holder| holder.to_string());
+        self.emit(&Event::Waiting { holder });
     }
 
     /// Also writes to `log` from now on.
     pub fn also_log_to(&mut self, log: File) {
         self.sinks.push(Box::new(Text::log(log)));
+    }
+
+    pub fn emit(&mut self, event: &Event) {
+        for sink in &mut self.sinks {
+            sink.emit(event);
+        }
     }
 
     /// Runs `work` as `stage`. The times of a stage that runs twice are added.
@@ -151,8 +121,8 @@ impl Reporter {
 struct Out(BufWriter<Box<dyn Write>>);
 
 impl Out {
-    fn new(to: Box<dyn Write>) -> Self {
-        Self(BufWriter::with_capacity(64 * 1024, to))
+    fn new(to: impl Write + 'static) -> Self {
+        Self(BufWriter::with_capacity(64 * 1024, Box::new(to)))
     }
 
     fn write(&mut self, text: &str) {

@@ -1,8 +1,10 @@
 //! The stages of a run.
 
-/// A step of the pipeline; its name is part of the JSON events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
+use serde::Serialize;
+
+/// A step of the pipeline; its name is in events, logs and the manifest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// Looking at the files that the function is made of.
     Inputs,
@@ -34,24 +36,8 @@ pub enum Stage {
     Push,
 }
 
-impl Stage {
-    /// The stage's name in events, logs and the manifest.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Inputs => "inputs",
-            Self::Verdict => "verdict",
-            Self::Fetch => "fetch",
-            Self::Container => "container",
-            Self::Compile => "compile",
-            Self::Verify => "verify",
-            Self::Runtime => "runtime",
-            Self::Zip => "zip",
-            Self::Store => "store",
-            Self::Keep => "keep",
-            Self::Image => "image",
-            Self::Load => "load",
-            Self::Login => "login",
-            Self::Push => "push",
-        }
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.serialize(f)
     }
 }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
 
+use crate::config::Config;
 use crate::report::{Event, Out, Sink, Stage, Summary};
 use crate::sys::env;
 
@@ -63,54 +64,36 @@ impl Text {
             _ => Detail::Normal,
         };
         let (bar, _) = Self::stderr_draws(quiet);
-        Self {
-            out: Out::new(Box::new(stderr())),
-            detail,
-            bar,
-            bar_drawn: false,
-            cargo: Cargo::AsItComes,
-            coloured: true,
-            title: String::new(),
-        }
+        Self { bar, ..Self::of(stderr(), detail) }
     }
 
     /// Lines without a bar.
-    pub fn plain(out: Box<dyn Write>) -> Self {
-        Self {
-            out: Out::new(out),
-            detail: Detail::Normal,
-            bar: false,
-            bar_drawn: false,
-            cargo: Cargo::AsItComes,
-            coloured: true,
-            title: String::new(),
-        }
+    pub fn plain(out: impl Write + 'static) -> Self {
+        Self::of(out, Detail::Normal)
     }
 
     /// The terminal behind a build script. If the build script fails, cargo shows what it printed; if it
     /// succeeds, the compiler's warnings are shown here.
     pub fn terminal(terminal: Terminal) -> Self {
-        Self {
-            out: Out::new(Box::new(terminal.0)),
-            detail: Detail::Normal,
-            bar: true,
-            bar_drawn: false,
-            cargo: Cargo::AtTheEnd(Vec::new()),
-            coloured: true,
-            title: String::new(),
-        }
+        Self { bar: true, cargo: Cargo::AtTheEnd(Vec::new()), ..Self::of(terminal.0, Detail::Normal) }
     }
 
     /// The log: everything.
     pub fn log(file: File) -> Self {
+        Self { coloured: false, ..Self::of(file, Detail::Verbose) }
+    }
+
+    /// Lines as they come, in colour, without a bar.
+    fn of(out: impl Write + 'static, detail: Detail) -> Self {
+        let title = String::new();
         Self {
-            out: Out::new(Box::new(file)),
-            detail: Detail::Verbose,
+            out: Out::new(out),
+            detail,
             bar: false,
             bar_drawn: false,
             cargo: Cargo::AsItComes,
-            coloured: false,
-            title: String::new(),
+            coloured: true,
+            title,
         }
     }
 
@@ -130,16 +113,7 @@ impl Text {
             self.out.write("\r\x1b[K");
         }
     }
-}
 
-impl Sink for Text {
-    fn emit(&mut self, event: &Event) {
-        self.take(event);
-        self.out.flush();
-    }
-}
-
-impl Text {
     fn take(&mut self, event: &Event) {
         if let Event::Failed { error } = event {
             return self.line(&error.report());
@@ -152,8 +126,8 @@ impl Text {
             return;
         }
         match event {
-            Event::Started { function, mode, target, runtime } => {
-                self.title = format!("{function} ({mode}, {target}, {runtime})");
+            Event::Started { function, config: Config { mode, target_arch, runtime, .. } } => {
+                self.title = format!("{function} ({mode}, {target_arch}, {runtime})");
             }
             Event::Waiting { holder } => self.line(&format!("waiting for {holder}")),
             Event::Note { message } => self.line(&format!("note: {message}")),
@@ -162,13 +136,11 @@ impl Text {
                     self.line(&format!("packaging {}: {why}", self.title));
                 }
                 if self.detail == Detail::Verbose {
-                    for reason in reasons.iter() {
-                        self.line(&format!("  {reason}"));
-                    }
+                    reasons.iter().for_each(|reason| self.line(&format!("  {reason}")));
                 }
             }
             Event::StageEnded { stage, elapsed } if self.detail == Detail::Verbose => {
-                self.line(&format!("stage {} {}", stage.name(), duration(*elapsed)));
+                self.line(&format!("stage {stage} {}", duration(*elapsed)));
             }
             Event::Progress { done, total, what } if self.bar => {
                 let bar = progress_bar(*done, *total, what);
@@ -180,19 +152,22 @@ impl Text {
             Event::EngineSaid { line } if self.detail == Detail::Verbose => self.line(&strip_colours(line)),
             Event::Finished { summary } => {
                 if let Cargo::AtTheEnd(kept) = &mut self.cargo {
-                    for line in std::mem::take(kept) {
-                        self.line(&line);
-                    }
+                    std::mem::take(kept).iter().for_each(|line| self.line(line));
                 }
-                for line in lines_of(summary) {
-                    self.line(&line);
-                }
+                lines_of(summary).iter().for_each(|line| self.line(line));
             }
             Event::Kept { image, size_bytes } => {
                 self.line(&format!("  kept    {image} {} bytes, for other checkouts", thousands(*size_bytes)));
             }
             event => image_lines(event).iter().for_each(|line| self.line(line)),
         }
+    }
+}
+
+impl Sink for Text {
+    fn emit(&mut self, event: &Event) {
+        self.take(event);
+        self.out.flush();
     }
 }
 
@@ -273,7 +248,7 @@ pub fn lines_of(summary: &Summary) -> Vec<String> {
 }
 
 fn stages(stages: &[(Stage, Duration)]) -> String {
-    let parts = stages.iter().map(|(stage, elapsed)| format!("{} {}", stage.name(), duration(*elapsed)));
+    let parts = stages.iter().map(|(stage, elapsed)| format!("{stage} {}", duration(*elapsed)));
     parts.collect::<Vec<_>>().join(", ")
 }
 
@@ -298,10 +273,8 @@ fn thousands(number: u64) -> String {
 
 /// Prints lines on stdout: the result of a command.
 pub fn print_lines(lines: &[String]) {
-    let mut out = Out::new(Box::new(std::io::stdout()));
-    for line in lines {
-        out.line(line);
-    }
+    let mut out = Out::new(std::io::stdout());
+    lines.iter().for_each(|line| out.line(line));
     out.flush();
 }
 
@@ -311,10 +284,7 @@ mod tests {
 
     #[test]
     fn numbers_and_times_read_well() {
-        assert_eq!(
-            (thousands(0).as_str(), thousands(924_837).as_str(), thousands(1_005_234).as_str()),
-            ("0", "924,837", "1,005,234")
-        );
+        assert_eq!([0, 924_837, 1_005_234].map(thousands), ["0", "924,837", "1,005,234"]);
         assert_eq!(duration(Duration::from_micros(1234)), "1.2 ms");
         assert_eq!(duration(Duration::from_millis(44_100)), "44.10 s");
     }

@@ -28,11 +28,7 @@ pub enum What {
 impl Snapshot {
     /// Every existing entry by its path. A file in two trees counts once.
     fn by_path(&self) -> BTreeMap<String, &Entry> {
-        let mut entries = BTreeMap::new();
-        for (path, entry) in self.present() {
-            entries.insert(path, entry);
-        }
-        entries
+        self.present().into_iter().collect()
     }
 
     /// The differences in content from `before`.

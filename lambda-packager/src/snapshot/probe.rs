@@ -61,7 +61,7 @@ mod tests {
             symlink(to, at(name)).unwrap();
         }
         let kinds = ["file", "exec", "folder", "link", "folder-link", "dangling", "loop", "none", "file/none"]
-            .map(|name| seen(&at(name)).unwrap().0.name());
+            .map(|name| seen(&at(name)).unwrap().0.to_string());
         let expected = ["file", "exec", "names", "link", "folder-link", "link", "link", "absent", "absent"];
         assert_eq!(kinds, expected);
         assert_eq!(seen(Path::new("/dev/null")).unwrap().0, Kind::Other);

@@ -67,18 +67,10 @@ pub enum Kind {
     Absent,
 }
 
-impl Kind {
-    /// Its name in a fingerprint and in a verdict.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Executable => "exec",
-            Self::Link => "link",
-            Self::FolderLink => "folder-link",
-            Self::Names => "names",
-            Self::Other => "other",
-            Self::Absent => "absent",
-        }
+/// As in a fingerprint and in a verdict.
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.serialize(f)
     }
 }
 
@@ -119,17 +111,14 @@ pub struct State {
 
 impl std::fmt::Display for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.kind.name(), self.sha)
+        write!(f, "{} {}", self.kind, self.sha)
     }
 }
 
 impl TreeRecord {
     pub fn paths(&self) -> Vec<String> {
-        let mut paths = Vec::new();
-        for folder in &self.folders {
-            paths.extend(folder.files.iter().map(|entry| folder.path_of(entry)));
-        }
-        paths
+        let paths = self.folders.iter().flat_map(|folder| folder.files.iter().map(|entry| folder.path_of(entry)));
+        paths.collect()
     }
 
     /// Recorded paths that are not in this tree: folders outside of it, and names that lead out of their folder.

@@ -106,13 +106,8 @@ fn look(
     let mut entries = entries.into_iter().map(|(entry, _)| entry);
     let trees = listings.into_iter().map(|(tree, listing)| {
         let folders = listing.into_iter().map(|folder| {
-            let count = folder.files.len();
-            FolderRecord {
-                path: folder.path,
-                stamp: folder.stamp,
-                others: folder.others,
-                files: entries.by_ref().take(count).collect(),
-            }
+            let ListedFolder { path, stamp, others, files } = folder;
+            FolderRecord { path, stamp, others, files: entries.by_ref().take(files.len()).collect() }
         });
         TreeRecord { tree: tree.clone(), folders: folders.collect() }
     });

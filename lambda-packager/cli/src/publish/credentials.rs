@@ -64,13 +64,9 @@ fn of_environment() -> Result<Option<Login>> {
 
 fn of_aws(region: Option<&str>) -> Result<Login> {
     let Some(aws) = env::find_program("aws") else {
-        return Err(refused("the AWS CLI, which is needed to log in to ECR, is not on PATH".into()).hint_with(
-            format!(
-                "install it (<https://docs.aws.amazon.com/cli/>), or set {} and {}",
-                env::REGISTRY_USER,
-                env::REGISTRY_PASSWORD
-            ),
-        ));
+        let (user, password) = (env::REGISTRY_USER, env::REGISTRY_PASSWORD);
+        return Err(refused("the AWS CLI, which is needed to log in to ECR, is not on PATH".into())
+            .hint_with(format!("install it (<https://docs.aws.amazon.com/cli/>), or set {user} and {password}")));
     };
     // Bounds of its own would let it try for minutes.
     let mut args = vec!["--cli-connect-timeout", "5", "--cli-read-timeout", "10", "ecr", "get-login-password"];
@@ -97,13 +93,11 @@ fn unreachable_aws() -> Error {
 /// What the AWS CLI meant.
 fn aws_failure(said: &str) -> Error {
     let lower = said.to_lowercase();
+    let unreachable = ["could not connect", "connect timeout", "read timeout", "endpoint url"];
     let error = if lower.contains("expired") {
         Error::publish(PublishFault::TokenExpired, "the AWS session for the login to ECR has expired")
             .hint_with("log in again (`aws sso login`, or new keys), then run it again")
-    } else if ["could not connect", "connect timeout", "read timeout", "endpoint url"]
-        .iter()
-        .any(|sign| lower.contains(sign))
-    {
+    } else if unreachable.iter().any(|sign| lower.contains(sign)) {
         unreachable_aws()
     } else {
         refused("AWS refused a login to ECR".into()).hint_with(
@@ -207,10 +201,8 @@ mod tests {
     #[test]
     fn what_the_aws_cli_says_is_told_apart() {
         let code = |said: &str| aws_failure(said).exit_code();
-        assert_eq!(
-            code("An error occurred (ExpiredTokenException) when calling the GetAuthorizationToken operation"),
-            12
-        );
+        let expired = "An error occurred (ExpiredTokenException) when calling the GetAuthorizationToken operation";
+        assert_eq!(code(expired), 12);
         assert_eq!(code("Error when retrieving token from sso: Token has expired and refresh failed"), 12);
         assert_eq!(code("Could not connect to the endpoint URL: \"https://api.ecr.x.amazonaws.com/\""), 10);
         assert_eq!(

@@ -68,9 +68,9 @@ impl Challenge {
             200 => {}
             401 | 403 => return Ok(None),
             status => {
+                let server = &self.origin;
                 return Err(unusable(&format!(
-                    "names the token server {}, which gave no token: status {status}",
-                    self.origin
+                    "names the token server {server}, which gave no token: status {status}"
                 )));
             }
         }

@@ -87,10 +87,10 @@ fn check_interpreter(interpreter: Option<String>, arch: Arch) -> Result<()> {
         Arch::Arm64 => "/lib/ld-linux-aarch64.so.1",
     };
     match interpreter {
-        Some(interpreter) if interpreter != wanted => Err(Error::artifact(format!(
-            "the bootstrap needs the dynamic linker {interpreter}, which the runtime does not have"
-        ))
-        .hint_with("compile in a base with glibc, or link statically (a musl target)")),
+        Some(linker) if linker != wanted => {
+            let error = format!("the bootstrap needs the dynamic linker {linker}, which the runtime does not have");
+            Err(Error::artifact(error).hint_with("compile in a base with glibc, or link statically (a musl target)"))
+        }
         _ => Ok(()),
     }
 }

@@ -43,11 +43,9 @@ pub fn check(versions: &[(String, String)], runtime: Runtime) -> Result<()> {
     let mut names: Vec<_> = too_new.iter().map(|(version, name)| format!("{name} (GLIBC_{version})")).collect();
     names.sort_unstable();
     names.dedup();
-    Err(Error::artifact(format!(
-        "the bootstrap needs glibc {newest}, {runtime} has {limit}: {}",
-        names.join(", ")
-    ))
-    .hint_with(match runtime {
+    let error =
+        Error::artifact(format!("the bootstrap needs glibc {newest}, {runtime} has {limit}: {}", names.join(", ")));
+    Err(error.hint_with(match runtime {
         Runtime::ProvidedAl2023 => "compile in a base with glibc 2.34 or older: set `base` to an Amazon Linux 2023 image with cargo and gcc",
         Runtime::ProvidedAl2 => "compile in a base with glibc 2.26 or older (set `base` to an Amazon Linux 2 image with cargo and gcc), or deploy to `provided.al2023`",
     }))

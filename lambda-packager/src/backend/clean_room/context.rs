@@ -15,13 +15,11 @@ use std::path::Path;
 use crate::artifact::header;
 use crate::backend::clean_room::crates;
 use crate::backend::clean_room::members::{Member, Members, add_file};
-use crate::backend::dockerfile;
 use crate::backend::dockerfile::{MTIME, append_file, failed, tools};
 use crate::cargo::{ForwardedConfig, Workspace};
-use crate::compile;
-use crate::compile::{CompileJob, Staleness};
+use crate::compile::{self, CompileJob, Staleness};
 use crate::error::Result;
-use crate::snapshot::{Kind, Rule, Snapshot, Tree, listing};
+use crate::snapshot::{Entry, Kind, Rule, Tree, listing};
 use crate::sys::{Sha, fs, lexically_clean};
 
 /// The context for `job`.
@@ -34,7 +32,7 @@ pub fn archive(job: &CompileJob, forwarded: &ForwardedConfig, variables: &[(Stri
     let mut sources = sources(job)?;
     sources.retain(|path, member| !crates.contains_key(path) && manifests.get(path) != Some(member));
     let mut tar = tar::Builder::new(Vec::new());
-    tools(&mut tar, dockerfile::FILES)?;
+    tools(&mut tar)?;
     append(&mut tar, "crates", &crates)?;
     append(&mut tar, "manifests", &manifests)?;
     append(&mut tar, "sources", &sources)?;
@@ -102,7 +100,7 @@ fn manifests(job: &CompileJob) -> Result<Members> {
     for file in workspace.fixed_files()? {
         add(&lexically_clean(&workspace.root.join(file)))?;
     }
-    for (path, is_library) in workspace.targets() {
+    for (path, is_library) in &workspace.targets {
         if let Some(place) = job.mounts.to_container(path).filter(|_| fs::is_file(path)) {
             // Documented, for packages with the lint `missing_docs`.
             let text = if *is_library { "//! A placeholder.\n" } else { "//! A placeholder.\nfn main() {}\n" };
@@ -126,22 +124,15 @@ fn sources(job: &CompileJob) -> Result<Members> {
             add(&root.join(&folder.path).join(name))?;
         }
     }
-    for path in recorded(job.inputs) {
+    let is_file = |entry: &Entry| !matches!(entry.kind, Kind::Names | Kind::Other);
+    for (path, _) in job.inputs.present().into_iter().filter(|(_, entry)| is_file(entry)) {
         add(&lexically_clean(&root.join(path)))?;
     }
     // Also one that git ignores: the placeholder must not be compiled in its place.
-    for (path, _) in job.workspace.targets() {
+    for (path, _) in &job.workspace.targets {
         if job.function.package.owner_of(path).is_some() {
             add(path)?;
         }
     }
     Ok(members)
-}
-
-fn recorded(inputs: &Snapshot) -> impl Iterator<Item = String> {
-    inputs
-        .present()
-        .into_iter()
-        .filter(|(_, entry)| !matches!(entry.kind, Kind::Names | Kind::Other))
-        .map(|(path, _)| path)
 }

@@ -27,8 +27,7 @@ fn existing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     const TOO_MANY_LINKS: i32 = if cfg!(target_os = "linux") { 40 } else { 62 };
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) if e.kind() == io::ErrorKind::NotADirectory => Ok(None),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(e) if e.raw_os_error() == Some(TOO_MANY_LINKS) => Ok(None),
         Err(e) => Err(e),
     }
@@ -119,12 +118,7 @@ pub fn size_of_tree(path: &Path) -> Result<u64> {
     if !meta.is_dir() {
         return Ok(meta.len());
     }
-    let entries = fs::read_dir(path).map_err(|e| Error::io("list", path, e))?;
-    let mut bytes = 0;
-    for entry in entries {
-        bytes += size_of_tree(&entry.map_err(|e| Error::io("list", path, e))?.path())?;
-    }
-    Ok(bytes)
+    entries_of(path, |entry| Ok(entry.path()))?.iter().map(|path| size_of_tree(path)).sum()
 }
 
 /// The free space for the user on the file system of `path`.
