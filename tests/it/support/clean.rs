@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
+use super::host::git;
 use super::{Ended, Fixture, cases};
 
 /// What a build leaves for deployment.
@@ -18,6 +19,18 @@ use super::{Ended, Fixture, cases};
 pub struct Made {
     pub zip: Vec<u8>,
     pub bootstrap: Vec<u8>,
+}
+
+/// When a file is dated that is written.
+#[derive(Debug, Clone, Copy)]
+pub enum Date {
+    /// As it comes.
+    Now,
+    /// As it was before: what `cp -p`, an archive or a sync tool does.
+    Kept,
+    /// Long before the build.
+    Old,
+    Future,
 }
 
 /// A project under test, and how it is packaged.
@@ -41,13 +54,53 @@ impl Project {
 
     /// A workspace: the function `app`, and the library `part` that it calls.
     pub fn pair(engine: &'static str) -> Self {
-        let project = Self::new(engine, "app", Fixture::empty("pair"));
-        project.write("Cargo.toml", "[workspace]\nmembers = [\"app\", \"part\"]\nresolver = \"2\"\n");
-        project.package("app", "[dependencies]\npart = { path = \"../part\" }\n");
-        project.write("app/src/main.rs", "fn main() {\n    println!(\"app 1, {}\", part::text());\n}\n");
+        let project = Self::workspace(engine, &["app", "part"]);
+        project.calls_part("app", "");
+        project.write("app/src/main.rs", &app("app 1"));
         project.package("part", "");
-        project.write("part/src/lib.rs", "pub fn text() -> &'static str {\n    \"part 1\"\n}\n");
+        project.write("part/src/lib.rs", &part("part 1"));
         project
+    }
+
+    /// A workspace of these packages, which are still to be written; the function is the first of them.
+    pub fn workspace(engine: &'static str, members: &[&str]) -> Self {
+        let project = Self::new(engine, members[0], Fixture::empty("workspace"));
+        project.members(members);
+        project
+    }
+
+    /// A workspace whose library is a crate of a registry, vendored.
+    pub fn vendoring(engine: &'static str) -> Self {
+        let project = Self::workspace(engine, &["app"]);
+        project.package("app", "[dependencies]\npart = \"0.1\"\n");
+        project.write("app/src/main.rs", &app("app 1"));
+        let sources = "[source.crates-io]\nreplace-with = \"vendor\"\n[source.vendor]\ndirectory = \"vendor\"\n";
+        project.write(".cargo/config.toml", sources);
+        project.package("vendor/part", "");
+        project.write("vendor/part/.cargo-checksum.json", "{\"files\":{}}");
+        project.write("vendor/part/src/lib.rs", &part("part 1"));
+        project
+    }
+
+    pub fn members(&self, members: &[&str]) {
+        self.write("Cargo.toml", &format!("[workspace]\nmembers = {members:?}\nresolver = \"2\"\n"));
+    }
+
+    /// The manifest of a package that depends on the library of [`Project::pair`] and has these settings.
+    pub fn calls_part(&self, folder: &str, settings: &str) {
+        let dependency = "[dependencies]\npart = { path = \"../part\" }\n";
+        self.package(folder, &format!("{dependency}[package.metadata.lambda-packager]\n{settings}"));
+    }
+
+    /// Lets the library of [`Project::pair`] return this expression.
+    pub fn part_returns(&self, expression: &str) {
+        self.write("part/src/lib.rs", &returning(expression));
+    }
+
+    /// Gives the library of [`Project::pair`] this build script, and lets it return the variable that the script sets.
+    pub fn part_builds_with(&self, script: &str) {
+        self.write("part/build.rs", script);
+        self.part_returns("env!(\"READ\")");
     }
 
     /// The manifest of a package in `folder`, named after it.
@@ -84,17 +137,16 @@ impl Project {
         self.fixture.write(relative, text);
     }
 
-    /// Writes, and gives the file the mtime that it had: what `cp -p`, an archive or a sync tool does.
-    pub fn write_keeping_mtime(&self, relative: &str, text: &str) {
-        let mtime = self.mtime(relative);
+    /// Writes, and dates the file.
+    pub fn write_dated(&self, relative: &str, text: &str, date: Date) {
+        let mtime = match date {
+            Date::Now => None,
+            Date::Kept => Some(self.mtime(relative)),
+            Date::Old => Some(long_ago()),
+            Date::Future => Some(SystemTime::now() + Duration::from_secs(86_400)),
+        };
         self.write(relative, text);
-        self.date(relative, mtime);
-    }
-
-    /// Writes, and dates the file long before the build.
-    pub fn write_old(&self, relative: &str, text: &str) {
-        self.write(relative, text);
-        self.date(relative, long_ago());
+        mtime.into_iter().for_each(|mtime| self.date(relative, mtime));
     }
 
     pub fn mtime(&self, relative: &str) -> SystemTime {
@@ -130,8 +182,7 @@ impl Project {
 
     /// Makes the project a git repository.
     pub fn init_git(&self) {
-        let output = Command::new("git").args(["init", "--quiet"]).current_dir(self.fixture.root()).output();
-        assert!(output.expect("git starts").status.success());
+        git(self.fixture.root(), &["init", "--quiet"]);
     }
 
     /// The bin, for this project and these settings, to which more can be added.
@@ -171,23 +222,62 @@ impl Project {
     /// clean build makes, and that it is reused afterwards.
     #[track_caller]
     pub fn misses(&self, reason: &str) {
+        self.misses_once(reason);
+        self.hits();
+    }
+
+    /// The same, without the last.
+    #[track_caller]
+    pub fn misses_once(&self, reason: &str) {
         let verdict = format!("cache-miss: {reason}");
         assert_eq!(self.explain(), (1, verdict.clone()));
         let ended = self.run().ok();
         assert_eq!(ended.verdict(), verdict, "{}", ended.stderr);
         self.is_as_a_clean_build("a miss");
-        self.hits();
     }
 
-    /// Asserts a miss, whatever its reason, with the bytes of a clean build.
+    /// Asserts a miss, whatever its reason, with the bytes of a clean build, which are reused afterwards.
     #[track_caller]
     pub fn misses_somehow(&self) -> String {
-        let (code, verdict) = self.explain();
-        assert_eq!(code, 1, "{verdict}");
-        let ended = self.run().ok();
-        assert_eq!(ended.verdict(), verdict, "{}", ended.stderr);
-        self.is_as_a_clean_build("a miss");
+        let (_, verdict) = self.explain();
+        let reason = verdict.strip_prefix("cache-miss: ").unwrap_or_else(|| panic!("{verdict}"));
+        self.misses(reason);
         verdict
+    }
+
+    /// Writes a file that was there before: a miss.
+    #[track_caller]
+    pub fn changes(&self, relative: &str, text: &str, date: Date) {
+        self.write_dated(relative, text, date);
+        self.misses(&format!("changed {relative}"));
+    }
+
+    /// Writes a new file: a miss.
+    #[track_caller]
+    pub fn adds(&self, relative: &str, text: &str, date: Date) {
+        self.write_dated(relative, text, date);
+        self.misses(&format!("added {relative}"));
+    }
+
+    /// Removes a file: a miss.
+    #[track_caller]
+    pub fn removes(&self, relative: &str) {
+        self.remove(relative);
+        self.misses(&format!("removed {relative}"));
+    }
+
+    /// From now on packages with these arguments, which is a miss for `reason`.
+    #[track_caller]
+    pub fn misses_with(&mut self, arguments: &[&str], reason: &str) {
+        self.arguments(arguments);
+        self.misses(reason);
+    }
+
+    /// From now on packages with these variables, which is a miss for `reason`.
+    #[track_caller]
+    pub fn misses_with_variables(&mut self, variables: &[(&str, &str)], reason: &str) {
+        self.variables(variables);
+        self.misses(reason);
     }
 
     /// Asserts that a run is a hit, that `explain` knew it, and that what lies there is what a clean
@@ -244,6 +334,31 @@ impl Project {
         digest_tree(&self.fixture.around(), Path::new(""), &mut hasher);
         hasher.finalize().into()
     }
+}
+
+/// A function that prints `text`.
+pub fn printing(text: &str) -> String {
+    format!("fn main() {{\n    println!(\"{text}\");\n}}\n")
+}
+
+/// A function that prints what an expression comes to.
+pub fn printing_value(expression: &str) -> String {
+    format!("fn main() {{\n    println!(\"{{:?}}\", {expression});\n}}\n")
+}
+
+/// The function of [`Project::pair`], printing `text` and what the library says.
+pub fn app(text: &str) -> String {
+    format!("fn main() {{\n    println!(\"{text}, {{}}\", part::text());\n}}\n")
+}
+
+/// The library of [`Project::pair`], saying `text`.
+pub fn part(text: &str) -> String {
+    returning(&format!("{text:?}"))
+}
+
+/// The library of [`Project::pair`], returning what an expression comes to.
+pub fn returning(expression: &str) -> String {
+    format!("pub fn text() -> &'static str {{\n    {expression}\n}}\n")
 }
 
 /// What a program prints, or why not.
