@@ -316,7 +316,9 @@ impl Project {
     fn build_clean(&self) -> Made {
         let name = self.fixture.root().file_name().expect("a name").to_string_lossy().into_owned();
         let copy = Fixture::empty(&name);
-        copy_tree(&self.fixture.around(), &copy.around());
+        fs::write(copy.path("all.tar"), archive(&self.fixture.around(), &[])).expect("a file");
+        let unpack = "tar --extract --touch --file all.tar --directory .. && rm all.tar";
+        Ended::of(Command::new("sh").args(["-c", unpack]).current_dir(copy.root())).ok();
         let ended = Ended::of(&mut self.command_for(cases("host", self.engine), &copy));
         assert!(ended.ok().verdict().starts_with("cache-miss: "));
         self.made_in(&copy)
@@ -331,7 +333,7 @@ impl Project {
         for (name, value) in &self.variables {
             hasher.update(format!("{name}={value}\n"));
         }
-        digest_tree(&self.fixture.around(), Path::new(""), &mut hasher);
+        hasher.update(archive(&self.fixture.around(), &["--exclude=.git"]));
         hasher.finalize().into()
     }
 }
@@ -377,49 +379,12 @@ pub fn long_ago() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)
 }
 
-/// What was made, which no clean build starts from.
-fn is_made(relative: &Path) -> bool {
-    relative.components().any(|part| part.as_os_str() == "target" || part.as_os_str() == "lambda-deployment.zip")
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    for entry in fs::read_dir(from).expect("a folder") {
-        let entry = entry.expect("an entry");
-        let target = to.join(entry.file_name());
-        let kind = entry.file_type().expect("a type");
-        if is_made(Path::new(&entry.file_name())) {
-            continue;
-        } else if kind.is_symlink() {
-            symlink(fs::read_link(entry.path()).expect("a link"), target).expect("a link");
-        } else if kind.is_dir() {
-            copy_tree(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).expect("a file");
-        }
-    }
-}
-
-fn digest_tree(folder: &Path, relative: &Path, hasher: &mut Sha256) {
-    let mut entries: Vec<_> = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")).collect();
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let relative = relative.join(entry.file_name());
-        let kind = entry.file_type().expect("a type");
-        if is_made(&relative) || entry.file_name() == ".git" {
-            continue;
-        }
-        hasher.update(format!("{}\0", relative.display()));
-        if kind.is_symlink() {
-            hasher.update(fs::read_link(entry.path()).expect("a link").as_os_str().as_encoded_bytes());
-        } else if kind.is_dir() {
-            digest_tree(&entry.path(), &relative, hasher);
-        } else {
-            let mode = entry.metadata().expect("a file").permissions().mode();
-            let bytes = fs::read(entry.path()).expect("a file");
-            hasher.update(format!("{mode:o} {}\0", bytes.len()));
-            hasher.update(bytes);
-        }
-        hasher.update("\n");
-    }
+/// All in `folder` but what was made, which no clean build starts from, as an archive without dates.
+fn archive(folder: &Path, flags: &[&str]) -> Vec<u8> {
+    let mut command = Command::new("tar");
+    command.args(["--create", "--sort=name", "--mtime=@0", "--exclude=target", "--exclude=lambda-deployment.zip"]);
+    let output = command.args(flags).arg("--directory").arg(folder).arg(".").output().expect("tar starts");
+    // 1: a folder changed meanwhile, by what is made in it.
+    assert!(output.status.code().is_some_and(|code| code <= 1), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
 }
