@@ -7,19 +7,20 @@ use serde_json::Value;
 
 use crate::support::{Ended, Engine, Fixture, OwnDocker, Story, engines, one_engine, packager, skip};
 
-/// What `container status` says as JSON, and its exit status.
-fn status(fixture: &Fixture, engine: Engine) -> (i32, Value) {
+/// Asserts that `container status` ends with `code` and says `state`; what it says as JSON.
+#[track_caller]
+fn status(fixture: &Fixture, engine: Engine, code: i32, state: &str) -> Value {
     let ended = fixture.run_on(engine, &["container", "status", "--format", "json"]);
-    let told = serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {}{}", ended.stdout, ended.stderr));
-    (ended.code, told)
+    let told: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {ended:?}"));
+    assert_eq!((ended.code, told["state"].as_str()), (code, Some(state)));
+    told
 }
 
 #[test]
 fn a_container_is_started_told_of_reused_and_stopped_by_hand() {
     for engine in engines(Engine::Podman) {
         let fixture = Fixture::hello();
-        let (code, told) = status(&fixture, engine);
-        assert_eq!((code, &told["state"]), (4, &Value::from("not_found")));
+        status(&fixture, engine, 4, "not_found");
         fixture.run_on(engine, &["container", "stop"]).ok();
         assert_eq!(fixture.run_on(engine, &["container", "logs"]).ok().stdout, "");
 
@@ -27,9 +28,8 @@ fn a_container_is_started_told_of_reused_and_stopped_by_hand() {
         let id = fixture.container(engine);
         fixture.run_on(engine, &["container", "start"]).ok();
         assert_eq!(fixture.container(engine), id);
-        let (code, told) = status(&fixture, engine);
-        assert_eq!((code, &told["state"], &told["engine"]), (0, &Value::from("running"), &Value::from(engine.name())));
-        assert_eq!(told["id"], Value::from(id.as_str()));
+        let told = status(&fixture, engine, 0, "running");
+        assert_eq!((&told["engine"], &told["id"]), (&engine.name().into(), &id.as_str().into()));
         assert_eq!(told["builds"], Value::from(Vec::<Value>::new()));
         let mounts = told["mounts"].as_array().unwrap();
         let source = mounts.iter().find(|mount| mount["container"] == "/workspace").unwrap();
@@ -41,7 +41,7 @@ fn a_container_is_started_told_of_reused_and_stopped_by_hand() {
         assert!(first.cargo().contains("Compiling hello"), "{first}");
         fixture.run_on(engine, &["container", "build"]).ok();
         assert_eq!(fixture.container(engine), id);
-        let (_, told) = status(&fixture, engine);
+        let told = status(&fixture, engine, 0, "running");
         assert_eq!(told["builds"][0]["verdict"], "cache-miss: first build");
         assert!(told["disk_bytes"].as_u64().is_some_and(|bytes| bytes > 10_000), "{told}");
         assert!(told["since"].as_str().is_some_and(|since| since.starts_with("20")), "{told}");
@@ -54,12 +54,10 @@ fn a_container_is_started_told_of_reused_and_stopped_by_hand() {
         // Stopped it keeps what was compiled: the zip is made again, and nothing is compiled for it.
         fixture.run_on(engine, &["container", "stop"]).ok();
         fixture.run_on(engine, &["container", "stop"]).ok();
-        let (code, told) = status(&fixture, engine);
-        assert_eq!((code, &told["state"]), (3, &Value::from("stopped")));
+        status(&fixture, engine, 3, "stopped");
         fs::remove_file(fixture.path("target/lambda/hello/lambda-deployment.zip")).unwrap();
         let again = Story::of(&mut fixture.command_on(engine)).ok();
-        assert!(!again.cargo().contains("Compiling"), "{again}");
-        assert!(again.cargo().contains("Finished"), "{again}");
+        assert!(!again.cargo().contains("Compiling") && again.cargo().contains("Finished"), "{again}");
         assert_eq!(fixture.container(engine), id);
     }
 }

@@ -151,13 +151,17 @@ impl World {
                     self.write(source, &text, date);
                 }
             }
-            Step::Add(number) => project.write(&extra(number), "extra\n"),
+            Step::Add(number) => project.fixture.write(&extra(number), "extra\n"),
             Step::Delete(number) => drop(fs::remove_file(project.path(&extra(number)))),
             Step::Rename(from, to) => drop(fs::rename(project.path(&extra(from)), project.path(&extra(to)))),
-            Step::Hide if self.compiles() => project.rename(MODULE, HIDDEN),
-            Step::Hide => project.rename(HIDDEN, MODULE),
-            Step::Permission(allowed) => project.allow_execution(Source::Note.path(), allowed),
-            Step::Manifest(value) => project.write("Cargo.toml", &manifest(value)),
+            Step::Hide => {
+                let (from, to) = if self.compiles() { (MODULE, HIDDEN) } else { (HIDDEN, MODULE) };
+                project.rename(from, to);
+            }
+            Step::Permission(allowed) => {
+                project.allow_execution(Source::Note.path(), allowed);
+            }
+            Step::Manifest(value) => project.fixture.write("Cargo.toml", &manifest(value)),
             Step::Lockfile(value) => {
                 let Ok(text) = fs::read_to_string(project.path("Cargo.lock")) else { return };
                 let kept: String =
@@ -189,7 +193,7 @@ impl World {
             return;
         }
         match damage {
-            Damage::ZipGone => project.remove(zip),
+            Damage::ZipGone => drop(fs::remove_file(project.path(zip))),
             Damage::ZipCut => {
                 let bytes = project.fixture.read(zip);
                 fs::write(project.path(zip), &bytes[..bytes.len() / 2]).expect("it is ours");

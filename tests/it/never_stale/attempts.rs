@@ -37,16 +37,14 @@ fn a_restore_after_a_failed_compile() {
 fn a_restore_after_a_failed_compile_that_is_a_hit_first() {
     let Some(project) = docker().map(built_pair) else { return };
     fails_to_compile(&project);
-    project.write_dated(APP, &app("app 1"), Old);
-    project.hits();
+    project.write_dated(APP, &app("app 1"), Old).hits();
     project.changes(APP, &app("app 2"), Now);
 }
 
 #[test]
 fn a_restore_after_a_killed_compile() {
     let Some(project) = docker().map(Project::pair) else { return };
-    project.write("app/build.rs", WAITS);
-    project.misses("first build");
+    project.write("app/build.rs", WAITS).misses("first build");
     project.write(PART, &part("part of a killed compile"));
     project.write("held", "");
     project.write("app/touch", "");
@@ -59,8 +57,7 @@ fn a_restore_after_a_killed_compile() {
     child.wait().expect("it was killed");
     project.remove("held");
     project.remove("app/touch");
-    project.write_dated(PART, &part("part 1"), Old);
-    project.hits();
+    project.write_dated(PART, &part("part 1"), Old).hits();
     project.changes(APP, &app("app 2"), Now);
 }
 
@@ -89,22 +86,18 @@ fn two_functions_that_share_a_library_built_in_turns() {
     let Some(mut project) = docker().map(Project::pair) else { return };
     project.members(&["app", "part", "other"]);
     project.calls_part("other", "");
-    project.write("other/src/main.rs", &app("other 1"));
-    project.misses("first build");
-    project.function("other");
-    project.misses("first build");
+    project.write("other/src/main.rs", &app("other 1")).misses("first build");
+    project.function("other").misses("first build");
     for (text, functions) in [("part 2", ["other", "app"]), ("part 1", ["app", "other"])] {
         project.write_dated(PART, &part(text), Kept);
         for function in functions {
-            project.function(function);
-            project.misses("changed part/src/lib.rs");
+            project.function(function).misses("changed part/src/lib.rs");
         }
     }
     // What the other function compiled is gone from the sources, and this one is as it was.
     project.changes(PART, &part("part 3"), Kept);
     project.write_dated(PART, &part("part 1"), Kept);
-    project.function("app");
-    project.hits();
+    project.function("app").hits();
     project.changes(APP, &app("app 2"), Now);
 }
 
@@ -116,15 +109,13 @@ fn two_functions_of_one_name() {
         project.package(side, "[[bin]]\nname = \"bootstrap\"\npath = \"main.rs\"\n");
         project.write(&format!("{side}/main.rs"), &printing(side));
     }
-    project.misses_with(&["--package", "left"], "first build");
+    project.arguments(&["--package", "left"]).misses("first build");
     project.arguments(&["--package", "right"]);
     // One record for both: also the inputs are others.
     project.misses("function left/bootstrap -> right/bootstrap (+4 more)");
-    project.misses_with(&["--package", "left"], "function right/bootstrap -> left/bootstrap (+4 more)");
-    project.write_dated("right/main.rs", &printing("rigth"), Kept);
-    project.hits();
-    project.arguments(&["--package", "right"]);
-    project.misses_somehow();
+    project.arguments(&["--package", "left"]).misses("function right/bootstrap -> left/bootstrap (+4 more)");
+    project.write_dated("right/main.rs", &printing("rigth"), Kept).hits();
+    project.arguments(&["--package", "right"]).misses_somehow();
 }
 
 #[test]
@@ -141,8 +132,7 @@ fn docker_then_podman_then_docker() {
         ("part 1", "docker", "engine podman -> docker (+1 more)"),
     ] {
         project.write_dated(PART, &part(text), Kept);
-        project.engine(engine);
-        project.misses(reason);
+        project.engine(engine).misses(reason);
     }
 }
 
@@ -157,7 +147,7 @@ fn dev_and_release_in_turns() {
         ("part 2", "release", "profile dev -> release (+1 more)"),
     ] {
         project.write_dated(PART, &part(text), Kept);
-        project.misses_with(&["--mode", mode], reason);
+        project.arguments(&["--mode", mode]).misses(reason);
     }
 }
 
@@ -167,6 +157,5 @@ fn a_bootstrap_that_is_not_the_one_in_the_zip() {
     let Some(project) = docker().map(built_pair) else { return };
     std::fs::write(project.path("target/lambda/app/bootstrap"), "of a run that was killed").expect("it is ours");
     project.misses("bootstrap modified (target/lambda/app/bootstrap)");
-    project.remove("target/lambda/app/bootstrap");
-    project.misses("bootstrap missing (target/lambda/app/bootstrap)");
+    project.remove("target/lambda/app/bootstrap").misses("bootstrap missing (target/lambda/app/bootstrap)");
 }

@@ -46,31 +46,25 @@ fn files_added_removed_and_renamed() {
     project.misses("first build");
     project.adds("data/b", "2", Old);
     project.adds("data/deep/c", "3", Old);
-    project.rename("data/deep", "data/deeper");
-    project.misses("added data/deeper/c (+1 more)");
-    project.rename("data/b", "data/deeper/b");
-    project.misses("added data/deeper/b (+1 more)");
+    project.rename("data/deep", "data/deeper").misses("added data/deeper/c (+1 more)");
+    project.rename("data/b", "data/deeper/b").misses("added data/deeper/b (+1 more)");
     project.removes("data/deeper/c");
     // Two swap their names.
     project.rename("data/a", "data/c");
     project.rename("data/deeper/b", "data/a");
-    project.rename("data/c", "data/deeper/b");
-    project.misses("changed data/a (+1 more)");
+    project.rename("data/c", "data/deeper/b").misses("changed data/a (+1 more)");
 }
 
 #[test]
 fn a_file_that_becomes_a_folder_and_a_folder_that_becomes_a_file() {
     let Some(project) = host_or_docker().map(walking) else { return };
-    project.write("data/b", "2");
-    project.misses("first build");
+    project.write("data/b", "2").misses("first build");
     project.remove("data/b");
-    project.write("data/b/c", "3");
-    project.misses("added data/b/c (+1 more)");
+    project.write("data/b/c", "3").misses("added data/b/c (+1 more)");
     project.changes("data/b/c", "4", Kept);
     project.remove("data/b/c");
     std::fs::remove_dir(project.path("data/b")).expect("it is empty");
-    project.write("data/b", "5");
-    project.misses("added data/b (+1 more)");
+    project.write("data/b", "5").misses("added data/b (+1 more)");
 }
 
 #[test]
@@ -78,12 +72,9 @@ fn links_to_files() {
     let Some(project) = host_or_docker().map(walking) else { return };
     project.write("far/one", "1");
     project.write("far/two", "2");
-    project.link("../far/one", "data/link");
-    project.misses("first build");
-    project.write_dated("far/one", "3", Kept);
-    project.misses("changed data/link (+1 more)");
-    project.link("../far/two", "data/link");
-    project.misses("changed data/link");
+    project.link("../far/one", "data/link").misses("first build");
+    project.write_dated("far/one", "3", Kept).misses("changed data/link (+1 more)");
+    project.link("../far/two", "data/link").misses("changed data/link");
     project.remove("data/link");
     project.changes("data/link", "2", Now);
 }
@@ -94,38 +85,26 @@ fn links_to_folders() {
     // Outside of every package, inside of the workspace.
     project.write("words/b", "2");
     project.write("other/b", "2");
-    project.link("../../words", "part/data/link");
-    project.misses("first build");
-    project.write_dated("words/b", "3", Kept);
-    project.misses("changed part/data/link/b");
-    project.write_dated("words/c", "4", Old);
-    project.misses("added part/data/link/c");
-    project.write("words/deep/d", "5");
-    project.misses("added part/data/link/deep/d");
-    project.write_dated("words/deep/d", "6", Kept);
-    project.misses("changed part/data/link/deep/d");
-    project.link("../../other", "part/data/link");
-    project.misses_somehow();
-    project.write_dated("other/b", "7", Kept);
-    project.misses("changed part/data/link/b");
+    project.link("../../words", "part/data/link").misses("first build");
+    project.write_dated("words/b", "3", Kept).misses("changed part/data/link/b");
+    project.write_dated("words/c", "4", Old).misses("added part/data/link/c");
+    project.write("words/deep/d", "5").misses("added part/data/link/deep/d");
+    project.write_dated("words/deep/d", "6", Kept).misses("changed part/data/link/deep/d");
+    project.link("../../other", "part/data/link").misses_somehow();
+    project.write_dated("other/b", "7", Kept).misses("changed part/data/link/b");
 }
 
 #[test]
 fn a_dangling_link_whose_target_comes() {
     let Some(project) = host_or_docker().map(walking_part) else { return };
     project.link("../../later", "part/data/folder");
-    project.link("../../late", "part/data/file");
-    project.misses("first build");
-    project.write("late", "2");
-    project.misses("changed part/data/file");
-    project.write("later/b", "3");
-    project.misses_somehow();
-    project.write_dated("later/b", "4", Kept);
-    project.misses("changed part/data/folder/b");
+    project.link("../../late", "part/data/file").misses("first build");
+    project.write("late", "2").misses("changed part/data/file");
+    project.write("later/b", "3").misses_somehow();
+    project.write_dated("later/b", "4", Kept).misses("changed part/data/folder/b");
     project.remove("later/b");
     std::fs::remove_dir(project.path("later")).expect("it is empty");
-    project.write("later", "5");
-    project.misses_somehow();
+    project.write("later", "5").misses_somehow();
 }
 
 #[test]
@@ -138,11 +117,9 @@ fn links_in_loops() {
     project.link(".", "data/here");
     project.link("..", "data/up");
     project.link("there", "data/back");
-    project.link("back", "data/there");
-    project.misses("first build");
+    project.link("back", "data/there").misses("first build");
     project.changes("data/a", "2", Kept);
-    project.link("up", "data/back");
-    project.misses_somehow();
+    project.link("up", "data/back").misses_somehow();
 }
 
 #[test]
@@ -150,15 +127,11 @@ fn rules_of_what_git_ignores() {
     let Some(project) = host_or_docker().map(walking) else { return };
     project.init_git();
     project.write(".gitignore", "/target\n/data/b\n");
-    project.write("data/b", "2");
-    project.misses("first build");
-    project.write(".gitignore", "/target\n/data/x\n");
-    project.misses("changed .gitignore (+1 more)");
+    project.write("data/b", "2").misses("first build");
+    project.write(".gitignore", "/target\n/data/x\n").misses("changed .gitignore (+1 more)");
     project.changes("data/b", "3", Kept);
-    project.write("data/.gitignore", "a\n");
-    project.misses("added data/.gitignore (+1 more)");
-    project.remove("data/.gitignore");
-    project.misses("added data/a (+1 more)");
+    project.write("data/.gitignore", "a\n").misses("added data/.gitignore (+1 more)");
+    project.remove("data/.gitignore").misses("added data/a (+1 more)");
     project.changes("data/a", "4", Kept);
 }
 
@@ -168,15 +141,11 @@ fn rules_of_a_repository_around_the_workspace() {
     let Some(project) = host_or_docker().map(walking) else { return };
     git(&project.fixture.around(), &["init", "--quiet"]);
     project.write("../.gitignore", "target\nb\n");
-    project.write("data/b", "2");
-    project.misses("first build");
-    project.write("../.gitignore", "target\n");
-    project.misses_somehow();
+    project.write("data/b", "2").misses("first build");
+    project.write("../.gitignore", "target\n").misses_somehow();
     project.changes("data/b", "3", Kept);
-    project.write("../.git/info/exclude", "a\n");
-    project.misses_somehow();
-    project.write("../.git/info/exclude", "");
-    project.misses_somehow();
+    project.write("../.git/info/exclude", "a\n").misses_somehow();
+    project.write("../.git/info/exclude", "").misses_somehow();
     project.changes("data/a", "4", Kept);
 }
 
@@ -193,22 +162,18 @@ fn a_permission_that_the_compile_reads() {
         }\n",
     );
     project.write("src/main.rs", &printing_value("env!(\"READ\")"));
-    project.write("tool", "#!/bin/sh\n");
-    project.misses("first build");
+    project.write("tool", "#!/bin/sh\n").misses("first build");
     for allowed in [true, false] {
-        project.allow_execution("tool", allowed);
-        project.misses("permissions of tool");
+        project.allow_execution("tool", allowed).misses("permissions of tool");
     }
 }
 
 #[test]
 fn a_package_that_begins_inside_of_another() {
     let Some(project) = host_or_docker().map(walking) else { return };
-    project.write("data/sub/b", "2");
-    project.misses("first build");
+    project.write("data/sub/b", "2").misses("first build");
     project.write("data/sub/Cargo.toml", "[package]\nname = \"sub\"\nversion = \"0.1.0\"\n[workspace]\n");
     project.misses_somehow();
-    project.remove("data/sub/Cargo.toml");
-    project.misses_somehow();
+    project.remove("data/sub/Cargo.toml").misses_somehow();
     project.changes("data/sub/b", "3", Kept);
 }

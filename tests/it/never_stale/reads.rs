@@ -33,8 +33,7 @@ fn with_build_script(engine: &'static str, script: &str) -> Project {
 #[test]
 fn a_file_that_a_build_script_reads_in_secret() {
     let Some(project) = docker().map(|docker| with_build_script(docker, READS_IN_SECRET)) else { return };
-    project.write("read.txt", "one");
-    project.misses("first build");
+    project.write("read.txt", "one").misses("first build");
     project.changes("read.txt", "two", Now);
     project.changes("read.txt", "six", Kept);
 }
@@ -56,8 +55,7 @@ fn a_file_that_a_macro_reads_in_secret() {
     );
     project.package("app", "[dependencies]\nreader = { path = \"../reader\" }\n");
     project.write("app/src/main.rs", &printing_value("reader::templates!()"));
-    project.write("app/templates/a", "one ");
-    project.misses("first build");
+    project.write("app/templates/a", "one ").misses("first build");
     project.changes("app/templates/a", "two ", Now);
     project.adds("app/templates/b", "three ", Now);
     project.removes("app/templates/a");
@@ -68,12 +66,10 @@ fn files_that_a_build_script_lists() {
     let script = joins("let folder = \"data\";");
     let Some(project) = docker().map(|docker| with_build_script(docker, &script)) else { return };
     project.write("data/a", "1");
-    project.write("data/b", "2");
-    project.misses("first build");
+    project.write("data/b", "2").misses("first build");
     project.removes("data/b");
     project.adds("data/c", "3", Old);
-    project.rename("data/c", "data/d");
-    project.misses("added data/d (+1 more)");
+    project.rename("data/c", "data/d").misses("added data/d (+1 more)");
     project.adds("data/deep", "4", Now);
 }
 
@@ -88,8 +84,7 @@ fn what_a_build_script_left_in_its_folder() {
             std::fs::write(folder.join(name), name).unwrap();
         }",
     ));
-    project.write("part/names", "a b");
-    project.misses("first build");
+    project.write("part/names", "a b").misses("first build");
     project.changes("part/names", "b c", Now);
     project.changes("part/names", "d", Kept);
 }
@@ -101,11 +96,9 @@ fn a_file_that_git_ignores_and_the_compiler_reads() {
     project.write(".gitignore", "/target\ngenerated.txt\nignored\n");
     project.write("src/main.rs", &printing_value("include_str!(\"generated.txt\")"));
     project.write("src/generated.txt", "one");
-    project.write("src/ignored", "nobody reads this");
-    project.misses("first build");
+    project.write("src/ignored", "nobody reads this").misses("first build");
     project.changes("src/generated.txt", "two", Kept);
-    project.write("src/ignored", "nor this");
-    project.hits();
+    project.write("src/ignored", "nor this").hits();
 }
 
 #[test]
@@ -115,8 +108,7 @@ fn files_outside_of_every_package() {
     let bytes = "include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/../bytes\"))";
     project.write(APP, &printing_value(&format!("({bytes}, part::text())")));
     project.write("text", "text 1");
-    project.write("bytes", "1");
-    project.misses("first build");
+    project.write("bytes", "1").misses("first build");
     project.changes("text", "text 2", Kept);
     project.changes("bytes", "2", Old);
     project.changes("bytes", "3", Now);
@@ -128,8 +120,7 @@ fn files_outside_of_every_package_with_relative_dep_info() {
     let Some(project) = docker().map(Project::pair) else { return };
     project.write(".cargo/config.toml", "[build]\ndep-info-basedir = \"..\"\n");
     project.part_returns("include_str!(\"../../text\")");
-    project.write("text", "text 1");
-    project.misses("first build");
+    project.write("text", "text 1").misses("first build");
     project.changes("text", "text 2", Kept);
 }
 
@@ -163,13 +154,11 @@ fn a_folder_that_the_build_script_of_another_package_names() {
         "let folder = std::env::current_dir().unwrap().parent().unwrap().join(\"app/words\");
         println!(\"cargo:rerun-if-changed={}\", folder.display());",
     ));
-    project.write("app/words/a", "1");
-    project.misses("first build");
+    project.write("app/words/a", "1").misses("first build");
     project.changes("app/words/a", "2", Kept);
     let mtime = project.mtime("app/words");
     project.write_dated("app/words/b", "3", Old);
-    project.date("app/words", mtime);
-    project.misses("added app/words/b");
+    project.date("app/words", mtime).misses("added app/words/b");
 }
 
 #[test]
@@ -183,20 +172,16 @@ fn a_file_and_a_folder_that_a_build_script_names_outside() {
     ));
     project.part_returns("concat!(env!(\"ONE\"), env!(\"READ\"))");
     project.write("one", "1");
-    project.write("many/a", "2");
-    project.misses("first build");
+    project.write("many/a", "2").misses("first build");
     project.changes("one", "3", Kept);
     project.adds("many/b", "4", Now);
     project.write_dated("many/c", "5", Old);
-    project.date("many", long_ago());
-    project.misses("added many/c");
+    project.date("many", long_ago()).misses("added many/c");
     project.changes("many/a", "6", Kept);
     project.remove("many/b");
-    project.date("many", long_ago());
-    project.misses("removed many/b");
+    project.date("many", long_ago()).misses("removed many/b");
     project.rename("many/c", "many/d");
-    project.date("many", long_ago());
-    project.misses("added many/d (+1 more)");
+    project.date("many", long_ago()).misses("added many/d (+1 more)");
 }
 
 #[test]
@@ -210,8 +195,7 @@ fn a_build_script_that_names_its_whole_package() {
             println!(\"cargo:rustc-env=READ={}\", std::fs::read_to_string(\"ignored\").unwrap());
         }\n",
     );
-    project.write("part/ignored", "1");
-    project.misses("first build");
+    project.write("part/ignored", "1").misses("first build");
     project.changes("part/ignored", "2", Kept);
 }
 
@@ -224,10 +208,10 @@ fn variables_that_are_passed() {
     project.write("app/build.rs", "fn main() {\n    println!(\"cargo:rerun-if-env-changed=GREETING\");\n}\n");
     project.part_builds_with(READS_NAME_IN_SECRET);
     project.misses("first build");
-    project.misses_with_variables(&[("GREETING", "hi")], "variable GREETING unset -> set");
-    project.misses_with_variables(&[("GREETING", "ho")], "variable GREETING changed");
-    project.misses_with_variables(&[("GREETING", "ho"), ("NAME", "a")], "variable NAME unset -> set");
-    project.misses_with_variables(&[], "variable GREETING set -> unset (+1 more)");
+    project.variables(&[("GREETING", "hi")]).misses("variable GREETING unset -> set");
+    project.variables(&[("GREETING", "ho")]).misses("variable GREETING changed");
+    project.variables(&[("GREETING", "ho"), ("NAME", "a")]).misses("variable NAME unset -> set");
+    project.variables(&[]).misses("variable GREETING set -> unset (+1 more)");
 }
 
 /// One function passes a variable that the build script of a shared library reads in secret.
@@ -239,10 +223,8 @@ fn a_variable_that_only_one_of_two_functions_passes() {
     project.write("other/src/main.rs", &app("other"));
     project.part_builds_with(READS_NAME_IN_SECRET);
     project.variables(&[("NAME", "a")]);
-    project.function("other");
-    project.misses("first build");
-    project.function("app");
-    project.misses("first build");
+    project.function("other").misses("first build");
+    project.function("app").misses("first build");
 }
 
 /// A variable's compile that fails, then the old value again, which is a hit, then an edit.
@@ -256,8 +238,7 @@ fn a_variable_set_back_after_a_failed_compile() {
     project.write(APP, "fn main() { no }\n");
     project.run().fails(4, &["does not compile"]);
     project.variables(&[]);
-    project.write(APP, &app("app 1"));
-    project.hits();
+    project.write(APP, &app("app 1")).hits();
     project.changes(APP, &app("app 2"), Now);
 }
 
@@ -282,8 +263,7 @@ fn generated_sources_are_no_inputs() {
             }\n",
         );
         project.write("src/main.rs", "include!(concat!(env!(\"OUT_DIR\"), \"/made.rs\"));\n");
-        project.write("made.txt", &printing("one"));
-        project.misses("first build");
+        project.write("made.txt", &printing("one")).misses("first build");
         project.changes("made.txt", &printing("two"), Kept);
     }
 }
@@ -302,12 +282,10 @@ fn a_dependency_outside_of_the_workspace() {
         "../shared/far/src/lib.rs",
         "pub const TEXT: &str = concat!(\"far \", env!(\"CARGO_PKG_VERSION\"), include_str!(\"../../text\"));\n",
     );
-    project.write("../shared/text", " 1");
-    project.misses("first build");
+    project.write("../shared/text", " 1").misses("first build");
     project.changes("../shared/text", " 2", Kept);
     project.changes("../shared/far/src/lib.rs", "pub const TEXT: &str = include_str!(\"../../text\");\n", Kept);
     project.changes("../shared/far/src/lib.rs", "pub const TEXT: &str = env!(\"CARGO_PKG_VERSION\");\n", Now);
     // The lockfile names the version too.
-    project.write("../shared/Cargo.toml", &shared(2));
-    project.misses_somehow();
+    project.write("../shared/Cargo.toml", &shared(2)).misses_somehow();
 }

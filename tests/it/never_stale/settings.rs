@@ -36,13 +36,13 @@ fn modes_profiles_features_and_flags_of_cargo() {
         (&["--profile", "dist"], "profile release -> dist"),
     ];
     for (arguments, reason) in settings {
-        project.misses_with(arguments, reason);
+        project.arguments(arguments).misses(reason);
     }
     project.changes("Cargo.toml", &manifest("opt-level = 0"), Now);
-    project.misses_with(&[], "profile dist -> release");
+    project.arguments(&[]).misses("profile dist -> release");
     let flags = "--config profile.release.opt-level=0";
-    project.misses_with_variables(&[("LAMBDA_PACKAGER_CARGO_FLAGS", flags)], &format!("cargo flags none -> {flags}"));
-    project.misses_with_variables(&[], &format!("cargo flags {flags} -> none"));
+    project.variables(&[("LAMBDA_PACKAGER_CARGO_FLAGS", flags)]).misses(&format!("cargo flags none -> {flags}"));
+    project.variables(&[]).misses(&format!("cargo flags {flags} -> none"));
 }
 
 /// What a flag makes cargo build elsewhere, or not at all, is not what lies there from the last time.
@@ -53,7 +53,7 @@ fn a_flag_that_sends_the_binary_elsewhere() {
         project.write("src/main.rs", &printing(flags));
         project.variables(&[("LAMBDA_PACKAGER_CARGO_FLAGS", flags)]);
         project.run().fails(4, &["cargo ended without making hello"]);
-        project.misses_with_variables(&[], "changed src/main.rs");
+        project.variables(&[]).misses("changed src/main.rs");
     }
 }
 
@@ -66,18 +66,16 @@ fn runtimes() {
     assert_eq!((code, verdict.as_str()), (1, "cache-miss: runtime provided.al2023 -> provided.al2"));
     project.run();
     project.arguments(&[]);
-    project.write("src/main.rs", &printing("two"));
-    project.misses_somehow();
+    project.write("src/main.rs", &printing("two")).misses_somehow();
 }
 
 #[test]
 fn flags_for_the_target() {
     let Some(mut project) = host_or_docker().map(Project::hello) else { return };
-    project.write("src/main.rs", &printing_value("cfg!(loud)"));
-    project.misses("first build");
+    project.write("src/main.rs", &printing_value("cfg!(loud)")).misses("first build");
     let name = format!("CARGO_TARGET_{}_UNKNOWN_LINUX_GNU_RUSTFLAGS", std::env::consts::ARCH.to_uppercase());
-    project.misses_with_variables(&[(&name, "--cfg loud")], &format!("{name} none -> --cfg loud"));
-    project.misses_with_variables(&[], &format!("{name} --cfg loud -> none"));
+    project.variables(&[(&name, "--cfg loud")]).misses(&format!("{name} none -> --cfg loud"));
+    project.variables(&[]).misses(&format!("{name} --cfg loud -> none"));
 }
 
 #[test]
@@ -96,11 +94,9 @@ fn configuration_of_cargo_in_its_home() {
     let Some(mut project) = host_or_docker().map(loud_or_low) else { return };
     project.write("../home/config.toml", DEAF);
     let home = project.path("../home").canonicalize().expect("it is there");
-    project.misses_with_variables(&[("CARGO_HOME", home.to_str().expect("UTF-8"))], "first build");
-    project.write_dated("../home/config.toml", LOUD, Kept);
-    project.misses(&format!("changed {}/config.toml", home.display()));
-    project.remove("../home/config.toml");
-    project.misses(&format!("removed {}/config.toml", home.display()));
+    project.variables(&[("CARGO_HOME", home.to_str().expect("UTF-8"))]).misses("first build");
+    project.write_dated("../home/config.toml", LOUD, Kept).misses(&format!("changed {}/config.toml", home.display()));
+    project.remove("../home/config.toml").misses(&format!("removed {}/config.toml", home.display()));
 }
 
 /// Where a registry is decides what comes from it; a lockfile names registries, not places.
@@ -125,8 +121,7 @@ fn variables_that_cargos_configuration_sets() {
     let config = |greeting: &str| format!("{sources}[env]\nNAME = \"{greeting}\"\n");
     project.write(".cargo/config.toml", &config("one"));
     project.write("vendor/part/build.rs", READS_NAME_IN_SECRET);
-    project.write("vendor/part/src/lib.rs", &returning("env!(\"READ\")"));
-    project.misses("first build");
+    project.write("vendor/part/src/lib.rs", &returning("env!(\"READ\")")).misses("first build");
     project.changes(".cargo/config.toml", &config("two"), Now);
 }
 
@@ -135,8 +130,7 @@ fn variables_that_cargos_configuration_sets() {
 fn configuration_that_is_included() {
     let Some(project) = host_or_docker().map(loud_or_low) else { return };
     project.write(".cargo/config.toml", "include = [\"more.toml\"]\n");
-    project.write(".cargo/more.toml", LOUD);
-    project.misses("first build");
+    project.write(".cargo/more.toml", LOUD).misses("first build");
     project.changes(".cargo/more.toml", DEAF, Kept);
 }
 
@@ -166,10 +160,8 @@ fn manifests_and_the_lockfile() {
     project.changes("Cargo.toml", &(workspace + "[profile.release]\nopt-level = 1\n"), Kept);
     let lock = String::from_utf8(project.fixture.read("Cargo.lock")).expect("UTF-8");
     // Cargo makes it what it was, before anything is judged.
-    project.write_dated("Cargo.lock", &format!("{lock}# a comment\n"), Kept);
-    project.hits();
-    project.remove("Cargo.lock");
-    project.hits();
+    project.write_dated("Cargo.lock", &format!("{lock}# a comment\n"), Kept).hits();
+    project.remove("Cargo.lock").hits();
 }
 
 #[test]
@@ -180,12 +172,10 @@ fn included_files() {
         &format!("{MANIFEST}[package.metadata.lambda-packager]\ninclude = [\"one.txt\", \"many\"]\n"),
     );
     project.write("one.txt", "1");
-    project.write("many/a", "2");
-    project.misses("first build");
+    project.write("many/a", "2").misses("first build");
     project.changes("one.txt", "3", Kept);
     project.adds("many/deep/b", "4", Old);
-    project.allow_execution("many/a", true);
-    project.misses("permissions of many/a");
+    project.allow_execution("many/a", true).misses("permissions of many/a");
     project.removes("many/a");
     project.init_git();
     project.adds(".gitignore", "target\none.txt\nmany\n", Now);
@@ -200,20 +190,17 @@ fn an_included_link_to_a_file_that_becomes_a_program() {
     let Some(project) = host_or_docker().map(Project::pair) else { return };
     project.calls_part("app", "include = [\"tool\"]\n");
     project.write("tools/tool", "#!/bin/sh\n");
-    project.link("../tools/tool", "app/tool");
-    project.misses("first build");
-    project.allow_execution("tools/tool", true);
-    project.misses("changed app/tool");
+    project.link("../tools/tool", "app/tool").misses("first build");
+    project.allow_execution("tools/tool", true).misses("changed app/tool");
 }
 
 #[test]
 fn the_output() {
     let Some(mut project) = host_or_docker().map(built_hello) else { return };
     let zip = "lambda-deployment.zip";
-    project.misses_with(&["--output", zip], "zip missing (lambda-deployment.zip)");
+    project.arguments(&["--output", zip]).misses("zip missing (lambda-deployment.zip)");
     assert_eq!(project.fixture.read(zip), project.made().zip);
-    project.write(zip, "something else");
-    project.misses("zip modified (lambda-deployment.zip)");
+    project.write(zip, "something else").misses("zip modified (lambda-deployment.zip)");
     assert_eq!(project.fixture.read(zip), project.made().zip);
 }
 
@@ -227,20 +214,16 @@ fn a_zip_that_was_damaged() {
     for damaged in [&zip[..zip.len() / 2], b"not a zip", &flipped] {
         let mtime = project.mtime(path);
         std::fs::write(project.path(path), damaged).expect("it is ours");
-        project.date(path, mtime);
-        project.misses("zip modified (target/lambda/hello/lambda-deployment.zip)");
+        project.date(path, mtime).misses("zip modified (target/lambda/hello/lambda-deployment.zip)");
     }
-    project.remove(path);
-    project.misses("zip missing (target/lambda/hello/lambda-deployment.zip)");
+    project.remove(path).misses("zip missing (target/lambda/hello/lambda-deployment.zip)");
 }
 
 #[test]
 fn force() {
     let Some(mut project) = host_or_docker().map(built_hello) else { return };
-    project.arguments(&["--force"]);
-    project.misses_once("forced");
-    project.arguments(&[]);
-    project.hits();
+    project.arguments(&["--force"]).misses_once("forced");
+    project.arguments(&[]).hits();
 }
 
 /// Another C compiler first on PATH: it links, so it is part of what is made.

@@ -65,8 +65,7 @@ fn an_edit_with_an_old_mtime() {
     let Some(project) = docker().map(built_pair) else { return };
     project.changes(PART, &part("part 2"), Old);
     project.write_dated(PART, &part("part 3"), Old);
-    project.write(APP, &app("app 2"));
-    project.misses("changed app/src/main.rs (+1 more)");
+    project.write(APP, &app("app 2")).misses("changed app/src/main.rs (+1 more)");
 }
 
 #[test]
@@ -110,8 +109,7 @@ fn a_clock_set_back_on_the_host() {
 fn a_touch_without_a_change_is_a_hit() {
     let Some(project) = docker().map(built_hello) else { return };
     for date in [Now, Old, Future] {
-        project.write_dated("src/main.rs", &printing("one"), date);
-        project.hits();
+        project.write_dated("src/main.rs", &printing("one"), date).hits();
     }
 }
 

@@ -110,35 +110,40 @@ impl Project {
         self.write(&format!("{folder}/Cargo.toml"), &(head + rest));
     }
 
-    pub fn engine(&mut self, engine: &'static str) {
+    pub fn engine(&mut self, engine: &'static str) -> &Self {
         self.engine = engine;
+        self
     }
 
     /// From now on packages another function.
-    pub fn function(&mut self, function: &str) {
+    pub fn function(&mut self, function: &str) -> &Self {
         self.function = function.into();
+        self
     }
 
     /// From now on packages with these arguments.
-    pub fn arguments(&mut self, arguments: &[&str]) {
+    pub fn arguments(&mut self, arguments: &[&str]) -> &Self {
         self.arguments = arguments.iter().map(|argument| argument.to_string()).collect();
+        self
     }
 
     /// From now on packages with these variables.
-    pub fn variables(&mut self, variables: &[(&str, &str)]) {
+    pub fn variables(&mut self, variables: &[(&str, &str)]) -> &Self {
         self.variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        self
     }
 
     pub fn path(&self, relative: &str) -> PathBuf {
         self.fixture.path(relative)
     }
 
-    pub fn write(&self, relative: &str, text: &str) {
+    pub fn write(&self, relative: &str, text: &str) -> &Self {
         self.fixture.write(relative, text);
+        self
     }
 
     /// Writes, and dates the file.
-    pub fn write_dated(&self, relative: &str, text: &str, date: Date) {
+    pub fn write_dated(&self, relative: &str, text: &str, date: Date) -> &Self {
         let mtime = match date {
             Date::Now => None,
             Date::Kept => Some(self.mtime(relative)),
@@ -146,7 +151,7 @@ impl Project {
             Date::Future => Some(SystemTime::now() + Duration::from_secs(86_400)),
         };
         self.write(relative, text);
-        mtime.into_iter().for_each(|mtime| self.date(relative, mtime));
+        mtime.map_or(self, |mtime| self.date(relative, mtime))
     }
 
     pub fn mtime(&self, relative: &str) -> SystemTime {
@@ -154,30 +159,35 @@ impl Project {
         fs::metadata(&path).and_then(|meta| meta.modified()).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
     }
 
-    pub fn date(&self, relative: &str, mtime: SystemTime) {
+    pub fn date(&self, relative: &str, mtime: SystemTime) -> &Self {
         let path = self.path(relative);
         let set = File::open(&path).and_then(|file| file.set_times(FileTimes::new().set_modified(mtime)));
         set.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        self
     }
 
-    pub fn remove(&self, relative: &str) {
+    pub fn remove(&self, relative: &str) -> &Self {
         fs::remove_file(self.path(relative)).expect("it is there");
+        self
     }
 
-    pub fn rename(&self, from: &str, to: &str) {
+    pub fn rename(&self, from: &str, to: &str) -> &Self {
         fs::rename(self.path(from), self.path(to)).expect("it is there");
+        self
     }
 
-    pub fn link(&self, target: &str, relative: &str) {
+    pub fn link(&self, target: &str, relative: &str) -> &Self {
         let path = self.path(relative);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
         let _ = fs::remove_file(&path);
         symlink(target, path).expect("a link");
+        self
     }
 
-    pub fn allow_execution(&self, relative: &str, allowed: bool) {
+    pub fn allow_execution(&self, relative: &str, allowed: bool) -> &Self {
         let mode = if allowed { 0o755 } else { 0o644 };
         fs::set_permissions(self.path(relative), fs::Permissions::from_mode(mode)).expect("it is there");
+        self
     }
 
     /// Makes the project a git repository.
@@ -248,36 +258,19 @@ impl Project {
     /// Writes a file that was there before: a miss.
     #[track_caller]
     pub fn changes(&self, relative: &str, text: &str, date: Date) {
-        self.write_dated(relative, text, date);
-        self.misses(&format!("changed {relative}"));
+        self.write_dated(relative, text, date).misses(&format!("changed {relative}"));
     }
 
     /// Writes a new file: a miss.
     #[track_caller]
     pub fn adds(&self, relative: &str, text: &str, date: Date) {
-        self.write_dated(relative, text, date);
-        self.misses(&format!("added {relative}"));
+        self.write_dated(relative, text, date).misses(&format!("added {relative}"));
     }
 
     /// Removes a file: a miss.
     #[track_caller]
     pub fn removes(&self, relative: &str) {
-        self.remove(relative);
-        self.misses(&format!("removed {relative}"));
-    }
-
-    /// From now on packages with these arguments, which is a miss for `reason`.
-    #[track_caller]
-    pub fn misses_with(&mut self, arguments: &[&str], reason: &str) {
-        self.arguments(arguments);
-        self.misses(reason);
-    }
-
-    /// From now on packages with these variables, which is a miss for `reason`.
-    #[track_caller]
-    pub fn misses_with_variables(&mut self, variables: &[(&str, &str)], reason: &str) {
-        self.variables(variables);
-        self.misses(reason);
+        self.remove(relative).misses(&format!("removed {relative}"));
     }
 
     /// Asserts that a run is a hit, that `explain` knew it, and that what lies there is what a clean
