@@ -71,10 +71,7 @@ fn what_does_not_exist_is_named_with_what_does() {
     ];
     for (args, code, parts) in cases {
         let mut command = packaged.fixture.command();
-        if !args.contains(&"--engine") {
-            command.args(["--engine", "host"]);
-        }
-        Ended::of(command.args(args)).fails(code, parts);
+        Ended::of(command.env("LAMBDA_PACKAGER_ENGINE", "host").args(args)).fails(code, parts);
         packaged.is_intact();
     }
     let unknown = Ended::of(packaged.command().env("LAMBDA_PACKAGER_MODUS", "dev"));
@@ -88,8 +85,8 @@ fn a_project_that_cannot_be_packaged_says_why() {
     let half = Some("[package]\nname = \"hel");
     let two = ["several functions, and none is named: hello, other", "help: name one with --function"];
     let unlocked = ["`cargo metadata` failed in", "lock file", "help: run `cargo generate-lockfile`"];
-    let cases: [(&str, Option<&str>, &[&str], i32, &[&str]); 4] = [
-        ("Cargo.toml", None, &[], 2, &["hello is not in a cargo project"]),
+    let cases = [
+        ("Cargo.toml", None, &[][..], 2, &["hello is not in a cargo project"][..]),
         ("Cargo.toml", half, &[], 4, &["`cargo metadata` failed in", "Cargo.toml", "help: "]),
         ("src/bin/other.rs", Some("fn main() {}\n"), &[], 2, &two),
         ("Cargo.lock", None, &["--locked"], 4, &unlocked),

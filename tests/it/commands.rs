@@ -109,20 +109,24 @@ fn doctor_finds_nothing_where_all_is_well_and_says_what_is_wrong_elsewhere() {
     let has_level = |line: &str| ["ok", "warning", "error", " "].iter().any(|level| line.starts_with(level));
     assert!(lines.lines().all(has_level), "{lines}");
 
-    let image = "localhost:1/no/such:image";
     let nowhere = ("DOCKER_HOST", "unix:///nowhere");
-    let wrong: [(&str, &[&str], (&str, &str), String); 4] = [
-        ("nerdctl", &[], ("SOME", "thing"), "nerdctl is not on PATH".into()),
-        (engine.name(), &[], ("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1"), no_image.into()),
-        (engine.name(), &["--base", image], ("SOME", "thing"), format!("base image {image} is not available locally")),
-        ("docker", &[], nowhere, "no docker engine answers".into()),
+    let wrong = [
+        ("nerdctl", &[][..], ("SOME", "thing"), "nerdctl is not on PATH"),
+        (engine.name(), &[], ("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1"), no_image),
+        (
+            engine.name(),
+            &["--base", "localhost:1/no/such:image"],
+            ("SOME", "thing"),
+            "base image localhost:1/no/such:image is not available locally",
+        ),
+        ("docker", &[], nowhere, "no docker engine answers"),
     ];
     for (name, args, variable, part) in wrong {
         if variable == nowhere && engine != Engine::Docker {
             continue;
         }
         let (code, findings) = doctor(fixture.command_for(name).args(args).envs([variable]));
-        let found = findings.iter().any(|(level, what)| level == "error" && what.contains(&part));
+        let found = findings.iter().any(|(level, what)| level == "error" && what.contains(part));
         assert!(code == 1 && found, "{part:?}: {code} {findings:?}");
     }
     let (_, borrowing) = doctor(fixture.command_on(engine).args(["--base", "host"]));

@@ -26,8 +26,7 @@ fn main() {
 /// A package whose build script reads all of `data`.
 fn walking(engine: &'static str) -> Project {
     let project = Project::hello(engine);
-    project.write("build.rs", WALKS);
-    project.write("src/main.rs", &printing_value("env!(\"READ\")"));
+    project.fixture.builds_with(WALKS, &printing_value("env!(\"READ\")"));
     project.write("data/a", "1");
     project
 }
@@ -109,9 +108,8 @@ fn a_dangling_link_whose_target_comes() {
 
 #[test]
 fn links_in_loops() {
-    let Some(engine) = host_or_docker() else { return };
     // Reads one file only: following the loops is not the build script's task.
-    let project = Project::hello(engine);
+    let Some(project) = host_or_docker().map(Project::hello) else { return };
     project.write("src/main.rs", &printing_value("include_str!(\"../data/a\")"));
     project.write("data/a", "1");
     project.link(".", "data/here");
@@ -152,16 +150,15 @@ fn rules_of_a_repository_around_the_workspace() {
 #[test]
 fn a_permission_that_the_compile_reads() {
     let Some(project) = host_or_docker().map(Project::hello) else { return };
-    project.write(
-        "build.rs",
+    project.fixture.builds_with(
         "use std::os::unix::fs::PermissionsExt;
         fn main() {
             println!(\"cargo:rerun-if-changed=build.rs\");
             let mode = std::fs::metadata(\"tool\").unwrap().permissions().mode() & 0o111;
             println!(\"cargo:rustc-env=READ={mode:o}\");
         }\n",
+        &printing_value("env!(\"READ\")"),
     );
-    project.write("src/main.rs", &printing_value("env!(\"READ\")"));
     project.write("tool", "#!/bin/sh\n").misses("first build");
     for allowed in [true, false] {
         project.allow_execution("tool", allowed).misses("permissions of tool");

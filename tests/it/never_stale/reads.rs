@@ -255,14 +255,13 @@ fn a_vendored_crate_that_is_patched() {
 fn generated_sources_are_no_inputs() {
     for engine in ["host"].into_iter().chain(docker()) {
         let project = Project::hello(engine);
-        project.write(
-            "build.rs",
+        project.fixture.builds_with(
             "fn main() {
                 let out = std::path::PathBuf::from(std::env::var_os(\"OUT_DIR\").unwrap());
                 std::fs::write(out.join(\"made.rs\"), std::fs::read_to_string(\"made.txt\").unwrap()).unwrap();
             }\n",
+            "include!(concat!(env!(\"OUT_DIR\"), \"/made.rs\"));\n",
         );
-        project.write("src/main.rs", "include!(concat!(env!(\"OUT_DIR\"), \"/made.rs\"));\n");
         project.write("made.txt", &printing("one")).misses("first build");
         project.changes("made.txt", &printing("two"), Kept);
     }

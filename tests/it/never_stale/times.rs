@@ -61,11 +61,13 @@ fn an_edit_with_the_mtime_preserved() {
 }
 
 #[test]
-fn an_edit_with_an_old_mtime() {
+fn edits_with_an_old_mtime_one_of_the_future_and_then_one_of_the_present() {
     let Some(project) = docker().map(built_pair) else { return };
     project.changes(PART, &part("part 2"), Old);
     project.write_dated(PART, &part("part 3"), Old);
     project.write(APP, &app("app 2")).misses("changed app/src/main.rs (+1 more)");
+    project.changes(PART, &part("part 4"), Future);
+    project.changes(PART, &part("part 5"), Now);
 }
 
 #[test]
@@ -76,13 +78,6 @@ fn a_file_replaced_by_renaming_an_older_one() {
     fs::File::open(aside.path("main.rs")).and_then(|file| file.set_modified(long_ago())).expect("it is ours");
     fs::rename(aside.path("main.rs"), project.path("src/main.rs")).expect("one file system");
     project.misses("changed src/main.rs");
-}
-
-#[test]
-fn a_file_from_the_future_and_then_one_from_the_present() {
-    let Some(project) = docker().map(built_pair) else { return };
-    project.changes(PART, &part("part 2"), Future);
-    project.changes(PART, &part("part 3"), Now);
 }
 
 /// Everything that was compiled so far is dated in the future, as after the clock was set back.
