@@ -122,6 +122,7 @@ fn variables_that_cargos_configuration_sets() {
     project.write("vendor/part/build.rs", READS_NAME_IN_SECRET);
     project.write("vendor/part/src/lib.rs", &returning("env!(\"READ\")")).misses("first build");
     project.changes(".cargo/config.toml", &config("two"), Now);
+    assert_eq!(project.fixture.output_of_bootstrap("app"), "app 1, two");
 }
 
 /// A file that cargo's configuration includes is configuration.
