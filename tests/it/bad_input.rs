@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::support::host::in_terminal;
 use crate::support::{Ended, Engine, Fixture, OtherUser, Running, engines, every_engine, one_engine, skip};
 
 /// A fixture that was packaged once, and what was there then.
@@ -25,9 +26,11 @@ impl Packaged {
     }
 
     fn command(&self) -> Command {
-        let mut command = self.fixture.command();
-        command.args(["--engine", self.engine]);
-        command
+        self.fixture.command_for(self.engine)
+    }
+
+    fn fails(&self, args: &[&str], code: i32, parts: &[&str]) -> Ended {
+        Ended::of(self.command().args(args)).fails(code, parts)
     }
 
     /// Asserts that nothing was lost; the input must be as it was.
@@ -59,19 +62,16 @@ fn what_does_not_exist_is_named_with_what_does() {
     let cases: [(&[&str], i32, &[&str]); 8] = [
         (&["--function", "nope"], 2, &["flag --function", "no function `nope`", "help: the functions are: hello"]),
         (&["--package", "nope"], 2, &["flag --package", "no package `nope`", "help: its packages are: hello"]),
-        (&["--target", "sparc"], 2, &["flag --target-arch is wrong", "`sparc`", "`x86_64`", "`arm64`"]),
-        (&["--runtime", "nodejs"], 2, &["flag --runtime is wrong", "`nodejs`", "`provided.al2023`"]),
-        (&["--mode", "fast"], 2, &["flag --mode is wrong", "`fast`", "`release`, `prod`, `docker`, `dev`"]),
-        (&["--engine", "dokcer"], 2, &["flag --engine is wrong", "`dokcer`", "`docker`"]),
+        (&["--target", "sparc"], 2, &["flag --target-arch is not valid", "`sparc`", "`x86_64`", "`arm64`"]),
+        (&["--runtime", "nodejs"], 2, &["flag --runtime is not valid", "`nodejs`", "`provided.al2023`"]),
+        (&["--mode", "fast"], 2, &["flag --mode is not valid", "`fast`", "`release`, `prod`, `docker`, `dev`"]),
+        (&["--engine", "dokcer"], 2, &["flag --engine is not valid", "`dokcer`", "`docker`"]),
         (&["--features", "nope"], 4, &["hello does not compile", "nope", "help: cargo's own messages are above"]),
         (&["--frobnicate"], 2, &["unexpected argument '--frobnicate'"]),
     ];
     for (args, code, parts) in cases {
-        let mut command = packaged.fixture.command();
-        if !args.contains(&"--engine") {
-            command.args(["--engine", "host"]);
-        }
-        Ended::of(command.args(args)).fails(code, parts);
+        let host = if args.contains(&"--engine") { &[][..] } else { &["--engine", "host"] };
+        Ended::of(packaged.fixture.command().args(host).args(args)).fails(code, parts);
         packaged.is_intact();
     }
     let unknown = Ended::of(packaged.command().env("LAMBDA_PACKAGER_MODUS", "dev"));
@@ -82,58 +82,52 @@ fn what_does_not_exist_is_named_with_what_does() {
 #[test]
 fn a_project_that_cannot_be_packaged_says_why() {
     let mut packaged = Packaged::on("host");
-    let run = |packaged: &Packaged, args: &[&str]| Ended::of(packaged.command().args(args));
-
-    let manifest = packaged.fixture.read("Cargo.toml");
-    fs::remove_file(packaged.fixture.path("Cargo.toml")).unwrap();
-    run(&packaged, &[]).fails(2, &["hello is not in a cargo project"]);
-    packaged.fixture.write("Cargo.toml", "[package]\nname = \"hel");
-    run(&packaged, &[]).fails(4, &["`cargo metadata` failed in", "Cargo.toml", "help: "]);
-    fs::write(packaged.fixture.path("Cargo.toml"), manifest).unwrap();
-    packaged.is_intact();
-
-    packaged.fixture.write("src/bin/other.rs", "fn main() {}\n");
-    run(&packaged, &[])
-        .fails(2, &["several functions, and none is named: hello, other", "help: name one with --function"]);
-    fs::remove_dir_all(packaged.fixture.path("src/bin")).unwrap();
-    packaged.is_intact();
-
-    let lock = packaged.fixture.read("Cargo.lock");
-    fs::remove_file(packaged.fixture.path("Cargo.lock")).unwrap();
-    run(&packaged, &["--locked"])
-        .fails(4, &["`cargo metadata` failed in", "lock file", "help: run `cargo generate-lockfile`"]);
-    assert!(!packaged.fixture.path("Cargo.lock").exists(), "--locked writes no lockfile");
-    fs::write(packaged.fixture.path("Cargo.lock"), lock).unwrap();
-    packaged.is_intact();
+    let half = Some("[package]\nname = \"hel");
+    let two = ["several functions, and none is named: hello, other", "help: name one with --function"];
+    let unlocked = ["`cargo metadata` failed in", "lock file", "help: run `cargo generate-lockfile`"];
+    let cases = [
+        ("Cargo.toml", None, &[][..], 2, &["hello is not in a cargo project"][..]),
+        ("Cargo.toml", half, &[], 4, &["`cargo metadata` failed in", "Cargo.toml", "help: "]),
+        ("src/bin/other.rs", Some("fn main() {}\n"), &[], 2, &two),
+        ("Cargo.lock", None, &["--locked"], 4, &unlocked),
+    ];
+    for (file, text, args, code, parts) in cases {
+        let path = packaged.fixture.path(file);
+        let set = |text: Option<&str>| match text {
+            Some(text) => packaged.fixture.write(file, text),
+            None => fs::remove_file(&path).unwrap(),
+        };
+        let before = fs::read_to_string(&path).ok();
+        set(text);
+        packaged.fails(args, code, parts);
+        assert_eq!(fs::read_to_string(&path).ok().as_deref(), text, "{file} was touched");
+        set(before.as_deref());
+        packaged.is_intact();
+    }
 }
 
 #[test]
 fn a_crate_that_does_not_compile_shows_cargos_words_once() {
     for engine in engines(Engine::Podman).map(Engine::name).chain(["host"]) {
         let mut packaged = Packaged::on(engine);
-        let good = packaged.fixture.read("src/main.rs");
         packaged.fixture.write("src/main.rs", "fn main() {\n    nonsense;\n}\n");
         let once = |text: &str| {
-            assert_eq!(text.matches("error[E0425]").count(), 1, "{text}");
-            assert_eq!(text.matches("could not compile `hello`").count(), 1, "{text}");
-            assert_eq!(text.matches("hello does not compile (cargo's status 101)").count(), 1, "{text}");
+            for part in ["error[E0425]", "could not compile `hello`", "hello does not compile (cargo's status 101)"] {
+                assert_eq!(text.matches(part).count(), 1, "{part}: {text}");
+            }
         };
-        let piped =
-            Ended::of(&mut packaged.command()).fails(4, &["help: cargo's own messages are above and in build.log"]);
+        let piped = packaged.fails(&[], 4, &["help: cargo's own messages are above and in build.log"]);
         once(&piped.stderr);
         assert!(!piped.stderr.contains('\x1b') && piped.stdout.is_empty(), "{piped:?}");
         let log = String::from_utf8(packaged.fixture.read("target/lambda/hello/build.log")).unwrap();
         assert_eq!(log.matches("error[E0425]").count(), 1, "{log}");
 
-        // On a terminal of its own; `script` makes one.
-        let in_terminal = r#"BIN="$0" exec script -qec "exec \"\$BIN\" $*" /dev/null"#;
-        let mut command = packaged.fixture.command_under(&["sh", "-c", in_terminal]);
-        let drawn = Ended::of(command.args(["--engine", engine]).env("TERM", "xterm"));
-        assert_eq!(drawn.code, 4, "{drawn:?}");
-        once(&drawn.stdout);
-        assert!(drawn.stdout.contains("\x1b[1m\x1b[91merror[E0425]"), "{drawn:?}");
-
-        fs::write(packaged.fixture.path("src/main.rs"), good).unwrap();
+        if let Some(drawn) = in_terminal(&packaged.command()) {
+            assert_eq!(drawn.code, 4, "{drawn:?}");
+            once(&drawn.stdout);
+            assert!(drawn.stdout.contains("\x1b[1m\x1b[91merror[E0425]"), "{drawn:?}");
+        }
+        packaged.fixture.says("hello");
         packaged.is_intact();
     }
 }
@@ -161,8 +155,7 @@ fn any_path_and_any_name_works() {
         let before = zip();
         let on_host = fixture.run(&["--engine", "host", "--force"]);
         if name.contains(':') {
-            let what = ["path segment contains separator `:`", "help:", "package in a container"];
-            on_host.fails(4, &what);
+            on_host.fails(4, &["path segment contains separator `:`", "help:", "package in a container"]);
             assert!(zip() == before, "the last good zip stays");
         } else {
             on_host.ok();
@@ -187,6 +180,19 @@ fn path_without_engines(fixture: &Fixture) -> PathBuf {
     folder
 }
 
+/// Asserts that a run packages on the host because of `why`, and says so once; and that it fails with `help` where a
+/// container is required.
+fn falls_back_to_the_host(fixture: &Fixture, command: impl Fn() -> Command, why: &str, help: &str) {
+    let no_container = format!("no container to compile in ({why})");
+    let forbids = "variable LAMBDA_PACKAGER_REQUIRE_CONTAINER does not allow";
+    Ended::of(command().env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "true")).fails(3, &[&no_container, forbids, help]);
+    let fallen = Ended::of(&mut command()).ok();
+    let note = format!("note: {why}: compiling with the host's own toolchain, which is not hermetic\n");
+    assert_eq!(fallen.stderr.matches(&note).count(), 1, "{}", fallen.stderr);
+    let road = fixture.manifest("hello")["road"].clone();
+    assert_eq!((&road["engine"], &road["hermetic"], &road["fallback"]), (&"host".into(), &false.into(), &why.into()));
+}
+
 #[test]
 fn an_engine_that_is_not_there_is_an_error_or_the_announced_host() {
     let mut packaged = Packaged::on("host");
@@ -203,18 +209,8 @@ fn an_engine_that_is_not_there_is_an_error_or_the_announced_host() {
         command.env("PATH", &path);
         command
     };
-    let required = Ended::of(auto().env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1"));
-    let why = "no container to compile in (no container engine is installed)";
-    required.fails(
-        3,
-        &[why, "variable LAMBDA_PACKAGER_REQUIRE_CONTAINER does not allow", "help: install and start docker or podman"],
-    );
-    let fallen = Ended::of(&mut auto()).ok();
-    let note =
-        "note: no container engine is installed: compiling with the host's own toolchain, which is not hermetic\n";
-    assert_eq!(fallen.stderr.matches(note).count(), 1, "{}", fallen.stderr);
-    let road = packaged.fixture.manifest("hello")["road"].clone();
-    assert_eq!((&road["engine"], &road["hermetic"]), (&"host".into(), &false.into()), "{road}");
+    let why = "no container engine is installed";
+    falls_back_to_the_host(&packaged.fixture, auto, why, "help: install and start docker or podman");
 }
 
 #[test]
@@ -263,16 +259,7 @@ fn where_no_engine_answers_auto_takes_the_host_and_says_so() {
     };
     let Some(first) = every_engine().next() else { return };
     let why = format!("no {} engine answers", first.name());
-    let required = Ended::of(astray().env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "true"));
-    required.fails(
-        3,
-        &[&format!("no container to compile in ({why})"), "variable LAMBDA_PACKAGER_REQUIRE_CONTAINER does not allow"],
-    );
-    let fallen = Ended::of(&mut astray()).ok();
-    let note = format!("note: {why}: compiling with the host's own toolchain, which is not hermetic\n");
-    assert_eq!(fallen.stderr.matches(&note).count(), 1, "{}", fallen.stderr);
-    let road = fixture.manifest("hello")["road"].clone();
-    assert_eq!((&road["engine"], &road["hermetic"], &road["fallback"]), (&"host".into(), &false.into(), &why.into()));
+    falls_back_to_the_host(&fixture, astray, &why, "help: ");
 
     // With one that answers there is no need of the host.
     if Engine::Docker.is_here() && Engine::Podman.is_here() {
@@ -302,10 +289,9 @@ fn with_output_mounted(packaged: &Packaged, options: &str) -> Option<Ended> {
 #[test]
 fn an_output_that_cannot_be_written_changes_nothing() {
     let mut packaged = Packaged::on("host");
-    let good = packaged.fixture.read("src/main.rs");
     let check = |packaged: &mut Packaged, ended: Ended, parts: &[&str]| {
         ended.fails(1, parts);
-        fs::write(packaged.fixture.path("src/main.rs"), &good).unwrap();
+        packaged.fixture.says("hello");
         packaged.is_intact();
         // A miss again, so that there is something to write.
         packaged.fixture.says("something else");
@@ -313,28 +299,24 @@ fn an_output_that_cannot_be_written_changes_nothing() {
     packaged.fixture.says("something else");
     let ended = Ended::of(packaged.command().args(["--output", "Cargo.toml/x.zip"]));
     check(&mut packaged, ended, &["cannot create the folder", "Cargo.toml"]);
-    if let Some(ended) = with_output_mounted(&packaged, "ro") {
-        check(&mut packaged, ended, &["cannot write", "out/x.zip", "help: the file system is mounted read-only"]);
-    }
-    if let Some(ended) = with_output_mounted(&packaged, "size=64k") {
-        check(&mut packaged, ended, &["cannot write", "out/x.zip", "help: free some disk space"]);
+    let mounts = [("ro", "help: the file system is mounted read-only"), ("size=64k", "help: free some disk space")];
+    for (options, help) in mounts {
+        let Some(ended) = with_output_mounted(&packaged, options) else { return };
+        check(&mut packaged, ended, &["cannot write", "out/x.zip", help]);
     }
 }
 
 #[test]
 fn an_output_that_is_something_else_is_left_alone() {
     let fixture = Fixture::hello();
+    let run = |output: &str| fixture.run(&["--engine", "host", "--output", output]);
     for output in ["Cargo.toml", "src"] {
-        let ended = fixture.run(&["--engine", "host", "--output", output]);
-        ended.fails(2, &["flag --output", output, "exists and is not a zip; it was not changed"]);
+        run(output).fails(2, &["flag --output", output, "exists and is not a zip; it was not changed"]);
     }
     assert!(fixture.read("Cargo.toml").starts_with(b"[package]"));
-    fixture.run(&["--engine", "host", "--output", "out/f.zip"]).ok();
+    run("out/f.zip").ok();
     fixture.write("out/f.zip", "damaged");
-    assert_eq!(
-        fixture.run(&["--engine", "host", "--output", "out/f.zip"]).ok().verdict(),
-        "cache-miss: zip modified (out/f.zip)"
-    );
+    assert_eq!(run("out/f.zip").ok().verdict(), "cache-miss: zip modified (out/f.zip)");
 }
 
 #[test]
@@ -349,10 +331,8 @@ fn a_toolchain_is_borrowed_by_choice_where_a_container_is_required() {
     let fixes = ["--pull-policy always", "the engine's `load`", "set `base` to an image", "`base = \"host\"`"];
     let refused = |ended: Ended, by: &str| {
         let forbids = format!("{by} does not allow using the host's toolchain");
-        let ended = ended.fails(
-            3,
-            &[&["no image to compile in (no builder image available locally)", &forbids], &fixes[..]].concat(),
-        );
+        let why = ["no image to compile in (no builder image available locally)", &forbids];
+        let ended = ended.fails(3, &[&why, &fixes[..]].concat());
         assert!(!ended.stderr.contains("compiling in the reused container"), "{}", ended.stderr);
         assert_eq!(fixture.containers(engine).len(), 0);
     };
@@ -364,10 +344,8 @@ fn a_toolchain_is_borrowed_by_choice_where_a_container_is_required() {
     }
     let path = path_without_engines(&fixture);
     let nothing = Ended::of(fixture.command().args(["--mode", "prod"]).envs([pipeline]).env("PATH", &path));
-    nothing.fails(
-        3,
-        &["no container to compile in (no container engine is installed)", "variable CI", "install and start docker"],
-    );
+    let why = "no container to compile in (no container engine is installed)";
+    nothing.fails(3, &[why, "variable CI", "install and start docker"]);
     // What somebody asked for is no fallback.
     for args in [&["--base", "host"][..], &["--engine", "host"]] {
         run(&[args, &["--mode", "prod"]].concat(), &[pipeline]).ok();

@@ -16,10 +16,7 @@ fn constants(fixture: &Fixture, bin: &str) -> Vec<String> {
 fn a_deployment_crate_packages_a_member_and_knows_where_the_zip_is() {
     let Some(engine) = one_engine(Engine::Docker) else { return };
     let fixture = Fixture::with_packager("deployment", "", &[Profile::Release, Profile::Debug, Profile::Dist]);
-    let cargo = |args: &[&str]| -> Ended {
-        let output = fixture.cargo_with(engine.name(), args).output();
-        Ended::from(output.expect("cargo starts")).ok()
-    };
+    let cargo = |args: &[&str]| Ended::of(&mut fixture.cargo_with(engine.name(), args)).ok();
     cargo(&["build", "--release", "--workspace"]);
     assert_eq!(fixture.output_of_bootstrap("function"), "hello from a dependency");
     assert_eq!(fixture.read("deployment.zip"), fixture.zip("function"));
@@ -47,12 +44,9 @@ fn only_a_release_build_packages() {
     let analyzer = fixture.path("rust-analyzer");
     program(&analyzer, b"#!/bin/sh\nexec \"$@\"\n");
     let analyzer = analyzer.display().to_string();
-    let with = |name: &str, value: &str, args: &[&str]| -> Ended {
-        let mut command = fixture.cargo_with("host", args);
-        command.env(name, value).output().expect("cargo starts").into()
-    };
+    let with = |name: &str, value: &str, args: &[&str]| Ended::of(fixture.cargo_with("host", args).env(name, value));
     for args in [&["check"][..], &["build"], &["clippy"], &["test", "--lib"]] {
-        fixture.cargo_with("host", args).output().map(Ended::from).expect("cargo starts").ok();
+        Ended::of(&mut fixture.cargo_with("host", args)).ok();
         assert!(!fixture.path("target/lambda").exists(), "{args:?} packaged");
     }
     fixture.build_with("host").ok();
@@ -94,17 +88,13 @@ fn a_self_packaging_crate_is_compiled_once_and_its_build_script_returns_at_once_
     assert_eq!(fixture.containers(engine).len(), 1);
     assert!(!ran_a_build_script(&builds()));
 
-    for (file, text, verdict) in [
-        (
-            "../greeting/src/lib.rs",
-            "pub const GREETING: &str = \"edited\";\n",
-            "cache-miss: changed ../greeting/src/lib.rs",
-        ),
-        ("src/new.rs", "\n", "cache-miss: added src/new.rs"),
+    for (what, file, text) in [
+        ("changed", "../greeting/src/lib.rs", "pub const GREETING: &str = \"edited\";\n"),
+        ("added", "src/new.rs", "\n"),
     ] {
         fixture.write(file, text);
         assert!(ran_a_build_script(&builds()), "{file}");
-        assert_eq!(fixture.logged_verdict("function"), verdict);
+        assert_eq!(fixture.logged_verdict("function"), format!("cache-miss: {what} {file}"));
         assert_eq!(fixture.output_of_bootstrap("function"), "edited, packaged as \"\"");
     }
     assert!(!ran_a_build_script(&builds()));

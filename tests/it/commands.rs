@@ -7,19 +7,20 @@ use serde_json::Value;
 
 use crate::support::{Ended, Engine, Fixture, OwnDocker, Story, engines, one_engine, packager, skip};
 
-/// What `container status` says as JSON, and its exit status.
-fn status(fixture: &Fixture, engine: Engine) -> (i32, Value) {
+/// Asserts that `container status` ends with `code` and says `state`; what it says as JSON.
+#[track_caller]
+fn status(fixture: &Fixture, engine: Engine, code: i32, state: &str) -> Value {
     let ended = fixture.run_on(engine, &["container", "status", "--format", "json"]);
-    let told = serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {}{}", ended.stdout, ended.stderr));
-    (ended.code, told)
+    let told: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {ended:?}"));
+    assert_eq!((ended.code, told["state"].as_str()), (code, Some(state)));
+    told
 }
 
 #[test]
 fn a_container_is_started_told_of_reused_and_stopped_by_hand() {
     for engine in engines(Engine::Podman) {
         let fixture = Fixture::hello();
-        let (code, told) = status(&fixture, engine);
-        assert_eq!((code, &told["state"]), (4, &Value::from("not_found")));
+        status(&fixture, engine, 4, "not_found");
         fixture.run_on(engine, &["container", "stop"]).ok();
         assert_eq!(fixture.run_on(engine, &["container", "logs"]).ok().stdout, "");
 
@@ -27,9 +28,8 @@ fn a_container_is_started_told_of_reused_and_stopped_by_hand() {
         let id = fixture.container(engine);
         fixture.run_on(engine, &["container", "start"]).ok();
         assert_eq!(fixture.container(engine), id);
-        let (code, told) = status(&fixture, engine);
-        assert_eq!((code, &told["state"], &told["engine"]), (0, &Value::from("running"), &Value::from(engine.name())));
-        assert_eq!(told["id"], Value::from(id.as_str()));
+        let told = status(&fixture, engine, 0, "running");
+        assert_eq!((&told["engine"], &told["id"]), (&engine.name().into(), &id.as_str().into()));
         assert_eq!(told["builds"], Value::from(Vec::<Value>::new()));
         let mounts = told["mounts"].as_array().unwrap();
         let source = mounts.iter().find(|mount| mount["container"] == "/workspace").unwrap();
@@ -41,7 +41,7 @@ fn a_container_is_started_told_of_reused_and_stopped_by_hand() {
         assert!(first.cargo().contains("Compiling hello"), "{first}");
         fixture.run_on(engine, &["container", "build"]).ok();
         assert_eq!(fixture.container(engine), id);
-        let (_, told) = status(&fixture, engine);
+        let told = status(&fixture, engine, 0, "running");
         assert_eq!(told["builds"][0]["verdict"], "cache-miss: first build");
         assert!(told["disk_bytes"].as_u64().is_some_and(|bytes| bytes > 10_000), "{told}");
         assert!(told["since"].as_str().is_some_and(|since| since.starts_with("20")), "{told}");
@@ -54,12 +54,10 @@ fn a_container_is_started_told_of_reused_and_stopped_by_hand() {
         // Stopped it keeps what was compiled: the zip is made again, and nothing is compiled for it.
         fixture.run_on(engine, &["container", "stop"]).ok();
         fixture.run_on(engine, &["container", "stop"]).ok();
-        let (code, told) = status(&fixture, engine);
-        assert_eq!((code, &told["state"]), (3, &Value::from("stopped")));
+        status(&fixture, engine, 3, "stopped");
         fs::remove_file(fixture.path("target/lambda/hello/lambda-deployment.zip")).unwrap();
         let again = Story::of(&mut fixture.command_on(engine)).ok();
-        assert!(!again.cargo().contains("Compiling"), "{again}");
-        assert!(again.cargo().contains("Finished"), "{again}");
+        assert!(!again.cargo().contains("Compiling") && again.cargo().contains("Finished"), "{again}");
         assert_eq!(fixture.container(engine), id);
     }
 }
@@ -71,16 +69,9 @@ fn a_shell_opens_in_the_container() {
     }
     for engine in engines(Engine::Docker) {
         let fixture = Fixture::hello();
-        let bin = fixture.command();
         let mut script = Command::new("script");
         let typed = format!("'{}' --engine {} container shell", packager().display(), engine.name());
-        script.args(["--quiet", "--return", "--command", &typed, "/dev/null"]).current_dir(fixture.root());
-        for (name, value) in bin.get_envs() {
-            match value {
-                Some(value) => script.env(name, value),
-                None => script.env_remove(name),
-            };
-        }
+        fixture.prepare(script.args(["--quiet", "--return", "--command", &typed, "/dev/null"]));
         let commands = fixture.around().join("typed");
         fs::write(&commands, "tty; pwd; ls -d src Cargo.toml; cargo --version; exit 7\n").unwrap();
         let ended = Ended::of(script.stdin(fs::File::open(&commands).unwrap()));
@@ -110,41 +101,37 @@ fn doctor_finds_nothing_where_all_is_well_and_says_what_is_wrong_elsewhere() {
     let fixture = Fixture::hello();
     let (code, findings) = doctor(&mut fixture.command_on(engine));
     assert!(code == 0 && findings.iter().all(|(level, _)| level != "error"), "{findings:?}");
-    for part in [
-        "rustc",
-        "answers, and this user may use it",
-        "MiB free at",
-        "clocks",
-        "has no builder image lambda-packager-builder:",
-    ] {
+    let no_image = "has no builder image lambda-packager-builder:";
+    for part in ["rustc", "answers, and this user may use it", "MiB free at", "clocks", no_image] {
         assert!(findings.iter().any(|(level, what)| level == "ok" && what.contains(part)), "{part}: {findings:?}");
     }
     let lines = fixture.run_on(engine, &["doctor"]).ok().stdout;
-    assert!(
-        lines.lines().all(|line| ["ok", "warning", "error", " "].iter().any(|level| line.starts_with(level))),
-        "{lines}"
-    );
+    let has_level = |line: &str| ["ok", "warning", "error", " "].iter().any(|level| line.starts_with(level));
+    assert!(lines.lines().all(has_level), "{lines}");
 
-    let wrong = |command: &mut Command, part: &str| {
-        let (code, findings) = doctor(command);
+    let nowhere = ("DOCKER_HOST", "unix:///nowhere");
+    let wrong = [
+        ("nerdctl", &[][..], ("SOME", "thing"), "nerdctl is not on PATH"),
+        (engine.name(), &[], ("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1"), no_image),
+        (
+            engine.name(),
+            &["--base", "localhost:1/no/such:image"],
+            ("SOME", "thing"),
+            "base image localhost:1/no/such:image is not available locally",
+        ),
+        ("docker", &[], nowhere, "no docker engine answers"),
+    ];
+    for (name, args, variable, part) in wrong {
+        if variable == nowhere && engine != Engine::Docker {
+            continue;
+        }
+        let (code, findings) = doctor(fixture.command_for(name).args(args).envs([variable]));
         let found = findings.iter().any(|(level, what)| level == "error" && what.contains(part));
         assert!(code == 1 && found, "{part:?}: {code} {findings:?}");
-    };
-    wrong(fixture.command().args(["--engine", "nerdctl"]), "nerdctl is not on PATH");
-    let mut required = fixture.command_on(engine);
-    wrong(required.env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1"), "has no builder image lambda-packager-builder:");
-    let (_, borrowing) = doctor(fixture.command_on(engine).args(["--base", "host"]));
-    assert!(
-        borrowing.iter().any(|(_, what)| what.contains("the host's toolchain is mounted read-only")),
-        "{borrowing:?}"
-    );
-    if engine == Engine::Docker {
-        let mut command = fixture.command_on(engine);
-        wrong(command.env("DOCKER_HOST", "unix:///nowhere"), "no docker engine answers");
     }
-    let mut command = fixture.command_on(engine);
-    let image = "localhost:1/no/such:image";
-    wrong(command.args(["--base", image]), &format!("base image {image} is not available locally"));
+    let (_, borrowing) = doctor(fixture.command_on(engine).args(["--base", "host"]));
+    let borrows = |(_, what): &(String, String)| what.contains("the host's toolchain is mounted read-only");
+    assert!(borrowing.iter().any(borrows), "{borrowing:?}");
 }
 
 #[test]
@@ -159,19 +146,15 @@ fn doctor_warns_of_what_others_left() {
     fs::rename(gone.around().join("moved"), &path).unwrap();
     assert_eq!(code, 0);
     let told = format!("belongs to {}, which no longer exists", path.display());
-    let found =
-        findings.iter().any(|(level, what)| level == "warning" && what.contains(&told) && what.contains("rm --force"));
-    assert!(found, "{findings:?}");
+    let mut warnings = findings.iter().filter(|(level, _)| level == "warning");
+    assert!(warnings.any(|(_, what)| what.contains(&told) && what.contains("rm --force")), "{findings:?}");
 }
 
 /// Names in `target/lambda` that are no locks.
 fn kept(fixture: &Fixture) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(fixture.path("target/lambda"))
-        .unwrap()
-        .flatten()
-        .map(|entry| entry.file_name().into_string().unwrap())
-        .filter(|name| !name.ends_with(".lock"))
-        .collect();
+    let all = fs::read_dir(fixture.path("target/lambda")).unwrap().flatten();
+    let mut names: Vec<_> = all.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    names.retain(|name| !name.ends_with(".lock"));
     names.sort();
     names
 }

@@ -47,6 +47,14 @@ fn manifest([_, _, package, workspace]: Says) -> String {
     )
 }
 
+/// A project with a library that it may depend on.
+fn with_part() -> Fixture {
+    let fixture = Fixture::hello();
+    fixture.write("part/Cargo.toml", "[package]\nname = \"part\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+    fixture.write("part/src/lib.rs", "pub fn part() {\n    println!(\"part\");\n}\n");
+    fixture
+}
+
 /// The calls of rustc that cargo told of, by the crate that each compiled. One that a mode has compiled before and that
 /// nobody edited is in none of them: what `dev` is fast by, and `prod` small, shows in the flags, and in no clock.
 fn calls_of_rustc(said: &str) -> BTreeMap<&str, &str> {
@@ -70,9 +78,7 @@ fn compiles_as_promised(mode: &str, call: &str) -> bool {
 
 #[test]
 fn the_strongest_mode_wins_and_prod_is_smaller_than_release_and_release_than_dev() {
-    let fixture = Fixture::hello();
-    fixture.write("part/Cargo.toml", "[package]\nname = \"part\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
-    fixture.write("part/src/lib.rs", "pub fn part() {\n    println!(\"part\");\n}\n");
+    let fixture = with_part();
     let mut known: BTreeMap<(usize, &str), Vec<u8>> = BTreeMap::new();
     let mut compiled: BTreeMap<&str, usize> = BTreeMap::new();
     let says = prop::option::of(prop::sample::select(MODES.to_vec()));
@@ -82,12 +88,8 @@ fn the_strongest_mode_wins_and_prod_is_smaller_than_release_and_release_than_dev
         fixture.write("src/main.rs", &format!("fn main() {{\n    part::part();\n    {}\n}}\n", BODIES[body]));
         let mut command = fixture.command();
         command.args(["--engine", "host"]);
-        if let Some(mode) = says[0] {
-            command.args(["--mode", mode]);
-        }
-        if let Some(mode) = says[1] {
-            command.env("LAMBDA_PACKAGER_MODE", mode);
-        }
+        command.args(says[0].iter().flat_map(|mode| ["--mode", mode]));
+        command.envs(says[1].map(|mode| ("LAMBDA_PACKAGER_MODE", mode)));
         let ended = Ended::of(command.env("LAMBDA_PACKAGER_CARGO_FLAGS", "-v")).ok();
         let expected = says.into_iter().flatten().next().unwrap_or("release");
         let manifest = fixture.manifest("hello");
@@ -119,29 +121,21 @@ fn the_strongest_mode_wins_and_prod_is_smaller_than_release_and_release_than_dev
 fn what_the_users_own_profile_says_stands() {
     let fixture = Fixture::hello();
     let manifest = String::from_utf8(fixture.read("Cargo.toml")).unwrap();
-    let cargo = || fixture.run(&["--engine", "host", "--mode", "prod", "--force", "--profile", "release"]).ok();
-    let bytes = || fixture.read("target/lambda/hello/bootstrap").len();
-    cargo();
-    let ours = bytes();
-    fixture.write("Cargo.toml", &format!("{manifest}[profile.release]\nlto = \"off\"\ncodegen-units = 16\n"));
-    cargo();
-    let without_lto = bytes();
-    assert!(ours < without_lto, "{ours} {without_lto}");
-    fixture.write(
-        "Cargo.toml",
-        &format!("{manifest}[profile.release]\nlto = \"off\"\ncodegen-units = 16\nstrip = false\n"),
-    );
-    cargo();
-    assert!(without_lto < bytes(), "their own `strip` did not stand");
+    let bytes_with = |profile: &str| {
+        fixture.write("Cargo.toml", &format!("{manifest}{profile}"));
+        fixture.run(&["--engine", "host", "--mode", "prod", "--force", "--profile", "release"]).ok();
+        fixture.read("target/lambda/hello/bootstrap").len()
+    };
+    let without_lto = "[profile.release]\nlto = \"off\"\ncodegen-units = 16\n";
+    let sizes = ["", without_lto, &format!("{without_lto}strip = false\n")].map(bytes_with);
+    assert!(sizes[0] < sizes[1] && sizes[1] < sizes[2], "a setting of theirs did not stand: {sizes:?}");
 }
 
 /// What is side by side compresses well together; a linker that cannot sort is not asked to.
 #[test]
 fn prod_sorts_the_binary_for_the_zip_where_its_linker_can() {
-    let fixture = Fixture::hello();
+    let fixture = with_part();
     fixture.write("Cargo.toml", &manifest([None; 4]));
-    fixture.write("part/Cargo.toml", "[package]\nname = \"part\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
-    fixture.write("part/src/lib.rs", "pub fn part() {}\n");
     fixture.write("src/main.rs", "fn main() {\n    part::part();\n}\n");
     let sorted_with = |flags: &str, mode: &str| {
         let mut command = fixture.command();
@@ -203,22 +197,18 @@ fn any_former_command_line_in_any_order_gives_the_same_artifact() {
     program(&fixture.path("docker/lambda-packager"), bin.as_bytes());
     let run = |words: &[&str]| {
         let mut command = Command::new(fixture.path("docker").join(words[0]));
-        command.args(&words[1..]).current_dir("/");
-        for (name, value) in fixture.command().get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        fixture.prepare(command.args(&words[1..]));
+        command.current_dir("/");
         Ended::of(command.env("LAMBDA_PACKAGER_ENGINE", engine.name()))
     };
-    for wrong in [&["release"][..], &["prod", "--force"], &["--help"]] {
-        let words: Vec<&str> = ["build-lambda.sh"].iter().chain(wrong).copied().collect();
-        run(&words).fails(2, &["usage: docker/build-lambda.sh [dev|prod|docker] [--force-rebuild]"]);
-    }
-    for wrong in [&[][..], &["restart"], &["start", "now"], &["--help"]] {
-        let words: Vec<&str> = ["dev-container.sh"].iter().chain(wrong).copied().collect();
-        run(&words).fails(2, &["usage: docker/dev-container.sh start|build|stop|status"]);
+    let wrong: [(&str, &[&[&str]], &str); 2] = [
+        ("build-lambda.sh", &[&["release"], &["prod", "--force"], &["--help"]], "[dev|prod|docker] [--force-rebuild]"),
+        ("dev-container.sh", &[&[], &["restart"], &["start", "now"], &["--help"]], "start|build|stop|status"),
+    ];
+    for (script, lines, usage) in wrong {
+        for line in lines {
+            run(&[&[script], *line].concat()).fails(2, &[&format!("usage: docker/{script} {usage}")]);
+        }
     }
     // That the real one builds the bin is another matter; that it is one that runs is this one's.
     Ended::of(Command::new("sh").args(["-n", "docker/lambda-packager"]).current_dir(repository())).ok();
@@ -254,22 +244,9 @@ fn make_lists_every_target_that_people_type() {
     let help = Ended::of(Command::new("make").arg("help").current_dir(repository())).ok().stdout;
     let listed: Vec<&str> =
         help.lines().filter_map(|line| line.strip_prefix("make ")?.split_whitespace().next()).collect();
-    for target in [
-        "build",
-        "dev",
-        "prod",
-        "docker",
-        "container-start",
-        "container-stop",
-        "container-status",
-        "image",
-        "push",
-        "deploy",
-        "test",
-        "bench",
-        "clean",
-        "help",
-    ] {
+    let typed =
+        "build dev prod docker container-start container-stop container-status image push deploy test bench clean help";
+    for target in typed.split(' ') {
         assert!(listed.contains(&target), "{target}: {help}");
     }
 }

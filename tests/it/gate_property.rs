@@ -2,14 +2,14 @@
 //! verdict is the truth, and what a hit or a build leaves are the bytes of a clean build.
 
 use std::process::Stdio;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use std::{fs, thread};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use crate::support::clean::{Made, Project};
+use crate::support::clean::{Date, Made, Project};
 use crate::support::{Engine, Fixture, cases, property};
 
 /// A file whose content shows in what the function prints.
@@ -18,17 +18,6 @@ enum Source {
     Main,
     Module,
     Note,
-}
-
-/// When a file is dated.
-#[derive(Debug, Clone, Copy)]
-enum Date {
-    /// As it comes.
-    Now,
-    /// As the file was dated before: `cp -p`, archives.
-    Kept,
-    Old,
-    Future,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -162,13 +151,17 @@ impl World {
                     self.write(source, &text, date);
                 }
             }
-            Step::Add(number) => project.write(&extra(number), "extra\n"),
+            Step::Add(number) => project.fixture.write(&extra(number), "extra\n"),
             Step::Delete(number) => drop(fs::remove_file(project.path(&extra(number)))),
             Step::Rename(from, to) => drop(fs::rename(project.path(&extra(from)), project.path(&extra(to)))),
-            Step::Hide if self.compiles() => project.rename(MODULE, HIDDEN),
-            Step::Hide => project.rename(HIDDEN, MODULE),
-            Step::Permission(allowed) => project.allow_execution(Source::Note.path(), allowed),
-            Step::Manifest(value) => project.write("Cargo.toml", &manifest(value)),
+            Step::Hide => {
+                let (from, to) = if self.compiles() { (MODULE, HIDDEN) } else { (HIDDEN, MODULE) };
+                project.rename(from, to);
+            }
+            Step::Permission(allowed) => {
+                project.allow_execution(Source::Note.path(), allowed);
+            }
+            Step::Manifest(value) => project.fixture.write("Cargo.toml", &manifest(value)),
             Step::Lockfile(value) => {
                 let Ok(text) = fs::read_to_string(project.path("Cargo.lock")) else { return };
                 let kept: String =
@@ -190,15 +183,7 @@ impl World {
         let (project, path) = (&self.project, source.path());
         // Hidden, it is edited where it is.
         let path = if path == MODULE && !self.compiles() { HIDDEN } else { path };
-        match date {
-            Date::Now => project.write(path, text),
-            Date::Kept => project.write_keeping_mtime(path, text),
-            Date::Old => project.write_old(path, text),
-            Date::Future => {
-                project.write(path, text);
-                project.date(path, SystemTime::now() + Duration::from_secs(3600));
-            }
-        }
+        project.write_dated(path, text, date);
     }
 
     fn damage(&self, damage: Damage) {
@@ -208,7 +193,7 @@ impl World {
             return;
         }
         match damage {
-            Damage::ZipGone => project.remove(zip),
+            Damage::ZipGone => drop(fs::remove_file(project.path(zip))),
             Damage::ZipCut => {
                 let bytes = project.fixture.read(zip);
                 fs::write(project.path(zip), &bytes[..bytes.len() / 2]).expect("it is ours");

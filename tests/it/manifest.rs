@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::clean::printing;
 use crate::support::{Ended, Fixture};
 
 const MANIFEST: &str = "target/lambda/hello/manifest.json";
@@ -63,24 +64,21 @@ fn explain_lists_every_difference_with_its_old_and_new_value() {
 
     let ended = explain(&["-v"]);
     assert_eq!(ended.code, 1, "{ended:?}");
-    let lines: Vec<&str> = ended.stdout.lines().collect();
-    assert_eq!(lines[0], "cache-miss: features none -> f (+4 more)");
     let digest = |text: &str| {
         use sha2::Digest;
         sha2::Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
-    let program = |text: &str| digest(&format!("fn main() {{\n    println!(\"{text}\");\n}}\n"));
-    let expected = [
-        "  features none -> f".to_string(),
-        format!("  changed src/main.rs: file {} -> file {}", program("hello"), program("other")),
-        format!("  added src/new.txt: none -> file {}", digest("new\n")),
-        format!("  removed src/gone.txt: file {} -> none", digest("gone\n")),
-        format!(
-            "  zip missing (target/lambda/hello/lambda-deployment.zip): {} -> none",
-            zip.as_str().expect("a digest")
-        ),
-    ];
-    assert_eq!(lines[1..], expected);
+    let [hello, other, new, gone] = [&printing("hello"), &printing("other"), "new\n", "gone\n"].map(digest);
+    let expected = format!(
+        "cache-miss: features none -> f (+4 more)
+  features none -> f
+  changed src/main.rs: file {hello} -> file {other}
+  added src/new.txt: none -> file {new}
+  removed src/gone.txt: file {gone} -> none
+  zip missing (target/lambda/hello/lambda-deployment.zip): {} -> none\n",
+        zip.as_str().expect("a digest")
+    );
+    assert_eq!(ended.stdout, expected);
 
     let ended = explain(&["--message-format", "json"]);
     let event: Value = serde_json::from_str(ended.stdout.trim()).expect("one object");
@@ -88,5 +86,5 @@ fn explain_lists_every_difference_with_its_old_and_new_value() {
     let causes: Vec<&Value> =
         event["reasons"].as_array().expect("a list").iter().map(|reason| &reason["cause"]).collect();
     assert_eq!(causes, ["setting", "changed", "added", "removed", "zip-missing"]);
-    assert_eq!(event["reasons"][2]["new"], json!(format!("file {}", digest("new\n"))));
+    assert_eq!(event["reasons"][2]["new"], json!(format!("file {new}")));
 }

@@ -9,7 +9,7 @@ mod reads;
 mod settings;
 mod times;
 
-use crate::support::clean::Project;
+use crate::support::clean::{Project, printing};
 use crate::support::{Engine, is_full};
 
 /// The engine that traps are set on, if it is here.
@@ -23,10 +23,15 @@ fn host_or_docker() -> Option<&'static str> {
     if is_full() { docker() } else { Some("host") }
 }
 
-/// A function that prints `text`.
-fn printing(text: &str) -> String {
-    format!("fn main() {{\n    println!(\"{text}\");\n}}\n")
-}
+/// The sources of [`Project::pair`].
+const APP: &str = "app/src/main.rs";
+const PART: &str = "part/src/lib.rs";
+
+/// A build script that hands a variable to the program without telling cargo that it depends on it.
+const READS_NAME_IN_SECRET: &str = "fn main() {
+    println!(\"cargo:rerun-if-changed=build.rs\");
+    println!(\"cargo:rustc-env=READ={}\", std::env::var(\"NAME\").unwrap_or_default());
+}\n";
 
 /// A package without dependencies, built once.
 fn built_hello(engine: &'static str) -> Project {

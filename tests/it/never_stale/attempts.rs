@@ -4,63 +4,42 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::never_stale::{built_pair, docker};
+use crate::never_stale::{APP, PART, built_pair, docker};
 use crate::support::Engine;
-use crate::support::clean::Project;
+use crate::support::clean::Date::{Kept, Now, Old};
+use crate::support::clean::{Project, app, part, printing};
 
-const APP: &str = "app/src/main.rs";
-const PART: &str = "part/src/lib.rs";
+/// A build script that says that it runs, and waits for as long as there is a file `held`.
+const WAITS: &str = "fn main() {
+    eprintln!(\"the build script runs\");
+    while std::path::Path::new(\"../held\").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}\n";
 
-fn app(text: &str) -> String {
-    format!("fn main() {{\n    println!(\"{text}, {{}}\", part::text());\n}}\n")
-}
-
-fn part(text: &str) -> String {
-    format!("pub fn text() -> &'static str {{\n    \"{text}\"\n}}\n")
-}
-
-#[test]
-fn a_restore_after_a_failed_compile() {
-    let Some(docker) = docker() else { return };
-    let project = built_pair(docker);
-    // The library compiles, the function does not.
+/// The library compiles, the function does not.
+fn fails_to_compile(project: &Project) {
     project.write(PART, &part("part of a failed compile"));
     project.write(APP, "fn main() { no }\n");
     project.run().fails(4, &["does not compile"]);
-    project.write_old(PART, &part("part 1"));
-    project.write_old(APP, &app("app 2"));
-    project.misses("changed app/src/main.rs");
+    project.write_dated(PART, &part("part 1"), Old);
 }
 
-/// As above, with a hit in between: it has nothing to compile, and must not forget what was compiled.
+/// A hit in between has nothing to compile, and must not forget what was compiled.
 #[test]
-fn a_restore_after_a_failed_compile_that_is_a_hit_first() {
-    let Some(docker) = docker() else { return };
-    let project = built_pair(docker);
-    project.write(PART, &part("part of a failed compile"));
-    project.write(APP, "fn main() { no }\n");
-    project.run().fails(4, &["does not compile"]);
-    project.write_old(PART, &part("part 1"));
-    project.write_old(APP, &app("app 1"));
-    project.hits();
-    project.write(APP, &app("app 2"));
-    project.misses("changed app/src/main.rs");
+fn a_restore_after_a_failed_compile_and_one_that_is_a_hit_first() {
+    let Some(project) = docker().map(built_pair) else { return };
+    fails_to_compile(&project);
+    project.changes(APP, &app("app 2"), Old);
+    fails_to_compile(&project);
+    project.write_dated(APP, &app("app 2"), Old).hits();
+    project.changes(APP, &app("app 3"), Now);
 }
 
 #[test]
 fn a_restore_after_a_killed_compile() {
-    let Some(docker) = docker() else { return };
-    let project = Project::pair(docker);
-    // Holds the compile until it is let go.
-    project.write(
-        "app/build.rs",
-        "fn main() {
-            while std::path::Path::new(\"../held\").exists() {
-                std::thread::sleep(std::time::Duration::from_millis(5));
-            }
-        }\n",
-    );
-    project.misses("first build");
+    let Some(project) = docker().map(Project::pair) else { return };
+    project.write("app/build.rs", WAITS).misses("first build");
     project.write(PART, &part("part of a killed compile"));
     project.write("held", "");
     project.write("app/touch", "");
@@ -73,27 +52,15 @@ fn a_restore_after_a_killed_compile() {
     child.wait().expect("it was killed");
     project.remove("held");
     project.remove("app/touch");
-    project.write_old(PART, &part("part 1"));
-    project.hits();
-    project.write(APP, &app("app 2"));
-    project.misses("changed app/src/main.rs");
+    project.write_dated(PART, &part("part 1"), Old).hits();
+    project.changes(APP, &app("app 2"), Now);
 }
 
 /// The same, from within the compile: a source that changes under the compiler's eyes.
 #[test]
 fn an_input_that_changes_during_the_compile() {
-    let Some(docker) = docker() else { return };
-    let project = Project::pair(docker);
-    project.write(
-        "app/build.rs",
-        "fn main() {
-            println!(\"cargo:rerun-if-changed=build.rs\");
-            eprintln!(\"the build script runs\");
-            while std::path::Path::new(\"../held\").exists() {
-                std::thread::sleep(std::time::Duration::from_millis(5));
-            }
-        }\n",
-    );
+    let Some(project) = docker().map(Project::pair) else { return };
+    project.write("app/build.rs", WAITS);
     project.write("held", "");
     let mut command = project.command();
     let mut child = command.args(["--message-format", "json"]).stdout(Stdio::piped()).spawn().expect("the bin starts");
@@ -101,7 +68,7 @@ fn an_input_that_changes_during_the_compile() {
     let mut lines = lines.map(|line| line.expect("UTF-8"));
     lines.by_ref().find(|line| line.contains("Compiling app")).expect("it compiles");
     // Whether the compiler has read the library by now nobody knows; the record must not claim either.
-    project.write_old(PART, &part("part 2"));
+    project.write_dated(PART, &part("part 2"), Old);
     project.remove("held");
     let finished = lines.last().expect("a last event");
     assert!(finished.contains("finished"), "{finished}");
@@ -111,52 +78,39 @@ fn an_input_that_changes_during_the_compile() {
 
 #[test]
 fn two_functions_that_share_a_library_built_in_turns() {
-    let Some(docker) = docker() else { return };
-    let mut project = Project::pair(docker);
-    project.write("Cargo.toml", "[workspace]\nmembers = [\"app\", \"part\", \"other\"]\nresolver = \"2\"\n");
-    project.package("other", "[dependencies]\npart = { path = \"../part\" }\n");
-    project.write("other/src/main.rs", "fn main() {\n    println!(\"other 1, {}\", part::text());\n}\n");
-    project.misses("first build");
-    project.function("other");
-    project.misses("first build");
-    project.write_keeping_mtime(PART, &part("part 2"));
-    project.misses("changed part/src/lib.rs");
-    project.function("app");
-    project.misses("changed part/src/lib.rs");
-    project.write_keeping_mtime(PART, &part("part 1"));
-    project.misses("changed part/src/lib.rs");
-    project.function("other");
-    project.misses("changed part/src/lib.rs");
+    let Some(mut project) = docker().map(Project::pair) else { return };
+    project.members(&["app", "part", "other"]);
+    project.calls_part("other", "");
+    project.write("other/src/main.rs", &app("other 1")).misses("first build");
+    project.function("other").misses("first build");
+    for (text, functions) in [("part 2", ["other", "app"]), ("part 1", ["app", "other"])] {
+        project.write_dated(PART, &part(text), Kept);
+        for function in functions {
+            project.function(function).misses("changed part/src/lib.rs");
+        }
+    }
     // What the other function compiled is gone from the sources, and this one is as it was.
-    project.write_keeping_mtime(PART, &part("part 3"));
-    project.misses("changed part/src/lib.rs");
-    project.write_keeping_mtime(PART, &part("part 1"));
-    project.function("app");
-    project.hits();
-    project.write(APP, &app("app 2"));
-    project.misses("changed app/src/main.rs");
+    project.changes(PART, &part("part 3"), Kept);
+    project.write_dated(PART, &part("part 1"), Kept);
+    project.function("app").hits();
+    project.changes(APP, &app("app 2"), Now);
 }
 
 #[test]
 fn two_functions_of_one_name() {
-    let Some(docker) = docker() else { return };
-    let mut project = Project::new(docker, "bootstrap", crate::support::Fixture::empty("twins"));
-    project.write("Cargo.toml", "[workspace]\nmembers = [\"left\", \"right\"]\nresolver = \"2\"\n");
+    let Some(mut project) = docker().map(|docker| Project::workspace(docker, &["left", "right"])) else { return };
+    project.function("bootstrap");
     for side in ["left", "right"] {
         project.package(side, "[[bin]]\nname = \"bootstrap\"\npath = \"main.rs\"\n");
-        project.write(&format!("{side}/main.rs"), &crate::never_stale::printing(side));
+        project.write(&format!("{side}/main.rs"), &printing(side));
     }
-    project.arguments(&["--package", "left"]);
-    project.misses("first build");
+    project.arguments(&["--package", "left"]).misses("first build");
     project.arguments(&["--package", "right"]);
     // One record for both: also the inputs are others.
     project.misses("function left/bootstrap -> right/bootstrap (+4 more)");
-    project.arguments(&["--package", "left"]);
-    project.misses("function right/bootstrap -> left/bootstrap (+4 more)");
-    project.write_keeping_mtime("right/main.rs", &crate::never_stale::printing("rigth"));
-    project.hits();
-    project.arguments(&["--package", "right"]);
-    project.misses_somehow();
+    project.arguments(&["--package", "left"]).misses("function right/bootstrap -> left/bootstrap (+4 more)");
+    project.write_dated("right/main.rs", &printing("rigth"), Kept).hits();
+    project.arguments(&["--package", "right"]).misses_somehow();
 }
 
 #[test]
@@ -165,45 +119,38 @@ fn docker_then_podman_then_docker() {
         return;
     }
     let mut project = built_pair("docker");
-    project.engine("podman");
-    project.write_keeping_mtime(PART, &part("part 2"));
-    project.misses("engine docker -> podman (+1 more)");
-    project.engine("docker");
-    project.write_keeping_mtime(PART, &part("part 3"));
-    project.misses("engine podman -> docker (+1 more)");
-    // Docker's target directory last saw the first state.
-    project.engine("podman");
-    project.misses("engine docker -> podman");
-    project.write_keeping_mtime(PART, &part("part 1"));
-    project.engine("docker");
-    project.misses("engine podman -> docker (+1 more)");
+    // The target directory of each engine does not see what the other one compiles.
+    for (text, engine, reason) in [
+        ("part 2", "podman", "engine docker -> podman (+1 more)"),
+        ("part 3", "docker", "engine podman -> docker (+1 more)"),
+        ("part 3", "podman", "engine docker -> podman"),
+        ("part 1", "docker", "engine podman -> docker (+1 more)"),
+    ] {
+        project.write_dated(PART, &part(text), Kept);
+        project.engine(engine).misses(reason);
+    }
 }
 
 #[test]
 fn dev_and_release_in_turns() {
-    let Some(docker) = docker() else { return };
-    let mut project = built_pair(docker);
-    project.arguments(&["--mode", "dev"]);
-    project.write_keeping_mtime(PART, &part("part 2"));
-    project.misses("profile release -> dev (+1 more)");
-    project.arguments(&[]);
-    project.misses("profile dev -> release");
-    project.write_keeping_mtime(PART, &part("part 3"));
-    project.misses("changed part/src/lib.rs");
-    project.arguments(&["--mode", "dev"]);
-    project.misses("profile release -> dev");
-    project.arguments(&[]);
-    project.write_keeping_mtime(PART, &part("part 2"));
-    project.misses("profile dev -> release (+1 more)");
+    let Some(mut project) = docker().map(built_pair) else { return };
+    for (text, mode, reason) in [
+        ("part 2", "dev", "profile release -> dev (+1 more)"),
+        ("part 2", "release", "profile dev -> release"),
+        ("part 3", "release", "changed part/src/lib.rs"),
+        ("part 3", "dev", "profile release -> dev"),
+        ("part 2", "release", "profile dev -> release (+1 more)"),
+    ] {
+        project.write_dated(PART, &part(text), Kept);
+        project.arguments(&["--mode", mode]).misses(reason);
+    }
 }
 
 /// A run that was killed between writing the bootstrap and writing the zip leaves the two apart.
 #[test]
 fn a_bootstrap_that_is_not_the_one_in_the_zip() {
-    let Some(docker) = docker() else { return };
-    let project = built_pair(docker);
+    let Some(project) = docker().map(built_pair) else { return };
     std::fs::write(project.path("target/lambda/app/bootstrap"), "of a run that was killed").expect("it is ours");
     project.misses("bootstrap modified (target/lambda/app/bootstrap)");
-    project.remove("target/lambda/app/bootstrap");
-    project.misses("bootstrap missing (target/lambda/app/bootstrap)");
+    project.remove("target/lambda/app/bootstrap").misses("bootstrap missing (target/lambda/app/bootstrap)");
 }

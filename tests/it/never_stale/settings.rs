@@ -1,321 +1,228 @@
 //! Traps for whoever believes that the same sources make the same binary: settings, manifests, compilers.
 
-use std::fs;
+use std::process::Command;
 
-use crate::never_stale::{built_hello, built_pair, host_or_docker, printing};
-use crate::support::clean::Project;
-use crate::support::{Fixture, program, which};
+use crate::never_stale::{READS_NAME_IN_SECRET, built_hello, built_pair, host_or_docker};
+use crate::support::clean::Date::{Kept, Now, Old};
+use crate::support::clean::{Project, printing, printing_value, returning};
+use crate::support::{Ended, Fixture, program, skip, which};
 
 const MANIFEST: &str = "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+const LOUD: &str = "[build]\nrustflags = [\"--cfg\", \"loud\"]\n";
+const DEAF: &str = "[build]\nrustflags = [\"--cfg\", \"deaf\"]\n";
 
-#[test]
-fn modes_and_profiles() {
-    let Some(engine) = host_or_docker() else { return };
-    let mut project = Project::hello(engine);
-    project.write("Cargo.toml", &format!("{MANIFEST}[profile.dist]\ninherits = \"release\"\npanic = \"abort\"\n"));
-    project.misses("first build");
-    project.arguments(&["--mode", "dev"]);
-    project.misses("profile release -> dev");
-    project.arguments(&[]);
-    project.misses("profile dev -> release");
-    project.arguments(&["--profile", "dist"]);
-    project.misses("profile release -> dist");
-    project.write("Cargo.toml", &format!("{MANIFEST}[profile.dist]\ninherits = \"release\"\nopt-level = 0\n"));
-    project.misses("changed Cargo.toml");
-    project.arguments(&[]);
-    project.misses("profile dist -> release");
+/// A workspace whose library tells whether it was compiled with `--cfg loud`.
+fn loud_or_low(engine: &'static str) -> Project {
+    let project = Project::pair(engine);
+    project.part_returns("if cfg!(loud) { \"loud\" } else { \"low\" }");
+    project
 }
 
 #[test]
-fn features() {
-    let Some(engine) = host_or_docker() else { return };
-    let mut project = Project::hello(engine);
-    project.write("Cargo.toml", &format!("{MANIFEST}[features]\nloud = []\nvery = []\n"));
-    project.write(
-        "src/main.rs",
-        "fn main() {\n    println!(\"{} {}\", cfg!(feature = \"loud\"), cfg!(feature = \"very\"));\n}\n",
-    );
+fn modes_profiles_features_and_flags_of_cargo() {
+    let Some(mut project) = host_or_docker().map(Project::hello) else { return };
+    let manifest = |setting: &str| {
+        format!("{MANIFEST}[features]\nloud = []\nvery = []\n[profile.dist]\ninherits = \"release\"\n{setting}\n")
+    };
+    project.write("Cargo.toml", &manifest("panic = \"abort\""));
+    project.write("src/main.rs", &printing_value("(cfg!(feature = \"loud\"), cfg!(feature = \"very\"))"));
     project.misses("first build");
-    project.arguments(&["--features", "loud"]);
-    project.misses("features none -> loud");
-    project.arguments(&["--features", "loud,very"]);
-    project.misses("features loud -> loud,very");
-    project.arguments(&[]);
-    project.misses("features loud,very -> none");
-}
-
-#[test]
-fn flags_of_cargo() {
-    let Some(engine) = host_or_docker() else { return };
-    let mut project = built_hello(engine);
-    project.variables(&[("LAMBDA_PACKAGER_CARGO_FLAGS", "--config profile.release.opt-level=0")]);
-    project.misses("cargo flags none -> --config profile.release.opt-level=0");
-    project.variables(&[]);
-    project.misses("cargo flags --config profile.release.opt-level=0 -> none");
+    let settings: [(&[&str], &str); 6] = [
+        (&["--mode", "dev"], "profile release -> dev"),
+        (&[], "profile dev -> release"),
+        (&["--features", "loud"], "features none -> loud"),
+        (&["--features", "loud,very"], "features loud -> loud,very"),
+        (&[], "features loud,very -> none"),
+        (&["--profile", "dist"], "profile release -> dist"),
+    ];
+    for (arguments, reason) in settings {
+        project.arguments(arguments).misses(reason);
+    }
+    project.changes("Cargo.toml", &manifest("opt-level = 0"), Now);
+    project.arguments(&[]).misses("profile dist -> release");
+    let flags = "--config profile.release.opt-level=0";
+    project.variables(&[("LAMBDA_PACKAGER_CARGO_FLAGS", flags)]).misses(&format!("cargo flags none -> {flags}"));
+    project.variables(&[]).misses(&format!("cargo flags {flags} -> none"));
 }
 
 /// What a flag makes cargo build elsewhere, or not at all, is not what lies there from the last time.
 #[test]
 fn a_flag_that_sends_the_binary_elsewhere() {
-    let Some(engine) = host_or_docker() else { return };
-    let mut project = built_hello(engine);
+    let Some(mut project) = host_or_docker().map(built_hello) else { return };
     for flags in ["--target-dir /tmp/elsewhere", "--help"] {
         project.write("src/main.rs", &printing(flags));
         project.variables(&[("LAMBDA_PACKAGER_CARGO_FLAGS", flags)]);
         project.run().fails(4, &["cargo ended without making hello"]);
-        project.variables(&[]);
-        project.misses("changed src/main.rs");
+        project.variables(&[]).misses("changed src/main.rs");
     }
 }
 
 #[test]
 fn runtimes() {
-    let Some(engine) = host_or_docker() else { return };
-    let mut project = built_hello(engine);
+    let Some(mut project) = host_or_docker().map(built_hello) else { return };
     project.arguments(&["--runtime", "provided.al2"]);
     // This machine's C library may be too new for it; what matters is that it is looked at again.
-    let (code, verdict) = project.explain();
-    assert_eq!((code, verdict.as_str()), (1, "cache-miss: runtime provided.al2023 -> provided.al2"));
+    assert_eq!(project.explain(), (1, "cache-miss: runtime provided.al2023 -> provided.al2".into()));
     project.run();
     project.arguments(&[]);
-    project.write("src/main.rs", &printing("two"));
-    project.misses_somehow();
+    project.write("src/main.rs", &printing("two")).misses_somehow();
 }
 
 #[test]
 fn flags_for_the_target() {
-    let Some(engine) = host_or_docker() else { return };
-    let mut project = Project::hello(engine);
-    project.write("src/main.rs", "fn main() {\n    println!(\"{}\", cfg!(loud));\n}\n");
-    project.misses("first build");
+    let Some(mut project) = host_or_docker().map(Project::hello) else { return };
+    project.write("src/main.rs", &printing_value("cfg!(loud)")).misses("first build");
     let name = format!("CARGO_TARGET_{}_UNKNOWN_LINUX_GNU_RUSTFLAGS", std::env::consts::ARCH.to_uppercase());
-    project.variables(&[(&name, "--cfg loud")]);
-    project.misses(&format!("{name} none -> --cfg loud"));
-    project.variables(&[]);
-    project.misses(&format!("{name} --cfg loud -> none"));
+    project.variables(&[(&name, "--cfg loud")]).misses(&format!("{name} none -> --cfg loud"));
+    project.variables(&[]).misses(&format!("{name} --cfg loud -> none"));
 }
 
 #[test]
 fn configuration_of_cargo() {
-    let Some(engine) = host_or_docker() else { return };
-    let project = Project::pair(engine);
-    project.write(
-        "part/src/lib.rs",
-        "pub fn text() -> &'static str {\n    if cfg!(loud) { \"loud\" } else { \"low\" }\n}\n",
-    );
+    let Some(project) = host_or_docker().map(loud_or_low) else { return };
     project.misses("first build");
-    project.write(".cargo/config.toml", "[build]\nrustflags = [\"--cfg\", \"loud\"]\n");
-    project.misses("added .cargo/config.toml");
-    project.write_keeping_mtime(".cargo/config.toml", "[build]\nrustflags = [\"--cfg\", \"deaf\"]\n");
-    project.misses("changed .cargo/config.toml");
-    project.remove(".cargo/config.toml");
-    project.misses("removed .cargo/config.toml");
+    project.adds(".cargo/config.toml", LOUD, Now);
+    project.changes(".cargo/config.toml", DEAF, Kept);
+    project.removes(".cargo/config.toml");
     // Above the workspace cargo looks too.
-    project.write("../.cargo/config.toml", "[build]\nrustflags = [\"--cfg\", \"loud\"]\n");
-    project.misses("added ../.cargo/config.toml");
+    project.adds("../.cargo/config.toml", LOUD, Now);
 }
 
 #[test]
 fn configuration_of_cargo_in_its_home() {
-    let Some(engine) = host_or_docker() else { return };
-    let mut project = Project::pair(engine);
-    project.write(
-        "part/src/lib.rs",
-        "pub fn text() -> &'static str {\n    if cfg!(loud) { \"loud\" } else { \"low\" }\n}\n",
-    );
-    project.write("../home/config.toml", "[build]\nrustflags = [\"--cfg\", \"deaf\"]\n");
+    let Some(mut project) = host_or_docker().map(loud_or_low) else { return };
+    project.write("../home/config.toml", DEAF);
     let home = project.path("../home").canonicalize().expect("it is there");
-    project.variables(&[("CARGO_HOME", home.to_str().expect("UTF-8"))]);
-    project.misses("first build");
-    project.write_keeping_mtime("../home/config.toml", "[build]\nrustflags = [\"--cfg\", \"loud\"]\n");
-    project.misses(&format!("changed {}/config.toml", home.display()));
-    project.remove("../home/config.toml");
-    project.misses(&format!("removed {}/config.toml", home.display()));
+    project.variables(&[("CARGO_HOME", home.to_str().expect("UTF-8"))]).misses("first build");
+    project.write_dated("../home/config.toml", LOUD, Kept).misses(&format!("changed {}/config.toml", home.display()));
+    project.remove("../home/config.toml").misses(&format!("removed {}/config.toml", home.display()));
 }
 
 /// Where a registry is decides what comes from it; a lockfile names registries, not places.
 #[test]
 fn indexes_of_registries_in_variables() {
-    let Some(engine) = host_or_docker() else { return };
-    let mut project = built_pair(engine);
-    project.variables(&[("CARGO_REGISTRIES_MINE_INDEX", "sparse+https://one.invalid/")]);
-    assert!(project.misses_somehow().starts_with("cache-miss: CARGO_REGISTRIES_MINE_INDEX none -> "));
-    project.variables(&[("CARGO_REGISTRIES_MINE_INDEX", "sparse+https://two.invalid/")]);
-    assert!(project.misses_somehow().starts_with("cache-miss: CARGO_REGISTRIES_MINE_INDEX "));
-    project.variables(&[]);
-    assert!(project.misses_somehow().ends_with(" -> none"));
+    let Some(mut project) = host_or_docker().map(built_pair) else { return };
+    let indexes = ["https://one.invalid/", "https://two.invalid/"].map(|place| format!("sparse+{place}"));
+    let [one, two] = indexes.each_ref().map(|index| [("CARGO_REGISTRIES_MINE_INDEX", index.as_str())]);
+    for (variables, start, end) in [(&one[..], " none -> ", ""), (&two, " ", ""), (&[], " ", " -> none")] {
+        project.variables(variables);
+        let verdict = project.misses_somehow();
+        assert!(verdict.starts_with(&format!("cache-miss: CARGO_REGISTRIES_MINE_INDEX{start}")), "{verdict}");
+        assert!(verdict.ends_with(end), "{verdict}");
+    }
 }
 
 /// `[env]` reaches build scripts that do not say that they depend on it.
 #[test]
 fn variables_that_cargos_configuration_sets() {
-    let Some(engine) = host_or_docker() else { return };
-    let project = Project::new(engine, "app", Fixture::empty("configured"));
-    project.write("Cargo.toml", "[workspace]\nmembers = [\"app\"]\nresolver = \"2\"\n");
-    project.package("app", "[dependencies]\nfixed = \"1\"\n");
-    project.write("app/src/main.rs", "fn main() {\n    println!(\"{}\", fixed::TEXT);\n}\n");
-    let sources = "[source.crates-io]\nreplace-with = \"vendor\"\n[source.vendor]\ndirectory = \"vendor\"\n";
-    project.write(".cargo/config.toml", &format!("{sources}[env]\nGREETING = \"one\"\n"));
-    project.write("vendor/fixed/Cargo.toml", "[package]\nname = \"fixed\"\nversion = \"1.0.0\"\nedition = \"2021\"\n");
-    project.write("vendor/fixed/.cargo-checksum.json", "{\"files\":{}}");
-    project.write("vendor/fixed/src/lib.rs", "pub const TEXT: &str = env!(\"READ\");\n");
-    project.write(
-        "vendor/fixed/build.rs",
-        "fn main() {
-            println!(\"cargo:rerun-if-changed=build.rs\");
-            println!(\"cargo:rustc-env=READ={}\", std::env::var(\"GREETING\").unwrap());
-        }\n",
-    );
-    project.misses("first build");
-    project.write(".cargo/config.toml", &format!("{sources}[env]\nGREETING = \"two\"\n"));
-    project.misses("changed .cargo/config.toml");
+    let Some(project) = host_or_docker().map(Project::vendoring) else { return };
+    let sources = String::from_utf8(project.fixture.read(".cargo/config.toml")).expect("UTF-8");
+    let config = |greeting: &str| format!("{sources}[env]\nNAME = \"{greeting}\"\n");
+    project.write(".cargo/config.toml", &config("one"));
+    project.write("vendor/part/build.rs", READS_NAME_IN_SECRET);
+    project.write("vendor/part/src/lib.rs", &returning("env!(\"READ\")")).misses("first build");
+    project.changes(".cargo/config.toml", &config("two"), Now);
+    assert_eq!(project.fixture.output_of_bootstrap("app"), "app 1, two");
 }
 
 /// A file that cargo's configuration includes is configuration.
 #[test]
 fn configuration_that_is_included() {
-    let Some(engine) = host_or_docker() else { return };
-    let project = Project::pair(engine);
-    project.write(
-        "part/src/lib.rs",
-        "pub fn text() -> &'static str {\n    if cfg!(loud) { \"loud\" } else { \"low\" }\n}\n",
-    );
+    let Some(project) = host_or_docker().map(loud_or_low) else { return };
     project.write(".cargo/config.toml", "include = [\"more.toml\"]\n");
-    project.write(".cargo/more.toml", "[build]\nrustflags = [\"--cfg\", \"loud\"]\n");
-    project.misses("first build");
-    project.write_keeping_mtime(".cargo/more.toml", "[build]\nrustflags = [\"--cfg\", \"deaf\"]\n");
-    project.misses("changed .cargo/more.toml");
+    project.write(".cargo/more.toml", LOUD).misses("first build");
+    project.changes(".cargo/more.toml", DEAF, Kept);
 }
 
 #[test]
 fn a_toolchain_file() {
-    let Some(engine) = host_or_docker() else { return };
-    let output = std::process::Command::new("rustup").args(["show", "active-toolchain"]).output();
-    let Ok(output) = output else {
-        return crate::support::skip("rustup", "there is no rustup to choose a toolchain");
+    let Some(project) = host_or_docker().map(built_pair) else { return };
+    let Ok(output) = Command::new("rustup").args(["show", "active-toolchain"]).output() else {
+        return skip("rustup", "there is no rustup to choose a toolchain");
     };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = Ended::from(output).stdout;
     let channel = text.split_whitespace().next().expect("a toolchain is active");
-    let project = built_pair(engine);
-    project.write("rust-toolchain.toml", &format!("[toolchain]\nchannel = \"{channel}\"\n"));
-    project.misses("added rust-toolchain.toml");
-    project.remove("rust-toolchain.toml");
-    project.misses("removed rust-toolchain.toml");
+    project.adds("rust-toolchain.toml", &format!("[toolchain]\nchannel = \"{channel}\"\n"), Now);
+    project.removes("rust-toolchain.toml");
 }
 
 #[test]
 fn manifests_and_the_lockfile() {
-    let Some(engine) = host_or_docker() else { return };
-    let project = Project::pair(engine);
-    project.write(
-        "app/src/main.rs",
-        "fn main() {\n    println!(\"{} {}\", env!(\"CARGO_PKG_VERSION\"), part::text());\n}\n",
-    );
+    let Some(project) = host_or_docker().map(Project::pair) else { return };
+    project.write("app/src/main.rs", &printing_value("(env!(\"CARGO_PKG_VERSION\"), part::text())"));
     project.misses("first build");
     let manifest = String::from_utf8(project.fixture.read("app/Cargo.toml")).expect("UTF-8");
-    project.write_keeping_mtime("app/Cargo.toml", &manifest.replace("0.1.0", "0.2.0"));
+    project.write_dated("app/Cargo.toml", &manifest.replace("0.1.0", "0.2.0"), Kept);
     // Cargo writes the new version into the lockfile before anything is judged.
     project.misses("changed Cargo.lock (+1 more)");
-    project.write_keeping_mtime(
-        "Cargo.toml",
-        "[workspace]\nmembers = [\"app\", \"part\"]\nresolver = \"2\"\n[profile.release]\nopt-level = 1\n",
-    );
-    project.misses("changed Cargo.toml");
+    let workspace = String::from_utf8(project.fixture.read("Cargo.toml")).expect("UTF-8");
+    project.changes("Cargo.toml", &(workspace + "[profile.release]\nopt-level = 1\n"), Kept);
     let lock = String::from_utf8(project.fixture.read("Cargo.lock")).expect("UTF-8");
     // Cargo makes it what it was, before anything is judged.
-    project.write_keeping_mtime("Cargo.lock", &format!("{lock}# a comment\n"));
-    project.hits();
-    project.remove("Cargo.lock");
-    project.hits();
+    project.write_dated("Cargo.lock", &format!("{lock}# a comment\n"), Kept).hits();
+    project.remove("Cargo.lock").hits();
 }
 
 #[test]
 fn included_files() {
-    let Some(engine) = host_or_docker() else { return };
-    let project = Project::hello(engine);
+    let Some(project) = host_or_docker().map(Project::hello) else { return };
     project.write(
         "Cargo.toml",
         &format!("{MANIFEST}[package.metadata.lambda-packager]\ninclude = [\"one.txt\", \"many\"]\n"),
     );
     project.write("one.txt", "1");
-    project.write("many/a", "2");
-    project.misses("first build");
-    project.write_keeping_mtime("one.txt", "3");
-    project.misses("changed one.txt");
-    project.write_old("many/deep/b", "4");
-    project.misses("added many/deep/b");
-    project.allow_execution("many/a", true);
-    project.misses("permissions of many/a");
-    project.remove("many/a");
-    project.misses("removed many/a");
+    project.write("many/a", "2").misses("first build");
+    project.changes("one.txt", "3", Kept);
+    project.adds("many/deep/b", "4", Old);
+    project.allow_execution("many/a", true).misses("permissions of many/a");
+    project.removes("many/a");
     project.init_git();
-    project.write(".gitignore", "target\none.txt\nmany\n");
-    project.misses("added .gitignore");
-    project.write_keeping_mtime("one.txt", "5");
-    project.misses("changed one.txt");
-    project.write_keeping_mtime("many/deep/b", "6");
-    project.misses("changed many/deep/b");
-    project.write("many/deep/c", "7");
-    project.misses("added many/deep/c");
+    project.adds(".gitignore", "target\none.txt\nmany\n", Now);
+    project.changes("one.txt", "5", Kept);
+    project.changes("many/deep/b", "6", Kept);
+    project.adds("many/deep/c", "7", Now);
 }
 
 /// What the zip tells of a linked file is whether that file may be executed.
 #[test]
 fn an_included_link_to_a_file_that_becomes_a_program() {
-    let Some(engine) = host_or_docker() else { return };
-    let project = Project::pair(engine);
-    project.package(
-        "app",
-        "[dependencies]\npart = { path = \"../part\" }\n[package.metadata.lambda-packager]\ninclude = [\"tool\"]\n",
-    );
+    let Some(project) = host_or_docker().map(Project::pair) else { return };
+    project.calls_part("app", "include = [\"tool\"]\n");
     project.write("tools/tool", "#!/bin/sh\n");
-    project.link("../tools/tool", "app/tool");
-    project.misses("first build");
-    project.allow_execution("tools/tool", true);
-    project.misses("changed app/tool");
+    project.link("../tools/tool", "app/tool").misses("first build");
+    project.allow_execution("tools/tool", true).misses("changed app/tool");
 }
 
 #[test]
 fn the_output() {
-    let Some(engine) = host_or_docker() else { return };
-    let mut project = built_hello(engine);
-    project.arguments(&["--output", "lambda-deployment.zip"]);
-    project.misses("zip missing (lambda-deployment.zip)");
-    assert_eq!(fs::read(project.path("lambda-deployment.zip")).expect("it is there"), project.made().zip);
-    project.write("lambda-deployment.zip", "something else");
-    project.misses("zip modified (lambda-deployment.zip)");
-    assert_eq!(fs::read(project.path("lambda-deployment.zip")).expect("it is there"), project.made().zip);
+    let Some(mut project) = host_or_docker().map(built_hello) else { return };
+    let zip = "lambda-deployment.zip";
+    project.arguments(&["--output", zip]).misses("zip missing (lambda-deployment.zip)");
+    assert_eq!(project.fixture.read(zip), project.made().zip);
+    project.write(zip, "something else").misses("zip modified (lambda-deployment.zip)");
+    assert_eq!(project.fixture.read(zip), project.made().zip);
 }
 
 #[test]
 fn a_zip_that_was_damaged() {
-    let Some(engine) = host_or_docker() else { return };
-    let project = built_hello(engine);
+    let Some(project) = host_or_docker().map(built_hello) else { return };
     let path = "target/lambda/hello/lambda-deployment.zip";
     let zip = project.fixture.read(path);
-    let damages: [&dyn Fn() -> Vec<u8>; 3] = [&|| zip[..zip.len() / 2].to_vec(), &|| b"not a zip".to_vec(), &|| {
-        let mut flipped = zip.clone();
-        flipped[100] ^= 1;
-        flipped
-    }];
-    for damage in damages {
+    let mut flipped = zip.clone();
+    flipped[100] ^= 1;
+    for damaged in [&zip[..zip.len() / 2], b"not a zip", &flipped] {
         let mtime = project.mtime(path);
-        fs::write(project.path(path), damage()).expect("it is ours");
-        project.date(path, mtime);
-        project.misses("zip modified (target/lambda/hello/lambda-deployment.zip)");
+        std::fs::write(project.path(path), damaged).expect("it is ours");
+        project.date(path, mtime).misses("zip modified (target/lambda/hello/lambda-deployment.zip)");
     }
-    project.remove(path);
-    project.misses("zip missing (target/lambda/hello/lambda-deployment.zip)");
+    project.remove(path).misses("zip missing (target/lambda/hello/lambda-deployment.zip)");
 }
 
 #[test]
 fn force() {
-    let Some(engine) = host_or_docker() else { return };
-    let mut project = built_hello(engine);
-    project.arguments(&["--force"]);
-    assert_eq!(project.misses_somehow(), "cache-miss: forced");
-    project.arguments(&[]);
-    project.hits();
+    let Some(mut project) = host_or_docker().map(built_hello) else { return };
+    project.arguments(&["--force"]).misses_once("forced");
+    project.arguments(&[]).hits();
 }
 
 /// Another C compiler first on PATH: it links, so it is part of what is made.
@@ -327,16 +234,13 @@ fn another_c_compiler() {
     let cc = which("cc", path.as_ref()).expect("a C compiler").display().to_string();
     let write =
         |comment: &str| program(&tools.path("cc"), format!("#!/bin/sh\n# {comment}\nexec {cc} \"$@\"\n").as_bytes());
-    write("One.");
     let with_tools = format!("{}:{path}", tools.root().display());
-    project.variables(&[("PATH", &with_tools)]);
-    let verdict = project.misses_somehow();
-    assert!(verdict.starts_with("cache-miss: C toolchain "), "{verdict}");
-    project.hits();
-    write("Two.");
-    let verdict = project.misses_somehow();
-    assert!(verdict.starts_with("cache-miss: C toolchain "), "{verdict}");
-    project.variables(&[]);
-    let verdict = project.misses_somehow();
-    assert!(verdict.starts_with("cache-miss: C toolchain "), "{verdict}");
+    for (comment, variables) in
+        [("One.", &[("PATH", with_tools.as_str())][..]), ("Two.", &[("PATH", &with_tools)]), ("Two.", &[])]
+    {
+        write(comment);
+        project.variables(variables);
+        let verdict = project.misses_somehow();
+        assert!(verdict.starts_with("cache-miss: C toolchain "), "{verdict}");
+    }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
+use super::host::git;
 use super::{Ended, Fixture, cases};
 
 /// What a build leaves for deployment.
@@ -18,6 +19,18 @@ use super::{Ended, Fixture, cases};
 pub struct Made {
     pub zip: Vec<u8>,
     pub bootstrap: Vec<u8>,
+}
+
+/// When a file is dated that is written.
+#[derive(Debug, Clone, Copy)]
+pub enum Date {
+    /// As it comes.
+    Now,
+    /// As it was before: what `cp -p`, an archive or a sync tool does.
+    Kept,
+    /// Long before the build.
+    Old,
+    Future,
 }
 
 /// A project under test, and how it is packaged.
@@ -41,13 +54,53 @@ impl Project {
 
     /// A workspace: the function `app`, and the library `part` that it calls.
     pub fn pair(engine: &'static str) -> Self {
-        let project = Self::new(engine, "app", Fixture::empty("pair"));
-        project.write("Cargo.toml", "[workspace]\nmembers = [\"app\", \"part\"]\nresolver = \"2\"\n");
-        project.package("app", "[dependencies]\npart = { path = \"../part\" }\n");
-        project.write("app/src/main.rs", "fn main() {\n    println!(\"app 1, {}\", part::text());\n}\n");
+        let project = Self::workspace(engine, &["app", "part"]);
+        project.calls_part("app", "");
+        project.write("app/src/main.rs", &app("app 1"));
         project.package("part", "");
-        project.write("part/src/lib.rs", "pub fn text() -> &'static str {\n    \"part 1\"\n}\n");
+        project.write("part/src/lib.rs", &part("part 1"));
         project
+    }
+
+    /// A workspace of these packages, which are still to be written; the function is the first of them.
+    pub fn workspace(engine: &'static str, members: &[&str]) -> Self {
+        let project = Self::new(engine, members[0], Fixture::empty("workspace"));
+        project.members(members);
+        project
+    }
+
+    /// A workspace whose library is a crate of a registry, vendored.
+    pub fn vendoring(engine: &'static str) -> Self {
+        let project = Self::workspace(engine, &["app"]);
+        project.package("app", "[dependencies]\npart = \"0.1\"\n");
+        project.write("app/src/main.rs", &app("app 1"));
+        let sources = "[source.crates-io]\nreplace-with = \"vendor\"\n[source.vendor]\ndirectory = \"vendor\"\n";
+        project.write(".cargo/config.toml", sources);
+        project.package("vendor/part", "");
+        project.write("vendor/part/.cargo-checksum.json", "{\"files\":{}}");
+        project.write("vendor/part/src/lib.rs", &part("part 1"));
+        project
+    }
+
+    pub fn members(&self, members: &[&str]) {
+        self.write("Cargo.toml", &format!("[workspace]\nmembers = {members:?}\nresolver = \"2\"\n"));
+    }
+
+    /// The manifest of a package that depends on the library of [`Project::pair`] and has these settings.
+    pub fn calls_part(&self, folder: &str, settings: &str) {
+        let dependency = "[dependencies]\npart = { path = \"../part\" }\n";
+        self.package(folder, &format!("{dependency}[package.metadata.lambda-packager]\n{settings}"));
+    }
+
+    /// Lets the library of [`Project::pair`] return this expression.
+    pub fn part_returns(&self, expression: &str) {
+        self.write("part/src/lib.rs", &returning(expression));
+    }
+
+    /// Gives the library of [`Project::pair`] this build script, and lets it return the variable that the script sets.
+    pub fn part_builds_with(&self, script: &str) {
+        self.write("part/build.rs", script);
+        self.part_returns("env!(\"READ\")");
     }
 
     /// The manifest of a package in `folder`, named after it.
@@ -57,44 +110,48 @@ impl Project {
         self.write(&format!("{folder}/Cargo.toml"), &(head + rest));
     }
 
-    pub fn engine(&mut self, engine: &'static str) {
+    pub fn engine(&mut self, engine: &'static str) -> &Self {
         self.engine = engine;
+        self
     }
 
     /// From now on packages another function.
-    pub fn function(&mut self, function: &str) {
+    pub fn function(&mut self, function: &str) -> &Self {
         self.function = function.into();
+        self
     }
 
     /// From now on packages with these arguments.
-    pub fn arguments(&mut self, arguments: &[&str]) {
+    pub fn arguments(&mut self, arguments: &[&str]) -> &Self {
         self.arguments = arguments.iter().map(|argument| argument.to_string()).collect();
+        self
     }
 
     /// From now on packages with these variables.
-    pub fn variables(&mut self, variables: &[(&str, &str)]) {
+    pub fn variables(&mut self, variables: &[(&str, &str)]) -> &Self {
         self.variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        self
     }
 
     pub fn path(&self, relative: &str) -> PathBuf {
         self.fixture.path(relative)
     }
 
-    pub fn write(&self, relative: &str, text: &str) {
+    pub fn write(&self, relative: &str, text: &str) -> &Self {
         self.fixture.write(relative, text);
+        self
     }
 
-    /// Writes, and gives the file the mtime that it had: what `cp -p`, an archive or a sync tool does.
-    pub fn write_keeping_mtime(&self, relative: &str, text: &str) {
-        let mtime = self.mtime(relative);
+    /// Writes, and dates the file.
+    pub fn write_dated(&self, relative: &str, text: &str, date: Date) -> &Self {
+        let mtime = match date {
+            Date::Now => None,
+            Date::Kept => Some(self.mtime(relative)),
+            Date::Old => Some(long_ago()),
+            Date::Future => Some(SystemTime::now() + Duration::from_secs(86_400)),
+        };
         self.write(relative, text);
-        self.date(relative, mtime);
-    }
-
-    /// Writes, and dates the file long before the build.
-    pub fn write_old(&self, relative: &str, text: &str) {
-        self.write(relative, text);
-        self.date(relative, long_ago());
+        mtime.map_or(self, |mtime| self.date(relative, mtime))
     }
 
     pub fn mtime(&self, relative: &str) -> SystemTime {
@@ -102,36 +159,40 @@ impl Project {
         fs::metadata(&path).and_then(|meta| meta.modified()).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
     }
 
-    pub fn date(&self, relative: &str, mtime: SystemTime) {
+    pub fn date(&self, relative: &str, mtime: SystemTime) -> &Self {
         let path = self.path(relative);
         let set = File::open(&path).and_then(|file| file.set_times(FileTimes::new().set_modified(mtime)));
         set.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        self
     }
 
-    pub fn remove(&self, relative: &str) {
+    pub fn remove(&self, relative: &str) -> &Self {
         fs::remove_file(self.path(relative)).expect("it is there");
+        self
     }
 
-    pub fn rename(&self, from: &str, to: &str) {
+    pub fn rename(&self, from: &str, to: &str) -> &Self {
         fs::rename(self.path(from), self.path(to)).expect("it is there");
+        self
     }
 
-    pub fn link(&self, target: &str, relative: &str) {
+    pub fn link(&self, target: &str, relative: &str) -> &Self {
         let path = self.path(relative);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
         let _ = fs::remove_file(&path);
         symlink(target, path).expect("a link");
+        self
     }
 
-    pub fn allow_execution(&self, relative: &str, allowed: bool) {
+    pub fn allow_execution(&self, relative: &str, allowed: bool) -> &Self {
         let mode = if allowed { 0o755 } else { 0o644 };
         fs::set_permissions(self.path(relative), fs::Permissions::from_mode(mode)).expect("it is there");
+        self
     }
 
     /// Makes the project a git repository.
     pub fn init_git(&self) {
-        let output = Command::new("git").args(["init", "--quiet"]).current_dir(self.fixture.root()).output();
-        assert!(output.expect("git starts").status.success());
+        git(self.fixture.root(), &["init", "--quiet"]);
     }
 
     /// The bin, for this project and these settings, to which more can be added.
@@ -171,23 +232,45 @@ impl Project {
     /// clean build makes, and that it is reused afterwards.
     #[track_caller]
     pub fn misses(&self, reason: &str) {
+        self.misses_once(reason);
+        self.hits();
+    }
+
+    /// The same, without the last.
+    #[track_caller]
+    pub fn misses_once(&self, reason: &str) {
         let verdict = format!("cache-miss: {reason}");
         assert_eq!(self.explain(), (1, verdict.clone()));
         let ended = self.run().ok();
         assert_eq!(ended.verdict(), verdict, "{}", ended.stderr);
         self.is_as_a_clean_build("a miss");
-        self.hits();
     }
 
-    /// Asserts a miss, whatever its reason, with the bytes of a clean build.
+    /// Asserts a miss, whatever its reason, with the bytes of a clean build, which are reused afterwards.
     #[track_caller]
     pub fn misses_somehow(&self) -> String {
-        let (code, verdict) = self.explain();
-        assert_eq!(code, 1, "{verdict}");
-        let ended = self.run().ok();
-        assert_eq!(ended.verdict(), verdict, "{}", ended.stderr);
-        self.is_as_a_clean_build("a miss");
+        let (_, verdict) = self.explain();
+        let reason = verdict.strip_prefix("cache-miss: ").unwrap_or_else(|| panic!("{verdict}"));
+        self.misses(reason);
         verdict
+    }
+
+    /// Writes a file that was there before: a miss.
+    #[track_caller]
+    pub fn changes(&self, relative: &str, text: &str, date: Date) {
+        self.write_dated(relative, text, date).misses(&format!("changed {relative}"));
+    }
+
+    /// Writes a new file: a miss.
+    #[track_caller]
+    pub fn adds(&self, relative: &str, text: &str, date: Date) {
+        self.write_dated(relative, text, date).misses(&format!("added {relative}"));
+    }
+
+    /// Removes a file: a miss.
+    #[track_caller]
+    pub fn removes(&self, relative: &str) {
+        self.remove(relative).misses(&format!("removed {relative}"));
     }
 
     /// Asserts that a run is a hit, that `explain` knew it, and that what lies there is what a clean
@@ -226,7 +309,9 @@ impl Project {
     fn build_clean(&self) -> Made {
         let name = self.fixture.root().file_name().expect("a name").to_string_lossy().into_owned();
         let copy = Fixture::empty(&name);
-        copy_tree(&self.fixture.around(), &copy.around());
+        fs::write(copy.path("all.tar"), archive(&self.fixture.around(), &[])).expect("a file");
+        let unpack = "tar --extract --touch --file all.tar --directory .. && rm all.tar";
+        Ended::of(Command::new("sh").args(["-c", unpack]).current_dir(copy.root())).ok();
         let ended = Ended::of(&mut self.command_for(cases("host", self.engine), &copy));
         assert!(ended.ok().verdict().starts_with("cache-miss: "));
         self.made_in(&copy)
@@ -241,9 +326,34 @@ impl Project {
         for (name, value) in &self.variables {
             hasher.update(format!("{name}={value}\n"));
         }
-        digest_tree(&self.fixture.around(), Path::new(""), &mut hasher);
+        hasher.update(archive(&self.fixture.around(), &["--exclude=.git"]));
         hasher.finalize().into()
     }
+}
+
+/// A function that prints `text`.
+pub fn printing(text: &str) -> String {
+    format!("fn main() {{\n    println!(\"{text}\");\n}}\n")
+}
+
+/// A function that prints what an expression comes to.
+pub fn printing_value(expression: &str) -> String {
+    format!("fn main() {{\n    println!(\"{{:?}}\", {expression});\n}}\n")
+}
+
+/// The function of [`Project::pair`], printing `text` and what the library says.
+pub fn app(text: &str) -> String {
+    format!("fn main() {{\n    println!(\"{text}, {{}}\", part::text());\n}}\n")
+}
+
+/// The library of [`Project::pair`], saying `text`.
+pub fn part(text: &str) -> String {
+    returning(&format!("{text:?}"))
+}
+
+/// The library of [`Project::pair`], returning what an expression comes to.
+pub fn returning(expression: &str) -> String {
+    format!("pub fn text() -> &'static str {{\n    {expression}\n}}\n")
 }
 
 /// What a program prints, or why not.
@@ -262,49 +372,12 @@ pub fn long_ago() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)
 }
 
-/// What was made, which no clean build starts from.
-fn is_made(relative: &Path) -> bool {
-    relative.components().any(|part| part.as_os_str() == "target" || part.as_os_str() == "lambda-deployment.zip")
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    for entry in fs::read_dir(from).expect("a folder") {
-        let entry = entry.expect("an entry");
-        let target = to.join(entry.file_name());
-        let kind = entry.file_type().expect("a type");
-        if is_made(Path::new(&entry.file_name())) {
-            continue;
-        } else if kind.is_symlink() {
-            symlink(fs::read_link(entry.path()).expect("a link"), target).expect("a link");
-        } else if kind.is_dir() {
-            copy_tree(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).expect("a file");
-        }
-    }
-}
-
-fn digest_tree(folder: &Path, relative: &Path, hasher: &mut Sha256) {
-    let mut entries: Vec<_> = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")).collect();
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let relative = relative.join(entry.file_name());
-        let kind = entry.file_type().expect("a type");
-        if is_made(&relative) || entry.file_name() == ".git" {
-            continue;
-        }
-        hasher.update(format!("{}\0", relative.display()));
-        if kind.is_symlink() {
-            hasher.update(fs::read_link(entry.path()).expect("a link").as_os_str().as_encoded_bytes());
-        } else if kind.is_dir() {
-            digest_tree(&entry.path(), &relative, hasher);
-        } else {
-            let mode = entry.metadata().expect("a file").permissions().mode();
-            let bytes = fs::read(entry.path()).expect("a file");
-            hasher.update(format!("{mode:o} {}\0", bytes.len()));
-            hasher.update(bytes);
-        }
-        hasher.update("\n");
-    }
+/// All in `folder` but what was made, which no clean build starts from, as an archive without dates.
+fn archive(folder: &Path, flags: &[&str]) -> Vec<u8> {
+    let mut command = Command::new("tar");
+    command.args(["--create", "--sort=name", "--mtime=@0", "--exclude=target", "--exclude=lambda-deployment.zip"]);
+    let output = command.args(flags).arg("--directory").arg(folder).arg(".").output().expect("tar starts");
+    // 1: a folder changed meanwhile, by what is made in it.
+    assert!(output.status.code().is_some_and(|code| code <= 1), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
 }
