@@ -5,22 +5,12 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 
-/// Far more than anything here takes on a busy machine; only a failing test waits as long.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Asks until the answer is yes.
-#[track_caller]
-pub fn wait_until(what: &str, mut ask: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !ask() {
-        assert!(Instant::now() < deadline, "not within {} s: {what}", PATIENCE.as_secs());
-        thread::sleep(Duration::from_millis(20));
-    }
-}
+use super::ended::code;
+use super::running::PATIENCE;
 
 /// A running packager. Killed if the test ends before it does.
 pub struct Live {
@@ -136,8 +126,7 @@ impl Story {
 
     /// The exit status.
     pub fn code(&self) -> i32 {
-        use std::os::unix::process::ExitStatusExt;
-        self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
+        code(self.status)
     }
 
     /// Asserts success.
