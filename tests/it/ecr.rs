@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{Ended, Fixture, Front, ImageRegistry, Moto, Setup, free_port};
+use crate::support::{Ended, Fixture, ImageRegistry, Moto, Setup, free_port};
 
 const NAME: &str = "preprod-sse-streaming-lambda";
 
@@ -48,13 +48,4 @@ fn an_aws_that_gives_no_login_says_why() {
     fixture.with_home(&mut command, &fixture.around());
     Ended::of(&mut command).fails(11, &["AWS refused a login to ECR", "Unable to locate credentials"]);
     assert!(!fixture.path("target/lambda/hello/manifest.json").exists(), "a login that fails comes before a compile");
-}
-
-#[test]
-fn an_expired_session_is_told_apart() {
-    let fixture = Fixture::hello_in_git();
-    // A fake: moto never lets a session expire. The words are the AWS CLI's.
-    let script = "echo 'An error occurred (ExpiredTokenException) when calling the GetAuthorizationToken operation: The security token included in the request is expired' >&2\nexit 254";
-    let fake = Front::alone("aws", script);
-    Ended::of(push(&fixture, "127.0.0.1:1").env("PATH", &fake.path)).fails(12, &["has expired", "aws sso login"]);
 }

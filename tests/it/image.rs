@@ -21,10 +21,6 @@ fn build(fixture: &Fixture, engine: &str, pattern: &str) -> Command {
     command
 }
 
-fn inspect(engine: Engine, image: &str) -> Value {
-    engine.inspect_any("image", image)
-}
-
 /// Makes an image of one file, as somebody else could.
 fn import(fixture: &Fixture, engine: Engine, labels: &str, name: &str) {
     fixture.write("../file", "theirs");
@@ -42,13 +38,16 @@ fn it_is_the_same_image_in_every_engine_and_starts_without_a_base() {
     let mut digests = BTreeSet::new();
     for engine in every_engine() {
         let story = Story::of(&mut build(&fixture, engine.name(), &pattern)).ok();
-        let told = story.events.iter().find(|event| event["event"] == "image").expect("the image")["image"].clone();
+        let told = &story.event("image")["image"];
         assert_eq!(told["repository"], Value::from(repository.as_str()));
         digests.insert(told["digest"].as_str().expect("a digest").to_string());
         let name = format!("{}:latest", local(engine, &repository));
-        let image = inspect(engine, &name);
+        let image = engine.inspect_any("image", &name);
         for tag in [told["tag"].as_str().expect("a tag"), "preprod-latest"] {
-            assert_eq!(inspect(engine, &format!("{}:{tag}", local(engine, &repository)))["Id"], image["Id"]);
+            assert_eq!(
+                engine.inspect_any("image", &format!("{}:{tag}", local(engine, &repository)))["Id"],
+                image["Id"]
+            );
         }
         // As the user of the image, with nothing to reach and nothing to write to.
         let run = ["run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", &name];
@@ -58,7 +57,7 @@ fn it_is_the_same_image_in_every_engine_and_starts_without_a_base() {
         // The same again: nothing to make, nothing to load.
         let again = Ended::of(&mut build(&fixture, engine.name(), &pattern)).ok();
         assert_eq!(again.verdict(), "cache-hit");
-        assert_eq!(inspect(engine, &name)["Id"], image["Id"]);
+        assert_eq!(engine.inspect_any("image", &name)["Id"], image["Id"]);
     }
     assert!(digests.len() < 2, "{digests:?}");
 }
@@ -109,10 +108,10 @@ fn an_image_of_somebody_elses_keeps_its_name() {
         let pattern = format!("test-{}-foreign-{{env}}", std::process::id());
         let name = format!("{}:latest", local(engine, &pattern.replace("{env}", "preprod")));
         import(&fixture, engine, &fixture.label(), &name);
-        let before = inspect(engine, &name)["Id"].clone();
+        let before = engine.inspect_any("image", &name)["Id"].clone();
         let ended = Ended::of(&mut build(&fixture, engine.name(), &pattern));
         ended.fails(3, &[&name, "not lambda-packager's", "image_name"]);
-        assert_eq!(inspect(engine, &name)["Id"], before);
+        assert_eq!(engine.inspect_any("image", &name)["Id"], before);
     }
 }
 
@@ -154,7 +153,10 @@ fn clean_takes_the_local_copies_of_this_project_along_and_no_others() {
         let told = clean(&["--all"]);
         assert_eq!(told.matches(&format!("{ours}:preprod-")).count(), 3, "{told}");
         assert_eq!((tags(0), tags(1)), (1, 3));
-        assert_eq!(inspect(engine, &foreign)["Config"]["Labels"]["lambda-packager.fingerprint"], Value::Null);
+        assert_eq!(
+            engine.inspect_any("image", &foreign)["Config"]["Labels"]["lambda-packager.fingerprint"],
+            Value::Null
+        );
         engine.ask(&["image", "inspect", &kept]);
     }
 }
@@ -199,7 +201,7 @@ fn without_an_engine_it_is_an_archive() {
     for engine in every_engine() {
         let said = engine.ask(&["load", "--input", &archive]);
         assert!(said.contains(&format!("{name}:latest")), "{said}");
-        let loaded = inspect(engine, &format!("{name}:latest"));
+        let loaded = engine.inspect_any("image", &format!("{name}:latest"));
         let label = fixture.label();
         let (key, value) = label.split_once('=').expect("a label");
         assert_eq!(loaded["Config"]["Labels"][key], Value::from(value));

@@ -111,7 +111,7 @@ fn a_push_sends_what_the_registry_lacks_and_the_next_one_nothing() {
     let blobs: Vec<_> =
         story.events.iter().filter(|event| event["event"] == "blob").map(|event| &event["pushed"]).collect();
     assert_eq!(blobs, [false, true, true]);
-    let told = story.events.iter().find(|event| event["event"] == "image").expect("the image");
+    let told = story.event("image");
     assert_eq!(told["image"]["digest"].as_str(), registry.digest(NAME, "latest").as_deref());
     assert!(told["stages_ms"]["push"].as_f64().is_some_and(|ms| ms > 0.0), "{told}");
     assert_eq!(registry.digest(NAME, &tag), Some(digest));

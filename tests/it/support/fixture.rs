@@ -187,14 +187,12 @@ impl Fixture {
         command.env_remove("CI");
         // What the cargo that runs this test set is not what a user's shell has; and what the shell has
         // of our settings is not for the fixtures.
+        let own = ["LAMBDA_PACKAGER_LABEL", "LAMBDA_PACKAGER_PULL_POLICY"];
         for (name, _) in std::env::vars() {
             let of_this_build = name.starts_with("CARGO_") && name != "CARGO_HOME" && !name.starts_with("CARGO_HTTP_");
-            let ours = name.starts_with("LAMBDA_PACKAGER")
-                && !["LAMBDA_PACKAGER_LABEL", "LAMBDA_PACKAGER_PULL_POLICY"].contains(&name.as_str());
-            if of_this_build
-                || ours
-                || ["RUSTFLAGS", "RUSTDOCFLAGS", "RUSTC_BOOTSTRAP", "NO_COLOR"].contains(&name.as_str())
-            {
+            let ours = name.starts_with("LAMBDA_PACKAGER") && !own.contains(&name.as_str());
+            let others = ["RUSTFLAGS", "RUSTDOCFLAGS", "RUSTC_BOOTSTRAP", "NO_COLOR"].contains(&name.as_str());
+            if of_this_build || ours || others {
                 command.env_remove(name);
             }
         }

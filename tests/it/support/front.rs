@@ -86,19 +86,10 @@ impl Front {
 
     /// The same for the program that is found by `path`, which the script knows as `$real`.
     pub fn on(path: &OsStr, name: &str, script: &str) -> Self {
-        let real = which(name, path).unwrap_or_else(|| panic!("no {name}"));
-        Self::alone_on(path, name, &format!("real='{}'\n{script}\nexec \"$real\" \"$@\"", real.display()))
-    }
-
-    /// One that never goes on to the real program.
-    pub fn alone(name: &str, script: &str) -> Self {
-        Self::alone_on(&std::env::var_os("PATH").expect("PATH"), name, script)
-    }
-
-    fn alone_on(path: &OsStr, name: &str, script: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let real = which(name, path).unwrap_or_else(|| panic!("no {name}"));
         let front = Self { path: prefixed(folder.path(), path), folder };
-        front.add(name, script);
+        front.add(name, &format!("real='{}'\n{script}\nexec \"$real\" \"$@\"", real.display()));
         front
     }
 

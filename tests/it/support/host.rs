@@ -2,8 +2,7 @@
 //! packager, and runs with a bound or on a terminal.
 
 use std::process::Stdio;
-use std::sync::{Mutex, mpsc};
-use std::thread;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::engine::containers_conf;
@@ -151,21 +150,11 @@ pub fn git_in(folder: &Path) -> Command {
 /// Runs `command` to its end. Where that takes longer than `limit` it hangs: it is killed with all
 /// that it started, and the test fails.
 #[track_caller]
-pub fn bounded(mut command: Command, limit: Duration) -> Ended {
-    use std::os::unix::process::CommandExt;
-    let shown = format!("{command:?}");
-    let child = command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let child = child.expect("it starts");
-    let group = format!("-{}", child.id());
-    let (done, ended) = mpsc::channel();
-    thread::spawn(move || done.send(child.wait_with_output()));
-    match ended.recv_timeout(limit) {
-        Ok(output) => output.expect("it can be waited for").into(),
-        Err(_) => {
-            let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-            panic!("hangs: {shown} has not ended after {limit:?}")
-        }
-    }
+pub fn bounded(command: Command, limit: Duration) -> Ended {
+    let seconds = limit.as_secs().to_string();
+    let ended = Ended::of(under(&["timeout", "--signal=KILL", &seconds], &command).stdin(Stdio::null()));
+    assert_ne!(ended.code, 137, "hangs: {command:?} has not ended after {limit:?}");
+    ended
 }
 
 /// Runs `command` with a terminal for all its streams; what it shows is `stdout`. `None`, said

@@ -139,8 +139,14 @@ impl Story {
     /// The verdict.
     #[track_caller]
     pub fn verdict(&self) -> &str {
-        let found = self.events.iter().find(|event| event["event"] == "verdict");
-        found.and_then(|event| event["verdict"].as_str()).unwrap_or_else(|| panic!("no verdict in:\n{self}"))
+        self.event("verdict")["verdict"].as_str().expect("text")
+    }
+
+    /// The first event of a kind.
+    #[track_caller]
+    pub fn event(&self, kind: &str) -> &Value {
+        let found = self.events.iter().find(|event| event["event"] == kind);
+        found.unwrap_or_else(|| panic!("no {kind} in:\n{self}"))
     }
 
     /// What was not routine.
@@ -152,8 +158,7 @@ impl Story {
     /// The error: message, causes and hint.
     #[track_caller]
     pub fn failure(&self) -> String {
-        let failed = self.events.iter().find(|event| event["event"] == "failed");
-        let failed = failed.unwrap_or_else(|| panic!("no failure in:\n{self}"));
+        let failed = self.event("failed");
         let causes = failed["causes"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let lines = failed["message"].as_str().into_iter().chain(causes);
         let hint = failed["hint"].as_str().unwrap_or("");
