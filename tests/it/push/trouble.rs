@@ -148,7 +148,7 @@ fn what_the_registry_took_and_does_not_have_moves_nothing() {
     let stays = |request: &str| request.starts_with("GET ") && request.contains("/manifests/preprod-");
     let forgets = move |request: &str| if stays(request) { Fate::Answered(404, "{}") } else { Fate::Passed };
     let (ended, seen) = scene.push_through(forgets);
-    ended.fails(21, &["took preprod-sse-streaming-lambda:preprod-", "does not have it"]);
+    ended.fails(21, &["accepted preprod-sse-streaming-lambda:preprod-", "does not have it"]);
     assert!(seen.iter().any(|request| request.starts_with("PUT ") && request.contains("/manifests/preprod-")));
     scene.is_unmoved();
 }
