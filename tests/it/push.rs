@@ -9,7 +9,9 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::support::host::git_in;
-use crate::support::{Ended, Fate, Fixture, ImageRegistry, Live, Proxy, Setup, Story, prefixed, program};
+use crate::support::{
+    Ended, Fate, Fixture, ImageRegistry, Live, Proxy, Setup, Story, Token, TokenServer, prefixed, program,
+};
 
 const NAME: &str = "preprod-sse-streaming-lambda";
 
@@ -250,14 +252,20 @@ fn a_login_comes_from_the_environment_or_from_what_the_engine_stored_and_lies_no
 }
 
 #[test]
-fn a_registry_that_sends_us_elsewhere_does_not_send_the_password_along() {
+fn whoever_a_registry_sends_us_to_neither_gets_the_password_nor_says_who_gets_it() {
     let Some(registry) = open(&Setup { login: Some(LOGIN), ..Setup::default() }) else { return };
-    let elsewhere = Proxy::to(&registry, |_| Fate::Answered(404, "nobody"));
-    let there = format!("http://{}/upload", elsewhere.name());
-    let proxy = Proxy::to(&registry, on("POST", Fate::SentTo(there)));
-    push_as(&Fixture::hello_in_git(), PASSWORD, &proxy.name()).fails(21, &["status 404"]);
-    assert!(proxy.seen().iter().all(|request| request.ends_with(" with a login")));
-    assert_eq!(elsewhere.seen(), ["PATCH /upload"]);
+    let thief = TokenServer::start(|_| Token::Refused);
+    let challenge = format!("Bearer realm={:?},service=\"x\"", thief.realm());
+    let challenged = (Fate::Challenged(challenge), 11, "refuses the login");
+    for (fate, code, text) in [(Fate::Answered(404, "nobody"), 21, "status 404"), challenged] {
+        let elsewhere = Proxy::to(&registry, on("", fate));
+        let there = format!("http://{}/upload", elsewhere.name());
+        let proxy = Proxy::to(&registry, on("POST", Fate::SentTo(there)));
+        push_as(&Fixture::hello_in_git(), PASSWORD, &proxy.name()).fails(code, &[text]);
+        assert!(proxy.seen().iter().all(|request| request.ends_with(" with a login")));
+        assert_eq!(elsewhere.seen(), ["PATCH /upload"]);
+        assert_eq!(thief.seen(), []);
+    }
 }
 
 #[test]

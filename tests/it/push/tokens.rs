@@ -1,7 +1,7 @@
 //! Registries that want a token, which somebody else gives for the login.
 
-use super::{ENCODED, LOGIN, NAME, PASSWORD, image, on, open, push, push_as};
-use crate::support::{Ended, Fate, Fixture, Proxy, Setup, Token, TokenServer, Wish};
+use super::{ENCODED, NAME, PASSWORD, image, open, push, push_as};
+use crate::support::{Ended, Fixture, Setup, Token, TokenServer, Wish};
 
 /// How the login is sent.
 fn login() -> String {
@@ -56,18 +56,4 @@ fn a_registry_with_tls_gets_no_token_from_where_there_is_none() {
     command.env("LAMBDA_PACKAGER_REGISTRY_USER", "tester").env("LAMBDA_PACKAGER_REGISTRY_PASSWORD", PASSWORD);
     Ended::of(&mut command).fails(21, &["has TLS, but asks to send the login to a server without TLS"]);
     assert_eq!(server.seen(), []);
-}
-
-#[test]
-fn whoever_we_are_sent_to_does_not_say_who_gets_the_password() {
-    let thief = TokenServer::start(|_| Token::Refused);
-    let realm = format!("Bearer realm={:?},service=\"x\"", thief.realm());
-    let Some(registry) = open(&Setup { login: Some(LOGIN), ..Setup::default() }) else { return };
-    let elsewhere = Proxy::to(&registry, on("", Fate::Challenged(realm)));
-    let there = format!("http://{}/upload", elsewhere.name());
-    let proxy = Proxy::to(&registry, on("POST", Fate::SentTo(there)));
-    let ended = push_as(&Fixture::hello_in_git(), PASSWORD, &proxy.name());
-    assert_ne!(ended.code, 0);
-    assert_eq!(elsewhere.seen(), ["PATCH /upload"]);
-    assert_eq!(thief.seen(), []);
 }
