@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::support::host::sha256_of;
-use crate::support::{Ended, Engine, Fixture, LABEL, TempDir, packager, repository, skip};
+use crate::support::{Ended, Engine, Fixture, LABEL, TempDir, on_path, packager, repository, skip};
 
 const TRIPLE: &str = "aarch64-unknown-linux-gnu";
 
@@ -24,14 +24,10 @@ impl Bases {
         if std::env::consts::ARCH != "x86_64" || !Engine::Docker.is_here() {
             return None;
         }
-        for (program, package) in [("debootstrap", "debootstrap"), ("qemu-aarch64-static", "qemu-user-static")] {
-            if Command::new(program).arg("--version").output().is_err() {
-                skip("arm64-base", &format!("no {program} (Debian: apt-get install {package})"));
-                return None;
-            }
-        }
-        if Ended::of(Command::new("id").arg("-u")).stdout.trim() != "0" {
-            skip("arm64-base", "debootstrap needs root");
+        let is_root = Ended::answer(Command::new("id").arg("-u")) == "0";
+        if !is_root || !on_path("debootstrap") || !on_path("qemu-aarch64-static") {
+            let how = "debootstrap, which needs root, and qemu (Debian: apt-get install debootstrap qemu-user-static)";
+            skip("arm64-base", &format!("it is made by {how}"));
             return None;
         }
         let folder = tempfile::Builder::new().prefix("lambda-packager-test-arm64-").tempdir().expect("a folder");
@@ -43,10 +39,6 @@ impl Bases {
         let archive = repository().join(format!("target/test-arm64-{}.tar", &sha256_of(&script)[..12]));
         Ended::of(Command::new(script).arg(bases.folder.path()).args([&name, &label]).arg(archive)).ok();
         Some(bases)
-    }
-
-    fn complete(&self) -> String {
-        self.names[0].clone()
     }
 
     /// The complete one without a file or folder.
@@ -92,8 +84,7 @@ impl Drop for Bases {
 /// A function with C code.
 fn with_c() -> Fixture {
     let fixture = Fixture::hello();
-    let manifest = String::from_utf8(fixture.read("Cargo.toml")).unwrap();
-    fixture.write("Cargo.toml", &format!("{manifest}\n[build-dependencies]\ncc = \"1\"\n"));
+    fixture.append("Cargo.toml", "[build-dependencies]\ncc = \"1\"\n");
     fs::copy(repository().join("Cargo.lock"), fixture.path("Cargo.lock")).unwrap();
     fixture.write("src/seven.c", "int seven(void) { return 7; }\n");
     fixture.builds_with(
@@ -111,7 +102,7 @@ fn package(fixture: &Fixture, base: &str, args: &[&str]) -> Ended {
 #[test]
 fn it_is_compiled_for_real_and_what_is_missing_is_named() {
     let Some(mut bases) = Bases::make() else { return };
-    let base = bases.complete();
+    let base = bases.names[0].clone();
 
     let fixture = with_c();
     package(&fixture, &base, &[]).ok();
@@ -127,14 +118,9 @@ fn it_is_compiled_for_real_and_what_is_missing_is_named() {
     assert!(other.zip("hello") == fixture.zip("hello"));
 
     // Too new for the older runtime: the symbols are named, and the two ways out.
-    let text = [
-        "the bootstrap needs glibc 2.",
-        "provided.al2 has 2.26: ",
-        "(GLIBC_2.",
-        "glibc 2.26 or older",
-        "or deploy to `provided.al2023`",
-    ];
-    package(&fixture, &base, &["--runtime", "provided.al2"]).fails(5, &text);
+    let symbols = ["the bootstrap needs glibc 2.", "provided.al2 has 2.26: ", "(GLIBC_2."];
+    let ways_out = ["glibc 2.26 or older", "or deploy to `provided.al2023`"];
+    package(&fixture, &base, &["--runtime", "provided.al2"]).fails(5, &symbols).fails(5, &ways_out);
 
     // The same without a container, on a machine that has what the image has.
     let plain = Fixture::hello();
@@ -143,8 +129,9 @@ fn it_is_compiled_for_real_and_what_is_missing_is_named() {
 
     // A linker that the workspace names stands.
     plain.write(".cargo/config.toml", &format!("[target.{TRIPLE}]\nlinker = \"linker-of-mine\"\n"));
-    package(&plain, &base, &[]).fails(4, &["has no linker linker-of-mine for the target aarch64-unknown-linux-gnu"]);
-    bases.on_host(&plain).fails(4, &["has no linker linker-of-mine for the target aarch64-unknown-linux-gnu"]);
+    let text = "has no linker linker-of-mine for the target aarch64-unknown-linux-gnu";
+    package(&plain, &base, &[]).fails(4, &[text]);
+    bases.on_host(&plain).fails(4, &[text]);
     fs::remove_dir_all(plain.path(".cargo")).unwrap();
 
     let no_compiler = bases.without("/usr/bin/aarch64-linux-gnu-gcc");
@@ -161,16 +148,16 @@ fn it_is_compiled_for_real_and_what_is_missing_is_named() {
 
 #[test]
 fn a_toolchain_of_this_machine_without_the_target_is_named() {
-    let sysroot = Ended::of(Command::new("rustc").args(["--print", "sysroot"])).ok().stdout;
-    let other =
-        if std::env::consts::ARCH == "x86_64" { (TRIPLE, "arm64") } else { ("x86_64-unknown-linux-gnu", "x86_64") };
-    if fs::exists(format!("{}/lib/rustlib/{}/lib", sysroot.trim(), other.0)).unwrap() {
+    let sysroot = Ended::answer(Command::new("rustc").args(["--print", "sysroot"]));
+    let is_x86 = std::env::consts::ARCH == "x86_64";
+    let (triple, arch) = if is_x86 { (TRIPLE, "arm64") } else { ("x86_64-unknown-linux-gnu", "x86_64") };
+    if fs::exists(format!("{sysroot}/lib/rustlib/{triple}/lib")).unwrap() {
         return skip("one-target", "this machine's toolchain has both targets: nothing is missing");
     }
     let fixture = Fixture::hello();
     for engine in ["auto", "host"] {
-        let ended = fixture.run(&["--engine", engine, "--target", other.1]);
-        let text = format!("has no standard library for the target {}", other.0);
+        let text = format!("has no standard library for the target {triple}");
+        let ended = fixture.run(&["--engine", engine, "--target", arch]);
         ended.fails(4, &[&text, "`rustup target add", "set `target_arch`"]);
     }
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Ended, Fixture, ImageRegistry, Moto, Setup, on_path, packager, repository, skip};
+use crate::support::{Ended, Fixture, ImageRegistry, Moto, Setup, free_port, is_installed, packager, repository, skip};
 
 /// Where a provider is unpacked on machines that cannot download one.
 const PLUGINS: &str = "/opt/tf-plugins";
@@ -27,9 +27,8 @@ impl Stage {
     /// With a function that compiles in a blink. None where something is missing.
     fn set() -> Option<Self> {
         let fixture = Fixture::hello_in_git();
-        let manifest = String::from_utf8(fixture.read("Cargo.toml")).expect("text");
         let output = "[package.metadata.lambda-packager]\noutput = \"lambda-deployment.zip\"\n";
-        fixture.write("Cargo.toml", &(manifest + output));
+        fixture.append("Cargo.toml", output);
         fixture.write(".gitignore", "/target\n*.zip\n");
         fs::copy(repository().join("Makefile"), fixture.path("Makefile")).expect("a Makefile");
         let infra = fixture.path("infra");
@@ -44,8 +43,7 @@ impl Stage {
 
     /// Terraform and its provider are in no package.
     fn of(fixture: Fixture, settings: Vec<(&'static str, String)>) -> Option<Self> {
-        if !on_path("terraform") {
-            skip("terraform", "it is not installed (<https://developer.hashicorp.com/terraform/install>)");
+        if !is_installed("terraform", "<https://developer.hashicorp.com/terraform/install>") {
             return None;
         }
         let moto = Moto::start()?;
@@ -53,10 +51,8 @@ impl Stage {
         let stage = Self { fixture, registry, moto, settings };
         let init = Ended::of(stage.prepare(Command::new("terraform").args(["-chdir=infra", "init", "-input=false"])));
         if init.code != 0 {
-            skip(
-                "terraform",
-                &format!("it gets no provider here, neither from {PLUGINS} nor by download: {}", init.stderr),
-            );
+            let why = format!("it gets no provider here, neither from {PLUGINS} nor by download: {}", init.stderr);
+            skip("terraform", &why);
             return None;
         }
         Some(stage)
@@ -79,7 +75,11 @@ impl Stage {
 
     fn function(&self, environment: &str) -> Value {
         let name = format!("{environment}-sse-streaming-lambda");
-        serde_json::from_str(&self.moto.aws(&["lambda", "get-function", "--function-name", &name])).expect("JSON")
+        self.aws(&["lambda", "get-function", "--function-name", &name])
+    }
+
+    fn aws(&self, args: &[&str]) -> Value {
+        serde_json::from_str(&self.moto.aws(args)).expect("JSON")
     }
 
     /// The image that the function runs.
@@ -94,9 +94,7 @@ impl Stage {
 
     /// The tag that stays of the last image of a function.
     fn tag(&self, function: &str) -> String {
-        let record = self.fixture.read(&format!("target/lambda/{function}/image.json"));
-        let record: Value = serde_json::from_slice(&record).expect("JSON");
-        record["tag"].as_str().expect("a tag").to_string()
+        self.fixture.json(&format!("target/lambda/{function}/image.json"))["tag"].as_str().expect("a tag").to_string()
     }
 }
 
@@ -114,8 +112,7 @@ fn an_image_is_deployed_redeployed_and_rolled_back() {
     assert_eq!(stages(&first), ["package-and-push", "terraform-workspace", "terraform-apply"]);
     let (old, old_tag) = (stage.latest(), stage.tag("hello"));
     assert_eq!(stage.deployed(), old);
-    let url = ["lambda", "get-function-url-config", "--function-name", "preprod-sse-streaming-lambda"];
-    let url: Value = serde_json::from_str(&stage.moto.aws(&url)).unwrap();
+    let url = stage.aws(&["lambda", "get-function-url-config", "--function-name", "preprod-sse-streaming-lambda"]);
     assert_eq!(url["InvokeMode"], "RESPONSE_STREAM", "{url}");
 
     // Nothing changed: nothing is packaged, pushed or applied.
@@ -145,8 +142,7 @@ fn an_image_is_deployed_redeployed_and_rolled_back() {
 #[test]
 fn what_fails_ends_it_before_terraform() {
     let Some(stage) = Stage::set() else { return };
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).unwrap();
-    let ended = stage.make(&["deploy", "ENV=preprod", &format!("REGISTRY={nobody}")]);
+    let ended = stage.make(&["deploy", "ENV=preprod", &format!("REGISTRY=127.0.0.1:{}", free_port())]);
     let ended = ended.fails(2, &["refuses connections", "nothing after it was started", "Error 10"]);
     assert_eq!(stages(&ended), ["package-and-push"]);
     stage.make(&["deploy", "ENV=staging"]).fails(2, &["Error 19"]);
@@ -155,8 +151,7 @@ fn what_fails_ends_it_before_terraform() {
         let ended = stage.make(&["deploy", "ENV=preprod", &format!("PACKAGE={package}")]).fails(2, &["Error 4"]);
         assert_eq!(stages(&ended).len(), 1, "{}", ended.stderr);
     }
-    let functions: Value = serde_json::from_str(&stage.moto.aws(&["lambda", "list-functions"])).unwrap();
-    assert_eq!(functions["Functions"], serde_json::json!([]));
+    assert_eq!(stage.aws(&["lambda", "list-functions"])["Functions"], serde_json::json!([]));
     assert!(!stage.fixture.path("infra/terraform.tfstate.d").exists());
 }
 
@@ -165,13 +160,10 @@ fn a_zip_is_deployed_to_an_environment_of_its_own() {
     let Some(stage) = Stage::set() else { return };
     let ended = stage.make(&["deploy", "ENV=prod", "PACKAGE=zip"]).ok();
     assert_eq!(stages(&ended), ["package", "terraform-workspace", "terraform-apply"]);
-    let sum = Ended::of(
-        Command::new("sh")
-            .current_dir(stage.fixture.root())
-            .args(["-c", "openssl dgst -sha256 -binary lambda-deployment.zip | base64"]),
-    );
+    let mut sum = Command::new("sh");
+    sum.args(["-c", "openssl dgst -sha256 -binary lambda-deployment.zip | base64"]).current_dir(stage.fixture.root());
     let told = stage.function("prod");
-    assert_eq!(told["Configuration"]["CodeSha256"].as_str(), Some(sum.ok().stdout.trim()));
+    assert_eq!(told["Configuration"]["CodeSha256"].as_str(), Some(Ended::answer(&mut sum).as_str()));
     assert_eq!(told["Configuration"]["Runtime"], "provided.al2023");
     // A function of each environment, both at once.
     stage.make(&["deploy", "ENV=preprod", "PACKAGE=image"]).ok();

@@ -9,14 +9,14 @@ use std::process::Command;
 
 use crate::support::host::git;
 use crate::support::registry::{Registry, library, publish, vendored};
-use crate::support::{Ended, Engine, Fixture, one_engine, program, skip};
+use crate::support::{Ended, Engine, Fixture, one_engine, program, skip, under};
 
 const TOKEN: &str = "SECRET-TOKEN-OF-A-REGISTRY";
 
 /// The bin with a cargo home of the fixture's own.
 fn packager(fixture: &Fixture, engine: &str) -> Command {
-    let mut command = fixture.command();
-    command.env("CARGO_HOME", cargo_home(fixture)).args(["--engine", engine]);
+    let mut command = fixture.command_for(engine);
+    command.env("CARGO_HOME", cargo_home(fixture));
     command
 }
 
@@ -25,37 +25,51 @@ fn cargo_home(fixture: &Fixture) -> PathBuf {
 }
 
 fn configure(fixture: &Fixture, text: &str) {
-    fs::create_dir_all(cargo_home(fixture)).expect("a folder");
-    fs::write(cargo_home(fixture).join("config.toml"), text).expect("a file");
+    fixture.write("../cargo-home/config.toml", text);
+}
+
+/// A registry with the crate `from_registry`.
+fn registry() -> Registry {
+    let registry = Registry::open(TOKEN);
+    registry.publish("from_registry", "registry");
+    registry
+}
+
+/// Names it `mine` for cargo, with its token.
+fn configure_registry(fixture: &Fixture, registry: &Registry) {
+    let provider = "[registry]\nglobal-credential-providers = [\"cargo:token\"]\n";
+    configure(fixture, &format!("[registries.mine]\nindex = {:?}\ntoken = {TOKEN:?}\n{provider}", registry.index()));
 }
 
 #[track_caller]
 fn run(command: &mut Command) -> Ended {
-    command.output().map(Ended::from).expect("it starts").ok()
+    Ended::of(command).ok()
+}
+
+/// Packages it, and asserts what it prints.
+#[track_caller]
+fn run_and_print(command: &mut Command, fixture: &Fixture, text: &str) -> Ended {
+    let ended = run(command);
+    assert_eq!(fixture.output_of_bootstrap("hello"), text, "{command:?}");
+    ended
 }
 
 /// A project that prints the text of each crate it depends on.
 fn printing(crates: &[(&str, &str)]) -> Fixture {
     let fixture = Fixture::hello();
-    let mut manifest = String::from_utf8(fixture.read("Cargo.toml")).expect("text") + "[dependencies]\n";
-    let mut texts = Vec::new();
+    fixture.append("Cargo.toml", "[dependencies]\n");
     for (name, source) in crates {
-        manifest.push_str(&format!("{name} = {{ {source} }}\n"));
-        texts.push(format!("{name}::TEXT"));
+        fixture.append("Cargo.toml", &format!("{name} = {{ {source} }}\n"));
     }
-    fixture.write("Cargo.toml", &manifest);
-    fixture.write(
-        "src/main.rs",
-        &format!("fn main() {{\n    println!(\"{{}}\", [{}].join(\" \"));\n}}\n", texts.join(", ")),
-    );
+    let texts: Vec<_> = crates.iter().map(|(name, _)| format!("{name}::TEXT")).collect();
+    fixture.prints(&format!("\"{{}}\", [{}].join(\" \")", texts.join(", ")));
     fixture
 }
 
 #[test]
 fn path_git_and_registry_crates_compile_offline_and_no_token_comes_along() {
     let Some(engine) = one_engine(Engine::Docker) else { return };
-    let registry = Registry::open(TOKEN);
-    registry.publish("from_registry", "registry");
+    let registry = registry();
     let repository = crate::support::TempDir::new().expect("a temporary folder");
     library(repository.path(), "from_git", "git");
     for args in [&["init", "--quiet"][..], &["add", "."], &["commit", "--quiet", "--message=x"]] {
@@ -67,22 +81,16 @@ fn path_git_and_registry_crates_compile_offline_and_no_token_comes_along() {
         ("from_registry", "version = \"1\", registry = \"mine\""),
     ]);
     library(&fixture.around().join("from_path"), "from_path", "path");
-    let provider = "[registry]\nglobal-credential-providers = [\"cargo:token\"]\n";
-    let config = format!("[registries.mine]\nindex = {:?}\ntoken = {TOKEN:?}\n{provider}", registry.index());
-    configure(&fixture, &config);
-    run(&mut packager(&fixture, engine.name()));
-    assert_eq!(fixture.output_of_bootstrap("hello"), "path git registry");
+    configure_registry(&fixture, &registry);
+    let ended = run_and_print(&mut packager(&fixture, engine.name()), &fixture, "path git registry");
+    fixture.tells_nobody(TOKEN, &ended);
 
     let container = fixture.containers(engine).remove(0);
     assert!(engine.ask(&["exec", &container, "cat", "/cargo/config.toml"]).contains("[registries.mine]"));
     assert!(!engine.ask(&["inspect", &container]).contains(TOKEN));
     let search = ["exec", &container, "grep", "-rlsF", TOKEN, "/cargo", "/workspace", "/target", "/tmp"];
-    let found = engine.command().args(search).output().map(Ended::from).expect("the engine starts");
+    let found = Ended::of(engine.command().args(search));
     assert_eq!((found.code, found.stdout.as_str()), (1, ""));
-    for file in ["manifest.json", "build.log"] {
-        let text = fixture.read(&format!("target/lambda/hello/{file}"));
-        assert!(!String::from_utf8_lossy(&text).contains(TOKEN), "{file}");
-    }
 
     // What somebody deleted or an interrupted cargo left half unpacked is fetched again.
     let unpacked = |below: &str| {
@@ -96,101 +104,82 @@ fn path_git_and_registry_crates_compile_offline_and_no_token_comes_along() {
     }];
     for (round, loss) in losses.into_iter().enumerate() {
         loss();
-        let source = String::from_utf8(fixture.read("src/main.rs")).expect("text");
-        fixture.write("src/main.rs", &format!("{source}// {round}\n"));
+        fixture.append("src/main.rs", &format!("// {round}\n"));
         run(&mut packager(&fixture, engine.name()));
         assert!(crate_folder.join(".cargo-ok").exists(), "round {round}");
     }
 
     // From here on the machine is offline.
     drop(registry);
-    for (road, file) in [(engine.name(), "src/main.rs"), ("host", "Cargo.toml")] {
-        let text = String::from_utf8(fixture.read(file)).expect("text");
-        let comment = if file.ends_with(".rs") { "// Edited." } else { "# Edited." };
-        fixture.write(file, &format!("{text}{comment}\n"));
-        let ended = run(packager(&fixture, road).env("CARGO_NET_OFFLINE", "true"));
+    let edits = [(engine.name(), "src/main.rs", "// Edited.\n"), ("host", "Cargo.toml", "# Edited.\n")];
+    for (road, file, comment) in edits {
+        fixture.append(file, comment);
+        let mut command = packager(&fixture, road);
+        let ended = run_and_print(command.env("CARGO_NET_OFFLINE", "true"), &fixture, "path git registry");
         assert!(ended.verdict().starts_with("cache-miss: "), "{}", ended.verdict());
-        assert_eq!(fixture.output_of_bootstrap("hello"), "path git registry");
     }
-    fixture.write("src/main.rs", "fn main() {\n    println!(\"{}\", from_registry::TEXT);\n}\n");
-    let packager = packager(&fixture, "host");
-    let mut cut_off = Command::new("unshare");
-    cut_off.args(["--map-root-user", "--net"]).arg(packager.get_program()).args(packager.get_args());
-    cut_off.envs(packager.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(fixture.root());
-    if !Command::new("unshare").args(["--map-root-user", "--net", "true"]).status().is_ok_and(|status| status.success())
-    {
+    fixture.prints("\"{}\", from_registry::TEXT");
+    let cut_off = ["unshare", "--map-root-user", "--net"];
+    if !Command::new(cut_off[0]).args(&cut_off[1..]).arg("true").status().is_ok_and(|status| status.success()) {
         return skip("unshare", "this user may not make a network of its own (`unshare --map-root-user --net`)");
     }
-    run(&mut cut_off);
-    assert_eq!(fixture.output_of_bootstrap("hello"), "registry");
+    run_and_print(&mut under(&cut_off, &packager(&fixture, "host")), &fixture, "registry");
 }
 
 #[test]
 fn what_an_offline_compile_does_not_find_is_cargos_message_and_fetched_again_by_force() {
     let Some(engine) = one_engine(Engine::Podman) else { return };
-    let registry = Registry::open(TOKEN);
-    registry.publish("from_registry", "registry");
+    let registry = registry();
     let fixture = printing(&[("from_registry", "version = \"1\", registry = \"mine\"")]);
-    let provider = "[registry]\nglobal-credential-providers = [\"cargo:token\"]\n";
-    configure(&fixture, &format!("[registries.mine]\nindex = {:?}\ntoken = {TOKEN:?}\n{provider}", registry.index()));
+    configure_registry(&fixture, &registry);
     run(&mut packager(&fixture, engine.name()));
     let (container, zip) = (fixture.container(engine), fixture.zip("hello"));
     // A crate is there; what the registry said of it is not any more.
     let index = fs::read_dir(cargo_home(&fixture).join("registry/index")).expect("cargo's folder");
     let caches: Vec<PathBuf> = index.map(|entry| entry.expect("an entry").path().join(".cache")).collect();
     caches.iter().for_each(|cache| fs::remove_dir_all(cache).expect("cargo's cache"));
-    fixture.write("src/main.rs", "fn main() {\n    println!(\"{} again\", from_registry::TEXT);\n}\n");
+    fixture.prints("\"{} again\", from_registry::TEXT");
     let failed = Ended::of(&mut packager(&fixture, engine.name()));
     let failed = failed.fails(4, &["cargo's downloads on this machine", "offline", "help: package with `--force`"]);
     assert!(failed.stderr.contains("from_registry"), "no message of cargo's: {}", failed.stderr);
     assert!(fixture.zip("hello") == zip && caches.iter().all(|cache| !cache.exists()));
 
-    let forced = run(packager(&fixture, engine.name()).arg("--force"));
+    let forced = run_and_print(packager(&fixture, engine.name()).arg("--force"), &fixture, "registry again");
     assert!(forced.stderr.contains("it is fetched again, and everything is compiled again"), "{}", forced.stderr);
-    assert_eq!(
-        (fixture.output_of_bootstrap("hello").as_str(), fixture.container(engine)),
-        ("registry again", container)
-    );
+    assert_eq!(fixture.container(engine), container);
     assert!(cargo_home(&fixture).join("config.toml").exists());
     // Nobody answers: then cargo's word on that.
     caches.iter().for_each(|cache| fs::remove_dir_all(cache).expect("cargo's cache"));
     drop(registry);
-    fixture.write("src/main.rs", "fn main() {\n    println!(\"{} no more\", from_registry::TEXT);\n}\n");
+    fixture.prints("\"{} no more\", from_registry::TEXT");
     let failed = Ended::of(packager(&fixture, engine.name()).arg("--force"));
     failed.fails(4, &["`cargo fetch` failed in", "127.0.0.1"]);
     assert_eq!(fixture.output_of_bootstrap("hello"), "registry again");
 }
 
+/// A configuration that takes the crates from a folder.
+fn replaced_by(kind: &str, folder: &str) -> String {
+    format!("[source.crates-io]\nreplace-with = \"mine\"\n[source.mine]\n{kind} = {folder:?}\n")
+}
+
 #[test]
 fn a_vendored_source_is_found_wherever_the_configuration_lies() {
     let Some(engine) = one_engine(Engine::Docker) else { return };
-    let replaced = |folder: &str| {
-        format!("[source.crates-io]\nreplace-with = \"vendored\"\n[source.vendored]\ndirectory = {folder:?}\n")
-    };
-    let above = |fixture: &Fixture| fixture.around().join("cargo-home/config.toml");
-    let beside = |fixture: &Fixture| fixture.around().join(".cargo/config.toml");
-    let inside = |fixture: &Fixture| fixture.path(".cargo/config.toml");
-    type Place<'a> = &'a dyn Fn(&Fixture) -> PathBuf;
     // Where the configuration lies, and the folder as it names it: relative to the parent of its own.
-    let cases: [(Place, &str, Place); 4] = [
-        (&inside, "vendor", &|fixture| fixture.path("vendor")),
-        (&inside, "../vendor", &|fixture| fixture.around().join("vendor")),
-        (&beside, "vendor", &|fixture| fixture.around().join("vendor")),
-        (&above, "vendor", &|fixture| fixture.around().join("vendor")),
-    ];
-    for (config, named, folder) in cases {
+    for (config, named, folder) in [
+        (".cargo/config.toml", "vendor", "vendor"),
+        (".cargo/config.toml", "../vendor", "../vendor"),
+        ("../.cargo/config.toml", "vendor", "../vendor"),
+        ("../cargo-home/config.toml", "vendor", "../vendor"),
+    ] {
         let fixture = printing(&[("from_vendor", "version = \"1\"")]);
-        let (config, folder) = (config(&fixture), folder(&fixture));
-        vendored(&folder, "from_vendor", "vendored");
-        fs::create_dir_all(config.parent().expect("a folder")).expect("a folder");
-        fs::write(&config, replaced(named)).expect("a file");
-        run(&mut packager(&fixture, engine.name()));
-        assert_eq!(fixture.output_of_bootstrap("hello"), "vendored", "{}", config.display());
+        vendored(&fixture.path(folder), "from_vendor", "vendored");
+        fixture.write(config, &replaced_by("directory", named));
+        run_and_print(&mut packager(&fixture, engine.name()), &fixture, "vendored");
         // Unlike a crate in cargo's home, somebody may edit it.
-        fs::write(folder.join("from_vendor/src/lib.rs"), "pub const TEXT: &str = \"patched\";\n").expect("a file");
-        let ended = run(&mut packager(&fixture, engine.name()));
-        assert!(ended.verdict().ends_with("vendor/from_vendor/src/lib.rs"), "{}", ended.verdict());
-        assert_eq!(fixture.output_of_bootstrap("hello"), "patched", "{}", config.display());
+        fixture.write(&format!("{folder}/from_vendor/src/lib.rs"), "pub const TEXT: &str = \"patched\";\n");
+        let ended = run_and_print(&mut packager(&fixture, engine.name()), &fixture, "patched");
+        assert!(ended.verdict().ends_with("vendor/from_vendor/src/lib.rs"), "{config}: {}", ended.verdict());
     }
 }
 
@@ -201,27 +190,20 @@ fn a_local_registry_of_the_users_is_found() {
     let folder = fixture.around().join("local");
     fs::create_dir(&folder).expect("a folder");
     publish(&folder, "", "from_local", "local");
-    let replaced = "[source.crates-io]\nreplace-with = \"mine\"\n[source.mine]\nlocal-registry = \"local\"\n";
-    configure(&fixture, replaced);
-    run(&mut packager(&fixture, engine.name()));
-    assert_eq!(fixture.output_of_bootstrap("hello"), "local");
+    configure(&fixture, &replaced_by("local-registry", "local"));
+    run_and_print(&mut packager(&fixture, engine.name()), &fixture, "local");
 }
 
 /// A project that prints how it was compiled.
 fn telling() -> Fixture {
     let fixture = Fixture::hello();
-    fixture.write(
-        "build.rs",
-        r#"fn main() {
+    let build = r#"fn main() {
     let poisoned = |(name, value): (String, String)| value.contains("poison").then_some(name);
     let seen: Vec<String> = std::env::vars().filter_map(poisoned).collect();
     println!("cargo::rustc-env=SEEN=[{}] at {}", seen.join(" "), std::env::var("OPT_LEVEL").unwrap());
 }
-"#,
-    );
-    fixture.write(
-        "src/main.rs",
-        r#"#![allow(unexpected_cfgs)]
+"#;
+    let main = r#"#![allow(unexpected_cfgs)]
 fn main() {
     let mut flags = Vec::new();
     for (set, name) in [
@@ -237,8 +219,8 @@ fn main() {
     }
     println!("{} {}", flags.join(" "), env!("SEEN"));
 }
-"#,
-    );
+"#;
+    fixture.builds_with(build, main);
     fixture
 }
 
@@ -258,20 +240,15 @@ fn flags_that_the_user_configured_for_the_target_reach_the_compile() {
     configure(&fixture, &(flags(&target, "in_home") + &flags("target.'cfg(unix)'", "for_unix")));
     let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", triple().to_uppercase().replace('-', "_"));
     for road in [engine.name(), "host"] {
-        run(packager(&fixture, road).env(&variable, "--cfg in_variable"));
-        assert_eq!(
-            fixture.output_of_bootstrap("hello"),
-            "in_workspace beside in_home for_unix in_variable [] at 3",
-            "{road}"
-        );
+        let printed = "in_workspace beside in_home for_unix in_variable [] at 3";
+        run_and_print(packager(&fixture, road).env(&variable, "--cfg in_variable"), &fixture, printed);
     }
     // Without any for the target, those for all builds count.
     fixture.write(".cargo/config.toml", "");
     fixture.write("../.cargo/config.toml", "");
     configure(&fixture, &flags("build", "for_build"));
     for road in [engine.name(), "host"] {
-        run(&mut packager(&fixture, road));
-        assert_eq!(fixture.output_of_bootstrap("hello"), "for_build [] at 3", "{road}");
+        run_and_print(&mut packager(&fixture, road), &fixture, "for_build [] at 3");
     }
 }
 
@@ -306,8 +283,7 @@ fn the_callers_own_build_does_not_leak_in() {
         }
         // Nothing of ours, and not even text.
         command.env("A_NAME", OsStr::from_bytes(b"\xff"));
-        run(command.env("CARGO_TARGET_DIR", &target));
-        assert_eq!(fixture.output_of_bootstrap("hello"), "[] at 3", "{road}");
+        run_and_print(command.env("CARGO_TARGET_DIR", &target), &fixture, "[] at 3");
         assert!(!target.exists());
         // None of it is an ingredient either.
         assert_eq!(run(&mut packager(&fixture, road)).verdict(), "cache-hit");
@@ -317,16 +293,14 @@ fn the_callers_own_build_does_not_leak_in() {
 #[test]
 fn a_registry_that_only_the_environment_names_is_known_to_the_compile() {
     let Some(engine) = one_engine(Engine::Docker) else { return };
-    let registry = Registry::open(TOKEN);
-    registry.publish("from_registry", "registry");
+    let registry = registry();
     let fixture = printing(&[("from_registry", "version = \"1\", registry = \"of-my-own\"")]);
     for road in [engine.name(), "host"] {
         let mut command = packager(&fixture, road);
         command.env("CARGO_REGISTRIES_OF_MY_OWN_INDEX", registry.index());
         command.env("CARGO_REGISTRIES_OF_MY_OWN_TOKEN", TOKEN);
         command.env("CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS", "cargo:token");
-        run(&mut command);
-        assert_eq!(fixture.output_of_bootstrap("hello"), "registry", "{road}");
+        run_and_print(&mut command, &fixture, "registry");
     }
     let container = fixture.containers(engine).remove(0);
     assert!(!engine.ask(&["inspect", &container]).contains(TOKEN));

@@ -15,15 +15,19 @@ fn local(engine: Engine, repository: &str) -> String {
     if engine == Engine::Podman { format!("localhost/{repository}") } else { repository.to_string() }
 }
 
-fn build(fixture: &Fixture, engine: Engine, pattern: &str) -> Command {
-    let mut command = fixture.command_on(engine);
+fn build(fixture: &Fixture, engine: &str, pattern: &str) -> Command {
+    let mut command = fixture.command_for(engine);
     command.args(["image", "build", "--env", "preprod", "--image-name", pattern]);
     command
 }
 
-fn inspect(engine: Engine, image: &str) -> Value {
-    let all: Value = serde_json::from_str(&engine.ask(&["image", "inspect", image])).expect("JSON");
-    all[0].clone()
+/// Makes an image of one file, as somebody else could.
+fn import(fixture: &Fixture, engine: Engine, labels: &str, name: &str) {
+    fixture.write("../file", "theirs");
+    let folder = fixture.around().display().to_string();
+    let tar = format!("{folder}/file.tar");
+    Ended::of(Command::new("tar").args(["-C", &folder, "-cf", &tar, "file"])).ok();
+    engine.ask(&["import", "--change", &format!("LABEL {labels}"), &tar, name]);
 }
 
 #[test]
@@ -33,14 +37,17 @@ fn it_is_the_same_image_in_every_engine_and_starts_without_a_base() {
     let repository = pattern.replace("{env}", "preprod");
     let mut digests = BTreeSet::new();
     for engine in every_engine() {
-        let story = Story::of(&mut build(&fixture, engine, &pattern)).ok();
-        let told = story.events.iter().find(|event| event["event"] == "image").expect("the image")["image"].clone();
+        let story = Story::of(&mut build(&fixture, engine.name(), &pattern)).ok();
+        let told = &story.event("image")["image"];
         assert_eq!(told["repository"], Value::from(repository.as_str()));
         digests.insert(told["digest"].as_str().expect("a digest").to_string());
         let name = format!("{}:latest", local(engine, &repository));
-        let image = inspect(engine, &name);
+        let image = engine.inspect_any("image", &name);
         for tag in [told["tag"].as_str().expect("a tag"), "preprod-latest"] {
-            assert_eq!(inspect(engine, &format!("{}:{tag}", local(engine, &repository)))["Id"], image["Id"]);
+            assert_eq!(
+                engine.inspect_any("image", &format!("{}:{tag}", local(engine, &repository)))["Id"],
+                image["Id"]
+            );
         }
         // As the user of the image, with nothing to reach and nothing to write to.
         let run = ["run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", &name];
@@ -48,9 +55,9 @@ fn it_is_the_same_image_in_every_engine_and_starts_without_a_base() {
         assert_eq!(image["Config"]["User"], "65532:65532");
 
         // The same again: nothing to make, nothing to load.
-        let again = Ended::of(&mut build(&fixture, engine, &pattern)).ok();
+        let again = Ended::of(&mut build(&fixture, engine.name(), &pattern)).ok();
         assert_eq!(again.verdict(), "cache-hit");
-        assert_eq!(inspect(engine, &name)["Id"], image["Id"]);
+        assert_eq!(engine.inspect_any("image", &name)["Id"], image["Id"]);
     }
     assert!(digests.len() < 2, "{digests:?}");
 }
@@ -66,12 +73,12 @@ fn what_one_engine_built_every_engine_pulls_and_runs() {
         if engine == Engine::Podman {
             command.envs(own.environment());
         }
-        Ended::of(command.args(args)).ok().stdout.trim().to_string()
+        Ended::answer(command.args(args))
     };
     for builder in engines(Engine::Docker) {
         let mut command = fixture.command_on(builder);
         command.args(["image", "push", "--env", "preprod", "--registry", &registry.name()]);
-        let reference = Ended::of(&mut command).ok().stdout.trim().to_string();
+        let reference = Ended::answer(&mut command);
         for engine in every_engine() {
             // Docker takes a registry on this machine for what it is, podman has to be told.
             let insecure: &[&str] = if engine == Engine::Podman { &["--tls-verify=false"] } else { &[] };
@@ -86,14 +93,10 @@ fn what_is_included_stands_beside_the_bootstrap() {
     let fixture = Fixture::hello_in_git();
     let pattern = format!("test-{}-included-{{env}}", std::process::id());
     fixture.write("greeting.txt", "good morning");
-    fixture.write(
-        "src/main.rs",
-        "fn main() {\n    println!(\"{}\", std::fs::read_to_string(\"greeting.txt\").unwrap());\n}\n",
-    );
-    let manifest = String::from_utf8(fixture.read("Cargo.toml")).unwrap();
-    fixture.write("Cargo.toml", &(manifest + "[package.metadata.lambda-packager]\ninclude = [\"greeting.txt\"]\n"));
+    fixture.prints("\"{}\", std::fs::read_to_string(\"greeting.txt\").unwrap()");
+    fixture.append("Cargo.toml", "[package.metadata.lambda-packager]\ninclude = [\"greeting.txt\"]\n");
     let Some(engine) = one_engine(Engine::Docker) else { return };
-    Ended::of(&mut build(&fixture, engine, &pattern)).ok();
+    Ended::of(&mut build(&fixture, engine.name(), &pattern)).ok();
     let name = format!("{}:latest", local(engine, &pattern.replace("{env}", "preprod")));
     assert_eq!(engine.ask(&["run", "--rm", "--network", "none", &name]), "good morning");
 }
@@ -104,16 +107,11 @@ fn an_image_of_somebody_elses_keeps_its_name() {
         let fixture = Fixture::hello_in_git();
         let pattern = format!("test-{}-foreign-{{env}}", std::process::id());
         let name = format!("{}:latest", local(engine, &pattern.replace("{env}", "preprod")));
-        let tar = fixture.around().join("empty.tar");
-        fs::write(fixture.around().join("file"), "theirs").unwrap();
-        let folder = fixture.around().display().to_string();
-        Ended::of(Command::new("tar").args(["-C", &folder, "-cf", &tar.display().to_string(), "file"])).ok();
-        let label = format!("LABEL {}", fixture.label());
-        engine.ask(&["import", "--change", &label, &tar.display().to_string(), &name]);
-        let before = inspect(engine, &name)["Id"].clone();
-        let ended = Ended::of(&mut build(&fixture, engine, &pattern));
+        import(&fixture, engine, &fixture.label(), &name);
+        let before = engine.inspect_any("image", &name)["Id"].clone();
+        let ended = Ended::of(&mut build(&fixture, engine.name(), &pattern));
         ended.fails(3, &[&name, "not lambda-packager's", "image_name"]);
-        assert_eq!(inspect(engine, &name)["Id"], before);
+        assert_eq!(engine.inspect_any("image", &name)["Id"], before);
     }
 }
 
@@ -129,21 +127,18 @@ fn clean_takes_the_local_copies_of_this_project_along_and_no_others() {
             names.lines().filter(|name| *name == reference).count()
         };
         for (project, pattern) in [&fixture, &neighbour].into_iter().zip(&patterns) {
-            Ended::of(&mut build(project, engine, pattern)).ok();
+            Ended::of(&mut build(project, engine.name(), pattern)).ok();
         }
         // Another revision: that of before is still there.
         fixture.says("edited");
         fixture.commit();
-        Ended::of(&mut build(&fixture, engine, &patterns[0])).ok();
+        Ended::of(&mut build(&fixture, engine.name(), &patterns[0])).ok();
         // Somebody's own name for it stays, as does what is not ours.
         let kept = format!("test-{}-clean-kept:{}", std::process::id(), engine.name());
         let ours = local(engine, &patterns[0].replace("{env}", "preprod"));
         engine.ask(&["tag", &format!("{ours}:latest"), &kept]);
         let foreign = format!("{ours}:foreign");
-        let tar = fixture.around().join("empty.tar");
-        Ended::of(Command::new("tar").args(["-cf", &tar.display().to_string(), "--files-from", "/dev/null"])).ok();
-        let labels = format!("LABEL {} org.opencontainers.image.title=hello", fixture.label());
-        engine.ask(&["import", "--change", &labels, &tar.display().to_string(), &foreign]);
+        import(&fixture, engine, &format!("{} org.opencontainers.image.title=hello", fixture.label()), &foreign);
         assert_eq!((tags(0), tags(1)), (5, 3));
 
         let clean = |flags: &[&str]| {
@@ -158,7 +153,10 @@ fn clean_takes_the_local_copies_of_this_project_along_and_no_others() {
         let told = clean(&["--all"]);
         assert_eq!(told.matches(&format!("{ours}:preprod-")).count(), 3, "{told}");
         assert_eq!((tags(0), tags(1)), (1, 3));
-        assert_eq!(inspect(engine, &foreign)["Config"]["Labels"]["lambda-packager.fingerprint"], Value::Null);
+        assert_eq!(
+            engine.inspect_any("image", &foreign)["Config"]["Labels"]["lambda-packager.fingerprint"],
+            Value::Null
+        );
         engine.ask(&["image", "inspect", &kept]);
     }
 }
@@ -193,9 +191,7 @@ fn without_an_engine_it_is_an_archive() {
     let fixture = Fixture::hello_in_git();
     let pattern = format!("test-{}-archive-{{env}}", std::process::id());
     let name = pattern.replace("{env}", "preprod");
-    let mut command = fixture.command();
-    command.args(["--engine", "host", "image", "build", "--env", "preprod", "--image-name", &pattern]);
-    let ended = Ended::of(&mut command).ok();
+    let ended = Ended::of(&mut build(&fixture, "host", &pattern)).ok();
     assert!(ended.stdout.starts_with(&format!("{name}:preprod-")), "{}", ended.stdout);
     let archive = fixture.path("target/lambda/hello/image.tar").display().to_string();
     assert!(ended.stderr.contains(&archive), "{}", ended.stderr);
@@ -205,7 +201,7 @@ fn without_an_engine_it_is_an_archive() {
     for engine in every_engine() {
         let said = engine.ask(&["load", "--input", &archive]);
         assert!(said.contains(&format!("{name}:latest")), "{said}");
-        let loaded = inspect(engine, &format!("{name}:latest"));
+        let loaded = engine.inspect_any("image", &format!("{name}:latest"));
         let label = fixture.label();
         let (key, value) = label.split_once('=').expect("a label");
         assert_eq!(loaded["Config"]["Labels"][key], Value::from(value));

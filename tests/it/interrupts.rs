@@ -1,27 +1,21 @@
 //! Ctrl-C and its like: they end the compile wherever it runs, and leave everything usable.
 
-use std::process::Command;
-
 use crate::support::host::Profile;
-use crate::support::{Engine, Fixture, Gated, Live, Running, Story, engines, one_engine, wait_until};
+use crate::support::{Engine, Fixture, Gated, Live, Running, Story, engines, kill, one_engine, wait_until};
 
-fn kill(signal: &str, whom: &str) {
-    assert!(Command::new("kill").args(["-s", signal, "--", whom]).status().expect("kill starts").success());
+/// Whether something runs in the container whose command line has one of these words.
+fn runs(engine: Engine, container: &str, words: &[&str]) -> bool {
+    engine.processes(container).iter().any(|line| words.iter().any(|word| line.contains(word)))
 }
 
 /// Waits until nothing of a compile runs in the container; bounded.
 fn until_idle(engine: Engine, container: &str) {
-    wait_until("the compile inside ends", || {
-        let compiling = ["cargo build", "build-script", "rustc"];
-        !engine.processes(container).iter().any(|line| compiling.iter().any(|part| line.contains(part)))
-    });
+    wait_until("the compile inside ends", || !runs(engine, container, &["cargo build", "build-script", "rustc"]));
 }
 
 /// Waits until the build script runs, which waits itself.
 fn until_held(engine: Engine, container: &str) {
-    wait_until("the compile is held", || {
-        engine.processes(container).iter().any(|line| line.contains("build-script-build"))
-    });
+    wait_until("the compile is held", || runs(engine, container, &["build-script-build"]));
 }
 
 #[test]
@@ -99,11 +93,9 @@ fn under_cargo_a_signal_ends_the_compile_too() {
         let fixture = Fixture::with_packager("deployment", "", &[Profile::Release]);
         fixture.build_with(engine.name()).ok();
         let container = fixture.container(engine);
-        fixture.write(
-            "function/build.rs",
-            "fn main() {\n    while std::path::Path::new(\"../target/hold\").exists() {\n        \
-             std::thread::sleep(std::time::Duration::from_millis(10));\n    }\n}\n",
-        );
+        let build = "fn main() {\n    while std::path::Path::new(\"../target/hold\").exists() {\n        \
+             std::thread::sleep(std::time::Duration::from_millis(10));\n    }\n}\n";
+        fixture.write("function/build.rs", build);
         for signal in ["INT", "TERM"] {
             fixture.write("target/hold", "");
             let running = Running::start(&fixture.cargo_with(engine.name(), &["build", "--release"]));
@@ -116,10 +108,7 @@ fn under_cargo_a_signal_ends_the_compile_too() {
             std::fs::remove_file(fixture.path("target/hold")).expect("it is held");
             fixture.build_with(engine.name()).ok();
             assert_eq!(fixture.container(engine), container);
-            fixture.write(
-                "function/build.rs",
-                &format!("{}// {signal}\n", String::from_utf8(fixture.read("function/build.rs")).expect("text")),
-            );
+            fixture.append("function/build.rs", &format!("// {signal}\n"));
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What must not be shared is not, and what may be is.
 
 use std::collections::BTreeSet;
-use std::{fs, thread};
+use std::fs;
+use std::process::Command;
 
 use crate::support::host::{git, printed_by};
-use crate::support::{Ended, Engine, Fixture, Story, engines, one_engine};
+use crate::support::{Ended, Engine, Fixture, Live, Story, engines, one_engine};
 
 /// The container of the project in `folder`, after a build there.
 fn built(fixture: &Fixture, engine: Engine, folder: &str, says: &str) -> String {
@@ -13,18 +14,21 @@ fn built(fixture: &Fixture, engine: Engine, folder: &str, says: &str) -> String 
     assert!(ended.verdict().starts_with("cache-miss"), "{}", ended.stderr);
     let bootstrap = folder.join("target/lambda/hello/bootstrap");
     assert_eq!(printed_by(&bootstrap).trim(), says);
-    let status =
-        Ended::of(fixture.command_on(engine).args(["container", "status", "--format", "json"]).current_dir(&folder));
-    let status: serde_json::Value = serde_json::from_str(&status.ok().stdout).expect("JSON");
+    let mut status = fixture.command_on(engine);
+    let status = Ended::answer(status.args(["container", "status", "--format", "json"]).current_dir(&folder));
+    let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
     status["id"].as_str().expect("an id").to_string()
 }
 
 fn hello(fixture: &Fixture, folder: &str, says: &str) {
-    fixture.write(
-        &format!("{folder}/Cargo.toml"),
-        "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
-    );
+    fixture.package(folder, "hello", "");
     fixture.write(&format!("{folder}/src/main.rs"), &format!("fn main() {{\n    println!(\"{says}\");\n}}\n"));
+}
+
+/// Runs the bin by all these commands at the same time; all must succeed.
+fn at_once(commands: impl IntoIterator<Item = Command>) -> Vec<Story> {
+    let live: Vec<Live> = commands.into_iter().map(|mut command| Live::start(&mut command)).collect();
+    live.into_iter().map(|live| live.end().ok()).collect()
 }
 
 #[test]
@@ -34,9 +38,7 @@ fn checkouts_namesakes_and_worktrees_have_containers_of_their_own() {
         hello(&fixture, "one/hello", "one");
         // A copy with all that was built, dates and all.
         let mut ids = vec![built(&fixture, engine, "one/hello", "one")];
-        let status =
-            std::process::Command::new("cp").arg("-a").args([fixture.path("one"), fixture.path("copied")]).status();
-        assert!(status.expect("cp starts").success());
+        Ended::of(Command::new("cp").arg("-a").args([fixture.path("one"), fixture.path("copied")])).ok();
         ids.push(built(&fixture, engine, "copied/hello", "one"));
         // Another project of that name.
         hello(&fixture, "another/hello", "another");
@@ -45,10 +47,14 @@ fn checkouts_namesakes_and_worktrees_have_containers_of_their_own() {
         hello(&fixture, "repository", "main");
         fixture.write("repository/.gitignore", "target\n");
         let repository = fixture.path("repository");
-        git(&repository, &["init", "--quiet", "--initial-branch=main"]);
-        git(&repository, &["add", "."]);
-        git(&repository, &["commit", "--quiet", "--message=main"]);
-        git(&repository, &["worktree", "add", "--quiet", "-b", "branch", "../worktree"]);
+        for args in [
+            &["init", "--quiet", "--initial-branch=main"][..],
+            &["add", "."],
+            &["commit", "--quiet", "--message=main"],
+            &["worktree", "add", "--quiet", "-b", "branch", "../worktree"],
+        ] {
+            git(&repository, args);
+        }
         fixture.write("worktree/src/main.rs", "fn main() {\n    println!(\"branch\");\n}\n");
         ids.push(built(&fixture, engine, "repository", "main"));
         ids.push(built(&fixture, engine, "worktree", "branch"));
@@ -71,20 +77,8 @@ fn four_projects_at_the_same_time_all_succeed() {
     for (index, project) in projects.iter().enumerate() {
         project.says(&format!("project {index}"));
     }
-    let all = std::sync::Barrier::new(projects.len());
-    let stories: Vec<Story> = thread::scope(|scope| {
-        let run = |project| {
-            let all = &all;
-            scope.spawn(move || {
-                all.wait();
-                Story::of(&mut Fixture::command_on(project, engine))
-            })
-        };
-        let running: Vec<_> = projects.iter().map(run).collect();
-        running.into_iter().map(|thread| thread.join().expect("no panic")).collect()
-    });
+    let stories = at_once(projects.iter().map(|project| project.command_on(engine)));
     for (index, (story, project)) in stories.into_iter().zip(&projects).enumerate() {
-        let story = story.ok();
         let waited = story.events.iter().any(|event| event["event"] == "waiting");
         assert!(!waited, "one waits for another: {story}");
         assert_eq!(project.output_of_bootstrap("hello"), format!("project {index}"));
@@ -97,30 +91,19 @@ fn two_functions_of_one_workspace_share_a_container_from_the_very_first_build() 
     for engine in engines(Engine::Podman) {
         let fixture = Fixture::empty("pair");
         fixture.write("Cargo.toml", "[workspace]\nmembers = [\"a\", \"b\", \"shared\"]\nresolver = \"2\"\n");
-        fixture.write("shared/Cargo.toml", "[package]\nname = \"shared\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
-        fixture.write("shared/src/lib.rs", "pub const TEXT: &str = \"shared\";\n");
+        fixture.package("shared", "shared", "");
         for name in ["a", "b"] {
-            let manifest = format!(
-                "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[dependencies]\nshared = {{ path = \"../shared\" }}\n"
-            );
-            fixture.write(&format!("{name}/Cargo.toml"), &manifest);
-            fixture.write(
-                &format!("{name}/src/main.rs"),
-                &format!("fn main() {{\n    println!(\"{name} {{}}\", shared::TEXT);\n}}\n"),
-            );
+            fixture.package(name, name, "[dependencies]\nshared = { path = \"../shared\" }\n");
+            let main = format!("fn main() {{\n    println!(\"{name} {{}}\", shared::TEXT);\n}}\n");
+            fixture.write(&format!("{name}/src/main.rs"), &main);
         }
         for text in ["shared", "edited"] {
             fixture.write("shared/src/lib.rs", &format!("pub const TEXT: &str = \"{text}\";\n"));
-            let both = std::sync::Barrier::new(2);
-            thread::scope(|scope| {
-                for name in ["a", "b"] {
-                    let (fixture, both) = (&fixture, &both);
-                    scope.spawn(move || {
-                        both.wait();
-                        Story::of(fixture.command_on(engine).args(["--function", name])).ok();
-                    });
-                }
-            });
+            at_once(["a", "b"].map(|name| {
+                let mut command = fixture.command_on(engine);
+                command.args(["--function", name]);
+                command
+            }));
             for name in ["a", "b"] {
                 assert_eq!(fixture.output_of_bootstrap(name), format!("{name} {text}"));
             }
@@ -128,10 +111,9 @@ fn two_functions_of_one_workspace_share_a_container_from_the_very_first_build() 
         }
         // Nothing half-written stays behind, and nothing is left to do.
         for name in ["a", "b"] {
-            let names = fs::read_dir(fixture.path(&format!("target/lambda/{name}"))).expect("a folder").flatten();
-            let left: Vec<_> =
-                names.map(|entry| entry.file_name()).filter(|name| name.to_string_lossy().contains("tmp")).collect();
-            assert!(left.is_empty(), "{left:?}");
+            let mut files = fs::read_dir(fixture.path(&format!("target/lambda/{name}"))).expect("a folder").flatten();
+            let left = files.find(|file| file.file_name().to_string_lossy().contains("tmp"));
+            assert!(left.is_none(), "{left:?}");
             assert_eq!(fixture.run_on(engine, &["--function", name]).ok().verdict(), "cache-hit");
         }
     }

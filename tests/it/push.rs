@@ -5,11 +5,13 @@ mod trouble;
 
 use std::fs;
 use std::process::Command;
-use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::support::{Ended, Fate, Fixture, ImageRegistry, Live, Proxy, Setup, Story};
+use crate::support::host::git_in;
+use crate::support::{
+    Ended, Fate, Fixture, ImageRegistry, Live, Proxy, Setup, Story, Token, TokenServer, prefixed, program,
+};
 
 const NAME: &str = "preprod-sse-streaming-lambda";
 
@@ -19,42 +21,57 @@ fn image(fixture: &Fixture, words: &[&str], registry: &str) -> Command {
     command.args(["--engine", "host", "image"]).args(words).args(["--env", "preprod", "--registry", registry]);
     // Nobody's logins but those of the test.
     let nowhere = fixture.around().join("no-logins");
-    command.env("HOME", &nowhere).env("DOCKER_CONFIG", nowhere.join("docker")).env_remove("XDG_RUNTIME_DIR");
-    command.env("CARGO_HOME", cargo_home()).env_remove("REGISTRY_AUTH_FILE").env_remove("GITHUB_OUTPUT");
-    if let Some(rustup) = std::env::var_os("RUSTUP_HOME").or_else(|| home().map(|home| home.join(".rustup").into())) {
-        command.env("RUSTUP_HOME", rustup);
-    }
+    fixture.with_home(&mut command, &nowhere).env("DOCKER_CONFIG", nowhere.join("docker"));
+    command.env_remove("XDG_RUNTIME_DIR").env_remove("REGISTRY_AUTH_FILE").env_remove("GITHUB_OUTPUT");
     command
 }
 
-fn home() -> Option<std::path::PathBuf> {
-    std::env::home_dir()
-}
-
-fn cargo_home() -> std::ffi::OsString {
-    std::env::var_os("CARGO_HOME").unwrap_or_else(|| home().expect("a home").join(".cargo").into())
-}
-
 fn push(fixture: &Fixture, registry: &str) -> Ended {
-    let begun = Instant::now();
-    let ended = Ended::of(&mut image(fixture, &["push"], registry));
-    // For the report (`--nocapture`): nothing here is decided by it.
-    println!("status {} after {:.1} s", ended.code, begun.elapsed().as_secs_f64());
-    ended
+    Ended::of(&mut image(fixture, &["push"], registry))
+}
+
+/// The same with a login in the environment.
+fn push_as(fixture: &Fixture, password: &str, registry: &str) -> Ended {
+    let mut command = image(fixture, &["push", "--verbose"], registry);
+    command.env("LAMBDA_PACKAGER_REGISTRY_USER", "tester").env("LAMBDA_PACKAGER_REGISTRY_PASSWORD", password);
+    Ended::of(&mut command)
 }
 
 /// The record of the last image.
 fn record(fixture: &Fixture) -> Value {
-    serde_json::from_slice(&fixture.read("target/lambda/hello/image.json")).expect("JSON")
+    fixture.json("target/lambda/hello/image.json")
 }
 
 fn tag(fixture: &Fixture) -> String {
     record(fixture)["tag"].as_str().expect("a tag").to_string()
 }
 
+/// Where both tags point that move.
+#[track_caller]
+fn latest(registry: &ImageRegistry) -> Option<String> {
+    let [latest, of_environment] = ["latest", "preprod-latest"].map(|tag| registry.digest(NAME, tag));
+    assert_eq!(latest, of_environment);
+    latest
+}
+
 fn open(setup: &Setup) -> Option<ImageRegistry> {
     ImageRegistry::open(setup)
 }
+
+/// What becomes of requests that begin so; the others pass.
+fn on(begin: &'static str, fate: Fate) -> impl Fn(&str) -> Fate {
+    move |request| if request.starts_with(begin) { fate.clone() } else { Fate::Passed }
+}
+
+fn edit(fixture: &Fixture) {
+    fixture.says("edited");
+    fixture.commit();
+}
+
+/// A name, its password, and both as they are sent.
+const LOGIN: (&str, &str) = ("tester", PASSWORD);
+const PASSWORD: &str = "s3cret-word";
+const ENCODED: &str = "dGVzdGVyOnMzY3JldC13b3Jk";
 
 #[test]
 fn a_push_sends_what_the_registry_lacks_and_the_next_one_nothing() {
@@ -74,9 +91,7 @@ fn a_push_sends_what_the_registry_lacks_and_the_next_one_nothing() {
     assert_eq!(record(&fixture)["reference"], Value::from(reference.as_str()));
     let told = fs::read_to_string(&output).unwrap();
     assert_eq!(told, format!("image={reference}\ndigest={digest}\ntag={tag}\n"));
-    for moving in ["latest", "preprod-latest"] {
-        assert_eq!(registry.digest(NAME, moving).as_ref(), Some(&digest), "{moving}");
-    }
+    assert_eq!(latest(&registry).as_ref(), Some(&digest));
     // What stays first, seen to be there, and `latest` last.
     let seen = proxy.seen();
     let puts: Vec<_> =
@@ -93,13 +108,12 @@ fn a_push_sends_what_the_registry_lacks_and_the_next_one_nothing() {
     assert_eq!(seen.len(), 3, "{seen:?}");
 
     // An edit: only its own layer is sent, and the other image stays.
-    fixture.says("edited");
-    fixture.commit();
+    edit(&fixture);
     let story = Story::of(&mut image(&fixture, &["push"], &proxy.name())).ok();
     let blobs: Vec<_> =
         story.events.iter().filter(|event| event["event"] == "blob").map(|event| &event["pushed"]).collect();
     assert_eq!(blobs, [false, true, true]);
-    let told = story.events.iter().find(|event| event["event"] == "image").expect("the image");
+    let told = story.event("image");
     assert_eq!(told["image"]["digest"].as_str(), registry.digest(NAME, "latest").as_deref());
     assert!(told["stages_ms"]["push"].as_f64().is_some_and(|ms| ms > 0.0), "{told}");
     assert_eq!(registry.digest(NAME, &tag), Some(digest));
@@ -171,13 +185,11 @@ fn a_rollback_moves_both_tags_and_the_list_says_so() {
     let Some(registry) = open(&Setup::default()) else { return };
     let fixture = Fixture::hello_in_git();
     // Long ago, so that both are not of the same second.
-    let mut amend = Command::new("git");
-    amend.args(["-c", "user.name=test", "-c", "user.email=test@example.invalid", "commit", "--amend", "--no-edit"]);
-    Ended::of(amend.current_dir(fixture.root()).env("GIT_COMMITTER_DATE", "@1000000000 +0000")).ok();
+    let mut amend = git_in(fixture.root());
+    Ended::of(amend.args(["commit", "--amend", "--no-edit"]).env("GIT_COMMITTER_DATE", "@1000000000 +0000")).ok();
     push(&fixture, &registry.name()).ok();
     let (old_tag, old) = (tag(&fixture), registry.digest(NAME, "latest").unwrap());
-    fixture.says("edited");
-    fixture.commit();
+    edit(&fixture);
     push(&fixture, &registry.name()).ok();
     let (new_tag, new) = (tag(&fixture), registry.digest(NAME, "latest").unwrap());
     assert_ne!(old, new);
@@ -194,9 +206,7 @@ fn a_rollback_moves_both_tags_and_the_list_says_so() {
 
     let ended = Ended::of(&mut image(&fixture, &["rollback", &old_tag], &registry.name())).ok();
     assert_eq!(ended.stdout, format!("{}/{NAME}@{old}\n", registry.name()));
-    for moved in ["latest", "preprod-latest"] {
-        assert_eq!(registry.digest(NAME, moved).as_ref(), Some(&old), "{moved}");
-    }
+    assert_eq!(latest(&registry).as_ref(), Some(&old));
     assert_eq!(registry.digest(NAME, &new_tag).as_ref(), Some(&new));
     assert_eq!(record(&fixture)["digest"], Value::from(old.as_str()));
     let after = listed();
@@ -211,68 +221,51 @@ fn a_rollback_moves_both_tags_and_the_list_says_so() {
 
 #[test]
 fn a_login_comes_from_the_environment_or_from_what_the_engine_stored_and_lies_nowhere_else() {
-    let Some(registry) = open(&Setup { login: Some(("tester", "s3cret-word")), ..Setup::default() }) else { return };
+    let Some(registry) = open(&Setup { login: Some(LOGIN), ..Setup::default() }) else { return };
     let fixture = Fixture::hello_in_git();
     let ended = push(&fixture, &registry.name());
     ended.fails(11, &["requires a login", "docker login"]);
-    let with = |user: &str, password: &str| {
-        let mut command = image(&fixture, &["push"], &registry.name());
-        command.env("LAMBDA_PACKAGER_REGISTRY_USER", user).env("LAMBDA_PACKAGER_REGISTRY_PASSWORD", password);
-        Ended::of(command.arg("--verbose"))
-    };
-    with("tester", "wrong").fails(11, &["refuses the login"]);
-    with("tester", "").fails(11, &["LAMBDA_PACKAGER_REGISTRY_PASSWORD is not"]);
-    let ended = with("tester", "s3cret-word").ok();
-    let everything = fs::read_dir(fixture.path("target/lambda/hello")).unwrap();
-    let files: Vec<_> = everything.map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
-    let encoded = "dGVzdGVyOnMzY3JldC13b3Jk";
-    for secret in ["s3cret-word", encoded] {
-        assert!(!ended.stderr.contains(secret) && !ended.stdout.contains(secret));
-        let holds = |file: &Vec<u8>| file.windows(secret.len()).any(|window| window == secret.as_bytes());
-        assert!(!files.iter().any(holds), "{secret}");
+    push_as(&fixture, "wrong", &registry.name()).fails(11, &["refuses the login"]);
+    push_as(&fixture, "", &registry.name()).fails(11, &["LAMBDA_PACKAGER_REGISTRY_PASSWORD is not"]);
+    let ended = push_as(&fixture, PASSWORD, &registry.name()).ok();
+    for secret in [PASSWORD, ENCODED] {
+        fixture.tells_nobody(secret, &ended);
     }
 
     // As `docker login` leaves it, and as `podman login` does.
-    let store = serde_json::json!({"auths": {registry.name(): {"auth": encoded}}}).to_string();
+    let store = serde_json::json!({"auths": {registry.name(): {"auth": ENCODED}}}).to_string();
     let folder = fixture.around().join("logins");
     fs::create_dir(&folder).unwrap();
-    for (file, variable) in [("config.json", "DOCKER_CONFIG"), ("auth.json", "REGISTRY_AUTH_FILE")] {
-        fs::write(folder.join(file), &store).unwrap();
-        let value = if variable == "DOCKER_CONFIG" { folder.clone() } else { folder.join(file) };
+    let (docker, podman) = (folder.join("config.json"), folder.join("auth.json"));
+    for (file, variable, value) in [(&docker, "DOCKER_CONFIG", &folder), (&podman, "REGISTRY_AUTH_FILE", &podman)] {
+        fs::write(file, &store).unwrap();
         Ended::of(image(&fixture, &["push"], &registry.name()).env(variable, value)).ok();
     }
     // A helper that keeps it: docker's protocol, in which the host comes by stdin, answered by a script.
-    let helper = folder.join("docker-credential-test");
-    let script = format!(
-        "#!/bin/sh\n[ \"$*\" = get ] && [ \"$(cat)\" = {} ] && echo '{{\"Username\": \"tester\", \"Secret\": \"s3cret-word\"}}'\n",
-        registry.name()
-    );
-    fs::write(&helper, script).unwrap();
-    Ended::of(Command::new("chmod").arg("755").arg(&helper)).ok();
-    fs::write(folder.join("config.json"), "{\"credsStore\": \"test\"}").unwrap();
-    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let told = serde_json::json!({"Username": "tester", "Secret": PASSWORD});
+    let script = format!("#!/bin/sh\n[ \"$*\" = get ] && [ \"$(cat)\" = {} ] && echo '{told}'\n", registry.name());
+    program(&folder.join("docker-credential-test"), script.as_bytes());
+    fs::write(docker, "{\"credsStore\": \"test\"}").unwrap();
+    let path = prefixed(&folder, &std::env::var_os("PATH").unwrap());
     let mut command = image(&fixture, &["push"], &registry.name());
     Ended::of(command.env("DOCKER_CONFIG", &folder).env("PATH", path)).ok();
 }
 
 #[test]
-fn a_registry_that_sends_us_elsewhere_does_not_send_the_password_along() {
-    let Some(registry) = open(&Setup { login: Some(("tester", "s3cret-word")), ..Setup::default() }) else { return };
-    let elsewhere = Proxy::to(&registry, |_| Fate::Answered(404, "nobody"));
-    let there = format!("http://{}/upload", elsewhere.name());
-    let proxy =
-        Proxy::to(
-            &registry,
-            move |request| {
-                if request.starts_with("POST") { Fate::SentTo(there.clone()) } else { Fate::Passed }
-            },
-        );
-    let fixture = Fixture::hello_in_git();
-    let mut command = image(&fixture, &["push"], &proxy.name());
-    command.env("LAMBDA_PACKAGER_REGISTRY_USER", "tester").env("LAMBDA_PACKAGER_REGISTRY_PASSWORD", "s3cret-word");
-    Ended::of(&mut command).fails(21, &["status 404"]);
-    assert!(proxy.seen().iter().all(|request| request.ends_with(" with a login")));
-    assert_eq!(elsewhere.seen(), ["PATCH /upload"]);
+fn whoever_a_registry_sends_us_to_neither_gets_the_password_nor_says_who_gets_it() {
+    let Some(registry) = open(&Setup { login: Some(LOGIN), ..Setup::default() }) else { return };
+    let thief = TokenServer::start(|_| Token::Refused);
+    let challenge = format!("Bearer realm={:?},service=\"x\"", thief.realm());
+    let challenged = (Fate::Challenged(challenge), 11, "refuses the login");
+    for (fate, code, text) in [(Fate::Answered(404, "nobody"), 21, "status 404"), challenged] {
+        let elsewhere = Proxy::to(&registry, on("", fate));
+        let there = format!("http://{}/upload", elsewhere.name());
+        let proxy = Proxy::to(&registry, on("POST", Fate::SentTo(there)));
+        push_as(&Fixture::hello_in_git(), PASSWORD, &proxy.name()).fails(code, &[text]);
+        assert!(proxy.seen().iter().all(|request| request.ends_with(" with a login")));
+        assert_eq!(elsewhere.seen(), ["PATCH /upload"]);
+        assert_eq!(thief.seen(), []);
+    }
 }
 
 #[test]

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::host::cargo_here;
-use crate::support::{Ended, Running, TempDir, eventually, free_port, repository, skip};
+use crate::support::{Ended, Fixture, Running, eventually, free_port, is_installed, repository, skip};
 
 /// A program that ends with the test, and all that it started.
-struct Service(Running);
+struct Everything(Running);
 
-impl Drop for Service {
+impl Drop for Everything {
     fn drop(&mut self) {
         self.0.signal_all("KILL");
     }
@@ -31,33 +31,27 @@ fn the_zip_answers_through_someone_elses_runtime_api() {
     if !Command::new("cargo-lambda").args(["lambda", "--help"]).output().is_ok_and(|output| output.status.success()) {
         return skip("cargo-lambda", "no cargo-lambda to invoke the zip with (pip install cargo-lambda)");
     }
-    if Command::new("unzip").arg("-v").output().is_err() {
-        return skip("unzip", "no unzip (Debian: apt-get install unzip)");
+    if !is_installed("unzip", "Debian: apt-get install unzip") {
+        return;
     }
-    Ended::from(cargo_here(&["build", "--release"]).output().expect("cargo starts")).ok();
-    let folder = TempDir::new().expect("a temporary folder");
+    Ended::of(&mut cargo_here(&["build", "--release"])).ok();
+    let fixture = Fixture::hello();
     let zip = repository().join("lambda-deployment.zip");
-    let unzipped = Command::new("unzip").args(["-q", "-d"]).arg(folder.path()).arg(zip).output();
-    Ended::from(unzipped.expect("unzip starts")).ok();
-
-    std::fs::create_dir(folder.path().join("src")).expect("a folder");
-    std::fs::write(folder.path().join("src/main.rs"), "fn main() {}\n").expect("a file");
-    let manifest = "[package]\nname = \"nothing\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
-    std::fs::write(folder.path().join("Cargo.toml"), manifest).expect("a file");
+    Ended::of(Command::new("unzip").args(["-q", "-d"]).arg(fixture.root()).arg(zip)).ok();
     let port = free_port();
-    let _api = Service(Running::start(&cargo_lambda(folder.path(), port, &["watch", "--only-lambda-apis"])));
+    let _api = Everything(Running::start(&cargo_lambda(fixture.root(), port, &["watch", "--only-lambda-apis"])));
     eventually("the runtime API listens", || TcpStream::connect(("127.0.0.1", port)));
 
     // Before any client, and with the runtime's variables alone.
-    let mut bootstrap = Command::new(folder.path().join("bootstrap"));
+    let mut bootstrap = Command::new(fixture.path("bootstrap"));
     bootstrap.env_clear().env("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{port}/.rt"));
     bootstrap.env("AWS_LAMBDA_FUNCTION_NAME", "_").env("AWS_LAMBDA_FUNCTION_VERSION", "1");
-    let _function = Service(Running::start(bootstrap.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")));
+    let _function = Everything(Running::start(bootstrap.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")));
 
     let event = repository().join("lambda/tests/data/health.json");
-    let mut invoke = cargo_lambda(folder.path(), port, &["invoke", "_", "--data-file"]);
-    let answer = Ended::from(invoke.arg(event).output().expect("it starts")).ok().stdout;
-    let answer: serde_json::Value = serde_json::from_str(answer.trim()).expect("JSON");
+    let mut invoke = cargo_lambda(fixture.root(), port, &["invoke", "_", "--data-file"]);
+    let answer = Ended::answer(invoke.arg(event));
+    let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
     assert_eq!(answer["status"], "ok", "{answer}");
 
     let mut client = TcpStream::connect(("127.0.0.1", port)).expect("it listens");

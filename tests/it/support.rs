@@ -8,6 +8,7 @@ mod front;
 mod gated;
 mod git;
 pub mod host;
+mod http;
 mod image_registry;
 mod live;
 mod moto;
@@ -31,15 +32,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub use ended::Ended;
 pub use engine::{Engine, engines, every_engine, one_engine};
 pub use fixture::{Fixture, copy};
-pub use front::{Front, fed, on_path, prefixed, program, which};
+pub use front::{Front, fed, is_installed, like, on_path, prefixed, program, under, which};
 pub use gated::{Gated, HOLDING};
 pub use image_registry::{Fate, ImageRegistry, Proxy, Setup};
-pub use live::{Live, Story, wait_until};
+pub use live::{Live, Story};
 pub use moto::Moto;
 pub use own_docker::OwnDocker;
 pub use own_podman::OwnPodman;
 pub use property::{property, rows};
-pub use running::{Running, child_that_runs, eventually, kill, processes_of_the_host};
+pub use running::{Running, child_that_runs, eventually, kill, processes_of_the_host, wait_until};
 pub use tempfile::TempDir;
 pub use tmpfs::Tmpfs;
 pub use token_server::{Token, TokenServer, Wish};
@@ -59,9 +60,7 @@ pub fn packager() -> &'static Path {
         // With the features that `tests/run` compiles everything with: most is compiled then.
         command.args(["build", "--quiet", "--message-format=json", "--workspace", "--all-features", "--bin", BIN]);
         command.env_remove("RUSTC_BOOTSTRAP");
-        let output = command.current_dir(repository()).output().expect("cargo starts");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let lines = Ended::of(command.current_dir(repository())).ok().stdout;
         let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
         let mut bins = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
         bins.find(|bin| bin.ends_with(BIN)).expect("cargo names the bin")

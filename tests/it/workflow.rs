@@ -38,6 +38,10 @@ struct Workflow {
     top: Value,
 }
 
+fn steps(job: &Value) -> impl Iterator<Item = &Value> {
+    job["steps"].as_sequence().into_iter().flatten()
+}
+
 impl Workflow {
     fn read(text: &str) -> Self {
         Self { top: serde_yaml_ng::from_str(text).expect("YAML") }
@@ -47,14 +51,10 @@ impl Workflow {
         self.top["jobs"].as_mapping().expect("jobs")
     }
 
-    fn steps(job: &Value) -> impl Iterator<Item = &Value> {
-        job["steps"].as_sequence().into_iter().flatten()
-    }
-
     /// The jobs that run a make target.
     fn that_make(&self, target: &str) -> Vec<String> {
         let line = format!("make {target}");
-        let runs = |job: &Value| Self::steps(job).any(|step| text(&step["run"]).trim() == line);
+        let runs = |job: &Value| steps(job).any(|step| text(&step["run"]).trim() == line);
         self.jobs().iter().filter(|(_, job)| runs(job)).map(|(name, _)| text(name)).collect()
     }
 
@@ -95,7 +95,7 @@ impl Workflow {
                 fault("lets a failure pass");
             }
             let mut logs_in = false;
-            for step in Self::steps(job) {
+            for step in steps(job) {
                 let (uses, run) = (text(&step["uses"]), text(&step["run"]));
                 if !step["continue-on-error"].is_null() || !step["if"].is_null() {
                     fault("has a step that may fail or be left out");
@@ -148,10 +148,8 @@ fn each_night_it_tests_all_cases_and_nothing_else() {
     let top = Workflow::read(&workflow()).top;
     assert!(top["on"]["schedule"][0]["cron"].is_string());
     let nightly = &top["jobs"]["nightly"];
-    assert_eq!(
-        (&nightly["if"], &nightly["env"]["LAMBDA_PACKAGER_TESTS"]),
-        (&"github.event_name == 'schedule'".into(), &"full".into())
-    );
+    assert_eq!(nightly["if"], "github.event_name == 'schedule'");
+    assert_eq!(nightly["env"]["LAMBDA_PACKAGER_TESTS"], "full");
     for job in ["test", "push"] {
         assert!(text(&top["jobs"][job]["if"]).contains("github.event_name != 'schedule'"), "{job} runs each night too");
     }
@@ -166,11 +164,7 @@ fn a_workflow_that_does_otherwise_is_seen() {
         ("    needs: push\n", "    needs: push\n    if: always()\n", "apply: runs also after a failure"),
         ("    needs: test\n", "", "push does not wait for make ci"),
         ("run: make push", "run: make push && echo done", "push: does what no make target does"),
-        (
-            "run: make apply",
-            "run: |\n          make apply\n          curl example.invalid",
-            "apply: does what no make target does",
-        ),
+        ("run: make apply", "run: |\n          make apply\n          curl x", "apply: does what no make target does"),
         ("run: make push", "run: docker push x", "no job runs make push"),
         ("run: make ci", "run: make all", "test: does what no make target does"),
         ("run: make apply", "run: make apply\n        continue-on-error: true", "apply: has a step that may fail"),
@@ -183,6 +177,6 @@ fn a_workflow_that_does_otherwise_is_seen() {
         let changed = workflow().replacen(from, to, 1);
         assert_ne!(changed, workflow(), "{from}");
         let faults = Workflow::read(&changed).faults();
-        assert!(faults.iter().any(|seen| seen.starts_with(fault) || seen.contains(fault)), "{to:?}: {faults:?}");
+        assert!(faults.iter().any(|seen| seen.contains(fault)), "{to:?}: {faults:?}");
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::Instant;
 
 use super::{Stage, stages};
 use crate::support::host::cargo_here;
@@ -19,15 +18,9 @@ fn a_fresh_clone_of_this_repository_is_deployed_edited_redeployed_and_rolled_bac
     fs::create_dir(stage.fixture.path("target")).unwrap();
     let compiled = repository().join("target/release");
     Ended::of(Command::new("cp").arg("-a").arg(compiled).arg(stage.fixture.path("target"))).ok();
-    let deploy = |step: &str| {
-        let begun = Instant::now();
-        let ended = stage.make(&["deploy", "ENV=preprod", "PACKAGE=image"]).ok();
-        // For the report (`--nocapture`): nothing here is decided by it.
-        println!("{step}: {:.1} s\n{}", begun.elapsed().as_secs_f64(), ended.stderr);
-        ended
-    };
+    let deploy = || stage.make(&["deploy", "ENV=preprod", "PACKAGE=image"]).ok();
 
-    let first = deploy("first");
+    let first = deploy();
     assert_eq!(stages(&first), ["package-and-push", "terraform-init", "terraform-workspace", "terraform-apply"]);
     let (old, old_tag) = (stage.latest(), stage.tag("lambda"));
     assert_eq!(stage.deployed(), old);
@@ -36,16 +29,16 @@ fn a_fresh_clone_of_this_repository_is_deployed_edited_redeployed_and_rolled_bac
     if !is_full() {
         return;
     }
-    let again = deploy("again");
+    let again = deploy();
     assert_eq!(stages(&again), ["package-and-push", "terraform-workspace", "terraform-apply"]);
     assert_eq!((again.verdict(), stage.deployed()), ("cache-hit", old.clone()));
 
-    let health = String::from_utf8(stage.fixture.read("lambda/src/health.rs")).unwrap();
+    let health = stage.fixture.text("lambda/src/health.rs");
     let edited = health.replace("\"ok\"", "\"very well\"");
     assert_ne!(edited, health);
     stage.fixture.write("lambda/src/health.rs", &edited);
     stage.fixture.commit();
-    let redeployed = deploy("redeployed");
+    let redeployed = deploy();
     assert_eq!(redeployed.verdict(), "cache-miss: changed lambda/src/health.rs");
     let new = stage.latest();
     assert_ne!(new, old);

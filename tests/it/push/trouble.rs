@@ -5,21 +5,17 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{NAME, image, open, push, record, tag};
-use crate::support::{Ended, Fate, Fixture, ImageRegistry, Proxy, Setup, TempDir, Tmpfs};
+use super::{NAME, edit, image, latest, on, open, push, record, tag};
+use crate::support::{Ended, Fate, Fixture, ImageRegistry, Proxy, Setup, TempDir, Tmpfs, free_port};
 
 #[test]
 fn a_registry_that_cannot_be_reached_says_how() {
     let fixture = Fixture::hello_in_git();
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = closed.local_addr().unwrap().port();
-    drop(closed);
-    push(&fixture, &format!("127.0.0.1:{port}")).fails(10, &["refuses connections", "port"]);
+    push(&fixture, &format!("127.0.0.1:{}", free_port())).fails(10, &["refuses connections", "port"]);
     push(&fixture, "registry.invalid").fails(10, &["is not found: its name does not resolve"]);
     // Somebody listens and never says a word.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = silent.local_addr().unwrap().port();
-    push(&fixture, &format!("127.0.0.1:{port}")).fails(10, &["does not answer in time", "firewall"]);
+    push(&fixture, &silent.local_addr().unwrap().to_string()).fails(10, &["does not answer in time", "firewall"]);
     push(&fixture, "user:password@host").fails(2, &["flag --registry", "is not a valid registry"]);
     let mut command = fixture.command();
     command.args(["--engine", "host", "image", "push", "--env", "preprod"]);
@@ -39,12 +35,11 @@ impl Scene {
         let fixture = Fixture::hello_in_git();
         push(&fixture, &registry.name()).ok();
         let before = registry.digest(NAME, "latest").expect("it was pushed");
-        fixture.says("edited");
-        fixture.commit();
+        edit(&fixture);
         Some(Self { registry, fixture, before })
     }
 
-    fn push_through(&self, rule: impl FnMut(&str) -> Fate + Send + 'static) -> (Ended, Vec<String>) {
+    fn push_through(&self, rule: impl Fn(&str) -> Fate + Send + Sync + 'static) -> (Ended, Vec<String>) {
         let proxy = Proxy::to(&self.registry, rule);
         let ended = push(&self.fixture, &proxy.name());
         (ended, proxy.seen())
@@ -53,9 +48,7 @@ impl Scene {
     /// Asserts that nothing moved.
     #[track_caller]
     fn is_unmoved(&self) {
-        for moving in ["latest", "preprod-latest"] {
-            assert_eq!(self.registry.digest(NAME, moving).as_ref(), Some(&self.before), "{moving}");
-        }
+        assert_eq!(latest(&self.registry).as_ref(), Some(&self.before));
     }
 }
 
@@ -71,30 +64,21 @@ mod ecr {
 #[test]
 fn refusals_are_told_apart_and_move_nothing() {
     let Some(scene) = Scene::set() else { return };
-    let answering = |start: &'static str, status, body| {
-        let (ended, seen) =
-            scene.push_through(
-                move |request| if request.starts_with(start) { Fate::Answered(status, body) } else { Fate::Passed },
-            );
+    let latest = "PUT /v2/preprod-sse-streaming-lambda/manifests/preprod-latest";
+    let create = "aws ecr create-repository --repository-name preprod-sse";
+    for (begin, status, body, code, parts) in [
+        ("POST", 404, ecr::NO_REPOSITORY, 13, &["has no repository preprod-sse", create, "aws_ecr_repository"][..]),
+        ("POST", 403, ecr::DENIED, 14, &["does not allow pushing", "ecr:InitiateLayerUpload"]),
+        ("GET", 403, ecr::EXPIRED, 12, &["the login has expired"]),
+        (latest, 400, ecr::IMMUTABLE, 17, &["does not allow moving a tag", "image_tag_mutability"]),
+        ("PUT", 418, "short and stout", 21, &["status 418", "short and stout"]),
+    ] {
+        let (ended, seen) = scene.push_through(on(begin, Fate::Answered(status, body)));
+        ended.fails(code, parts);
         scene.is_unmoved();
         // None of these gets better by being asked again.
-        assert_eq!(seen.iter().filter(|request| request.starts_with(start)).count(), 1, "{seen:?}");
-        ended
-    };
-    let missing = answering("POST", 404, ecr::NO_REPOSITORY);
-    missing.fails(
-        13,
-        &[
-            "has no repository preprod-sse",
-            "aws ecr create-repository --repository-name preprod-sse",
-            "aws_ecr_repository",
-        ],
-    );
-    answering("POST", 403, ecr::DENIED).fails(14, &["does not allow pushing", "ecr:InitiateLayerUpload"]);
-    answering("GET", 403, ecr::EXPIRED).fails(12, &["the login has expired"]);
-    let latest = "PUT /v2/preprod-sse-streaming-lambda/manifests/preprod-latest";
-    answering(latest, 400, ecr::IMMUTABLE).fails(17, &["does not allow moving a tag", "image_tag_mutability"]);
-    answering("PUT", 418, "short and stout").fails(21, &["status 418", "short and stout"]);
+        assert_eq!(seen.iter().filter(|request| request.starts_with(begin)).count(), 1, "{seen:?}");
+    }
 }
 
 #[test]
@@ -107,13 +91,11 @@ fn a_broken_connection_is_resumed_after_what_the_registry_has() {
         (state >> 56) as u8
     });
     fs::write(scene.fixture.path("noise"), noise.take(10 << 20).collect::<Vec<_>>()).unwrap();
-    let manifest = String::from_utf8(scene.fixture.read("Cargo.toml")).unwrap();
-    scene.fixture.write("Cargo.toml", &(manifest + "[package.metadata.lambda-packager]\ninclude = [\"noise\"]\n"));
-    scene.fixture.commit();
+    scene.fixture.append("Cargo.toml", "[package.metadata.lambda-packager]\ninclude = [\"noise\"]\n");
     // Before the registry has a byte of the second piece: it says how far it came. Within a piece it cannot
     // (docker-registry 2.8 then refuses the upload), and the layer is begun anew.
     for (bytes, uploads, pieces) in [(0, 2, 4), (100_000, 3, 5)] {
-        scene.fixture.write("src/main.rs", &format!("fn main() {{\n    println!(\"{bytes}\");\n}}\n"));
+        scene.fixture.says(&bytes.to_string());
         scene.fixture.commit();
         let patches = AtomicUsize::new(0);
         let (ended, seen) = scene.push_through(move |request| {
@@ -136,15 +118,13 @@ fn a_connection_that_keeps_breaking_is_an_error_and_moves_nothing() {
     for broken in
         ["PATCH", "PUT /v2/preprod-sse-streaming-lambda/blobs", "PUT /v2/preprod-sse-streaming-lambda/manifests"]
     {
-        let (ended, _) =
-            scene.push_through(move |request| if request.starts_with(broken) { Fate::Cut(0) } else { Fate::Passed });
+        let (ended, _) = scene.push_through(on(broken, Fate::Cut(0)));
         ended.fails(16, &["lost the connection", "run it again"]);
         scene.is_unmoved();
     }
     // What stalls is no better than what breaks, and is told apart.
     scene.fixture.says("edited again");
-    let (ended, _) =
-        scene.push_through(|request| if request.starts_with("PATCH") { Fate::Ignored } else { Fate::Passed });
+    let (ended, _) = scene.push_through(on("PATCH", Fate::Ignored));
     ended.fails(10, &["does not answer in time"]);
     scene.is_unmoved();
     push(&scene.fixture, &scene.registry.name()).ok();
@@ -168,7 +148,7 @@ fn what_the_registry_took_and_does_not_have_moves_nothing() {
     let stays = |request: &str| request.starts_with("GET ") && request.contains("/manifests/preprod-");
     let forgets = move |request: &str| if stays(request) { Fate::Answered(404, "{}") } else { Fate::Passed };
     let (ended, seen) = scene.push_through(forgets);
-    ended.fails(21, &["took preprod-sse-streaming-lambda:preprod-", "does not have it"]);
+    ended.fails(21, &["accepted preprod-sse-streaming-lambda:preprod-", "does not have it"]);
     assert!(seen.iter().any(|request| request.starts_with("PUT ") && request.contains("/manifests/preprod-")));
     scene.is_unmoved();
 }
@@ -191,8 +171,9 @@ fn the_tag_that_stays_is_never_given_to_another_image() {
 #[test]
 fn a_full_disk_is_told_whichever_side_it_is_on() {
     let folder = TempDir::new().unwrap();
-    let Some(theirs) = Tmpfs::at(&folder.path().join("store"), 4096) else { return };
-    let Some(registry) = open(&Setup { store: Some(&folder.path().join("store")), ..Setup::default() }) else { return };
+    let store = folder.path().join("store");
+    let Some(theirs) = Tmpfs::at(&store, 4096) else { return };
+    let Some(registry) = open(&Setup { store: Some(&store), ..Setup::default() }) else { return };
     let fixture = Fixture::hello_in_git();
     push(&fixture, &registry.name()).ok();
     let before = registry.digest(NAME, "latest");

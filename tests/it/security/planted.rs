@@ -26,6 +26,12 @@ fn row(name: &str) -> Value {
     json!([name, "file", 6, 0, 0, 1, "00".repeat(32)])
 }
 
+/// A folder that was never read, with a stamp of one that was.
+fn forbidden_folder(manifest: &Value, path: &str) -> Value {
+    let stamp = &manifest["inputs"]["trees"][0]["folders"][0]["stamp"];
+    json!({"path": path, "stamp": stamp, "others": [], "files": [row("key")]})
+}
+
 impl Planted {
     fn new() -> Self {
         let fixture = Fixture::hello();
@@ -39,7 +45,7 @@ impl Planted {
     /// Changes a record of ours, in place, as its author could.
     fn plant(&self, name: &str, change: impl FnOnce(&mut Value)) {
         let path = format!("target/lambda/{name}");
-        let mut record = serde_json::from_slice(&self.fixture.read(&path)).unwrap();
+        let mut record = self.fixture.json(&path);
         change(&mut record);
         self.fixture.write(&path, &record.to_string());
     }
@@ -48,19 +54,9 @@ impl Planted {
     /// replaces anything of what is forbidden.
     fn run_watched(&self, args: &[&str]) -> Ended {
         let log = self.fixture.around().join("strace");
-        let bin = self.fixture.command();
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-s", "4096", "-e"]);
-        strace.arg("trace=open,openat,unlink,unlinkat,rmdir,rename,renameat,renameat2,truncate,chmod,mkdir");
-        strace.arg("-o").arg(&log).arg(bin.get_program()).args(args);
-        strace.current_dir(self.fixture.root());
-        for (name, value) in bin.get_envs() {
-            match value {
-                Some(value) => strace.env(name, value),
-                None => strace.env_remove(name),
-            };
-        }
-        let ended = Ended::of(&mut strace);
+        let calls = "trace=open,openat,unlink,unlinkat,rmdir,rename,renameat,renameat2,truncate,chmod,mkdir";
+        let strace = ["strace", "-f", "-qq", "-s", "4096", "-e", calls, "-o", &log.to_string_lossy()];
+        let ended = Ended::of(self.fixture.command_under(&strace).args(args));
         let calls = fs::read_to_string(&log).unwrap();
         assert!(calls.contains("openat("), "nothing was watched:\n{calls}");
         for call in calls.lines() {
@@ -85,31 +81,28 @@ fn a_planted_manifest_leads_nowhere() {
         return;
     }
     let planted = Planted::new();
-    let good = planted.fixture.read("target/lambda/hello/manifest.json");
+    let good = planted.fixture.text("target/lambda/hello/manifest.json");
     let up = format!("../{FORBIDDEN}");
+    let extra_files = |file: String| -> Change { Box::new(move |m| m["extras"]["files"] = json!([file])) };
     let cases: Vec<(&str, Change)> = vec![
-        ("an extra file", Box::new(|m| m["extras"]["files"] = json!([format!("{up}/key")]))),
-        (
-            "an extra file through the workspace",
-            Box::new(|m| m["extras"]["files"] = json!([format!("src/../{up}/key")])),
-        ),
-        ("an extra file by an absolute path", Box::new(|m| m["extras"]["files"] = json!(["/etc/passwd"]))),
+        ("an extra file", extra_files(format!("{up}/key"))),
+        ("an extra file through the workspace", extra_files(format!("src/../{up}/key"))),
+        ("an extra file by an absolute path", extra_files("/etc/passwd".into())),
         ("an extra folder", Box::new(|m| m["extras"]["folders"] = json!([up]))),
         (
             "an extra folder, recorded too",
             Box::new(|m| {
                 m["extras"]["folders"] = json!([up]);
-                let tree = json!({"tree": {"path": up, "rule": "everything"}, "folders": [{
-                "path": up, "stamp": m["inputs"]["trees"][0]["folders"][0]["stamp"], "others": [], "files": [row("key")]}]});
+                let folder = forbidden_folder(m, &up);
+                let tree = json!({"tree": {"path": up, "rule": "everything"}, "folders": [folder]});
                 m["inputs"]["trees"].as_array_mut().unwrap().push(tree);
             }),
         ),
         (
             "a folder of the package",
             Box::new(|m| {
-                let folders = m["inputs"]["trees"][0]["folders"].as_array_mut().unwrap();
-                let stamp = folders[0]["stamp"].clone();
-                folders.push(json!({"path": up, "stamp": stamp, "others": [], "files": [row("key")]}));
+                let folder = forbidden_folder(m, &up);
+                m["inputs"]["trees"][0]["folders"].as_array_mut().unwrap().push(folder);
             }),
         ),
         (
@@ -136,10 +129,10 @@ fn a_planted_manifest_leads_nowhere() {
             assert!(named && explained.stdout.contains("outside of the workspace"), "{what}: {}", explained.stdout);
         }
         planted.run_watched(&["clean", "--cache", "--dry-run", "--engine", "host"]).ok();
-        planted.fixture.write("target/lambda/hello/manifest.json", std::str::from_utf8(&good).unwrap());
+        planted.fixture.write("target/lambda/hello/manifest.json", &good);
     }
     // The next build heals it, and nothing of the record decides what is removed.
-    planted.plant("hello/manifest.json", |m| m["extras"]["files"] = json!([format!("{up}/key")]));
+    planted.plant("hello/manifest.json", extra_files(format!("{up}/key")));
     planted.run_watched(&["build", "--engine", "host"]).ok();
     assert_eq!(planted.fixture.run(&["explain", "--engine", "host"]).ok().stdout, "cache-hit\n");
     planted.run_watched(&["clean", "--all", "--engine", "host"]).ok();
@@ -160,8 +153,9 @@ fn planted_facts_mount_and_read_nothing() {
     let forbidden = planted.forbidden.to_str().unwrap();
     for name in facts() {
         // A checkout brings a new file.
-        fs::copy(planted.fixture.path(&format!("target/lambda/{name}")), planted.fixture.path("brought")).unwrap();
-        fs::rename(planted.fixture.path("brought"), planted.fixture.path(&format!("target/lambda/{name}"))).unwrap();
+        let (record, brought) =
+            (planted.fixture.path(&format!("target/lambda/{name}")), planted.fixture.path("brought"));
+        fs::copy(&record, &brought).and_then(|_| fs::rename(brought, record)).unwrap();
         planted.plant(&name, |record| {
             record["guards"]["files"] = json!([]);
             record["variables"] = json!([]);
@@ -172,8 +166,7 @@ fn planted_facts_mount_and_read_nothing() {
             }
             if value.get("outside").is_some() {
                 value["outside"] = json!({"folders": [forbidden], "absolute": [forbidden]});
-                let own = value["members"][0]["local_folders"][0].clone();
-                let mut more = own;
+                let mut more = value["members"][0]["local_folders"][0].clone();
                 more["folder"] = json!(forbidden);
                 more["source_root"] = json!(forbidden);
                 value["members"][0]["local_folders"].as_array_mut().unwrap().push(more);
@@ -204,7 +197,6 @@ fn pipes_and_links_in_place_of_our_files_neither_hang_nor_lead_us() {
     ];
     for name in files {
         let path = fixture.path(&format!("target/lambda/{name}"));
-        assert!(path.exists(), "{name}");
         for pipe in [true, false] {
             fs::write(&victim, "victim").unwrap();
             fs::remove_file(&path).unwrap();

@@ -1,6 +1,7 @@
 //! How a program ended.
 
-use std::process::{Command, Output};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Output};
 
 /// Its status, and what it said.
 #[derive(Debug)]
@@ -12,9 +13,8 @@ pub struct Ended {
 
 impl From<Output> for Ended {
     fn from(output: Output) -> Self {
-        use std::os::unix::process::ExitStatusExt;
         Self {
-            code: output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0)),
+            code: code(output.status),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
@@ -25,6 +25,12 @@ impl Ended {
     /// Runs `command` to its end.
     pub fn of(command: &mut Command) -> Self {
         command.output().expect("it starts").into()
+    }
+
+    /// What `command` prints, without the space around it; it must succeed.
+    #[track_caller]
+    pub fn answer(command: &mut Command) -> String {
+        Self::of(command).ok().stdout.trim().to_string()
     }
 
     /// Asserts success.
@@ -50,4 +56,9 @@ impl Ended {
         let found = self.stderr.lines().rev().find(|line| line.starts_with("cache-"));
         found.unwrap_or_else(|| panic!("no verdict in:\n{}", self.stderr))
     }
+}
+
+/// The status as a shell tells it.
+pub fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }

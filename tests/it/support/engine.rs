@@ -43,10 +43,9 @@ impl Engine {
     }
 
     /// What the engine prints for `args`, which must succeed.
+    #[track_caller]
     pub fn ask(self, args: &[&str]) -> String {
-        let output = self.command().args(args).output().expect("the engine's command line starts");
-        assert!(output.status.success(), "{} {args:?}: {}", self.name(), String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim().to_string()
+        Ended::answer(self.command().args(args))
     }
 
     /// What runs in a container, a line for each process.
@@ -63,8 +62,12 @@ impl Engine {
 
     /// What `inspect` says of a container.
     pub fn inspect(self, container: &str) -> serde_json::Value {
-        let all: serde_json::Value =
-            serde_json::from_str(&self.ask(&["container", "inspect", container])).expect("JSON");
+        self.inspect_any("container", container)
+    }
+
+    /// The same of an object of another kind.
+    pub fn inspect_any(self, kind: &str, name: &str) -> serde_json::Value {
+        let all: serde_json::Value = serde_json::from_str(&self.ask(&[kind, "inspect", name])).expect("JSON");
         all[0].clone()
     }
 

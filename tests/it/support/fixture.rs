@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::engine::{ENGINES, containers_conf};
-use super::{Ended, Engine, LABEL, TempDir, packager, repository};
+use super::{Ended, Engine, LABEL, TempDir, packager, repository, under};
 
 /// A cargo project in a temporary folder; gone with all its containers when dropped.
 pub struct Fixture {
@@ -38,14 +38,25 @@ impl Fixture {
     /// The same in a folder of this name.
     pub fn hello_in(folder: &str) -> Self {
         let fixture = Self::empty(folder);
-        fixture.write("Cargo.toml", "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+        fixture.package("", "hello", "");
         fixture.says("hello");
         fixture
     }
 
     /// Makes it print this.
     pub fn says(&self, text: &str) {
-        self.write("src/main.rs", &format!("fn main() {{\n    println!(\"{text}\");\n}}\n"));
+        self.prints(&format!("\"{text}\""));
+    }
+
+    /// Makes it print what these arguments of `println!` say.
+    pub fn prints(&self, arguments: &str) {
+        self.write("src/main.rs", &format!("fn main() {{\n    println!({arguments});\n}}\n"));
+    }
+
+    /// Writes the manifest of a package in `folder`; it goes on with `rest`.
+    pub fn package(&self, folder: &str, name: &str, rest: &str) {
+        let head = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+        self.write(&Path::new(folder).join("Cargo.toml").to_string_lossy(), &(head + rest));
     }
 
     /// Gives it a build script, and a main file that may use what that makes.
@@ -85,6 +96,40 @@ impl Fixture {
         fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
     }
 
+    pub fn text(&self, relative: &str) -> String {
+        String::from_utf8(self.read(relative)).expect("text")
+    }
+
+    /// Writes more at the end of a file.
+    pub fn append(&self, relative: &str, more: &str) {
+        self.write(relative, &(self.text(relative) + more));
+    }
+
+    pub fn json(&self, relative: &str) -> serde_json::Value {
+        serde_json::from_slice(&self.read(relative)).expect("JSON")
+    }
+
+    /// Asserts that a run of `hello` neither said nor left a secret.
+    #[track_caller]
+    pub fn tells_nobody(&self, secret: &str, ended: &Ended) {
+        assert!(!ended.stderr.contains(secret) && !ended.stdout.contains(secret), "it says {secret}");
+        for entry in fs::read_dir(self.path("target/lambda/hello")).expect("a folder") {
+            let file = entry.expect("an entry").path();
+            let bytes = fs::read(&file).expect("a file");
+            let holds = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!holds, "{secret} is in {}", file.display());
+        }
+    }
+
+    /// Lets a program run with another home, in which only the toolchain is that of this machine's user.
+    pub fn with_home<'a>(&self, command: &'a mut Command, home: &Path) -> &'a mut Command {
+        let ours = std::env::home_dir().expect("a home");
+        for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+            command.env(name, std::env::var_os(name).unwrap_or_else(|| ours.join(folder).into()));
+        }
+        command.env("HOME", home)
+    }
+
     /// The bin in the project's folder, to which arguments and variables can be added.
     pub fn command(&self) -> Command {
         self.uses(&ENGINES);
@@ -99,22 +144,15 @@ impl Fixture {
 
     /// The same, on an engine.
     pub fn command_on(&self, engine: Engine) -> Command {
-        self.uses(&[engine]);
-        let mut command = self.bare_command();
-        command.args(["--engine", engine.name()]);
-        command
+        self.command_for(engine.name())
     }
 
     /// The same on an engine or the host, by name.
     pub fn command_for(&self, name: &str) -> Command {
-        match ENGINES.into_iter().find(|engine| engine.name() == name) {
-            Some(engine) => self.command_on(engine),
-            None => {
-                let mut command = self.bare_command();
-                command.args(["--engine", name]);
-                command
-            }
-        }
+        ENGINES.into_iter().filter(|engine| engine.name() == name).for_each(|engine| self.uses(&[engine]));
+        let mut command = self.bare_command();
+        command.args(["--engine", name]);
+        command
     }
 
     /// Notes in which engines it may have left something.
@@ -124,10 +162,7 @@ impl Fixture {
 
     /// The bin, started by `wrapper`, which gets it and its arguments as further arguments.
     pub fn command_under(&self, wrapper: &[&str]) -> Command {
-        let mut command = Command::new(wrapper[0]);
-        command.args(&wrapper[1..]).arg(packager());
-        self.prepare(&mut command);
-        command
+        under(wrapper, &self.command())
     }
 
     /// Cargo in the project's folder.
@@ -152,14 +187,12 @@ impl Fixture {
         command.env_remove("CI");
         // What the cargo that runs this test set is not what a user's shell has; and what the shell has
         // of our settings is not for the fixtures.
+        let own = ["LAMBDA_PACKAGER_LABEL", "LAMBDA_PACKAGER_PULL_POLICY"];
         for (name, _) in std::env::vars() {
             let of_this_build = name.starts_with("CARGO_") && name != "CARGO_HOME" && !name.starts_with("CARGO_HTTP_");
-            let ours = name.starts_with("LAMBDA_PACKAGER")
-                && !["LAMBDA_PACKAGER_LABEL", "LAMBDA_PACKAGER_PULL_POLICY"].contains(&name.as_str());
-            if of_this_build
-                || ours
-                || ["RUSTFLAGS", "RUSTDOCFLAGS", "RUSTC_BOOTSTRAP", "NO_COLOR"].contains(&name.as_str())
-            {
+            let ours = name.starts_with("LAMBDA_PACKAGER") && !own.contains(&name.as_str());
+            let others = ["RUSTFLAGS", "RUSTDOCFLAGS", "RUSTC_BOOTSTRAP", "NO_COLOR"].contains(&name.as_str());
+            if of_this_build || ours || others {
                 command.env_remove(name);
             }
         }
@@ -214,15 +247,12 @@ impl Fixture {
 
     /// The manifest of a function.
     pub fn manifest(&self, function: &str) -> serde_json::Value {
-        serde_json::from_slice(&self.read(&format!("target/lambda/{function}/manifest.json"))).expect("JSON")
+        self.json(&format!("target/lambda/{function}/manifest.json"))
     }
 
     /// What the packaged bootstrap prints.
     pub fn output_of_bootstrap(&self, function: &str) -> String {
-        let output = Command::new(self.path(&format!("target/lambda/{function}/bootstrap"))).output();
-        let output = output.expect("the bootstrap starts");
-        assert!(output.status.success());
-        String::from_utf8_lossy(&output.stdout).trim().to_string()
+        Ended::answer(&mut Command::new(self.path(&format!("target/lambda/{function}/bootstrap"))))
     }
 }
 
@@ -230,21 +260,20 @@ impl Drop for Fixture {
     fn drop(&mut self) {
         for engine in ENGINES.into_iter().filter(|engine| self.used[*engine as usize].load(Ordering::Relaxed)) {
             let label = format!("label={}", self.own_label());
-            let Ok(output) = engine.command().args(["ps", "--all", "--quiet", "--filter", &label]).output() else {
-                continue;
+            let remove_listed = |list: &[&str], remove: &[&str]| {
+                let Ok(listed) = engine.command().args(list).args(["--quiet", "--filter", &label]).output() else {
+                    return;
+                };
+                let text = String::from_utf8_lossy(&listed.stdout);
+                // An image may have two names.
+                let ids: BTreeSet<&str> = text.lines().collect();
+                if !ids.is_empty() {
+                    let _ = engine.command().args(remove).args(ids).output();
+                }
             };
-            let text = String::from_utf8_lossy(&output.stdout);
-            let ids: Vec<&str> = text.lines().collect();
-            if !ids.is_empty() {
-                let _ = engine.command().args(["rm", "--force", "--volumes"]).args(ids).output();
-            }
-            // What was kept or made of them, which may have two names.
-            let images = engine.command().args(["images", "--quiet", "--filter", &label]).output();
-            let text = images.map_or(String::new(), |output| String::from_utf8_lossy(&output.stdout).into_owned());
-            let ids: BTreeSet<&str> = text.lines().collect();
-            if !ids.is_empty() {
-                let _ = engine.command().args(["rmi", "--force"]).args(ids).output();
-            }
+            remove_listed(&["ps", "--all"], &["rm", "--force", "--volumes"]);
+            // What was kept or made of them.
+            remove_listed(&["images"], &["rmi", "--force"]);
         }
     }
 }

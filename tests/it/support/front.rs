@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{Ended, TempDir};
+use super::{Ended, TempDir, skip};
 
 /// Runs `command` with `input` on its standard input.
 pub fn fed(command: &mut Command, input: &[u8]) -> Ended {
@@ -33,10 +33,42 @@ pub fn on_path(program: &str) -> bool {
     which(program, &std::env::var_os("PATH").unwrap_or_default()).is_some()
 }
 
+/// The same; if not, says how to get it.
+#[track_caller]
+pub fn is_installed(program: &str, how: &str) -> bool {
+    let is_here = on_path(program);
+    if !is_here {
+        skip(program, &format!("it is not installed ({how})"));
+    }
+    is_here
+}
+
 /// `path` with a folder in front.
 pub fn prefixed(folder: &Path, path: &OsStr) -> OsString {
     let folders = std::iter::once(folder.to_path_buf()).chain(std::env::split_paths(path));
     std::env::join_paths(folders).expect("no colons")
+}
+
+/// `command` under a program, which gets it and its arguments as further arguments.
+pub fn under(wrapper: &[&str], command: &Command) -> Command {
+    let mut under = Command::new(wrapper[0]);
+    under.args(&wrapper[1..]).arg(command.get_program()).args(command.get_args());
+    like(command, &mut under);
+    under
+}
+
+/// Gives another command the folder and the variables of `command`.
+pub fn like<'a>(command: &Command, other: &'a mut Command) -> &'a mut Command {
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => other.env(name, value),
+            None => other.env_remove(name),
+        };
+    }
+    match command.get_current_dir() {
+        Some(folder) => other.current_dir(folder),
+        None => other,
+    }
 }
 
 /// A script in front of a program.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use super::{Engine, Fixture, Live};
+use super::{Ended, Engine, Fixture, Live};
 
 /// How a held compile makes itself known, on a line of cargo's.
 pub const HOLDING: &str = "holding";
@@ -50,21 +50,9 @@ pub struct Gated {
 impl Gated {
     pub fn new(engine: Engine) -> Self {
         let fixture = Fixture::empty("gated");
-        fixture.write(
-            "Cargo.toml",
-            r#"[package]
-name = "gated"
-version = "0.1.0"
-edition = "2021"
-
-[dependencies]
-dep = { path = "dep" }
-
-[package.metadata.lambda-packager]
-cargo_flags = ["-vv"]
-"#,
-        );
-        fixture.write("dep/Cargo.toml", "[package]\nname = \"dep\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+        fixture.package("", "gated", "[dependencies]\ndep = { path = \"dep\" }\n");
+        fixture.append("Cargo.toml", "[package.metadata.lambda-packager]\ncargo_flags = [\"-vv\"]\n");
+        fixture.package("dep", "dep", "");
         fixture.write("dep/src/lib.rs", &format!("pub const TEXT: &str = \"{SAYS}\";\n"));
         fixture.write("build.rs", BUILD);
         fs::create_dir_all(fixture.path("target")).expect("a folder");
@@ -81,8 +69,7 @@ cargo_flags = ["-vv"]
     /// Changes the source; the function then says something else.
     pub fn edit(&mut self) {
         self.edits += 1;
-        let main = format!("fn main() {{\n    println!(\"{{}}{}\", dep::TEXT);\n}}\n", self.edits);
-        self.fixture.write("src/main.rs", &main);
+        self.fixture.prints(&format!("\"{{}}{}\", dep::TEXT", self.edits));
     }
 
     /// What the function says if it was made of the source as it is now.
@@ -107,9 +94,7 @@ cargo_flags = ["-vv"]
     /// What the engine prints for `args`, which must succeed.
     #[track_caller]
     pub fn ask(&self, args: &[&str]) -> String {
-        let output = self.engine_command().args(args).output().expect("the engine's command line starts");
-        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim().to_string()
+        Ended::answer(self.engine_command().args(args))
     }
 
     /// The project's containers: id and state of each.

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use super::host::git;
 use super::{Ended, Fixture, repository};
 
 impl Fixture {
@@ -33,20 +34,12 @@ impl Fixture {
     /// Commits everything; the revision.
     pub fn commit(&self) -> String {
         self.git(&["add", "--all"]);
-        self.git(&[
-            "-c",
-            "user.name=test",
-            "-c",
-            "user.email=test@example.invalid",
-            "commit",
-            "--quiet",
-            "--message=x",
-        ]);
+        self.git(&["commit", "--quiet", "--message=x"]);
         self.git(&["rev-parse", "HEAD"])
     }
 
     /// What git prints in the project's folder.
     pub fn git(&self, args: &[&str]) -> String {
-        Ended::of(Command::new("git").args(args).current_dir(self.root())).ok().stdout.trim().to_string()
+        git(self.root(), args)
     }
 }

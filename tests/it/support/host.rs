@@ -2,8 +2,7 @@
 //! packager, and runs with a bound or on a terminal.
 
 use std::process::Stdio;
-use std::sync::{Mutex, mpsc};
-use std::thread;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::engine::containers_conf;
@@ -26,14 +25,6 @@ impl Profile {
             Self::Dist => "dist",
         }
     }
-
-    fn flag(self) -> &'static str {
-        match self {
-            Self::Release => "--profile=release",
-            Self::Debug => "--profile=dev",
-            Self::Dist => "--profile=dist",
-        }
-    }
 }
 
 /// The fixtures hash the C toolchain once each: 4 s where that is not optimised.
@@ -45,8 +36,7 @@ impl Fixture {
     pub fn with_packager(name: &str, below: &str, profiles: &[Profile]) -> Self {
         let mut fixture = Self::copied(name);
         fixture.root = fixture.root.join(below);
-        let manifest = String::from_utf8(fixture.read("Cargo.toml")).expect("text");
-        fixture.write("Cargo.toml", &(manifest + OPTIMISED));
+        fixture.append("Cargo.toml", OPTIMISED);
         // The same versions as here: nothing to resolve, nothing to download.
         fs::copy(repository().join("Cargo.lock"), fixture.path("Cargo.lock")).expect("a lockfile");
         for profile in profiles {
@@ -82,13 +72,12 @@ impl Fixture {
 
     /// `cargo build --release` with an engine set; it says which programs it runs.
     pub fn build_with(&self, engine: &str) -> Ended {
-        self.cargo_with(engine, &["build", "--release", "--verbose"]).output().expect("cargo starts").into()
+        Ended::of(&mut self.cargo_with(engine, &["build", "--release", "--verbose"]))
     }
 
     /// How the last run ended, by its log.
     pub fn logged_verdict(&self, function: &str) -> String {
-        let log = self.read(&format!("target/lambda/{function}/build.log"));
-        let log = String::from_utf8_lossy(&log);
+        let log = self.text(&format!("target/lambda/{function}/build.log"));
         log.lines().rev().find(|line| line.starts_with("cache-")).expect("a verdict").to_string()
     }
 }
@@ -116,18 +105,16 @@ fn compile_packager(profile: Profile) {
     fixture.write("src/lib.rs", "");
     fs::copy(repository().join("Cargo.lock"), fixture.path("Cargo.lock")).expect("a lockfile");
     let mut command = fixture.cargo_command();
-    command.args(["build", profile.flag(), "--target-dir"]).arg(shared_target());
-    Ended::from(command.output().expect("cargo starts")).ok();
+    let name = if profile == Profile::Debug { "dev" } else { profile.folder() };
+    command.args(["build", "--profile", name, "--target-dir"]).arg(shared_target());
+    Ended::of(&mut command).ok();
 }
 
 /// Cargo in this checkout, as its users call it.
 pub fn cargo_here(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO"));
-    command
-        .args(args)
-        .current_dir(repository())
-        .env("CONTAINERS_CONF", containers_conf())
-        .env_remove("RUSTC_BOOTSTRAP");
+    command.args(args).current_dir(repository()).env("CONTAINERS_CONF", containers_conf());
+    command.env_remove("RUSTC_BOOTSTRAP");
     command
 }
 
@@ -138,43 +125,36 @@ pub fn ran_a_build_script(ended: &Ended) -> bool {
 
 /// What `program` prints.
 pub fn printed_by(program: &Path) -> String {
-    let output = Command::new(program).output().unwrap_or_else(|e| panic!("{}: {e}", program.display()));
-    Ended::from(output).ok().stdout
+    Ended::of(&mut Command::new(program)).ok().stdout
 }
 
 /// The SHA-256 of a file, by somebody else's program.
 pub fn sha256_of(file: &Path) -> String {
-    let output = Command::new("sha256sum").arg("--").arg(file).output().expect("sha256sum starts");
-    let line = Ended::from(output).ok().stdout;
+    let line = Ended::answer(Command::new("sha256sum").arg("--").arg(file));
     line.split_whitespace().next().expect("a digest").trim_start_matches('\\').to_string()
 }
 
+/// What git prints in `folder`, without the user's settings.
+pub fn git(folder: &Path, args: &[&str]) -> String {
+    Ended::answer(git_in(folder).args(args))
+}
+
 /// Git in `folder`, without the user's settings.
-pub fn git(folder: &Path, args: &[&str]) {
+pub fn git_in(folder: &Path) -> Command {
     let mut command = Command::new("git");
-    command.args(["-c", "user.name=nobody", "-c", "user.email=nobody@example.invalid"]).args(args);
-    let output = command.current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null").output();
-    Ended::from(output.expect("git starts")).ok();
+    command.args(["-c", "user.name=nobody", "-c", "user.email=nobody@example.invalid"]);
+    command.current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null");
+    command
 }
 
 /// Runs `command` to its end. Where that takes longer than `limit` it hangs: it is killed with all
 /// that it started, and the test fails.
 #[track_caller]
-pub fn bounded(mut command: Command, limit: Duration) -> Ended {
-    use std::os::unix::process::CommandExt;
-    let shown = format!("{command:?}");
-    let child = command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let child = child.expect("it starts");
-    let group = format!("-{}", child.id());
-    let (done, ended) = mpsc::channel();
-    thread::spawn(move || done.send(child.wait_with_output()));
-    match ended.recv_timeout(limit) {
-        Ok(output) => output.expect("it can be waited for").into(),
-        Err(_) => {
-            let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-            panic!("hangs: {shown} has not ended after {limit:?}")
-        }
-    }
+pub fn bounded(command: Command, limit: Duration) -> Ended {
+    let seconds = limit.as_secs().to_string();
+    let ended = Ended::of(under(&["timeout", "--signal=KILL", &seconds], &command).stdin(Stdio::null()));
+    assert_ne!(ended.code, 137, "hangs: {command:?} has not ended after {limit:?}");
+    ended
 }
 
 /// Runs `command` with a terminal for all its streams; what it shows is `stdout`. `None`, said
@@ -184,15 +164,7 @@ pub fn in_terminal(command: &Command) -> Option<Ended> {
     let words: Vec<String> = std::iter::once(command.get_program()).chain(command.get_args()).map(quoted).collect();
     let mut script = Command::new("script");
     script.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
-    script.env("TERM", "xterm").stdin(Stdio::null());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => script.env(name, value),
-            None => script.env_remove(name),
-        };
-    }
-    script.current_dir(command.get_current_dir().expect("a fixture's command has a folder"));
-    let output = script.output();
+    let output = like(command, &mut script).env("TERM", "xterm").stdin(Stdio::null()).output();
     if output.is_err() {
         skip("script", "no `script` to make a terminal with (Debian: apt-get install bsdutils)");
     }

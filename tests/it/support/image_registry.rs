@@ -1,15 +1,14 @@
 //! A real image registry on loopback (Debian's docker-registry), and a proxy in front of it that does
 //! what networks do.
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::{Child, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::Read;
+use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::thread;
 
 use serde_json::Value;
 
+use super::http::{Request, Server};
+use super::running::Service;
 use super::*;
 
 /// What a registry is set up with.
@@ -27,27 +26,23 @@ pub struct Setup<'a> {
 /// A running registry; gone when dropped.
 pub struct ImageRegistry {
     folder: TempDir,
-    process: Child,
-    pub port: u16,
+    _process: Service,
+    port: u16,
 }
 
-/// Whether the programs that these tests need are here. If not, says so; in CI that is a failure.
-fn is_installed() -> bool {
-    let missing: Vec<_> =
-        [("docker-registry", "docker-registry"), ("htpasswd", "apache2-utils"), ("openssl", "openssl")]
-            .into_iter()
-            .filter(|(program, _)| !on_path(program))
-            .collect();
-    for (program, package) in &missing {
-        skip(program, &format!("it is not installed (Debian: apt-get install {package})"));
-    }
-    missing.is_empty()
+/// Makes the files `key` and `certificate`, with openssl's further `arguments`.
+pub fn make_certificate(folder: &Path, arguments: &[&str]) {
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]).args(arguments);
+    Ended::of(openssl.args(["-keyout", "key", "-out", "certificate"]).current_dir(folder)).ok();
 }
 
 impl ImageRegistry {
     /// Starts one; none where it is not installed.
     pub fn open(setup: &Setup) -> Option<Self> {
-        if !is_installed() {
+        let needed = [("docker-registry", "docker-registry"), ("htpasswd", "apache2-utils"), ("openssl", "openssl")];
+        if !needed.iter().all(|(program, package)| is_installed(program, &format!("Debian: apt-get install {package}")))
+        {
             return None;
         }
         let folder = TempDir::new().expect("a temporary folder");
@@ -59,11 +54,9 @@ impl ImageRegistry {
              storage: {{filesystem: {{rootdirectory: {store:?}}}}}\nhttp:\n  addr: 127.0.0.1:{port}\n"
         );
         if setup.tls {
-            let mut openssl = Command::new("openssl");
-            openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]);
-            openssl.args(["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "subjectAltName=IP:127.0.0.1"]);
-            openssl.args(["-keyout", &at("key"), "-out", &at("certificate")]);
-            Ended::of(&mut openssl).ok();
+            let extensions =
+                ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "subjectAltName=IP:127.0.0.1"];
+            make_certificate(folder.path(), &[&["-subj", "/CN=127.0.0.1"], &extensions[..]].concat());
             config.push_str(&format!("  tls: {{certificate: {:?}, key: {:?}}}\n", at("certificate"), at("key")));
         }
         if let Some((user, password)) = setup.login {
@@ -74,10 +67,8 @@ impl ImageRegistry {
         config.extend(setup.tokens.map(TokenServer::as_auth));
         fs::write(at("config.yml"), config).expect("a file");
         let mut command = Command::new("docker-registry");
-        command.args(["serve", &at("config.yml")]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = command.spawn().expect("it starts");
-        wait_until("the registry answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Some(Self { folder, process, port })
+        let process = Service::start(command.args(["serve", &at("config.yml")]), port);
+        Some(Self { folder, _process: process, port })
     }
 
     pub fn name(&self) -> String {
@@ -157,13 +148,6 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-impl Drop for ImageRegistry {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 /// What becomes of a request.
 #[derive(Debug, Clone)]
 pub enum Fate {
@@ -180,35 +164,27 @@ pub enum Fate {
     Challenged(String),
 }
 
-type Rule = Box<dyn FnMut(&str) -> Fate + Send>;
-
 /// A proxy in front of a registry. It knows each request by its first line, `PUT /v2/...`.
 pub struct Proxy {
-    port: u16,
+    server: Server,
     seen: Arc<Mutex<Vec<String>>>,
-    closed: Arc<AtomicBool>,
 }
 
 impl Proxy {
-    pub fn to(registry: &ImageRegistry, rule: impl FnMut(&str) -> Fate + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("it is bound").port();
-        let closed = Arc::new(AtomicBool::new(false));
+    pub fn to(registry: &ImageRegistry, rule: impl Fn(&str) -> Fate + Send + Sync + 'static) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let rule: Arc<Mutex<Rule>> = Arc::new(Mutex::new(Box::new(rule)));
-        let (stop, noted, behind) = (closed.clone(), seen.clone(), registry.port);
-        thread::spawn(move || {
-            for client in listener.incoming().flatten().take_while(|_| !stop.load(Ordering::SeqCst)) {
-                let (rule, noted) = (rule.clone(), noted.clone());
-                // What breaks here was meant to, or shows on the other side.
-                thread::spawn(move || drop(forward(client, behind, &rule, &noted)));
-            }
+        let (noted, behind) = (seen.clone(), registry.port);
+        let server = Server::start(move |request| {
+            let login = if request.login.is_empty() { "" } else { " with a login" };
+            noted.lock().expect("no test panics here").push(format!("{}{login}", request.line));
+            let fate = rule(&request.line);
+            forward(request, behind, &fate)
         });
-        Self { port, seen, closed }
+        Self { server, seen }
     }
 
     pub fn name(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.server.name()
     }
 
     /// The requests so far; forgotten by asking.
@@ -217,65 +193,21 @@ impl Proxy {
     }
 }
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.closed.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
-    }
-}
-
-fn forward(client: TcpStream, behind: u16, rule: &Mutex<Rule>, seen: &Mutex<Vec<String>>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(client.try_clone()?);
-    let mut head = String::new();
-    let (mut length, mut login) = (0, "");
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        let lower = line.to_lowercase();
-        if let Some(value) = lower.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or(0);
-        }
-        if line == "\r\n" {
-            break;
-        }
-        if lower.starts_with("authorization:") {
-            login = " with a login";
-        }
-        // One request a connection: what is broken is that one.
-        if !lower.starts_with("connection:") {
-            head.push_str(&line);
-        }
-    }
-    let request = head.lines().next().unwrap_or_default().replace(" HTTP/1.1", "");
-    seen.lock().expect("no test panics here").push(format!("{request}{login}"));
-    let fate = (rule.lock().expect("no test panics here"))(&request);
-    let mut client = client;
-    if let Fate::Ignored = fate {
+fn forward(mut request: Request, behind: u16, fate: &Fate) -> std::io::Result<()> {
+    match fate {
         // As long as the other side holds on.
-        let _ = std::io::copy(&mut reader, &mut std::io::sink());
-        return Ok(());
+        Fate::Ignored => return std::io::copy(&mut request.body, &mut std::io::sink()).map(drop),
+        Fate::Answered(status, body) => return request.answer(*status, "", body.as_bytes()),
+        Fate::SentTo(location) => return request.answer(202, &format!("Location: {location}\r\n"), b""),
+        Fate::Challenged(kind) => return request.answer(401, &format!("WWW-Authenticate: {kind}\r\n"), b""),
+        Fate::Passed | Fate::Cut(_) => {}
     }
-    if let Fate::Answered(status, body) = fate {
-        std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
-        let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-        return client.write_all(head.as_bytes()).and_then(|()| client.write_all(body.as_bytes()));
-    }
-    let instead = match &fate {
-        Fate::SentTo(location) => Some(format!("202 X\r\nLocation: {location}")),
-        Fate::Challenged(kind) => Some(format!("401 X\r\nWWW-Authenticate: {kind}")),
-        _ => None,
-    };
-    if let Some(instead) = instead {
-        std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
-        let head = format!("HTTP/1.1 {instead}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        return client.write_all(head.as_bytes());
-    }
+    let Request { head, length, body, mut client, .. } = request;
     let mut server = TcpStream::connect(("127.0.0.1", behind))?;
+    // One request a connection: what is broken is that one.
     server.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes())?;
-    let allowed = if let Fate::Cut(bytes) = fate { length.min(bytes as u64) } else { length };
-    std::io::copy(&mut reader.take(allowed), &mut server)?;
+    let allowed = if let Fate::Cut(bytes) = fate { length.min(*bytes as u64) } else { length };
+    std::io::copy(&mut body.take(allowed), &mut server)?;
     if let Fate::Cut(_) = fate {
         // The registry has to notice before it is asked how far it came.
         server.shutdown(Shutdown::Write)?;

@@ -5,22 +5,12 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 
-/// Far more than anything here takes on a busy machine; only a failing test waits as long.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Asks until the answer is yes.
-#[track_caller]
-pub fn wait_until(what: &str, mut ask: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !ask() {
-        assert!(Instant::now() < deadline, "not within {} s: {what}", PATIENCE.as_secs());
-        thread::sleep(Duration::from_millis(20));
-    }
-}
+use super::ended::code;
+use super::running::PATIENCE;
 
 /// A running packager. Killed if the test ends before it does.
 pub struct Live {
@@ -136,8 +126,7 @@ impl Story {
 
     /// The exit status.
     pub fn code(&self) -> i32 {
-        use std::os::unix::process::ExitStatusExt;
-        self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
+        code(self.status)
     }
 
     /// Asserts success.
@@ -150,8 +139,14 @@ impl Story {
     /// The verdict.
     #[track_caller]
     pub fn verdict(&self) -> &str {
-        let found = self.events.iter().find(|event| event["event"] == "verdict");
-        found.and_then(|event| event["verdict"].as_str()).unwrap_or_else(|| panic!("no verdict in:\n{self}"))
+        self.event("verdict")["verdict"].as_str().expect("text")
+    }
+
+    /// The first event of a kind.
+    #[track_caller]
+    pub fn event(&self, kind: &str) -> &Value {
+        let found = self.events.iter().find(|event| event["event"] == kind);
+        found.unwrap_or_else(|| panic!("no {kind} in:\n{self}"))
     }
 
     /// What was not routine.
@@ -163,8 +158,7 @@ impl Story {
     /// The error: message, causes and hint.
     #[track_caller]
     pub fn failure(&self) -> String {
-        let failed = self.events.iter().find(|event| event["event"] == "failed");
-        let failed = failed.unwrap_or_else(|| panic!("no failure in:\n{self}"));
+        let failed = self.event("failed");
         let causes = failed["causes"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let lines = failed["message"].as_str().into_iter().chain(causes);
         let hint = failed["hint"].as_str().unwrap_or("");

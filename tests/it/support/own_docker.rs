@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::{Ended, TempDir, skip, wait_until};
+use super::{Ended, TempDir, on_path, skip, wait_until};
 
 /// A `dockerd` with a folder of its own; ends with it.
 pub struct OwnDocker {
@@ -23,11 +23,9 @@ impl OwnDocker {
     /// Starts one with all that another had in `data` when it ended. It cannot see what is in `hidden`, as if it ran
     /// on another machine.
     pub fn start_with(data: Option<&Path>, hidden: Option<PathBuf>) -> Option<Self> {
-        if Command::new("dockerd").arg("--version").output().is_err() || super::user() != 0 {
-            skip(
-                "own-docker",
-                "an engine of the test's own needs root and dockerd (Debian: apt-get install docker.io)",
-            );
+        if !on_path("dockerd") || super::user() != 0 {
+            let why = "an engine of the test's own needs root and dockerd (Debian: apt-get install docker.io)";
+            skip("own-docker", why);
             return None;
         }
         let folder = tempfile::Builder::new().prefix("lambda-packager-test-engine-").tempdir().expect("a folder");

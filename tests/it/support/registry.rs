@@ -1,36 +1,29 @@
 //! A cargo registry on loopback that wants a token, as a company's own does.
 
-use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-
 use super::host::sha256_of;
+use super::http::Server;
 use super::*;
 
 /// A sparse registry: static files behind a token. Gone when dropped.
 pub struct Registry {
     folder: TempDir,
-    port: u16,
-    closed: Arc<AtomicBool>,
+    server: Server,
 }
 
 impl Registry {
     /// Serves an empty registry to whoever shows `token`.
     pub fn open(token: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("it is bound").port();
-        let closed = Arc::new(AtomicBool::new(false));
-        let (root, token, stop) = (folder.path().to_path_buf(), token.to_string(), closed.clone());
-        thread::spawn(move || {
-            for client in listener.incoming().flatten().take_while(|_| !stop.load(Ordering::SeqCst)) {
-                // A client that goes away early has what it wanted.
-                let _ = serve(client, &root, &token);
+        let (root, token) = (folder.path().to_path_buf(), token.to_string());
+        let server = Server::start(move |request| {
+            let path = request.line.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
+            match fs::read(root.join(path)) {
+                _ if !request.login.ends_with(&token) => request.answer(401, "", b""),
+                Ok(body) => request.answer(200, "", &body),
+                Err(_) => request.answer(404, "", b""),
             }
         });
-        let registry = Self { folder, port, closed };
+        let registry = Self { folder, server };
         let config =
             format!("{{\"dl\": \"{}/crates/{{crate}}-{{version}}.crate\", \"auth-required\": true}}", registry.url());
         for below in ["crates", "index"] {
@@ -41,7 +34,7 @@ impl Registry {
     }
 
     fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.server.name())
     }
 
     /// The index, as a cargo configuration names it.
@@ -73,32 +66,6 @@ pub fn publish(root: &Path, archives: &str, name: &str, text: &str) {
     let folder = root.join("index").join(&name[..2]).join(&name[2..4]);
     fs::create_dir_all(&folder).expect("a folder");
     fs::write(folder.join(name), line.to_string()).expect("a file");
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        self.closed.store(true, Ordering::SeqCst);
-        // Wakes the one who waits for a client.
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
-    }
-}
-
-fn serve(client: TcpStream, root: &Path, token: &str) -> std::io::Result<()> {
-    let mut lines = BufReader::new(client.try_clone()?).lines();
-    let request = lines.next().transpose()?.unwrap_or_default();
-    let mut known = false;
-    while let Some(line) = lines.next().transpose()?.filter(|line| !line.is_empty()) {
-        known |= line.to_lowercase().starts_with("authorization:") && line.ends_with(token);
-    }
-    let path = request.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
-    let (status, body) = match fs::read(root.join(path)) {
-        _ if !known => ("401 Unauthorized", Vec::new()),
-        Ok(body) => ("200 OK", body),
-        Err(_) => ("404 Not Found", Vec::new()),
-    };
-    let mut client = client;
-    write!(client, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())?;
-    client.write_all(&body)
 }
 
 /// Writes a library crate whose `TEXT` is `text`.

@@ -1,15 +1,22 @@
 //! Programs that are still running, and waiting for what they do.
 
 use std::fmt::Debug;
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::Ended;
+use super::{Ended, under};
 
 /// Far more than anything here takes on a busy machine; only a failing test waits as long.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Asks until the answer is `Ok`, which must be within a minute.
+/// Asks until the answer is yes.
+#[track_caller]
+pub fn wait_until(what: &str, mut ask: impl FnMut() -> bool) {
+    eventually(what, || if ask() { Ok(()) } else { Err("no") });
+}
+
+/// Asks until the answer is `Ok`.
 #[track_caller]
 pub fn eventually<T, E: Debug>(what: &str, mut ask: impl FnMut() -> Result<T, E>) -> T {
     let deadline = Instant::now() + PATIENCE;
@@ -31,18 +38,7 @@ impl Running {
     pub fn start(command: &Command) -> Self {
         use std::os::unix::process::CommandExt;
         // A shell lets what it runs in its background ignore SIGINT, and all that it starts: these tests, say.
-        let mut shielded = Command::new("env");
-        shielded.arg("--default-signal=INT").arg(command.get_program()).args(command.get_args());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => shielded.env(name, value),
-                None => shielded.env_remove(name),
-            };
-        }
-        let command = match command.get_current_dir() {
-            Some(folder) => shielded.current_dir(folder),
-            None => &mut shielded,
-        };
+        let mut command = under(&["env", "--default-signal=INT"], command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         Self(Some(command.spawn().expect("it starts")))
     }
@@ -75,6 +71,26 @@ impl Drop for Running {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+}
+
+/// A program that serves on a port of loopback; gone when dropped.
+pub struct Service(Child);
+
+impl Service {
+    /// Starts it, and waits until it listens.
+    pub fn start(command: &mut Command, port: u16) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let service = Self(command.spawn().expect("it starts"));
+        eventually(&format!("{command:?} listens"), || TcpStream::connect(("127.0.0.1", port)));
+        service
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -1,15 +1,14 @@
 //! Somebody who gives tokens for a registry, as the distribution project describes it.
 //! <https://distribution.github.io/distribution/spec/auth/jwt/>
 
-use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
+use super::http::Server;
+use super::image_registry::make_certificate;
 use super::*;
 
 /// What a token is asked for, and what it then allows.
@@ -33,40 +32,43 @@ pub enum Token {
     Refused,
 }
 
-type Rule = Box<dyn FnMut(&Wish) -> Token + Send>;
-
-/// A running server; it ends with the test's process.
+/// A running server.
 pub struct TokenServer {
     folder: TempDir,
-    pub port: u16,
+    server: Server,
     seen: Arc<Mutex<Vec<Wish>>>,
 }
 
 impl TokenServer {
-    pub fn start(rule: impl FnMut(&Wish) -> Token + Send + 'static) -> Self {
+    pub fn start(rule: impl Fn(&Wish) -> Token + Send + Sync + 'static) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let at = |name: &str| folder.path().join(name).display().to_string();
-        let mut openssl = Command::new("openssl");
-        openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test"]);
-        Ended::of(openssl.args(["-keyout", &at("key"), "-out", &at("certificate")])).ok();
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("it is bound").port();
+        make_certificate(folder.path(), &["-subj", "/CN=test"]);
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let (noted, place, mut rule) = (seen.clone(), folder.path().to_path_buf(), Box::new(rule) as Rule);
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                // A client that went away is the test's own business.
-                let _ = answer(client, &place, &mut rule, &noted);
+        let (noted, place) = (seen.clone(), folder.path().to_path_buf());
+        let server = Server::start(move |request| {
+            let scope = request.line.split(['?', '&', ' ']).find_map(|pair| pair.strip_prefix("scope="));
+            let wish = Wish { scope: scope.unwrap_or_default().to_string(), login: request.login.clone() };
+            let token = rule(&wish);
+            let signed = (token != Token::Refused).then(|| sign(&place, &wish.scope, token));
+            noted.lock().expect("no test panics here").push(wish);
+            match signed {
+                Some(signed) => request.answer(200, "", json!({"token": signed}).to_string().as_bytes()),
+                None => request.answer(401, "", b"{}"),
             }
         });
-        Self { folder, port, seen }
+        Self { folder, server, seen }
+    }
+
+    /// Where it gives tokens.
+    pub fn realm(&self) -> String {
+        format!("http://{}/token", self.server.name())
     }
 
     /// What a registry has to be told to trust it.
     pub fn as_auth(&self) -> String {
         format!(
-            "auth: {{token: {{realm: \"http://127.0.0.1:{}/token\", service: test, issuer: test, rootcertbundle: {:?}}}}}\n",
-            self.port,
+            "auth: {{token: {{realm: {:?}, service: test, issuer: test, rootcertbundle: {:?}}}}}\n",
+            self.realm(),
             self.folder.path().join("certificate")
         )
     }
@@ -75,35 +77,6 @@ impl TokenServer {
     pub fn seen(&self) -> Vec<Wish> {
         std::mem::take(&mut self.seen.lock().expect("no test panics here"))
     }
-}
-
-fn answer(client: TcpStream, folder: &Path, rule: &mut Rule, seen: &Mutex<Vec<Wish>>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(client.try_clone()?);
-    let (mut target, mut login) = (String::new(), String::new());
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 || line == "\r\n" {
-            break;
-        }
-        if let Some(rest) = line.strip_prefix("GET ") {
-            target = rest.split(' ').next().unwrap_or_default().to_string();
-        }
-        if line.to_lowercase().starts_with("authorization:") {
-            login = line["authorization:".len()..].trim().to_string();
-        }
-    }
-    let scope = target.split(['?', '&']).find_map(|pair| pair.strip_prefix("scope=")).unwrap_or_default().to_string();
-    let wish = Wish { scope, login };
-    let token = rule(&wish);
-    let body = match token {
-        Token::Refused => "{}".to_string(),
-        token => json!({"token": sign(folder, &wish.scope, token)}).to_string(),
-    };
-    seen.lock().expect("no test panics here").push(wish);
-    let status = if token == Token::Refused { 401 } else { 200 };
-    let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-    let mut client = client;
-    client.write_all(head.as_bytes()).and_then(|()| client.write_all(body.as_bytes()))
 }
 
 /// A JSON web token, signed by the program that everybody has.

@@ -19,14 +19,10 @@ pub struct OtherUser {
 impl OtherUser {
     /// One that may use docker; none where this machine cannot have it.
     pub fn of_docker() -> Option<Self> {
-        let socket = fs::metadata("/var/run/docker.sock").map(|meta| meta.gid());
-        match socket {
-            Ok(gid) => Self::of_group(gid),
-            Err(e) => {
-                skip("other-user", &format!("no docker socket to give to another user ({e})"));
-                None
-            }
-        }
+        let socket = fs::metadata("/var/run/docker.sock");
+        let socket =
+            socket.inspect_err(|e| skip("other-user", &format!("no docker socket to give to another user ({e})")));
+        Self::of_group(socket.ok()?.gid())
     }
 
     /// One that may use nothing.
@@ -43,16 +39,12 @@ impl OtherUser {
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).expect("ours");
         let other = Self { home, gid };
         // Root's home is closed to others: links where the file system allows, else copies.
-        let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().expect("rustc starts");
-        let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
+        let sysroot = PathBuf::from(Ended::answer(Command::new("rustc").args(["--print", "sysroot"])));
         let toolchain = other.home.path().join("toolchain");
         fs::create_dir(&toolchain).expect("a folder");
         for name in ["bin", "lib", "libexec"] {
-            let copied = ["-al", "-a"].iter().any(|how| {
-                let mut command = Command::new("cp");
-                command.arg(how).arg(sysroot.join(name)).arg(&toolchain);
-                command.output().is_ok_and(|output| output.status.success())
-            });
+            let copy = |how| Ended::of(Command::new("cp").arg(how).arg(sysroot.join(name)).arg(&toolchain));
+            let copied = ["-al", "-a"].iter().any(|how| copy(how).code == 0);
             assert!(copied, "{name} of {}", sysroot.display());
         }
         Ended::of(Command::new("cp").arg(packager()).arg(other.bin())).ok();
@@ -89,6 +81,5 @@ impl OtherUser {
 fn own(folders: &[&Path], gid: u32) {
     let mut command = Command::new("find");
     command.args(folders).args(["-path", "*/toolchain/*", "-prune", "-o", "-exec", "chown", "-h"]);
-    let output = command.arg(format!("{UID}:{gid}")).args(["{}", "+"]).output().expect("find starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ended::of(command.arg(format!("{UID}:{gid}")).args(["{}", "+"])).ok();
 }

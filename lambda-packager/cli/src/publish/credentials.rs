@@ -204,6 +204,7 @@ mod tests {
         let expired = "An error occurred (ExpiredTokenException) when calling the GetAuthorizationToken operation";
         assert_eq!(code(expired), 12);
         assert_eq!(code("Error when retrieving token from sso: Token has expired and refresh failed"), 12);
+        assert!(aws_failure("ExpiredTokenException").hint().unwrap().contains("aws sso login"));
         assert_eq!(code("Could not connect to the endpoint URL: \"https://api.ecr.x.amazonaws.com/\""), 10);
         assert_eq!(
             code("Unable to locate credentials. You can configure credentials by running \"aws configure\"."),

@@ -154,12 +154,16 @@ mod tests {
 
     #[test]
     fn another_machine_is_refused_by_name() {
-        let other = match Arch::of_this_machine() {
+        let here = Arch::of_this_machine();
+        let other = match here {
             Arch::X86_64 => Arch::Arm64,
             Arch::Arm64 => Arch::X86_64,
         };
         let error = check(&this_binary(), &expectation(other)).unwrap_err();
-        assert!(error.to_string().contains(&format!("the function for {other}")), "{error}");
+        assert!(
+            error.to_string().contains(&format!("the bootstrap is for {here}, the function for {other}")),
+            "{error}"
+        );
         assert!(error.hint().unwrap().contains("target_arch"));
     }
 
