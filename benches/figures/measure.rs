@@ -23,6 +23,11 @@ impl<'a> Side<'a> {
         Self { prepare: Box::new(|| Ok(())), command: Box::new(command), status: 0 }
     }
 
+    /// The same command in each round.
+    pub fn of(command: &'a Command) -> Self {
+        Self::new(|| again(command))
+    }
+
     /// Done before each round; the clock does not see it.
     pub fn after(mut self, prepare: impl FnMut() -> Result<()> + 'a) -> Self {
         self.prepare = Box::new(prepare);
@@ -65,9 +70,20 @@ pub fn timed(command: &mut Command, status: i32, log: &Path) -> Result<f64> {
     Err(format!("`{}` ended with {ended}: {}", shown(command), tail(log)))
 }
 
-/// Runs a program to its end, untimed.
-pub fn run(command: &mut Command, log: &Path) -> Result<()> {
-    timed(command, 0, log).map(drop)
+/// The same command once more.
+pub fn again(command: &Command) -> Command {
+    let mut copy = Command::new(command.get_program());
+    copy.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => copy.env(name, value),
+            None => copy.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        copy.current_dir(folder);
+    }
+    copy
 }
 
 /// What a program prints on stdout.
