@@ -4,7 +4,14 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
-use crate::support::{Gated, Story};
+use crate::support::{Engine, Gated, Story};
+
+/// A project that docker has compiled.
+pub fn built() -> Gated {
+    let gated = Gated::new(Engine::Docker);
+    Story::of(&mut gated.command()).ok();
+    gated
+}
 
 /// All rows so far.
 #[derive(Default)]
