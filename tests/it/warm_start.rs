@@ -104,7 +104,7 @@ fn exists(engine: Engine, image: &str) -> bool {
 const PACKED: &str = "target/.lambda-packager/kept.tar.zst";
 
 /// The members of a tar archive.
-fn members(tar: &[u8]) -> Vec<(PathBuf, tar::Header, Vec<u8>)> {
+pub fn members(tar: &[u8]) -> Vec<(PathBuf, tar::Header, Vec<u8>)> {
     let mut archive = tar::Archive::new(tar);
     // What is packed is archives, one behind the other.
     archive.set_ignore_zeros(true);
