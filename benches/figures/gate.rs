@@ -1,13 +1,13 @@
 //! The gate as the work grows, and the first fingerprint.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use crate::bench::Bench;
 use crate::figure::{Row, Sample, Unit};
 use crate::hit::settle;
-use crate::lab::{Lab, read, write};
-use crate::measure::{Result, Side, interleaved, shown};
+use crate::lab::{Lab, write};
+use crate::measure::{Result, Side, again, interleaved, shown};
+use crate::survival::peak_bytes;
 
 const PER_FOLDER: usize = 100;
 
@@ -36,10 +36,8 @@ pub fn gate(lab: &Bench) -> Result<Vec<Row>> {
     let what = "growth: 100000 files, against ten times 10000 files (a tenth for noise)";
     rows.push(Row::ratio("gate", what, &samples[2], &ten_times, NOISE));
     let what = "peak memory with 100000 files";
-    rows.push(match memory(lab, &packages[2]) {
-        Ok(peak) => Row::at_most("gate", what, &peak, MEMORY_BYTES),
-        Err(why) => Row::not_measured("gate", what, why),
-    });
+    let peak = Sample::new(shown(&packages[2]), Unit::Bytes, vec![peak_bytes(&mut again(&packages[2]))?]);
+    rows.push(Row::at_most("gate", what, &peak, MEMORY_BYTES));
     Ok(rows)
 }
 
@@ -68,15 +66,4 @@ fn files(lab: &Lab, name: &str, count: usize, size_bytes: usize) -> Result<PathB
         write(&folder.join(format!("assets/{:04}/{index:06}.txt", index / PER_FOLDER)), content)?;
     }
     Ok(folder)
-}
-
-/// The most memory that a run held at once, as the kernel counted.
-fn memory(lab: &Lab, package: &Command) -> Result<Sample> {
-    let answer = lab.folder.join("memory");
-    let mut measured = lab.command("/usr/bin/time", package.get_current_dir().unwrap_or(&lab.folder));
-    measured.args(["--format", "%M", "--output"]).arg(&answer).arg(package.get_program()).args(package.get_args());
-    measured.envs(package.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    lab.run(&mut measured).map_err(|why| format!("{why}; it takes GNU time (Debian: apt-get install time)"))?;
-    let kilobytes: f64 = read(&answer)?.trim().parse().map_err(|e| format!("time says: {e}"))?;
-    Ok(Sample::new(shown(&measured), Unit::Bytes, vec![kilobytes * 1024.0]))
 }

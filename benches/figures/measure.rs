@@ -1,7 +1,6 @@
 //! Taking the time of programs, several side by side.
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -98,17 +97,10 @@ pub fn ask(command: &mut Command) -> Result<String> {
 }
 
 fn tail(log: &Path) -> String {
-    use std::io::Read;
-    const LENGTH: u64 = 600;
-    let read = || -> std::io::Result<String> {
-        let mut file = File::open(log)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(LENGTH)))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).split_whitespace().collect::<Vec<_>>().join(" "))
-    };
-    read().unwrap_or_default()
+    const LENGTH: usize = 600;
+    let said = std::fs::read(log).unwrap_or_default();
+    let end = String::from_utf8_lossy(&said[said.len().saturating_sub(LENGTH)..]);
+    end.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A command as one would type it: where, with which variables, what. Those that only keep the bench

@@ -113,7 +113,7 @@ fn printing(lab: &Lab, folder: &Path, lines: &str) -> Result<Command> {
 }
 
 /// The most memory that the program itself held, without those that it started.
-fn peak_bytes(command: &mut Command) -> Result<f64> {
+pub fn peak_bytes(command: &mut Command) -> Result<f64> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(|e| format!("{} does not start: {e}", shown(command)))?;
     let status = format!("/proc/{}/status", child.id());

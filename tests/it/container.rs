@@ -27,8 +27,8 @@ fn another_specification_makes_another_container() {
         let second = fixture.container(engine);
 
         // With a folder more to mount, nothing else changed: a path dependency outside of the workspace.
-        fixture
-            .write("../outside/Cargo.toml", "[package]\nname = \"outside\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+        let outside = "[package]\nname = \"outside\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+        fixture.write("../outside/Cargo.toml", outside);
         fixture.write("../outside/src/lib.rs", "pub const TEXT: &str = \"from outside\";\n");
         let manifest = String::from_utf8(fixture.read("Cargo.toml")).unwrap();
         fixture.write("Cargo.toml", &format!("{manifest}[dependencies]\noutside = {{ path = \"../outside\" }}\n"));

@@ -35,6 +35,10 @@ pub struct Builder {
     _clients: Rc<TempDir>,
 }
 
+/// What engines put into every container.
+const THEIRS: [&str; 7] =
+    [".dockerenv", "dev/console", "etc/hostname", "etc/hosts", "etc/mtab", "etc/resolv.conf", "run/.containerenv"];
+
 const KINDS: [Kind; 3] = [Kind::BuildKit, Kind::Legacy, Kind::Podman];
 
 /// The builders that this machine has, for what each builder could do in its own way.
@@ -188,16 +192,6 @@ impl Builder {
         let exported = self.command().args(["export", &id]).output().expect("it starts");
         assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
         self.ask(&["rm", &id]);
-        // What engines put into every container.
-        const THEIRS: [&str; 7] = [
-            ".dockerenv",
-            "dev/console",
-            "etc/hostname",
-            "etc/hosts",
-            "etc/mtab",
-            "etc/resolv.conf",
-            "run/.containerenv",
-        ];
         let files = members(&exported.stdout).into_iter().filter(|(_, header, _)| !header.entry_type().is_dir());
         let files = files.map(|(path, _, content)| (path.to_string_lossy().into_owned(), content));
         files.filter(|(name, _)| !THEIRS.contains(&name.as_str())).collect()

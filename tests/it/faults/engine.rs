@@ -62,25 +62,26 @@ pub fn faults(matrix: &Matrix) {
         gated.edit();
         ("both are made again".to_string(), mended(&Story::of(&mut gated.command()), &gated))
     });
-    matrix.row("engine stopped for good", "before", NAME, || {
-        let kept = Kept::of(&gated);
-        own.down();
-        gated.edit();
-        let story = Story::of(&mut gated.command());
-        let happened = told(&story, 3, &["no docker engine answers", "docker.sock", "start it"], &kept, &gated);
-        own.up();
-        (happened, recovers(&gated))
-    });
-    matrix.row("engine stopped for good", "mid-compile", NAME, || {
-        let kept = Kept::of(&gated);
-        let mut live = gated.held_build();
-        own.down();
-        live.until_announced("waiting for it");
-        gated.release();
-        let happened = told(&live.end(), 3, &["no docker engine answers", "start it"], &kept, &gated);
-        own.up();
-        (happened, recovers(&gated))
-    });
+    for moment in ["before", "mid-compile"] {
+        matrix.row("engine stopped for good", moment, NAME, || {
+            let kept = Kept::of(&gated);
+            let story = if moment == "before" {
+                own.down();
+                gated.edit();
+                Story::of(&mut gated.command())
+            } else {
+                let mut live = gated.held_build();
+                own.down();
+                live.until_announced("waiting for it");
+                gated.release();
+                live.end()
+            };
+            let happened = told(&story, 3, &["no docker engine answers", "start it"], &kept, &gated);
+            assert!(moment != "before" || happened.contains("docker.sock"), "{happened}");
+            own.up();
+            (happened, recovers(&gated))
+        });
+    }
 }
 
 fn remove_images(gated: &Gated) {

@@ -138,9 +138,8 @@ const FILES: usize = 4;
 /// the crates that are downloaded are always the same.
 fn write(fixture: &Fixture, texts: &Texts, age: Option<Duration>) {
     let said = |index: usize| if texts[index] { format!("new {index}") } else { format!("old {index}") };
-    let package = |name: &str, rest: &str| {
-        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n{rest}")
-    };
+    let package =
+        |name, rest| format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n{rest}");
     let dependencies = "[dependencies]\nitoa = \"1\"\npart = { path = \"part\" }\nwords = { path = \"words\" }\n";
     let main = format!(
         "fn main() {{\n    println!(\"{} {{}} {{}} {{}} {{}}\", part::TEXT, words::text!(), include_str!(concat!(env!(\"OUT_DIR\"), \"/text\")), itoa::Buffer::new().format(7));\n}}\n",

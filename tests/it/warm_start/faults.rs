@@ -3,27 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{KEPT, WARM, archive, behind, image_after, is_cold, kept, members, replace, tar_of, unpacked, with_itoa};
+use super::{KEPT, WARM, archive, behind, image_after, kept, members, replace, tar_of, unpacked, with_itoa};
 use crate::support::{Engine, Fixture, Front, engines, one_engine};
-
-#[test]
-fn an_image_without_a_target_directory_is_said_and_replaced() {
-    for engine in engines(Engine::Podman) {
-        let one = with_itoa("empty");
-        let image = kept(&one, engine);
-        let mut tar = tar::Builder::new(Vec::new());
-        tar.append_dir("elsewhere", one.root()).unwrap();
-        replace(&one, engine, &image, &tar.into_inner().unwrap());
-
-        let two = with_itoa("empty");
-        let ended = two.run_on(engine, &[]).ok();
-        is_cold(&ended);
-        assert!(ended.stderr.contains("note: the dependencies that were kept cannot be used"), "{}", ended.stderr);
-        assert_eq!(image_after(KEPT, &ended), image);
-        assert_eq!(two.containers(engine).len(), 1, "nothing is left behind");
-        assert!(with_itoa("empty").run_on(engine, &[]).ok().stderr.contains(WARM));
-    }
-}
 
 #[test]
 fn what_is_damaged_in_an_image_is_compiled_once_more_and_replaced() {

@@ -1,6 +1,7 @@
 //! What is kept is packed where the builder has tar and zstd, and kept as it is where not.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use super::{
@@ -111,7 +112,8 @@ fn packing_along_ends_with_a_compile_that_is_interrupted() {
     }
 }
 
-type Damage = fn(&Fixture, Vec<u8>) -> Vec<u8>;
+/// Of what was packed; without one, the image has no target directory at all.
+type Damage = Option<fn(&Fixture, Vec<u8>) -> Vec<u8>>;
 
 fn cut(_: &Fixture, bytes: Vec<u8>) -> Vec<u8> {
     bytes[..bytes.len() / 2].to_vec()
@@ -130,17 +132,22 @@ fn wrong_at_the_end(fixture: &Fixture, bytes: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn a_damaged_archive_is_said_and_replaced() {
+fn a_damaged_image_or_archive_is_said_and_replaced() {
     if !on_path("zstd") {
         return skip("zstd", "no zstd (Debian: apt-get install zstd)");
     }
-    let damages: [Damage; 2] = [cut, wrong_at_the_end];
+    let damages: [Damage; 3] = [None, Some(cut), Some(wrong_at_the_end)];
     for (engine, damage) in engines(Engine::Docker).flat_map(|engine| damages.map(|damage| (engine, damage))) {
         let one = with_itoa("damaged-archive");
         let image = image_after(KEPT, &one.run_on(engine, &["--force"]).ok());
         let mut files = members(&tar_of(&one, engine, &image));
-        let packed = files.iter_mut().find(|(path, ..)| path.ends_with(PACKED)).expect("it is packed");
-        packed.2 = damage(&one, std::mem::take(&mut packed.2));
+        match damage {
+            Some(damage) => {
+                let packed = files.iter_mut().find(|(path, ..)| path.ends_with(PACKED)).expect("it is packed");
+                packed.2 = damage(&one, std::mem::take(&mut packed.2));
+            }
+            None => files.iter_mut().for_each(|(path, ..)| *path = Path::new("elsewhere").join(&path)),
+        }
         replace(&one, engine, &image, &archive(files));
 
         let two = with_itoa("damaged-archive");
@@ -148,6 +155,7 @@ fn a_damaged_archive_is_said_and_replaced() {
         is_cold(&ended);
         assert!(ended.stderr.contains(UNUSABLE), "{}", ended.stderr);
         assert_eq!(image_after(KEPT, &ended), image);
+        // Nothing is left behind: one container, and what it needs.
         let container = two.container(engine);
         let left = engine.exec(&container, "ls /target/.lambda-packager").ok().stdout;
         assert!(!left.contains("zst") && !left.contains("layout"), "{left}");
