@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::lab::{Lab, repository, write};
-use crate::measure::{Result, run};
+use crate::measure::Result;
 
 /// The image: this machine's C compiler and Rust toolchain.
 pub const BASE: &str = "lambda-packager-bench-base";
@@ -54,7 +54,7 @@ impl Builder {
             let builder = Self { name, switch, folder };
             let mut build = lab.command("docker", &probe);
             builder.apply_to(lab, &mut build)?;
-            match run(build.args(["build", "."]), &lab.log()) {
+            match lab.run(build.args(["build", "."])) {
                 Ok(()) => return Ok(builder),
                 Err(error) => why = error,
             }
@@ -88,8 +88,8 @@ fn make_base(lab: &Lab) -> Result<()> {
     let script = repository().join("tests/support/base_image.sh");
     let mut make = lab.command("sh", &lab.folder);
     make.args(["-c", r#"exec "$0" >"$1""#]).arg(script).arg(&tar);
-    run(&mut make, &lab.log()).map_err(|why| format!("{why}; it takes a Debian with gcc, make and pkg-config"))?;
+    lab.run(&mut make).map_err(|why| format!("{why}; it takes a Debian with gcc, make and pkg-config"))?;
     let mut import = lab.engine()?.docker(&["import", "--change", "ENV PATH=/opt/rust/bin:/usr/bin:/bin"]);
-    run(import.args(["--change", "ENV CARGO_HOME=/cargo"]).arg(&tar).arg(BASE), &lab.log())?;
+    lab.run(import.args(["--change", "ENV CARGO_HOME=/cargo"]).arg(&tar).arg(BASE))?;
     fs::remove_file(&tar).map_err(|e| e.to_string())
 }

@@ -8,10 +8,9 @@ use std::process::Command;
 
 use crate::bench::Bench;
 use crate::builder::{BASE, Builder, before_path};
-use crate::compile::again;
 use crate::figure::{Row, Sample, Unit};
 use crate::lab::{Lab, cargo_home, edit, read, write};
-use crate::measure::{Result, Side, ask, interleaved, run, shown};
+use crate::measure::{Result, Side, again, ask, shown};
 
 const FIGURE: &str = "clean-room";
 
@@ -35,21 +34,16 @@ fn by(lab: &Lab, builder: &Builder, ours: &Path) -> Result<Vec<Row>> {
     eprintln!("  the first build of the clean room by {name}");
     let by_hand = the_same_by_hand(lab, builder, &package)?;
     let workspace = by_hand.get_current_dir().unwrap_or(Path::new("")).join("sources/workspace");
-    run(&mut again(&by_hand), &lab.log())?;
+    lab.seconds(&by_hand)?;
 
-    let sides = vec![
-        Side::new(|| again(&package)).after(|| edit(ours)),
-        Side::new(|| again(&by_hand)).after(|| edit(&workspace)),
-    ];
-    let edited = interleaved(lab.rounds(5), &lab.log(), sides)?;
+    let sides = [Side::of(&package).after(|| edit(ours)), Side::of(&by_hand).after(|| edit(&workspace))];
+    let edit_to_zip = format!("one line edited, edit to zip, against the same Dockerfile by hand, {name}");
+    let mut rows = vec![lab.ratio(FIGURE, edit_to_zip, 5, sides, 1.10)?];
     let mut forced = again(&package);
     forced.arg("--force");
-    let sides = vec![Side::new(|| again(&forced)), Side::new(|| again(&by_hand))];
-    let unchanged = interleaved(lab.rounds(15), &lab.log(), sides)?;
-    let edit_to_zip = format!("one line edited, edit to zip, against the same Dockerfile by hand, {name}");
+    let unchanged = lab.interleaved(15, vec![Side::of(&forced), Side::of(&by_hand)])?;
     let nothing_changed = format!("nothing changed and forced, {name}");
     let by_hand = format!("for comparison: the same, against the same Dockerfile by hand, {name}");
-    let mut rows = vec![Row::ratio(FIGURE, edit_to_zip, &edited[0], &edited[1], 1.10)];
     if name == "BuildKit" {
         rows.push(Row::at_most(FIGURE, nothing_changed, &unchanged[0], 0.5));
         rows.push(Row::ratio(FIGURE, by_hand, &unchanged[0], &unchanged[1], None));
@@ -68,7 +62,7 @@ fn context(lab: &Lab, builder: &Builder, ours: &Path) -> Result<Vec<Row>> {
     let head = "[workspace]\nmembers = [\"lambda\"]\nresolver = \"2\"\n".to_string();
     write(&alone.join("Cargo.toml"), shared.fold(head, |text, part| format!("{text}\n{part}\n")))?;
     for part in ["lambda", "Cargo.lock"] {
-        run(lab.command("cp", ours).arg("-r").arg(part).arg(&alone), &lab.log())?;
+        lab.run(lab.command("cp", ours).arg("-r").arg(part).arg(&alone))?;
     }
     let crates = crates(lab, ours)?;
     let mut rows = Vec::new();
@@ -99,7 +93,7 @@ fn the_same_by_hand(lab: &Lab, builder: &Builder, package: &Command) -> Result<C
     overhear(lab, package, &at, "docker \"$@\"")?;
     let context = at.join("context");
     fs::create_dir_all(&context).map_err(|e| e.to_string())?;
-    run(lab.command("tar", &context).arg("-xf").arg(at.join("tar")), &lab.log())?;
+    lab.run(lab.command("tar", &context).arg("-xf").arg(at.join("tar")))?;
     let mut by_hand = lab.command("docker", &context);
     builder.apply_to(lab, &mut by_hand)?;
     for argument in read(&at.join("arguments"))?.lines() {
@@ -128,7 +122,7 @@ fn overhear(lab: &Lab, package: &Command, at: &Path, then: &str) -> Result<()> {
     let mut overheard = again(package);
     let path = overheard.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
     let path = before_path(&at.join("front"), path.map(Into::into));
-    run(overheard.env("PATH", path).arg("--force"), &lab.log())
+    lab.run(overheard.env("PATH", path).arg("--force"))
 }
 
 /// The downloads that the function is made of, as cargo keeps them.

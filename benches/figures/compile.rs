@@ -6,8 +6,8 @@ use std::process::Command;
 
 use crate::bench::Bench;
 use crate::figure::{Row, Sample, Unit};
-use crate::lab::{self, edit, read_bytes, write};
-use crate::measure::{Result, Side, ask, interleaved, run, shown};
+use crate::lab::{edit, read_bytes, remove};
+use crate::measure::{Result, Side, again, ask, shown};
 
 const RELEASE: [&str; 4] = ["build", "--release", "-p", "lambda"];
 const DEV: [&str; 3] = ["build", "-p", "lambda"];
@@ -16,21 +16,13 @@ pub fn cold(lab: &Bench) -> Result<Vec<Row>> {
     let engine = lab.engine()?;
     let (ours, plain) = (lab.copy("deployment")?, lab.copy("plain")?);
     // The builder image is at hand after this, the crates are on the machine.
-    run(lab.command("cargo", &ours).args(["fetch", "--locked"]), &lab.log())?;
-    run(&mut lab.package(&ours, &["container", "start"])?, &lab.log())?;
-    let package = lab.package(&ours, &["--force"])?;
-    let sides = vec![
-        Side::new(|| again(&package)).after(|| engine.remove_containers()),
-        Side::new(|| lab.cargo(&plain, &RELEASE)).after(|| lab::remove(&plain.join("target"))),
-    ];
-    let [ours, base] = pair(interleaved(lab.rounds(5), &lab.log(), sides)?);
-    Ok(vec![Row::ratio(
-        "cold",
-        "nothing compiled yet, builder image at hand, against cargo on the host",
-        &ours,
-        &base,
-        1.05,
-    )])
+    lab.run(lab.command("cargo", &ours).args(["fetch", "--locked"]))?;
+    lab.run(&mut lab.package(&ours, &["container", "start"])?)?;
+    let (package, cargo) = (lab.package(&ours, &["--force"])?, lab.cargo(&plain, &RELEASE));
+    let ours = Side::of(&package).after(|| engine.remove_containers());
+    let base = Side::of(&cargo).after(|| remove(&plain.join("target")));
+    let what = "nothing compiled yet, builder image at hand, against cargo on the host";
+    Ok(vec![lab.ratio("cold", what, 5, [ours, base], 1.05)?])
 }
 
 /// A checkout of which nothing was built before, where another one was: a new folder in each round.
@@ -38,7 +30,7 @@ pub fn second_checkout(lab: &Bench) -> Result<Vec<Row>> {
     lab.deployment()?;
     let (cold, plain) = (lab.copy("cold")?, lab.copy("plain")?);
     // Neither starts from what another checkout left, nor leaves anything.
-    run(lab.package(&cold, &["--force"])?.env("LAMBDA_PACKAGER_DEPS_CACHE_LIMIT", "0"), &lab.log())?;
+    lab.run(lab.package(&cold, &["--force"])?.env("LAMBDA_PACKAGER_DEPS_CACHE_LIMIT", "0"))?;
     let count = Cell::new(0);
     let folder = || lab.folder.join(format!("second-{}", count.get()));
     let another = || {
@@ -46,17 +38,15 @@ pub fn second_checkout(lab: &Bench) -> Result<Vec<Row>> {
         lab.copy(&format!("second-{}", count.get())).map(drop)
     };
     let package = || lab.package(&folder(), &[]).expect("the engine and the bin are there since the first of them");
-    let sides = vec![
-        Side::new(package).after(another),
-        Side::new(|| lab.cargo(&plain, &RELEASE)).after(|| lab::remove(&plain.join("target"))),
-    ];
-    let [ours, base] = pair(interleaved(lab.rounds(3), &lab.log(), sides)?);
+    let cargo = lab.cargo(&plain, &RELEASE);
+    let sides = [Side::new(package).after(another), Side::of(&cargo).after(|| remove(&plain.join("target")))];
     let what = "second checkout of the same lockfile, everything included, against cargo's first build on the host";
+    let row = lab.ratio("second", what, 3, sides, 0.2)?;
     let zip = |folder: &Path| read_bytes(&folder.join("lambda-deployment.zip"));
     if zip(&folder())? != zip(&cold)? {
         return Err("its zip is another one than that of a cold build".into());
     }
-    Ok(vec![Row::ratio("second", what, &ours, &base, 0.2)])
+    Ok(vec![row])
 }
 
 /// Names what `edit` is compared to.
@@ -64,9 +54,8 @@ const AGAINST: &str = "one line edited, edit to zip, against ";
 
 pub fn edited(lab: &Bench) -> Result<Vec<Row>> {
     let (ours, plain) = (lab.deployment()?, lab.plain(&RELEASE)?);
-    let package = lab.package(&ours, &[])?;
-    let mut missing = Vec::new();
-    let mut builds = Vec::new();
+    let (package, cargo) = (lab.package(&ours, &[])?, lab.cargo(&plain, &RELEASE));
+    let (mut missing, mut builds) = (Vec::new(), Vec::new());
     let four_stage = lab.four_stage();
     match &four_stage {
         Ok(four_stage) => {
@@ -78,14 +67,9 @@ pub fn edited(lab: &Bench) -> Result<Vec<Row>> {
         Err(why) => missing.extend(["BuildKit", "legacy builder"].map(|name| (name, why.clone()))),
     }
     let workspace = lab.folder.join("context/workspace");
-    let mut sides = vec![
-        Side::new(|| again(&package)).after(|| edit(&ours)),
-        Side::new(|| lab.cargo(&plain, &RELEASE)).after(|| edit(&plain)),
-    ];
-    for (_, _, build) in &builds {
-        sides.push(Side::new(|| again(build)).after(|| edit(&workspace)));
-    }
-    let samples = interleaved(lab.rounds(5), &lab.log(), sides)?;
+    let mut sides = vec![Side::of(&package).after(|| edit(&ours)), Side::of(&cargo).after(|| edit(&plain))];
+    sides.extend(builds.iter().map(|(_, _, build)| Side::of(build).after(|| edit(&workspace))));
+    let samples = lab.interleaved(5, sides)?;
     let mut rows = vec![Row::ratio("edit", format!("{AGAINST}cargo on the host"), &samples[0], &samples[1], 1.10)];
     for ((builder, cold, build), sample) in builds.iter().zip(&samples[2..]) {
         // Only the better of the two was promised to be beaten.
@@ -96,30 +80,18 @@ pub fn edited(lab: &Bench) -> Result<Vec<Row>> {
         let what = format!("for comparison: the first build of the four-stage Dockerfile, {}", builder.name);
         rows.push(Row::reference("edit", what, &cold));
     }
-    rows.extend(
-        missing
-            .into_iter()
-            .map(|(name, why)| Row::not_measured("edit", format!("{AGAINST}the four-stage Dockerfile, {name}"), why)),
-    );
+    let what = |name| format!("{AGAINST}the four-stage Dockerfile, {name}");
+    rows.extend(missing.into_iter().map(|(name, why)| Row::not_measured("edit", what(name), why)));
     Ok(rows)
 }
 
 pub fn dev(lab: &Bench) -> Result<Vec<Row>> {
     let (ours, plain) = (lab.copy("deployment")?, lab.plain(&DEV)?);
-    let package = lab.package(&ours, &["--mode", "dev"])?;
-    run(&mut again(&package), &lab.log())?;
-    let sides = vec![
-        Side::new(|| again(&package)).after(|| edit(&ours)),
-        Side::new(|| lab.cargo(&plain, &DEV)).after(|| edit(&plain)),
-    ];
-    let [ours, base] = pair(interleaved(lab.rounds(9), &lab.log(), sides)?);
-    Ok(vec![Row::ratio(
-        "dev",
-        "mode dev, one line edited, edit to zip, against cargo's profile dev",
-        &ours,
-        &base,
-        3.0,
-    )])
+    let (package, cargo) = (lab.package(&ours, &["--mode", "dev"])?, lab.cargo(&plain, &DEV));
+    lab.seconds(&package)?;
+    let sides = [Side::of(&package).after(|| edit(&ours)), Side::of(&cargo).after(|| edit(&plain))];
+    let what = "mode dev, one line edited, edit to zip, against cargo's profile dev";
+    Ok(vec![lab.ratio("dev", what, 9, sides, 3.0)?])
 }
 
 /// The mode for the fastest edit against the one for the smallest package.
@@ -127,24 +99,18 @@ pub fn modes(lab: &Bench) -> Result<Vec<Row>> {
     let ours = lab.copy("deployment")?;
     let (dev, prod) = (lab.package(&ours, &["--mode", "dev"])?, lab.package(&ours, &["--mode", "prod"])?);
     for package in [&dev, &prod] {
-        run(&mut again(package), &lab.log())?;
+        lab.seconds(package)?;
     }
-    let sides = vec![Side::new(|| again(&dev)).after(|| edit(&ours)), Side::new(|| again(&prod)).after(|| edit(&ours))];
-    let [dev, prod] = pair(interleaved(lab.rounds(3), &lab.log(), sides)?);
-    Ok(vec![Row::ratio("modes", "one line edited, edit to zip, mode dev against mode prod", &dev, &prod, 1.0)])
+    let sides = [&dev, &prod].map(|package| Side::of(package).after(|| edit(&ours)));
+    Ok(vec![lab.ratio("modes", "one line edited, edit to zip, mode dev against mode prod", 3, sides, 1.0)?])
 }
 
 /// A container where there is none, with the image of the borrowed toolchain and without.
 pub fn container(lab: &Bench) -> Result<Vec<Row>> {
     let engine = lab.engine()?;
-    let hello = lab.folder.join("hello");
-    write(
-        &hello.join("Cargo.toml"),
-        "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[workspace]\n",
-    )?;
-    write(&hello.join("src/main.rs"), "fn main() {\n    println!(\"hello\");\n}\n")?;
+    let hello = lab.empty_crate("hello", "src/main.rs", "fn main() {\n    println!(\"hello\");\n}\n", "")?;
     let package = lab.package(&hello, &["--force", "--message-format", "json"])?;
-    run(&mut again(&package), &lab.log())?;
+    lab.seconds(&package)?;
     let (mut present, mut absent) = (Vec::new(), Vec::new());
     let own = engine.must_be_own();
     for _ in 0..lab.rounds(7) {
@@ -157,11 +123,13 @@ pub fn container(lab: &Bench) -> Result<Vec<Row>> {
         }
     }
     let what = |image: &str| format!("stage `container` with the borrowed toolchain, its image {image}");
-    let sample = |values| Sample::new(shown(&package), Unit::Seconds, values);
+    let at_most_1_s = |image, values| {
+        Row::at_most("container", what(image), &Sample::new(shown(&package), Unit::Seconds, values), 1.0)
+    };
     Ok(vec![
-        Row::at_most("container", what("present"), &sample(present), 1.0),
+        at_most_1_s("present", present),
         match own {
-            Ok(()) => Row::at_most("container", what("absent"), &sample(absent), 1.0),
+            Ok(()) => at_most_1_s("absent", absent),
             Err(why) => Row::not_measured("container", what("absent"), why),
         },
     ])
@@ -174,24 +142,4 @@ fn stage_container(command: &mut Command) -> Result<f64> {
     let mut finished = events.filter(|event| event["event"] == "finished");
     let elapsed_ms = finished.next().and_then(|event| event["stages_ms"]["container"].as_f64());
     elapsed_ms.map(|ms| ms / 1e3).ok_or_else(|| format!("`{}` tells of no stage `container`", shown(command)))
-}
-
-/// The same command once more.
-pub fn again(command: &Command) -> Command {
-    let mut copy = Command::new(command.get_program());
-    copy.args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => copy.env(name, value),
-            None => copy.env_remove(name),
-        };
-    }
-    if let Some(folder) = command.get_current_dir() {
-        copy.current_dir(folder);
-    }
-    copy
-}
-
-pub fn pair(samples: Vec<Sample>) -> [Sample; 2] {
-    samples.try_into().expect("as many samples as sides")
 }

@@ -20,10 +20,7 @@ pub struct Engine {
 
 impl Engine {
     pub fn start(folder: &Path, label: &str) -> Result<Self> {
-        let (own, daemon) = match start_own(folder) {
-            Ok((host, daemon)) => (Ok(host), Some(daemon)),
-            Err(why) => (Err(why), None),
-        };
+        let (own, daemon) = start_own(folder).map_or_else(|why| (Err(why), None), |(host, it)| (Ok(host), Some(it)));
         let mut engine = Self { own: own.clone(), daemon, version: String::new(), label: label.into() };
         let version = ["info", "--format", "{{.ServerVersion}} ({{.Driver}})"];
         engine.version = ask(&mut engine.docker(&version)).map_err(|why| {
@@ -107,18 +104,8 @@ fn start_own(folder: &Path) -> Result<(String, Child)> {
     let log = fs::File::create(folder.join("log")).map_err(|e| e.to_string())?;
     // Without a bridge of its own, dockerd takes docker0 away: in a network of its own it is nobody else's.
     let mut daemon = Command::new("unshare")
-        .args([
-            "--net",
-            "dockerd",
-            "--host",
-            &host,
-            "--data-root",
-            &at("data"),
-            "--exec-root",
-            &at("exec"),
-            "--pidfile",
-            &at("pid"),
-        ])
+        .args(["--net", "dockerd", "--host", &host, "--data-root", &at("data")])
+        .args(["--exec-root", &at("exec"), "--pidfile", &at("pid")])
         .args(["--config-file", &at("daemon.json"), "--bridge", "none", "--iptables=false"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -30,7 +30,7 @@ impl FourStage {
         let mut four_stage = Self { context, builders: Vec::new(), missing: builders.missing.clone() };
         for builder in &builders.found {
             eprintln!("  the first four-stage build by {}", builder.name);
-            let built = four_stage.build(lab, builder).and_then(|mut build| lab.seconds(&mut build));
+            let built = four_stage.build(lab, builder).and_then(|build| lab.seconds(&build));
             match built {
                 Ok(seconds) => four_stage.builders.push((builder.clone(), seconds)),
                 Err(why) => four_stage.missing.push((builder.name, why)),

@@ -1,14 +1,13 @@
 //! The gate as the work grows, and the first fingerprint.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use crate::bench::Bench;
-use crate::compile::{again, pair};
 use crate::figure::{Row, Sample, Unit};
 use crate::hit::settle;
-use crate::lab::{Lab, read, write};
-use crate::measure::{Result, Side, interleaved, run, shown};
+use crate::lab::{Lab, write};
+use crate::measure::{Result, Side, again, interleaved, shown};
+use crate::survival::peak_bytes;
 
 const PER_FOLDER: usize = 100;
 
@@ -27,64 +26,44 @@ pub fn gate(lab: &Bench) -> Result<Vec<Row>> {
         settle(lab, &package)?;
         packages.push(package);
     }
-    let sides = packages.iter().map(|package| Side::new(|| again(package))).collect();
-    let samples = interleaved(lab.rounds(20), &lab.log(), sides)?;
-    let rows = SIZES
-        .iter()
-        .zip(&samples)
-        .map(|((count, bound), sample)| Row::at_most("gate", format!("hit with {count} files"), sample, *bound));
-    let mut rows: Vec<Row> = rows.collect();
+    let sides = packages.iter().map(Side::of).collect();
+    let samples = lab.interleaved(20, sides)?;
+    let mut rows = Vec::new();
+    for ((count, bound), sample) in SIZES.iter().zip(&samples) {
+        rows.push(Row::at_most("gate", format!("hit with {count} files"), sample, *bound));
+    }
     let ten_times = samples[1].times(10.0, format!("ten times {}", samples[1].command));
     let what = "growth: 100000 files, against ten times 10000 files (a tenth for noise)";
     rows.push(Row::ratio("gate", what, &samples[2], &ten_times, NOISE));
     let what = "peak memory with 100000 files";
-    rows.push(match memory(lab, &packages[2]) {
-        Ok(peak) => Row::at_most("gate", what, &peak, MEMORY_BYTES),
-        Err(why) => Row::not_measured("gate", what, why),
-    });
+    let peak = Sample::new(shown(&packages[2]), Unit::Bytes, vec![peak_bytes(&mut again(&packages[2]))?]);
+    rows.push(Row::at_most("gate", what, &peak, MEMORY_BYTES));
     Ok(rows)
 }
 
 pub fn fingerprint(lab: &Bench) -> Result<Vec<Row>> {
     let folder = files(lab, "files-10000-of-8-KiB", 10_000, 8 * 1024)?;
     settle(lab, &lab.package_on_host(&folder, &[])?)?;
-    let manifest = folder.join("target/lambda/files/manifest.json");
+    let manifest = folder.join("target/lambda/files-10000-of-8-KiB/manifest.json");
     std::fs::remove_file(&manifest).map_err(|e| format!("{}: {e}", manifest.display()))?;
     let explain = lab.package_on_host(&folder, &["explain"])?;
     let mut sums = lab.command("sh", &folder);
     sums.args(["-c", "find Cargo.toml Cargo.lock src assets -type f -print0 | xargs -0 -P2 -n1000 sha256sum"]);
     // Both read everything once before: the page cache is warm. `explain` ends with 1 on a miss.
     const MISS: i32 = 1;
-    let sides = || vec![Side::new(|| again(&explain)).ending_with(MISS), Side::new(|| again(&sums))];
-    interleaved(1, &lab.log(), sides())?;
-    let [ours, base] = pair(interleaved(lab.rounds(20), &lab.log(), sides())?);
+    let sides = || [Side::of(&explain).ending_with(MISS), Side::of(&sums)];
+    interleaved(1, &lab.log(), sides().into())?;
     let what = "first fingerprint of 10000 files of 8 KiB, against sha256sum in two processes";
-    Ok(vec![Row::ratio("fingerprint", what, &ours, &base, 1.5)])
+    Ok(vec![lab.ratio("fingerprint", what, 20, sides(), 1.5)?])
 }
 
 /// A crate without dependencies in a folder with that many files besides.
 fn files(lab: &Lab, name: &str, count: usize, size_bytes: usize) -> Result<PathBuf> {
-    let folder = lab.folder.join(name);
-    write(
-        &folder.join("Cargo.toml"),
-        "[package]\nname = \"files\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[workspace]\n",
-    )?;
-    write(&folder.join("src/main.rs"), "fn main() {}\n")?;
+    let folder = lab.empty_crate(name, "src/main.rs", "fn main() {}\n", "")?;
     for index in 0..count {
         let mut content = format!("{index}\n").repeat(size_bytes / 2);
         content.truncate(size_bytes);
         write(&folder.join(format!("assets/{:04}/{index:06}.txt", index / PER_FOLDER)), content)?;
     }
     Ok(folder)
-}
-
-/// The most memory that a run held at once, as the kernel counted.
-fn memory(lab: &Lab, package: &Command) -> Result<Sample> {
-    let answer = lab.folder.join("memory");
-    let mut measured = lab.command("/usr/bin/time", package.get_current_dir().unwrap_or(&lab.folder));
-    measured.args(["--format", "%M", "--output"]).arg(&answer).arg(package.get_program()).args(package.get_args());
-    measured.envs(package.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    run(&mut measured, &lab.log()).map_err(|why| format!("{why}; it takes GNU time (Debian: apt-get install time)"))?;
-    let kilobytes: f64 = read(&answer)?.trim().parse().map_err(|e| format!("time says: {e}"))?;
-    Ok(Sample::new(shown(&measured), Unit::Bytes, vec![kilobytes * 1024.0]))
 }

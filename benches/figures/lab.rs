@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::engine::Engine;
-use crate::measure::{Result, ask, run, timed};
+use crate::figure::{Row, Sample};
+use crate::measure::{Result, Side, again, ask, interleaved, timed};
 
 /// On everything that the bench makes in an engine.
 pub const LABEL: &str = "lambda-packager.bench";
@@ -123,20 +124,52 @@ impl Lab {
     /// The copy that is packaged; packaged once already, so that the next run is a hit.
     pub fn deployment(&self) -> Result<PathBuf> {
         let folder = self.copy("deployment")?;
-        run(&mut self.package(&folder, &[])?, &self.log())?;
+        self.run(&mut self.package(&folder, &[])?)?;
         Ok(folder)
     }
 
     /// The copy that cargo alone compiles, on the host; compiled once already.
     pub fn plain(&self, args: &[&str]) -> Result<PathBuf> {
         let folder = self.copy("plain")?;
-        run(&mut self.cargo(&folder, args), &self.log())?;
+        self.run(&mut self.cargo(&folder, args))?;
         Ok(folder)
     }
 
+    /// A crate of that name without dependencies: one source file, and what else its manifest says.
+    pub fn empty_crate(&self, name: &str, file: &str, source: &str, more: &str) -> Result<PathBuf> {
+        let folder = self.folder.join(name);
+        let head = format!("[package]\nname = {name:?}\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[workspace]\n");
+        write(&folder.join("Cargo.toml"), format!("{head}{more}"))?;
+        write(&folder.join(file), source)?;
+        Ok(folder)
+    }
+
+    /// Runs a program to its end, untimed.
+    pub fn run(&self, command: &mut Command) -> Result<()> {
+        timed(command, 0, &self.log()).map(drop)
+    }
+
     /// Seconds of one run of a program.
-    pub fn seconds(&self, command: &mut Command) -> Result<f64> {
-        timed(command, 0, &self.log())
+    pub fn seconds(&self, command: &Command) -> Result<f64> {
+        timed(&mut again(command), 0, &self.log())
+    }
+
+    /// Takes the time of all sides in turn, as often as `rounds` says.
+    pub fn interleaved(&self, usual: usize, sides: Vec<Side>) -> Result<Vec<Sample>> {
+        interleaved(self.rounds(usual), &self.log(), sides)
+    }
+
+    /// The same for two sides, and how the first compares to the second.
+    pub fn ratio(
+        &self,
+        figure: &'static str,
+        what: impl Into<String>,
+        usual: usize,
+        sides: [Side; 2],
+        bound: impl Into<Option<f64>>,
+    ) -> Result<Row> {
+        let samples = self.interleaved(usual, sides.into())?;
+        Ok(Row::ratio(figure, what, &samples[0], &samples[1], bound))
     }
 }
 

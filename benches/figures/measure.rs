@@ -1,7 +1,6 @@
 //! Taking the time of programs, several side by side.
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -21,6 +20,11 @@ pub struct Side<'a> {
 impl<'a> Side<'a> {
     pub fn new(command: impl Fn() -> Command + 'a) -> Self {
         Self { prepare: Box::new(|| Ok(())), command: Box::new(command), status: 0 }
+    }
+
+    /// The same command in each round.
+    pub fn of(command: &'a Command) -> Self {
+        Self::new(|| again(command))
     }
 
     /// Done before each round; the clock does not see it.
@@ -65,9 +69,20 @@ pub fn timed(command: &mut Command, status: i32, log: &Path) -> Result<f64> {
     Err(format!("`{}` ended with {ended}: {}", shown(command), tail(log)))
 }
 
-/// Runs a program to its end, untimed.
-pub fn run(command: &mut Command, log: &Path) -> Result<()> {
-    timed(command, 0, log).map(drop)
+/// The same command once more.
+pub fn again(command: &Command) -> Command {
+    let mut copy = Command::new(command.get_program());
+    copy.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => copy.env(name, value),
+            None => copy.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        copy.current_dir(folder);
+    }
+    copy
 }
 
 /// What a program prints on stdout.
@@ -82,17 +97,10 @@ pub fn ask(command: &mut Command) -> Result<String> {
 }
 
 fn tail(log: &Path) -> String {
-    use std::io::Read;
-    const LENGTH: u64 = 600;
-    let read = || -> std::io::Result<String> {
-        let mut file = File::open(log)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(LENGTH)))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).split_whitespace().collect::<Vec<_>>().join(" "))
-    };
-    read().unwrap_or_default()
+    const LENGTH: usize = 600;
+    let said = std::fs::read(log).unwrap_or_default();
+    let end = String::from_utf8_lossy(&said[said.len().saturating_sub(LENGTH)..]);
+    end.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A command as one would type it: where, with which variables, what. Those that only keep the bench

@@ -7,10 +7,9 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use crate::bench::Bench;
-use crate::compile::again;
 use crate::figure::{Row, Sample, Unit};
 use crate::lab::{Lab, edit, write};
-use crate::measure::{Result, ask, run, shown, timed};
+use crate::measure::{Result, ask, shown};
 
 const CLEAN_SECS: f64 = 5.0 * 60.0;
 const CACHED_SECS: f64 = 2.0 * 60.0;
@@ -22,34 +21,30 @@ const LEAN: f64 = 1.1;
 pub fn publish(lab: &Bench) -> Result<Vec<Row>> {
     let engine = lab.engine()?;
     let registry = Registry::open(&lab.folder.join("registry"))?;
-    run(lab.command("cargo", &lab.copy("pushed")?).args(["fetch", "--locked"]), &lab.log())?;
+    lab.run(lab.command("cargo", &lab.copy("pushed")?).args(["fetch", "--locked"]))?;
 
     // Once each: nothing of it may be there before, in the engine, in the registry or in the checkout.
     engine.remove_containers()?;
     let clean = make_push(lab, &lab.copy("pushed")?, &registry, None)?;
-    let clean = Sample::new(shown(&clean), Unit::Seconds, vec![timed(&mut again(&clean), 0, &lab.log())?]);
+    let clean = Sample::new(shown(&clean), Unit::Seconds, vec![lab.seconds(&clean)?]);
     // Another machine of a pipeline: it has the packager and what the engine kept.
     let folder = lab.copy("pushed-again")?;
     edit(&folder)?;
     let cached = make_push(lab, &folder, &registry, Some(lab.packager()?))?;
-    let cached = Sample::new(shown(&cached), Unit::Seconds, vec![timed(&mut again(&cached), 0, &lab.log())?]);
+    let cached = Sample::new(shown(&cached), Unit::Seconds, vec![lab.seconds(&cached)?]);
 
     let gate = lab.package(&folder, &[])?;
     let push = lab.package(&folder, &["image", "push", "--env", "preprod", "--registry", &registry.name])?;
     let mut besides = Vec::new();
     for _ in 0..lab.rounds(20) {
-        let gate = timed(&mut again(&gate), 0, &lab.log())?;
-        besides.push(timed(&mut again(&push), 0, &lab.log())? - gate);
+        let gate = lab.seconds(&gate)?;
+        besides.push(lab.seconds(&push)? - gate);
     }
     let besides = Sample::new(shown(&push), Unit::Seconds, besides);
+    let edited = "clean checkout, one line edited, packager and compiled dependencies at hand, image pushed";
     let mut rows = vec![
         Row::at_most("publish", "clean checkout, packager and function compiled, image pushed", &clean, CLEAN_SECS),
-        Row::at_most(
-            "publish",
-            "clean checkout, one line edited, packager and compiled dependencies at hand, image pushed",
-            &cached,
-            CACHED_SECS,
-        ),
+        Row::at_most("publish", edited, &cached, CACHED_SECS),
         Row::at_most("publish", "nothing changed: what a push takes besides the gate", &besides, UNCHANGED_SECS),
     ];
     let what = "bytes of the image of lambda, against bootstrap, its libraries and certificates";
@@ -76,11 +71,11 @@ fn size(lab: &Lab, folder: &Path) -> Result<(Sample, Sample)> {
     const NAME: &str = "preprod-sse-streaming-lambda:latest";
     let engine = lab.engine()?;
     let build = lab.package(folder, &["image", "build", "--env", "preprod"])?;
-    run(&mut again(&build), &lab.log())?;
+    lab.seconds(&build)?;
     let id = ask(&mut engine.docker(&["create", NAME, "none"]))?;
     let tar = lab.folder.join("image.tar");
-    let exported = run(engine.docker(&["export", "--output"]).arg(&tar).arg(&id), &lab.log());
-    run(&mut engine.docker(&["rm", &id]), &lab.log())?;
+    let exported = lab.run(engine.docker(&["export", "--output"]).arg(&tar).arg(&id));
+    lab.run(&mut engine.docker(&["rm", &id]))?;
     exported?;
     let listed = ask(Command::new("tar").arg("-tvf").arg(&tar))?;
     let files = listed.lines().filter_map(|line| {
@@ -92,9 +87,7 @@ fn size(lab: &Lab, folder: &Path) -> Result<(Sample, Sample)> {
     let (mut all, mut needed) = (0.0, 0.0);
     for (name, bytes) in files {
         all += bytes;
-        if is_needed(name) {
-            needed += bytes;
-        }
+        needed += if is_needed(name) { bytes } else { 0.0 };
     }
     let command = shown(&build);
     Ok((Sample::new(&command, Unit::Bytes, vec![all]), Sample::new(command, Unit::Bytes, vec![needed])))
@@ -112,13 +105,11 @@ impl Registry {
         let config = folder.join("config.yml");
         let store = folder.join("store");
         fs::create_dir_all(&store).map_err(|e| format!("{}: {e}", store.display()))?;
-        write(
-            &config,
-            format!(
-                "version: 0.1\nlog: {{accesslog: {{disabled: true}}, level: error}}\n\
-                 storage: {{filesystem: {{rootdirectory: {store:?}}}}}\nhttp:\n  addr: {address}\n"
-            ),
-        )?;
+        let settings = format!(
+            "version: 0.1\nlog: {{accesslog: {{disabled: true}}, level: error}}\n\
+             storage: {{filesystem: {{rootdirectory: {store:?}}}}}\nhttp:\n  addr: {address}\n"
+        );
+        write(&config, settings)?;
         let mut command = Command::new("docker-registry");
         command.arg("serve").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = command.spawn().map_err(|e| {

@@ -4,10 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::bench::Bench;
-use crate::compile::again;
 use crate::figure::{Row, Sample, Unit};
 use crate::lab::{Lab, read, write};
-use crate::measure::{Result, Side, interleaved, run, shown};
+use crate::measure::{Result, Side, shown};
 
 /// What cargo-lambda leaves alone where the manifest says it.
 const PROFILE: &str =
@@ -28,14 +27,15 @@ pub fn size(lab: &Bench) -> Result<Vec<Row>> {
     ] {
         let theirs = with_profile(lab, folder, profile)?;
         let command = lab.cargo(&theirs, &CARGO_LAMBDA);
-        let built = run(&mut again(&command), &lab.log())
-            .and_then(|()| bytes(&theirs.join("target/lambda/lambda/bootstrap.zip"), shown(&command)));
+        let built = lab
+            .seconds(&command)
+            .and_then(|_| bytes(&theirs.join("target/lambda/lambda/bootstrap.zip"), shown(&command)));
         rows.push(match &built {
             Ok(theirs) => Row::ratio("size", what, &ours.zip, theirs, bound),
             Err(error) => Row::not_measured("size", what, why(error.clone())),
         });
         if built.is_ok() && profile == PROFILE {
-            let samples = interleaved(lab.rounds(5), &lab.log(), vec![Side::new(|| again(&command))])?;
+            let samples = lab.interleaved(5, vec![Side::of(&command)])?;
             rows.push(Row::reference("size", "for comparison: cargo-lambda with nothing to do", &samples[0]));
         }
     }
@@ -58,7 +58,7 @@ struct Made {
 fn ours(lab: &Lab, name: &str, profile: &str, args: &[&str]) -> Result<Made> {
     let folder = with_profile(lab, name, profile)?;
     let package = lab.package(&folder, args)?;
-    run(&mut again(&package), &lab.log())?;
+    lab.seconds(&package)?;
     Ok(Made {
         zip: bytes(&folder.join("lambda-deployment.zip"), shown(&package))?,
         bootstrap: bytes(&folder.join("target/lambda/lambda/bootstrap"), shown(&package))?,
@@ -71,9 +71,8 @@ fn with_profile(lab: &Lab, name: &str, profile: &str) -> Result<std::path::PathB
     let manifest = folder.join("Cargo.toml");
     let text = read(&manifest)?;
     if text.contains("\n[profile.release]\n") {
-        return Err(
-            "Cargo.toml has a [profile.release] by now: compare with that one, in benches/figures/size.rs".into()
-        );
+        let why = "Cargo.toml has a [profile.release] by now: compare with that one, in benches/figures/size.rs";
+        return Err(why.into());
     }
     write(&manifest, text + profile)?;
     Ok(folder)

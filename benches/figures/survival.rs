@@ -1,14 +1,14 @@
 //! What the reused container costs on its worse days: a container that is gone, the packager's own
 //! memory, and a build that never stops talking.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::bench::Bench;
-use crate::compile::again;
 use crate::figure::{Row, Sample, Unit};
 use crate::lab::{Lab, edit, write};
-use crate::measure::{Result, run, shown, timed};
+use crate::measure::{Result, again, shown};
 
 /// A crate whose build script prints as many lines as it is told to, each of a hundred bytes with
 /// cargo's own mark on it.
@@ -28,9 +28,9 @@ const LINES: &str = "1100000";
 
 pub fn recovery(lab: &Bench) -> Result<Vec<Row>> {
     let engine = lab.engine()?;
-    let hello = tiny(lab, "recovered", None)?;
+    let hello = lab.empty_crate("recovered", "src/main.rs", "fn main() {}\n", "")?;
     let package = lab.package(&hello, &[])?;
-    run(&mut again(&package), &lab.log())?;
+    lab.seconds(&package)?;
     let mut count = 0;
     let mut edited = || {
         count += 1;
@@ -39,10 +39,10 @@ pub fn recovery(lab: &Bench) -> Result<Vec<Row>> {
     let mut added = Vec::new();
     for _ in 0..lab.rounds(15) {
         edited()?;
-        let normal = timed(&mut again(&package), 0, &lab.log())?;
+        let normal = lab.seconds(&package)?;
         edited()?;
         engine.remove_containers()?;
-        added.push(timed(&mut again(&package), 0, &lab.log())? - normal);
+        added.push(lab.seconds(&package)? - normal);
     }
     let what = "a build whose container was removed, over a build whose container was not";
     Ok(vec![Row::at_most("recovery", what, &Sample::new(shown(&package), Unit::Seconds, added), 1.5)])
@@ -50,30 +50,22 @@ pub fn recovery(lab: &Bench) -> Result<Vec<Row>> {
 
 pub fn memory(lab: &Bench) -> Result<Vec<Row>> {
     const BOUND_BYTES: f64 = 50e6;
-    let (ours, talkative) = (lab.deployment()?, tiny(lab, "talkative", Some(TALKATIVE))?);
+    let (ours, folder) = (lab.deployment()?, talkative(lab)?);
     let package = lab.package(&ours, &[])?;
-    let loud = |lines: &str| {
-        lab.package(&talkative, &["--force"]).map(|mut command| {
-            command.env("LINES", lines);
-            command
-        })
-    };
-    let (mut edited, mut printing) = (Vec::new(), Vec::new());
+    let loud = |lines| printing(lab, &folder, lines);
+    let (mut edited, mut printed) = (Vec::new(), Vec::new());
     for _ in 0..lab.rounds(5) {
         edit(&ours)?;
         edited.push(peak_bytes(&mut again(&package))?);
-        run(&mut loud("0")?, &lab.log())?;
-        printing.push(peak_bytes(&mut loud(LINES)?)?);
+        lab.run(&mut loud("0")?)?;
+        printed.push(peak_bytes(&mut loud(LINES)?)?);
     }
-    let sample = |command: &Command, values| Sample::new(shown(command), Unit::Bytes, values);
+    let row = |what, command: &Command, values| {
+        Row::at_most("memory", what, &Sample::new(shown(command), Unit::Bytes, values), BOUND_BYTES)
+    };
     Ok(vec![
-        Row::at_most(
-            "memory",
-            "the packager's own peak, this repository edited",
-            &sample(&package, edited),
-            BOUND_BYTES,
-        ),
-        Row::at_most("memory", "the same, a build that prints 100 MB", &sample(&loud(LINES)?, printing), BOUND_BYTES),
+        row("the packager's own peak, this repository edited", &package, edited),
+        row("the same, a build that prints 100 MB", &loud(LINES)?, printed),
     ])
 }
 
@@ -81,14 +73,9 @@ pub fn memory(lab: &Bench) -> Result<Vec<Row>> {
 /// own command line into a file.
 pub fn logs(lab: &Bench) -> Result<Vec<Row>> {
     let engine = lab.engine()?;
-    let folder = tiny(lab, "talkative", Some(TALKATIVE))?;
-    let package = |lines: &str| {
-        lab.package(&folder, &["--force"]).map(|mut command| {
-            command.env("LINES", lines);
-            command
-        })
-    };
-    run(&mut package("0")?, &lab.log())?;
+    let folder = talkative(lab)?;
+    let package = |lines| printing(lab, &folder, lines);
+    lab.run(&mut package("0")?)?;
     let container = engine.container_in(&folder)?;
     let exec = |lines: &str| {
         let target = ["--target-dir=/tmp/target", "--release", "--offline", "--locked", "-vv"];
@@ -96,13 +83,13 @@ pub fn logs(lab: &Bench) -> Result<Vec<Row>> {
         let exec = ["exec", "--interactive", "--workdir=/workspace", "--env", &lines, &container, "cargo", "build"];
         engine.docker(&[&exec[..], &target].concat())
     };
-    run(&mut exec("0"), &lab.log())?;
+    lab.run(&mut exec("0"))?;
     let (mut ours, mut base) = (Vec::new(), Vec::new());
     for _ in 0..lab.rounds(7) {
         // The quiet build of each side is what it takes besides: only the printing is compared.
-        let besides = timed(&mut package("0")?, 0, &lab.log())? - timed(&mut exec("0"), 0, &lab.log())?;
-        ours.push(timed(&mut package(LINES)?, 0, &lab.log())? - besides);
-        base.push(timed(&mut exec(LINES), 0, &lab.log())?);
+        let besides = lab.seconds(&package("0")?)? - lab.seconds(&exec("0"))?;
+        ours.push(lab.seconds(&package(LINES)?)? - besides);
+        base.push(lab.seconds(&exec(LINES))?);
     }
     let ours = Sample::new(shown(&package(LINES)?), Unit::Seconds, ours);
     let base = Sample::new(shown(&exec(LINES)), Unit::Seconds, base);
@@ -110,22 +97,23 @@ pub fn logs(lab: &Bench) -> Result<Vec<Row>> {
     Ok(vec![Row::ratio("logs", what, &ours, &base, 1.03)])
 }
 
-/// A crate without dependencies, with this build script.
-fn tiny(lab: &Lab, name: &str, build_script: Option<&str>) -> Result<std::path::PathBuf> {
-    let folder = lab.folder.join(name);
-    let head = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[workspace]\n");
+/// A crate whose build script prints as many lines as `LINES` says.
+fn talkative(lab: &Lab) -> Result<PathBuf> {
     let settings = "\n[package.metadata.lambda-packager]\ncargo_flags = [\"-vv\"]\npass_env = [\"LINES\"]\n";
-    let told = if build_script.is_some() { settings } else { "" };
-    write(&folder.join("Cargo.toml"), format!("{head}{told}"))?;
-    write(&folder.join("src/main.rs"), "fn main() {}\n")?;
-    if let Some(script) = build_script {
-        write(&folder.join("build.rs"), script)?;
-    }
+    let folder = lab.empty_crate("talkative", "src/main.rs", "fn main() {}\n", settings)?;
+    write(&folder.join("build.rs"), TALKATIVE)?;
     Ok(folder)
 }
 
+/// A build of it with so many lines.
+fn printing(lab: &Lab, folder: &Path, lines: &str) -> Result<Command> {
+    let mut command = lab.package(folder, &["--force"])?;
+    command.env("LINES", lines);
+    Ok(command)
+}
+
 /// The most memory that the program itself held, without those that it started.
-fn peak_bytes(command: &mut Command) -> Result<f64> {
+pub fn peak_bytes(command: &mut Command) -> Result<f64> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(|e| format!("{} does not start: {e}", shown(command)))?;
     let status = format!("/proc/{}/status", child.id());

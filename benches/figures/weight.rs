@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::bench::Bench;
-use crate::compile::pair;
 use crate::figure::{Row, Sample, Unit};
-use crate::lab::{self, Lab, read, repository, write};
-use crate::measure::{Result, Side, ask, interleaved, run, shown};
+use crate::lab::{Lab, read, remove, repository, write};
+use crate::measure::{Result, Side, ask, shown};
 
 /// What packages do the same work, whoever calls them; in the versions that we have.
 const PACKAGES: &[(&str, &str)] = &[
@@ -51,22 +50,14 @@ pub fn weight(lab: &Bench) -> Result<Vec<Row>> {
             command.env("CARGO_INCREMENTAL", "0").env("RUSTFLAGS", "--cap-lints=allow");
             command
         };
-        Side::new(cold).after(move || lab::remove(&target))
+        Side::new(cold).after(move || remove(&target))
     };
-    let [with_us, base] = pair(interleaved(lab.rounds(5), &lab.log(), vec![build(&ours), build(&alone)])?);
-    rows.push(Row::ratio(
-        "weight",
-        "cold build of that crate, against one with the packages alone",
-        &with_us,
-        &base,
-        1.3,
-    ));
+    let what = "cold build of that crate, against one with the packages alone";
+    rows.push(lab.ratio("weight", what, 5, [build(&ours), build(&alone)], 1.3)?);
     let what = "cold build of that crate, against one that build-depends on sp1-build";
     let against_sp1 = sp1.and_then(|sp1| {
         rows.push(Row::ratio("weight", "for comparison: crates of sp1-build", &ours_crates, &crates(lab, &sp1)?, None));
-        let samples = interleaved(lab.rounds(5), &lab.log(), vec![build(&ours), build(&sp1)])?;
-        let [with_us, base] = pair(samples);
-        Ok(Row::ratio("weight", what, &with_us, &base, 0.6))
+        lab.ratio("weight", what, 5, [build(&ours), build(&sp1)], 0.6)
     });
     rows.push(against_sp1.unwrap_or_else(|why| Row::not_measured("weight", what, why)));
     Ok(rows)
@@ -74,16 +65,13 @@ pub fn weight(lab: &Bench) -> Result<Vec<Row>> {
 
 /// An empty crate with these build-dependencies, all downloaded.
 fn crate_with(lab: &Lab, name: &str, dependencies: &str, our_lock: bool) -> Result<PathBuf> {
-    let folder = lab.folder.join(name);
-    let head = format!("[package]\nname = {name:?}\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[workspace]\n");
-    write(&folder.join("Cargo.toml"), format!("{head}\n[build-dependencies]\n{dependencies}"))?;
+    let folder = lab.empty_crate(name, "src/lib.rs", "", &format!("\n[build-dependencies]\n{dependencies}"))?;
     write(&folder.join("build.rs"), "fn main() {}\n")?;
-    write(&folder.join("src/lib.rs"), "")?;
     if our_lock {
         // The versions behind the versions, too.
         write(&folder.join("Cargo.lock"), read(&repository().join("Cargo.lock"))?)?;
     }
-    let fetched = run(lab.command("cargo", &folder).arg("fetch"), &lab.log());
+    let fetched = lab.run(lab.command("cargo", &folder).arg("fetch"));
     fetched.map_err(|why| format!("{why}; the crates must have been downloaded: run it where a registry answers"))?;
     Ok(folder)
 }

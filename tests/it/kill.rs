@@ -1,17 +1,10 @@
 //! Whoever kills the packager ends the compile, wherever that runs.
 
-use crate::support::{Ended, Engine, Fixture, Running, eventually, processes_of_the_host};
+use crate::support::{Ended, Engine, Fixture, Running, eventually, every_engine, processes_of_the_host};
 
-/// A build script that waits for a program of its own, as for a C compiler. That one asks not to be
-/// disturbed.
-fn sleeping(seconds: &str) -> String {
-    format!(
-        r#"fn main() {{
-    let status = std::process::Command::new("sh").args(["-c", "trap '' INT TERM; sleep {seconds}"]).status();
-    assert!(status.unwrap().success());
-}}
-"#
-    )
+/// A build script that runs this in a shell, and waits for its end, as of a C compiler.
+fn running(script: &str) -> String {
+    format!("fn main() {{\n    std::process::Command::new(\"sh\").args([\"-c\", {script:?}]).status().unwrap();\n}}\n")
 }
 
 /// What runs of the compile, beside the container's own idling.
@@ -29,17 +22,8 @@ fn nothing(lines: Vec<String>) -> Result<(), Vec<String>> {
 }
 
 #[test]
-fn a_killed_packager_leaves_no_compile_in_docker() {
-    if Engine::Docker.is_here() {
-        killed(Some(Engine::Docker));
-    }
-}
-
-#[test]
-fn a_killed_packager_leaves_no_compile_in_podman() {
-    if Engine::Podman.is_here() {
-        killed(Some(Engine::Podman));
-    }
+fn a_killed_packager_leaves_no_compile_in_an_engine() {
+    every_engine().for_each(|engine| killed(Some(engine)));
 }
 
 #[test]
@@ -58,20 +42,20 @@ fn killed(engine: Option<Engine>) {
     let before = (fixture.zip("hello"), fixture.manifest("hello"));
     eventually("a compile that ended leaves nothing", || nothing(compiling()));
 
-    fixture.write("build.rs", &sleeping(&seconds));
+    // It asks not to be disturbed.
+    fixture.write("build.rs", &running(&format!("trap '' INT TERM; sleep {seconds}")));
     fixture.says("after");
     // To the packager alone, as `kill` does, and to all that it started, as the terminal does.
-    for (signal, all, status) in [("KILL", false, 137), ("INT", false, 130), ("INT", true, 130)] {
+    type Send = fn(&Running, &str);
+    let ends: [(Send, _, _); 3] =
+        [(Running::signal, "KILL", 137), (Running::signal, "INT", 130), (Running::signal_all, "INT", 130)];
+    for (send, signal, status) in ends {
         let running = Running::start(fixture.command().args(["--engine", name]));
         eventually("the build script sleeps", || {
             let lines = compiling();
             if lines.iter().any(|line| line.contains(&seconds)) { Ok(()) } else { Err(lines) }
         });
-        if all {
-            running.signal_all(signal)
-        } else {
-            running.signal(signal)
-        }
+        send(&running, signal);
         assert_eq!(running.end().code, status);
         eventually(&format!("SIG{signal} ends the compile ({name})"), || nothing(compiling()));
         assert_eq!((fixture.zip("hello"), fixture.manifest("hello")), before);
@@ -90,13 +74,7 @@ fn a_compile_leaves_nothing_running() {
     let engine = Engine::Docker.is_here().then_some(Engine::Docker);
     let fixture = Fixture::hello();
     let seconds = format!("601.{}", std::process::id());
-    let script = format!("sleep {seconds} >/dev/null 2>&1 & :");
-    fixture.write(
-        "build.rs",
-        &format!(
-            "fn main() {{\n    std::process::Command::new(\"sh\").args([\"-c\", {script:?}]).status().unwrap();\n}}\n"
-        ),
-    );
+    fixture.write("build.rs", &running(&format!("sleep {seconds} >/dev/null 2>&1 & :")));
     for engine in [engine, None] {
         fixture.run(&["--engine", engine.map_or("host", Engine::name), "--force"]).ok();
         let container = engine.map(|engine| (engine, fixture.container(engine)));

@@ -11,15 +11,7 @@ use proptest::sample::select;
 use crate::support::clean::Project;
 use crate::support::{Engine, Live, cases, rows};
 
-/// A moment: so long after the run told of this event. What comes after an event is another stage.
-#[derive(Debug, Clone, Copy)]
-struct Moment {
-    /// The stage that had just ended; none for the start of the process.
-    after: Option<&'static str>,
-    delay: Duration,
-}
-
-/// The stages, and how many microseconds after each a kill comes at most: before the compile, in it, and from its end
+/// The stages that had just ended, none for the start of the process, and how many microseconds after each a kill comes at most: before the compile, in it, and from its end
 /// to the manifest, which is most of what can be torn.
 const STAGES: [(Option<&str>, u64); 7] = [
     (None, 5_000),
@@ -31,32 +23,24 @@ const STAGES: [(Option<&str>, u64); 7] = [
     (Some("zip"), 20_000),
 ];
 
-fn moment() -> impl Strategy<Value = Moment> {
-    let of = |(after, most)| (0..most).prop_map(move |micros| Moment { after, delay: Duration::from_micros(micros) });
-    select(&STAGES).prop_flat_map(of)
-}
-
-fn kill(live: &Live) {
-    // It may have ended by itself.
-    let _ = Command::new("kill").args(["-s", "KILL", &live.pid().to_string()]).output();
-}
-
 fn whatever_the_moment(engine: &'static str) {
     let project = Project::hello(engine);
     project.misses("first build");
     let (mut killed, mut builds) = (0, 0);
-    let half = STAGES.map(|(after, most)| Moment { after, delay: Duration::from_micros(most / 2) });
-    rows(half, 100, moment(), |moment| {
+    let half = STAGES.map(|(after, most)| (after, most / 2));
+    let moment = select(&STAGES).prop_flat_map(|(after, most)| (Just(after), 0..most));
+    rows(half, 100, moment, |(after, micros)| {
         // Few texts, so that the truth about each is built once.
         builds += 1;
         let text = format!("text {}", builds % cases(2, 8));
         project.fixture.says(&text);
         let mut live = Live::start(&mut project.command());
-        if let Some(stage) = moment.after {
+        if let Some(stage) = after {
             live.until(&format!("end of {stage}"), |event| event["event"] == "stage" && event["stage"] == stage);
         }
-        thread::sleep(moment.delay);
-        kill(&live);
+        thread::sleep(Duration::from_micros(micros));
+        // It may have ended by itself.
+        let _ = Command::new("kill").args(["-s", "KILL", &live.pid().to_string()]).output();
         let code = live.end().code();
         prop_assert!(code == 128 + 9 || code == 0, "exit status {code}");
         killed += u32::from(code != 0);

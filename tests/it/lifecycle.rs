@@ -10,64 +10,62 @@ use proptest::sample::{Index, select};
 
 use crate::support::{Ended, Engine, Fixture, Front, cases, engines, every_engine, one_engine, property, rows};
 
-#[derive(Debug, Clone, Copy)]
-enum Build {
-    AfterAnEdit,
-    AsItIs,
-    Forced,
-    FromTheScript,
-}
+/// Whether the source is edited before, the arguments, and the verdict.
+type Build = (bool, &'static [&'static str], &'static str);
+
+const BUILDS: [Build; 4] = [
+    (true, &[], "cache-miss: changed src/main.rs"),
+    (false, &[], "cache-hit"),
+    (false, &["--force"], "cache-miss: forced"),
+    (false, &["container", "build"], "cache-hit"),
+];
 
 #[test]
 fn any_series_of_builds_keeps_one_container() {
     for engine in engines(Engine::Docker) {
-        keeps_one_container(engine);
-    }
-}
-
-fn keeps_one_container(engine: Engine) {
-    let fixture = Fixture::hello();
-    fixture.run_on(engine, &[]).ok();
-    let container = fixture.container(engine);
-    let builds = [Build::AfterAnEdit, Build::AsItIs, Build::Forced, Build::FromTheScript];
-    let (mut edits, mut last) = (0, "hello".to_string());
-    rows(builds, 100, select(builds.to_vec()), |build| {
-        let (args, verdict): (&[&str], &str) = match build {
-            Build::AfterAnEdit => {
+        let fixture = Fixture::hello();
+        fixture.run_on(engine, &[]).ok();
+        let container = fixture.container(engine);
+        let (mut edits, mut last) = (0, "hello".to_string());
+        rows(BUILDS, 100, select(&BUILDS), |(is_edited, args, verdict)| {
+            if is_edited {
                 edits += 1;
                 last = format!("edit {edits}");
                 fixture.says(&last);
-                (&[], "cache-miss: changed src/main.rs")
             }
-            Build::AsItIs => (&[], "cache-hit"),
-            Build::Forced => (&["--force"], "cache-miss: forced"),
-            Build::FromTheScript => (&["container", "build"], "cache-hit"),
-        };
-        let ended = fixture.run_on(engine, args).ok();
-        prop_assert_eq!(ended.verdict(), verdict);
-        prop_assert_eq!(fixture.output_of_bootstrap("hello"), last.as_str());
-        prop_assert_eq!(fixture.container(engine), container.as_str());
-        Ok(())
-    });
+            let ended = fixture.run_on(engine, args).ok();
+            prop_assert_eq!(ended.verdict(), verdict);
+            prop_assert_eq!(fixture.output_of_bootstrap("hello"), last.as_str());
+            prop_assert_eq!(fixture.container(engine), container.as_str());
+            Ok(())
+        });
+    }
 }
 
 /// What somebody did to the container between two builds.
 #[derive(Debug, Clone, Copy)]
 enum State {
-    Running,
-    Stopped,
-    Paused,
-    Killed,
+    /// Nothing, or this: a command of the engine's.
+    Same(&'static [&'static str]),
     Absent,
     /// Made of another specification: with a network, say.
     Different,
     /// Created, never started.
     Created,
-    /// Somebody else's of that name.
-    Foreign,
     /// In the other engine too.
     Two,
 }
+
+const STATES: [State; 8] = [
+    State::Same(&["inspect"]),
+    State::Same(&["stop", "--time", "0"]),
+    State::Same(&["pause"]),
+    State::Same(&["kill"]),
+    State::Absent,
+    State::Different,
+    State::Created,
+    State::Two,
+];
 
 #[test]
 fn from_any_state_a_build_ends_with_a_running_container_and_the_right_zip() {
@@ -79,58 +77,22 @@ fn from_any_state_a_build_ends_with_a_running_container_and_the_right_zip() {
 fn comes_back(engine: Engine, other: Option<Engine>) {
     let fixture = Fixture::hello();
     fixture.run_on(engine, &[]).ok();
-    let name = engine.inspect(&fixture.container(engine))["Name"].as_str().unwrap().trim_start_matches('/').to_string();
-    let image = engine.inspect(&name)["Image"].as_str().unwrap().to_string();
-    let states = [
-        State::Running,
-        State::Stopped,
-        State::Paused,
-        State::Killed,
-        State::Absent,
-        State::Different,
-        State::Created,
-        State::Foreign,
-        State::Two,
-    ];
     let mut edits = 0;
-    rows(states, 100, select(states.to_vec()), |state| {
-        let foreign = |command: &str| {
-            engine.ask(&["rm", "--force", &name]);
-            let label = fixture.label();
-            let args = [
-                command,
-                "--name",
-                &name,
-                "--label",
-                &label,
-                "--network",
-                "none",
-                "--entrypoint",
-                "/nothing",
-                &image,
-                "x",
-            ];
-            engine.ask(&args);
-        };
+    rows(STATES, 100, select(&STATES), |state| {
         let before = fixture.container(engine);
         match state {
-            State::Running => {}
-            State::Stopped => drop(engine.ask(&["stop", "--time", "0", &name])),
-            State::Paused => drop(engine.ask(&["pause", &name])),
-            State::Killed => drop(engine.ask(&["kill", &name])),
-            State::Absent => drop(engine.ask(&["rm", "--force", &name])),
+            State::Same(command) => drop(engine.ask(&[command, &[before.as_str()]].concat())),
+            State::Absent => drop(engine.ask(&["rm", "--force", &before])),
             State::Different => {
                 let mut command = fixture.command_on(engine);
-                Ended::of(command.env("CARGO_REGISTRIES_MINE_INDEX", "sparse+https://example.invalid/").arg("--force"))
-                    .ok();
+                command.env("CARGO_REGISTRIES_MINE_INDEX", "sparse+https://example.invalid/").arg("--force");
+                Ended::of(&mut command).ok();
             }
             State::Created => {
                 // As a packager killed between both leaves it.
-                engine.ask(&["rm", "--force", &name]);
-                let ended = killed_before_start(&fixture, engine);
-                prop_assert!(ended, "it was not caught before the start");
+                engine.ask(&["rm", "--force", &before]);
+                prop_assert!(killed_before_start(&fixture, engine), "it was not caught before the start");
             }
-            State::Foreign => foreign("create"),
             State::Two => {
                 if let Some(other) = other {
                     fixture.run_on(other, &["container", "start"]).ok();
@@ -140,22 +102,14 @@ fn comes_back(engine: Engine, other: Option<Engine>) {
         edits += 1;
         let text = format!("edit {edits}");
         fixture.says(&text);
-        if matches!(state, State::Foreign) {
-            let id = fixture.container(engine);
-            fixture
-                .run_on(engine, &[])
-                .fails(3, &["is taken", "was not made by lambda-packager", "it was not touched"]);
-            prop_assert_eq!(&engine.inspect(&name)["Id"], &serde_json::json!(id));
-            engine.ask(&["rm", "--force", &name]);
-        }
         fixture.run_on(engine, &[]).ok();
         prop_assert_eq!(fixture.output_of_bootstrap("hello"), text);
         let after = fixture.container(engine);
         prop_assert_eq!(&engine.inspect(&after)["State"]["Status"], &serde_json::json!("running"));
         match state {
-            State::Running | State::Stopped | State::Paused | State::Killed => prop_assert_eq!(after, before),
+            State::Same(_) => prop_assert_eq!(after, before),
             State::Absent | State::Created => prop_assert_ne!(after, before),
-            State::Different | State::Foreign | State::Two => {}
+            State::Different | State::Two => {}
         }
         Ok(())
     });
@@ -180,18 +134,10 @@ enum Edit {
 
 /// The sources: a module for each entry, which says its number.
 fn write_sources(fixture: &Fixture, modules: &BTreeMap<u8, u32>) {
-    let mut main = String::new();
-    for name in modules.keys() {
-        main.push_str(&format!("mod m{name};\n"));
-    }
-    main.push_str("fn main() {\n    println!(\"");
-    main.push_str(&modules.keys().map(|_| "{} ").collect::<String>());
-    main.push_str(".\"");
-    for name in modules.keys() {
-        main.push_str(&format!(", m{name}::SAYS"));
-    }
-    main.push_str(");\n}\n");
-    fixture.write("src/main.rs", &main);
+    let each = |text: &dyn Fn(&u8) -> String| modules.keys().map(text).collect::<String>();
+    let (places, values) = (each(&|_| "{} ".into()), each(&|name| format!(", m{name}::SAYS")));
+    let main = format!("fn main() {{\n    println!(\"{places}.\"{values});\n}}\n");
+    fixture.write("src/main.rs", &(each(&|name| format!("mod m{name};\n")) + &main));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Many runs at once: one compiles, the others wait for it by name, and all end with the same zip.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
-use crate::support::{Engine, Fixture, Live, Story, cases, one_engine};
+use crate::support::{Ended, Engine, Fixture, Gated, Live, Story, cases, kill, one_engine};
 
 /// How many times the function was compiled, going by what cargo said.
 fn compiles(stories: &[Story]) -> usize {
@@ -12,6 +13,11 @@ fn compiles(stories: &[Story]) -> usize {
 fn digest(story: &Story) -> String {
     let finished = story.events.iter().find(|event| event["event"] == "finished");
     finished.and_then(|event| event["zip_sha256"].as_str()).unwrap_or_else(|| panic!("no end in:\n{story}")).into()
+}
+
+/// Whether what is told of the holder of a lock names this process.
+fn is_named(holder: &str, pid: u32) -> bool {
+    holder.starts_with(&format!("process {pid} (lambda-packager), which took the lock "))
 }
 
 #[test]
@@ -40,9 +46,7 @@ fn many_runs_at_once_compile_once_in_each_round() {
         // Whoever waited knew for whom.
         for event in stories.iter().flat_map(|story| &story.events).filter(|event| event["event"] == "waiting") {
             let holder = event["holder"].as_str().expect("text");
-            let named = pids
-                .iter()
-                .any(|pid| holder.starts_with(&format!("process {pid} (lambda-packager), which took the lock ")));
+            let named = pids.iter().any(|pid| is_named(holder, *pid));
             // One that has just taken the lock has not signed yet.
             assert!(named || holder == "another run", "round {round}: {holder:?}, of {pids:?}");
         }
@@ -54,19 +58,15 @@ fn many_runs_at_once_compile_once_in_each_round() {
 #[test]
 fn who_waits_says_for_whom_and_a_dead_holder_leaves_nothing() {
     let Some(engine) = one_engine(Engine::Podman) else { return };
-    let mut gated = crate::support::Gated::new(engine);
+    let mut gated = Gated::new(engine);
     let first = gated.held_build();
     let mut second = Live::start(&mut gated.command());
     let event = second.until("note of waiting", |event| event["event"] == "waiting");
     let holder = event["holder"].as_str().expect("text");
-    assert!(
-        holder.starts_with(&format!("process {} (lambda-packager), which took the lock ", first.pid())),
-        "{holder:?}"
-    );
+    assert!(is_named(holder, first.pid()), "{holder:?}");
 
     // The holder dies as nobody can prevent; the waiter is next and compiles.
-    let killed = std::process::Command::new("kill").args(["-s", "KILL", &first.pid().to_string()]).status();
-    assert!(killed.expect("kill starts").success());
+    kill("KILL", &first.pid().to_string());
     assert_eq!(first.end().code(), 128 + 9);
     gated.release();
     second.end().ok();
@@ -83,11 +83,10 @@ fn a_file_system_that_cannot_lock_is_an_error_that_says_so() {
     let source = "#include <errno.h>\nint flock(int fd, int op) { errno = ENOLCK; return -1; }\n";
     fixture.write("target/no-locks.c", source);
     let (source, library) = (fixture.path("target/no-locks.c"), fixture.path("target/no-locks.so"));
-    let compiled = std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
-    assert!(compiled.expect("cc starts").success());
+    Ended::of(Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source])).ok();
     let mut command = fixture.command();
     command.args(["--engine", "host"]).env("LD_PRELOAD", library);
-    crate::support::Ended::of(&mut command)
+    Ended::of(&mut command)
         .fails(1, &["release.lock cannot lock files", "help: keep the project on a local file system"]);
     assert!(fixture.zip("hello") == before, "the last good zip was touched");
     assert_eq!(fixture.run(&["--engine", "host"]).ok().verdict(), "cache-miss: changed src/main.rs");

@@ -14,7 +14,7 @@ struct Burden {
 
 impl Burden {
     /// Of the container, right after a start: page cache and what else a life gathers is gone from none.
-    fn of(engine: crate::support::Engine, container: &str) -> Self {
+    fn of(engine: Engine, container: &str) -> Self {
         let processes = engine.processes(container).len();
         let sized = engine.ask(&["container", "inspect", "--size", "--format", "{{.SizeRw}}", container]);
         // What processes hold, without the page cache of what they read.
@@ -25,13 +25,6 @@ impl Burden {
         let pages: u64 = resident.ok().stdout.trim().parse().expect("a number");
         Self { processes, memory_bytes: pages * 4096, disk_bytes: sized.parse().expect("a number") }
     }
-}
-
-/// Objects of this fixture in the engine, and of ours without a fixture.
-fn counted(fixture: &Fixture, engine: crate::support::Engine) -> (usize, usize, usize) {
-    let images = engine.ask(&["images", "--quiet", "--filter", "label=lambda-packager.borrowed"]);
-    let volumes = engine.ask(&["volume", "ls", "--quiet", "--filter", &format!("label={}", fixture.label())]);
-    (fixture.containers(engine).len(), images.lines().count(), volumes.lines().count())
 }
 
 /// A source of random numbers that is the same in each run: Knuth's, of MMIX.
@@ -50,6 +43,12 @@ fn many_builds_with_faults_leave_no_more_than_a_few() {
     let Some(engine) = one_engine(Engine::Docker) else { return };
     let fixture = Fixture::hello();
     fixture.run_on(engine, &[]).ok();
+    let containers_and_volumes = || {
+        let label = format!("label={}", fixture.label());
+        let volumes = engine.ask(&["volume", "ls", "--quiet", "--filter", &label]);
+        (fixture.containers(engine).len(), volumes.lines().count())
+    };
+    let images = || engine.ask(&["images", "--quiet", "--filter", "label=lambda-packager.borrowed"]).lines().count();
     let mut random = Random(1);
     let mut after_few = None;
     for build in 1..=builds {
@@ -75,36 +74,31 @@ fn many_builds_with_faults_leave_no_more_than_a_few() {
             engine.ask(&[deed, &[id.as_str()]].concat());
         }
         let text = format!("build {build} {}", random.below(1000));
-        match random.below(4) {
-            0 => {
-                // A longer program, and another file.
-                let more: String =
-                    (0..random.below(30)).map(|at| format!("pub fn f{at}() {{ println!(\"{at}\") }}\n")).collect();
-                fixture.write("src/more.rs", &more);
-                let main = format!("mod more;\nfn main() {{\n    println!(\"{text}\");\n}}\n");
-                fixture.write("src/main.rs", &format!("#![allow(dead_code)]\n{main}"));
-            }
-            _ => {
-                fixture.says(&text);
-                let _ = fs::remove_file(fixture.path("src/more.rs"));
-            }
+        fixture.says(&text);
+        let _ = fs::remove_file(fixture.path("src/more.rs"));
+        if random.below(4) == 0 {
+            // A longer program, and another file.
+            let more = (0..random.below(30)).map(|at| format!("pub fn f{at}() {{ println!(\"{at}\") }}\n"));
+            fixture.write("src/more.rs", &more.collect::<String>());
+            let main = String::from_utf8(fixture.read("src/main.rs")).expect("text");
+            fixture.write("src/main.rs", &format!("#![allow(dead_code)]\nmod more;\n{main}"));
         }
         let story = Story::of(&mut fixture.command_on(engine)).ok();
         assert_eq!(fixture.output_of_bootstrap("hello"), text, "build {build}: {story}");
         if build == few {
-            after_few = Some((Burden::of(engine, &fixture.container(engine)), counted(&fixture, engine)));
+            after_few = Some((Burden::of(engine, &fixture.container(engine)), images()));
         }
     }
-    let (early, early_count) = after_few.expect("there were as many");
+    let (early, early_images) = after_few.expect("there were as many");
     let late = Burden::of(engine, &fixture.container(engine));
     let told = format!("after {few} builds {early:?}, after {builds} {late:?}");
     assert!(late.processes <= early.processes + 1, "{told}");
     assert!(late.memory_bytes <= early.memory_bytes + (16 << 20), "{told}");
     assert!(late.disk_bytes <= early.disk_bytes + (8 << 20), "{told}");
-    let late_count = counted(&fixture, engine);
-    assert_eq!((late_count.0, late_count.2), (1, 0));
+    assert_eq!(containers_and_volumes(), (1, 0));
     // Others use the empty image too.
-    assert!(late_count.1 <= early_count.1.max(1) + 1, "{early_count:?} {late_count:?}");
+    let late_images = images();
+    assert!(late_images <= early_images.max(1) + 1, "{early_images} {late_images}");
     // In the project itself there is as much as after one build.
     let names = fs::read_dir(fixture.path("target/lambda/hello")).expect("a folder").count();
     assert!(names < 12, "{names} files in target/lambda/hello");

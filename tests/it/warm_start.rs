@@ -14,7 +14,8 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::support::{Ended, Engine, Fixture, repository};
+use crate::support::host::git;
+use crate::support::{Ended, Engine, Fixture, Front, fed, repository};
 
 const WARM: &str = "warm start from lambda-packager-deps:";
 const KEPT: &str = "kept    lambda-packager-deps:";
@@ -38,6 +39,36 @@ fn depending_on(story: &str, dependencies: &str, expression: &str) -> Fixture {
     fixture
 }
 
+/// A run behind a script in front of the engine's command line.
+fn behind(front: &Front, fixture: &Fixture, engine: Engine) -> Ended {
+    Ended::of(fixture.command_on(engine).env("PATH", &front.path))
+}
+
+/// Packages, and returns the image of the dependencies that were kept.
+#[track_caller]
+fn kept(fixture: &Fixture, engine: Engine) -> String {
+    image_after(KEPT, &fixture.run_on(engine, &[]).ok())
+}
+
+/// Adds text to the end of a file.
+fn append(fixture: &Fixture, file: &str, text: &str) {
+    fixture.write(file, &(String::from_utf8(fixture.read(file)).expect("text") + text));
+}
+
+/// Adds a library of the workspace, which has this source.
+fn add_library(fixture: &Fixture, folder: &str, source: &str) {
+    let manifest = format!("[package]\nname = \"{folder}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+    fixture.write(&format!("{folder}/Cargo.toml"), &manifest);
+    fixture.write(&format!("{folder}/src/lib.rs"), source);
+}
+
+/// Puts an image of this tar in the place of another one.
+fn replace(fixture: &Fixture, engine: Engine, image: &str, tar: &[u8]) {
+    let label = format!("LABEL {}", fixture.label());
+    let import = ["import", "--change", &label, "--change", "LABEL lambda-packager.deps=0", "-", image];
+    fed(engine.command().args(import), tar).ok();
+}
+
 /// The image that a run says it started from, or kept.
 #[track_caller]
 fn image_after(phrase: &str, ended: &Ended) -> String {
@@ -51,11 +82,16 @@ fn is_cold(ended: &Ended) {
     assert!(!ended.stderr.contains(WARM), "{}", ended.stderr);
 }
 
+#[track_caller]
+fn keeps_nothing(ended: &Ended) {
+    assert!(!ended.stderr.contains(KEPT), "{}", ended.stderr);
+}
+
 /// A build that neither starts from an image nor keeps one: what the others are held against.
 fn cold(fixture: &Fixture, engine: Engine) -> Vec<u8> {
     let ended = Ended::of(fixture.command_on(engine).env("LAMBDA_PACKAGER_DEPS_CACHE_LIMIT", "0")).ok();
     is_cold(&ended);
-    assert!(!ended.stderr.contains(KEPT), "{}", ended.stderr);
+    keeps_nothing(&ended);
     fixture.zip("app")
 }
 
@@ -68,7 +104,7 @@ fn exists(engine: Engine, image: &str) -> bool {
 const PACKED: &str = "target/.lambda-packager/kept.tar.zst";
 
 /// The members of a tar archive.
-fn members(tar: &[u8]) -> Vec<(PathBuf, tar::Header, Vec<u8>)> {
+pub fn members(tar: &[u8]) -> Vec<(PathBuf, tar::Header, Vec<u8>)> {
     let mut archive = tar::Archive::new(tar);
     // What is packed is archives, one behind the other.
     archive.set_ignore_zeros(true);
@@ -119,6 +155,13 @@ fn unzstd(fixture: &Fixture, bytes: &[u8]) -> Vec<u8> {
     let output = zstd.output().expect("zstd, which the container had (Debian: apt-get install zstd)");
     assert!(output.status.success());
     output.stdout
+}
+
+/// Makes a project a repository of git with one commit.
+fn commit(fixture: &Fixture) {
+    let commands =
+        [&["init", "--quiet", "--initial-branch=main"][..], &["add", "."], &["commit", "--quiet", "-m", "main"]];
+    commands.iter().for_each(|args| git(fixture.root(), args));
 }
 
 fn shell(fixture: &Fixture, script: &str) {

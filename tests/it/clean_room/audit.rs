@@ -1,17 +1,13 @@
 //! `verify`: what lies on disk, held against its record and against the other road.
 
-use crate::clean_room::builder::{BASE, Kind, builder};
+use crate::clean_room::builder::{Kind, builder};
 use crate::support::{Ended, Fixture};
 
 #[test]
 fn what_lies_on_disk_is_rebuilt_on_the_other_road_and_a_difference_is_named() {
     let Some(builder) = builder(Kind::BuildKit) else { return };
     let fixture = Fixture::hello();
-    let run = |args: &[&str]| {
-        let mut command = fixture.command();
-        command.args(["--base", BASE, "--engine", builder.engine()]).args(args);
-        Ended::of(builder.lend(&mut command))
-    };
+    let run = |args: &[&str]| Ended::of(&mut builder.package(&fixture, args));
     run(&["verify"]).fails(5, &["is missing", "package again"]);
     run(&[]).ok();
     assert!(run(&["verify"]).ok().stdout.contains("hello is as it was packaged, and starts on provided.al2023"));
@@ -21,10 +17,8 @@ fn what_lies_on_disk_is_rebuilt_on_the_other_road_and_a_difference_is_named() {
     run(&["--clean-room", "--force"]).ok();
     let manifest = fixture.read("target/lambda/hello/manifest.json");
     let rebuilt = run(&["verify", "--rebuild"]).ok().stdout;
-    assert!(
-        rebuilt.contains("rebuilt to the same bytes: ") && rebuilt.contains("container lambda-packager-hello"),
-        "{rebuilt}"
-    );
+    assert!(rebuilt.contains("rebuilt to the same bytes: "), "{rebuilt}");
+    assert!(rebuilt.contains("container lambda-packager-hello"), "{rebuilt}");
     assert!(fixture.read("target/lambda/hello/manifest.json") == manifest);
 
     fixture.says("something else");
@@ -39,7 +33,6 @@ fn what_lies_on_disk_is_rebuilt_on_the_other_road_and_a_difference_is_named() {
     run(&[]).ok();
     run(&["verify", "--rebuild"]).fails(5, &["hello is not the same: section ", "the clock says", "reads a clock"]);
 
-    let zip = "target/lambda/hello/lambda-deployment.zip";
-    fixture.write(zip, "no zip");
+    fixture.write("target/lambda/hello/lambda-deployment.zip", "no zip");
     run(&["verify"]).fails(5, &["lambda-deployment.zip is not what was packaged"]);
 }

@@ -11,8 +11,9 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 
 use crate::support::{
-    Ended, Engine, Front, OwnDocker, OwnPodman, Story, TempDir, cases, fed, prefixed, repository, skip,
+    Ended, Engine, Fixture, Front, OwnDocker, OwnPodman, Story, TempDir, cases, fed, prefixed, repository, skip,
 };
+use crate::warm_start::members;
 
 /// The image that everything is compiled in.
 pub const BASE: &str = "lambda-packager-test-base";
@@ -33,6 +34,10 @@ pub struct Builder {
     _engine: Rc<dyn std::any::Any>,
     _clients: Rc<TempDir>,
 }
+
+/// What engines put into every container.
+const THEIRS: [&str; 7] =
+    [".dockerenv", "dev/console", "etc/hostname", "etc/hosts", "etc/mtab", "etc/resolv.conf", "run/.containerenv"];
 
 const KINDS: [Kind; 3] = [Kind::BuildKit, Kind::Legacy, Kind::Podman];
 
@@ -95,12 +100,12 @@ impl Ready {
         let script = repository().join("tests/support/base_image.sh");
         let base = Command::new(script).stderr(Stdio::inherit()).output().expect("the script starts");
         assert!(base.status.success());
-        let import = |command: &dyn Fn() -> Command| {
+        let import = |command: &mut Command| {
             let change = ["import", "--change", "ENV PATH=/opt/rust/bin:/usr/bin:/bin", "-", BASE];
-            fed(command().args(change), &base.stdout).ok();
+            fed(command.args(change), &base.stdout).ok();
         };
         let docker = OwnDocker::start().map(|mut own| {
-            import(&|| own.command());
+            import(&mut own.command());
             own.down();
             let data = folder.join("docker");
             Ended::of(Command::new("mv").args([&own.data_folder(), &data])).ok();
@@ -109,11 +114,7 @@ impl Ready {
         let podman = folder.join("podman");
         if Engine::Podman.is_here() {
             let own = OwnPodman::new();
-            import(&|| {
-                let mut command = Engine::Podman.command();
-                command.envs(own.environment());
-                command
-            });
+            import(Engine::Podman.command().envs(own.environment()));
             own.move_to(&podman);
         }
         Self { docker, podman }
@@ -160,6 +161,13 @@ impl Builder {
         Front::on(&own.unwrap_or_else(|| std::env::var_os("PATH").expect("a PATH")), self.engine(), script)
     }
 
+    /// The bin for `fixture`, with this builder and the base for clean rooms.
+    pub fn package(&self, fixture: &Fixture, args: &[&str]) -> Command {
+        let mut command = fixture.command();
+        self.lend(command.args(["--base", BASE, "--engine", self.engine()]).args(args));
+        command
+    }
+
     pub fn command(&self) -> Command {
         let mut command = Command::new(self.engine());
         self.lend(&mut command);
@@ -181,38 +189,18 @@ impl Builder {
     /// The files of an image, by name and content.
     pub fn files_of(&self, image: &str) -> BTreeMap<String, Vec<u8>> {
         let id = self.ask(&["create", image, "none"]);
-        let folder = tempfile::tempdir().expect("a folder");
-        let export = self.command().args(["export", "--output"]).arg(folder.path().join("tar")).arg(&id).output();
-        Ended::from(export.expect("it starts")).ok();
+        let exported = self.command().args(["export", &id]).output().expect("it starts");
+        assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
         self.ask(&["rm", &id]);
-        let root = folder.path().join("root");
-        fs::create_dir(&root).expect("a folder");
-        let unpacked = Command::new("tar").arg("-C").arg(&root).arg("-xf").arg(folder.path().join("tar")).output();
-        Ended::from(unpacked.expect("tar starts")).ok();
-        let mut files = BTreeMap::new();
-        gather(&root, &root, &mut files);
-        // What engines put into every container.
-        let theirs = [
-            ".dockerenv",
-            "dev/console",
-            "etc/hostname",
-            "etc/hosts",
-            "etc/mtab",
-            "etc/resolv.conf",
-            "run/.containerenv",
-        ];
-        files.retain(|name: &String, _| !theirs.contains(&name.as_str()));
-        files
+        let files = members(&exported.stdout).into_iter().filter(|(_, header, _)| !header.entry_type().is_dir());
+        let files = files.map(|(path, _, content)| (path.to_string_lossy().into_owned(), content));
+        files.filter(|(name, _)| !THEIRS.contains(&name.as_str())).collect()
     }
 
     /// What the engine said that it took from its cache while it built the parcel.
     pub fn reused(&self, story: &Story) -> Reused {
-        let lines: Vec<&str> = story
-            .events
-            .iter()
-            .filter(|event| event["event"] == "engine")
-            .filter_map(|event| event["line"].as_str())
-            .collect();
+        let lines = story.events.iter().filter(|event| event["event"] == "engine");
+        let lines: Vec<&str> = lines.filter_map(|event| event["line"].as_str()).collect();
         let end = match self.kind {
             // An image, or the files of a stage.
             Kind::BuildKit => "exporting to ",
@@ -224,33 +212,17 @@ impl Builder {
         let reused = |step: &str| {
             let at = lines.iter().position(|line| line.contains(step) && line.contains("RUN"));
             let at = at.unwrap_or_else(|| panic!("no {step} in:\n{story}"));
-            match self.kind {
-                Kind::BuildKit => {
-                    let number = lines[at].split(' ').next().expect("a word");
-                    lines.contains(&format!("{number} CACHED").as_str())
-                }
-                _ => {
-                    let told = lines[at + 1..].iter().find(|line| line.contains("-->"));
-                    told.is_some_and(|line| line.contains("Using cache"))
-                }
+            if self.kind == Kind::BuildKit {
+                let number = lines[at].split(' ').next().expect("a word");
+                return lines.contains(&format!("{number} CACHED").as_str());
             }
+            let told = lines[at + 1..].iter().find(|line| line.contains("-->"));
+            told.is_some_and(|line| line.contains("Using cache"))
         };
         Reused {
             base: reused("install-toolchain"),
             dependencies: reused("run-recipe dependencies"),
             build: reused("run-recipe build"),
-        }
-    }
-}
-
-fn gather(folder: &Path, root: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
-    for entry in fs::read_dir(folder).expect("a folder").flatten() {
-        let path = entry.path();
-        if entry.file_type().expect("a type").is_dir() {
-            gather(&path, root, files);
-        } else {
-            let name = path.strip_prefix(root).expect("below").to_string_lossy().into_owned();
-            files.insert(name, fs::read(&path).unwrap_or_default());
         }
     }
 }

@@ -66,10 +66,8 @@ fn it_is_built_once_from_a_base_that_is_here_and_both_roads_start_from_it() {
         let text = String::from_utf8(fixture.read(path)).unwrap();
         fixture.write(path, &text.replace(&base, "lambda-packager-builder:of-another-recipe"));
         let again = run(&[], "0");
-        assert!(
-            again.verdict().starts_with("cache-miss: builder image lambda-packager-builder:of-another-recipe -> "),
-            "{again}"
-        );
+        let reason = "cache-miss: builder image lambda-packager-builder:of-another-recipe -> ";
+        assert!(again.verdict().starts_with(reason), "{again}");
         // Both of docker's builders keep their images in one place.
         builder.ask(&["rm", "--force", &container]);
         builder.ask(&["rmi", "--force", &base]);
@@ -115,9 +113,8 @@ fn a_newer_base_is_a_miss_that_says_so_and_the_image_of_the_former_one_is_listed
             assert_eq!((&after["base_digest"], &after["base"]), (&second.into(), &before["base"]));
             let former = before["image_id"].as_str().unwrap().to_string();
             assert_ne!(after["image_id"], former);
-            let ids = || {
-                builder.ask(&["images", "--all", "--quiet", "--no-trunc", "--filter", "label=lambda-packager.builder"])
-            };
+            let list = ["images", "--all", "--quiet", "--no-trunc", "--filter", "label=lambda-packager.builder"];
+            let ids = || builder.ask(&list);
             let has = |id: &str| ids().contains(id.trim_start_matches("sha256:"));
             assert!(has(&former), "{:?}: nothing is left to remove", builder.kind);
 
@@ -169,13 +166,10 @@ fn an_image_is_pulled_as_the_policy_says_and_a_silent_registry_is_given_up() {
     let run = |policy: &str| {
         Story::of(fixture.command_on(engine).args(["--force", "--base", &base, "--pull-policy", policy]))
     };
-    let never = run("never");
-    assert_eq!(never.code(), 3);
-    assert!(
-        never.failure().contains("is not available locally") && never.failure().contains("flag --pull-policy"),
-        "{never}"
-    );
-    let missing = run("if-missing");
-    assert_eq!(missing.code(), 3);
-    assert!(missing.failure().contains("did not answer within"), "{missing}");
+    let expected: [(_, &[&str]); 2] =
+        [("never", &["is not available locally", "flag --pull-policy"]), ("if-missing", &["did not answer within"])];
+    for (policy, parts) in expected {
+        let story = run(policy);
+        assert!(story.code() == 3 && parts.iter().all(|part| story.failure().contains(part)), "{story}");
+    }
 }

@@ -32,11 +32,7 @@ fn where_no_container_starts_the_clean_room_compiles_and_says_why() {
 fn a_layer_that_was_damaged_is_made_again_once() {
     for builder in builders(Kind::BuildKit).into_iter().filter(|builder| builder.kind != Kind::Podman) {
         let fixture = Fixture::hello();
-        let run = || {
-            let mut command = fixture.command();
-            command.args(["--clean-room", "--base", BASE, "--engine", builder.engine()]);
-            Story::of(builder.lend(&mut command))
-        };
+        let run = || Story::of(&mut builder.package(&fixture, &["--clean-room"]));
         run().ok();
         let zip = fixture.zip("hello");
         // What was compiled is gone from the engine's own files; its records still tell of it.
@@ -51,10 +47,9 @@ fn a_layer_that_was_damaged_is_made_again_once() {
         assert!(fixture.zip("hello") == zip);
         // And now whole layers.
         let layers = builder.store().join("overlay2");
-        for layer in
-            fs::read_dir(&layers).unwrap().flatten().filter(|layer| layer.path().join("diff/workspace").exists())
-        {
-            fs::remove_dir_all(layer.path()).unwrap();
+        let layers = fs::read_dir(layers).unwrap().flatten().map(|layer| layer.path());
+        for layer in layers.filter(|layer| layer.join("diff/workspace").exists()) {
+            fs::remove_dir_all(layer).unwrap();
         }
         fixture.says("hello once more");
         let story = run().ok();

@@ -27,17 +27,15 @@ fn the_final_image_has_what_the_function_includes_and_takes_a_library_from_there
          println!(\"{} {}\", std::fs::read_to_string(\"config/words.txt\").unwrap(), unsafe { seven() });\n}\n",
     );
     for builder in &builders {
-        let mut command = fixture.command();
-        command.args(["--mode", "prod", "--force", "--base", BASE, "--engine", builder.engine()]);
+        let mut command = builder.package(&fixture, &["--mode", "prod", "--force"]);
         // Records the build context, for a build by hand.
         let front = builder
             .behind("[ \"$1\" != build ] || [ \"$2\" = --help ] || { tee \"$0.tar\" | \"$real\" \"$@\"; exit; }");
-        Ended::of(builder.lend(&mut command).env("PATH", &front.path)).ok();
+        Ended::of(command.env("PATH", &front.path)).ok();
         let manifest = fixture.manifest("including");
         let image = manifest["artifact"]["image"].as_str().unwrap();
         let files = builder.files_of(image);
-        let of_task: Vec<&str> =
-            files.keys().map(String::as_str).filter(|name| name.starts_with("var/task/")).collect();
+        let of_task: Vec<_> = files.keys().filter(|name| name.starts_with("var/task/")).collect();
         let expected = ["var/task/bootstrap", "var/task/config/words.txt", "var/task/lib/libseven.so"];
         assert_eq!(of_task, expected, "{:?}", builder.kind);
         assert!(files["var/task/lib/libseven.so"] == fixture.read("lib/libseven.so"));
@@ -51,10 +49,7 @@ fn the_final_image_has_what_the_function_includes_and_takes_a_library_from_there
         let mut build = builder.command();
         build.args(["build", "--network", "none", "--build-arg", &format!("BASE_IMAGE={BASE}")]);
         fed(build.args(["--build-arg", "TOOLS=cargo rustc cc", "--tag", by_hand, "-"]), &context).ok();
-        assert!(
-            builder.files_of(by_hand)["var/runtime/bootstrap"] == files["var/task/bootstrap"],
-            "{:?}",
-            builder.kind
-        );
+        let runs = &builder.files_of(by_hand)["var/runtime/bootstrap"];
+        assert!(*runs == files["var/task/bootstrap"], "{:?}", builder.kind);
     }
 }

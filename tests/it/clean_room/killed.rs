@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clean_room::builder::{BASE, Kind, every_builder};
+use crate::clean_room::builder::{Kind, every_builder};
 use crate::support::{Fixture, Running, Story, cases, child_that_runs, kill, processes_of_the_host, wait_until};
 
 #[test]
@@ -18,28 +18,21 @@ fn a_packager_that_ends_takes_its_build_along_by_whatever_signal() {
         let held = format!(
             "fn main() {{\n    std::process::Command::new(\"{program}\").arg(\"{length}\").status().unwrap();\n}}\n"
         );
-        let run = || {
-            let mut command = fixture.command();
-            command.args(["--clean-room", "--base", BASE, "--engine", builder.engine()]);
-            builder.lend(&mut command);
-            command
-        };
-        let of_it = || -> Vec<String> {
-            let ours =
-                |line: &String| line.contains(&sleep) || line.contains(&format!("lambda-packager-parcel:f-{name}"));
-            processes_of_the_host().into_iter().filter(ours).collect()
+        let run = || builder.package(&fixture, &["--clean-room"]);
+        let marks = [&sleep, &format!("lambda-packager-parcel:f-{name}")];
+        let runs = |marks: &[&String]| {
+            processes_of_the_host().iter().any(|line| marks.iter().any(|mark| line.contains(*mark)))
         };
         // Podman undoes the step itself. (Stopped by us it would not outlive a packager that is killed: the kernel
         // hangs up on stopped groups of processes that lose their parent.)
-        let slow = Some(("INT", true)).filter(|_| builder.kind == Kind::Podman);
-        let all = ["INT", "TERM", "KILL"];
+        let slow = Some((("INT", 130), true)).filter(|_| builder.kind == Kind::Podman);
+        let all = [("INT", 130), ("TERM", 143), ("KILL", 137)];
         // With few cases each signal comes to one builder.
-        for (signal, is_slow) in
-            cases(&all[builder.kind as usize..][..1], &all).iter().map(|one| (*one, false)).chain(slow)
-        {
+        let signals = cases(&all[builder.kind as usize..][..1], &all).iter().map(|one| (*one, false));
+        for ((signal, code), is_slow) in signals.chain(slow) {
             fixture.builds_with(&format!("{held}// {signal} {is_slow}\n"), "fn main() {}\n");
             let running = Running::start(&run());
-            let is_held = || of_it().iter().any(|line| line.contains(&sleep));
+            let is_held = || runs(&[&sleep]);
             wait_until("the compile is held", is_held);
             let engine = is_slow.then(|| child_that_runs(builder.engine(), running.pid()).to_string());
             if let Some(engine) = &engine {
@@ -53,9 +46,8 @@ fn a_packager_that_ends_takes_its_build_along_by_whatever_signal() {
                 kill("CONT", engine);
             }
             let ended = running.end();
-            let code = [("INT", 130), ("TERM", 143), ("KILL", 137)].iter().find(|(of, _)| *of == signal).unwrap().1;
             assert_eq!(ended.code, code, "{:?}: {}", builder.kind, ended.stderr);
-            wait_until(&format!("{:?}: nothing of it goes on after SIG{signal}", builder.kind), || of_it().is_empty());
+            wait_until(&format!("{:?}: nothing of it goes on after SIG{signal}", builder.kind), || !runs(&marks));
             let external: &[&str] = if builder.kind == Kind::Podman { &["--external"] } else { &[] };
             wait_until(&format!("{:?}: no container is left after SIG{signal}", builder.kind), || {
                 builder.ask(&[&["ps", "--all", "--quiet"], external].concat()).is_empty()

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use crate::clean_room::builder::{BASE, Builder, Kind, builders};
+use crate::clean_room::builder::{Builder, Kind, builders};
 use crate::support::{Ended, Engine, Fixture, Story, one_engine, repository};
 
 const SECRET: &str = "n0b0dy-elses-t0ken";
@@ -62,9 +62,8 @@ fn project(folder: &str) -> Fixture {
 }
 
 fn build(fixture: &Fixture, builder: &Builder, clean_room: &str, args: &[&str]) -> Story {
-    let mut command = fixture.command();
-    command.args(["--package", "app", "--base", BASE, "--engine", builder.engine()]).args(args);
-    Story::of(builder.lend(&mut command).env("LAMBDA_PACKAGER_CLEAN_ROOM", clean_room))
+    let mut command = builder.package(fixture, args);
+    Story::of(command.args(["--package", "app"]).env("LAMBDA_PACKAGER_CLEAN_ROOM", clean_room))
 }
 
 #[test]
@@ -82,11 +81,8 @@ fn any_shape_of_workspace_is_the_same_zip_on_both_roads_and_no_token_is_in_a_lay
         assert_eq!(one.manifest("app")["extras"]["files"], two.manifest("app")["extras"]["files"]);
         assert!(!holds(builder.store(), SECRET), "{:?} keeps a token", builder.kind);
         // That this looks where layers are: the configuration it stood in is there.
-        assert!(
-            holds(builder.store(), "sparse+https://example.invalid/"),
-            "{:?} keeps its layers elsewhere",
-            builder.kind
-        );
+        let is_there = holds(builder.store(), "sparse+https://example.invalid/");
+        assert!(is_there, "{:?} keeps its layers elsewhere", builder.kind);
     }
     // The judge knows what a clean room read as it knows what a container read.
     one.write("words", "other words\n");
@@ -96,11 +92,8 @@ fn any_shape_of_workspace_is_the_same_zip_on_both_roads_and_no_token_is_in_a_lay
 }
 
 fn holds(folder: &Path, text: &str) -> bool {
-    let found = Command::new("grep")
-        .args(["--recursive", "--quiet", "--binary-files=text", "--fixed-strings", text])
-        .arg(folder)
-        .output();
-    Ended::from(found.expect("grep starts")).code == 0
+    let look = ["--recursive", "--quiet", "--binary-files=text", "--fixed-strings", text];
+    Ended::of(Command::new("grep").args(look).arg(folder)).code == 0
 }
 
 #[test]
@@ -109,15 +102,10 @@ fn a_crate_that_does_not_compile_shows_cargos_message_and_leaves_the_last_zip() 
     let fixture = Fixture::hello();
     for builder in &builders {
         fixture.says("hello");
-        let run = |args: &[&str]| {
-            let mut command = fixture.command();
-            command.args(["--clean-room", "--base", BASE, "--engine", builder.engine()]).args(args);
-            Story::of(builder.lend(&mut command))
-        };
-        run(&["--force"]).ok();
+        Story::of(&mut builder.package(&fixture, &["--clean-room", "--force"])).ok();
         let zip = fixture.zip("hello");
         fixture.write("src/main.rs", "fn main() {\n    let x: u32 = \"text\";\n}\n");
-        let story = run(&[]);
+        let story = Story::of(&mut builder.package(&fixture, &["--clean-room"]));
         assert_eq!(story.code(), 4, "{story}");
         assert!(story.failure().contains("hello does not compile (cargo's status 101)"), "{story}");
         assert!(story.cargo().contains("mismatched types"), "{story}");

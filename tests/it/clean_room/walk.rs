@@ -7,7 +7,7 @@ use std::fs;
 
 use proptest::prelude::*;
 
-use crate::clean_room::builder::{BASE, Builder, Kind, Reused, every_builder};
+use crate::clean_room::builder::{Builder, Kind, Reused, every_builder};
 use crate::support::{Ended, Fixture, Story, repository, rows};
 
 /// What of the project a case may change.
@@ -59,10 +59,8 @@ impl Reference<'_> {
     fn of(&mut self, state: State) -> &(Vec<u8>, Vec<u8>) {
         if !self.known.contains_key(&state) {
             state.put_into(&self.fixture);
-            let mut command = self.fixture.command();
-            command.args(["--mode", "prod", "--base", BASE, "--engine", self.builder.engine()]);
-            command.env("LAMBDA_PACKAGER_CLEAN_ROOM", "0");
-            Ended::of(self.builder.lend(&mut command)).ok();
+            let mut command = self.builder.package(&self.fixture, &["--mode", "prod"]);
+            Ended::of(command.env("LAMBDA_PACKAGER_CLEAN_ROOM", "0")).ok();
             let road = &self.fixture.manifest("app")["road"];
             assert!(road["clean_room"] == false && road["container"] != "", "{road}");
             self.known.insert(state, (self.fixture.zip("app"), self.fixture.read("target/lambda/app/bootstrap")));
@@ -77,11 +75,10 @@ fn expected_files(state: State) -> Vec<String> {
         "aarch64" => ("lib/ld-linux-aarch64.so.1", "lib/aarch64-linux-gnu"),
         _ => ("lib64/ld-linux-x86-64.so.2", "lib/x86_64-linux-gnu"),
     };
-    let of_all = ["etc/group", "etc/nsswitch.conf", "etc/passwd", "etc/ssl/certs/ca-certificates.crt"];
-    let mut files = [&of_all[..], &[linker, "var/task/bootstrap", "var/task/words.txt"]].concat();
-    let libraries: Vec<_> = state.libraries().iter().map(|library| format!("{folder}/{library}")).collect();
-    files.extend(libraries.iter().map(String::as_str));
-    let mut files: Vec<_> = files.into_iter().map(String::from).collect();
+    let of_all = ["etc/group", "etc/nsswitch.conf", "etc/passwd", "etc/ssl/certs/ca-certificates.crt", linker];
+    let of_function = ["var/task/bootstrap", "var/task/words.txt"];
+    let libraries = state.libraries().iter().map(|library| format!("{folder}/{library}"));
+    let mut files: Vec<_> = of_all.into_iter().chain(of_function).map(String::from).chain(libraries).collect();
     files.sort();
     files
 }
@@ -101,9 +98,7 @@ fn layers_are_reused_the_bytes_are_the_containers_and_the_image_is_minimal() {
         let (builder, state) = (&builders[which], State { manifest, source });
         let (bytes, bootstrap) = reference.of(state).clone();
         state.put_into(&fixture);
-        let mut command = fixture.command();
-        command.args(["--mode", "prod", "--force", "--base", BASE, "--engine", builder.engine()]);
-        let story = Story::of(builder.lend(&mut command)).ok();
+        let story = Story::of(&mut builder.package(&fixture, &["--mode", "prod", "--force"])).ok();
 
         // A layer is made anew if and only if what it is made of was not there yet.
         let (dependencies, sources) = &mut seen[which];
@@ -112,11 +107,7 @@ fn layers_are_reused_the_bytes_are_the_containers_and_the_image_is_minimal() {
             Reused { base: !first, dependencies: !dependencies.insert(manifest), build: !sources.insert(state) };
         prop_assert_eq!(builder.reused(&story), expected, "{}", story);
 
-        prop_assert!(
-            fixture.zip("app") == bytes,
-            "{:?} made other bytes of {state:?} than the container",
-            builder.kind
-        );
+        prop_assert!(fixture.zip("app") == bytes, "{:?} of {state:?}: not the container's bytes", builder.kind);
 
         let manifest = fixture.manifest("app");
         let image = manifest["artifact"]["image"].as_str().unwrap_or_default();
@@ -129,10 +120,8 @@ fn layers_are_reused_the_bytes_are_the_containers_and_the_image_is_minimal() {
     };
     // With few cases one builder makes and reuses each layer; the others at least make and reuse.
     let of = |which: usize| {
-        let few: &[(usize, usize)] = match builders[which].kind {
-            Kind::BuildKit => &[(0, 0), (0, 2), (0, 0), (1, 1), (0, 2)],
-            Kind::Legacy | Kind::Podman => &[(0, 0), (0, 2)],
-        };
+        let all = [(0, 0), (0, 2), (0, 0), (1, 1), (0, 2)];
+        let few = if builders[which].kind == Kind::BuildKit { &all[..] } else { &all[..2] };
         few.iter().map(move |(manifest, source)| (which, *manifest, *source)).collect::<Vec<_>>()
     };
     rows((0..builders.len()).flat_map(of), 100, cases, case);
@@ -141,9 +130,7 @@ fn layers_are_reused_the_bytes_are_the_containers_and_the_image_is_minimal() {
     for builder in &builders {
         let image = manifest["artifact"]["image"].as_str().unwrap_or_default();
         State { manifest: 0, source: 2 }.put_into(&fixture);
-        let mut command = fixture.command();
-        command.args(["--mode", "prod", "--force", "--base", BASE, "--engine", builder.engine()]);
-        Ended::of(builder.lend(&mut command)).ok();
+        Ended::of(&mut builder.package(&fixture, &["--mode", "prod", "--force"])).ok();
         assert_eq!(builder.ask(&["run", "--rm", "--network", "none", image]), "5 1", "{:?}", builder.kind);
     }
 }

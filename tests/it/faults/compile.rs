@@ -1,7 +1,7 @@
 //! What befalls the container, and what was compiled in it.
 
 use crate::faults::matrix::{Kept, Matrix, mended, recovers, told};
-use crate::support::{Engine, Gated, HOLDING, Story, cases};
+use crate::support::{Ended, Engine, Gated, HOLDING, Story, cases};
 
 type Strike = fn(&Gated, &str);
 
@@ -38,18 +38,9 @@ const CORRUPT: &[(&str, &str)] = &[
     ),
 ];
 
-#[track_caller]
 /// How this ends says nothing: the packager may replace the container before it does.
 fn kill_cargo(gated: &Gated, id: &str) {
-    gated
-        .engine_command()
-        .args(["exec", id, "sh", "-c", KILL_CARGO])
-        .output()
-        .expect("the engine's command line starts");
-}
-
-fn inside(gated: &Gated, id: &str, script: &str) {
-    gated.ask(&["exec", id, "sh", "-c", script]);
+    Ended::of(gated.engine_command().args(["exec", id, "sh", "-c", KILL_CARGO]));
 }
 
 /// With few cases the engines take turns with the rows.
@@ -67,46 +58,42 @@ pub fn faults(engine: Engine, matrix: &Matrix) {
         gated
     };
     let mut gated = ready();
-    let renew = |green: bool, gated: &mut Gated| {
-        if !green {
-            *gated = ready();
+    let mut row = |fault: &'static str, moment: &'static str, provoke: &dyn Fn(&mut Gated) -> (String, String)| {
+        if !matrix.row(fault, moment, name, || provoke(&mut gated)) {
+            gated = ready();
         }
     };
     for (fault, strike, note) in MID_COMPILE.iter().filter(|_| is_mine()) {
-        let green = matrix.row(fault, "mid-compile", name, || {
+        row(fault, "mid-compile", &|gated| {
             let mut live = gated.held_build();
-            strike(&gated, &gated.container());
+            strike(gated, &gated.container());
             let noted = live.until_announced(note);
             gated.release();
-            (noted, mended(&live.end(), &gated))
+            (noted, mended(&live.end(), gated))
         });
-        renew(green, &mut gated);
     }
-    type Starved = fn(&mut Gated) -> (String, String);
-    let starved: [(_, Starved); 2] = [("out of memory", out_of_memory), ("out of memory twice", out_of_memory_twice)];
-    for (fault, provoke) in starved.into_iter().filter(|_| is_mine()) {
-        let green = matrix.row(fault, "mid-compile", name, || provoke(&mut gated));
-        renew(green, &mut gated);
+    if is_mine() {
+        row("out of memory", "mid-compile", &out_of_memory);
     }
-    for (fault, script) in CORRUPT.iter().filter(|_| is_mine()) {
-        let green = matrix.row(fault, "between builds", name, || {
-            inside(&gated, &gated.container(), script);
-            gated.edit();
-            let story = Story::of(&mut gated.command());
-            let left = mended(&story, &gated);
-            (happened(&story), left)
-        });
-        renew(green, &mut gated);
+    if is_mine() {
+        row("out of memory twice", "mid-compile", &out_of_memory_twice);
     }
-    // Each engine has its own way to give a file away.
-    let green = matrix.row("wrong owner of the target directory", "between builds", name, || {
-        engine.disown_target(&gated.container());
+    let next_build = |gated: &mut Gated| {
         gated.edit();
         let story = Story::of(&mut gated.command());
-        let left = mended(&story, &gated);
-        (happened(&story), left)
+        (happened(&story), mended(&story, gated))
+    };
+    for (fault, script) in CORRUPT.iter().filter(|_| is_mine()) {
+        row(fault, "between builds", &|gated| {
+            gated.ask(&["exec", &gated.container(), "sh", "-c", script]);
+            next_build(gated)
+        });
+    }
+    // Each engine has its own way to give a file away.
+    row("wrong owner of the target directory", "between builds", &|gated| {
+        engine.disown_target(&gated.container());
+        next_build(gated)
     });
-    renew(green, &mut gated);
 }
 
 fn happened(story: &Story) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::faults::matrix::{Kept, Matrix, mended, recovers, told};
+use crate::faults::matrix::{Kept, Matrix, built, mended, recovers, told};
 use crate::support::{Engine, Front, Gated, Live, OwnDocker, Story};
 
 pub fn faults(matrix: &Matrix) {
@@ -19,24 +19,23 @@ pub fn faults(matrix: &Matrix) {
         own.up();
         (noted, mended(&live.end(), &gated))
     });
-    matrix.row("engine restarted", "mid-compile", NAME, || {
-        let mut live = gated.held_build();
-        own.down();
-        let noted = live.until_announced("during the compile; waiting for it");
-        gated.release();
-        own.up();
-        (noted, mended(&live.end(), &gated))
-    });
-    matrix.row("engine crashed, back after 5 s", "mid-compile", NAME, || {
-        let mut live = gated.held_build();
-        own.crash();
-        let noted = live.until_announced("during the compile; waiting for it");
+    type End = fn(&mut OwnDocker);
+    let ends: [(_, End, _); 2] = [
+        ("engine restarted", OwnDocker::down, Duration::ZERO),
         // The fault is that it takes so long.
-        std::thread::sleep(Duration::from_secs(5));
-        gated.release();
-        own.up();
-        (noted, mended(&live.end(), &gated))
-    });
+        ("engine crashed, back after 5 s", OwnDocker::crash, Duration::from_secs(5)),
+    ];
+    for (fault, end, pause) in ends {
+        matrix.row(fault, "mid-compile", NAME, || {
+            let mut live = gated.held_build();
+            end(&mut own);
+            let noted = live.until_announced("during the compile; waiting for it");
+            std::thread::sleep(pause);
+            gated.release();
+            own.up();
+            (noted, mended(&live.end(), &gated))
+        });
+    }
     matrix.row("engine hangs for 6 s", "mid-compile", NAME, || {
         let before = gated.container();
         let live = gated.held_build();
@@ -52,40 +51,43 @@ pub fn faults(matrix: &Matrix) {
     matrix.row("image deleted under a stopped container", "between builds", NAME, || {
         let before = gated.container();
         gated.ask(&["stop", "--time", "1", &before]);
-        for image in gated.ask(&["images", "--quiet"]).lines() {
-            gated.ask(&["rmi", "--force", image]);
-        }
+        remove_images(&gated);
         gated.edit();
         let left = mended(&Story::of(&mut gated.command()), &gated);
         ("an image in use lives on, nameless; the container starts again".to_string(), left)
     });
     matrix.row("image and container deleted", "between builds", NAME, || {
         gated.ask(&["rm", "--force", &gated.container()]);
-        for image in gated.ask(&["images", "--all", "--quiet"]).lines() {
-            gated.ask(&["rmi", "--force", image]);
-        }
+        remove_images(&gated);
         gated.edit();
         ("both are made again".to_string(), mended(&Story::of(&mut gated.command()), &gated))
     });
-    matrix.row("engine stopped for good", "before", NAME, || {
-        let kept = Kept::of(&gated);
-        own.down();
-        gated.edit();
-        let story = Story::of(&mut gated.command());
-        let happened = told(&story, 3, &["no docker engine answers", "docker.sock", "start it"], &kept, &gated);
-        own.up();
-        (happened, recovers(&gated))
-    });
-    matrix.row("engine stopped for good", "mid-compile", NAME, || {
-        let kept = Kept::of(&gated);
-        let mut live = gated.held_build();
-        own.down();
-        live.until_announced("waiting for it");
-        gated.release();
-        let happened = told(&live.end(), 3, &["no docker engine answers", "start it"], &kept, &gated);
-        own.up();
-        (happened, recovers(&gated))
-    });
+    for moment in ["before", "mid-compile"] {
+        matrix.row("engine stopped for good", moment, NAME, || {
+            let kept = Kept::of(&gated);
+            let story = if moment == "before" {
+                own.down();
+                gated.edit();
+                Story::of(&mut gated.command())
+            } else {
+                let mut live = gated.held_build();
+                own.down();
+                live.until_announced("waiting for it");
+                gated.release();
+                live.end()
+            };
+            let happened = told(&story, 3, &["no docker engine answers", "start it"], &kept, &gated);
+            assert!(moment != "before" || happened.contains("docker.sock"), "{happened}");
+            own.up();
+            (happened, recovers(&gated))
+        });
+    }
+}
+
+fn remove_images(gated: &Gated) {
+    for image in gated.ask(&["images", "--all", "--quiet"]).lines() {
+        gated.ask(&["rmi", "--force", image]);
+    }
 }
 
 pub fn faults_of_its_command_line(matrix: &Matrix) {
@@ -101,8 +103,7 @@ fn fake_docker(verb: &str, deed: &str) -> Front {
 }
 
 fn hanging(matrix: &Matrix) {
-    let mut gated = Gated::new(Engine::Docker);
-    Story::of(&mut gated.command()).ok();
+    let mut gated = built();
     for (fault, verb, named) in [
         ("the command line hangs at inspect", "container", "`docker container inspect "),
         ("the command line hangs at create", "create", "`docker create "),
@@ -132,10 +133,9 @@ fn hanging(matrix: &Matrix) {
 
 /// Another engine, or none.
 fn elsewhere(matrix: &Matrix) {
-    let nowhere = "unix:///nowhere/docker.sock";
     let auto = |gated: &Gated| {
         let mut command = gated.fixture.command();
-        command.env("DOCKER_HOST", nowhere);
+        command.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
         command
     };
     if Engine::Podman.is_here() {
@@ -159,10 +159,8 @@ fn elsewhere(matrix: &Matrix) {
                 ids.push(gated.container());
             }
             assert!(ids[0] == ids[2] && ids[0] != ids[1], "{ids:?}");
-            (
-                "each engine keeps its own; a build uses that of its engine".to_string(),
-                mended(&Story::of(&mut gated.command()), &gated),
-            )
+            let left = mended(&Story::of(&mut gated.command()), &gated);
+            ("each engine keeps its own; a build uses that of its engine".to_string(), left)
         });
     }
     matrix.row("no engine answers", "before", "auto", || {
@@ -176,18 +174,12 @@ fn elsewhere(matrix: &Matrix) {
         let mut strict = auto(&gated);
         strict.env("PATH", &podman.path).env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1").arg("--force");
         let kept = Kept::of(&gated);
-        told(
-            &Story::of(&mut strict),
-            3,
-            &["no container to compile in", "LAMBDA_PACKAGER_REQUIRE_CONTAINER"],
-            &kept,
-            &gated,
-        );
+        let parts = ["no container to compile in", "LAMBDA_PACKAGER_REQUIRE_CONTAINER"];
+        told(&Story::of(&mut strict), 3, &parts, &kept, &gated);
         (notes, "the host compiled it; with require_container an error".to_string())
     });
     matrix.row("container does not start", "before", "docker", || {
-        let mut gated = Gated::new(Engine::Docker);
-        Story::of(&mut gated.command()).ok();
+        let mut gated = built();
         let kept = Kept::of(&gated);
         let image = format!("lambda-packager-test-no-shell:{}", std::process::id());
         gated.engine_command().args(["image", "rm", "--force", &image]).output().expect("docker starts");

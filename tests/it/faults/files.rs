@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::faults::matrix::{Kept, Matrix, mended, recovers, told};
+use crate::faults::matrix::{Kept, Matrix, built, mended, recovers, told};
+use crate::support::host::git;
 use crate::support::{Ended, Engine, Fixture, Gated, OtherUser, Story, Tmpfs};
 
 pub fn faults(matrix: &Matrix) {
@@ -37,10 +38,9 @@ fn full_disks(matrix: &Matrix) {
         assert!(fs::read(output.join("f.zip")).expect("the output") == copy, "the last good copy was touched");
         assert_eq!(fs::read_dir(&output).expect("a folder").count(), 2, "half a file is left");
         disk.empty();
-        let story = Story::of(&mut with_output(&gated)).ok();
-        assert_eq!(gated.fixture.output_of_bootstrap("gated"), gated.expected());
-        assert!(fs::read(output.join("f.zip")).expect("the output") != copy, "{story}");
-        (happened, "last good zips and record; the next run recovers".to_string())
+        let left = recovers_by(with_output(&gated), &gated);
+        assert!(fs::read(output.join("f.zip")).expect("the output") != copy, "it is the last copy");
+        (happened, left)
     });
     matrix.row("read-only output", "while storing", "docker", || {
         Story::of(&mut with_output(&gated)).ok();
@@ -54,9 +54,7 @@ fn full_disks(matrix: &Matrix) {
         let story = Story::of(&mut with_output(&gated));
         remount("rw");
         let happened = told(&story, 1, &["f.zip", "set `output` to a writable path"], &kept, &gated);
-        Story::of(&mut with_output(&gated)).ok();
-        assert_eq!(gated.fixture.output_of_bootstrap("gated"), gated.expected());
-        (happened, "last good zips and record; the next run recovers".to_string())
+        (happened, recovers_by(with_output(&gated), &gated))
     });
     drop(disk);
 
@@ -73,26 +71,21 @@ fn full_disks(matrix: &Matrix) {
         (happened, recovers(&gated))
     });
     matrix.row("full disk: cargo home", "while fetching", "docker", || {
-        let mut gated = Gated::new(Engine::Docker);
-        Story::of(&mut gated.command()).ok();
+        let mut gated = built();
         let kept = Kept::of(&gated);
-        let around = gated.fixture.around();
-        let downloaded = around.join("downloaded");
-        fs::create_dir_all(downloaded.join("src")).expect("a folder");
+        let downloaded = Fixture::empty("downloaded");
         let manifest = "[package]\nname = \"downloaded\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
-        fs::write(downloaded.join("Cargo.toml"), manifest).expect("a file");
+        downloaded.write("Cargo.toml", manifest);
+        downloaded.write("src/lib.rs", "pub const NOISE: &[u8] = include_bytes!(\"noise\");\n");
         // Noise does not compress.
         let noise: Vec<u8> =
             (0..3u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8 ^ at as u8).collect();
-        fs::write(downloaded.join("src/lib.rs"), "pub const NOISE: &[u8] = include_bytes!(\"noise\");\n")
-            .expect("a file");
-        fs::write(downloaded.join("src/noise"), noise).expect("a file");
-        let git = "git init -q . && git add . && git -c user.name=t -c user.email=t@example.invalid commit -qm .";
-        Ended::of(Command::new("sh").args(["-c", git]).current_dir(&downloaded)).ok();
-        let text = String::from_utf8(gated.fixture.read("Cargo.toml")).expect("text");
-        let line = format!("[dependencies]\ndownloaded = {{ git = \"file://{}\" }}\n", downloaded.display());
-        gated.fixture.write("Cargo.toml", &text.replace("[dependencies]\n", &line));
-        let home = around.join("home");
+        fs::write(downloaded.path("src/noise"), noise).expect("a file");
+        for args in [&["init", "--quiet"][..], &["add", "."], &["commit", "--quiet", "--message=main"]] {
+            git(downloaded.root(), args);
+        }
+        depend_on(&gated, "downloaded", downloaded.root());
+        let home = gated.fixture.around().join("home");
         let Some(disk) = Tmpfs::at(&home, 2048) else { panic!("it could be mounted before") };
         gated.edit();
         let on_it = |gated: &Gated| {
@@ -103,9 +96,7 @@ fn full_disks(matrix: &Matrix) {
         let happened = told(&Story::of(&mut on_it(&gated)), 4, &["cargo metadata", "space"], &kept, &gated);
         drop(disk);
         let Some(_disk) = Tmpfs::at(&home, 64 << 10) else { panic!("it could be mounted before") };
-        Story::of(&mut on_it(&gated)).ok();
-        assert_eq!(gated.fixture.output_of_bootstrap("gated"), gated.expected());
-        (happened, "last good zip and record; the next run recovers".to_string())
+        (happened, recovers_by(on_it(&gated), &gated))
     });
     matrix.row("full disk: the container's", "mid-compile", "docker", || {
         let mut gated = Gated::new(Engine::Docker);
@@ -127,9 +118,23 @@ fn full_disks(matrix: &Matrix) {
     });
 }
 
+/// Asserts that this run succeeds without anybody's help.
+fn recovers_by(mut command: Command, gated: &Gated) -> String {
+    Story::of(&mut command).ok();
+    assert_eq!(gated.fixture.output_of_bootstrap("gated"), gated.expected());
+    "last good zip and record; the next run recovers".to_string()
+}
+
+/// Adds a dependency that cargo has to download; returns the manifest as it was.
+fn depend_on(gated: &Gated, name: &str, repository: &Path) -> String {
+    let before = String::from_utf8(gated.fixture.read("Cargo.toml")).expect("text");
+    let line = format!("[dependencies]\n{name} = {{ git = \"file://{}\" }}\n", repository.display());
+    gated.fixture.write("Cargo.toml", &before.replace("[dependencies]\n", &line));
+    before
+}
+
 fn missing(matrix: &Matrix) {
-    let mut gated = Gated::new(Engine::Docker);
-    Story::of(&mut gated.command()).ok();
+    let mut gated = built();
     let path = |gated: &Gated, name: &str| gated.fixture.path(name);
     for (fault, name) in [("a dependency's folder is gone", "dep"), ("the source folder is gone", "src")] {
         matrix.row(fault, "before", "docker", || {
@@ -158,9 +163,7 @@ fn missing(matrix: &Matrix) {
         fs::write(&home, "").expect("a file");
         gated.edit();
         // Without a crate to fetch cargo does not need it, nor do we.
-        let manifest = String::from_utf8(gated.fixture.read("Cargo.toml")).expect("text");
-        let line = "[dependencies]\nnowhere = { git = \"file:///nowhere\" }\n";
-        gated.fixture.write("Cargo.toml", &manifest.replace("[dependencies]\n", line));
+        let manifest = depend_on(&gated, "nowhere", Path::new("/nowhere"));
         let story = Story::of(gated.command().env("CARGO_HOME", &home));
         gated.fixture.write("Cargo.toml", &manifest);
         (told(&story, 4, &["cargo metadata", "file"], &kept, &gated), recovers(&gated))

@@ -4,7 +4,14 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
-use crate::support::{Gated, Story};
+use crate::support::{Engine, Gated, Story};
+
+/// A project that docker has compiled.
+pub fn built() -> Gated {
+    let gated = Gated::new(Engine::Docker);
+    Story::of(&mut gated.command()).ok();
+    gated
+}
 
 /// All rows so far.
 #[derive(Default)]
@@ -75,23 +82,12 @@ fn short(text: &str) -> String {
 }
 
 /// The last good zip and its record, to be compared to later.
-pub struct Kept {
-    zip: Vec<u8>,
-    manifest: Vec<u8>,
-}
+pub struct Kept([Vec<u8>; 2]);
 
 impl Kept {
     pub fn of(gated: &Gated) -> Self {
-        let read = |name: &str| gated.fixture.read(&format!("target/lambda/gated/{name}"));
-        Self { zip: read("lambda-deployment.zip"), manifest: read("manifest.json") }
-    }
-
-    /// Asserts that nothing touched them.
-    #[track_caller]
-    pub fn still(&self, gated: &Gated) {
-        let now = Self::of(gated);
-        assert!(now.zip == self.zip, "the last good zip was touched");
-        assert!(now.manifest == self.manifest, "its record was touched");
+        let name = |name| format!("target/lambda/gated/{name}");
+        Self(["lambda-deployment.zip", "manifest.json"].map(|file| gated.fixture.read(&name(file))))
     }
 }
 
@@ -117,7 +113,9 @@ pub fn told(story: &Story, code: i32, parts: &[&str], kept: &Kept, gated: &Gated
         assert!(failure.contains(part), "{part:?} is missing in: {failure}");
     }
     assert!(!failure.ends_with("| help: "), "no remedy in: {failure}");
-    kept.still(gated);
+    let now = Kept::of(gated);
+    assert!(now.0[0] == kept.0[0], "the last good zip was touched");
+    assert!(now.0[1] == kept.0[1], "its record was touched");
     format!("error {code}: {failure}")
 }
 

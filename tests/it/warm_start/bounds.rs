@@ -1,8 +1,6 @@
 //! The room that images of dependencies take is bounded. In an engine of the test's own: in the machine's
 //! are the user's.
 
-use std::process::Command;
-
 use super::{KEPT, WARM, depending_on, image_after, with_itoa};
 use crate::support::{Ended, Engine, Fixture, OwnDocker};
 
@@ -12,8 +10,7 @@ fn run(fixture: &Fixture, own: &OwnDocker, limit: &str) -> Ended {
 }
 
 fn ask(own: &OwnDocker, args: &[&str]) -> String {
-    let command: &mut Command = &mut own.command();
-    Ended::of(command.args(args)).ok().stdout.trim().to_string()
+    Ended::of(own.command().args(args)).ok().stdout.trim().to_string()
 }
 
 fn kept(own: &OwnDocker) -> Vec<String> {

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::{KEPT, PACKED, exists, image_after, is_packed, members, tar_of, unpacked, with_itoa};
+use super::{
+    PACKED, add_library, depending_on, exists, is_cold, is_packed, keeps_nothing, kept, members, tar_of, unpacked,
+    with_itoa,
+};
 use crate::support::{Ended, Engine, Fixture, engines, one_engine};
 
 const MARKER: &str = "only_the_workspace_knows_this";
@@ -14,24 +17,15 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 #[test]
 fn it_holds_downloads_and_nothing_of_the_workspace() {
     for engine in engines(Engine::Podman) {
-        let fixture = with_itoa("content");
-        let manifest = String::from_utf8(fixture.read("Cargo.toml")).unwrap();
-        fixture.write("Cargo.toml", &format!("{manifest}secretive = {{ path = \"secretive\" }}\n"));
-        let package = "[package]\nname = \"secretive\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
-        fixture.write("secretive/Cargo.toml", package);
+        let says = "format!(\"{} {}\", secretive::TEXT, itoa::Buffer::new().format(7))";
+        let fixture = depending_on("content", "itoa = \"1\"\nsecretive = { path = \"secretive\" }\n", says);
+        let text = "concat!(env!(\"KEY\"), include_str!(concat!(env!(\"OUT_DIR\"), \"/text\")))";
+        add_library(&fixture, "secretive", &format!("pub const TEXT: &str = {text};\n"));
         let build = format!(
             "fn main() {{\n    let out = std::env::var(\"OUT_DIR\").unwrap();\n    std::fs::write(out + \"/text\", \"{MARKER}\").unwrap();\n    std::fs::write(\"/tmp/left\", \"{MARKER}\").unwrap();\n    println!(\"cargo::rustc-env=KEY={MARKER}\");\n}}\n"
         );
         fixture.write("secretive/build.rs", &build);
-        fixture.write(
-            "secretive/src/lib.rs",
-            "pub const TEXT: &str = concat!(env!(\"KEY\"), include_str!(concat!(env!(\"OUT_DIR\"), \"/text\")));\n",
-        );
-        fixture.write(
-            "src/main.rs",
-            "fn main() {\n    println!(\"{} {}\", secretive::TEXT, itoa::Buffer::new().format(7));\n}\n",
-        );
-        let image = image_after(KEPT, &fixture.run_on(engine, &[]).ok());
+        let image = kept(&fixture, engine);
         assert!(fixture.output_of_bootstrap("app").contains(MARKER));
 
         let files = tar_of(&fixture, engine, &image);
@@ -57,12 +51,9 @@ fn it_holds_downloads_and_nothing_of_the_workspace() {
         let config: serde_json::Value = serde_json::from_str(&config).unwrap();
         for absent in ["Env", "Cmd", "Entrypoint", "Volumes"] {
             let value = &config[absent];
-            let bare = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
             // Podman gives every image a PATH.
-            let path = value
-                .as_array()
-                .is_some_and(|all| all.iter().all(|one| one.as_str().is_some_and(|one| one.starts_with("PATH=/usr"))));
-            assert!(bare || path, "{config}");
+            let is_path = |one: &serde_json::Value| one.as_str().is_some_and(|one| one.starts_with("PATH=/usr"));
+            assert!(value.is_null() || value.as_array().is_some_and(|all| all.iter().all(is_path)), "{config}");
         }
         let labels: Vec<&String> =
             config["Labels"].as_object().unwrap().keys().filter(|name| !name.starts_with("io.")).collect();
@@ -77,19 +68,18 @@ fn with_a_passed_variable_nothing_is_kept() {
         Ended::of(fixture.command_on(engine).env("LAMBDA_PACKAGER_PASS_ENV", "TOKEN").env("TOKEN", "t0ken")).ok()
     };
     let fixture = with_itoa("passed");
-    assert!(!run(&fixture).stderr.contains(KEPT));
+    keeps_nothing(&run(&fixture));
     // Nor is what was kept without it used: a build script could have said something else.
     let plain = with_itoa("passed");
-    image_after(KEPT, &plain.run_on(engine, &[]).ok());
-    let other = with_itoa("passed");
-    super::is_cold(&run(&other));
+    kept(&plain, engine);
+    is_cold(&run(&with_itoa("passed")));
 }
 
 #[test]
 fn clean_removes_the_images_that_a_project_made_and_doctor_counts_them() {
     for engine in engines(Engine::Docker) {
         let one = with_itoa("clean");
-        let kept = image_after(KEPT, &one.run_on(engine, &[]).ok());
+        let image = kept(&one, engine);
         let doctor = one.run_on(engine, &["doctor"]).ok().stdout;
         let line = doctor.lines().find(|line| line.contains("images of compiled dependencies"));
         let count = line.and_then(|line| line.split_whitespace().nth(2)?.parse().ok());
@@ -100,10 +90,10 @@ fn clean_removes_the_images_that_a_project_made_and_doctor_counts_them() {
         two.run_on(engine, &["clean", "--all"]).ok();
         one.run_on(engine, &["clean", "--container"]).ok();
         let dry = one.run_on(engine, &["clean", "--cache", "--dry-run"]).ok().stdout;
-        assert!(dry.contains(&kept), "{dry}");
-        assert!(exists(engine, &kept));
+        assert!(dry.contains(&image), "{dry}");
+        assert!(exists(engine, &image));
         let clean = one.run_on(engine, &["clean", "--cache"]).ok().stdout;
-        assert!(clean.contains(&format!("{} image", engine.name())) && clean.contains(&kept), "{clean}");
-        assert!(!exists(engine, &kept));
+        assert!(clean.contains(&format!("{} image", engine.name())) && clean.contains(&image), "{clean}");
+        assert!(!exists(engine, &image));
     }
 }

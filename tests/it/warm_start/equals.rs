@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{KEPT, WARM, cold, depending_on, image_after, is_cold, with_itoa};
+use super::{KEPT, WARM, append, cold, commit, depending_on, image_after, is_cold, keeps_nothing, kept, with_itoa};
 use crate::support::host::git;
 use crate::support::{Ended, Engine, Fixture, cases, engines, every_engine, one_engine, property};
 
@@ -16,8 +16,8 @@ fn a_second_checkout_compiles_only_its_own_crates_and_gives_the_bytes_of_a_cold_
     for engine in engines(Engine::Docker) {
         // One with a build script among them, and a dependency of a build script.
         let checkout = || {
-            let expression = "quote::quote!(a + #b).to_string()".replace("#b", "b");
-            let fixture = depending_on("second", "quote = \"1\"\n[build-dependencies]\nitoa = \"1\"\n", &expression);
+            let dependencies = "quote = \"1\"\n[build-dependencies]\nitoa = \"1\"\n";
+            let fixture = depending_on("second", dependencies, "quote::quote!(a + b).to_string()");
             fixture.write("build.rs", "fn main() {\n    assert_eq!(itoa::Buffer::new().format(7), \"7\");\n}\n");
             fixture
         };
@@ -27,9 +27,8 @@ fn a_second_checkout_compiles_only_its_own_crates_and_gives_the_bytes_of_a_cold_
         let image = image_after(KEPT, &first);
         assert!(first.stderr.contains("Compiling proc-macro2"), "{}", first.stderr);
         // Nothing is kept twice.
-        one.write("src/main.rs", "fn main() {\n    println!(\"edited\");\n}\n");
-        let edited = one.run_on(engine, &[]).ok();
-        assert!(!edited.stderr.contains(KEPT), "{}", edited.stderr);
+        one.says("edited");
+        keeps_nothing(&one.run_on(engine, &[]).ok());
 
         let two = checkout();
         let second = two.run_on(engine, &[]).ok();
@@ -38,16 +37,15 @@ fn a_second_checkout_compiles_only_its_own_crates_and_gives_the_bytes_of_a_cold_
         for dependency in ["quote", "proc-macro2", "unicode-ident", "itoa"] {
             assert!(!second.stderr.contains(&format!("Compiling {dependency}")), "{}", second.stderr);
         }
-        assert!(!second.stderr.contains(KEPT), "{}", second.stderr);
+        keeps_nothing(&second);
         assert_eq!(two.output_of_bootstrap("app"), "a + b");
         assert_eq!(two.containers(engine).len(), 1);
         assert!(two.zip("app") == cold(&checkout(), engine), "another zip than of a cold build");
 
         // The container that was filled is as good as any: it is kept as it is.
         let container = two.container(engine);
-        two.write("src/main.rs", "fn main() {\n    println!(\"edited\");\n}\n");
-        let edited = two.run_on(engine, &[]).ok();
-        is_cold(&edited);
+        two.says("edited");
+        is_cold(&two.run_on(engine, &[]).ok());
         assert_eq!((two.container(engine), two.output_of_bootstrap("app")), (container, "edited".to_string()));
         assert!(two.zip("app") == one.zip("app"));
     }
@@ -58,18 +56,15 @@ fn a_branch_in_a_worktree_and_this_checkout_after_clean_start_warm() {
     let Some(engine) = one_engine(Engine::Podman) else { return };
     let fixture = with_itoa("branch");
     fixture.write(".gitignore", "target\n");
-    let image = image_after(KEPT, &fixture.run_on(engine, &[]).ok());
-    git(fixture.root(), &["init", "--quiet", "--initial-branch=main"]);
-    git(fixture.root(), &["add", "."]);
-    git(fixture.root(), &["commit", "--quiet", "--message=main"]);
+    let image = kept(&fixture, engine);
+    commit(&fixture);
     git(fixture.root(), &["worktree", "add", "--quiet", "-b", "branch", "../worktree"]);
     // A version of its own, as before a release: the dependencies are the same.
     for file in ["Cargo.toml", "Cargo.lock"] {
         let path = format!("../worktree/{file}");
         let text = String::from_utf8(fixture.read(&path)).unwrap();
-        assert!(text.contains("name = \"app\"\nversion = \"0.1.0\""));
-        fixture
-            .write(&path, &text.replace("name = \"app\"\nversion = \"0.1.0\"", "name = \"app\"\nversion = \"0.2.0\""));
+        let (before, after) = text.split_once("name = \"app\"\nversion = \"0.1.0\"").expect("its version");
+        fixture.write(&path, &format!("{before}name = \"app\"\nversion = \"0.2.0\"{after}"));
     }
     let branch = Ended::of(fixture.command_on(engine).current_dir(fixture.path("../worktree"))).ok();
     assert_eq!(image_after(WARM, &branch), image);
@@ -85,22 +80,28 @@ fn a_branch_in_a_worktree_and_this_checkout_after_clean_start_warm() {
 }
 
 #[test]
-fn other_dependencies_profiles_and_features_start_cold() {
+fn other_dependencies_surroundings_profiles_and_features_start_cold() {
     let Some(engine) = one_engine(Engine::Docker) else { return };
-    let one = with_itoa("differs");
+    let checkout = || {
+        let fixture = with_itoa("differs");
+        append(&fixture, "Cargo.toml", "\n[features]\nloud = []\n");
+        fixture
+    };
+    let one = checkout();
     one.run_on(engine, &[]).ok();
-    let two = with_itoa("differs");
-    let manifest = String::from_utf8(two.read("Cargo.toml")).unwrap();
-    two.write("Cargo.toml", &format!("{manifest}autocfg = \"1\"\n\n[features]\nloud = []\n"));
-    is_cold(&two.run_on(engine, &[]).ok());
-    let three = with_itoa("differs");
-    three.write("Cargo.toml", &format!("{manifest}\n[features]\nloud = []\n"));
-    for args in [&["--features", "loud"][..], &["--mode", "dev"]] {
-        three.run(&["clean", "--container"]).ok();
-        is_cold(&three.run_on(engine, args).ok());
+    let dependency = "[dependencies.autocfg]\nversion = \"1\"\n";
+    for (file, more) in [("Cargo.toml", dependency), (".cargo/config.toml", "MORE = \"1\"\n")] {
+        let other = checkout();
+        append(&other, file, more);
+        is_cold(&other.run_on(engine, &[]).ok());
     }
-    three.run(&["clean", "--container"]).ok();
-    assert!(three.run_on(engine, &[]).ok().stderr.contains(WARM));
+    let same = checkout();
+    for args in [&["--features", "loud"][..], &["--mode", "dev"]] {
+        is_cold(&same.run_on(engine, args).ok());
+        same.run(&["clean", "--container"]).ok();
+    }
+    assert!(same.run_on(engine, &[]).ok().stderr.contains(WARM));
+    assert!(same.zip("app") == cold(&checkout(), engine));
 }
 
 #[test]
@@ -125,7 +126,7 @@ fn functions_of_one_workspace_fill_one_image() {
         for dependency in ["itoa", "autocfg"] {
             assert!(!ended.stderr.contains(&format!("Compiling {dependency}")), "{}", ended.stderr);
         }
-        assert!(!ended.stderr.contains(KEPT), "{}", ended.stderr);
+        keeps_nothing(&ended);
     }
 }
 
@@ -137,9 +138,8 @@ const FILES: usize = 4;
 /// the crates that are downloaded are always the same.
 fn write(fixture: &Fixture, texts: &Texts, age: Option<Duration>) {
     let said = |index: usize| if texts[index] { format!("new {index}") } else { format!("old {index}") };
-    let package = |name: &str, rest: &str| {
-        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n{rest}")
-    };
+    let package =
+        |name, rest| format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n{rest}");
     let dependencies = "[dependencies]\nitoa = \"1\"\npart = { path = \"part\" }\nwords = { path = \"words\" }\n";
     let main = format!(
         "fn main() {{\n    println!(\"{} {{}} {{}} {{}} {{}}\", part::TEXT, words::text!(), include_str!(concat!(env!(\"OUT_DIR\"), \"/text\")), itoa::Buffer::new().format(7));\n}}\n",
@@ -177,12 +177,18 @@ fn printed(texts: &Texts) -> String {
     format!("{} 7", said.collect::<Vec<_>>().join(" "))
 }
 
+fn remove_containers(fixture: &Fixture, engine: Engine) {
+    for container in fixture.containers(engine) {
+        engine.ask(&["rm", "--force", &container]);
+    }
+}
+
 #[test]
 fn warm_start_equals_cold_start() {
     let Some(engine) = one_engine(Engine::Docker) else { return };
     let [maker, cold_one, one, two] = [(); 4].map(|()| with_itoa("equals"));
     write(&maker, &vec![false; FILES], None);
-    let image = image_after(KEPT, &maker.run_on(engine, &[]).ok());
+    let image = kept(&maker, engine);
     let mut truth: HashMap<Texts, Vec<u8>> = HashMap::new();
     let case = (
         vec(any::<bool>(), FILES),
@@ -194,9 +200,7 @@ fn warm_start_equals_cold_start() {
     property(cases(6, 100), 0, case, |(texts, age, in_one, forget)| {
         let fixture = if in_one { &one } else { &two };
         write(fixture, &texts, age.map(Duration::from_secs));
-        for container in fixture.containers(engine) {
-            engine.ask(&["rm", "--force", &container]);
-        }
+        remove_containers(fixture, engine);
         // A fresh checkout knows nothing; one of which only the container went knows what it was made of.
         if forget {
             let _ = fs::remove_dir_all(fixture.path("target"));
@@ -207,9 +211,7 @@ fn warm_start_equals_cold_start() {
         prop_assert_eq!(fixture.output_of_bootstrap("app"), printed(&texts));
         let cold = truth.entry(texts.clone()).or_insert_with(|| {
             write(&cold_one, &texts, None);
-            for container in cold_one.containers(engine) {
-                engine.ask(&["rm", "--force", &container]);
-            }
+            remove_containers(&cold_one, engine);
             cold(&cold_one, engine)
         });
         prop_assert!(fixture.zip("app") == *cold, "another zip than of a cold build");

@@ -1,10 +1,13 @@
 //! What is kept is packed where the builder has tar and zstd, and kept as it is where not.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-use super::faults::replace;
-use super::{KEPT, PACKED, WARM, archive, image_after, is_cold, members, tar_of, unpacked, unzstd, with_itoa};
+use super::{
+    KEPT, PACKED, WARM, archive, behind, image_after, is_cold, keeps_nothing, kept, members, replace, tar_of, unpacked,
+    unzstd, with_itoa,
+};
 use crate::support::{Ended, Engine, Fixture, Front, Running, engines, eventually, on_path, one_engine, skip};
 
 const UNUSABLE: &str = "note: the dependencies that were kept cannot be used";
@@ -19,16 +22,22 @@ fn a_builder_without_zstd_keeps_as_it_is_and_does_without_what_is_packed() {
     }
     for engine in engines(Engine::Docker) {
         let one = with_itoa("unpacked");
-        let image = image_after(KEPT, &one.run_on(engine, &[]).ok());
+        let image = kept(&one, engine);
         let holds = |name: &str| {
             let members = members(&tar_of(&one, engine, &image));
             members.iter().any(|(path, ..)| path.to_str().is_some_and(|path| path.contains(name)))
         };
         assert!(holds(PACKED) && !holds("/deps/"));
+        // Libraries are packed once, and along with the compile: what is packed afterwards begins with a folder.
+        let packed = members(&unpacked(&one, tar_of(&one, engine, &image)));
+        let names: Vec<_> = packed.iter().map(|(path, ..)| path.to_str().expect("a name")).collect();
+        let is_library = |name: &&str| name.contains("/deps/libitoa-");
+        assert!(names[..2].iter().all(is_library), "{names:?}");
+        assert_eq!(names.iter().copied().filter(|name| is_library(name)).count(), 2, "{names:?}");
 
         let front = Front::of(engine.name(), WITHOUT_ZSTD);
         let two = with_itoa("unpacked");
-        let ended = Ended::of(two.command_on(engine).env("PATH", &front.path)).ok();
+        let ended = behind(&front, &two, engine).ok();
         is_cold(&ended);
         assert!(ended.stderr.contains(UNUSABLE) && ended.stderr.contains("zstd"), "{}", ended.stderr);
         assert_eq!(image_after(KEPT, &ended), image);
@@ -36,28 +45,9 @@ fn a_builder_without_zstd_keeps_as_it_is_and_does_without_what_is_packed() {
 
         // With zstd or without: who comes next takes it as it is.
         let three = with_itoa("unpacked");
-        let ended = Ended::of(three.command_on(engine).env("PATH", &front.path)).ok();
-        assert_eq!(image_after(WARM, &ended), image);
-        let four = with_itoa("unpacked");
-        assert_eq!(image_after(WARM, &four.run_on(engine, &[]).ok()), image);
+        assert_eq!(image_after(WARM, &behind(&front, &three, engine).ok()), image);
+        assert_eq!(image_after(WARM, &with_itoa("unpacked").run_on(engine, &[]).ok()), image);
         assert!(one.zip("app") == two.zip("app") && two.zip("app") == three.zip("app"));
-    }
-}
-
-#[test]
-fn libraries_are_packed_once_and_along_with_the_compile() {
-    if !on_path("zstd") {
-        return skip("zstd", "no zstd (Debian: apt-get install zstd)");
-    }
-    for engine in engines(Engine::Podman) {
-        let one = with_itoa("along");
-        let image = image_after(KEPT, &one.run_on(engine, &[]).ok());
-        let packed = members(&unpacked(&one, tar_of(&one, engine, &image)));
-        let names: Vec<_> = packed.iter().map(|(path, ..)| path.to_str().expect("a name")).collect();
-        let is_library = |name: &&str| name.contains("/deps/libitoa-");
-        // What is packed afterwards begins with a folder.
-        assert!(names[..2].iter().all(is_library), "{names:?}");
-        assert_eq!(names.iter().copied().filter(|name| is_library(name)).count(), 2, "{names:?}");
     }
 }
 
@@ -84,7 +74,7 @@ fn what_a_later_compile_made_is_not_kept_for_an_earlier_one() {
         let ended = Ended::of(fixture.command_on(engine).args(["--function", "app"]).env("PATH", &front.path)).ok();
         let said = fs::read_to_string(said).unwrap();
         assert!(said.contains("cache-miss: first build") && !said.contains(KEPT), "{said}");
-        assert!(!ended.stderr.contains(KEPT), "{}", ended.stderr);
+        keeps_nothing(&ended);
         image_after(KEPT, &fixture.run_on(engine, &["--function", "app", "--force"]).ok());
     }
 }
@@ -118,11 +108,12 @@ fn packing_along_ends_with_a_compile_that_is_interrupted() {
             if lines.iter().all(|line| line.contains("sleep 86400")) { Ok(()) } else { Err(lines) }
         });
         fs::remove_file(fixture.path("target/hold")).unwrap();
-        image_after(KEPT, &fixture.run_on(engine, &[]).ok());
+        kept(&fixture, engine);
     }
 }
 
-type Damage = fn(&Fixture, Vec<u8>) -> Vec<u8>;
+/// Of what was packed; without one, the image has no target directory at all.
+type Damage = Option<fn(&Fixture, Vec<u8>) -> Vec<u8>>;
 
 fn cut(_: &Fixture, bytes: Vec<u8>) -> Vec<u8> {
     bytes[..bytes.len() / 2].to_vec()
@@ -141,17 +132,22 @@ fn wrong_at_the_end(fixture: &Fixture, bytes: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn a_damaged_archive_is_said_and_replaced() {
+fn a_damaged_image_or_archive_is_said_and_replaced() {
     if !on_path("zstd") {
         return skip("zstd", "no zstd (Debian: apt-get install zstd)");
     }
-    let damages: [Damage; 2] = [cut, wrong_at_the_end];
+    let damages: [Damage; 3] = [None, Some(cut), Some(wrong_at_the_end)];
     for (engine, damage) in engines(Engine::Docker).flat_map(|engine| damages.map(|damage| (engine, damage))) {
         let one = with_itoa("damaged-archive");
         let image = image_after(KEPT, &one.run_on(engine, &["--force"]).ok());
         let mut files = members(&tar_of(&one, engine, &image));
-        let packed = files.iter_mut().find(|(path, ..)| path.ends_with(PACKED)).expect("it is packed");
-        packed.2 = damage(&one, std::mem::take(&mut packed.2));
+        match damage {
+            Some(damage) => {
+                let packed = files.iter_mut().find(|(path, ..)| path.ends_with(PACKED)).expect("it is packed");
+                packed.2 = damage(&one, std::mem::take(&mut packed.2));
+            }
+            None => files.iter_mut().for_each(|(path, ..)| *path = Path::new("elsewhere").join(&path)),
+        }
         replace(&one, engine, &image, &archive(files));
 
         let two = with_itoa("damaged-archive");
@@ -159,6 +155,7 @@ fn a_damaged_archive_is_said_and_replaced() {
         is_cold(&ended);
         assert!(ended.stderr.contains(UNUSABLE), "{}", ended.stderr);
         assert_eq!(image_after(KEPT, &ended), image);
+        // Nothing is left behind: one container, and what it needs.
         let container = two.container(engine);
         let left = engine.exec(&container, "ls /target/.lambda-packager").ok().stdout;
         assert!(!left.contains("zst") && !left.contains("layout"), "{left}");
@@ -182,7 +179,7 @@ fn nothing_packs_or_unpacks_beside_another() {
         asked.display()
     );
     let front = Front::of(engine.name(), &ask);
-    image_after(KEPT, &Ended::of(one.command_on(engine).env("PATH", &front.path)).ok());
+    image_after(KEPT, &behind(&front, &one, engine).ok());
     assert_eq!(fs::read_to_string(asked).unwrap(), "1\n", "the container's lock is held");
 
     // A compile waits for the end of what is unpacked there, though nobody else does.
@@ -190,7 +187,7 @@ fn nothing_packs_or_unpacks_beside_another() {
                sed 's/^mv surroundings.kept/flock -n lock true; echo $? >asked; &/')\"; done;; esac";
     let front = Front::of(engine.name(), ask);
     let two = with_itoa("beside");
-    image_after(WARM, &Ended::of(two.command_on(engine).env("PATH", &front.path)).ok());
+    image_after(WARM, &behind(&front, &two, engine).ok());
     let told = engine.exec(&two.container(engine), "cat /target/.lambda-packager/asked").ok().stdout;
     assert_eq!(told, "1\n", "the target directory's lock is held");
 }
