@@ -161,7 +161,9 @@ fn unzstd(fixture: &Fixture, bytes: &[u8]) -> Vec<u8> {
 fn commit(fixture: &Fixture) {
     let commands =
         [&["init", "--quiet", "--initial-branch=main"][..], &["add", "."], &["commit", "--quiet", "-m", "main"]];
-    commands.iter().for_each(|args| git(fixture.root(), args));
+    for args in commands {
+        git(fixture.root(), args);
+    }
 }
 
 fn shell(fixture: &Fixture, script: &str) {

@@ -64,7 +64,7 @@ fn what_a_later_compile_made_is_not_kept_for_an_earlier_one() {
         let words: Vec<_> = words.iter().map(|word| format!("'{}'", word.to_str().unwrap())).collect();
         let said = fixture.around().join("other");
         let overtake = format!(
-            "case \"$1 $*\" in exec*\"hands the binary over\"*) export PATH='{path}'; '{}' \"$@\" && \
+            "case \"$1 $*\" in exec*--binary=*) export PATH='{path}'; '{}' \"$@\" && \
              LAMBDA_PACKAGER_PASS_ENV=TOKEN TOKEN=t0ken {} >'{}' 2>&1 </dev/null; exit;; esac",
             engine.name(),
             words.join(" "),
