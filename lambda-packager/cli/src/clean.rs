@@ -15,7 +15,7 @@ use lambda_packager::internal::{
 };
 
 use crate::args::Clean;
-use crate::project::Here;
+use crate::project::Context;
 use crate::publish::names::Names;
 
 /// What was, or would be, removed.
@@ -33,11 +33,11 @@ impl Swept {
 }
 
 /// Removes what the flags name.
-pub fn clean(here: &Here, flags: &Clean) -> Result<u8> {
+pub fn clean(context: &Context, flags: &Clean) -> Result<u8> {
     let mut swept = Swept::default();
     let all = flags.all || flags.everything || !(flags.container || flags.cache);
-    for engine in here.engines()? {
-        match sweep_engine(&engine, here, flags, all, &mut swept) {
+    for engine in context.engines()? {
+        match sweep_engine(&engine, context, flags, all, &mut swept) {
             // What does not answer has nothing that could be removed now.
             Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) => {
                 swept.lines.push(format!("  skipped: {error}"))
@@ -46,7 +46,7 @@ pub fn clean(here: &Here, flags: &Clean) -> Result<u8> {
         }
     }
     if all || flags.cache {
-        sweep_state(&here.project.workspace.state_folder(), flags.dry_run, &mut swept)?;
+        sweep_state(&context.project.workspace.state_folder(), flags.dry_run, &mut swept)?;
     }
     let verb = if flags.dry_run { "would remove" } else { "removed" };
     print_lines(&[format!("{verb} {} bytes", swept.bytes)]);
@@ -54,10 +54,17 @@ pub fn clean(here: &Here, flags: &Clean) -> Result<u8> {
     Ok(0)
 }
 
-fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &mut Swept) -> Result<(), EngineError> {
+fn sweep_engine(
+    engine: &Engine,
+    context: &Context,
+    flags: &Clean,
+    all: bool,
+    swept: &mut Swept,
+) -> Result<(), EngineError> {
     let name = engine.kind.program();
     if all || flags.container {
-        let label = if flags.everything { format!("{USER}={}", here.identity.user) } else { here.identity.label() };
+        let label =
+            if flags.everything { format!("{USER}={}", context.identity.user) } else { context.identity.label() };
         for container in engine.containers_with(&label)? {
             if !flags.dry_run {
                 engine.remove(&container.id)?;
@@ -66,8 +73,8 @@ fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &
         }
     }
     if all || flags.cache {
-        let everybodys = format!("{KEPT}={}", here.identity.user);
-        let label = if flags.everything { everybodys } else { deps_cache::made_by(&here.identity) };
+        let everybodys = format!("{KEPT}={}", context.identity.user);
+        let label = if flags.everything { everybodys } else { deps_cache::made_by(&context.identity) };
         for image in engine.images_with(&label)? {
             if flags.dry_run || deps_cache::remove(engine, &image)? {
                 let title = name_of(&image).unwrap_or(&image.id);
@@ -77,8 +84,8 @@ fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &
     }
     if all {
         // The empty ones are any project's, as the clean room's layers are.
-        let user = format!("{USER}={}", here.identity.user);
-        let project = here.identity.label();
+        let user = format!("{USER}={}", context.identity.user);
+        let project = context.identity.label();
         let labels = if flags.everything { vec![&*user, BORROWED, CLEAN_ROOM] } else { vec![&*project, BORROWED] };
         let mut images = Vec::new();
         for label in labels {
@@ -105,7 +112,7 @@ fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &
             }
             images = left;
         }
-        for image in of_functions(engine, here, flags.everything)? {
+        for image in of_functions(engine, context, flags.everything)? {
             let names = if image.names.is_empty() { vec![image.id] } else { image.names };
             if flags.dry_run || engine.remove_names(&names)? {
                 swept.add(format!("{name} image {}", names.join(" ")), image.size_bytes);
@@ -117,18 +124,18 @@ fn sweep_engine(engine: &Engine, here: &Here, flags: &Clean, all: bool, swept: &
 
 /// The local images of functions. Their labels name the function and not the project, so that every project makes the
 /// same image; their names are the project's.
-fn of_functions(engine: &Engine, here: &Here, of_everybody: bool) -> Result<Vec<Image>, EngineError> {
+fn of_functions(engine: &Engine, context: &Context, of_everybody: bool) -> Result<Vec<Image>, EngineError> {
     if of_everybody {
         return engine.images_with(FINGERPRINT);
     }
-    let config = &here.project.config;
+    let config = &context.project.config;
     let mut ours = Vec::new();
     for environment in &config.environments {
         ours.push(format!("{}:", Names::of(config, environment)?.repository));
     }
     let mut images = Vec::new();
-    for function in here.project.workspace.members.iter().flat_map(|package| &package.bins) {
-        ours.extend([Mode::Prod, Mode::Docker].map(|mode| runtime_image::name(&here.identity, function, mode)));
+    for function in context.project.workspace.members.iter().flat_map(|package| &package.bins) {
+        ours.extend([Mode::Prod, Mode::Docker].map(|mode| runtime_image::name(&context.identity, function, mode)));
         for image in engine.images_with(&format!("{TITLE}={function}"))? {
             images.extend(only_ours(image, &ours));
         }

@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::args::{Args, Command, Container, MessageFormat};
-use crate::project::Here;
+use crate::project::Context;
 use crate::{args, clean, container, doctor, image};
 
 /// Exit status of `explain` where packaging would build.
@@ -38,7 +38,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
-    let here = || Here::find(&request(args)?);
+    let context = || Context::find(&request(args)?);
     let json = args.message_format == MessageFormat::Json;
     match &args.command {
         None | Some(Command::Build | Command::Container(Container::Build)) => {
@@ -46,17 +46,17 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
         }
         Some(Command::Explain) => explain(args),
         Some(Command::Image(command)) => image::image(command, &request(args)?, json, report).map(|()| 0),
-        Some(Command::Container(Container::Start)) => container::start(&here()?, report),
-        Some(Command::Container(Container::Stop)) => container::stop(&here()?),
-        Some(Command::Container(Container::Status)) => container::status(&here()?, json),
-        Some(Command::Container(Container::Logs)) => container::logs(&here()?),
-        Some(Command::Container(Container::Shell)) => container::shell(&here()?, report),
+        Some(Command::Container(Container::Start)) => container::start(&context()?, report),
+        Some(Command::Container(Container::Stop)) => container::stop(&context()?),
+        Some(Command::Container(Container::Status)) => container::status(&context()?, json),
+        Some(Command::Container(Container::Logs)) => container::logs(&context()?),
+        Some(Command::Container(Container::Shell)) => container::shell(&context()?, report),
         Some(Command::Verify { rebuild }) => {
             print_lines(&verify::run(&request(args)?, *rebuild, report)?);
             Ok(0)
         }
-        Some(Command::Doctor) => doctor::doctor(&here()?, json),
-        Some(Command::Clean(flags)) => clean::clean(&here()?, flags),
+        Some(Command::Doctor) => doctor::doctor(&context()?, json),
+        Some(Command::Clean(flags)) => clean::clean(&context()?, flags),
         Some(Command::Completions { shell }) => {
             print_lines(&args::completions(*shell));
             Ok(0)

@@ -4,7 +4,7 @@ use lambda_packager::internal::{Container, Engine, EngineError, Manifest, Report
 use lambda_packager::{Error, Result};
 use serde_json::json;
 
-use crate::project::Here;
+use crate::project::Context;
 
 /// Exit status of `status` for a container that does not run.
 const STOPPED: u8 = 3;
@@ -12,8 +12,8 @@ const STOPPED: u8 = 3;
 const NOT_FOUND: u8 = 4;
 
 /// Starts the container, making it where it is missing. Twice is harmless.
-pub fn start(here: &Here, report: &mut Reporter) -> Result<u8> {
-    let backend = select::select(&here.request(), report)?;
+pub fn start(context: &Context, report: &mut Reporter) -> Result<u8> {
+    let backend = select::select(&context.request(), report)?;
     if backend.record.container.is_empty() {
         return Err(Error::engine("there is no container engine").hint_with("install and start docker or podman"));
     }
@@ -22,8 +22,8 @@ pub fn start(here: &Here, report: &mut Reporter) -> Result<u8> {
 }
 
 /// Stops the container; its caches stay.
-pub fn stop(here: &Here) -> Result<u8> {
-    match find(here)? {
+pub fn stop(context: &Context) -> Result<u8> {
+    match find(context)? {
         Some((engine, container)) => {
             engine.stop(container.name())?;
             print_lines(&[format!("{} is stopped; its caches are kept", container.name())]);
@@ -34,17 +34,18 @@ pub fn stop(here: &Here) -> Result<u8> {
 }
 
 /// An interactive shell in the container.
-pub fn shell(here: &Here, report: &mut Reporter) -> Result<u8> {
-    start(here, report)?;
-    let (engine, container) = find(here)?.ok_or_else(|| Error::engine("the container was removed in the meantime"))?;
+pub fn shell(context: &Context, report: &mut Reporter) -> Result<u8> {
+    start(context, report)?;
+    let (engine, container) =
+        find(context)?.ok_or_else(|| Error::engine("the container was removed in the meantime"))?;
     let code = engine.shell(container.name()).interactive()?;
     Ok(u8::try_from(code).unwrap_or(1))
 }
 
 /// The logs of the last builds in it.
-pub fn logs(here: &Here) -> Result<u8> {
-    let state = here.project.workspace.state_folder();
-    for function in functions(here) {
+pub fn logs(context: &Context) -> Result<u8> {
+    let state = context.project.workspace.state_folder();
+    for function in functions(context) {
         if let Some(log) = fs::read_if_exists(&state.join(&function).join("build.log"))? {
             print_lines(&[format!("== {function}"), String::from_utf8_lossy(&log).trim_end().to_string()]);
         }
@@ -53,9 +54,9 @@ pub fn logs(here: &Here) -> Result<u8> {
 }
 
 /// What the container is and does.
-pub fn status(here: &Here, as_json: bool) -> Result<u8> {
-    let found = find(here)?;
-    let name = &here.identity.name;
+pub fn status(context: &Context, as_json: bool) -> Result<u8> {
+    let found = find(context)?;
+    let name = &context.identity.name;
     let Some((engine, container)) = found else {
         print_lines(&[match as_json {
             true => json!({"v": 1, "name": name, "state": "not_found"}).to_string(),
@@ -65,7 +66,7 @@ pub fn status(here: &Here, as_json: bool) -> Result<u8> {
     };
     let running = container.state.status == "running";
     let state = if running { "running" } else { "stopped" };
-    let builds = last_builds(here);
+    let builds = last_builds(context);
     if as_json {
         let mounts: Vec<_> = (container.mounts.iter())
             .map(|mount| json!({"host": mount.source, "container": mount.destination, "writable": mount.writable}))
@@ -100,11 +101,11 @@ pub fn status(here: &Here, as_json: bool) -> Result<u8> {
 }
 
 /// The container of this project, in the first engine that has one.
-fn find(here: &Here) -> Result<Option<(Engine, Container)>> {
-    let identity = &here.identity;
+fn find(context: &Context) -> Result<Option<(Engine, Container)>> {
+    let identity = &context.identity;
     let mut unreachable = None;
     let mut answered = false;
-    for engine in here.engines()? {
+    for engine in context.engines()? {
         match engine.containers_with(&identity.label()) {
             Ok(containers) => {
                 answered = true;
@@ -123,19 +124,19 @@ fn find(here: &Here) -> Result<Option<(Engine, Container)>> {
 }
 
 /// The functions that were packaged here.
-fn functions(here: &Here) -> Vec<String> {
-    let state = here.project.workspace.state_folder();
+fn functions(context: &Context) -> Vec<String> {
+    let state = context.project.workspace.state_folder();
     let mut names = fs::names_in(&state).unwrap_or_default();
     names.retain(|name| fs::is_file(&state.join(name).join("build.log")));
     names
 }
 
-fn last_builds(here: &Here) -> Vec<(String, lambda_packager::internal::Run)> {
-    let workspace = &here.project.workspace;
+fn last_builds(context: &Context) -> Vec<(String, lambda_packager::internal::Run)> {
+    let workspace = &context.project.workspace;
     let last = |function: String| {
         let path = workspace.state_folder().join(&function).join("manifest.json");
         let manifest = Manifest::load(&path, &function, workspace).ok()?;
         Some((function, manifest.history.into_iter().next()?))
     };
-    functions(here).into_iter().filter_map(last).collect()
+    functions(context).into_iter().filter_map(last).collect()
 }

@@ -14,7 +14,7 @@ use lambda_packager::internal::{
 };
 
 use crate::doctor::findings::{Findings, Level, with_cause};
-use crate::project::Here;
+use crate::project::Context;
 
 /// With less, a build may not finish.
 const FREE_BYTES_NEEDED: u64 = 500 << 20;
@@ -22,23 +22,23 @@ const FREE_BYTES_NEEDED: u64 = 500 << 20;
 const FREE_BYTES_WANTED: u64 = 5 << 30;
 
 /// Checks everything; the exit status is 1 if a finding is an error.
-pub fn doctor(here: &Here, as_json: bool) -> Result<u8> {
+pub fn doctor(context: &Context, as_json: bool) -> Result<u8> {
     let mut findings = Findings::default();
-    toolchain(here, &mut findings);
-    let reachable = engines(here, &mut findings);
-    base(here, &reachable, &mut findings);
+    toolchain(context, &mut findings);
+    let reachable = engines(context, &mut findings);
+    base(context, &reachable, &mut findings);
     for engine in &reachable {
-        leftovers(here, engine, &mut findings);
+        leftovers(context, engine, &mut findings);
     }
-    disk(here, &reachable, &mut findings);
-    clock(here, &mut findings)?;
+    disk(context, &reachable, &mut findings);
+    clock(context, &mut findings)?;
     print_lines(&findings.lines(as_json));
     Ok(u8::from(findings.has_errors()))
 }
 
-fn toolchain(here: &Here, findings: &mut Findings) {
-    let config = &here.project.config;
-    match Toolchain::discover(&here.project.workspace, config.target_arch) {
+fn toolchain(context: &Context, findings: &mut Findings) {
+    let config = &context.project.config;
+    match Toolchain::discover(&context.project.workspace, config.target_arch) {
         Ok(Toolchain { rustc_release, cc_program, .. }) => findings.ok(format!(
             "cargo and rustc {rustc_release} for {}, C compiler {}",
             config.target_arch.triple(),
@@ -48,7 +48,7 @@ fn toolchain(here: &Here, findings: &mut Findings) {
         Err(error) if matches!(config.base, Base::Image(_)) => findings.add_error(Level::Warning, error),
         Err(error) => findings.add_error(Level::Error, error),
     }
-    let home = &here.project.workspace.cargo_home;
+    let home = &context.project.workspace.cargo_home;
     if !fs::is_writable(home) {
         let what = format!("cargo's home {} is not writable", home.display());
         findings.add(Level::Error, what, "crates are downloaded there; check its owner, or set CARGO_HOME");
@@ -56,9 +56,9 @@ fn toolchain(here: &Here, findings: &mut Findings) {
 }
 
 /// The engines that answer.
-fn engines(here: &Here, findings: &mut Findings) -> Vec<Engine> {
-    let config = &here.project.config;
-    let candidates = match here.engines() {
+fn engines(context: &Context, findings: &mut Findings) -> Vec<Engine> {
+    let config = &context.project.config;
+    let candidates = match context.engines() {
         Ok(candidates) => candidates,
         Err(error) => {
             findings.add_error(Level::Error, error);
@@ -84,10 +84,10 @@ fn engines(here: &Here, findings: &mut Findings) -> Vec<Engine> {
     reachable
 }
 
-fn base(here: &Here, reachable: &[Engine], findings: &mut Findings) {
-    let reference = match &here.project.config.base {
+fn base(context: &Context, reachable: &[Engine], findings: &mut Findings) {
+    let reference = match &context.project.config.base {
         Base::Image(reference) => reference,
-        Base::Auto => return builder(here, reachable, findings),
+        Base::Auto => return builder(context, reachable, findings),
         Base::Host => return findings.ok("the host's toolchain is mounted read-only; no registry is needed"),
     };
     for engine in reachable {
@@ -107,8 +107,8 @@ fn base(here: &Here, reachable: &[Engine], findings: &mut Findings) {
 }
 
 /// Checks for the builder image, from which a build starts if no base is set.
-fn builder(here: &Here, reachable: &[Engine], findings: &mut Findings) {
-    let Project { workspace, config, .. } = &here.project;
+fn builder(context: &Context, reachable: &[Engine], findings: &mut Findings) {
+    let Project { workspace, config, .. } = &context.project;
     // A problem of the toolchain is a finding already.
     let Ok(release) = Toolchain::release(workspace, config.target_arch) else { return };
     let tag = builder_image::tag(&release, config.runtime, config.target_arch);
@@ -130,8 +130,8 @@ fn builder(here: &Here, reachable: &[Engine], findings: &mut Findings) {
 }
 
 /// Containers of this user whose project no longer exists, and images.
-fn leftovers(here: &Here, engine: &Engine, findings: &mut Findings) {
-    let (name, user) = (engine.kind.program(), here.identity.user);
+fn leftovers(context: &Context, engine: &Engine, findings: &mut Findings) {
+    let (name, user) = (engine.kind.program(), context.identity.user);
     let containers = engine.containers_with(&format!("{USER}={user}")).unwrap_or_default();
     for container in &containers {
         let path = container.label(PATH).unwrap_or_default();
@@ -166,8 +166,8 @@ fn leftovers(here: &Here, engine: &Engine, findings: &mut Findings) {
     findings.ok(format!("{name}: {count} containers of this user, {empty} empty images for the borrowed toolchain"));
 }
 
-fn disk(here: &Here, reachable: &[Engine], findings: &mut Findings) {
-    let mut folders = vec![here.project.workspace.root.clone()];
+fn disk(context: &Context, reachable: &[Engine], findings: &mut Findings) {
+    let mut folders = vec![context.project.workspace.root.clone()];
     folders.extend(reachable.iter().filter_map(|engine| engine.data_folder().ok()).filter(|folder| fs::is_dir(folder)));
     for folder in folders {
         let Ok(free) = fs::free_bytes(&folder) else { continue };
@@ -189,8 +189,8 @@ fn level_of_free(bytes: u64) -> Level {
 }
 
 /// Checks the clock of the file system, to which the dates of files are compared.
-fn clock(here: &Here, findings: &mut Findings) -> Result<()> {
-    let lock = Lock::acquire(&here.project.workspace.state_folder().join("who.lock"), |_| ())?;
+fn clock(context: &Context, findings: &mut Findings) -> Result<()> {
+    let lock = Lock::acquire(&context.project.workspace.state_folder().join("who.lock"), |_| ())?;
     let there = fs::time_of(lock.signed_at_ns()?);
     let apart = SystemTime::now().duration_since(there).unwrap_or_else(|early| early.duration());
     let what = format!("the clocks of this machine and of the file system differ by {} ms", apart.as_millis());

@@ -19,24 +19,24 @@ use crate::publish::{credentials, push, revision};
 
 /// Runs a command of `image`.
 pub fn image(command: &Command, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
-    let here = Here::find(command.target(), request).map_err(Error::telling_full_disks)?;
+    let context = Context::find(command.target(), request).map_err(Error::telling_full_disks)?;
     let result = match command {
-        Command::Build(_) => build(&here, request, json, report),
-        Command::Push(_) => push(&here, request, json, report),
-        Command::List(_) => list(&here, json, report),
-        Command::Rollback { tag, .. } => rollback(&here, tag, json, report),
+        Command::Build(_) => build(&context, request, json, report),
+        Command::Push(_) => push(&context, request, json, report),
+        Command::List(_) => list(&context, json, report),
+        Command::Rollback { tag, .. } => rollback(&context, tag, json, report),
     };
     result.map_err(Error::telling_full_disks)
 }
 
 /// The project, the names of its images, and the paths of its files.
-struct Here {
+struct Context {
     project: Project,
     names: Names,
     places: Places,
 }
 
-impl Here {
+impl Context {
     fn find(target: &Target, request: &Request) -> Result<Self> {
         let project = Project::find(request)?;
         let names = Names::of(&project.config, &target.env)?;
@@ -71,29 +71,29 @@ impl Here {
     }
 }
 
-fn build(here: &Here, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
-    let (image, tag) = make(here, request, report)?;
-    let record = Record::of(&here.names, &tag, &image.manifest.bytes);
-    report.stage(Stage::Load, |report| load(here, &image, &record, report))?;
-    here.finish(&record, json, report)
+fn build(context: &Context, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
+    let (image, tag) = make(context, request, report)?;
+    let record = Record::of(&context.names, &tag, &image.manifest.bytes);
+    report.stage(Stage::Load, |report| load(context, &image, &record, report))?;
+    context.finish(&record, json, report)
 }
 
-fn push(here: &Here, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
+fn push(context: &Context, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
     // Before the compile: a failed login ends the command early.
-    let client = here.client(report)?;
-    let (image, tag) = make(here, request, report)?;
-    let repository = Repository::new(&client, &here.names.repository);
+    let client = context.client(report)?;
+    let (image, tag) = make(context, request, report)?;
+    let repository = Repository::new(&client, &context.names.repository);
     client.progressed();
-    report.stage(Stage::Push, |report| push::push(&repository, &image, &tag, &here.names.moving(), report))?;
-    let mut record = Record::of(&here.names, &tag, &image.manifest.bytes);
+    report.stage(Stage::Push, |report| push::push(&repository, &image, &tag, &context.names.moving(), report))?;
+    let mut record = Record::of(&context.names, &tag, &image.manifest.bytes);
     record.reference = Some(repository.reference(&image.manifest.digest));
-    here.finish(&record, json, report)
+    context.finish(&record, json, report)
 }
 
-fn list(here: &Here, json: bool, report: &mut Reporter) -> Result<()> {
-    let client = here.client(report)?;
-    let repository = Repository::new(&client, &here.names.repository);
-    let versions = push::versions(&repository, &here.names, report)?;
+fn list(context: &Context, json: bool, report: &mut Reporter) -> Result<()> {
+    let client = context.client(report)?;
+    let repository = Repository::new(&client, &context.names.repository);
+    let versions = push::versions(&repository, &context.names, report)?;
     let lines = versions.iter().map(|version| {
         if json {
             return serde_json::json!({"v": 1, "version": version}).to_string();
@@ -106,23 +106,23 @@ fn list(here: &Here, json: bool, report: &mut Reporter) -> Result<()> {
     Ok(())
 }
 
-fn rollback(here: &Here, tag: &str, json: bool, report: &mut Reporter) -> Result<()> {
-    let client = here.client(report)?;
-    let repository = Repository::new(&client, &here.names.repository);
-    let manifest = report.stage(Stage::Push, |report| push::rollback(&repository, &here.names, tag, report))?;
-    let mut record = Record::of(&here.names, tag, &manifest.bytes);
+fn rollback(context: &Context, tag: &str, json: bool, report: &mut Reporter) -> Result<()> {
+    let client = context.client(report)?;
+    let repository = Repository::new(&client, &context.names.repository);
+    let manifest = report.stage(Stage::Push, |report| push::rollback(&repository, &context.names, tag, report))?;
+    let mut record = Record::of(&context.names, tag, &manifest.bytes);
     record.reference = Some(repository.reference(&manifest.digest));
-    here.finish(&record, json, report)
+    context.finish(&record, json, report)
 }
 
 /// Packages, unless nothing changed, and makes the image; also returns its immutable tag.
-fn make(here: &Here, request: &Request, report: &mut Reporter) -> Result<(Image, String)> {
+fn make(context: &Context, request: &Request, report: &mut Reporter) -> Result<(Image, String)> {
     run::run(request, report)?;
-    report.stage(Stage::Image, |report| assemble(here, report))
+    report.stage(Stage::Image, |report| assemble(context, report))
 }
 
-fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
-    let Here { project, names, places } = here;
+fn assemble(context: &Context, report: &mut Reporter) -> Result<(Image, String)> {
+    let Context { project, names, places } = context;
     let Project { workspace, config, .. } = project;
     let function = project.function()?;
     let raced = || {
@@ -165,10 +165,10 @@ fn assemble(here: &Here, report: &mut Reporter) -> Result<(Image, String)> {
 }
 
 /// Loads the image into the first engine that answers.
-fn load(here: &Here, image: &Image, record: &Record, report: &mut Reporter) -> Result<()> {
+fn load(context: &Context, image: &Image, record: &Record, report: &mut Reporter) -> Result<()> {
     let tags = record.moving_tags.iter().chain([&record.tag]);
     let names: Vec<_> = tags.map(|tag| format!("{}:{tag}", record.repository)).collect();
-    for engine in candidates(&here.project.config, &here.project.workspace.state_folder())? {
+    for engine in candidates(&context.project.config, &context.project.workspace.state_folder())? {
         match runtime_image::load(&engine, image, &names) {
             Ok(()) => return Ok(()),
             Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) => {
@@ -177,7 +177,7 @@ fn load(here: &Here, image: &Image, record: &Record, report: &mut Reporter) -> R
             Err(failure) => return Err(failure.into()),
         }
     }
-    let path = here.places.folder.join("image.tar");
+    let path = context.places.folder.join("image.tar");
     fs::replace(&path, &image.archive(&names)?, 0o644, None)?;
     let path = path.display();
     report.note(&format!("no container engine is available locally: the image was written to {path}"));

@@ -4,12 +4,12 @@ use lambda_packager::Result;
 use lambda_packager::internal::{BackendRequest, Engine, Identity, Project, Request, candidates};
 
 /// The project that one stands in, and for whom it is compiled.
-pub struct Here {
+pub struct Context {
     pub project: Project,
     pub identity: Identity,
 }
 
-impl Here {
+impl Context {
     pub fn find(request: &Request) -> Result<Self> {
         let project = Project::find(request)?;
         Ok(Self { identity: Identity::here(&project.workspace, &project.config)?, project })

@@ -47,11 +47,6 @@ impl Profiles {
         self.lineage(profile).iter().filter_map(|name| self.named(name)).any(sets)
     }
 
-    /// Whether `profile` is the release profile or inherits from it.
-    pub fn is_release(&self, profile: &str) -> bool {
-        self.lineage(profile).iter().any(|name| name == "release")
-    }
-
     /// `profile` and all profiles that it inherits from. A cycle ends at its first repetition.
     fn lineage(&self, profile: &str) -> Vec<String> {
         let mut names = vec![profile.to_string()];

@@ -97,12 +97,7 @@ pub fn error(kind: Kind, verb: &str, output: &Output) -> EngineError {
             format!("add the user to the group that owns the engine's socket (for docker: `sudo usermod -aG docker $USER`, then log in again), run {name} rootless, or set `engine`"),
         )),
         Cause::NoService => {
-            let (start, check) = match kind {
-                Kind::Docker => ("sudo systemctl start docker", "DOCKER_HOST and `docker context ls`"),
-                Kind::Podman => ("podman machine start", "CONTAINER_HOST and `podman system connection list`"),
-                Kind::Finch => ("finch vm start", "`finch vm status`"),
-                Kind::Nerdctl => ("sudo systemctl start containerd", "CONTAINERD_ADDRESS"),
-            };
+            let (start, check) = kind.remedy();
             EngineError::Unreachable(
                 error(format!("no {name} engine answers"))
                     .hint_with(format!("start it (`{start}`), check {check}, or set `engine = \"host\"`")),

@@ -1,6 +1,5 @@
 //! What a run tells its caller: the zip, and why it was made or reused. Compiles on every system.
 
-mod display;
 mod verdict;
 
 use std::path::PathBuf;
