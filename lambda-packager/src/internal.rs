@@ -9,9 +9,10 @@ pub use crate::backend::{
 pub use crate::cargo::Toolchain;
 pub use crate::config::{Arch, Base, Config, EngineChoice, Layer, Mode, Origin, RegistryLogin, from_env};
 pub use crate::engine::{Container, Engine, EngineError, Image, Kind, candidates};
+pub use crate::error::{Error, ErrorKind, PublishFault, Result};
 pub use crate::fingerprint::{Manifest, Run};
+pub use crate::packaged::Verdict;
 pub use crate::pipeline::{Places, Project, Request, check, run, verify};
 pub use crate::report::{Event, ImageSummary, Json, Reporter, Sink, Stage, Text, print_lines};
-pub use crate::snapshot::Snapshot;
-pub use crate::snapshot::record::RULE;
-pub use crate::sys::{Invocation, Lock, env, fs, interrupt, lexically_clean};
+pub use crate::snapshot::{RULE, Snapshot};
+pub use crate::sys::{Invocation, Lock, Sha, env, fs, interrupt, lexically_clean};

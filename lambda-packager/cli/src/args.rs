@@ -3,8 +3,7 @@
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use lambda_packager::Result;
-use lambda_packager::internal::{Layer, Origin};
+use lambda_packager::internal::{Layer, Origin, Result};
 use serde_json::{Map, json};
 
 const AFTER: &str = "Exit status: 0 done, 1 files, 2 settings or usage, 3 container engine, 4 cargo, 5 the artifact would not run on Lambda. \

@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use lambda_packager::Result;
 use lambda_packager::internal::base_image::BORROWED;
 use lambda_packager::internal::builder_image::Use;
 use lambda_packager::internal::deps_cache::{KEPT, name_of};
@@ -11,12 +10,12 @@ use lambda_packager::internal::dockerfile::CLEAN_ROOM;
 use lambda_packager::internal::identity::USER;
 use lambda_packager::internal::image::{FINGERPRINT, TITLE};
 use lambda_packager::internal::{
-    Engine, EngineError, Image, Mode, builder_image, deps_cache, fs, print_lines, runtime_image,
+    Engine, EngineError, Image, Mode, Result, builder_image, deps_cache, fs, print_lines, runtime_image,
 };
 
 use crate::args::Clean;
 use crate::project::Context;
-use crate::publish::names::Names;
+use crate::publish::Names;
 
 /// What was, or would be, removed.
 #[derive(Default)]

@@ -5,9 +5,9 @@ use std::thread;
 
 use clap::Parser;
 use lambda_packager::internal::{
-    Event, Json, Origin, Reporter, Request, Sink, Text, check, env, from_env, interrupt, print_lines, run, verify,
+    Error, ErrorKind, Event, Json, Origin, Reporter, Request, Result, Sink, Text, Verdict, check, env, from_env,
+    interrupt, print_lines, run, verify,
 };
-use lambda_packager::{Error, ErrorKind, Result, Verdict};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 

@@ -1,7 +1,8 @@
 //! `lambda-packager container`: the builder container by hand.
 
-use lambda_packager::internal::{Container, Engine, EngineError, Manifest, Reporter, fs, print_lines, select};
-use lambda_packager::{Error, Result};
+use lambda_packager::internal::{
+    Container, Engine, EngineError, Error, Manifest, Reporter, Result, fs, print_lines, select,
+};
 use serde_json::json;
 
 use crate::project::Context;

@@ -4,13 +4,12 @@ mod findings;
 
 use std::time::SystemTime;
 
-use lambda_packager::Result;
 use lambda_packager::internal::base_image::BORROWED;
 use lambda_packager::internal::builder_image::Use;
 use lambda_packager::internal::deps_cache::KEPT;
 use lambda_packager::internal::identity::{PATH, USER};
 use lambda_packager::internal::{
-    Base, Engine, EngineChoice, Lock, Project, Toolchain, builder_image, env, fs, print_lines,
+    Base, Engine, EngineChoice, Lock, Project, Result, Toolchain, builder_image, env, fs, print_lines,
 };
 
 use crate::doctor::findings::{Findings, Level, with_cause};

@@ -4,18 +4,12 @@ use std::path::PathBuf;
 
 use lambda_packager::internal::image::Image;
 use lambda_packager::internal::{
-    BackendRequest, EngineError, Event, Manifest, Place, Places, Project, Reporter, Request, Stage, candidates, fs,
-    image, print_lines, run, runtime_image, select,
+    BackendRequest, EngineError, Error, Event, Manifest, Place, Places, Project, Reporter, Request, Result, Sha, Stage,
+    candidates, fs, image, print_lines, run, runtime_image, select,
 };
-use lambda_packager::{Error, Result, Sha};
 
 use crate::args::{Image as Command, Target};
-use crate::publish::address::Address;
-use crate::publish::client::Client;
-use crate::publish::names::Names;
-use crate::publish::record::Record;
-use crate::publish::registry::Repository;
-use crate::publish::{credentials, push, revision};
+use crate::publish::{Address, Client, Names, Record, Repository, credentials, push, revision};
 
 /// Runs a command of `image`.
 pub fn image(command: &Command, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {

@@ -1,7 +1,6 @@
 //! The project that a command is about.
 
-use lambda_packager::Result;
-use lambda_packager::internal::{BackendRequest, Engine, Identity, Project, Request, candidates};
+use lambda_packager::internal::{BackendRequest, Engine, Identity, Project, Request, Result, candidates};
 
 /// The project that one stands in, and for whom it is compiled.
 pub struct Context {

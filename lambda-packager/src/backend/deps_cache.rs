@@ -5,11 +5,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::backend::identity::lock_file;
-use crate::backend::{Identity, Wanted};
+use crate::backend::{Identity, Wanted, lock_file};
 use crate::cargo::{LockedPackage, lockfile};
-use crate::compile::CompiledUnits;
-use crate::compile::mounts::{TARGET, WORKSPACE};
+use crate::compile::{CompiledUnits, TARGET, WORKSPACE};
 use crate::config::Network;
 use crate::engine::{ContainerSpec, Engine, EngineError, ExecSpec, Image};
 use crate::error::{Error, Result};

@@ -2,7 +2,8 @@
 
 use crate::backend::{Backend, BackendKind, BackendRequest};
 use crate::cargo::{Toolchain, config as cargo_config};
-use crate::compile::{self, Mounts};
+use crate::compile;
+use crate::compile::Mounts;
 use crate::config::EngineChoice;
 use crate::error::Result;
 use crate::fingerprint::manifest;

@@ -20,6 +20,6 @@ pub use choice::{Choice, Engines, Image, Obstacle, Refusal, Situation};
 pub use clean_room::CleanRoom;
 pub use container::{Ready, Wanted};
 pub use deps_cache::{CachedImage, DepsCache};
-pub use identity::Identity;
+pub use identity::{Identity, image_tag, lock_file};
 pub use runtime_libraries::Place;
 pub use selected::{Backend, BackendError, BackendKind, BackendRequest};

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::artifact::image::{FINGERPRINT, TITLE, assemble};
 use crate::artifact::{Image, Parts, zip};
-use crate::backend::identity::image_tag;
 use crate::backend::runtime_libraries::{certificates, closure};
-use crate::backend::{Backend, BackendRequest, Identity, Place};
+use crate::backend::{Backend, BackendRequest, Identity, Place, image_tag};
 use crate::config::{Config, Mode};
 use crate::engine::{Engine, EngineError, Kind};
 use crate::error::{Error, Result};

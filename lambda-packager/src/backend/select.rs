@@ -2,17 +2,16 @@
 
 use crate::backend::choice::choose;
 use crate::backend::host::on_host;
-use crate::backend::identity::lock_file;
 use crate::backend::selected::PATIENCE;
 use crate::backend::{
     Backend, BackendKind, BackendRequest, Choice, CleanRoom, DepsCache, Engines, Identity, Image, Obstacle, Refusal,
-    Situation, ToolchainSource, Wanted, base_image, builder_image, container,
+    Situation, ToolchainSource, Wanted, base_image, builder_image, container, lock_file,
 };
 use crate::cargo::{Toolchain, config as cargo_config};
-use crate::compile::Mounts;
-use crate::compile::mounts::TARGET;
+use crate::compile::{Mounts, TARGET};
 use crate::config::{Base, EngineChoice, Network};
-use crate::engine::{self, Engine, EngineError};
+use crate::engine;
+use crate::engine::{Engine, EngineError};
 use crate::error::{Error, Result};
 use crate::fingerprint::manifest;
 use crate::packaged::Reason;

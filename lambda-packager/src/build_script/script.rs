@@ -6,8 +6,7 @@ use std::process::ExitCode;
 
 use crate::build_script::settings::setters;
 use crate::build_script::{Directives, Settings, start};
-use crate::config::layer::SETTINGS;
-use crate::config::{Config, Mode};
+use crate::config::{Config, Mode, SETTINGS};
 use crate::error::{Error, Result};
 use crate::packaged::Packaged;
 use crate::sys::env;

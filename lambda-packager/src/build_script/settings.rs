@@ -144,8 +144,7 @@ pub(crate) use setters;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Size;
-    use crate::config::layer::SETTINGS;
+    use crate::config::{SETTINGS, Size};
     use crate::{Arch, Base, BuildScript, EngineChoice, Mode, Network, Packager, PullPolicy, Runtime};
 
     impl BuildScript {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::cargo::env;
 use crate::error::{Error, Result};
-use crate::sys::{self, Invocation, Output};
+use crate::sys;
+use crate::sys::{Invocation, Output};
 
 /// Long: resolving may download the index and every crate.
 const CARGO_TIMEOUT: Duration = Duration::from_secs(30 * 60);

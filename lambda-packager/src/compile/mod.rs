@@ -137,6 +137,6 @@ pub fn host_target(state: &Path, identity: &str) -> String {
 
 pub use diagnose::CompileError;
 pub use job::{CompileJob, Staleness};
-pub use mounts::Mounts;
+pub use mounts::{CARGO_HOME, Mounts, TARGET, WORKSPACE};
 pub use output::{CargoOutput, Compiled};
 pub use units::CompiledUnits;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::compile::mounts::{CARGO_HOME, TARGET};
+use crate::compile::{CARGO_HOME, TARGET};
 
 /// The units of downloaded crates that a compile made or reused.
 pub struct CompiledUnits {

@@ -4,10 +4,11 @@ use std::ffi::OsString;
 
 use serde_json::{Map, Value};
 
-use crate::config::layer::{Layer, SETTINGS};
-use crate::config::{Origin, Shape};
+use crate::config::layer::Layer;
+use crate::config::{Origin, SETTINGS, Shape};
 use crate::error::{Error, Result};
-use crate::sys::env::{self, CI, INNER, PREFIX, REGISTRY_PASSWORD, REGISTRY_USER};
+use crate::sys::env;
+use crate::sys::env::{CI, INNER, PREFIX, REGISTRY_PASSWORD, REGISTRY_USER};
 
 /// The layer of the variables `LAMBDA_PACKAGER_*`. An empty variable counts as unset.
 ///

@@ -8,7 +8,7 @@ mod resolved;
 #[warn(missing_docs)]
 mod values;
 
-pub use layer::{Layer, Shape};
+pub use layer::{Layer, SETTINGS, Shape};
 pub use origin::Origin;
 pub use resolved::Config;
 pub use values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime, Size};

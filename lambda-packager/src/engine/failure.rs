@@ -63,6 +63,8 @@ const SIGNS: &[(&[&str], &[&str], Cause)] = &[
     (LOOK_UP_AND_REMOVE, &["no such object"], Cause::Absent),
     (LOOK_UP_AND_REMOVE, &["image not known"], Cause::Absent),
     (LOOK_UP_AND_REMOVE, &["no container with name"], Cause::Absent),
+    // Another run removed it at the same moment.
+    (RMI, &["unrecognized image id"], Cause::Absent),
     (RMI, &["is using"], Cause::InUse),
     (RMI, &["in use"], Cause::InUse),
     (RMI, &["being used"], Cause::InUse),
@@ -134,6 +136,7 @@ mod tests {
         (Podman, "image inspect", 125, "Error: inspecting object: lp-none: image not known", Cause::Absent),
         (Docker, "rmi", 1, "Error response from daemon: No such image: lp-none:latest", Cause::Absent),
         (Podman, "rmi", 1, "Error: lp-none: image not known", Cause::Absent),
+        (Docker, "rmi", 1, "Error response from daemon: unrecognized image ID sha256:a922661567ce", Cause::Absent),
         // Other verbs need it.
         (Docker, "start", 1, "Error response from daemon: No such container: lp-none\nError: failed to start containers: lp-none", Cause::Other),
         (Podman, "start", 125, "Error: no container with name or ID \"lp-none\" found: no such container", Cause::Other),

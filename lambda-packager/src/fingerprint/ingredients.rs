@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::cargo::{self, Toolchain};
+use crate::cargo;
+use crate::cargo::Toolchain;
 use crate::config::Config;
 use crate::snapshot::Snapshot;
 use crate::sys::{Sha, env};
@@ -82,8 +83,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::Arch;
-    use crate::config::layer::SETTINGS;
+    use crate::config::{Arch, SETTINGS};
 
     #[test]
     fn different_lists_have_different_texts() {

@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cargo::{Function, Workspace};
 use crate::config::Config;
 use crate::error::Result;
-use crate::snapshot::record::RULE;
-use crate::snapshot::{Rule, Scope, Snapshot, Tree};
+use crate::snapshot::{RULE, Rule, Scope, Snapshot, Tree};
 use crate::sys::{fs, lexically_clean, relative};
 
 /// Inputs that only a compile can name: files in rustc's dep-info and in `rerun-if-changed` of build scripts that are not

@@ -7,5 +7,5 @@ pub mod verdict;
 
 pub use ingredients::Ingredients;
 pub use inputs::{DiscoveredInputs, Unit};
-pub use manifest::{Artifact, Manifest, Run};
+pub use manifest::{Artifact, Manifest, Run, is_bootstrap};
 pub use verdict::{ArtifactState, Present};

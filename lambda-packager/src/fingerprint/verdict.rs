@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::fingerprint::manifest::is_bootstrap;
-use crate::fingerprint::{Ingredients, Manifest};
+use crate::fingerprint::{Ingredients, Manifest, is_bootstrap};
 use crate::packaged::{ManifestProblem, Reason, Verdict};
 use crate::snapshot::{Change, State, What};
 use crate::sys::Sha;

@@ -12,7 +12,8 @@ use crate::fingerprint::{
 };
 use crate::packaged::{ManifestProblem, Verdict};
 use crate::pipeline::{Places, Project, Request, Task};
-use crate::snapshot::{self, Change, Taken};
+use crate::snapshot;
+use crate::snapshot::{Change, Taken};
 use crate::sys::{Lock, Stamp, fs, relative};
 
 /// What the check saw.

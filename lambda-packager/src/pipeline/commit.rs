@@ -8,10 +8,10 @@ use crate::compile::{Compiled, Staleness};
 use crate::error::Result;
 use crate::fingerprint::{DiscoveredInputs, Manifest, Run, ingredients, inputs, manifest};
 use crate::packaged::Verdict;
-use crate::pipeline::check::copies;
-use crate::pipeline::{Gate, Package, Task, staleness};
+use crate::pipeline::{Gate, Package, Task, copies, staleness};
 use crate::report::{Reporter, Stage};
-use crate::snapshot::{self, Snapshot};
+use crate::snapshot;
+use crate::snapshot::Snapshot;
 use crate::sys::{Sha, Staged, fs};
 
 /// Stores the package; returns its manifest.

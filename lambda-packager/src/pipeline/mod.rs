@@ -11,7 +11,7 @@ pub mod run;
 mod staleness;
 pub mod verify;
 
-pub use check::Gate;
+pub use check::{Gate, copies};
 pub use outcome::Outcome;
 pub use package::Package;
 pub use project::{Places, Project, Request, Task};

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use lambda_packager::Error;
+use lambda_packager::internal::Error;
 use serde_json::json;
 
 /// How bad a finding is.

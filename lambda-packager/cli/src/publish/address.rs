@@ -1,6 +1,6 @@
 //! Where a registry is: scheme, host, and what comes before the names of its repositories.
 
-use lambda_packager::{Error, Result};
+use lambda_packager::internal::{Error, Result};
 
 /// Where a registry is.
 #[derive(Debug, Clone, PartialEq, Eq)]

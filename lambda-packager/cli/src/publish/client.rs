@@ -3,12 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use lambda_packager::Result;
-use lambda_packager::internal::{Event, Reporter};
+use lambda_packager::internal::{Event, Reporter, Result};
 
-use crate::publish::address::Address;
-use crate::publish::token::Challenge;
-use crate::publish::transport::{Answer, Login, Request, SendError, Transport};
+use crate::publish::{Address, Answer, Challenge, Login, Request, SendError, Transport};
 
 /// After this time without progress nothing is repeated: with the last attempt an error comes within 30 s.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lambda_packager::internal::{Config, Invocation, RegistryLogin, env, fs};
-use lambda_packager::{Error, ErrorKind, PublishFault, Result};
+use lambda_packager::internal::{Config, Error, ErrorKind, Invocation, PublishFault, RegistryLogin, Result, env, fs};
 use serde_json::Value;
 
-use crate::publish::address::Address;
-use crate::publish::transport::Login;
+use crate::publish::{Address, Login};
 
 /// For the AWS CLI and for credential helpers, which may ask a server in turn.
 const TIMEOUT: Duration = Duration::from_secs(20);

@@ -12,3 +12,12 @@ pub mod revision;
 mod token;
 mod transport;
 mod upload;
+
+pub use address::Address;
+pub use client::Client;
+pub use names::Names;
+pub use record::Record;
+pub use registry::{Repository, Stored};
+pub use revision::Revision;
+pub use token::Challenge;
+pub use transport::{Answer, Login, Request, SendError, Transport};

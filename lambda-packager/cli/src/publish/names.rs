@@ -1,9 +1,8 @@
 //! What an image is called: its repository, the tags that move, and the one that does not.
 
-use lambda_packager::internal::Config;
-use lambda_packager::{Error, PublishFault, Result, Sha};
+use lambda_packager::internal::{Config, Error, PublishFault, Result, Sha};
 
-use crate::publish::revision::Revision;
+use crate::publish::Revision;
 
 /// The digits of a revision and of a fingerprint in a tag: enough for one project's history.
 const DIGITS: usize = 12;
@@ -77,8 +76,7 @@ fn is_tag(tag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use lambda_packager::ErrorKind;
-    use lambda_packager::internal::{Layer, Origin};
+    use lambda_packager::internal::{ErrorKind, Layer, Origin};
 
     use super::*;
 

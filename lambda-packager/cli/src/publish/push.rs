@@ -4,12 +4,10 @@
 use std::cmp::Reverse;
 
 use lambda_packager::internal::image::Image;
-use lambda_packager::internal::{Event, Reporter};
-use lambda_packager::{Error, PublishFault, Result};
+use lambda_packager::internal::{Error, Event, PublishFault, Reporter, Result};
 use serde_json::Value;
 
-use crate::publish::names::Names;
-use crate::publish::registry::{Repository, Stored};
+use crate::publish::{Names, Repository, Stored};
 
 /// Pushes `image` under the tag that stays, then moves the others to it.
 pub fn push(repository: &Repository, image: &Image, tag: &str, moving: &[String], report: &mut Reporter) -> Result<()> {

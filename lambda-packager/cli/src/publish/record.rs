@@ -4,12 +4,11 @@
 use std::io::Write;
 use std::path::Path;
 
-use lambda_packager::internal::{ImageSummary, env, fs};
-use lambda_packager::{Error, Result, Sha};
+use lambda_packager::internal::{Error, ImageSummary, Result, Sha, env, fs};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::publish::names::Names;
+use crate::publish::Names;
 
 /// The version of the record's form.
 const SCHEMA: u32 = 1;

@@ -1,9 +1,8 @@
 //! Errors for the answers of a registry that refuses a request.
 
-use lambda_packager::{Error, PublishFault};
+use lambda_packager::internal::{Error, PublishFault};
 
-use crate::publish::client::Client;
-use crate::publish::transport::Answer;
+use crate::publish::{Answer, Client};
 
 /// The error for a repository that does not exist.
 pub fn missing(client: &Client, name: &str) -> Error {
@@ -62,8 +61,7 @@ pub fn refusal(client: &Client, name: &str, answer: &Answer, doing: &str) -> Err
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::address::Address;
-    use crate::publish::transport::Login;
+    use crate::publish::{Address, Login};
 
     #[test]
     fn each_refusal_has_its_own_exit_code() {

@@ -3,12 +3,10 @@
 //! Source: <https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md>.
 
 use lambda_packager::internal::image::{Blob, MANIFEST_TYPE};
-use lambda_packager::internal::{Event, Reporter};
-use lambda_packager::{Error, PublishFault, Result, Sha};
+use lambda_packager::internal::{Error, Event, PublishFault, Reporter, Result, Sha};
 
-use crate::publish::client::Client;
 use crate::publish::refusal::{missing, refusal};
-use crate::publish::transport::Request;
+use crate::publish::{Client, Request};
 
 /// Also the types of images that others may have pushed under our tags: a rollback must not change them.
 const ACCEPTED: [(&str, &str); 4] = [

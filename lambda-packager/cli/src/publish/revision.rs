@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lambda_packager::internal::{Invocation, RULE, Snapshot, env, lexically_clean};
-use lambda_packager::{Error, Result};
+use lambda_packager::internal::{Error, Invocation, RULE, Result, Snapshot, env, lexically_clean};
 
 /// Enough for the status of a large repository on a slow disk.
 const TIMEOUT: Duration = Duration::from_secs(60);

@@ -2,10 +2,9 @@
 //!
 //! Source: <https://distribution.github.io/distribution/spec/auth/token/>.
 
-use lambda_packager::PublishFault;
+use lambda_packager::internal::PublishFault;
 
-use crate::publish::address::Address;
-use crate::publish::transport::{Answer, Login, Request, SendError, Transport};
+use crate::publish::{Address, Answer, Login, Request, SendError, Transport};
 
 /// Where to get the token that a registry requires.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lambda_packager::{Error, PublishFault};
+use lambda_packager::internal::{Error, PublishFault};
 use ureq::config::Config as HttpConfig;
 use ureq::http::{HeaderMap, Request as HttpRequest};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Timeout};
 
-use crate::publish::address::Address;
+use crate::publish::Address;
 
 /// Limit for looking up a name, and for making a connection.
 const CONNECT: Duration = Duration::from_secs(8);

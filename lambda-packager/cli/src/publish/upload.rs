@@ -2,13 +2,11 @@
 
 use std::time::Instant;
 
-use lambda_packager::Result;
 use lambda_packager::internal::image::Blob;
-use lambda_packager::internal::{Event, Reporter};
+use lambda_packager::internal::{Event, Reporter, Result};
 
 use crate::publish::refusal::{missing, refusal};
-use crate::publish::registry::Repository;
-use crate::publish::transport::Request;
+use crate::publish::{Repository, Request};
 
 /// The size of a piece: ECR accepts 5 to 10 MiB, and a last piece of any size.
 /// Source: <https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html>.

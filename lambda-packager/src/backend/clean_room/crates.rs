@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backend::clean_room::members::{Member, Members, add_file, add_folder};
 use crate::cargo::{ForwardedConfig, LockedPackage, lockfile};
-use crate::compile::CompileJob;
-use crate::compile::mounts::CARGO_HOME;
+use crate::compile::{CARGO_HOME, CompileJob};
 use crate::error::Result;
 use crate::sys::fs;
 

@@ -7,8 +7,7 @@ mod members;
 
 use std::time::Duration;
 
-use crate::backend::dockerfile;
-use crate::backend::identity::image_tag;
+use crate::backend::{dockerfile, image_tag};
 use crate::cargo::ForwardedConfig;
 use crate::compile::{CargoOutput, CompileError, CompileJob, Compiled, output};
 use crate::config::{Mode, Network};

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::sys::process::guard::Guard;
 use crate::sys::process::line_buffer::LineBuffer;
-use crate::sys::process::supervise::{self, Patience, Said, drive};
+use crate::sys::process::supervise;
+use crate::sys::process::supervise::{Patience, Said, drive};
 use crate::sys::{Invocation, Output, Stream};
 
 impl Invocation {
