@@ -1,23 +1,16 @@
 //! This repository itself, from a fresh clone: nothing of the packager, the function or Terraform is there.
 
 use std::fs;
-use std::process::Command;
 
 use super::{Stage, stages};
-use crate::support::host::cargo_here;
-use crate::support::{Ended, Fixture, is_full, repository};
+use crate::support::{Fixture, is_full, packager};
 
 #[test]
 fn a_fresh_clone_of_this_repository_is_deployed_edited_redeployed_and_rolled_back() {
-    let Some(stage) = Stage::of(Fixture::clone_of_this_repository(), Vec::new()) else { return };
+    // With few cases the bin is the one that all tests use; else the clone compiles its own.
+    let bin = if is_full() { Vec::new() } else { vec![("PACKAGER", packager().display().to_string())] };
+    let Some(stage) = Stage::of(Fixture::clone_of_this_repository(), bin) else { return };
     fs::remove_dir_all(stage.fixture.path("infra/.terraform")).unwrap();
-    // What is compiled once for all tests: the function's hundred crates, of which the clone's container finds the
-    // image, and the packager, which cargo takes over where it is of the same sources.
-    Ended::of(&mut cargo_here(&["build", "--release"])).ok();
-    Ended::of(stage.prepare(Command::new(repository().join("docker/lambda-packager")).arg("--version"))).ok();
-    fs::create_dir(stage.fixture.path("target")).unwrap();
-    let compiled = repository().join("target/release");
-    Ended::of(Command::new("cp").arg("-a").arg(compiled).arg(stage.fixture.path("target"))).ok();
     let deploy = || stage.make(&["deploy", "ENV=preprod", "PACKAGE=image"]).ok();
 
     let first = deploy();
