@@ -58,7 +58,7 @@ impl DepsCache {
     /// and what they write may contain a secret.
     pub fn of(wanted: &Wanted, identity: &Identity) -> Result<Option<Self>> {
         let config = wanted.config;
-        let limit_bytes = config.deps_cache_limit_bytes;
+        let limit_bytes = config.deps_cache_limit.0;
         let locked = lockfile::read(&wanted.workspace.root)?;
         if locked.is_empty() || limit_bytes == 0 || !config.pass_env.is_empty() {
             return Ok(None);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::build_script::settings::setters;
 use crate::build_script::{Settings, start};
+use crate::config::with_settings;
 use crate::error::{Error, Result};
 use crate::packaged::Packaged;
 use crate::sys::env;
@@ -54,4 +55,4 @@ impl Packager {
     }
 }
 
-setters!(Packager);
+with_settings!(setters Packager);

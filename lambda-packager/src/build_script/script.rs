@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::build_script::settings::setters;
 use crate::build_script::{Directives, Settings, start};
-use crate::config::{Config, Mode, SETTINGS};
+use crate::config::{Config, Mode, SETTINGS, with_settings};
 use crate::error::{Error, Result};
 use crate::packaged::Packaged;
 use crate::sys::env;
@@ -112,7 +112,7 @@ impl BuildScript {
     }
 }
 
-setters!(BuildScript);
+with_settings!(setters BuildScript);
 
 /// How cargo called the build script.
 ///

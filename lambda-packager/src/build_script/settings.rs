@@ -49,81 +49,19 @@ impl Settings {
     }
 }
 
-pub fn strings(list: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
-    list.into_iter().map(Into::into).collect()
-}
-
 /// The setters of a builder with a field `settings`. Each has the name of its setting.
 macro_rules! setters {
-    ($builder:ident) => {
-        setters! { @each $builder
-            /// The cargo package that holds the function. The default is the package in whose folder this runs.
-            package(name: impl Into<String>) => name.into();
-            /// The bin target to package. Required if the package has several.
-            function(name: impl Into<String>) => name.into();
-            /// Speed of the build or size of the zip. The default is [`Mode::Release`](crate::Mode::Release).
-            mode(mode: crate::Mode) => mode;
-            /// The cargo profile to compile with, instead of the mode's own. In a build script the default is the
-            /// custom profile that cargo was called with, if any.
-            profile(name: impl Into<String>) => name.into();
-            /// The instruction set of the Lambda. The default is the one of this machine.
-            target_arch(arch: crate::Arch) => arch;
-            /// The Lambda runtime. The default is
-            /// [`Runtime::ProvidedAl2023`](crate::Runtime::ProvidedAl2023).
-            runtime(runtime: crate::Runtime) => runtime;
-            /// Cargo features of the package.
-            features(names: impl IntoIterator<Item = impl Into<String>>) => crate::build_script::settings::strings(names);
-            /// More arguments for `cargo build`; in the modes `Prod` and `Docker` for `cargo rustc`.
-            cargo_flags(flags: impl IntoIterator<Item = impl Into<String>>) => crate::build_script::settings::strings(flags);
-            /// The container engine. The default is [`EngineChoice::Auto`](crate::EngineChoice::Auto).
-            engine(engine: crate::EngineChoice) => engine;
-            /// Where the toolchain comes from: a [`Base`](crate::Base), or the name of an image with cargo and a C
-            /// compiler. The default is [`Base::Auto`](crate::Base::Auto).
-            base(base: impl Into<crate::Base>) => base.into();
-            /// When to ask a registry for the base. The default is
-            /// [`PullPolicy::IfMissing`](crate::PullPolicy::IfMissing).
-            pull_policy(policy: crate::PullPolicy) => policy;
-            /// Compiles in the four-stage Dockerfile instead of the reused container. The default is `true` in the
-            /// modes `Prod` and `Docker`.
-            clean_room(yes: bool) => yes;
-            /// Where to copy the zip, relative to the workspace.
-            output(path: impl Into<std::path::PathBuf>) => path.into();
-            /// Files and folders of the package to add to the zip.
-            include(paths: impl IntoIterator<Item = impl Into<String>>) => crate::build_script::settings::strings(paths);
-            /// The name of the builder container. The default is derived from the path of the workspace.
-            container_name(name: impl Into<String>) => name.into();
-            /// What the compile may reach. The default is [`Network::None`](crate::Network::None).
-            network(network: crate::Network) => network;
-            /// Environment variables that the compile may see. The default is none.
-            pass_env(names: impl IntoIterator<Item = impl Into<String>>) => crate::build_script::settings::strings(names);
-            /// Does not allow changes to Cargo.lock. The default is `false`.
-            locked(yes: bool) => yes;
-            /// `false` packages on every run, as `force` does.
-            use_cache(yes: bool) => yes;
-            /// Packages again even if nothing changed. The default is `false`.
-            force(yes: bool) => yes;
-            /// Makes it an error if the compile would fall back to the host's toolchain, in a container or without
-            /// one. The default is `true` with `CI=true` in the modes `Prod` and `Docker`, otherwise `false`.
-            require_container(yes: bool) => yes;
-            /// The time limit for a short command of the engine, in seconds. The default is 60.
-            engine_timeout_secs(seconds: u64) => seconds;
-            /// The maximum size of the compiled dependencies that are kept in the engine, in bytes. The default is
-            /// 10 GB; 0 keeps none.
-            deps_cache_limit(bytes: u64) => crate::config::Size(bytes);
-            /// A label `key=value` for the container and the image.
-            label(label: impl Into<String>) => label.into();
-        }
-    };
-    (@each $builder:ident $($(#[$doc:meta])+ $setting:ident($value:ident: $type:ty) => $stored:expr;)+) => {
+    ($builder:ident $($name:ident: $type:ty $(= $default:expr)?, $shape:ident, $doc:literal
+    $(, $(#[doc = $long:literal])+ ($value:ident: $given:ty) => $stored:expr)?;)+) => {
         /// Settings. If one is set twice, the last call counts; a list replaces the list before. The environment
         /// takes precedence over these calls, and they take precedence over the manifests.
         impl $builder {
-            $($(#[$doc])+
+            $($($(#[doc = $long])+
             #[track_caller]
-            pub fn $setting(&mut self, $value: $type) -> &mut Self {
-                self.settings.call(stringify!($setting)).$setting = Some($stored);
+            pub fn $name(&mut self, $value: $given) -> &mut Self {
+                self.settings.call(stringify!($name)).$name = Some($stored);
                 self
-            })+
+            })?)+
 
             /// Any setting by its name, with the text that its environment variable would take:
             /// `.set("features", "a,b")`, `.set("force", "true")`, `.set("deps_cache_limit", "5 GB")`. As with the

@@ -4,8 +4,7 @@ use std::ffi::OsString;
 
 use serde_json::{Map, Value};
 
-use crate::config::layer::Layer;
-use crate::config::{Origin, SETTINGS, Shape};
+use crate::config::{Layer, Origin, SETTINGS, Shape};
 use crate::error::{Error, Result};
 use crate::sys::env;
 use crate::sys::env::{CI, INNER, PREFIX, REGISTRY_PASSWORD, REGISTRY_USER};

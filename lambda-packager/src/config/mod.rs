@@ -2,13 +2,14 @@
 
 pub mod from_env;
 pub mod from_manifest;
-pub mod layer;
+mod layer;
 mod origin;
 mod resolved;
+mod table;
 #[warn(missing_docs)]
 mod values;
 
-pub use layer::{Layer, SETTINGS, Shape};
 pub use origin::Origin;
-pub use resolved::Config;
+pub(crate) use table::with_settings;
+pub use table::{Config, Layer, SETTINGS, Shape};
 pub use values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime, Size};

@@ -1,46 +1,10 @@
 //! What the layers of settings resolve to.
 
-use std::path::PathBuf;
 use std::slice;
-use std::time::Duration;
 
-use crate::config::layer::Layer;
-use crate::config::{Arch, Base, EngineChoice, Mode, Network, Origin, PullPolicy, RegistryLogin, Runtime, Size};
+use crate::config::{Base, Config, EngineChoice, Layer, Mode, Origin};
 use crate::error::{Error, Result};
 use crate::sys::env;
-
-/// The settings of a run. It knows where each value comes from.
-#[derive(Debug, Clone)]
-pub struct Config {
-    pub package: Option<String>,
-    pub function: Option<String>,
-    pub mode: Mode,
-    pub profile: String,
-    pub target_arch: Arch,
-    pub runtime: Runtime,
-    pub features: Vec<String>,
-    pub cargo_flags: Vec<String>,
-    pub engine: EngineChoice,
-    pub base: Base,
-    pub pull_policy: PullPolicy,
-    pub clean_room: bool,
-    pub output: Option<PathBuf>,
-    pub include: Vec<String>,
-    pub container_name: Option<String>,
-    pub network: Network,
-    pub pass_env: Vec<String>,
-    pub locked: bool,
-    pub force: bool,
-    pub require_container: bool,
-    pub engine_timeout: Duration,
-    pub deps_cache_limit_bytes: u64,
-    pub label: Option<String>,
-    pub environments: Vec<String>,
-    pub image_name: String,
-    pub registry: Option<String>,
-    pub registry_login: RegistryLogin,
-    origins: Vec<(&'static str, Origin)>,
-}
 
 impl Config {
     /// Resolves layers, the strongest first.
@@ -55,37 +19,9 @@ impl Config {
             }
             all = all.over(layer);
         }
-        let mode = all.mode.unwrap_or(Mode::Release);
-        Self {
-            package: all.package,
-            function: all.function,
-            mode,
-            profile: all.profile.unwrap_or_else(|| mode.profile().to_string()),
-            target_arch: all.target_arch.unwrap_or_else(Arch::of_this_machine),
-            runtime: all.runtime.unwrap_or(Runtime::ProvidedAl2023),
-            features: all.features.unwrap_or_default(),
-            cargo_flags: all.cargo_flags.unwrap_or_default(),
-            engine: all.engine.unwrap_or(EngineChoice::Auto),
-            base: all.base.unwrap_or(Base::Auto),
-            pull_policy: all.pull_policy.unwrap_or(PullPolicy::IfMissing),
-            clean_room: all.clean_room.unwrap_or(mode.is_for_production()),
-            output: all.output,
-            include: all.include.unwrap_or_default(),
-            container_name: all.container_name,
-            network: all.network.unwrap_or(Network::None),
-            pass_env: all.pass_env.unwrap_or_default(),
-            locked: all.locked.unwrap_or(false),
-            force: all.force.unwrap_or(false) || mode == Mode::Docker || !all.use_cache.unwrap_or(true),
-            require_container: all.require_container.unwrap_or(false),
-            engine_timeout: Duration::from_secs(all.engine_timeout_secs.unwrap_or(60)),
-            deps_cache_limit_bytes: all.deps_cache_limit.unwrap_or(Size(10_000_000_000)).0,
-            label: all.label,
-            environments: all.environments.unwrap_or_else(|| ["preprod", "prod"].map(String::from).into()),
-            image_name: all.image_name.unwrap_or_else(|| "{env}-sse-streaming-lambda".into()),
-            registry: all.registry,
-            registry_login: all.registry_login.unwrap_or(RegistryLogin::Auto),
-            origins,
-        }
+        let mut config = all.resolved(origins);
+        config.force |= config.mode == Mode::Docker || !config.use_cache;
+        config
     }
 
     /// The same settings in a pipeline: a production mode does not allow a fallback there, unless
@@ -154,6 +90,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::config::Runtime;
 
     #[test]
     fn the_stronger_layer_wins_and_the_config_knows_it() {

@@ -1,6 +1,7 @@
 //! The engines that are installed on this machine.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::config::Config;
 use crate::engine::{Engine, Kind};
@@ -16,7 +17,7 @@ pub fn candidates(config: &Config, folder: &Path) -> Result<Vec<Engine>> {
     let allowed = Kind::allowed(config.engine);
     let engine = |kind: &Kind| {
         let program = env::find_program(kind.program())?;
-        Some(Engine::new(*kind, program, config.engine_timeout, folder))
+        Some(Engine::new(*kind, program, Duration::from_secs(config.engine_timeout_secs), folder))
     };
     let engines: Vec<Engine> = allowed.iter().filter_map(engine).collect();
     match allowed[..] {
