@@ -168,7 +168,8 @@ impl Error {
     }
 
     /// Its causes, the nearest first.
-    pub(crate) fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    #[doc(hidden)]
+    pub fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
         std::iter::successors(StdError::source(self), |&cause| cause.source())
     }
 

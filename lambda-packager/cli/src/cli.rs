@@ -5,15 +5,16 @@ use std::thread;
 
 use clap::Parser;
 use lambda_packager::internal::{
-    Error, ErrorKind, Event, Json, Origin, Reporter, Request, Result, Sink, Text, Verdict, check, env, from_env,
-    interrupt, print_lines, run, verify,
+    Error, ErrorKind, Event, Origin, Reporter, Request, Result, Sink, Text, Verdict, check, env, from_env, interrupt,
+    print_lines, run,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::args::{Args, Command, Container, MessageFormat};
+use crate::json::Json;
 use crate::project::Context;
-use crate::{args, clean, container, doctor, image};
+use crate::{args, clean, container, doctor, image, json, verify};
 
 /// Exit status of `explain` where packaging would build.
 const MISS: u8 = 1;
@@ -24,8 +25,7 @@ const UNKNOWN: u8 = 2;
 pub fn main() -> ExitCode {
     let args = Args::parse();
     let json = args.message_format == MessageFormat::Json;
-    let sink: Box<dyn Sink> =
-        if json { Box::new(Json::stdout()) } else { Box::new(Text::stderr(args.verbose, args.quiet)) };
+    let sink: Box<dyn Sink> = if json { Box::new(Json) } else { Box::new(Text::stderr(args.verbose, args.quiet)) };
     let (progress, colour) = Text::stderr_draws(args.quiet || json);
     let mut report = Reporter::new(vec![sink], progress, colour && env::colour_wanted());
     match listen_for_signals().and_then(|()| run(&args, &mut report)) {
@@ -102,6 +102,6 @@ fn request(args: &Args) -> Result<Request> {
 fn explain(args: &Args) -> Result<u8> {
     let verdict = check::explain(&request(args)?)?;
     let json = args.message_format == MessageFormat::Json;
-    print_lines(&if json { vec![verdict.to_json()] } else { verdict.lines(args.verbose) });
+    print_lines(&if json { vec![json::verdict(&verdict)] } else { verdict.lines(args.verbose) });
     Ok(if verdict == Verdict::Hit { 0 } else { MISS })
 }

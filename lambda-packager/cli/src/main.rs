@@ -6,8 +6,10 @@ mod cli;
 mod container;
 mod doctor;
 mod image;
+mod json;
 mod project;
 mod publish;
+mod verify;
 
 use std::process::ExitCode;
 

@@ -1,7 +1,6 @@
 //! The artifact as bytes: the check whether a binary can run on Lambda, and the archives.
 
 pub mod elf;
-pub mod elf_diff;
 pub mod image;
 pub mod include;
 pub mod limits;

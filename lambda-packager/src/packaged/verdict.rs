@@ -254,15 +254,6 @@ impl Verdict {
         }
         lines
     }
-
-    /// The verdict and every reason as one line of JSON.
-    pub fn to_json(&self) -> String {
-        let reasons: &[Reason] = match self {
-            Self::Hit => &[],
-            Self::Miss(reasons) => reasons,
-        };
-        serde_json::json!({"v": 1, "event": "verdict", "verdict": self.to_string(), "hit": reasons.is_empty(), "reasons": reasons}).to_string()
-    }
 }
 
 impl std::fmt::Display for Verdict {

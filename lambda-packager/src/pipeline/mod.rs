@@ -4,12 +4,11 @@ mod build;
 pub mod check;
 mod commit;
 pub mod outcome;
-mod package;
+pub mod package;
 pub mod project;
-mod retry;
+pub mod retry;
 pub mod run;
-mod staleness;
-pub mod verify;
+pub mod staleness;
 
 pub use check::{Gate, copies};
 pub use outcome::Outcome;

@@ -1,6 +1,5 @@
 //! What happens during a run, told to people, to programs, and to the log.
 
-mod json;
 pub mod stage;
 pub mod summary;
 mod text;
@@ -9,7 +8,6 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::time::{Duration, Instant};
 
-pub use json::Json;
 pub use text::{Terminal, Text, print_lines, strip_colours};
 
 use crate::config::Config;

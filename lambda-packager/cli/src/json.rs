@@ -1,35 +1,32 @@
 //! Events for programs: one JSON object per line, each with the version of the format.
 
-use std::io::stdout;
 use std::time::Duration;
 
+use lambda_packager::internal::{Config, Event, Reason, Sink, Stage, Verdict, print_lines};
 use serde_json::{Value, json};
-
-use crate::config::Config;
-use crate::report::{Event, Out, Sink, Stage};
 
 /// The version of the format. Raised when a field changes its meaning or is removed.
 const VERSION: u32 = 1;
 
 /// JSON on stdout.
-pub struct Json {
-    out: Out,
-}
-
-impl Json {
-    pub fn stdout() -> Self {
-        Self { out: Out::new(stdout()) }
-    }
-}
+pub struct Json;
 
 impl Sink for Json {
     fn emit(&mut self, event: &Event) {
-        for mut object in render(event) {
+        let lines = render(event).into_iter().map(|mut object| {
             object["v"] = json!(VERSION);
-            self.out.line(&object.to_string());
-        }
-        self.out.flush();
+            object.to_string()
+        });
+        print_lines(&lines.collect::<Vec<_>>());
     }
+}
+
+/// The verdict and every reason as one line.
+pub fn verdict(verdict: &Verdict) -> String {
+    let reasons: &[Reason] = if let Verdict::Miss(reasons) = verdict { reasons } else { &[] };
+    let hit = reasons.is_empty();
+    json!({"v": VERSION, "event": "verdict", "verdict": verdict.to_string(), "hit": hit, "reasons": reasons})
+        .to_string()
 }
 
 fn ms(elapsed: Duration) -> f64 {

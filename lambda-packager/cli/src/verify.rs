@@ -1,13 +1,11 @@
 //! Checks what was packaged: against its record, and by building it again on the other backend.
 
-use crate::artifact::elf_diff;
-use crate::backend::{BackendRequest, select};
-use crate::error::{Error, Result};
-use crate::fingerprint::ArtifactState;
-use crate::packaged::Verdict;
-use crate::pipeline::{Gate, Project, Request, Task, check, package, retry, staleness};
-use crate::report::{Reporter, Stage};
-use crate::sys::{Sha, fs};
+use lambda_packager::internal::{
+    ArtifactState, BackendRequest, Error, Gate, Project, Reporter, Request, Result, Sha, Stage, Task, Verdict, check,
+    fs, package, retry, select, staleness,
+};
+
+mod elf_diff;
 
 /// Checks the packaged function. Returns the result as lines for people.
 ///
