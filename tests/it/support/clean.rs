@@ -55,7 +55,14 @@ impl Drop for Project {
 
 impl Project {
     pub fn new(engine: &'static str, function: &str, fixture: Fixture) -> Self {
-        Self { fixture, engine, function: function.into(), arguments: Vec::new(), variables: Vec::new(), unproven: Cell::new(false) }
+        Self {
+            fixture,
+            engine,
+            function: function.into(),
+            arguments: Vec::new(),
+            variables: Vec::new(),
+            unproven: Cell::new(false),
+        }
     }
 
     /// One package without dependencies.
