@@ -180,9 +180,14 @@ fn path_without_engines(fixture: &Fixture) -> PathBuf {
 
 /// Asserts that a run packages on the host because of `why`, and says so once; and that it fails with `help` where a
 /// container is required.
-fn falls_back_to_the_host(fixture: &Fixture, command: impl Fn() -> Command, why: &str, help: &str) {
+fn falls_back_to_the_host(fixture: &Fixture, variables: &[(&str, &str)], why: &str, help: &str) {
     let no_container = format!("no container to compile in ({why})");
     let forbids = "variable LAMBDA_PACKAGER_REQUIRE_CONTAINER does not allow";
+    let command = || {
+        let mut command = fixture.command();
+        command.envs(variables.iter().copied());
+        command
+    };
     Ended::of(command().env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "true")).fails(3, &[&no_container, forbids, help]);
     let fallen = Ended::of(&mut command()).ok();
     let note = format!("note: {why}: compiling with the host's own toolchain, which is not hermetic\n");
@@ -202,13 +207,13 @@ fn an_engine_that_is_not_there_is_an_error_or_the_announced_host() {
         packaged.is_intact();
     }
 
-    let auto = || {
-        let mut command = packaged.fixture.command();
-        command.env("PATH", &path);
-        command
-    };
     let why = "no container engine is installed";
-    falls_back_to_the_host(&packaged.fixture, auto, why, "help: install and start docker or podman");
+    falls_back_to_the_host(
+        &packaged.fixture,
+        &[("PATH", path.to_str().unwrap())],
+        why,
+        "help: install and start docker or podman",
+    );
 }
 
 #[test]
@@ -250,14 +255,10 @@ fn an_engine_that_is_not_for_this_user_is_named_with_its_remedy() {
 #[test]
 fn where_no_engine_answers_auto_takes_the_host_and_says_so() {
     let fixture = Fixture::hello();
-    let astray = || {
-        let mut command = fixture.command();
-        command.env("DOCKER_HOST", "unix:///nowhere/docker.sock").env("CONTAINER_HOST", "unix:///nowhere/podman.sock");
-        command
-    };
+    let astray = [("DOCKER_HOST", "unix:///nowhere/docker.sock"), ("CONTAINER_HOST", "unix:///nowhere/podman.sock")];
     let Some(first) = every_engine().next() else { return };
     let why = format!("no {} engine answers", first.name());
-    falls_back_to_the_host(&fixture, astray, &why, "help: ");
+    falls_back_to_the_host(&fixture, &astray, &why, "help: ");
 
     // With one that answers there is no need of the host.
     if Engine::Docker.is_here() && Engine::Podman.is_here() {
