@@ -236,9 +236,6 @@ fn an_engine_that_does_not_answer_is_named_with_its_remedy() {
 
 #[test]
 fn an_engine_that_is_not_for_this_user_is_named_with_its_remedy() {
-    if !Engine::Docker.is_here() {
-        return;
-    }
     let Some(user) = OtherUser::of_no_group() else { return };
     let fixture = Fixture::hello();
     let as_user = |engine: &str| Ended::of(user.command(&fixture).args(["--engine", engine]));

@@ -126,9 +126,6 @@ fn the_container_has_no_rights_no_network_and_nothing_to_write_to() {
 
 #[test]
 fn the_compile_runs_as_the_caller() {
-    if !Engine::Docker.is_here() {
-        return;
-    }
     let Some(user) = OtherUser::of_docker() else { return };
     let fixture = Fixture::hello();
     Ended::of(user.command(&fixture).args(["--engine", "docker"])).ok();

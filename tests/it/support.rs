@@ -34,7 +34,7 @@ pub use engine::{Engine, engines, every_engine, one_engine};
 pub use fixture::{Fixture, copy};
 pub use front::{Front, fed, is_installed, like, on_path, prefixed, program, under, which};
 pub use gated::{Gated, HOLDING};
-pub use image_registry::{Fate, ImageRegistry, Proxy, Setup};
+pub use image_registry::{Fate, ImageRegistry, Proxy, Setup, sha256};
 pub use live::{Live, Story};
 pub use moto::Moto;
 pub use own_docker::OwnDocker;

@@ -169,12 +169,8 @@ impl Backend {
 
     /// Saves the compiled units of downloaded crates as an image. `None` if they may not be kept or exceed the limit.
     pub fn keep(&self, made: &CompiledUnits) -> Result<Option<CachedImage>> {
-        match &self.kind {
-            BackendKind::Container { engine, ready, store: Some(store) } => {
-                Ok(store.keep(engine, &ready.name, made)?)
-            }
-            _ => Ok(None),
-        }
+        let BackendKind::Container { engine, ready, store: Some(store) } = &self.kind else { return Ok(None) };
+        Ok(store.keep(engine, &ready.name, made)?)
     }
 
     fn container(&self) -> Option<(&Engine, &Ready)> {

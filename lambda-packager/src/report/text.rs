@@ -233,10 +233,8 @@ pub fn lines_of(summary: &Summary) -> Vec<String> {
     }
     lines.push(format!("  stages  {}", stages(&summary.stages)));
     let packaged = &summary.packaged;
-    let change = match summary.built.as_ref().and_then(|built| built.zip_bytes_before) {
-        Some(before) => format!(" ({:+})", packaged.zip_bytes as i64 - before as i64),
-        None => String::new(),
-    };
+    let before = summary.built.as_ref().and_then(|built| built.zip_bytes_before);
+    let change = before.map_or(String::new(), |before| format!(" ({:+})", packaged.zip_bytes as i64 - before as i64));
     lines.push(format!(
         "  zip     {} {} bytes{change}, bootstrap {} bytes",
         summary.zip_shown,
