@@ -68,7 +68,7 @@ pub struct LocalPackage {
 }
 
 impl Workspace {
-    /// Downloads missing crates of the lockfile, for an offline compile. True if any was missing.
+    /// Downloads missing crates of the lockfile, for an offline compile.
     pub fn fetch(&self, arch: Arch) -> Result<()> {
         if self.downloads.iter().all(|folder| self.is_unpacked(folder)) {
             return Ok(());
