@@ -18,8 +18,7 @@ struct Packaged {
 
 impl Packaged {
     fn on(engine: &'static str) -> Self {
-        let fixture = Fixture::hello();
-        fixture.run(&["--engine", engine]).ok();
+        let fixture = Fixture::hello_packaged(engine);
         let read = |name: &str| fixture.read(&format!("target/lambda/hello/{name}"));
         let (zip, bootstrap, manifest) = (fixture.zip("hello"), read("bootstrap"), read("manifest.json"));
         Self { fixture, engine, zip, bootstrap, manifest }
@@ -119,7 +118,7 @@ fn a_crate_that_does_not_compile_shows_cargos_words_once() {
         let piped = packaged.fails(&[], 4, &["help: cargo's own messages are above and in build.log"]);
         once(&piped.stderr);
         assert!(!piped.stderr.contains('\x1b') && piped.stdout.is_empty(), "{piped:?}");
-        let log = String::from_utf8(packaged.fixture.read("target/lambda/hello/build.log")).unwrap();
+        let log = packaged.fixture.text("target/lambda/hello/build.log");
         assert_eq!(log.matches("error[E0425]").count(), 1, "{log}");
 
         if let Some(drawn) = in_terminal(&packaged.command()) {
@@ -138,12 +137,11 @@ fn any_path_and_any_name_works() {
         // The project's folder, that of a member in it and that of a dependency outside of it.
         let fixture = Fixture::empty(&format!("{name}/project"));
         let toml = name.replace('\\', "\\\\").replace('"', "\\\"");
-        let package = |name: &str| format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
         fixture.write("Cargo.toml", "[workspace]\nmembers = [\"member\"]\nresolver = \"2\"\n");
         let dependency = format!("[dependencies]\noutside = {{ path = \"../../outside {toml}\" }}\n");
-        fixture.write("member/Cargo.toml", &format!("{}{dependency}", package("größe")));
+        fixture.package("member", "größe", &dependency);
         fixture.write("member/src/main.rs", "fn main() {\n    println!(\"{}\", outside::TEXT);\n}\n");
-        fixture.write(&format!("../outside {name}/Cargo.toml"), &package("outside"));
+        fixture.package(&format!("../outside {name}"), "outside", "");
         fixture.write(&format!("../outside {name}/src/lib.rs"), "pub const TEXT: &str = \"hello\";\n");
         for engine in engines(Engine::Docker) {
             fixture.run_on(engine, &[]).ok();
@@ -182,9 +180,14 @@ fn path_without_engines(fixture: &Fixture) -> PathBuf {
 
 /// Asserts that a run packages on the host because of `why`, and says so once; and that it fails with `help` where a
 /// container is required.
-fn falls_back_to_the_host(fixture: &Fixture, command: impl Fn() -> Command, why: &str, help: &str) {
+fn falls_back_to_the_host(fixture: &Fixture, variables: &[(&str, &str)], why: &str, help: &str) {
     let no_container = format!("no container to compile in ({why})");
     let forbids = "variable LAMBDA_PACKAGER_REQUIRE_CONTAINER does not allow";
+    let command = || {
+        let mut command = fixture.command();
+        command.envs(variables.iter().copied());
+        command
+    };
     Ended::of(command().env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "true")).fails(3, &[&no_container, forbids, help]);
     let fallen = Ended::of(&mut command()).ok();
     let note = format!("note: {why}: compiling with the host's own toolchain, which is not hermetic\n");
@@ -204,13 +207,13 @@ fn an_engine_that_is_not_there_is_an_error_or_the_announced_host() {
         packaged.is_intact();
     }
 
-    let auto = || {
-        let mut command = packaged.fixture.command();
-        command.env("PATH", &path);
-        command
-    };
     let why = "no container engine is installed";
-    falls_back_to_the_host(&packaged.fixture, auto, why, "help: install and start docker or podman");
+    falls_back_to_the_host(
+        &packaged.fixture,
+        &[("PATH", path.to_str().unwrap())],
+        why,
+        "help: install and start docker or podman",
+    );
 }
 
 #[test]
@@ -233,33 +236,26 @@ fn an_engine_that_does_not_answer_is_named_with_its_remedy() {
 
 #[test]
 fn an_engine_that_is_not_for_this_user_is_named_with_its_remedy() {
-    if !Engine::Docker.is_here() {
-        return;
-    }
     let Some(user) = OtherUser::of_no_group() else { return };
     let fixture = Fixture::hello();
     let as_user = |engine: &str| Ended::of(user.command(&fixture).args(["--engine", engine]));
     as_user("host").ok();
-    let before = (fixture.zip("hello"), fixture.manifest("hello"));
+    let before = fixture.made("hello");
     let ended = as_user("docker")
         .fails(3, &["error: this user is not allowed to use docker", "help: add the user to the group"]);
     // Time does not give permission.
     assert!(!ended.stderr.contains("trying again"), "{}", ended.stderr);
-    assert_eq!((fixture.zip("hello"), fixture.manifest("hello")), before);
+    assert_eq!(fixture.made("hello"), before);
     assert_eq!(as_user("host").ok().verdict(), "cache-hit");
 }
 
 #[test]
 fn where_no_engine_answers_auto_takes_the_host_and_says_so() {
     let fixture = Fixture::hello();
-    let astray = || {
-        let mut command = fixture.command();
-        command.env("DOCKER_HOST", "unix:///nowhere/docker.sock").env("CONTAINER_HOST", "unix:///nowhere/podman.sock");
-        command
-    };
+    let astray = [("DOCKER_HOST", "unix:///nowhere/docker.sock"), ("CONTAINER_HOST", "unix:///nowhere/podman.sock")];
     let Some(first) = every_engine().next() else { return };
     let why = format!("no {} engine answers", first.name());
-    falls_back_to_the_host(&fixture, astray, &why, "help: ");
+    falls_back_to_the_host(&fixture, &astray, &why, "help: ");
 
     // With one that answers there is no need of the host.
     if Engine::Docker.is_here() && Engine::Podman.is_here() {

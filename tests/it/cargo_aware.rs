@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::support::host::{Profile, git, in_terminal, ran_a_build_script, sha256_of};
-use crate::support::{Ended, Engine, Fixture, one_engine};
+use crate::support::{Ended, Engine, Fixture, has_all, one_engine};
 
 /// A copy of a fixture that a build packaged, and the engine it did that on.
 fn built(name: &str, below: &str, wanted: Engine) -> Option<(Fixture, &'static str)> {
@@ -40,7 +40,7 @@ fn ours(shown: &str) -> Vec<&str> {
 }
 
 fn edit(fixture: &Fixture, file: &str, from: &str, to: &str) {
-    let text = String::from_utf8(fixture.read(file)).expect("text");
+    let text = fixture.text(file);
     assert!(text.contains(from), "{from:?} is not in {file}:\n{text}");
     fixture.write(file, &text.replace(from, to));
 }
@@ -56,9 +56,7 @@ fn a_warning_of_the_compiler_is_shown_once_and_an_unchanged_build_starts_and_say
     let Some(first) = build() else { return };
     let first = first.ok().stdout;
     assert_eq!(first.matches("`unused` is never used").count(), 1, "{first}");
-    for shown in ["packaging function", "first build", "\r", "compile [", "cache-miss: first build", "  stages "] {
-        assert!(first.contains(shown), "{shown:?} is not in\n{first}");
-    }
+    has_all(&first, &["packaging function", "first build", "\r", "compile [", "cache-miss: first build", "  stages "]);
     assert_eq!(ours(&build().expect("as before").ok().stdout), [""; 0]);
     rests(&fixture, engine.name());
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Ended, Engine, Fixture, OwnDocker, Story, engines, one_engine, packager, skip};
+use crate::support::{Ended, Engine, Fixture, OwnDocker, Story, engines, has_all, one_engine, packager, skip};
 
 /// Asserts that `container status` ends with `code` and says `state`; what it says as JSON.
 #[track_caller]
@@ -47,9 +47,7 @@ fn a_container_is_started_told_of_reused_and_stopped_by_hand() {
         assert!(told["since"].as_str().is_some_and(|since| since.starts_with("20")), "{told}");
         assert!(fixture.run_on(engine, &["container", "logs"]).ok().stdout.contains("Compiling hello"));
         let lines = fixture.run_on(engine, &["container", "status"]).ok().stdout;
-        for part in ["running", engine.name(), "/workspace (read-only)", "hello: cache-miss: first build"] {
-            assert!(lines.contains(part), "{part:?} is missing in {lines}");
-        }
+        has_all(&lines, &["running", engine.name(), "/workspace (read-only)", "hello: cache-miss: first build"]);
 
         // Stopped it keeps what was compiled: the zip is made again, and nothing is compiled for it.
         fixture.run_on(engine, &["container", "stop"]).ok();
@@ -76,9 +74,7 @@ fn a_shell_opens_in_the_container() {
         fs::write(&commands, "tty; pwd; ls -d src Cargo.toml; cargo --version; exit 7\n").unwrap();
         let ended = Ended::of(script.stdin(fs::File::open(&commands).unwrap()));
         assert_eq!(ended.code, 7, "{}{}", ended.stdout, ended.stderr);
-        for part in ["/dev/pts/", "/workspace", "Cargo.toml", "cargo 1."] {
-            assert!(ended.stdout.contains(part), "{part:?} is missing in {}", ended.stdout);
-        }
+        has_all(&ended.stdout, &["/dev/pts/", "/workspace", "Cargo.toml", "cargo 1."]);
     }
 }
 
@@ -211,10 +207,7 @@ fn clean_all_leaves_nothing_of_a_project_and_everything_nothing_of_any() {
         let mut command = fixture.command_on(Engine::Docker);
         Ended::of(command.env("DOCKER_HOST", own.host()).args(args)).ok()
     };
-    let listed = |what: &[&str]| {
-        let output = own.command().args(what).output().unwrap();
-        String::from_utf8_lossy(&output.stdout).lines().map(String::from).collect::<Vec<_>>()
-    };
+    let listed = |what: &[&str]| own.ask(what).lines().map(String::from).collect::<Vec<_>>();
     let containers = || listed(&["ps", "--all", "--quiet"]);
     let images = || listed(&["images", "--all", "--quiet"]);
     let volumes = || listed(&["volume", "ls", "--quiet"]);

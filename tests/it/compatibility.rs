@@ -50,7 +50,7 @@ fn manifest([_, _, package, workspace]: Says) -> String {
 /// A project with a library that it may depend on.
 fn with_part() -> Fixture {
     let fixture = Fixture::hello();
-    fixture.write("part/Cargo.toml", "[package]\nname = \"part\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+    fixture.package("part", "part", "");
     fixture.write("part/src/lib.rs", "pub fn part() {\n    println!(\"part\");\n}\n");
     fixture
 }
@@ -120,7 +120,7 @@ fn the_strongest_mode_wins_and_prod_is_smaller_than_release_and_release_than_dev
 #[test]
 fn what_the_users_own_profile_says_stands() {
     let fixture = Fixture::hello();
-    let manifest = String::from_utf8(fixture.read("Cargo.toml")).unwrap();
+    let manifest = fixture.text("Cargo.toml");
     let bytes_with = |profile: &str| {
         fixture.write("Cargo.toml", &format!("{manifest}{profile}"));
         fixture.run(&["--engine", "host", "--mode", "prod", "--force", "--profile", "release"]).ok();
@@ -184,11 +184,7 @@ fn any_former_command_line_in_any_order_gives_the_same_artifact() {
     let Some(engine) = one_engine(Engine::Docker) else { return };
     // A checkout in which the project is a tiny one, and the bin is there already.
     let fixture = Fixture::hello();
-    let manifest = String::from_utf8(fixture.read("Cargo.toml")).unwrap();
-    fixture.write(
-        "Cargo.toml",
-        &format!("{manifest}[package.metadata.lambda-packager]\noutput = \"lambda-deployment.zip\"\n"),
-    );
+    fixture.append("Cargo.toml", "[package.metadata.lambda-packager]\noutput = \"lambda-deployment.zip\"\n");
     copy(&repository().join("docker"), &fixture.path("docker"));
     for name in ["build-lambda.sh", "dev-container.sh"] {
         program(&fixture.path(&format!("docker/{name}")), &fixture.read(&format!("docker/{name}")));

@@ -9,8 +9,7 @@ use crate::support::{
 #[test]
 fn another_specification_makes_another_container() {
     for engine in engines(Engine::Podman) {
-        let fixture = Fixture::hello();
-        fixture.run_on(engine, &[]).ok();
+        let fixture = Fixture::hello_packaged(engine.name());
         let first = fixture.container(engine);
 
         // Docker's bridge is the machine's, and gone wherever an engine without one was started beside it.
@@ -27,12 +26,10 @@ fn another_specification_makes_another_container() {
         let second = fixture.container(engine);
 
         // With a folder more to mount, nothing else changed: a path dependency outside of the workspace.
-        let outside = "[package]\nname = \"outside\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
-        fixture.write("../outside/Cargo.toml", outside);
+        fixture.package("../outside", "outside", "");
         fixture.write("../outside/src/lib.rs", "pub const TEXT: &str = \"from outside\";\n");
-        let manifest = String::from_utf8(fixture.read("Cargo.toml")).unwrap();
-        fixture.write("Cargo.toml", &format!("{manifest}[dependencies]\noutside = {{ path = \"../outside\" }}\n"));
-        fixture.write("src/main.rs", "fn main() {\n    println!(\"{}\", outside::TEXT);\n}\n");
+        fixture.append("Cargo.toml", "[dependencies]\noutside = { path = \"../outside\" }\n");
+        fixture.prints("\"{}\", outside::TEXT");
         run();
         assert_eq!(fixture.output_of_bootstrap("hello"), "from outside");
         assert_ne!(fixture.container(engine), second);
@@ -44,8 +41,7 @@ fn a_name_that_is_taken_is_left_alone() {
     const REMEDY: &str =
         "help: set `container_name` to another name, or remove or rename that container yourself; it was not touched";
     for engine in engines(Engine::Docker) {
-        let owner = Fixture::hello();
-        owner.run_on(engine, &[]).ok();
+        let owner = Fixture::hello_packaged(engine.name());
         let owned = owner.container(engine);
         let name_of = |id: &str| engine.inspect(id)["Name"].as_str().unwrap().trim_start_matches('/').to_string();
         // Another project's, and one that has nothing to do with us at all.
@@ -56,8 +52,7 @@ fn a_name_that_is_taken_is_left_alone() {
         engine.ask(&["create", "--name", &foreign_name, "--label", &label, "--network", "none", &image, "true"]);
         let foreign = engine.inspect(&foreign_name);
 
-        let fixture = Fixture::hello();
-        fixture.run_on(engine, &[]).ok();
+        let fixture = Fixture::hello_packaged(engine.name());
         let (zip, manifest) = (fixture.zip("hello"), fixture.read("target/lambda/hello/manifest.json"));
         fixture.says("edited");
         let cases =
@@ -97,8 +92,7 @@ fn two_checkouts_share_nothing_whatever_their_paths() {
 #[test]
 fn the_container_has_no_rights_no_network_and_nothing_to_write_to() {
     for engine in every_engine() {
-        let fixture = Fixture::hello();
-        fixture.run_on(engine, &[]).ok();
+        let fixture = Fixture::hello_packaged(engine.name());
         let id = fixture.container(engine);
         let seen = engine.inspect(&id);
         let mounts = seen["Mounts"].as_array().unwrap();
@@ -132,9 +126,6 @@ fn the_container_has_no_rights_no_network_and_nothing_to_write_to() {
 
 #[test]
 fn the_compile_runs_as_the_caller() {
-    if !Engine::Docker.is_here() {
-        return;
-    }
     let Some(user) = OtherUser::of_docker() else { return };
     let fixture = Fixture::hello();
     Ended::of(user.command(&fixture).args(["--engine", "docker"])).ok();
@@ -239,8 +230,7 @@ fn a_passed_variable_reaches_the_compile_and_shows_nowhere() {
 #[test]
 fn a_project_that_was_removed_and_made_again_at_its_path_gets_a_new_container() {
     for engine in engines(Engine::Docker) {
-        let fixture = Fixture::hello();
-        fixture.run_on(engine, &[]).ok();
+        let fixture = Fixture::hello_packaged(engine.name());
         let before = fixture.containers(engine);
         // As `rm -rf` and a fresh clone do; the mount of the old container leads to what is gone.
         let kept = fixture.around().join("kept");

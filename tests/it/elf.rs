@@ -5,24 +5,10 @@ use std::process::Command;
 
 use crate::support::{Ended, Fixture};
 
-/// A fixture that was packaged once, its zip and its manifest.
-fn packaged() -> (Fixture, Vec<u8>, serde_json::Value) {
-    let fixture = Fixture::hello();
-    fixture.run(&["--engine", "host"]).ok();
-    let (zip, manifest) = (fixture.zip("hello"), fixture.manifest("hello"));
-    (fixture, zip, manifest)
-}
-
-#[track_caller]
-fn is_untouched((fixture, zip, manifest): &(Fixture, Vec<u8>, serde_json::Value)) {
-    assert!(fixture.zip("hello") == *zip, "the zip was touched");
-    assert_eq!(fixture.manifest("hello"), *manifest);
-}
-
 #[test]
 fn a_library_that_the_runtime_lacks_is_named_with_who_brings_it() {
-    let before = packaged();
-    let fixture = &before.0;
+    let fixture = Fixture::hello_packaged("host");
+    let before = fixture.made("hello");
     let manifest = fixture.text("Cargo.toml");
     // A crate that makes the library itself, as the builder has no other than the runtimes do.
     fixture.package("tiny-sys", "tiny-sys", "links = \"tiny\"\n");
@@ -47,7 +33,7 @@ fn main() {
     let message =
         "needs the shared library libtiny.so, which provided.al2023 does not have (linked by the crate tiny-sys)";
     ended.fails(5, &[message, "help: link it statically", "include = [\"lib/libtiny.so\"]"]);
-    is_untouched(&before);
+    assert!(fixture.made("hello") == before, "what was packaged was touched");
 
     // As the hint says.
     fs::create_dir(fixture.path("lib")).unwrap();
@@ -62,14 +48,15 @@ fn main() {
     fixture.write("Cargo.toml", &manifest);
     fixture.says("hello");
     fixture.run(&["--engine", "host"]).ok();
-    assert!(fixture.zip("hello") == before.1);
+    assert!(fixture.zip("hello") == before.0);
 }
 
 #[test]
 fn a_glibc_that_is_too_old_is_told_with_the_symbols() {
-    let before = packaged();
-    before.0.says("for the old one");
-    let ended = before.0.run(&["--engine", "host", "--runtime", "provided.al2"]);
+    let fixture = Fixture::hello_packaged("host");
+    let before = fixture.made("hello");
+    fixture.says("for the old one");
+    let ended = fixture.run(&["--engine", "host", "--runtime", "provided.al2"]);
     let text = ["the bootstrap needs glibc 2.", "provided.al2 has 2.26: ", "help: compile in a base with glibc 2.26"];
     let ended = ended.fails(5, &text);
     // Which ones depends on this machine's glibc; each is a symbol and a version that is too new.
@@ -79,7 +66,7 @@ fn a_glibc_that_is_too_old_is_told_with_the_symbols() {
         let minor: u32 = version.trim_end_matches(')').split('.').next().unwrap().parse().unwrap();
         assert!(!name.is_empty() && minor > 26, "{line}");
     }
-    is_untouched(&before);
-    before.0.says("hello");
-    assert_eq!(before.0.run(&["--engine", "host"]).ok().verdict(), "cache-hit");
+    assert!(fixture.made("hello") == before, "what was packaged was touched");
+    fixture.says("hello");
+    assert_eq!(fixture.run(&["--engine", "host"]).ok().verdict(), "cache-hit");
 }

@@ -7,7 +7,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::host::git;
 use crate::support::registry::{Registry, library, publish, vendored};
 use crate::support::{Ended, Engine, Fixture, one_engine, program, skip, under};
 
@@ -70,14 +69,13 @@ fn printing(crates: &[(&str, &str)]) -> Fixture {
 fn path_git_and_registry_crates_compile_offline_and_no_token_comes_along() {
     let Some(engine) = one_engine(Engine::Docker) else { return };
     let registry = registry();
-    let repository = crate::support::TempDir::new().expect("a temporary folder");
-    library(repository.path(), "from_git", "git");
-    for args in [&["init", "--quiet"][..], &["add", "."], &["commit", "--quiet", "--message=x"]] {
-        git(repository.path(), args);
-    }
+    let repository = Fixture::empty("from_git");
+    library(repository.root(), "from_git", "git");
+    repository.git(&["init", "--quiet"]);
+    repository.commit();
     let fixture = printing(&[
         ("from_path", "path = \"../from_path\""),
-        ("from_git", &format!("git = \"file://{}\"", repository.path().display())),
+        ("from_git", &format!("git = \"file://{}\"", repository.root().display())),
         ("from_registry", "version = \"1\", registry = \"mine\""),
     ]);
     library(&fixture.around().join("from_path"), "from_path", "path");

@@ -147,8 +147,7 @@ impl World {
             Step::Touch(source, date) => {
                 let path = source.path();
                 if project.path(path).exists() {
-                    let text = String::from_utf8(project.fixture.read(path)).expect("text");
-                    self.write(source, &text, date);
+                    self.write(source, &project.fixture.text(path), date);
                 }
             }
             Step::Add(number) => project.fixture.write(&extra(number), "extra\n"),

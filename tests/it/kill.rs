@@ -39,7 +39,7 @@ fn killed(engine: Option<Engine>) {
     fixture.run(&["--engine", name]).ok();
     let container = engine.map(|engine| (engine, fixture.container(engine)));
     let compiling = || compiling(&fixture, container.as_ref(), &seconds);
-    let before = (fixture.zip("hello"), fixture.manifest("hello"));
+    let before = fixture.made("hello");
     eventually("a compile that ended leaves nothing", || nothing(compiling()));
 
     // It asks not to be disturbed.
@@ -58,7 +58,7 @@ fn killed(engine: Option<Engine>) {
         send(&running, signal);
         assert_eq!(running.end().code, status);
         eventually(&format!("SIG{signal} ends the compile ({name})"), || nothing(compiling()));
-        assert_eq!((fixture.zip("hello"), fixture.manifest("hello")), before);
+        assert_eq!(fixture.made("hello"), before);
     }
 
     std::fs::remove_file(fixture.path("build.rs")).unwrap();

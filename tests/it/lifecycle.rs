@@ -23,8 +23,7 @@ const BUILDS: [Build; 4] = [
 #[test]
 fn any_series_of_builds_keeps_one_container() {
     for engine in engines(Engine::Docker) {
-        let fixture = Fixture::hello();
-        fixture.run_on(engine, &[]).ok();
+        let fixture = Fixture::hello_packaged(engine.name());
         let container = fixture.container(engine);
         let (mut edits, mut last) = (0, "hello".to_string());
         rows(BUILDS, 100, select(&BUILDS), |(is_edited, args, verdict)| {
@@ -75,8 +74,7 @@ fn from_any_state_a_build_ends_with_a_running_container_and_the_right_zip() {
 }
 
 fn comes_back(engine: Engine, other: Option<Engine>) {
-    let fixture = Fixture::hello();
-    fixture.run_on(engine, &[]).ok();
+    let fixture = Fixture::hello_packaged(engine.name());
     let mut edits = 0;
     rows(STATES, 100, select(&STATES), |state| {
         let before = fixture.container(engine);

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::support::clean::printing;
-use crate::support::{Ended, Fixture};
+use crate::support::{Ended, Fixture, sha256};
 
 const MANIFEST: &str = "target/lambda/hello/manifest.json";
 
@@ -64,10 +64,7 @@ fn explain_lists_every_difference_with_its_old_and_new_value() {
 
     let ended = explain(&["-v"]);
     assert_eq!(ended.code, 1, "{ended:?}");
-    let digest = |text: &str| {
-        use sha2::Digest;
-        sha2::Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
+    let digest = |text: &str| sha256(text.as_bytes());
     let [hello, other, new, gone] = [&printing("hello"), &printing("other"), "new\n", "gone\n"].map(digest);
     let expected = format!(
         "cache-miss: features none -> f (+4 more)

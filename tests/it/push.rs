@@ -54,8 +54,9 @@ fn latest(registry: &ImageRegistry) -> Option<String> {
     latest
 }
 
-fn open(setup: &Setup) -> Option<ImageRegistry> {
-    ImageRegistry::open(setup)
+/// A registry, and a project to push to it.
+fn open(setup: &Setup) -> Option<(ImageRegistry, Fixture)> {
+    Some((ImageRegistry::open(setup)?, Fixture::hello_in_git()))
 }
 
 /// What becomes of requests that begin so; the others pass.
@@ -75,9 +76,8 @@ const ENCODED: &str = "dGVzdGVyOnMzY3JldC13b3Jk";
 
 #[test]
 fn a_push_sends_what_the_registry_lacks_and_the_next_one_nothing() {
-    let Some(registry) = open(&Setup::default()) else { return };
+    let Some((registry, fixture)) = open(&Setup::default()) else { return };
     let proxy = Proxy::to(&registry, |_| Fate::Passed);
-    let fixture = Fixture::hello_in_git();
     let output = fixture.around().join("github-output");
     let ended = Ended::of(image(&fixture, &["push"], &proxy.name()).env("GITHUB_OUTPUT", &output)).ok();
 
@@ -121,8 +121,7 @@ fn a_push_sends_what_the_registry_lacks_and_the_next_one_nothing() {
 
 #[test]
 fn the_image_is_one_that_lambda_takes_and_names_its_sources() {
-    let Some(registry) = open(&Setup::default()) else { return };
-    let fixture = Fixture::hello_in_git();
+    let Some((registry, fixture)) = open(&Setup::default()) else { return };
     fixture.git(&["remote", "add", "origin", "https://user:secret@example.invalid/owner/hello.git"]);
     let revision = fixture.git(&["rev-parse", "HEAD"]);
     push(&fixture, &registry.name()).ok();
@@ -157,8 +156,7 @@ fn the_image_is_one_that_lambda_takes_and_names_its_sources() {
 
 #[test]
 fn a_commit_to_something_else_makes_no_other_image() {
-    let Some(registry) = open(&Setup::default()) else { return };
-    let fixture = Fixture::hello_in_git();
+    let Some((registry, fixture)) = open(&Setup::default()) else { return };
     // The function is one folder of the repository.
     for name in ["src", "Cargo.toml", "Cargo.lock"] {
         let to = fixture.path("function");
@@ -182,8 +180,7 @@ fn a_commit_to_something_else_makes_no_other_image() {
 
 #[test]
 fn a_rollback_moves_both_tags_and_the_list_says_so() {
-    let Some(registry) = open(&Setup::default()) else { return };
-    let fixture = Fixture::hello_in_git();
+    let Some((registry, fixture)) = open(&Setup::default()) else { return };
     // Long ago, so that both are not of the same second.
     let mut amend = git_in(fixture.root());
     Ended::of(amend.args(["commit", "--amend", "--no-edit"]).env("GIT_COMMITTER_DATE", "@1000000000 +0000")).ok();
@@ -221,8 +218,7 @@ fn a_rollback_moves_both_tags_and_the_list_says_so() {
 
 #[test]
 fn a_login_comes_from_the_environment_or_from_what_the_engine_stored_and_lies_nowhere_else() {
-    let Some(registry) = open(&Setup { login: Some(LOGIN), ..Setup::default() }) else { return };
-    let fixture = Fixture::hello_in_git();
+    let Some((registry, fixture)) = open(&Setup { login: Some(LOGIN), ..Setup::default() }) else { return };
     let ended = push(&fixture, &registry.name());
     ended.fails(11, &["requires a login", "docker login"]);
     push_as(&fixture, "wrong", &registry.name()).fails(11, &["refuses the login"]);
@@ -253,7 +249,7 @@ fn a_login_comes_from_the_environment_or_from_what_the_engine_stored_and_lies_no
 
 #[test]
 fn whoever_a_registry_sends_us_to_neither_gets_the_password_nor_says_who_gets_it() {
-    let Some(registry) = open(&Setup { login: Some(LOGIN), ..Setup::default() }) else { return };
+    let Some((registry, fixture)) = open(&Setup { login: Some(LOGIN), ..Setup::default() }) else { return };
     let thief = TokenServer::start(|_| Token::Refused);
     let challenge = format!("Bearer realm={:?},service=\"x\"", thief.realm());
     let challenged = (Fate::Challenged(challenge), 11, "refuses the login");
@@ -261,7 +257,7 @@ fn whoever_a_registry_sends_us_to_neither_gets_the_password_nor_says_who_gets_it
         let elsewhere = Proxy::to(&registry, on("", fate));
         let there = format!("http://{}/upload", elsewhere.name());
         let proxy = Proxy::to(&registry, on("POST", Fate::SentTo(there)));
-        push_as(&Fixture::hello_in_git(), PASSWORD, &proxy.name()).fails(code, &[text]);
+        push_as(&fixture, PASSWORD, &proxy.name()).fails(code, &[text]);
         assert!(proxy.seen().iter().all(|request| request.ends_with(" with a login")));
         assert_eq!(elsewhere.seen(), ["PATCH /upload"]);
         assert_eq!(thief.seen(), []);
@@ -270,8 +266,7 @@ fn whoever_a_registry_sends_us_to_neither_gets_the_password_nor_says_who_gets_it
 
 #[test]
 fn tls_is_trusted_only_with_the_certificate_of_its_authority() {
-    let Some(registry) = open(&Setup { tls: true, ..Setup::default() }) else { return };
-    let fixture = Fixture::hello_in_git();
+    let Some((registry, fixture)) = open(&Setup { tls: true, ..Setup::default() }) else { return };
     let address = format!("https://{}", registry.name());
     push(&fixture, &address).fails(10, &["cannot be trusted: TLS fails", "SSL_CERT_FILE"]);
     push(&fixture, &format!("http://{}", registry.name())).fails(10, &["requires TLS", "https://"]);
@@ -291,7 +286,7 @@ fn an_unknown_environment_costs_no_compile() {
 
 #[test]
 fn two_revisions_pushed_at_once_leave_latest_at_one_of_them_whole() {
-    let Some(registry) = open(&Setup::default()) else { return };
+    let Some(registry) = ImageRegistry::open(&Setup::default()) else { return };
     let fixtures: Vec<_> = (0..2)
         .map(|number| {
             let fixture = Fixture::hello_in_git();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::host::cargo_here;
-use crate::support::{Ended, Fixture, Running, eventually, free_port, is_installed, repository, skip};
+use crate::support::{Ended, Fixture, Running, eventually, free_port, has_all, is_installed, repository, skip};
 
 /// A program that ends with the test, and all that it started.
 struct Everything(Running);
@@ -64,9 +64,7 @@ fn the_zip_answers_through_someone_elses_runtime_api() {
         when_seen.push(so_far.matches("\ndata:").count());
     }
     assert!(so_far.starts_with("HTTP/1.1 200 "), "{so_far}");
-    for header in ["content-type: text/event-stream", "transfer-encoding: chunked"] {
-        assert!(so_far.to_lowercase().contains(header), "{header} is not in\n{so_far}");
-    }
+    has_all(&so_far.to_lowercase(), &["content-type: text/event-stream", "transfer-encoding: chunked"]);
     // Each event was there before the next.
     assert!([1, 2, 3].iter().all(|count| when_seen.contains(count)), "{when_seen:?}\n{so_far}");
 }

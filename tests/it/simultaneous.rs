@@ -11,8 +11,7 @@ fn compiles(stories: &[Story]) -> usize {
 }
 
 fn digest(story: &Story) -> String {
-    let finished = story.events.iter().find(|event| event["event"] == "finished");
-    finished.and_then(|event| event["zip_sha256"].as_str()).unwrap_or_else(|| panic!("no end in:\n{story}")).into()
+    story.event("finished")["zip_sha256"].as_str().expect("a digest").to_string()
 }
 
 /// Whether what is told of the holder of a lock names this process.
@@ -24,8 +23,7 @@ fn is_named(holder: &str, pid: u32) -> bool {
 fn many_runs_at_once_compile_once_in_each_round() {
     let (runs, rounds) = cases((4, 3), (8, 20));
     let Some(engine) = one_engine(Engine::Docker) else { return };
-    let fixture = Fixture::hello();
-    fixture.run_on(engine, &[]).ok();
+    let fixture = Fixture::hello_packaged(engine.name());
     let container = fixture.container(engine);
     let mut digests = BTreeSet::new();
     for round in 1..=rounds {
@@ -76,8 +74,7 @@ fn who_waits_says_for_whom_and_a_dead_holder_leaves_nothing() {
 /// A fake: no file system here refuses locks, so the C library does, of which the bin asks them.
 #[test]
 fn a_file_system_that_cannot_lock_is_an_error_that_says_so() {
-    let fixture = Fixture::hello();
-    fixture.run(&["--engine", "host"]).ok();
+    let fixture = Fixture::hello_packaged("host");
     let before = fixture.zip("hello");
     fixture.says("other");
     let source = "#include <errno.h>\nint flock(int fd, int op) { errno = ENOLCK; return -1; }\n";

@@ -41,8 +41,7 @@ impl Random {
 fn many_builds_with_faults_leave_no_more_than_a_few() {
     let (builds, every, few) = cases((20, 3, 5), (200, 10, 10));
     let Some(engine) = one_engine(Engine::Docker) else { return };
-    let fixture = Fixture::hello();
-    fixture.run_on(engine, &[]).ok();
+    let fixture = Fixture::hello_packaged(engine.name());
     let containers_and_volumes = || {
         let label = format!("label={}", fixture.label());
         let volumes = engine.ask(&["volume", "ls", "--quiet", "--filter", &label]);
@@ -80,7 +79,7 @@ fn many_builds_with_faults_leave_no_more_than_a_few() {
             // A longer program, and another file.
             let more = (0..random.below(30)).map(|at| format!("pub fn f{at}() {{ println!(\"{at}\") }}\n"));
             fixture.write("src/more.rs", &more.collect::<String>());
-            let main = String::from_utf8(fixture.read("src/main.rs")).expect("text");
+            let main = fixture.text("src/main.rs");
             fixture.write("src/main.rs", &format!("#![allow(dead_code)]\nmod more;\n{main}"));
         }
         let story = Story::of(&mut fixture.command_on(engine)).ok();

@@ -29,12 +29,12 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub use ended::Ended;
+pub use ended::{Ended, has_all};
 pub use engine::{Engine, engines, every_engine, one_engine};
 pub use fixture::{Fixture, copy};
 pub use front::{Front, fed, is_installed, like, on_path, prefixed, program, under, which};
 pub use gated::{Gated, HOLDING};
-pub use image_registry::{Fate, ImageRegistry, Proxy, Setup};
+pub use image_registry::{Fate, ImageRegistry, Proxy, Setup, sha256};
 pub use live::{Live, Story};
 pub use moto::Moto;
 pub use own_docker::OwnDocker;

@@ -14,7 +14,6 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::support::host::git;
 use crate::support::{Ended, Engine, Fixture, Front, fed, repository};
 
 const WARM: &str = "warm start from lambda-packager-deps:";
@@ -29,9 +28,8 @@ fn with_itoa(story: &str) -> Fixture {
 /// lockfile; those of another share nothing with them, though they had the same dependencies.
 fn depending_on(story: &str, dependencies: &str, expression: &str) -> Fixture {
     let fixture = Fixture::empty("app");
-    let manifest = "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[dependencies]\n";
-    fixture.write("Cargo.toml", &format!("{manifest}{dependencies}"));
-    fixture.write("src/main.rs", &format!("fn main() {{\n    println!(\"{{}}\", {expression});\n}}\n"));
+    fixture.package("", "app", &format!("\n[dependencies]\n{dependencies}"));
+    fixture.prints(&format!("\"{{}}\", {expression}"));
     // Every compile sees it, so it tells stories apart.
     fixture.write(".cargo/config.toml", &format!("[env]\nSTORY = \"{story}-{}\"\n", std::process::id()));
     // The crates in the versions that this machine has.
@@ -50,15 +48,9 @@ fn kept(fixture: &Fixture, engine: Engine) -> String {
     image_after(KEPT, &fixture.run_on(engine, &[]).ok())
 }
 
-/// Adds text to the end of a file.
-fn append(fixture: &Fixture, file: &str, text: &str) {
-    fixture.write(file, &(String::from_utf8(fixture.read(file)).expect("text") + text));
-}
-
 /// Adds a library of the workspace, which has this source.
 fn add_library(fixture: &Fixture, folder: &str, source: &str) {
-    let manifest = format!("[package]\nname = \"{folder}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
-    fixture.write(&format!("{folder}/Cargo.toml"), &manifest);
+    fixture.package(folder, folder, "");
     fixture.write(&format!("{folder}/src/lib.rs"), source);
 }
 
@@ -159,11 +151,8 @@ fn unzstd(fixture: &Fixture, bytes: &[u8]) -> Vec<u8> {
 
 /// Makes a project a repository of git with one commit.
 fn commit(fixture: &Fixture) {
-    let commands =
-        [&["init", "--quiet", "--initial-branch=main"][..], &["add", "."], &["commit", "--quiet", "-m", "main"]];
-    for args in commands {
-        git(fixture.root(), args);
-    }
+    fixture.git(&["init", "--quiet"]);
+    fixture.commit();
 }
 
 fn shell(fixture: &Fixture, script: &str) {

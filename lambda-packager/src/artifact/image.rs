@@ -11,7 +11,7 @@ use std::io::Write;
 use flate2::{Compression, GzBuilder};
 use serde_json::json;
 
-use crate::artifact::{Member, header};
+use crate::artifact::{Archive, Member};
 use crate::config::Arch;
 use crate::error::{Error, PublishFault, Result};
 use crate::sys::Sha;
@@ -160,7 +160,7 @@ fn surroundings(files: &[File]) -> std::io::Result<Vec<u8>> {
     for file in files {
         layer.file(file.place.trim_start_matches('/'), if file.executable { 0o755 } else { 0o644 }, &file.content)?;
     }
-    layer.tar.into_inner()
+    layer.tar.finish()
 }
 
 fn function(members: &[Member]) -> std::io::Result<Vec<u8>> {
@@ -169,18 +169,18 @@ fn function(members: &[Member]) -> std::io::Result<Vec<u8>> {
         let mode = if member.executable { 0o755 } else { 0o644 };
         layer.file(&format!("{}/{}", &TASK[1..], member.name), mode, &member.content)?;
     }
-    layer.tar.into_inner()
+    layer.tar.finish()
 }
 
 /// Builds a layer: each folder comes before its content, everything belongs to root and has no date.
 struct Layer {
-    tar: tar::Builder<Vec<u8>>,
+    tar: Archive,
     folders: BTreeSet<String>,
 }
 
 impl Default for Layer {
     fn default() -> Self {
-        Self { tar: tar::Builder::new(Vec::new()), folders: BTreeSet::new() }
+        Self { tar: Archive::of((0, 0), 0), folders: BTreeSet::new() }
     }
 }
 
@@ -190,8 +190,7 @@ impl Layer {
             self.folder(above, 0o755)?;
         }
         if self.folders.insert(path.to_string()) {
-            let mut header = header(tar::EntryType::Directory, mode, (0, 0));
-            self.tar.append_data(&mut header, format!("{path}/"), std::io::empty())?;
+            self.tar.folder(path, mode)?;
         }
         Ok(())
     }
@@ -200,14 +199,8 @@ impl Layer {
         if let Some((above, _)) = path.rsplit_once('/') {
             self.folder(above, 0o755)?;
         }
-        append(&mut self.tar, path, mode, content)
+        self.tar.file(path, mode, content)
     }
-}
-
-fn append(tar: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32, content: &[u8]) -> std::io::Result<()> {
-    let mut header = header(tar::EntryType::Regular, mode, (0, 0));
-    header.set_size(content.len() as u64);
-    tar.append_data(&mut header, path, content)
 }
 
 fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
@@ -229,13 +222,13 @@ impl Image {
             "Layers": self.layers.iter().map(layer_name).collect::<Vec<_>>(),
         }]);
         let write = || {
-            let mut tar = tar::Builder::new(Vec::new());
-            append(&mut tar, &config_name, 0o644, &self.config.bytes)?;
+            let mut tar = Archive::of((0, 0), 0);
+            tar.file(&config_name, 0o644, &self.config.bytes)?;
             for layer in &self.layers {
-                append(&mut tar, &layer_name(layer), 0o644, &layer.bytes)?;
+                tar.file(&layer_name(layer), 0o644, &layer.bytes)?;
             }
-            append(&mut tar, "manifest.json", 0o644, &json_bytes(&table))?;
-            tar.into_inner()
+            tar.file("manifest.json", 0o644, &json_bytes(&table))?;
+            tar.finish()
         };
         write().map_err(|e| Error::artifact("cannot archive the image").source(e))
     }

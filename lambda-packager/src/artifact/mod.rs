@@ -8,5 +8,5 @@ pub mod tar;
 pub mod zip;
 
 pub use image::{File, Image, Parts};
-pub use tar::header;
+pub use tar::Archive;
 pub use zip::Member;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::artifact::header;
+use crate::artifact::Archive;
 use crate::backend::builder_image;
 use crate::cargo::Toolchain;
 use crate::config::{Config, PullPolicy};
@@ -114,14 +114,12 @@ pub fn borrowed(toolchain: &Toolchain) -> Result<BuilderImage> {
 }
 
 fn empty_root(links: &[(&str, PathBuf)]) -> std::io::Result<Vec<u8>> {
-    let mut tar = tar::Builder::new(Vec::new());
+    let mut tar = Archive::of((0, 0), 0);
     for (name, target) in links {
-        let mut header = header(tar::EntryType::Symlink, 0o777, (0, 0));
-        tar.append_link(&mut header, name, target)?;
+        tar.link(name, target)?;
     }
-    let mut header = header(tar::EntryType::Directory, 0o1777, (0, 0));
-    tar.append_data(&mut header, "tmp/", std::io::empty())?;
-    tar.into_inner()
+    tar.folder("tmp", 0o1777)?;
+    tar.finish()
 }
 
 impl BuilderImage {

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use crate::artifact::header;
+use crate::artifact::Archive;
 use crate::backend::identity::PATH;
 use crate::backend::{BuilderImage, Identity};
 use crate::cargo::{ForwardedConfig, Workspace};
@@ -143,16 +143,13 @@ fn create(engine: &Engine, mut spec: ContainerSpec, digest: &str, wanted: &Wante
 
 /// Cargo's home and the target directory in the container's own file system, owned by the user who compiles.
 fn own_folders(wanted: &Wanted) -> std::io::Result<Vec<u8>> {
-    let mut tar = tar::Builder::new(Vec::new());
+    let mut tar = Archive::of(wanted.user, 0);
     for folder in [CARGO_HOME, TARGET] {
-        let mut header = header(tar::EntryType::Directory, 0o755, wanted.user);
-        tar.append_data(&mut header, format!("{}/", folder.trim_start_matches('/')), std::io::empty())?;
+        tar.folder(folder.trim_start_matches('/'), 0o755)?;
     }
-    let text = wanted.forwarded.toml.as_bytes();
-    let mut header = header(tar::EntryType::Regular, 0o644, wanted.user);
-    header.set_size(text.len() as u64);
-    tar.append_data(&mut header, format!("{}/config.toml", CARGO_HOME.trim_start_matches('/')), text)?;
-    tar.into_inner()
+    let config = format!("{}/config.toml", CARGO_HOME.trim_start_matches('/'));
+    tar.file(&config, 0o644, wanted.forwarded.toml.as_bytes())?;
+    tar.finish()
 }
 
 fn specification(identity: &Identity, wanted: &Wanted) -> ContainerSpec {

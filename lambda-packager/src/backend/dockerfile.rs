@@ -1,6 +1,6 @@
 //! The Dockerfile and its scripts, and build contexts with them.
 
-use crate::artifact::header;
+use crate::artifact::Archive;
 use crate::config::Runtime;
 use crate::error::{Error, Result};
 
@@ -49,13 +49,11 @@ pub fn last_lines(said: &str) -> String {
 }
 
 /// The date of every file in a context, the same as in the zip.
-pub const MTIME: u64 = 315_532_800;
+const MTIME: u64 = 315_532_800;
 
 /// The context of the stage `base`, the same for all projects.
 pub fn archive_of_base() -> Result<Vec<u8>> {
-    let mut tar = tar::Builder::new(Vec::new());
-    tools(&mut tar)?;
-    tar.into_inner().map_err(failed)
+    with_tools()?.finish().map_err(failed)
 }
 
 /// A build context that cannot be made.
@@ -63,22 +61,11 @@ pub fn failed(error: std::io::Error) -> Error {
     Error::engine("cannot make the build context").source(error)
 }
 
-/// Adds the recipe's own files.
-pub fn tools(tar: &mut tar::Builder<Vec<u8>>) -> Result<()> {
-    FILES.iter().try_for_each(|(path, text)| append_file(tar, path, text.as_bytes(), true)).map_err(failed)
-}
-
-/// Adds a file.
-pub fn append_file(
-    tar: &mut tar::Builder<Vec<u8>>,
-    path: &str,
-    content: &[u8],
-    executable: bool,
-) -> std::io::Result<()> {
-    let mut header = header(tar::EntryType::Regular, if executable { 0o755 } else { 0o644 }, (0, 0));
-    header.set_mtime(MTIME);
-    header.set_size(content.len() as u64);
-    tar.append_data(&mut header, path, content)
+/// A context that begins with the recipe's own files.
+pub fn with_tools() -> Result<Archive> {
+    let mut tar = Archive::of((0, 0), MTIME);
+    FILES.iter().try_for_each(|(path, text)| tar.file(path, 0o755, text.as_bytes())).map_err(failed)?;
+    Ok(tar)
 }
 
 #[cfg(test)]

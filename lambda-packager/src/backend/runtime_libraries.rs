@@ -187,10 +187,7 @@ mod tests {
 
     #[test]
     fn another_machines_libraries_are_none() {
-        let other = match Arch::of_this_machine() {
-            Arch::X86_64 => Arch::Arm64,
-            Arch::Arm64 => Arch::X86_64,
-        };
+        let other = if Arch::of_this_machine() == Arch::Arm64 { Arch::X86_64 } else { Arch::Arm64 };
         assert!(closure(&[member("bootstrap", this_binary())], other, &Place::Host).is_err());
         let error = find("libnothing.so.1", Arch::of_this_machine(), &Place::Host).unwrap_err();
         assert!(error.to_string().contains("libnothing.so.1"), "{error}");

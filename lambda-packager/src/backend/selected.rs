@@ -99,9 +99,7 @@ impl Backend {
 
     /// Checks a compile that prints nothing: one in a paused container never ends by itself.
     fn look_after(&self, report: &RefCell<&mut Reporter>) -> Result<()> {
-        let BackendKind::Container { engine, ready, .. } = &self.kind else {
-            return Ok(());
-        };
+        let Some((engine, ready)) = self.container() else { return Ok(()) };
         match engine.inspect(&ready.name)? {
             Some(container) if container.state.status == "running" => Ok(()),
             Some(container) if container.state.status == "paused" => {
@@ -121,9 +119,7 @@ impl Backend {
                 _ => BackendError::Final(error),
             };
         }
-        let BackendKind::Container { engine, ready, .. } = &self.kind else {
-            return BackendError::Final(error);
-        };
+        let Some((engine, ready)) = self.container() else { return BackendError::Final(error) };
         let what = |text: &str| format!("the container {} {text} while compiling", ready.name);
         match engine.inspect(&ready.name) {
             Err(EngineError::Unreachable(unreachable)) => BackendError::Engine(unreachable),
@@ -158,18 +154,12 @@ impl Backend {
 
     /// Removes the container, for a new one.
     pub fn abandon(&self) -> Result<()> {
-        match &self.kind {
-            BackendKind::Container { engine, ready, .. } => Ok(engine.remove(&ready.name)?),
-            BackendKind::CleanRoom(_) | BackendKind::Host { .. } => Ok(()),
-        }
+        self.container().map_or(Ok(()), |(engine, ready)| Ok(engine.remove(&ready.name)?))
     }
 
     /// The image of compiled dependencies that a new container was filled from.
     pub fn warm_start(&self) -> Option<&str> {
-        match &self.kind {
-            BackendKind::Container { ready, .. } => ready.warm.as_deref(),
-            BackendKind::CleanRoom(_) | BackendKind::Host { .. } => None,
-        }
+        self.container()?.1.warm.as_deref()
     }
 
     /// Whether the compile made units that the cached image lacks.
@@ -179,12 +169,12 @@ impl Backend {
 
     /// Saves the compiled units of downloaded crates as an image. `None` if they may not be kept or exceed the limit.
     pub fn keep(&self, made: &CompiledUnits) -> Result<Option<CachedImage>> {
-        match &self.kind {
-            BackendKind::Container { engine, ready, store: Some(store) } => {
-                Ok(store.keep(engine, &ready.name, made)?)
-            }
-            _ => Ok(None),
-        }
+        let BackendKind::Container { engine, ready, store: Some(store) } = &self.kind else { return Ok(None) };
+        Ok(store.keep(engine, &ready.name, made)?)
+    }
+
+    fn container(&self) -> Option<(&Engine, &Ready)> {
+        if let BackendKind::Container { engine, ready, .. } = &self.kind { Some((engine, ready)) } else { None }
     }
 
     /// Waits until the engine answers again.

@@ -68,13 +68,12 @@ pub struct LocalPackage {
 }
 
 impl Workspace {
-    /// Downloads missing crates of the lockfile, for an offline compile. True if any was missing.
-    pub fn fetch(&self, arch: Arch) -> Result<bool> {
+    /// Downloads missing crates of the lockfile, for an offline compile.
+    pub fn fetch(&self, arch: Arch) -> Result<()> {
         if self.downloads.iter().all(|folder| self.is_unpacked(folder)) {
-            return Ok(false);
+            return Ok(());
         }
-        self.fetch_again(arch)?;
-        Ok(true)
+        self.fetch_again(arch)
     }
 
     /// The same, even if every crate seems to be there.

@@ -51,20 +51,18 @@ impl Engine {
 
     /// The version of the engine's service.
     pub fn version(&self) -> Result<String, EngineError> {
-        let format = match self.kind {
-            Kind::Podman => "{{.Client.Version}}",
-            _ => "{{.Server.Version}}",
-        };
-        Ok(self.succeed(self.call(&["version", "--format", format]), None)?.stdout_text())
+        self.told("version", "{{.Client.Version}}", "{{.Server.Version}}")
     }
 
     /// The folder of the engine's data. For an engine on another machine, it is a folder there.
     pub fn data_folder(&self) -> Result<PathBuf, EngineError> {
-        let format = match self.kind {
-            Kind::Podman => "{{.Store.GraphRoot}}",
-            _ => "{{.DockerRootDir}}",
-        };
-        Ok(self.succeed(self.call(&["info", "--format", format]), None)?.stdout_text().into())
+        self.told("info", "{{.Store.GraphRoot}}", "{{.DockerRootDir}}").map(PathBuf::from)
+    }
+
+    /// What `verb` tells of a field, which podman calls by another name than the others.
+    fn told(&self, verb: &str, podmans: &str, others: &str) -> Result<String, EngineError> {
+        let format = if self.kind == Kind::Podman { podmans } else { others };
+        Ok(self.succeed(self.call(&[verb, "--format", format]), None)?.stdout_text())
     }
 
     /// What `inspect` reports about the container or image `name`; `None` if there is none.

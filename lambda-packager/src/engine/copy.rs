@@ -59,24 +59,17 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use ::tar::{Builder, EntryType};
-
     use super::*;
-    use crate::artifact::header;
+    use crate::artifact::Archive;
 
     #[test]
     fn a_file_is_found_by_its_name_wherever_the_archive_has_it() {
         for stored in ["a.txt", "folder/a.txt"] {
-            let mut archive = Builder::new(Vec::new());
-            let mut append = |kind, path: &str, content: &[u8]| {
-                let mut header = header(kind, 0o755, (0, 0));
-                header.set_size(content.len() as u64);
-                archive.append_data(&mut header, path, content).unwrap();
-            };
-            append(EntryType::Directory, "above/a.txt", b"");
-            append(EntryType::Regular, "b.txt", b"no");
-            append(EntryType::Regular, stored, b"yes");
-            assert_eq!(file_in(&archive.into_inner().unwrap(), "/etc/a.txt").unwrap(), b"yes");
+            let mut archive = Archive::of((0, 0), 0);
+            archive.folder("above/a.txt", 0o755).unwrap();
+            archive.file("b.txt", 0o755, b"no").unwrap();
+            archive.file(stored, 0o755, b"yes").unwrap();
+            assert_eq!(file_in(&archive.finish().unwrap(), "/etc/a.txt").unwrap(), b"yes");
         }
         assert!(file_in(&[0; 1024], "a.txt").unwrap_err().to_string().contains("a.txt"));
     }

@@ -70,18 +70,12 @@ fn differences(manifest: &Manifest, present: &Present) -> Vec<Reason> {
     reasons.extend(changed.map(|path| Reason::ChangedWhileCompiling { path }));
     for (path, state) in present.artifact {
         let (path, old) = (path.clone(), manifest.artifact.sha_of(path).to_string());
-        let is_bootstrap = is_bootstrap(&path);
-        reasons.extend(match state {
-            ArtifactState::Intact => None,
-            ArtifactState::Missing if is_bootstrap => Some(Reason::BootstrapMissing { path, old }),
-            ArtifactState::Missing => Some(Reason::ZipMissing { path, old }),
-            ArtifactState::Modified(sha) => {
-                let new = sha.to_string();
-                Some(match is_bootstrap {
-                    true => Reason::BootstrapModified { path, old, new },
-                    false => Reason::ZipModified { path, old, new },
-                })
-            }
+        reasons.extend(match (state, is_bootstrap(&path)) {
+            (ArtifactState::Intact, _) => None,
+            (ArtifactState::Missing, true) => Some(Reason::BootstrapMissing { path, old }),
+            (ArtifactState::Missing, false) => Some(Reason::ZipMissing { path, old }),
+            (ArtifactState::Modified(sha), true) => Some(Reason::BootstrapModified { path, old, new: sha.to_string() }),
+            (ArtifactState::Modified(sha), false) => Some(Reason::ZipModified { path, old, new: sha.to_string() }),
         });
     }
     reasons

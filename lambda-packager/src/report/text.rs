@@ -233,10 +233,8 @@ pub fn lines_of(summary: &Summary) -> Vec<String> {
     }
     lines.push(format!("  stages  {}", stages(&summary.stages)));
     let packaged = &summary.packaged;
-    let change = match summary.built.as_ref().and_then(|built| built.zip_bytes_before) {
-        Some(before) => format!(" ({:+})", packaged.zip_bytes as i64 - before as i64),
-        None => String::new(),
-    };
+    let before = summary.built.as_ref().and_then(|built| built.zip_bytes_before);
+    let change = before.map_or(String::new(), |before| format!(" ({:+})", packaged.zip_bytes as i64 - before as i64));
     lines.push(format!(
         "  zip     {} {} bytes{change}, bootstrap {} bytes",
         summary.zip_shown,
@@ -261,14 +259,8 @@ fn duration(elapsed: Duration) -> String {
 
 fn thousands(number: u64) -> String {
     let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
 }
 
 /// Prints lines on stdout: the result of a command.

@@ -69,10 +69,7 @@ fn look(
             let record = snapshot.trees.iter().find(|record| record.tree == *tree)?;
             Some((record, snapshot.taken_at_ns))
         });
-        let kept = match before {
-            Some((record, taken_at_ns)) => still_lists(record, base, taken_at_ns)?,
-            None => None,
-        };
+        let kept = before.map(|(record, taken_at_ns)| still_lists(record, base, taken_at_ns)).transpose()?.flatten();
         let listing = match kept {
             Some((listing, had_to_read)) => {
                 listed_again |= had_to_read;

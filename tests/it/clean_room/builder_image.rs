@@ -63,7 +63,7 @@ fn it_is_built_once_from_a_base_that_is_here_and_both_roads_start_from_it() {
 
         // Another recipe has another name: what was built by the former one is not reused.
         let path = "target/lambda/hello/manifest.json";
-        let text = String::from_utf8(fixture.read(path)).unwrap();
+        let text = fixture.text(path);
         fixture.write(path, &text.replace(&base, "lambda-packager-builder:of-another-recipe"));
         let again = run(&[], "0");
         let reason = "cache-miss: builder image lambda-packager-builder:of-another-recipe -> ";

@@ -16,11 +16,8 @@ fn the_final_image_has_what_the_function_includes_and_takes_a_library_from_there
     fixture.write("lib/.keep", "");
     std::fs::write(fixture.path("lib/libseven.so"), library.stdout).unwrap();
     fixture.write("config/words.txt", "good morning");
-    fixture.write(
-        "Cargo.toml",
-        "[package]\nname = \"including\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\
-         [package.metadata.lambda-packager]\ninclude = [\"config\", \"lib/libseven.so\"]\n",
-    );
+    let includes = "[package.metadata.lambda-packager]\ninclude = [\"config\", \"lib/libseven.so\"]\n";
+    fixture.package("", "including", includes);
     fixture.builds_with(
         "fn main() {\n    println!(\"cargo::rustc-link-search=native={}/lib\", env!(\"CARGO_MANIFEST_DIR\"));\n}\n",
         "#[link(name = \"seven\")]\nunsafe extern \"C\" {\n    fn seven() -> i32;\n}\nfn main() {\n    \

@@ -11,8 +11,7 @@ fn a_packager_that_ends_takes_its_build_along_by_whatever_signal() {
         // Its name is in the arguments of the engine's command line, and that of its sleep is nobody else's.
         let name = format!("held{}", std::process::id());
         let fixture = Fixture::empty("held");
-        fixture
-            .write("Cargo.toml", &format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n"));
+        fixture.package("", &name, "");
         let sleep = format!("sleep 86400.{}", std::process::id());
         let (program, length) = sleep.split_once(' ').unwrap();
         let held = format!(

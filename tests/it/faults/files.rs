@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::faults::matrix::{Kept, Matrix, built, mended, recovers, told};
-use crate::support::host::git;
 use crate::support::{Ended, Engine, Fixture, Gated, OtherUser, Story, Tmpfs};
 
 pub fn faults(matrix: &Matrix) {
@@ -74,16 +73,14 @@ fn full_disks(matrix: &Matrix) {
         let mut gated = built();
         let kept = Kept::of(&gated);
         let downloaded = Fixture::empty("downloaded");
-        let manifest = "[package]\nname = \"downloaded\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
-        downloaded.write("Cargo.toml", manifest);
+        downloaded.package("", "downloaded", "");
         downloaded.write("src/lib.rs", "pub const NOISE: &[u8] = include_bytes!(\"noise\");\n");
         // Noise does not compress.
         let noise: Vec<u8> =
             (0..3u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8 ^ at as u8).collect();
         fs::write(downloaded.path("src/noise"), noise).expect("a file");
-        for args in [&["init", "--quiet"][..], &["add", "."], &["commit", "--quiet", "--message=main"]] {
-            git(downloaded.root(), args);
-        }
+        downloaded.git(&["init", "--quiet"]);
+        downloaded.commit();
         depend_on(&gated, "downloaded", downloaded.root());
         let home = gated.fixture.around().join("home");
         let Some(disk) = Tmpfs::at(&home, 2048) else { panic!("it could be mounted before") };
@@ -127,7 +124,7 @@ fn recovers_by(mut command: Command, gated: &Gated) -> String {
 
 /// Adds a dependency that cargo has to download; returns the manifest as it was.
 fn depend_on(gated: &Gated, name: &str, repository: &Path) -> String {
-    let before = String::from_utf8(gated.fixture.read("Cargo.toml")).expect("text");
+    let before = gated.fixture.text("Cargo.toml");
     let line = format!("[dependencies]\n{name} = {{ git = \"file://{}\" }}\n", repository.display());
     gated.fixture.write("Cargo.toml", &before.replace("[dependencies]\n", &line));
     before

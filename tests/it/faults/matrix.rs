@@ -4,7 +4,7 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
-use crate::support::{Engine, Gated, Story};
+use crate::support::{Engine, Gated, Story, has_all};
 
 /// A project that docker has compiled.
 pub fn built() -> Gated {
@@ -109,9 +109,7 @@ pub fn mended(story: &Story, gated: &Gated) -> String {
 pub fn told(story: &Story, code: i32, parts: &[&str], kept: &Kept, gated: &Gated) -> String {
     assert_eq!(story.code(), code, "{story}");
     let failure = story.failure();
-    for part in parts {
-        assert!(failure.contains(part), "{part:?} is missing in: {failure}");
-    }
+    has_all(&failure, parts);
     assert!(!failure.ends_with("| help: "), "no remedy in: {failure}");
     let now = Kept::of(gated);
     assert!(now.0[0] == kept.0[0], "the last good zip was touched");

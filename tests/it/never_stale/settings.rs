@@ -116,7 +116,7 @@ fn indexes_of_registries_in_variables() {
 #[test]
 fn variables_that_cargos_configuration_sets() {
     let Some(project) = host_or_docker().map(Project::vendoring) else { return };
-    let sources = String::from_utf8(project.fixture.read(".cargo/config.toml")).expect("UTF-8");
+    let sources = project.fixture.text(".cargo/config.toml");
     let config = |greeting: &str| format!("{sources}[env]\nNAME = \"{greeting}\"\n");
     project.write(".cargo/config.toml", &config("one"));
     project.write("vendor/part/build.rs", READS_NAME_IN_SECRET);
@@ -151,13 +151,13 @@ fn manifests_and_the_lockfile() {
     let Some(project) = host_or_docker().map(Project::pair) else { return };
     project.write("app/src/main.rs", &printing_value("(env!(\"CARGO_PKG_VERSION\"), part::text())"));
     project.misses("first build");
-    let manifest = String::from_utf8(project.fixture.read("app/Cargo.toml")).expect("UTF-8");
+    let manifest = project.fixture.text("app/Cargo.toml");
     project.write_dated("app/Cargo.toml", &manifest.replace("0.1.0", "0.2.0"), Kept);
     // Cargo writes the new version into the lockfile before anything is judged.
     project.misses("changed Cargo.lock (+1 more)");
-    let workspace = String::from_utf8(project.fixture.read("Cargo.toml")).expect("UTF-8");
+    let workspace = project.fixture.text("Cargo.toml");
     project.changes("Cargo.toml", &(workspace + "[profile.release]\nopt-level = 1\n"), Kept);
-    let lock = String::from_utf8(project.fixture.read("Cargo.lock")).expect("UTF-8");
+    let lock = project.fixture.text("Cargo.lock");
     // Cargo makes it what it was, before anything is judged.
     project.write_dated("Cargo.lock", &format!("{lock}# a comment\n"), Kept).hits();
     project.remove("Cargo.lock").hits();

@@ -1,7 +1,7 @@
 //! Registries that want a token, which somebody else gives for the login.
 
 use super::{ENCODED, NAME, PASSWORD, image, open, push, push_as};
-use crate::support::{Ended, Fixture, Setup, Token, TokenServer, Wish};
+use crate::support::{Ended, Setup, Token, TokenServer, Wish};
 
 /// How the login is sent.
 fn login() -> String {
@@ -11,8 +11,7 @@ fn login() -> String {
 #[test]
 fn a_token_is_fetched_for_what_is_asked_and_lies_nowhere() {
     let server = TokenServer::start(|wish| if wish.login == login() { Token::Whole } else { Token::Refused });
-    let Some(registry) = open(&Setup { tokens: Some(&server), ..Setup::default() }) else { return };
-    let fixture = Fixture::hello_in_git();
+    let Some((registry, fixture)) = open(&Setup { tokens: Some(&server), ..Setup::default() }) else { return };
     push(&fixture, &registry.name()).fails(11, &["requires a login"]);
     push_as(&fixture, "wrong", &registry.name()).fails(11, &["refuses the login"]);
     server.seen();
@@ -34,23 +33,23 @@ fn a_token_that_allows_nothing_is_told_from_a_login_that_is_wrong() {
     for (token, code, what) in [(Token::Empty, 14, "does not allow reading"), (Token::Expired, 11, "refuses the login")]
     {
         let server = TokenServer::start(move |_| token);
-        let Some(registry) = open(&Setup { tokens: Some(&server), ..Setup::default() }) else { return };
-        let fixture = Fixture::hello_in_git();
+        let Some((registry, fixture)) = open(&Setup { tokens: Some(&server), ..Setup::default() }) else { return };
         push_as(&fixture, PASSWORD, &registry.name()).fails(code, &[what]);
         assert_eq!(server.seen().len(), 1, "asked for again and again");
     }
     // Who has no login may still be given one.
     let server = TokenServer::start(|_| Token::Whole);
-    let Some(registry) = open(&Setup { tokens: Some(&server), ..Setup::default() }) else { return };
-    push(&Fixture::hello_in_git(), &registry.name()).ok();
+    let Some((registry, fixture)) = open(&Setup { tokens: Some(&server), ..Setup::default() }) else { return };
+    push(&fixture, &registry.name()).ok();
     assert!(server.seen().iter().all(|wish| wish.login.is_empty()));
 }
 
 #[test]
 fn a_registry_with_tls_gets_no_token_from_where_there_is_none() {
     let server = TokenServer::start(|_| Token::Whole);
-    let Some(registry) = open(&Setup { tokens: Some(&server), tls: true, ..Setup::default() }) else { return };
-    let fixture = Fixture::hello_in_git();
+    let Some((registry, fixture)) = open(&Setup { tokens: Some(&server), tls: true, ..Setup::default() }) else {
+        return;
+    };
     let mut command = image(&fixture, &["push"], &format!("https://{}", registry.name()));
     command.env("SSL_CERT_FILE", registry.certificate());
     command.env("LAMBDA_PACKAGER_REGISTRY_USER", "tester").env("LAMBDA_PACKAGER_REGISTRY_PASSWORD", PASSWORD);

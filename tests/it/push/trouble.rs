@@ -31,8 +31,7 @@ struct Scene {
 
 impl Scene {
     fn set() -> Option<Self> {
-        let registry = open(&Setup::default())?;
-        let fixture = Fixture::hello_in_git();
+        let (registry, fixture) = open(&Setup::default())?;
         push(&fixture, &registry.name()).ok();
         let before = registry.digest(NAME, "latest").expect("it was pushed");
         edit(&fixture);
@@ -173,8 +172,7 @@ fn a_full_disk_is_told_whichever_side_it_is_on() {
     let folder = TempDir::new().unwrap();
     let store = folder.path().join("store");
     let Some(theirs) = Tmpfs::at(&store, 4096) else { return };
-    let Some(registry) = open(&Setup { store: Some(&store), ..Setup::default() }) else { return };
-    let fixture = Fixture::hello_in_git();
+    let Some((registry, fixture)) = open(&Setup { store: Some(&store), ..Setup::default() }) else { return };
     push(&fixture, &registry.name()).ok();
     let before = registry.digest(NAME, "latest");
     // Another function, large enough that what is left does not hold it.

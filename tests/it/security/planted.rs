@@ -34,8 +34,7 @@ fn forbidden_folder(manifest: &Value, path: &str) -> Value {
 
 impl Planted {
     fn new() -> Self {
-        let fixture = Fixture::hello();
-        fixture.run(&["--engine", "host"]).ok();
+        let fixture = Fixture::hello_packaged("host");
         let forbidden = fixture.around().join(FORBIDDEN);
         fs::create_dir(&forbidden).unwrap();
         fs::write(forbidden.join("key"), "secret").unwrap();
@@ -182,8 +181,7 @@ fn planted_facts_mount_and_read_nothing() {
 
 #[test]
 fn pipes_and_links_in_place_of_our_files_neither_hang_nor_lead_us() {
-    let fixture = Fixture::hello();
-    fixture.run(&["--engine", "host"]).ok();
+    let fixture = Fixture::hello_packaged("host");
     let victim = fixture.around().join("victim");
     let run = || Story::of(fixture.command().args(["--force", "--engine", "host"]));
     let files = [

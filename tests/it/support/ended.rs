@@ -44,9 +44,7 @@ impl Ended {
     #[track_caller]
     pub fn fails(self, code: i32, parts: &[&str]) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
-        for part in parts {
-            assert!(self.stderr.contains(part), "{part:?} is missing in:\n{}", self.stderr);
-        }
+        has_all(&self.stderr, parts);
         self
     }
 
@@ -55,6 +53,14 @@ impl Ended {
     pub fn verdict(&self) -> &str {
         let found = self.stderr.lines().rev().find(|line| line.starts_with("cache-"));
         found.unwrap_or_else(|| panic!("no verdict in:\n{}", self.stderr))
+    }
+}
+
+/// Asserts that `text` has each of `parts`.
+#[track_caller]
+pub fn has_all(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
     }
 }
 

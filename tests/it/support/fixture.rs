@@ -43,6 +43,13 @@ impl Fixture {
         fixture
     }
 
+    /// The same, packaged on an engine or the host.
+    pub fn hello_packaged(road: &str) -> Self {
+        let fixture = Self::hello();
+        Ended::of(&mut fixture.command_for(road)).ok();
+        fixture
+    }
+
     /// Makes it print this.
     pub fn says(&self, text: &str) {
         self.prints(&format!("\"{text}\""));
@@ -248,6 +255,11 @@ impl Fixture {
     /// The manifest of a function.
     pub fn manifest(&self, function: &str) -> serde_json::Value {
         self.json(&format!("target/lambda/{function}/manifest.json"))
+    }
+
+    /// What a run leaves of a function: its zip and its manifest.
+    pub fn made(&self, function: &str) -> (Vec<u8>, serde_json::Value) {
+        (self.zip(function), self.manifest(function))
     }
 
     /// What the packaged bootstrap prints.

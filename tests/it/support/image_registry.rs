@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use super::http::{Request, Server};
-use super::running::Service;
+use super::running::Owned;
 use super::*;
 
 /// What a registry is set up with.
@@ -26,7 +26,7 @@ pub struct Setup<'a> {
 /// A running registry; gone when dropped.
 pub struct ImageRegistry {
     folder: TempDir,
-    _process: Service,
+    _process: Owned,
     port: u16,
 }
 
@@ -67,7 +67,7 @@ impl ImageRegistry {
         config.extend(setup.tokens.map(TokenServer::as_auth));
         fs::write(at("config.yml"), config).expect("a file");
         let mut command = Command::new("docker-registry");
-        let process = Service::start(command.args(["serve", &at("config.yml")]), port);
+        let process = Owned::service(command.args(["serve", &at("config.yml")]), port);
         Some(Self { folder, _process: process, port })
     }
 
@@ -143,7 +143,7 @@ impl ImageRegistry {
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     use sha2::{Digest, Sha256};
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

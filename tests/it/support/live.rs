@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -10,11 +10,11 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::ended::code;
-use super::running::PATIENCE;
+use super::running::{Owned, PATIENCE};
 
 /// A running packager. Killed if the test ends before it does.
 pub struct Live {
-    child: Child,
+    child: Owned,
     events: Receiver<Value>,
     seen: Vec<Value>,
     stderr: Option<JoinHandle<String>>,
@@ -51,11 +51,11 @@ impl Live {
             let _ = pipe.read_to_end(&mut text);
             String::from_utf8_lossy(&text).into_owned()
         });
-        Self { child, events, seen: Vec::new(), stderr: Some(stderr) }
+        Self { child: Owned(child), events, seen: Vec::new(), stderr: Some(stderr) }
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// Waits for an event.
@@ -100,20 +100,13 @@ impl Live {
             self.seen.push(event);
         }
         assert!(Instant::now() < deadline, "it does not end; there was:\n{}", self.told());
-        let status = self.child.wait().expect("it ends");
+        let status = self.child.0.wait().expect("it ends");
         let stderr = self.stderr.take().and_then(|reader| reader.join().ok()).unwrap_or_default();
         Story { status, events: std::mem::take(&mut self.seen), stderr }
     }
 
     fn told(&self) -> String {
         self.seen.iter().map(|event| format!("{event}\n")).collect()
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

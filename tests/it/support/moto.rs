@@ -1,11 +1,11 @@
 //! AWS, as far as moto plays it on loopback.
 
-use super::running::Service;
+use super::running::Owned;
 use super::*;
 
 /// A running `moto_server`; gone when dropped.
 pub struct Moto {
-    _process: Service,
+    _process: Owned,
     port: u16,
 }
 
@@ -19,7 +19,7 @@ impl Moto {
         }
         let port = free_port();
         let mut command = Command::new("moto_server");
-        let process = Service::start(command.args(["-H", "127.0.0.1", "-p", &port.to_string()]), port);
+        let process = Owned::service(command.args(["-H", "127.0.0.1", "-p", &port.to_string()]), port);
         Some(Self { _process: process, port })
     }
 

@@ -59,6 +59,11 @@ impl OwnDocker {
         command
     }
 
+    /// What docker prints for `args`, which must succeed.
+    pub fn ask(&self, args: &[&str]) -> String {
+        Ended::answer(self.command().args(args))
+    }
+
     /// Starts the service, and waits until it answers.
     pub fn up(&mut self) {
         let folder = self.folder.path();

@@ -74,12 +74,12 @@ impl Drop for Running {
     }
 }
 
-/// A program that serves on a port of loopback; gone when dropped.
-pub struct Service(Child);
+/// A program that is killed when this is dropped.
+pub struct Owned(pub Child);
 
-impl Service {
-    /// Starts it, and waits until it listens.
-    pub fn start(command: &mut Command, port: u16) -> Self {
+impl Owned {
+    /// Starts one that serves on a port of loopback, and waits until it listens.
+    pub fn service(command: &mut Command, port: u16) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let service = Self(command.spawn().expect("it starts"));
         eventually(&format!("{command:?} listens"), || TcpStream::connect(("127.0.0.1", port)));
@@ -87,7 +87,7 @@ impl Service {
     }
 }
 
-impl Drop for Service {
+impl Drop for Owned {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::engine::containers_conf;
-use super::{Ended, Fixture, TempDir, packager, skip};
+use super::{Ended, Engine, Fixture, TempDir, packager, skip};
 
 const UID: u32 = 1000;
 
@@ -17,17 +17,17 @@ pub struct OtherUser {
 }
 
 impl OtherUser {
-    /// One that may use docker; none where this machine cannot have it.
+    /// One that may use docker; none where this machine cannot have it, or no docker to use.
     pub fn of_docker() -> Option<Self> {
-        let socket = fs::metadata("/var/run/docker.sock");
+        let socket = Engine::Docker.is_here().then(|| fs::metadata("/var/run/docker.sock"))?;
         let socket =
             socket.inspect_err(|e| skip("other-user", &format!("no docker socket to give to another user ({e})")));
         Self::of_group(socket.ok()?.gid())
     }
 
-    /// One that may use nothing.
+    /// One that may not use the docker that is here.
     pub fn of_no_group() -> Option<Self> {
-        Self::of_group(UID)
+        Engine::Docker.is_here().then(|| Self::of_group(UID))?
     }
 
     fn of_group(gid: u32) -> Option<Self> {

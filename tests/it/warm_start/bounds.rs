@@ -9,12 +9,8 @@ fn run(fixture: &Fixture, own: &OwnDocker, limit: &str) -> Ended {
     Ended::of(command.env("DOCKER_HOST", own.host()).env("LAMBDA_PACKAGER_DEPS_CACHE_LIMIT", limit)).ok()
 }
 
-fn ask(own: &OwnDocker, args: &[&str]) -> String {
-    Ended::of(own.command().args(args)).ok().stdout.trim().to_string()
-}
-
 fn kept(own: &OwnDocker) -> Vec<String> {
-    let names = ask(own, &["images", "--format", "{{.Repository}}:{{.Tag}}", "lambda-packager-deps"]);
+    let names = own.ask(&["images", "--format", "{{.Repository}}:{{.Tag}}", "lambda-packager-deps"]);
     let mut names: Vec<String> = names.lines().filter(|name| !name.contains("-used-")).map(String::from).collect();
     names.sort();
     names
@@ -23,8 +19,7 @@ fn kept(own: &OwnDocker) -> Vec<String> {
 #[test]
 fn the_least_recently_used_goes_first() {
     let Some(own) = OwnDocker::start() else { return };
-    let size =
-        |image: &str| -> u64 { ask(&own, &["image", "inspect", "--format", "{{.Size}}", image]).parse().unwrap() };
+    let size = |image: &str| -> u64 { own.ask(&["image", "inspect", "--format", "{{.Size}}", image]).parse().unwrap() };
     let small = with_itoa("bounds");
     let small_image = image_after(KEPT, &run(&small, &own, "1 GB"));
     let big = depending_on("bounds", "quote = \"1\"\n", "quote::quote!(a).to_string()");
@@ -34,7 +29,7 @@ fn the_least_recently_used_goes_first() {
     let again = run(&with_itoa("bounds"), &own, "1 GB");
     assert_eq!(image_after(WARM, &again), small_image);
     assert_eq!(kept(&own).len(), 2);
-    assert_eq!(ask(&own, &["images", "--quiet", "lambda-packager-deps"]).lines().count(), 4, "one mark for each");
+    assert_eq!(own.ask(&["images", "--quiet", "lambda-packager-deps"]).lines().count(), 4, "one mark for each");
 
     let room = size(&small_image) + size(&big_image);
     let third = depending_on("bounds", "autocfg = \"1\"\n", "autocfg::rerun_env as fn(&str) as usize");
@@ -48,6 +43,6 @@ fn the_least_recently_used_goes_first() {
     let ended = run(&alone, &own, "1000");
     assert!(!ended.stderr.contains(KEPT), "{}", ended.stderr);
     assert_eq!(kept(&own), Vec::<String>::new());
-    let left = ask(&own, &["images", "--all", "--quiet", "--filter", "label=lambda-packager.deps"]);
+    let left = own.ask(&["images", "--all", "--quiet", "--filter", "label=lambda-packager.deps"]);
     assert_eq!(left, "");
 }

@@ -7,8 +7,7 @@ use std::time::{Duration, SystemTime};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{KEPT, WARM, append, cold, commit, depending_on, image_after, is_cold, keeps_nothing, kept, with_itoa};
-use crate::support::host::git;
+use super::{KEPT, WARM, cold, commit, depending_on, image_after, is_cold, keeps_nothing, kept, with_itoa};
 use crate::support::{Ended, Engine, Fixture, cases, engines, every_engine, one_engine, property};
 
 #[test]
@@ -58,11 +57,11 @@ fn a_branch_in_a_worktree_and_this_checkout_after_clean_start_warm() {
     fixture.write(".gitignore", "target\n");
     let image = kept(&fixture, engine);
     commit(&fixture);
-    git(fixture.root(), &["worktree", "add", "--quiet", "-b", "branch", "../worktree"]);
+    fixture.git(&["worktree", "add", "--quiet", "-b", "branch", "../worktree"]);
     // A version of its own, as before a release: the dependencies are the same.
     for file in ["Cargo.toml", "Cargo.lock"] {
         let path = format!("../worktree/{file}");
-        let text = String::from_utf8(fixture.read(&path)).unwrap();
+        let text = fixture.text(&path);
         let (before, after) = text.split_once("name = \"app\"\nversion = \"0.1.0\"").expect("its version");
         fixture.write(&path, &format!("{before}name = \"app\"\nversion = \"0.2.0\"{after}"));
     }
@@ -84,7 +83,7 @@ fn other_dependencies_surroundings_profiles_and_features_start_cold() {
     let Some(engine) = one_engine(Engine::Docker) else { return };
     let checkout = || {
         let fixture = with_itoa("differs");
-        append(&fixture, "Cargo.toml", "\n[features]\nloud = []\n");
+        fixture.append("Cargo.toml", "\n[features]\nloud = []\n");
         fixture
     };
     let one = checkout();
@@ -92,7 +91,7 @@ fn other_dependencies_surroundings_profiles_and_features_start_cold() {
     let dependency = "[dependencies.autocfg]\nversion = \"1\"\n";
     for (file, more) in [("Cargo.toml", dependency), (".cargo/config.toml", "MORE = \"1\"\n")] {
         let other = checkout();
-        append(&other, file, more);
+        other.append(file, more);
         is_cold(&other.run_on(engine, &[]).ok());
     }
     let same = checkout();
@@ -111,8 +110,7 @@ fn functions_of_one_workspace_fill_one_image() {
         let fixture = with_itoa("functions");
         fixture.write("Cargo.toml", "[workspace]\nmembers = [\"a\", \"b\"]\nresolver = \"2\"\n");
         for (name, dependency) in [("a", "itoa"), ("b", "autocfg")] {
-            let head = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
-            fixture.write(&format!("{name}/Cargo.toml"), &format!("{head}\n[dependencies]\n{dependency} = \"1\"\n"));
+            fixture.package(name, name, &format!("\n[dependencies]\n{dependency} = \"1\"\n"));
             fixture.write(&format!("{name}/src/main.rs"), &format!("use {dependency} as _;\nfn main() {{}}\n"));
         }
         fixture

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{WARM, add_library, append, cold, commit, depending_on, is_cold, keeps_nothing, kept, shell, with_itoa};
+use super::{WARM, add_library, cold, commit, depending_on, is_cold, keeps_nothing, kept, shell, with_itoa};
 use crate::support::{Ended, Engine, Fixture, one_engine};
 
 #[test]
@@ -50,7 +50,7 @@ fn a_copied_checkout_with_its_records_takes_nothing_of_its_own_from_the_image() 
 /// A library that cargo downloads, of these files, and the line that depends on it.
 fn in_git(name: &str, files: &[(&str, &str)]) -> (Fixture, String) {
     let library = Fixture::empty(name);
-    library.write("Cargo.toml", &format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n"));
+    library.package("", name, "");
     for (file, text) in files {
         library.write(file, text);
     }
@@ -87,7 +87,7 @@ fn a_dependency_that_includes_a_file_of_the_workspace_is_not_kept_nor_stale() {
     // No input of the package itself: a package of its own.
     fixture.write("nested/Cargo.toml", "[package]\nname = \"nested\"\nversion = \"0.1.0\"\n");
     let word_file = "WORD_FILE = { value = \"nested/cargo/a word\", relative = true }\n";
-    append(&fixture, ".cargo/config.toml", word_file);
+    fixture.append(".cargo/config.toml", word_file);
     fixture.write("nested/cargo/a word", "one");
     keeps_nothing(&fixture.run_on(engine, &[]).ok());
     fixture.write("nested/cargo/a word", "two");

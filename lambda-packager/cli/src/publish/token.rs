@@ -91,21 +91,16 @@ mod tests {
 
     #[test]
     fn a_challenge_says_where_to_ask_for_what() {
-        let challenge = |origin: &str, target: &str| Some(Challenge { origin: origin.into(), target: target.into() });
-        assert_eq!(
-            Challenge::parse(
-                "Bearer realm=\"https://auth.example:1/token\",service=\"a registry\", scope=\"repository:a/b:pull,push\",error=\"invalid_token\""
-            ),
-            challenge("https://auth.example:1", "/token?service=a%20registry&scope=repository:a/b:pull,push")
-        );
-        assert_eq!(
-            Challenge::parse("bearer realm=\"http://auth.example/t?x=1\",service=\"r\""),
-            challenge("http://auth.example", "/t?x=1&service=r")
-        );
-        assert_eq!(
-            Challenge::parse("Bearer realm=\"https://auth.example\",service=\"r\""),
-            challenge("https://auth.example", "/?service=r")
-        );
+        let all = "Bearer realm=\"https://auth.example:1/token\",service=\"a registry\", scope=\"repository:a/b:pull,push\",error=\"invalid_token\"";
+        let asked = "/token?service=a%20registry&scope=repository:a/b:pull,push";
+        for (header, origin, target) in [
+            (all, "https://auth.example:1", asked),
+            ("bearer realm=\"http://auth.example/t?x=1\",service=\"r\"", "http://auth.example", "/t?x=1&service=r"),
+            ("Bearer realm=\"https://auth.example\",service=\"r\"", "https://auth.example", "/?service=r"),
+        ] {
+            let expected = Challenge { origin: origin.into(), target: target.into() };
+            assert_eq!(Challenge::parse(header), Some(expected));
+        }
         for other in ["Basic realm=\"x\"", "Bearer", "Bearer service=\"x\"", "Bearer realm=\"auth.example\"", ""] {
             assert_eq!(Challenge::parse(other), None, "{other}");
         }

@@ -155,10 +155,7 @@ mod tests {
     #[test]
     fn another_machine_is_refused_by_name() {
         let here = Arch::of_this_machine();
-        let other = match here {
-            Arch::X86_64 => Arch::Arm64,
-            Arch::Arm64 => Arch::X86_64,
-        };
+        let other = if here == Arch::Arm64 { Arch::X86_64 } else { Arch::Arm64 };
         let error = check(&this_binary(), &expectation(other)).unwrap_err();
         assert!(
             error.to_string().contains(&format!("the bootstrap is for {here}, the function for {other}")),

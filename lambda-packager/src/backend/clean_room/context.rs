@@ -12,10 +12,10 @@
 
 use std::path::Path;
 
-use crate::artifact::header;
+use crate::artifact::Archive;
 use crate::backend::clean_room::crates;
 use crate::backend::clean_room::members::{Member, Members, add_file};
-use crate::backend::dockerfile::{MTIME, append_file, failed, tools};
+use crate::backend::dockerfile::{failed, with_tools};
 use crate::cargo::{ForwardedConfig, Workspace};
 use crate::compile;
 use crate::compile::{CompileJob, Staleness};
@@ -32,30 +32,23 @@ pub fn archive(job: &CompileJob, forwarded: &ForwardedConfig, variables: &[(Stri
     let manifests = manifests(job)?;
     let mut sources = sources(job)?;
     sources.retain(|path, member| !crates.contains_key(path) && manifests.get(path) != Some(member));
-    let mut tar = tar::Builder::new(Vec::new());
-    tools(&mut tar)?;
+    let mut tar = with_tools()?;
     append(&mut tar, "crates", &crates)?;
     append(&mut tar, "manifests", &manifests)?;
     append(&mut tar, "sources", &sources)?;
     for name in ["dependencies", "build"] {
-        append_file(&mut tar, &format!("recipe/{name}"), &recipe(job, variables, name), false).map_err(failed)?;
+        tar.file(&format!("recipe/{name}"), 0o644, &recipe(job, variables, name)).map_err(failed)?;
     }
-    tar.into_inner().map_err(failed)
+    tar.finish().map_err(failed)
 }
 
-fn append(tar: &mut tar::Builder<Vec<u8>>, folder: &str, members: &Members) -> Result<()> {
-    let mut directory = header(tar::EntryType::Directory, 0o755, (0, 0));
-    directory.set_mtime(MTIME);
-    tar.append_data(&mut directory, format!("{folder}/"), std::io::empty()).map_err(failed)?;
+fn append(tar: &mut Archive, folder: &str, members: &Members) -> Result<()> {
+    tar.folder(folder, 0o755).map_err(failed)?;
     for (path, member) in members {
         let path = format!("{folder}{path}");
         match member {
-            Member::File { content, executable } => append_file(tar, &path, content, *executable),
-            Member::Link(target) => {
-                let mut header = header(tar::EntryType::Symlink, 0o777, (0, 0));
-                header.set_mtime(MTIME);
-                tar.append_link(&mut header, &path, target)
-            }
+            Member::File { content, executable } => tar.file(&path, if *executable { 0o755 } else { 0o644 }, content),
+            Member::Link(target) => tar.link(&path, target),
         }
         .map_err(failed)?;
     }

@@ -23,7 +23,12 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let _ = self.shell.kill();
-        let _ = self.shell.wait();
+        end(&mut self.shell);
     }
+}
+
+/// Kills a program that nobody needs any more, and waits for it.
+pub fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
 }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::sys::process::guard::Guard;
+use crate::sys::process::guard::{Guard, end};
 use crate::sys::process::line_buffer::LineBuffer;
 use crate::sys::process::supervise;
 use crate::sys::process::supervise::{Patience, Said, drive};
@@ -34,14 +34,7 @@ impl Invocation {
     pub fn pipe_into(&self, reader: &Self, timeout: Duration) -> Result<[Output; 2]> {
         let mut writing = self.spawn(Stdio::null())?;
         let pipe = writing.stdout.take().map_or_else(Stdio::null, Stdio::from);
-        let reading = match reader.spawn(pipe) {
-            Ok(reading) => reading,
-            Err(error) => {
-                let _ = writing.kill();
-                let _ = writing.wait();
-                return Err(error);
-            }
-        };
+        let reading = reader.spawn(pipe).inspect_err(|_| end(&mut writing))?;
         thread::scope(|scope| {
             let written = scope.spawn(|| self.collect(writing, timeout));
             let read = reader.collect(reading, timeout);
@@ -101,14 +94,7 @@ impl Invocation {
     ) -> Result<i32> {
         let mut child = self.spawn(Stdio::piped())?;
         feed(&mut child, input);
-        let guard = match Guard::of(&child) {
-            Ok(guard) => guard,
-            Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(error);
-            }
-        };
+        let guard = Guard::of(&child).inspect_err(|_| end(&mut child))?;
         let (mut stdout, mut stderr) = (LineBuffer::default(), LineBuffer::default());
         let code = drive(child, Some(guard), Patience::Each(patience), &mut |said| {
             match said {

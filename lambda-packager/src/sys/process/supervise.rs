@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::interrupt;
-use crate::sys::process::guard::Guard;
+use crate::sys::process::guard::{Guard, end};
 
 /// The limit for a program: until a time, or for each silence.
 pub enum Patience {
@@ -82,8 +82,7 @@ pub fn drive(
             Err(_) => hear(Said::Nothing),
         };
         if let Err(error) = heard {
-            let _ = child.kill();
-            let _ = child.wait();
+            end(&mut child);
             return Err(error);
         }
     }
