@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::support::host::{Profile, git, in_terminal, ran_a_build_script, sha256_of};
-use crate::support::{Ended, Engine, Fixture, has_all, one_engine};
+use crate::support::{Ended, Engine, Fixture, has_all, one_engine, podman_with_all_cases};
 
 /// A copy of a fixture that a build packaged, and the engine it did that on.
 fn built(name: &str, below: &str, wanted: Engine) -> Option<(Fixture, &'static str)> {
@@ -47,7 +47,7 @@ fn edit(fixture: &Fixture, file: &str, from: &str, to: &str) {
 
 #[test]
 fn a_warning_of_the_compiler_is_shown_once_and_an_unchanged_build_starts_and_says_nothing() {
-    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let Some(engine) = podman_with_all_cases() else { return };
     let fixture = Fixture::with_packager("deployment", "", &[Profile::Release]);
     // Cargo counts its units in public only where a build takes longer than half a second.
     fixture.write("function/build.rs", "fn main() {\n    std::thread::sleep(std::time::Duration::from_secs(1));\n}\n");
@@ -119,7 +119,7 @@ fn force_forces_every_time_and_leaves_nothing_behind() {
 
 #[test]
 fn a_branch_and_back_is_a_miss_with_the_old_bytes() {
-    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let Some(engine) = podman_with_all_cases() else { return };
     let fixture = Fixture::with_packager("deployment", "", &[Profile::Release]);
     let git = |words: &str| git(fixture.root(), &words.split(' ').collect::<Vec<_>>());
     let zip = || sha256_of(&fixture.path("deployment.zip"));

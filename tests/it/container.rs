@@ -190,7 +190,7 @@ fn nothing_of_the_hosts_environment_reaches_the_compile() {
 #[test]
 fn a_passed_variable_reaches_the_compile_and_shows_nowhere() {
     const SECRET: &str = "s3cret-0f-the-h0st";
-    for engine in engines(Engine::Podman) {
+    for engine in engines(Engine::Docker) {
         let fixture = Fixture::hello();
         fixture.builds_with(SHOWS_VARIABLES, PRINTS_VARIABLES);
         let mut command = fixture.command();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::support::registry::{Registry, library, publish, vendored};
-use crate::support::{Ended, Engine, Fixture, one_engine, program, skip, under};
+use crate::support::{Ended, Engine, Fixture, one_engine, podman_with_all_cases, program, skip, under};
 
 const TOKEN: &str = "SECRET-TOKEN-OF-A-REGISTRY";
 
@@ -126,7 +126,7 @@ fn path_git_and_registry_crates_compile_offline_and_no_token_comes_along() {
 
 #[test]
 fn what_an_offline_compile_does_not_find_is_cargos_message_and_fetched_again_by_force() {
-    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let Some(engine) = podman_with_all_cases() else { return };
     let registry = registry();
     let fixture = printing(&[("from_registry", "version = \"1\", registry = \"mine\"")]);
     configure_registry(&fixture, &registry);
@@ -252,7 +252,7 @@ fn flags_that_the_user_configured_for_the_target_reach_the_compile() {
 
 #[test]
 fn the_callers_own_build_does_not_leak_in() {
-    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let Some(engine) = podman_with_all_cases() else { return };
     let fixture = telling();
     let target = fixture.path("poison");
     // A compiler cache of the host's, say: there is none in the container.

@@ -89,7 +89,7 @@ fn a_signal_between_compiles_ends_it_too() {
 
 #[test]
 fn under_cargo_a_signal_ends_the_compile_too() {
-    for engine in engines(Engine::Podman) {
+    for engine in engines(Engine::Docker) {
         let fixture = Fixture::with_packager("deployment", "", &[Profile::Release]);
         fixture.build_with(engine.name()).ok();
         let container = fixture.container(engine);

@@ -88,7 +88,7 @@ fn four_projects_at_the_same_time_all_succeed() {
 
 #[test]
 fn two_functions_of_one_workspace_share_a_container_from_the_very_first_build() {
-    for engine in engines(Engine::Podman) {
+    for engine in engines(Engine::Docker) {
         let fixture = Fixture::empty("pair");
         fixture.write("Cargo.toml", "[workspace]\nmembers = [\"a\", \"b\", \"shared\"]\nresolver = \"2\"\n");
         fixture.package("shared", "shared", "");

@@ -8,7 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::support::{Ended, Engine, Fixture, Front, cases, engines, every_engine, one_engine, property, rows};
+use crate::support::{
+    Ended, Engine, Fixture, Front, cases, engines, every_engine, podman_with_all_cases, property, rows,
+};
 
 /// Whether the source is edited before, the arguments, and the verdict.
 type Build = (bool, &'static [&'static str], &'static str);
@@ -140,7 +142,7 @@ fn write_sources(fixture: &Fixture, modules: &BTreeMap<u8, u32>) {
 
 #[test]
 fn whatever_becomes_of_the_sources_is_compiled_next() {
-    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let Some(engine) = podman_with_all_cases() else { return };
     let fixture = Fixture::hello();
     let mut modules = BTreeMap::from([(0, 0)]);
     let module = |name: u8| fixture.path(&format!("src/m{name}.rs"));

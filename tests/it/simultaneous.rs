@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use crate::support::{Ended, Engine, Fixture, Gated, Live, Story, cases, kill, one_engine};
+use crate::support::{Ended, Engine, Fixture, Gated, Live, Story, cases, kill, one_engine, podman_with_all_cases};
 
 /// How many times the function was compiled, going by what cargo said.
 fn compiles(stories: &[Story]) -> usize {
@@ -55,7 +55,7 @@ fn many_runs_at_once_compile_once_in_each_round() {
 
 #[test]
 fn who_waits_says_for_whom_and_a_dead_holder_leaves_nothing() {
-    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let Some(engine) = podman_with_all_cases() else { return };
     let mut gated = Gated::new(engine);
     let first = gated.held_build();
     let mut second = Live::start(&mut gated.command());

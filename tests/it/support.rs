@@ -30,7 +30,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use ended::{Ended, has_all};
-pub use engine::{Engine, engines, every_engine, one_engine};
+pub use engine::{Engine, engines, every_engine, one_engine, podman_with_all_cases};
 pub use fixture::{Fixture, copy};
 pub use front::{Front, fed, is_installed, like, on_path, prefixed, program, under, which};
 pub use gated::{Gated, HOLDING};

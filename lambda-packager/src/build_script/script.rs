@@ -84,8 +84,8 @@ impl BuildScript {
         let mut layers = self.settings.layers()?;
         let [(_, environment), (_, own)] = &mut layers;
         let is_dev = environment.mode.or(own.mode) == Some(Mode::Dev);
-        if called.profile != "release" && called.profile != "debug" && !is_dev {
-            own.profile.get_or_insert(called.profile.clone());
+        if let (Some(profile), false) = (called.custom_profile(), is_dev) {
+            own.profile.get_or_insert(profile);
         }
         let config = Config::resolve(layers.to_vec());
         let run = start::for_cargo(&called.folder, layers.into())?;
@@ -146,6 +146,10 @@ impl Called {
         })
     }
 
+    fn custom_profile(&self) -> Option<String> {
+        Some(self.profile.clone()).filter(|profile| !["release", "debug"].contains(&profile.as_str()))
+    }
+
     fn packages(&self) -> Result<bool> {
         if env::var_os(env::INNER).is_some() || only_looking() {
             return Ok(false);
@@ -185,10 +189,13 @@ fn only_looking() -> bool {
 mod tests {
     use super::*;
 
-    fn called(is_release: bool, out: &mut Vec<u8>) -> Result<Option<Packaged>> {
+    fn by(profile: &str, is_release: bool) -> Called {
         let (folder, out_dir) = ("/nowhere".into(), "/nowhere/out".into());
-        let called = Called { folder, out_dir, profile: "dist".into(), is_release, links: true };
-        BuildScript::new().set("force", "perhaps").try_run_to(&called, out)
+        Called { folder, out_dir, profile: profile.into(), is_release, links: true }
+    }
+
+    fn called(is_release: bool, out: &mut Vec<u8>) -> Result<Option<Packaged>> {
+        BuildScript::new().set("force", "perhaps").try_run_to(&by("dist", is_release), out)
     }
 
     #[test]
@@ -212,6 +219,16 @@ mod tests {
         let mut out = Vec::new();
         let error = called(true, &mut out).unwrap_err();
         assert!(error.to_string().contains("`force` at"), "{error}");
+    }
+
+    #[test]
+    fn a_profile_that_inherits_from_release_packages_with_itself() {
+        let of = |profile: &str, is_release| {
+            (by(profile, is_release).packages().unwrap(), by(profile, is_release).custom_profile())
+        };
+        assert_eq!(of("dist", true), (true, Some("dist".to_string())));
+        assert_eq!(of("release", true), (true, None));
+        assert_eq!(of("debug", false), (false, None));
     }
 
     #[test]

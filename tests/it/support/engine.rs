@@ -114,6 +114,12 @@ pub fn one_engine(wanted: Engine) -> Option<Engine> {
     [wanted, other].into_iter().find(|engine| engine.is_here())
 }
 
+/// Podman with all cases. With few docker, whose commands take a tenth of the time, where podman's own ways are tested
+/// elsewhere.
+pub fn podman_with_all_cases() -> Option<Engine> {
+    one_engine(cases(Engine::Docker, Engine::Podman))
+}
+
 /// Podman in a sandbox may not raise limits; asking for less works everywhere.
 pub fn containers_conf() -> &'static Path {
     static CONF: OnceLock<PathBuf> = OnceLock::new();

@@ -13,8 +13,6 @@ use super::*;
 pub enum Profile {
     Release,
     Debug,
-    /// The fixtures' own; it inherits from release.
-    Dist,
 }
 
 impl Profile {
@@ -22,13 +20,20 @@ impl Profile {
         match self {
             Self::Release => "release",
             Self::Debug => "debug",
-            Self::Dist => "dist",
         }
     }
 }
 
-/// The fixtures hash the C toolchain once each: 4 s where that is not optimised.
-const OPTIMISED: &str = "\n[profile.release.package.sha2]\nopt-level = 3\n[profile.dev.package.sha2]\nopt-level = 3\n";
+/// The profiles of this workspace: what `make build` compiled of the packager serves here too. The fixtures hash the C
+/// toolchain once each: 4 s where that is not optimised.
+const OPTIMISED: &str = "
+[profile.release.package.miniz_oxide]
+opt-level = 3
+[profile.release.package.sha2]
+opt-level = 3
+[profile.dev.package.sha2]
+opt-level = 3
+";
 
 impl Fixture {
     /// A copy of `tests/fixtures/<name>` whose workspace is its folder `below`. Its build script
@@ -50,8 +55,6 @@ impl Fixture {
         static COMPILED: Mutex<Vec<Profile>> = Mutex::new(Vec::new());
         let target = self.path(folder);
         let here = target.join(profile.folder());
-        // What inherits from release compiles build scripts as release does.
-        let profile = if profile == Profile::Dist { Profile::Release } else { profile };
         fs::create_dir_all(&target).expect("a folder");
         // Held while copying, too: nobody compiles there meanwhile.
         let mut compiled = COMPILED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -104,10 +107,22 @@ fn compile_packager(profile: Profile) {
     fixture.write("build.rs", "fn main() {}\n");
     fixture.write("src/lib.rs", "");
     fs::copy(repository().join("Cargo.lock"), fixture.path("Cargo.lock")).expect("a lockfile");
+    take_what_is_compiled(profile);
     let mut command = fixture.cargo_command();
     let name = if profile == Profile::Debug { "dev" } else { profile.folder() };
     command.args(["build", "--profile", name, "--target-dir"]).arg(shared_target());
     Ended::of(&mut command).ok();
+}
+
+/// The crates that the packager depends on are the same ones here; cargo judges what it takes. With cargo's own lock on
+/// the folder, nothing of it is half-written.
+fn take_what_is_compiled(profile: Profile) {
+    let (from, to) = (repository().join("target").join(profile.folder()), shared_target());
+    if profile == Profile::Release && from.is_dir() && !to.join(profile.folder()).is_dir() {
+        fs::create_dir_all(&to).expect("a folder");
+        let lock = from.join(".cargo-lock");
+        Ended::of(Command::new("flock").arg(lock).arg("cp").arg("-a").args([from, to])).ok();
+    }
 }
 
 /// Cargo in this checkout, as its users call it.

@@ -8,7 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{KEPT, WARM, cold, commit, depending_on, image_after, is_cold, keeps_nothing, kept, with_itoa};
-use crate::support::{Ended, Engine, Fixture, cases, engines, every_engine, one_engine, property};
+use crate::support::{
+    Ended, Engine, Fixture, cases, engines, every_engine, one_engine, podman_with_all_cases, property,
+};
 
 #[test]
 fn a_second_checkout_compiles_only_its_own_crates_and_gives_the_bytes_of_a_cold_build() {
@@ -52,7 +54,7 @@ fn a_second_checkout_compiles_only_its_own_crates_and_gives_the_bytes_of_a_cold_
 
 #[test]
 fn a_branch_in_a_worktree_and_this_checkout_after_clean_start_warm() {
-    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let Some(engine) = podman_with_all_cases() else { return };
     let fixture = with_itoa("branch");
     fixture.write(".gitignore", "target\n");
     let image = kept(&fixture, engine);
@@ -105,7 +107,7 @@ fn other_dependencies_surroundings_profiles_and_features_start_cold() {
 
 #[test]
 fn functions_of_one_workspace_fill_one_image() {
-    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let Some(engine) = podman_with_all_cases() else { return };
     let checkout = || {
         let fixture = with_itoa("functions");
         fixture.write("Cargo.toml", "[workspace]\nmembers = [\"a\", \"b\"]\nresolver = \"2\"\n");

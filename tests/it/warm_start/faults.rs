@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{KEPT, WARM, archive, behind, image_after, kept, members, replace, tar_of, unpacked, with_itoa};
-use crate::support::{Engine, Fixture, Front, engines, one_engine};
+use crate::support::{Engine, Fixture, Front, engines, one_engine, podman_with_all_cases};
 
 #[test]
 fn what_is_damaged_in_an_image_is_compiled_once_more_and_replaced() {
@@ -112,7 +112,7 @@ fn checkouts_that_keep_at_the_same_time_leave_one_image() {
 
 #[test]
 fn an_engine_that_cannot_keep_fails_no_build() {
-    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let Some(engine) = podman_with_all_cases() else { return };
     let one = with_itoa("cannot");
     let front =
         Front::of(engine.name(), "case $1 in import) case $* in *deps*) echo no room >&2; exit 1;; esac;; esac");

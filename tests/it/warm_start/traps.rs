@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::{WARM, add_library, cold, commit, depending_on, is_cold, keeps_nothing, kept, shell, with_itoa};
-use crate::support::{Ended, Engine, Fixture, one_engine};
+use crate::support::{Ended, Engine, Fixture, one_engine, podman_with_all_cases};
 
 #[test]
 fn a_local_package_is_compiled_though_the_image_has_a_namesake() {
@@ -61,7 +61,7 @@ fn in_git(name: &str, files: &[(&str, &str)]) -> (Fixture, String) {
 
 #[test]
 fn a_dependency_whose_build_script_reads_the_workspace_is_not_kept() {
-    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let Some(engine) = podman_with_all_cases() else { return };
     let build = "fn main() {\n    println!(\"cargo::rerun-if-changed=/workspace/word\");\n    println!(\"cargo::rustc-env=WORD={}\", std::fs::read_to_string(\"/workspace/word\").unwrap());\n}\n";
     let (_library, dependency) =
         in_git("nosy", &[("src/lib.rs", "pub const TEXT: &str = env!(\"WORD\");\n"), ("build.rs", build)]);
