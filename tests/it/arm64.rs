@@ -25,8 +25,9 @@ impl Bases {
             return None;
         }
         let is_root = Ended::answer(Command::new("id").arg("-u")) == "0";
-        if !is_root || !on_path("debootstrap") || !on_path("qemu-aarch64-static") {
-            let how = "debootstrap, which needs root, and qemu (Debian: apt-get install debootstrap qemu-user-static)";
+        if !is_root || !on_path("mmdebstrap") || !on_path("qemu-aarch64-static") {
+            let how =
+                "mmdebstrap, which needs root here, and qemu (Debian: apt-get install mmdebstrap qemu-user-static)";
             skip("arm64-base", &format!("it is made by {how}"));
             return None;
         }

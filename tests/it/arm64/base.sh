@@ -11,15 +11,13 @@ folder=$1 image=$2 label=$3 archive=$4
 if [ -e "$archive" ]; then
   tar -C "$folder" -xf "$archive"
 else
-  debootstrap --variant=minbase sid "$folder"
-  # A mirror may be of a fixed day.
-  echo 'Acquire::Check-Valid-Until "false";' >"$folder/etc/apt/apt.conf.d/99fixed-day"
-  chroot "$folder" dpkg --add-architecture arm64
-  chroot "$folder" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive chroot "$folder" apt-get install -y -qq --no-install-recommends \
-    rustc cargo gcc-aarch64-linux-gnu libc6-dev:arm64 libstd-rust-dev:arm64
-  chroot "$folder" apt-get clean
-  rm -rf "$folder/var/lib/apt/lists" "$folder/usr/share/doc" "$folder/usr/share/locale" "$folder/usr/share/man"
+  # Unpacked, not installed: no script of a package runs, and nothing is emulated. A mirror may be of a fixed day.
+  packages=base-files,dash,coreutils,findutils,grep,sed,tar,util-linux,rustc,cargo
+  mmdebstrap --quiet --variant=extract --architectures=amd64,arm64 \
+    --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' \
+    --include="$packages,gcc-aarch64-linux-gnu,libc6-dev:arm64,libstd-rust-dev:arm64" sid "$folder"
+  ln -s gcc "$folder/usr/bin/cc"
+  rm -rf "$folder/usr/share/doc" "$folder/usr/share/locale" "$folder/usr/share/man"
   tar -C "$folder" -cf "$archive.part" .
   mv "$archive.part" "$archive"
 fi
