@@ -40,8 +40,8 @@
 //!
 //! # When it packages
 //!
-//! A build script packages if cargo's profile is `release` or inherits from it. It leaves everything else alone: debug
-//! builds, rust-analyzer, clippy, docs.rs, and the compile in the container, where the same build script runs again.
+//! A build script packages if cargo's profile is `release` or inherits from it. It does nothing in debug builds, under
+//! rust-analyzer, clippy and docs.rs, and in the compile in the container, where the same build script runs again.
 //! `LAMBDA_PACKAGER=always|release|never` overrides the profile. On systems other than Linux and macOS it prints one
 //! warning and packages nothing.
 //!

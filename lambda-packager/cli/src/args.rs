@@ -1,5 +1,5 @@
-//! What can be typed. Every flag that is a setting goes through the same parser as the setting in a
-//! manifest or a variable.
+//! The commands and flags. A flag that is a setting goes through the same parser as the setting in a manifest or a
+//! variable.
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -98,7 +98,7 @@ pub enum Command {
     Completions { shell: Shell },
 }
 
-/// The script that teaches a shell what can be typed, in lines.
+/// The lines of the script that completes commands and flags in a shell.
 pub fn completions(shell: Shell) -> Vec<String> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "lambda-packager", &mut script);

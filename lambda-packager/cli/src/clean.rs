@@ -37,7 +37,7 @@ pub fn clean(context: &Context, flags: &Clean) -> Result<u8> {
     let all = flags.all || flags.everything || !(flags.container || flags.cache);
     for engine in context.engines()? {
         match sweep_engine(&engine, context, flags, all, &mut swept) {
-            // What does not answer has nothing that could be removed now.
+            // From an engine that does not answer, nothing can be removed now.
             Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) => {
                 swept.lines.push(format!("  skipped: {error}"))
             }
@@ -82,7 +82,7 @@ fn sweep_engine(
         }
     }
     if all {
-        // The empty ones are any project's, as the clean room's layers are.
+        // The empty images and the clean room's layers have no label of a project.
         let user = format!("{USER}={}", context.identity.user);
         let project = context.identity.label();
         let labels = if flags.everything { vec![&*user, BORROWED, CLEAN_ROOM] } else { vec![&*project, BORROWED] };
@@ -94,8 +94,8 @@ fn sweep_engine(
         images.extend(builder_image::all(engine)?.into_iter().filter(|(_, is)| goes(*is)).map(|(image, _)| image));
         images.sort_by(|a, b| a.id.cmp(&b.id));
         images.dedup_by(|a, b| a.id == b.id);
-        // One goes when nothing stands on it any more. What somebody else still uses stays: the last one to leave
-        // takes it along.
+        // An image can be removed once no other image is based on it, so this repeats as long as it removes some. An
+        // image that another project still uses stays; the `clean` of the last such project removes it.
         loop {
             let (before, mut left) = (images.len(), Vec::new());
             for image in images {

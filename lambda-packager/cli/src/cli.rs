@@ -74,7 +74,7 @@ fn status_of(error: &Error, args: &Args) -> u8 {
     }
 }
 
-/// Ctrl-C and its like end what was started, in order; a second one changes nothing.
+/// On Ctrl-C, SIGTERM or SIGHUP, running programs are ended cleanly. Further signals have no effect.
 fn listen_for_signals() -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
         .map_err(|e| Error::new(ErrorKind::Io, "cannot listen for signals").source(e))?;
@@ -83,7 +83,7 @@ fn listen_for_signals() -> Result<()> {
         for signal in signals.forever() {
             let first = interrupt::signal().is_none();
             if first && !interrupt::raise(signal) {
-                // Nothing runs that we would have to end; what is half-written is nobody's yet.
+                // No program runs that must be ended first. A half-written file is only a temporary file.
                 let error = interrupt::error();
                 Text::stderr(false, false).emit(&Event::Failed { error: &error });
                 #[allow(clippy::disallowed_methods)] // We are `main`.

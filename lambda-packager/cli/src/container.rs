@@ -12,7 +12,7 @@ const STOPPED: u8 = 3;
 /// Exit status of `status` where there is no container.
 const NOT_FOUND: u8 = 4;
 
-/// Starts the container, making it where it is missing. Twice is harmless.
+/// Starts the container, and creates it if it is missing. It may run already.
 pub fn start(context: &Context, report: &mut Reporter) -> Result<u8> {
     let backend = select::select(&context.request(), report)?;
     if backend.record.container.is_empty() {

@@ -2,7 +2,7 @@
 
 use lambda_packager::internal::{BackendRequest, Engine, Identity, Project, Request, Result, candidates};
 
-/// The project that one stands in, and for whom it is compiled.
+/// The project of the working directory, and the identity of its container.
 pub struct Context {
     pub project: Project,
     pub identity: Identity,

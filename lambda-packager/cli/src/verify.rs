@@ -10,10 +10,10 @@ mod elf_diff;
 /// Checks the packaged function. Returns the result as lines for people.
 ///
 /// # Errors
-/// A difference, of kind `Artifact`; or whatever keeps it from being built again.
+/// If there is a difference (kind `Artifact`), or if the function cannot be built again.
 pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<Vec<String>> {
     let mut project = Project::find(request)?;
-    // `force` is about building; here it would call every zip outdated.
+    // With `force`, every zip would count as outdated.
     project.config.force = false;
     let task = Task::of(&project)?;
     let Task { function, places, .. } = &task;

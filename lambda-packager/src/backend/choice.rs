@@ -1,4 +1,4 @@
-//! Which backend compiles: one table over what is known when it is asked.
+//! Decides which backend compiles: a table of situations.
 
 /// What is known of the engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct Situation {
     pub passes_variables: bool,
     /// A container was tried and does not start.
     pub container_fails: bool,
-    /// `require_container`: neither the host's toolchain nor the host itself instead of what was not found.
+    /// `require_container`: neither the host's toolchain nor the host itself is allowed as a fallback.
     pub requires_container: bool,
 }
 

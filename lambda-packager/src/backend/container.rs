@@ -129,7 +129,7 @@ fn create(engine: &Engine, mut spec: ContainerSpec, digest: &str, wanted: &Wante
     let started =
         archive.and_then(|archive| engine.unpack_into(&spec.name, archive)).and_then(|()| engine.start(&spec.name));
     started.map_err(|failure| {
-        // Half a container would block the next run. The first error is the one to report.
+        // An incomplete container would block the next run. If this fails too, the first error is reported.
         let _ = engine.remove(&spec.name);
         match failure {
             EngineError::Refused(error) if error.hint().is_none() => EngineError::NotStarted(error.hint_with(format!(

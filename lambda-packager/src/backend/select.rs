@@ -1,4 +1,4 @@
-//! Selects the backend: what is known is looked up in the table of `choice`, and the backend is made ready.
+//! Selects the backend by the table of `choice`, and makes it ready.
 
 use crate::backend::choice::choose;
 use crate::backend::host::on_host;
@@ -62,7 +62,7 @@ fn is_expected(request: &BackendRequest, engine: &Engine) -> bool {
         || request.before.is_some_and(|before| before.engine == engine.kind.program())
 }
 
-/// What is known before an engine was asked anything.
+/// The situation before the first call of an engine.
 fn situation(request: &BackendRequest, engines: Engines) -> Situation {
     let config = request.config;
     Situation {

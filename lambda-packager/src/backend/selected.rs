@@ -25,7 +25,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 pub struct BackendRequest<'a> {
     pub workspace: &'a Workspace,
     pub config: &'a Config,
-    /// The backend of the last build: what it told of its engine still holds.
+    /// The backend of the last build. Its record of the engine's version is still valid.
     pub before: Option<&'a manifest::BackendRecord>,
 }
 
@@ -47,7 +47,7 @@ pub enum BackendKind {
     Host { path: Option<OsString>, linker: Option<&'static str> },
 }
 
-/// Why a compile failed, by what can be done about it.
+/// Why a compile failed: one variant for each remedy.
 pub enum BackendError {
     /// Nothing: the crate does not compile, or the user interrupted.
     Final(Error),
@@ -107,7 +107,7 @@ impl Backend {
                 report.borrow_mut().note(&format!("the container {name} was paused while compiling; resuming it"));
                 Ok(engine.unpause(&ready.name)?)
             }
-            // The compile ends by itself then; this says why, and sooner.
+            // The compile would end by itself; this error comes earlier and says why.
             _ => Err(Error::engine(format!("the container {} is no longer running", ready.name))),
         }
     }
@@ -133,7 +133,7 @@ impl Backend {
         }
     }
 
-    /// What a short command prints where the compile runs.
+    /// The output of a short command in the environment of the compile.
     pub fn ask(&self, command: &[String]) -> Result<Vec<u8>> {
         /// Enough for a large shared library through an engine on a busy machine.
         const TIMEOUT: Duration = Duration::from_secs(60);

@@ -44,7 +44,7 @@ impl<'a> Directives<'a> {
     }
 
     fn line(&mut self, text: &str) {
-        // If cargo is gone, nobody reads them.
+        // If cargo has ended, nothing reads them.
         let _ = self.out.write_all(format!("{text}\n").as_bytes());
     }
 }

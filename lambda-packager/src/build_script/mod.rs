@@ -1,4 +1,4 @@
-//! The two ways in for a program: from a `build.rs`, and from anything else.
+//! The two entry points: `BuildScript` for a `build.rs`, and `Packager` for any other program.
 
 mod directives;
 mod packager;

@@ -27,7 +27,7 @@ use crate::sys::env;
 /// ```
 ///
 /// It packages if cargo's profile is `release` or inherits from it. The crate's documentation lists
-/// [when it leaves things alone](crate#when-it-packages).
+/// [the builds in which it does nothing](crate#when-it-packages).
 #[derive(Debug, Clone, Default)]
 #[must_use = "nothing happens before `run` or `try_run`"]
 pub struct BuildScript {
@@ -62,7 +62,7 @@ impl BuildScript {
     fn try_run_to(&self, called: &Called, out: &mut dyn Write) -> Result<Option<Packaged>> {
         let mut directives = Directives::new(out, called.links);
         directives.rerun_if_env_changed(env::WHEN);
-        // A run that a tool made keeps no list of sources: the next build must not trust it.
+        // A run under such a tool prints no sources to watch, so cargo must run the script again without the tool.
         for variable in OF_TOOLS {
             directives.rerun_if_env_changed(variable);
         }
@@ -99,7 +99,7 @@ impl BuildScript {
             directives.rerun_if_env_changed(env::CI);
         }
         if config.force {
-            // The same value again is no change to cargo; a path that is never there always is.
+            // Cargo does not see a variable with the same value as a change. A missing path always counts as one.
             directives.rerun_if_changed(&called.out_dir.join("forced"));
         }
         if !run.hermetic {

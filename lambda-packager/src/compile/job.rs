@@ -7,7 +7,7 @@ use crate::snapshot::Snapshot;
 use crate::sys::Sha;
 
 /// Decides which of cargo's records in a target directory may be reused. Cargo compares dates; a record is kept
-/// only if it was made of the same content, which the target directory remembers.
+/// only if it was made from the same content, by the digests that are stored in the target directory.
 #[derive(Debug)]
 pub struct Staleness {
     /// The name of each local package, and a digest of what it is compiled from.

@@ -188,7 +188,7 @@ mod tests {
         assert!((64 * 1024..=128 * 1024).contains(&tail.len()) && tail.last() == Some(&255), "{}", tail.len());
     }
 
-    /// What `compile.sh` prints for a command that is no cargo, but leaves the same files.
+    /// What `compile.sh` prints for a command that is not cargo, but makes the same files.
     fn compile(folder: &str, fields: &[&str], command: &str) -> (i32, Vec<u8>, String) {
         let (target, binary) = (format!("--target={folder}"), format!("--binary={folder}/x/app"));
         let mut args = vec!["-c", include_str!("compile.sh"), "lambda-packager", &target, &binary];

@@ -35,7 +35,7 @@ fn layer_of(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Lay
     Layer::parse(values, &Origin::Environment)
 }
 
-/// The value of `setting` that `text` writes: none if it is empty. What cannot be read stays text, which
+/// Reads `text` as a value of `setting`; null if it is empty. Text that is not valid stays a string, which
 /// [`Layer::parse`] refuses.
 pub fn value_of(setting: &str, text: &str) -> Value {
     if text.is_empty() {

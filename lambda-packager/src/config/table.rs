@@ -19,9 +19,9 @@ pub enum Shape {
     Number,
 }
 
-/// Hands every setting to `$then`: its name and type, its default (if it has none, it is an `Option`), how it is
-/// written as text, what it means, and its setter. The command `image` reads no build.rs: what it alone reads has no
-/// setter.
+/// Passes every setting to `$then`: its name and type, its default (if it has none, it is an `Option`), how it is
+/// written as text, what it means, and its setter. Settings that only the command `image` reads have no setter, because
+/// that command does not read build.rs.
 macro_rules! with_settings {
     ($then:ident $($builder:ident)?) => {
         $then! {

@@ -59,7 +59,7 @@ impl Engine {
         self.told("info", "{{.Store.GraphRoot}}", "{{.DockerRootDir}}").map(PathBuf::from)
     }
 
-    /// What `verb` tells of a field, which podman calls by another name than the others.
+    /// A field of the output of `verb`. Podman has another name for it than the other engines.
     fn told(&self, verb: &str, podmans: &str, others: &str) -> Result<String, EngineError> {
         let format = if self.kind == Kind::Podman { podmans } else { others };
         Ok(self.succeed(self.call(&[verb, "--format", format]), None)?.stdout_text())

@@ -27,7 +27,7 @@ impl From<EngineError> for Error {
     }
 }
 
-/// What cannot be done before or after the engine is asked is final, too.
+/// For errors before or after the call of the engine: these are final, too.
 impl From<Error> for EngineError {
     fn from(error: Error) -> Self {
         Self::Refused(error)

@@ -34,7 +34,7 @@ impl Packaged {
     }
 }
 
-/// What the outer cargo is told about a run.
+/// The result of a run, with what the outer cargo needs to know.
 pub struct ForCargo {
     pub packaged: Packaged,
     /// Every path to watch.

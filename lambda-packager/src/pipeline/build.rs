@@ -12,10 +12,10 @@ use crate::pipeline::{Gate, Outcome, Task, commit, package, retry, staleness};
 use crate::report::{Built, Reporter, Stage};
 use crate::sys::fs;
 
-/// Builds what `gate` saw. Also returns the backend, and the units that it compiled.
+/// Builds the function after the check `gate`. Also returns the backend, and the units that it compiled.
 ///
 /// # Errors
-/// Whatever keeps the zip from being made; the last good zip and its record are then untouched.
+/// If the zip cannot be made. The last good zip and its record then stay as they are.
 pub fn build(
     task: &Task,
     gate: &Gate,
@@ -67,13 +67,13 @@ fn compile(
         retry::compile(request, &task.function, backend, staleness, &gate.now.snapshot, report)
     });
     if compiled.is_err() && commit::inputs_held_still(task, gate).unwrap_or(false) {
-        // What did compile need not be compiled again. The compile's error is the news, whatever becomes of this.
+        // The units that did compile can be reused then. If recording that fails, the compile's error is reported.
         let _ = staleness::settle(&task.places, staleness);
     }
     compiled
 }
 
-/// A mistyped `output` must not cost a file: only a zip is replaced.
+/// Refuses an `output` that exists and is not a zip: a mistyped path must not overwrite another file.
 fn check_output(output: &Path, config: &Config) -> Result<()> {
     let is_named_zip = output.extension().is_some_and(|extension| extension == "zip");
     let is_zip = || Ok::<bool, Error>(is_named_zip || fs::read_start(output, 2)? == b"PK");

@@ -35,7 +35,7 @@ pub fn explain(request: &Request) -> Result<Verdict> {
     Ok(decide(&gate, &project.config))
 }
 
-/// Looks at the inputs and at what is recorded of the last build, at the time `now_ns`.
+/// Takes a snapshot of the inputs at the time `now_ns`, and compares it with the record of the last build.
 pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
     let Task { project: Project { workspace, config, .. }, function, places } = task;
     let recorded = Manifest::load(&places.manifest, &function.name, workspace);

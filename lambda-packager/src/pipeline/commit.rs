@@ -107,8 +107,8 @@ pub fn inputs_held_still(task: &Task, gate: &Gate) -> Result<bool> {
     Ok(look_again(task, gate, &gate.discovered_inputs())?.1.is_empty())
 }
 
-/// The artifact is as old as its newest input, so that a cargo that watches both does not take the
-/// one for a change of the other.
+/// The date for the artifact: the one of its newest input, so that for a cargo that watches both, the artifact is not
+/// newer than the inputs.
 fn newest(inputs: &Snapshot) -> SystemTime {
     let now = SystemTime::now();
     let newest = inputs.present().iter().map(|(_, entry)| entry.stamp.mtime_ns).max().unwrap_or(0);

@@ -15,7 +15,7 @@ use crate::sys::fs;
 /// Packages a function: decides whether the last zip can be reused, and builds if not.
 ///
 /// # Errors
-/// Whatever keeps the zip from being made; the last good zip and its record are then untouched.
+/// If the zip cannot be made. The last good zip and its record then stay as they are.
 pub fn run(request: &Request, report: &mut Reporter) -> Result<Outcome> {
     let project = report.stage(Stage::Inputs, |_| Project::find(request))?;
     let task = Task::of(&project)?;
@@ -45,7 +45,7 @@ pub fn run(request: &Request, report: &mut Reporter) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// The check asks no engine. With `pull_policy = "always"` the registry is asked here.
+/// The check calls no engine. With `pull_policy = "always"`, this turns a hit into a miss if there is a newer base.
 fn unless_renewed(verdict: Verdict, project: &Project, gate: &Gate, report: &mut Reporter) -> Result<Verdict> {
     let config = &project.config;
     if verdict != Verdict::Hit || config.pull_policy != PullPolicy::Always {
@@ -57,7 +57,7 @@ fn unless_renewed(verdict: Verdict, project: &Project, gate: &Gate, report: &mut
     Ok(reason.map_or(Verdict::Hit, |reason| Verdict::Miss(vec![reason])))
 }
 
-/// Keeps the compiled dependencies. It comes last, since nobody waits for it; what cannot be kept is compiled again.
+/// Saves the compiled dependencies for other checkouts. It comes last: the zip is ready. If it fails, that is a note.
 fn keep(backend: &Backend, units: &CompiledUnits, report: &mut Reporter) -> Result<()> {
     if !backend.would_keep(units) {
         return Ok(());

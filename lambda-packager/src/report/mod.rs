@@ -1,4 +1,4 @@
-//! What happens during a run, told to people, to programs, and to the log.
+//! The events of a run, for people, for programs, and for the log.
 
 pub mod stage;
 pub mod summary;
@@ -73,7 +73,7 @@ impl Reporter {
         self.emit(&Event::Note { message });
     }
 
-    /// Tells that this run waits for the holder of a lock.
+    /// Reports that this run waits for the holder of a lock.
     pub fn waiting_for(&mut self, holder: Option<Holder>) {
         let holder = holder.map_or("another run".to_string(), |holder| holder.to_string());
         self.emit(&Event::Waiting { holder });

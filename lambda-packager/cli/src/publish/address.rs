@@ -1,4 +1,4 @@
-//! Where a registry is: scheme, host, and what comes before the names of its repositories.
+//! The address of a registry: scheme, host, and the prefix of the names of its repositories.
 
 use lambda_packager::internal::{Error, Result};
 
@@ -43,7 +43,7 @@ impl Address {
         if target.starts_with('/') { format!("{}{target}", self.origin()) } else { target.to_string() }
     }
 
-    /// Whether a URL is on this server. One that the registry named may not be, and gets no password.
+    /// Whether a URL is on this server. The registry may name a URL on another server, which must not get the password.
     pub fn has(&self, url: &str) -> bool {
         url.strip_prefix(&self.origin()).is_some_and(|path| path.starts_with('/'))
     }

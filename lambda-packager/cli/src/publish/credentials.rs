@@ -1,5 +1,5 @@
-//! Who we are to a registry: the login from the environment, from the AWS CLI, or from what `docker
-//! login` and `podman login` left. Passwords stay in memory; they are in no argument and in no file of ours.
+//! The login for a registry: from the environment, from the AWS CLI, or as `docker login` and `podman login` stored it.
+//! Passwords stay in memory: the packager never puts them into an argument or a file.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -66,7 +66,7 @@ fn of_aws(region: Option<&str>) -> Result<Login> {
         return Err(refused("the AWS CLI, which is needed to log in to ECR, is not on PATH".into())
             .hint_with(format!("install it (<https://docs.aws.amazon.com/cli/>), or set {user} and {password}")));
     };
-    // Bounds of its own would let it try for minutes.
+    // With its default timeouts the AWS CLI would try for minutes.
     let mut args = vec!["--cli-connect-timeout", "5", "--cli-read-timeout", "10", "ecr", "get-login-password"];
     if let Some(region) = region {
         args.extend(["--region", region]);
@@ -88,7 +88,7 @@ fn unreachable_aws() -> Error {
         .hint_with("check network, VPN, proxy and region")
 }
 
-/// What the AWS CLI meant.
+/// The error for a failed call of the AWS CLI, by what it printed.
 fn aws_failure(said: &str) -> Error {
     let lower = said.to_lowercase();
     let unreachable = ["could not connect", "connect timeout", "read timeout", "endpoint url"];
@@ -105,7 +105,7 @@ fn aws_failure(said: &str) -> Error {
     error.source(said.to_string())
 }
 
-/// What `docker login` or `podman login` left, in docker's form.
+/// The login that `docker login` or `podman login` stored, in docker's format.
 ///
 /// Sources: <https://docs.docker.com/reference/cli/docker/login/>,
 /// <https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md>.

@@ -1,4 +1,4 @@
-//! What an image is called: its repository, the tags that move, and the one that does not.
+//! The names of an image: its repository, the moving tags, and the immutable tag.
 
 use lambda_packager::internal::{Config, Error, PublishFault, Result, Sha};
 
@@ -18,7 +18,7 @@ impl Names {
     /// The names for `environment`.
     ///
     /// # Errors
-    /// An environment that the project does not have, or a pattern that makes no name.
+    /// If the project has no such environment, or if a name or tag would not be valid.
     pub fn of(config: &Config, environment: &str) -> Result<Self> {
         if !config.environments.iter().any(|known| known == environment) {
             return Err(Error::publish(
@@ -52,7 +52,7 @@ impl Names {
         [format!("{}-latest", self.environment), "latest".into()]
     }
 
-    /// Whether a tag is one of this environment's that stay.
+    /// Whether `tag` is an immutable tag of this environment.
     pub fn stays(&self, tag: &str) -> bool {
         let of_this = tag.strip_prefix(&self.environment).is_some_and(|rest| rest.starts_with('-'));
         of_this && !self.moving().iter().any(|moving| moving == tag)

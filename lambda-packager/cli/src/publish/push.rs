@@ -1,5 +1,5 @@
-//! The order of a push: what stays first, and only when that was seen to be there, what moves. Whatever
-//! breaks, `latest` names a whole image.
+//! Pushes an image under its immutable tag first. The other tags move to it only after the registry has confirmed that
+//! tag, so that `latest` names a complete image after any failure.
 
 use std::cmp::Reverse;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::publish::{Names, Repository, Stored};
 
-/// Pushes `image` under the tag that stays, then moves the others to it.
+/// Pushes `image` under the immutable tag `tag`, then moves the tags in `moving` to it.
 pub fn push(repository: &Repository, image: &Image, tag: &str, moving: &[String], report: &mut Reporter) -> Result<()> {
     let ours = Stored::of(&image.manifest);
     match repository.manifest(tag, report)? {
@@ -42,10 +42,10 @@ fn already(repository: &Repository, tag: &str, manifest: &Stored, report: &mut R
     report.emit(&Event::Tagged { repository: &repository.name, tag, digest: &digest, moved: false });
 }
 
-/// Moves the tags of an environment back (or forth) to the image at `tag`; its manifest.
+/// Moves the moving tags of an environment to the image with the tag `tag`, older or newer. Returns its manifest.
 ///
 /// # Errors
-/// A tag that is not there, or not this environment's.
+/// If the registry has no such tag, or if it is not an immutable tag of this environment.
 pub fn rollback(repository: &Repository, names: &Names, tag: &str, report: &mut Reporter) -> Result<Stored> {
     let manifest = if names.stays(tag) { repository.manifest(tag, report)? } else { None };
     let Some(manifest) = manifest else {
@@ -63,7 +63,7 @@ pub fn rollback(repository: &Repository, names: &Names, tag: &str, report: &mut 
     Ok(manifest)
 }
 
-/// An image that can be gone back to.
+/// A rollback target.
 #[derive(Debug, serde::Serialize)]
 pub struct Version {
     pub tag: String,
@@ -75,7 +75,7 @@ pub struct Version {
     pub moving: Vec<String>,
 }
 
-/// What can be gone back to, the newest first.
+/// The rollback targets, the newest first.
 pub fn versions(repository: &Repository, names: &Names, report: &mut Reporter) -> Result<Vec<Version>> {
     let mut moving = Vec::new();
     for tag in names.moving() {
@@ -85,7 +85,7 @@ pub fn versions(repository: &Repository, names: &Names, report: &mut Reporter) -
     }
     let mut versions = Vec::new();
     for tag in repository.tags(report)?.into_iter().filter(|tag| names.stays(tag)) {
-        // Gone since it was listed.
+        // It was removed after the tags were listed.
         let Some(manifest) = repository.manifest(&tag, report)? else { continue };
         let config = config(repository, &manifest, report)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
@@ -102,7 +102,7 @@ pub fn versions(repository: &Repository, names: &Names, report: &mut Reporter) -
     Ok(versions)
 }
 
-/// The configuration of an image; null for what is no image of one architecture, which is not ours.
+/// The configuration of an image. Null for a manifest without one, such as an image index: ours always have one.
 fn config(repository: &Repository, manifest: &Stored, report: &mut Reporter) -> Result<Value> {
     let manifest: Value = serde_json::from_slice(&manifest.bytes).unwrap_or_default();
     match manifest["config"]["digest"].as_str() {

@@ -1,5 +1,5 @@
-//! The record of the last image of a function: `target/lambda/<function>/image.json`, for people and for
-//! what deploys.
+//! The record of the last image of a function, for people and for deployments:
+//! `target/lambda/<function>/image.json`.
 
 use std::io::Write;
 use std::path::Path;
@@ -22,7 +22,7 @@ pub struct Record {
     pub digest: String,
     /// `registry/repository@digest`: what to deploy. None before it is in a registry.
     pub reference: Option<String>,
-    /// The tag that stays, and those that move.
+    /// The immutable tag.
     pub tag: String,
     pub moving_tags: Vec<String>,
     pub layers: Vec<LayerRecord>,
@@ -59,7 +59,7 @@ impl Record {
         }
     }
 
-    /// What is told of it.
+    /// The summary for events.
     pub fn summary(&self) -> ImageSummary {
         let nameless = || format!("{}@{}", self.repository, self.digest);
         ImageSummary {
@@ -71,7 +71,7 @@ impl Record {
         }
     }
 
-    /// Writes the record, and where a workflow of GitHub's runs tells it to the steps that follow.
+    /// Writes the record. In a GitHub workflow, also sets the outputs of the step, once the image was pushed.
     ///
     /// Source: <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#setting-an-output-parameter>.
     pub fn store(&self, path: &Path) -> Result<()> {
