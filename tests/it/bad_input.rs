@@ -82,7 +82,7 @@ fn what_does_not_exist_is_named_with_what_does() {
 fn a_project_that_cannot_be_packaged_says_why() {
     let mut packaged = Packaged::on("host");
     let half = Some("[package]\nname = \"hel");
-    let two = ["several functions, and none is named: hello, other", "help: name one with --function"];
+    let two = ["several functions; select one: hello, other", "help: name one with --function"];
     let unlocked = ["`cargo metadata` failed in", "lock file", "help: run `cargo generate-lockfile`"];
     let cases = [
         ("Cargo.toml", None, &[][..], 2, &["hello is not in a cargo project"][..]),

@@ -279,7 +279,7 @@ fn an_unknown_environment_costs_no_compile() {
     let fixture = Fixture::hello_in_git();
     let mut command = fixture.command();
     command.args(["--engine", "host", "image", "build", "--env", "staging"]);
-    Ended::of(&mut command).fails(19, &["\"staging\"; there are preprod, prod", "environments"]);
+    Ended::of(&mut command).fails(19, &["\"staging\"; the environments are preprod, prod", "environments"]);
     assert!(!fixture.path("target/lambda/hello/manifest.json").exists());
     Ended::of(command.env("LAMBDA_PACKAGER_ENVIRONMENTS", "staging")).ok();
 }

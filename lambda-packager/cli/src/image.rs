@@ -45,7 +45,7 @@ impl Context {
     fn client(&self, report: &mut Reporter) -> Result<Client> {
         let config = &self.project.config;
         let Some(registry) = &config.registry else {
-            return Err(Error::config("no registry is named")
+            return Err(Error::config("no registry is set")
                 .hint_with("use --registry HOST, or set LAMBDA_PACKAGER_REGISTRY or `registry` in Cargo.toml"));
         };
         let address = Address::parse(registry, &config.place_of("registry"))?;

@@ -107,8 +107,10 @@ pub fn certificates(place: &Place) -> Result<File> {
             }
         }
     }
-    Err(Error::artifact("there are no CA certificates for the image: the function could not trust any server")
-        .hint_with("install them on this machine (Debian: `ca-certificates`)"))
+    Err(Error::artifact(
+        "there are no CA certificates for the image: the function could not verify the certificate of any server",
+    )
+    .hint_with("install them on this machine (Debian: `ca-certificates`)"))
 }
 
 impl<'a> Place<'a> {

@@ -30,7 +30,7 @@ pub fn cargo(folder: &Path, args: &[&str]) -> Result<Output> {
 /// The error for a failed call; `text` is cargo's message.
 fn failure(verb: &str, folder: &Path, text: String) -> Error {
     let hint = match text.contains("--locked") {
-        true => "run `cargo generate-lockfile` or `cargo update -w` and commit Cargo.lock, or drop --locked",
+        true => "run `cargo generate-lockfile` or `cargo update -w` and commit Cargo.lock, or remove --locked",
         false => "this is cargo's own message; run the same command yourself to see it without lambda-packager",
     };
     Error::cargo(format!("`cargo {verb}` failed in {}", folder.display())).source(text).hint_with(hint)

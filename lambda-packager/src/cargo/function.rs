@@ -59,7 +59,7 @@ impl Workspace {
             }
             ([], None) => Err(Error::config(format!("there is no bin target to package in {root}"))
                 .hint_with("a Lambda needs src/main.rs or a [[bin]]")),
-            _ => Err(Error::config(format!("there are several functions, and none is named: {}", names())).hint_with(
+            _ => Err(Error::config(format!("there are several functions; select one: {}", names())).hint_with(
                 "name one with --function, or `function` or `package` in [package.metadata.lambda-packager]",
             )),
         }
@@ -85,7 +85,7 @@ mod tests {
             (json!({"package": "a"}), "/w/b", "a/one"),
             (json!({"package": "b", "function": "three"}), "/w", "b/three"),
             (json!({}), "/w/a/src", "a/one"),
-            (json!({}), "/w", "there are several functions, and none is named: one, two, three"),
+            (json!({}), "/w", "there are several functions; select one: one, two, three"),
             (json!({}), "/w/b", "there are several functions"),
             (json!({"package": "c"}), "/w", "there is no bin target to package in /w"),
             (json!({"package": "x"}), "/w", "its packages are: a, b, c"),

@@ -37,7 +37,9 @@ pub fn compile(
             }
             Err(BackendError::Cache(_)) if !wipe => {
                 wipe = true;
-                report.note("what was compiled before cannot be used; everything is compiled again, with an empty target directory");
+                report.note(
+                    "the target directory cannot be used; everything is compiled again, with an empty target directory",
+                );
                 continue;
             }
             // Cargo's cache belongs to the user, so cargo completes it. What was compiled from it is dropped.

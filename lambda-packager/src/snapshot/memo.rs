@@ -97,7 +97,7 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
         let text = |inode| {
             self.inode = inode;
             let text = serde_json::to_vec(self)
-                .map_err(|e| Error::config("cannot store what was remembered about the workspace").source(e))?;
+                .map_err(|e| Error::config("cannot store the cached record of the workspace").source(e))?;
             Ok(text.into())
         };
         fs::Staged::write_with_inode(path, text, 0o644, None)?.commit()

@@ -19,7 +19,7 @@ fn a_registry_that_cannot_be_reached_says_how() {
     push(&fixture, "user:password@host").fails(2, &["flag --registry", "is not a valid registry"]);
     let mut command = fixture.command();
     command.args(["--engine", "host", "image", "push", "--env", "preprod"]);
-    Ended::of(&mut command).fails(2, &["no registry is named", "--registry"]);
+    Ended::of(&mut command).fails(2, &["no registry is set", "--registry"]);
 }
 
 /// A registry with one image in it, a new revision to push, and a proxy between them.

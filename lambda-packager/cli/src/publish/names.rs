@@ -23,7 +23,7 @@ impl Names {
         if !config.environments.iter().any(|known| known == environment) {
             return Err(Error::publish(
                 PublishFault::UnknownEnvironment,
-                format!("there is no environment {environment:?}; there are {}", config.environments.join(", ")),
+                format!("unknown environment {environment:?}; the environments are {}", config.environments.join(", ")),
             )
             .hint_with(format!("use one of these, or add it to {}", config.place_of("environments"))));
         }
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(Names::of(&config, "qa").unwrap().repository, "team/x_qa");
         let error = Names::of(&config, "prod").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Publish(PublishFault::UnknownEnvironment));
-        assert!(error.to_string().contains("\"prod\"; there are qa"), "{error}");
+        assert!(error.to_string().contains("\"prod\"; the environments are qa"), "{error}");
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub fn rollback(repository: &Repository, names: &Names, tag: &str, report: &mut 
         )
         .hint_with(match there.as_slice() {
             [] => "nothing has been pushed yet".to_string(),
-            there => format!("there are: {}", there.join(", ")),
+            there => format!("the rollback targets are: {}", there.join(", ")),
         }));
     };
     point(repository, &manifest, &names.moving(), report)?;

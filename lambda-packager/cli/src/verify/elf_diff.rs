@@ -23,7 +23,7 @@ pub fn sections(ours: &[u8], theirs: &[u8]) -> Vec<String> {
     let added = theirs.iter().filter(|(name, _)| find(&ours, name).is_none());
     found.extend(added.map(|(name, _)| format!("section {name} exists only in the rebuilt file")));
     if found.is_empty() {
-        found.push("its sections are the same, what is around them differs".into());
+        found.push("all sections are the same; other parts of the file differ".into());
     }
     found
 }
@@ -75,7 +75,7 @@ mod tests {
         #[allow(clippy::disallowed_methods)]
         let ours = std::fs::read("/proc/self/exe").unwrap();
         let mut theirs = ours.clone();
-        assert_eq!(sections(&ours, &theirs), ["its sections are the same, what is around them differs"]);
+        assert_eq!(sections(&ours, &theirs), ["all sections are the same; other parts of the file differ"]);
         let needle = b"the section and the text that differ: /some/path";
         let at = ours.windows(needle.len()).position(|window| window == needle).unwrap();
         theirs[at + needle.len() - 1] = b'X';
