@@ -68,10 +68,10 @@ test: ## all tests, with few cases each; those with containers need docker and p
 	@tests/run
 
 test-full: ## all tests with all cases, an hour and more: before an issue is called resolved, and each night
-	@LAMBDA_PACKAGER_TESTS=full tests/run
+	@PACKAGER_TESTS=full tests/run
 
 test-faults: ## of all cases the fault matrix alone, as a table; FAULTS=paused for those of that name
-	@LAMBDA_PACKAGER_TESTS=full tests/run --test it faults::every_fault
+	@PACKAGER_TESTS=full tests/run --test it faults::every_fault
 
 ci: ## what CI does: installs what the tests need (Debian), checks, builds, tests
 	@.ci/run

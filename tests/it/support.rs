@@ -84,7 +84,7 @@ pub fn repository() -> &'static Path {
 
 /// Whether all cases are tested, as `make test-full` does, and not the few that every change has to pass.
 pub fn is_full() -> bool {
-    std::env::var("LAMBDA_PACKAGER_TESTS").is_ok_and(|wanted| wanted == "full")
+    std::env::var("PACKAGER_TESTS").is_ok_and(|wanted| wanted == "full")
 }
 
 /// How many cases there are of a property, or which. Every number that differs between the two goes through here.

@@ -149,7 +149,7 @@ fn each_night_it_tests_all_cases_and_nothing_else() {
     assert!(top["on"]["schedule"][0]["cron"].is_string());
     let nightly = &top["jobs"]["nightly"];
     assert_eq!(nightly["if"], "github.event_name == 'schedule'");
-    assert_eq!(nightly["env"]["LAMBDA_PACKAGER_TESTS"], "full");
+    assert_eq!(nightly["env"]["PACKAGER_TESTS"], "full");
     for job in ["test", "push"] {
         assert!(text(&top["jobs"][job]["if"]).contains("github.event_name != 'schedule'"), "{job} runs each night too");
     }
