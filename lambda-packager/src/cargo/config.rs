@@ -52,26 +52,11 @@ pub fn carry(workspace: &Workspace, arch: Arch) -> Result<ForwardedConfig> {
 
 /// Whether the user's configuration sets a linker for a target. For a cargo that reads the whole configuration.
 pub fn names_linker(workspace: &Workspace, triple: &str) -> Result<bool> {
-    let of_target = |name: &String| name == triple || name.starts_with("cfg(");
-    any_file(workspace, |file| {
-        tables(file, "target").any(|(name, target)| of_target(name) && target.contains_key("linker"))
-    })
-}
-
-/// Whether the user's configuration sets a wrapper of the compiler, such as sccache.
-pub fn names_wrapper(workspace: &Workspace) -> Result<bool> {
-    any_file(workspace, |file| {
-        let build = file.get("build").and_then(Value::as_object);
-        build.is_some_and(|build| {
-            ["rustc-wrapper", "rustc-workspace-wrapper"].iter().any(|key| build.contains_key(*key))
-        })
-    })
-}
-
-fn any_file(workspace: &Workspace, holds: impl Fn(&Table) -> bool) -> Result<bool> {
     let files = workspace.config_files()?.into_iter().map(|file| workspace.root.join(file));
     for file in files.filter(|file| fs::is_file(file)) {
-        if holds(&toml::read(&file)?) {
+        let file = toml::read(&file)?;
+        let of_target = |name: &String| name == triple || name.starts_with("cfg(");
+        if tables(&file, "target").any(|(name, target)| of_target(name) && target.contains_key("linker")) {
             return Ok(true);
         }
     }

@@ -5,7 +5,6 @@
 #   --target=DIR            cargo's target directory
 #   --binary=FILE           the binary that the command makes
 #   --wipe                  start with an empty target directory
-#   --no-wrapper            the user's configuration sets a wrapper of the compiler, which counts for nothing here
 #   --link-arg=FLAG         a linker flag that makes the zip smaller, used if the linker knows it
 #   --surroundings=DIGEST   of the influences on a compile that cargo does not check
 #   --compile=NAME          a unique name of this compile
@@ -19,9 +18,6 @@
 # Without a binary, nothing is printed.
 # Run by `sh -c`: POSIX, only coreutils, findutils, grep, and setsid and flock of util-linux.
 set -u
-# A wrapper such as sccache is not in the container. It is unset, not empty, where nothing sets one: with an empty one
-# cargo does not remember what the compiler says about itself, and asks it six times in each build.
-unset RUSTC_WRAPPER RUSTC_WORKSPACE_WRAPPER
 wipe='' flag='' along='' clean=' ' packages=''
 while [ "$#" -gt 0 ]; do
   field=$1 value=${1#*=}
@@ -31,7 +27,6 @@ while [ "$#" -gt 0 ]; do
     --target=*) target=$value ;;
     --binary=*) binary=$value ;;
     --wipe) wipe=1 ;;
-    --no-wrapper) export RUSTC_WRAPPER='' RUSTC_WORKSPACE_WRAPPER='' ;;
     --link-arg=*) flag=$value ;;
     --surroundings=*) surroundings=$value ;;
     --compile=*) compile=$value ;;
@@ -66,7 +61,7 @@ if [ -e "$state/ended" ] && [ -n "$(find "$state/ended" -prune -newer "$state/no
   rm -f "$known"/*
 fi
 if [ -n "$wipe" ] || [ "$(cat "$state/surroundings" 2>/dev/null)" != "$surroundings" ]; then
-  rm -f "$known"/* && rm -rf "$state"/kept* "$state/surroundings.kept" "${target:?}"/* "$target/.rustc_info.json" && echo "$surroundings" >"$state/surroundings" || exit 1
+  rm -f "$known"/* && rm -rf "$state"/kept* "$state/surroundings.kept" "${target:?}"/* && echo "$surroundings" >"$state/surroundings" || exit 1
 fi
 hex='[0-9a-f]'
 hash=$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex

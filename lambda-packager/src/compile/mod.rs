@@ -10,7 +10,6 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::cargo::config as cargo_config;
 use crate::compile::output::finish;
 use crate::config::{Config, Mode};
 use crate::error::Result;
@@ -42,6 +41,10 @@ pub fn term_env(colour: bool, progress: bool) -> Vec<(String, String)> {
 pub fn variables(target: &str) -> Vec<(String, String)> {
     vec![
         (env::INNER.into(), "1".into()),
+        // A wrapper of the host, such as sccache, is not in the container. Empty for everybody: cargo hashes the second one
+        // into the names of symbols, and the bytes must not depend on whether somebody has one.
+        ("RUSTC_WRAPPER".into(), String::new()),
+        ("RUSTC_WORKSPACE_WRAPPER".into(), String::new()),
         ("CARGO_BUILD_BUILD_DIR".into(), target.into()),
         // A user's setting would make the paths in dep-info relative to another folder.
         ("CARGO_BUILD_DEP_INFO_BASEDIR".into(), "/nowhere".into()),
@@ -64,10 +67,6 @@ pub fn command(job: &CompileJob) -> Vec<String> {
     let mut command: Vec<String> = ["sh", "-c", SCRIPT, "lambda-packager"].map(String::from).into();
     command.extend([format!("--target={}", job.target), format!("--binary={binary}")]);
     command.extend(job.wipe.then(|| "--wipe".to_string()));
-    // A file that cannot be read is cargo's to report.
-    let wrapped = cargo_config::names_wrapper(job.workspace).unwrap_or(true)
-        || job.config.cargo_flags.iter().any(|flag| flag.contains("wrapper"));
-    command.extend(wrapped.then(|| "--no-wrapper".to_string()));
     command.extend(is_sorted(job.config).then(|| format!("--link-arg={COMPRESSION_SORT}")));
     command.extend([format!("--surroundings={surroundings}"), format!("--compile={compile}")]);
     command.extend(clean_compiles.iter().map(|name| format!("--clean-compile={name}")));
