@@ -67,7 +67,7 @@ kept-images-save: ## save the builder image and the compiled dependencies, for k
 test: ## all tests, with few cases each; those with containers need docker and podman
 	@tests/run
 
-test-full: ## all tests with all cases, an hour and more: before an issue is called resolved, and each night
+test-full: ## all tests with all cases, half an hour and more: before an issue is called resolved, and each night
 	@PACKAGER_TESTS=full tests/run
 
 test-faults: ## of all cases the fault matrix alone, as a table; FAULTS=paused for those of that name

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::host::{Profile, bounded, printed_by, ran_a_build_script, sha256_of};
-use crate::support::{Ended, Engine, Fixture, is_full, one_engine, podman_with_all_cases, program};
+use crate::support::{Ended, Engine, Fixture, one_engine, podman_with_all_cases, program};
 
 /// The three constants, as a bin of the fixture `deployment` prints them.
 fn constants(fixture: &Fixture, bin: &str) -> Vec<String> {
@@ -31,10 +31,6 @@ fn a_deployment_crate_packages_a_member_and_knows_where_the_zip_is() {
     assert_eq!(constants(&fixture, "debug/deployment"), ["", "", ""]);
     assert_eq!(sha256_of(&zip), expected[1]);
 
-    // For it cargo compiles the packager once more: with few cases the unit test of the build script does.
-    if !is_full() {
-        return;
-    }
     cargo(&["build", "--profile=dist"]);
     assert_eq!(fixture.logged_verdict("function"), "cache-miss: profile release -> dist");
     assert_eq!(constants(&fixture, "dist/deployment"), [expected[0].clone(), sha256_of(&zip), expected[2].clone()]);

@@ -257,6 +257,8 @@ fn the_callers_own_build_does_not_leak_in() {
     let target = fixture.path("poison");
     // A compiler cache of the host's, say: there is none in the container.
     let wrapper = fixture.around().join("wrapper");
+    run(&mut packager(&fixture, "host"));
+    let without = fixture.zip("hello");
     program(&wrapper, b"#!/bin/sh\nexec \"$@\"\n");
     fixture.write(".cargo/config.toml", &format!("[build]\nrustc-wrapper = {:?}\n", wrapper.display().to_string()));
     for road in [engine.name(), "host"] {
@@ -283,6 +285,7 @@ fn the_callers_own_build_does_not_leak_in() {
         command.env("A_NAME", OsStr::from_bytes(b"\xff"));
         run_and_print(command.env("CARGO_TARGET_DIR", &target), &fixture, "[] at 3");
         assert!(!target.exists());
+        assert!(fixture.zip("hello") == without, "the bytes depend on the user's wrapper ({road})");
         // None of it is an ingredient either.
         assert_eq!(run(&mut packager(&fixture, road)).verdict(), "cache-hit");
     }

@@ -1,7 +1,7 @@
 //! Promise 1, trap by trap: a hit is reported only if a clean build of the same inputs gives the same
 //! bytes. Each test sets one trap that has caught, or could catch, a judge that goes by mtimes, by
-//! cargo's records, or by what it was told once. Every verdict is checked, and the bytes against a clean build in
-//! another folder: after every run, with few cases at the end of each test.
+//! cargo's records, or by what it was told once. After every run the verdict and the bytes are checked against a
+//! clean build in another folder and a container of its own.
 
 mod attempts;
 mod files;

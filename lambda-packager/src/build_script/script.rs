@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::build_script::settings::setters;
 use crate::build_script::{Directives, Settings, start};
-use crate::config::{Config, Mode, SETTINGS, with_settings};
+use crate::config::{Config, Layer, Mode, Origin, SETTINGS, with_settings};
 use crate::error::{Error, Result};
 use crate::packaged::Packaged;
 use crate::sys::env;
@@ -81,12 +81,7 @@ impl BuildScript {
             }
             return Ok(None);
         }
-        let mut layers = self.settings.layers()?;
-        let [(_, environment), (_, own)] = &mut layers;
-        let is_dev = environment.mode.or(own.mode) == Some(Mode::Dev);
-        if let (Some(profile), false) = (called.custom_profile(), is_dev) {
-            own.profile.get_or_insert(profile);
-        }
+        let layers = self.layers(called)?;
         let config = Config::resolve(layers.to_vec());
         let run = start::for_cargo(&called.folder, layers.into())?;
         for name in &config.pass_env {
@@ -109,6 +104,17 @@ impl BuildScript {
         directives.constant("sha256", &run.packaged.zip_sha256.to_string());
         directives.constant("manifest", &run.packaged.manifest.to_string_lossy());
         Ok(Some(run.packaged))
+    }
+
+    /// The layers of settings, with the custom profile that cargo was called with. The mode `dev` has its own profile.
+    fn layers(&self, called: &Called) -> Result<[(Origin, Layer); 2]> {
+        let mut layers = self.settings.layers()?;
+        let [(_, environment), (_, own)] = &mut layers;
+        let is_dev = environment.mode.or(own.mode) == Some(Mode::Dev);
+        if !["release", "debug"].contains(&called.profile.as_str()) && !is_dev {
+            own.profile.get_or_insert(called.profile.clone());
+        }
+        Ok(layers)
     }
 }
 
@@ -144,10 +150,6 @@ impl Called {
             out_dir,
             links: env::var_os("CARGO_MANIFEST_LINKS").is_some(),
         })
-    }
-
-    fn custom_profile(&self) -> Option<String> {
-        Some(self.profile.clone()).filter(|profile| !["release", "debug"].contains(&profile.as_str()))
     }
 
     fn packages(&self) -> Result<bool> {
@@ -222,13 +224,16 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_that_inherits_from_release_packages_with_itself() {
-        let of = |profile: &str, is_release| {
-            (by(profile, is_release).packages().unwrap(), by(profile, is_release).custom_profile())
+    fn a_custom_profile_is_the_one_to_compile_with() {
+        let of = |script: &BuildScript, profile: &str| {
+            let [_, (_, own)] = script.layers(&by(profile, true)).unwrap();
+            own.profile
         };
-        assert_eq!(of("dist", true), (true, Some("dist".to_string())));
-        assert_eq!(of("release", true), (true, None));
-        assert_eq!(of("debug", false), (false, None));
+        let mut script = BuildScript::new();
+        assert_eq!(of(&script, "release"), None);
+        assert_eq!(of(&script, "dist").as_deref(), Some("dist"));
+        assert_eq!(of(script.profile("own"), "dist").as_deref(), Some("own"));
+        assert_eq!(of(BuildScript::new().mode(Mode::Dev), "dist"), None);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! What the tests of promise 1 share: a project that is edited and packaged, and the truth to hold
 //! every verdict against: a clean build of the same inputs in another folder and a container of its own.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -13,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 
 use super::host::git;
-use super::{Ended, Fixture, cases, is_full};
+use super::{Ended, Fixture, cases};
 
 /// What a build leaves for deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,28 +40,11 @@ pub struct Project {
     function: String,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
-    /// Whether the last look is still to be held against a clean build.
-    unproven: Cell<bool>,
-}
-
-impl Drop for Project {
-    fn drop(&mut self) {
-        if self.unproven.get() && !std::thread::panicking() {
-            self.is_as_a_clean_build("the last look");
-        }
-    }
 }
 
 impl Project {
     pub fn new(engine: &'static str, function: &str, fixture: Fixture) -> Self {
-        Self {
-            fixture,
-            engine,
-            function: function.into(),
-            arguments: Vec::new(),
-            variables: Vec::new(),
-            unproven: Cell::new(false),
-        }
+        Self { fixture, engine, function: function.into(), arguments: Vec::new(), variables: Vec::new() }
     }
 
     /// One package without dependencies.
@@ -261,7 +243,7 @@ impl Project {
         assert_eq!(self.explain(), (1, verdict.clone()));
         let ended = self.run().ok();
         assert_eq!(ended.verdict(), verdict, "{}", ended.stderr);
-        self.proves("a miss");
+        self.is_as_a_clean_build("a miss");
     }
 
     /// Asserts a miss, whatever its reason, with the bytes of a clean build, which are reused afterwards.
@@ -298,16 +280,7 @@ impl Project {
         assert_eq!(self.explain(), (0, "cache-hit".to_string()));
         let ended = self.run().ok();
         assert_eq!(ended.verdict(), "cache-hit", "{}", ended.stderr);
-        self.proves("a hit");
-    }
-
-    /// With few cases only what the test leaves at its end is held against a clean build: most of the time goes there.
-    #[track_caller]
-    fn proves(&self, after: &str) {
-        self.unproven.set(!is_full());
-        if is_full() {
-            self.is_as_a_clean_build(after);
-        }
+        self.is_as_a_clean_build("a hit");
     }
 
     #[track_caller]
