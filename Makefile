@@ -42,10 +42,10 @@ endif
 export PACKAGER ENV PACKAGE REGISTRY TAG IMAGE STATE_BUCKET
 
 image: ## make the function's image in docker or podman: ENV=preprod|prod
-	@$(PACKAGER) image build $(OF_IMAGE)
+	@"$$PACKAGER" image build $(OF_IMAGE)
 
 push: ## the same, and push it: REGISTRY=123456789012.dkr.ecr.eu-central-1.amazonaws.com
-	@$(PACKAGER) image push $(OF_IMAGE)
+	@"$$PACKAGER" image push $(OF_IMAGE)
 
 deploy: ## the same, then terraform apply: PACKAGE=image|zip
 	@TAG= IMAGE= infra/deploy
@@ -55,7 +55,7 @@ apply: ## only terraform apply, of an image that was pushed: IMAGE=registry/repo
 	@TAG= infra/deploy
 
 rollback: ## roll back to an image that was pushed before, then terraform apply: TAG=preprod-...
-	@test -n "$(TAG)" || { $(PACKAGER) image list $(OF_IMAGE) >&2; echo "which one? TAG=..." >&2; exit 2; }
+	@test -n "$(TAG)" || { "$$PACKAGER" image list $(OF_IMAGE) >&2; echo "which one? TAG=..." >&2; exit 2; }
 	@IMAGE= infra/deploy
 
 kept-images-load: ## load the images that another machine saved, from target/kept-images.tar; for pipelines
