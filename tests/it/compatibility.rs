@@ -86,8 +86,7 @@ fn the_strongest_mode_wins_and_prod_is_smaller_than_release_and_release_than_dev
     rows(FEW, 100, any, |(body, says)| {
         fixture.write("Cargo.toml", &manifest(says));
         fixture.write("src/main.rs", &format!("fn main() {{\n    part::part();\n    {}\n}}\n", BODIES[body]));
-        let mut command = fixture.command();
-        command.args(["--engine", "host"]);
+        let mut command = fixture.command_for("host");
         command.args(says[0].iter().flat_map(|mode| ["--mode", mode]));
         command.envs(says[1].map(|mode| ("LAMBDA_PACKAGER_MODE", mode)));
         let ended = Ended::of(command.env("LAMBDA_PACKAGER_CARGO_FLAGS", "-v")).ok();

@@ -7,8 +7,8 @@ use crate::support::{Ended, Fixture, ImageRegistry, Moto, Setup, free_port};
 const NAME: &str = "preprod-sse-streaming-lambda";
 
 fn push(fixture: &Fixture, registry: &str) -> Command {
-    let mut command = fixture.command();
-    command.args(["--engine", "host", "image", "push", "--env", "preprod"]);
+    let mut command = fixture.command_for("host");
+    command.args(["image", "push", "--env", "preprod"]);
     command.args(["--registry-login", "ecr", "--registry", registry]);
     command
 }

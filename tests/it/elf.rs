@@ -40,7 +40,7 @@ fn main() {
     let mut cc = Command::new("cc");
     cc.args(["-shared", "-fPIC", "tiny-sys/tiny.c", "-o", "lib/libtiny.so"]).current_dir(fixture.root());
     Ended::of(&mut cc).ok();
-    Ended::of(fixture.command().args(["--engine", "host"]).env("LAMBDA_PACKAGER_INCLUDE", "lib/libtiny.so")).ok();
+    Ended::of(fixture.command_for("host").env("LAMBDA_PACKAGER_INCLUDE", "lib/libtiny.so")).ok();
 
     // And the way back: what was there before compiles to the same bytes.
     fs::remove_dir_all(fixture.path("lib")).unwrap();

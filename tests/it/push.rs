@@ -17,8 +17,8 @@ const NAME: &str = "preprod-sse-streaming-lambda";
 
 /// `image <words> --env preprod` against a registry. No engine takes part in a push.
 fn image(fixture: &Fixture, words: &[&str], registry: &str) -> Command {
-    let mut command = fixture.command();
-    command.args(["--engine", "host", "image"]).args(words).args(["--env", "preprod", "--registry", registry]);
+    let mut command = fixture.command_for("host");
+    command.arg("image").args(words).args(["--env", "preprod", "--registry", registry]);
     // Nobody's logins but those of the test.
     let nowhere = fixture.around().join("no-logins");
     fixture.with_home(&mut command, &nowhere).env("DOCKER_CONFIG", nowhere.join("docker"));
@@ -277,8 +277,8 @@ fn tls_is_trusted_only_with_the_certificate_of_its_authority() {
 #[test]
 fn an_unknown_environment_costs_no_compile() {
     let fixture = Fixture::hello_in_git();
-    let mut command = fixture.command();
-    command.args(["--engine", "host", "image", "build", "--env", "staging"]);
+    let mut command = fixture.command_for("host");
+    command.args(["image", "build", "--env", "staging"]);
     Ended::of(&mut command).fails(19, &["\"staging\"; the environments are preprod, prod", "environments"]);
     assert!(!fixture.path("target/lambda/hello/manifest.json").exists());
     Ended::of(command.env("LAMBDA_PACKAGER_ENVIRONMENTS", "staging")).ok();

@@ -81,8 +81,8 @@ fn a_file_system_that_cannot_lock_is_an_error_that_says_so() {
     fixture.write("target/no-locks.c", source);
     let (source, library) = (fixture.path("target/no-locks.c"), fixture.path("target/no-locks.so"));
     Ended::of(Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source])).ok();
-    let mut command = fixture.command();
-    command.args(["--engine", "host"]).env("LD_PRELOAD", library);
+    let mut command = fixture.command_for("host");
+    command.env("LD_PRELOAD", library);
     Ended::of(&mut command)
         .fails(1, &["release.lock cannot lock files", "help: keep the project on a local file system"]);
     assert!(fixture.zip("hello") == before, "the last good zip was touched");

@@ -26,7 +26,7 @@ impl Workspace {
                 continue;
             }
             let cached = Memo::<Self>::load(&memo_path(root, arch), root)?;
-            if let Some(workspace) = cached
+            if let Some(workspace) = cached.map(|memo| memo.value)
                 && workspace.root == root
                 && workspace.cargo_home == env::cargo_home()?
                 && (workspace.local_manifests.iter()).any(|known| root.join(known) == manifest)
@@ -34,7 +34,7 @@ impl Workspace {
                 return Ok(workspace);
             }
         }
-        Memo::compute(|| Self::call_cargo(&manifest, arch, locked))
+        Ok(Memo::compute(|| Self::call_cargo(&manifest, arch, locked))?.value)
     }
 
     fn call_cargo(manifest: &Path, arch: Arch, locked: bool) -> Result<Computed<Self>> {

@@ -10,14 +10,13 @@ use crate::cargo::Workspace;
 use crate::cargo::env::for_host_tools;
 use crate::config::Arch;
 use crate::error::{Error, Result};
-use crate::snapshot::{Computed, Memo, MemoDeps};
+use crate::snapshot::{Computed, Memo, MemoDeps, Snapshot};
 use crate::sys::{Invocation, Output, Sha, env, fs};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The host's rustc and C compiler for one target. Cached in `target/lambda/toolchain-*.json` until one of their files
-/// changes.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// The host's rustc and C compiler for one target.
+#[derive(Debug, Clone)]
 pub struct Toolchain {
     /// The folder of rustc's `bin` and `lib`.
     pub sysroot: PathBuf,
@@ -29,6 +28,17 @@ pub struct Toolchain {
     pub cc: Sha,
     /// The C compiler, as the `cc` crate finds it.
     pub cc_program: PathBuf,
+}
+
+/// What the programs say of themselves. Cached in `target/lambda/toolchain-*.json` until one of their files changes.
+#[derive(Serialize, Deserialize)]
+struct Answers {
+    sysroot: PathBuf,
+    rustc_release: String,
+    rustc: Sha,
+    cc_program: PathBuf,
+    /// Of the files of the cached record those that can change the output of the C toolchain.
+    cc_files: Vec<String>,
 }
 
 impl Toolchain {
@@ -44,13 +54,22 @@ impl Toolchain {
         let memo_path =
             workspace.state_folder().join(format!("toolchain-{arch}-{}.json", Sha::of(named.as_bytes()).short(8)));
         // On an error, compute it again: the record may be of another user, whose toolchain this user cannot read.
-        if let Ok(Some(toolchain)) = Memo::<Self>::load(&memo_path, root) {
-            return Ok(toolchain);
-        }
-        Memo::compute(|| {
-            let (value, deps) = Self::ask(workspace, arch)?;
-            Ok(Computed { value, deps, path: memo_path.clone(), base: root.to_path_buf() })
-        })
+        let answered = match Memo::load(&memo_path, root) {
+            Ok(Some(known)) => known,
+            _ => Memo::compute(|| {
+                let (value, deps) = Self::ask(workspace, arch)?;
+                Ok(Computed { value, deps, path: memo_path.clone(), base: root.to_path_buf() })
+            })?,
+        };
+        Ok(Self::of(answered.value, &answered.files))
+    }
+
+    fn of(answers: Answers, files: &Snapshot) -> Self {
+        let Answers { sysroot, rustc_release, rustc, cc_program, cc_files } = answers;
+        let digest = |name: &String| files.files.iter().find(|entry| entry.name == *name).map(|entry| entry.sha);
+        let line = |name: &String| digest(name).map(|sha| format!("{name} {sha}\n"));
+        let cc = Sha::of(cc_files.iter().filter_map(line).collect::<String>().as_bytes());
+        Self { sysroot, rustc_release, rustc, cc, cc_program }
     }
 
     /// The toolchain to mount into a container that has none.
@@ -71,38 +90,35 @@ impl Toolchain {
         Ok(field(&ask(&rustc, &["-vV"], &workspace.root)?.stdout_text(), "release"))
     }
 
-    fn ask(workspace: &Workspace, arch: Arch) -> Result<(Self, MemoDeps)> {
+    fn ask(workspace: &Workspace, arch: Arch) -> Result<(Answers, MemoDeps)> {
         let root = workspace.root.as_path();
         let rustc = rustc()?;
         let sysroot = PathBuf::from(ask(&rustc, &["--print", "sysroot"], root)?.stdout_text());
         let version = ask(&sysroot.join("bin/rustc"), &["-vV"], root)?.stdout_text();
         check_standard_library(&sysroot, arch)?;
         let cc_program = c_compiler(arch, &field(&version, "host"))?;
-        let c_files = c_files(&cc_program, root)?;
-        let mut identity = String::new();
-        for file in &c_files {
-            identity.push_str(&format!("{} {}\n", file.display(), fs::sha_of_file(file)?));
-        }
-        let toolchain = Self {
-            rustc_release: field(&version, "release"),
-            rustc: Sha::of(version.as_bytes()),
-            cc: Sha::of(identity.as_bytes()),
-            cc_program,
-            sysroot,
-        };
+        let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let cc_files: Vec<String> = c_files(&cc_program, root)?.iter().map(text).collect();
         let mut files = workspace.fixed_files()?;
         files.retain(|file| file.contains("rust-toolchain"));
-        let watched = [env::rustup_home()?.join("settings.toml"), rustc, toolchain.sysroot.join("bin/rustc")];
-        files.extend(watched.iter().chain(&c_files).map(|file| file.to_string_lossy().into_owned()));
+        let watched = [env::rustup_home()?.join("settings.toml"), rustc, sysroot.join("bin/rustc")];
+        files.extend(watched.iter().map(text).chain(cc_files.iter().cloned()));
         let names = ["RUSTUP_TOOLCHAIN", "RUSTUP_HOME", "CC", "HOST_CC", "TARGET_CC"].map(String::from);
         let of_target = format!("CC_{}", arch.triple().replace('-', "_"));
         let deps = MemoDeps {
             files,
-            folders: vec![toolchain.sysroot.join("lib").to_string_lossy().into_owned()],
+            folders: vec![text(&sysroot.join("lib"))],
             variables: names.into_iter().chain([of_target]).collect(),
             programs: ["rustc", "cc", "gcc", "clang", "aarch64-linux-gnu-gcc"].map(String::from).into(),
         };
-        Ok((toolchain, deps))
+        let answers = Answers {
+            rustc_release: field(&version, "release"),
+            rustc: Sha::of(version.as_bytes()),
+            cc_program,
+            cc_files,
+            sysroot,
+        };
+        Ok((answers, deps))
     }
 }
 

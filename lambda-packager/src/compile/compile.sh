@@ -41,7 +41,7 @@ downloads=${CARGO_HOME:-${HOME:-}/.cargo}
 # For each package in this target directory: the digest that it was compiled from, and the last compile that
 # may have compiled it again.
 known=$state/known
-mkdir -p "$known" || exit 1
+[ -d "$known" ] || mkdir -p "$known" || exit 1
 
 # One compile at a time: cargo's own lock does not cover the files that are removed below.
 exec 9>"$state/lock" || exit 1
@@ -60,7 +60,9 @@ if [ -e "$state/ended" ] && [ -n "$(find "$state/ended" -prune -newer "$state/no
   # The clock was set back: files compiled now would look older than the files that they replace.
   rm -f "$known"/*
 fi
-if [ -n "$wipe" ] || [ "$(cat "$state/surroundings" 2>/dev/null)" != "$surroundings" ]; then
+was=
+if [ -e "$state/surroundings" ]; then read -r was <"$state/surroundings"; fi
+if [ -n "$wipe" ] || [ "$was" != "$surroundings" ]; then
   rm -f "$known"/* && rm -rf "$state"/kept* "$state/surroundings.kept" "${target:?}"/* && echo "$surroundings" >"$state/surroundings" || exit 1
 fi
 hex='[0-9a-f]'
@@ -99,12 +101,11 @@ if [ -n "$flag" ]; then
   rm -rf "$probe"
 fi
 # The output is the binary of this call of cargo, or nothing.
-rm -f "$binary" "$binary.d" || exit 1
+rm -rf "$binary" "$binary.d" "$state/code" "$state/along" || exit 1
 
 # In its own session, so that all its processes can be ended together. Its messages go through `cat`, which
 # joins them: cargo writes line by line, and each write would wake every process up to the packager.
 # Its stdout is for programs if JSON messages were requested, otherwise for people.
-rm -rf "$state/code" "$state/along"
 : >"$state/messages"
 {
   exec 3<&0 4>&1
@@ -150,12 +151,15 @@ find "$target" \( -name incremental -o -path "$state" \) -prune -o \( -path '*/d
   -exec grep -h -m 1 ': ' {} + >"$state/rules"
 {
   printf %s "$(head -n 1 "$binary.d")"
-  grep -F -e ": $downloads/" "$state/rules" | grep -o ': .*' | grep -o ' [^ ]*' | grep -v -F -e " $downloads/" | tr -d '\n'
+  if grep -F -e ": $downloads/" "$state/rules" >"$state/of-downloads"; then
+    grep -o ': .*' "$state/of-downloads" | grep -o ' [^ ]*' | grep -v -F -e " $downloads/" | tr -d '\n'
+  fi
   echo
   grep -v -F -e ": $downloads/" "$state/rules"
   find "$target" -path "$state" -prune -o -path '*/build/*/output' -exec grep -e '^cargo::*rerun-if-changed=' /dev/null {} +
 } >"$state/read"
 # The run of another function may be adding to `kept`.
 : >>"$state/kept" && cp "$state/kept" "$state/kept-units" && cd "$state" || exit
-for section in read messages kept-units; do echo "$section $(wc -c <"$section")"; done
-echo "binary $(wc -c <"$binary")" && cat read messages kept-units "$binary"
+# shellcheck disable=SC2046 # the length of each file, and its name
+set -- $(wc -c read messages kept-units - <"$binary")
+printf '%s\n' "read $1" "messages $3" "kept-units $5" "binary $7" && cat read messages kept-units "$binary"

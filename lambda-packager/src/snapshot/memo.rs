@@ -29,10 +29,11 @@ pub struct Memo<T> {
     /// The inode of the file itself when it was written. A copy has another one. So a file that came with a checkout,
     /// which could make us read and mount any path, is not used.
     inode: u64,
-    files: Snapshot,
+    /// The files and folders that the result depends on.
+    pub files: Snapshot,
     variables: Vec<(String, Option<Sha>)>,
     programs: Vec<(String, Option<PathBuf>)>,
-    value: T,
+    pub value: T,
 }
 
 impl<T: Serialize + DeserializeOwned> Memo<T> {
@@ -40,7 +41,7 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
     ///
     /// # Errors
     /// If a dependency exists but cannot be read: the slow program would report it as missing.
-    pub fn load(path: &Path, base: &Path) -> Result<Option<T>> {
+    pub fn load(path: &Path, base: &Path) -> Result<Option<Self>> {
         let Some(memo) = Self::read(path) else { return Ok(None) };
         let holds = memo.packager == env!("CARGO_PKG_VERSION")
             && memo.variables.iter().all(|(name, sha)| digest_of(name) == *sha)
@@ -51,7 +52,7 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
         let names = memo.files.files.iter().map(|entry| entry.name.clone());
         let scope = Scope { files: names.collect(), ..Scope::default() };
         if unchanged::holds(&scope, base, &memo.files)? {
-            return Ok(Some(memo.value));
+            return Ok(Some(memo));
         }
         // A stamp can change without the content, for example if a compiler gets a hard link, or if a file is as young as
         // this record. Store the new stamps, so that the next runs need not read the content again.
@@ -65,7 +66,7 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
             // If this fails, the next run is slower, but correct.
             let _ = memo.write(path);
         }
-        Ok(Some(memo.value))
+        Ok(Some(memo))
     }
 
     fn read(path: &Path) -> Option<Self> {
@@ -76,7 +77,7 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
 
     /// Runs `run` and stores its result. `run` reads the dependencies at some moment in between. If one of them may have
     /// been written in between, it runs again; a result is stored once all dependencies are the same before and after.
-    pub fn compute(mut run: impl FnMut() -> Result<Computed<T>>) -> Result<T> {
+    pub fn compute(mut run: impl FnMut() -> Result<Computed<T>>) -> Result<Self> {
         const TRIES: usize = 3;
         let mut before: Option<Snapshot> = None;
         for _ in 1..TRIES {
@@ -85,12 +86,17 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
             let now = computed.files()?;
             let untouched = now.files.iter().all(|entry| entry.stamp.is_older_than(started_ns));
             if untouched || before.is_some_and(|before| before.files == now.files) {
-                return computed.store(now);
+                let path = computed.path.clone();
+                let mut memo = computed.with(now);
+                memo.write(&path)?;
+                return Ok(memo);
             }
             before = Some(now);
         }
         // Another process keeps writing. Use the result without storing it.
-        Ok(run()?.value)
+        let computed = run()?;
+        let now = computed.files()?;
+        Ok(computed.with(now))
     }
 
     fn write(&mut self, path: &Path) -> Result<()> {
@@ -122,14 +128,12 @@ impl<T: Serialize + DeserializeOwned> Computed<T> {
         Ok(take::take(&Scope { files, ..Scope::default() }, &self.base, None, now)?.snapshot)
     }
 
-    fn store(self, files: Snapshot) -> Result<T> {
-        let Self { value, deps, path, .. } = self;
+    fn with(self, files: Snapshot) -> Memo<T> {
+        let Self { value, deps, .. } = self;
         let variables = deps.variables.into_iter().map(|name| (name.clone(), digest_of(&name))).collect();
         let programs = deps.programs.into_iter().map(|name| (name.clone(), env::find_program(&name))).collect();
         let packager = env!("CARGO_PKG_VERSION").into();
-        let mut memo = Memo { inode: 0, programs, packager, files, variables, value };
-        memo.write(&path)?;
-        Ok(memo.value)
+        Memo { inode: 0, programs, packager, files, variables, value }
     }
 }
 
@@ -166,12 +170,14 @@ mod tests {
                 Ok(Computed { value, deps, path: path.clone(), base: dir.path().into() })
             })
             .unwrap()
+            .value
         };
+        let known = || Memo::<String>::load(&path, dir.path()).unwrap().map(|memo| memo.value);
         fs::replace(&input, b"a", 0o644, None).unwrap();
         assert_eq!((compute(1).as_str(), runs.get()), ("a+", 2));
-        assert_eq!(Memo::<String>::load(&path, dir.path()).unwrap().as_deref(), Some("a+"));
+        assert_eq!(known().as_deref(), Some("a+"));
         assert_eq!((compute(9).as_str(), runs.get()), ("a+++", 3));
-        assert_eq!(Memo::<String>::load(&path, dir.path()).unwrap(), None);
+        assert_eq!(known(), None);
     }
 
     #[test]
@@ -180,11 +186,12 @@ mod tests {
         let path = dir.path().join("memo.json");
         let computed =
             || Ok(Computed { value: 7, deps: MemoDeps::default(), path: path.clone(), base: dir.path().into() });
+        let known = || Memo::<i32>::load(&path, dir.path()).unwrap().map(|memo| memo.value);
         Memo::compute(computed).unwrap();
-        assert_eq!(Memo::<i32>::load(&path, dir.path()).unwrap(), Some(7));
+        assert_eq!(known(), Some(7));
         let copy = fs::read(&path).unwrap();
         fs::replace(&path, &copy, 0o644, None).unwrap();
-        assert_eq!(Memo::<i32>::load(&path, dir.path()).unwrap(), None);
+        assert_eq!(known(), None);
     }
 
     #[test]
@@ -194,15 +201,16 @@ mod tests {
         fs::replace(&input, b"a", 0o644, None).unwrap();
         let deps = || MemoDeps { files: vec!["input".into()], ..MemoDeps::default() };
         Memo::compute(|| Ok(Computed { value: 7, deps: deps(), path: path.clone(), base: dir.path().into() })).unwrap();
+        let known = || Memo::<i32>::load(&path, dir.path()).unwrap().map(|memo| memo.value);
         let stamp = || {
             let memo: Memo<i32> = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
             memo.files.files[0].stamp
         };
         let before = stamp();
         fs::replace(&input, b"a", 0o644, None).unwrap();
-        assert_eq!(Memo::<i32>::load(&path, dir.path()).unwrap(), Some(7));
+        assert_eq!(known(), Some(7));
         assert_ne!(stamp(), before);
         fs::replace(&input, b"b", 0o644, None).unwrap();
-        assert_eq!(Memo::<i32>::load(&path, dir.path()).unwrap(), None);
+        assert_eq!(known(), None);
     }
 }

@@ -163,7 +163,7 @@ impl Builder {
 
     /// The bin for `fixture`, with this builder and the base for clean rooms.
     pub fn package(&self, fixture: &Fixture, args: &[&str]) -> Command {
-        let mut command = fixture.command();
+        let mut command = fixture.command_elsewhere();
         self.lend(command.args(["--base", BASE, "--engine", self.engine()]).args(args));
         command
     }

@@ -25,7 +25,7 @@ fn it_is_built_once_from_a_base_that_is_here_and_both_roads_start_from_it() {
         builder.build(AMAZON_LINUX, &text);
         let fixture = Fixture::hello();
         let run = |args: &[&str], clean_room: &str| {
-            let mut command = fixture.command();
+            let mut command = fixture.command_elsewhere();
             command.args(["--engine", builder.engine(), "--pull-policy", "if-missing"]).args(args);
             Story::of(builder.lend(&mut command).env("LAMBDA_PACKAGER_CLEAN_ROOM", clean_room)).ok()
         };
@@ -92,7 +92,7 @@ fn a_newer_base_is_a_miss_that_says_so_and_the_image_of_the_former_one_is_listed
         };
         let fixture = Fixture::hello();
         let run = |args: &[&str]| {
-            let mut command = fixture.command();
+            let mut command = fixture.command_elsewhere();
             command.args(["--engine", builder.engine(), "--pull-policy", "always"]).args(args);
             Ended::of(builder.lend(&mut command).env("PATH", &front.path)).ok()
         };

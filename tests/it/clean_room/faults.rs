@@ -13,7 +13,7 @@ fn where_no_container_starts_the_clean_room_compiles_and_says_why() {
     let Some(ready) = Ready::made() else { return };
     let Some(own) = OwnDocker::start_with(ready.docker.as_deref(), Some(fixture.around())) else { return };
     let run = |args: &[&str]| {
-        let mut command = fixture.command();
+        let mut command = fixture.command_elsewhere();
         Story::of(command.args(["--engine", "docker"]).args(args).env("DOCKER_HOST", own.host()))
     };
     let story = run(&["--base", BASE]).ok();

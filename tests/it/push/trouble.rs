@@ -17,8 +17,8 @@ fn a_registry_that_cannot_be_reached_says_how() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     push(&fixture, &silent.local_addr().unwrap().to_string()).fails(10, &["does not answer in time", "firewall"]);
     push(&fixture, "user:password@host").fails(2, &["flag --registry", "is not a valid registry"]);
-    let mut command = fixture.command();
-    command.args(["--engine", "host", "image", "push", "--env", "preprod"]);
+    let mut command = fixture.command_for("host");
+    command.args(["image", "push", "--env", "preprod"]);
     Ended::of(&mut command).fails(2, &["no registry is set", "--registry"]);
 }
 

@@ -183,7 +183,7 @@ fn planted_facts_mount_and_read_nothing() {
 fn pipes_and_links_in_place_of_our_files_neither_hang_nor_lead_us() {
     let fixture = Fixture::hello_packaged("host");
     let victim = fixture.around().join("victim");
-    let run = || Story::of(fixture.command().args(["--force", "--engine", "host"]));
+    let run = || Story::of(fixture.command_for("host").arg("--force"));
     let files = [
         "hello/manifest.json",
         "hello/build.log",

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 
 use super::host::git;
-use super::{Ended, Fixture, cases};
+use super::{Ended, Fixture, cases, fed};
 
 /// What a build leaves for deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +40,14 @@ pub struct Project {
     function: String,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
+    /// Where clean builds are made.
+    clean: OnceLock<Fixture>,
 }
 
 impl Project {
     pub fn new(engine: &'static str, function: &str, fixture: Fixture) -> Self {
-        Self { fixture, engine, function: function.into(), arguments: Vec::new(), variables: Vec::new() }
+        let clean = OnceLock::new();
+        Self { fixture, engine, function: function.into(), arguments: Vec::new(), variables: Vec::new(), clean }
     }
 
     /// One package without dependencies.
@@ -305,16 +308,22 @@ impl Project {
         place.get_or_init(|| self.build_clean()).clone()
     }
 
-    /// With few cases on the host, which is to make the same bytes as an engine, and fast.
+    /// With few cases on the host, which is to make the same bytes as an engine, and fast; and in one folder, in which
+    /// only what is known of the toolchain is left from one to the next.
     fn build_clean(&self) -> Made {
         let name = self.fixture.root().file_name().expect("a name").to_string_lossy().into_owned();
-        let copy = Fixture::empty(&name);
-        fs::write(copy.path("all.tar"), archive(&self.fixture.around(), &[])).expect("a file");
-        let unpack = "tar --extract --touch --file all.tar --directory .. && rm all.tar";
-        Ended::of(Command::new("sh").args(["-c", unpack]).current_dir(copy.root())).ok();
-        let ended = Ended::of(&mut self.command_for(cases("host", self.engine), &copy));
+        let new = || Fixture::empty(&name);
+        let of_its_own = cases(None, Some(())).map(|()| new());
+        let copy = of_its_own.as_ref().unwrap_or_else(|| self.clean.get_or_init(new));
+        let left = "find . ! -type d ! -path \"./$0/target/lambda/toolchain-*\" -delete
+            find . -mindepth 1 -type d -empty -delete";
+        Ended::of(Command::new("sh").args(["-ec", left, &name]).current_dir(copy.around())).ok();
+        let mut unpack = Command::new("tar");
+        unpack.args(["--extract", "--touch", "--directory"]).arg(copy.around());
+        fed(&mut unpack, &archive(&self.fixture.around(), &[])).ok();
+        let ended = Ended::of(&mut self.command_for(cases("host", self.engine), copy));
         assert!(ended.ok().verdict().starts_with("cache-miss: "));
-        self.made_in(&copy)
+        self.made_in(copy)
     }
 
     /// Over everything that a clean build starts from.

@@ -140,10 +140,11 @@ impl Fixture {
     /// The bin in the project's folder, to which arguments and variables can be added.
     pub fn command(&self) -> Command {
         self.uses(&ENGINES);
-        self.bare_command()
+        self.command_elsewhere()
     }
 
-    fn bare_command(&self) -> Command {
+    /// The same, where it can leave nothing in this machine's engines.
+    pub fn command_elsewhere(&self) -> Command {
         let mut command = Command::new(packager());
         self.set_up(&mut command);
         command
@@ -156,10 +157,14 @@ impl Fixture {
 
     /// The same on an engine or the host, by name.
     pub fn command_for(&self, name: &str) -> Command {
-        ENGINES.into_iter().filter(|engine| engine.name() == name).for_each(|engine| self.uses(&[engine]));
-        let mut command = self.bare_command();
+        self.uses_by_name(name);
+        let mut command = self.command_elsewhere();
         command.args(["--engine", name]);
         command
+    }
+
+    fn uses_by_name(&self, name: &str) {
+        ENGINES.into_iter().filter(|engine| engine.name() == name).for_each(|engine| self.uses(&[engine]));
     }
 
     /// Notes in which engines it may have left something.
@@ -176,6 +181,15 @@ impl Fixture {
     pub fn cargo_command(&self) -> Command {
         let mut command = Command::new(env!("CARGO"));
         self.prepare(&mut command);
+        command
+    }
+
+    /// The same, with an engine set, or the host.
+    pub fn cargo_with(&self, engine: &str, args: &[&str]) -> Command {
+        self.uses_by_name(engine);
+        let mut command = Command::new(env!("CARGO"));
+        self.set_up(&mut command);
+        command.args(args).env("LAMBDA_PACKAGER_ENGINE", engine);
         command
     }
 
@@ -218,7 +232,7 @@ impl Fixture {
     /// Runs the bin with `args`.
     pub fn run(&self, args: &[&str]) -> Ended {
         let on_host = args.windows(2).any(|pair| pair == ["--engine", "host"]);
-        let mut command = if on_host { self.bare_command() } else { self.command() };
+        let mut command = if on_host { self.command_elsewhere() } else { self.command() };
         Ended::of(command.args(args))
     }
 

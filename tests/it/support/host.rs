@@ -66,13 +66,6 @@ impl Fixture {
         Ended::of(Command::new("cp").arg("-a").args([shared, here])).ok();
     }
 
-    /// Cargo in the project's folder, with an engine set.
-    pub fn cargo_with(&self, engine: &str, args: &[&str]) -> Command {
-        let mut command = self.cargo_command();
-        command.args(args).env("LAMBDA_PACKAGER_ENGINE", engine);
-        command
-    }
-
     /// `cargo build --release` with an engine set; it says which programs it runs.
     pub fn build_with(&self, engine: &str) -> Ended {
         Ended::of(&mut self.cargo_with(engine, &["build", "--release", "--verbose"]))
