@@ -76,7 +76,7 @@ fn only_a_release_build_packages() {
 /// The usual layout of a single Lambda: package, workspace and target directory in one folder.
 #[test]
 fn a_self_packaging_crate_is_compiled_once_and_its_build_script_returns_at_once_inside() {
-    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let Some(engine) = podman_with_all_cases() else { return };
     let fixture = Fixture::with_packager("self_packaging", "app", &[Profile::Release]);
     let builds = || fixture.build_with(engine.name()).ok();
     builds();

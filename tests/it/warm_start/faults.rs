@@ -62,7 +62,7 @@ fn a_container_that_was_not_filled_to_the_end_is_not_believed() {
 
 #[test]
 fn what_a_killed_run_left_of_the_reading_is_removed() {
-    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let Some(engine) = podman_with_all_cases() else { return };
     let one = with_itoa("reader");
     kept(&one, engine);
     let two = with_itoa("reader");

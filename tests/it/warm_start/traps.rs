@@ -7,7 +7,7 @@ use crate::support::{Ended, Engine, Fixture, one_engine, podman_with_all_cases};
 
 #[test]
 fn a_local_package_is_compiled_though_the_image_has_a_namesake() {
-    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let Some(engine) = podman_with_all_cases() else { return };
     let one = with_itoa("namesake");
     kept(&one, engine);
     // The same downloads, and beside them a package of this folder with the name of one.
