@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 
 use super::host::git;
-use super::{Ended, Fixture, cases, fed};
+use super::{Ended, Fixture, cases, fed, is_full};
 
 /// What a build leaves for deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -313,7 +313,7 @@ impl Project {
     fn build_clean(&self) -> Made {
         let name = self.fixture.root().file_name().expect("a name").to_string_lossy().into_owned();
         let new = || Fixture::empty(&name);
-        let of_its_own = cases(None, Some(())).map(|()| new());
+        let of_its_own = is_full().then(new);
         let copy = of_its_own.as_ref().unwrap_or_else(|| self.clean.get_or_init(new));
         let left = "find . ! -type d ! -path \"./$0/target/lambda/toolchain-*\" -delete
             find . -mindepth 1 -type d -empty -delete";
