@@ -19,7 +19,8 @@ impl OwnPodman {
 
     /// One that has the images of another store too.
     pub fn beside(other: Option<&Path>) -> Self {
-        let folder = tempfile::Builder::new().prefix("lambda-packager-test-store-").tempdir().expect("a folder");
+        // Short: podman 4 waits 20 s for each container whose sockets have no room in 108 bytes, from 46 bytes here on.
+        let folder = tempfile::Builder::new().prefix("podman-").tempdir().expect("a folder");
         let text = format!(
             "[storage]\ndriver = \"overlay\"\ngraphroot = {:?}\nrunroot = {:?}\n[storage.options]\nadditionalimagestores = {:?}\n",
             folder.path().join("graph"),

@@ -1,9 +1,9 @@
 //! Another user of this machine.
 
-use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 use super::engine::containers_conf;
 use super::{Ended, Engine, Fixture, TempDir, packager, skip};
@@ -19,7 +19,7 @@ pub struct OtherUser {
 impl OtherUser {
     /// One that may use docker; none where this machine cannot have it, or no docker to use.
     pub fn of_docker() -> Option<Self> {
-        let socket = Engine::Docker.is_here().then(|| fs::metadata("/var/run/docker.sock"))?;
+        let socket = Engine::Docker.is_here().then(|| fs::metadata(docker_socket()))?;
         let socket =
             socket.inspect_err(|e| skip("other-user", &format!("no docker socket to give to another user ({e})")));
         Self::of_group(socket.ok()?.gid())
@@ -73,8 +73,14 @@ impl OtherUser {
         command.env("PATH", format!("{}/toolchain/bin:/usr/local/bin:/usr/bin:/bin", self.home.path().display()));
         command.env("HOME", self.home.path()).env("LAMBDA_PACKAGER_LABEL", fixture.label());
         command.env("CONTAINERS_CONF", containers_conf());
+        command.envs(env::var_os("DOCKER_HOST").map(|host| ("DOCKER_HOST", host)));
         command
     }
+}
+
+fn docker_socket() -> PathBuf {
+    let host = env::var("DOCKER_HOST").unwrap_or_default();
+    host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock").into()
 }
 
 /// Gives folders to the user; of the toolchain only the folders, its files are root's too.
