@@ -1,6 +1,8 @@
 //! The record of a build that is torn, foreign or of another time: a miss that says so, never an error, and
 //! never a reason to reuse.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::support::clean::printing;
@@ -48,6 +50,32 @@ fn a_manifest_that_cannot_be_used_is_a_miss_with_that_reason() {
     is_a_miss(&fixture, &with("workspace", json!("/elsewhere")), "manifest of the workspace /elsewhere");
     std::fs::remove_file(fixture.path(MANIFEST)).expect("it is there");
     assert_eq!(run(&fixture).ok().verdict(), "cache-miss: first build");
+}
+
+/// As a pipeline restores what it kept: the same bytes at the same path, in new files.
+#[test]
+fn a_manifest_that_was_not_written_here_is_believed_only_on_demand() {
+    let fixture = Fixture::hello();
+    run(&fixture).ok();
+    let restores = || {
+        Ended::of(Command::new("cp").arg("-a").args(["target", "kept"]).current_dir(fixture.root())).ok();
+        std::fs::remove_dir_all(fixture.path("target")).expect("it is ours");
+        std::fs::rename(fixture.path("kept"), fixture.path("target")).expect("it is ours");
+    };
+    restores();
+    let trusting = || {
+        let mut command = fixture.command_for("host");
+        Ended::of(command.env("LAMBDA_PACKAGER_TRUST_RESTORED_CACHE", "1")).ok().verdict().to_string()
+    };
+    assert_eq!(trusting(), "cache-hit");
+    restores();
+    fixture.says("other");
+    assert_eq!(trusting(), "cache-miss: changed src/main.rs");
+    restores();
+    let copied = "cache-miss: manifest that was not written here, see `trust_restored_cache`";
+    assert_eq!(run(&fixture).ok().verdict(), copied);
+    assert_eq!(run(&fixture).ok().verdict(), "cache-hit");
+    assert_eq!(fixture.output_of_bootstrap("hello"), "other");
 }
 
 #[test]

@@ -115,6 +115,7 @@ mod tests {
         ("pass_env", "A", |b| b.pass_env(["A"])),
         ("locked", "1", |b| b.locked(true)),
         ("use_cache", "No", |b| b.use_cache(false)),
+        ("trust_restored_cache", "yes", |b| b.trust_restored_cache(true)),
         ("force", "true", |b| b.force(true)),
         ("require_container", "yes", |b| b.require_container(true)),
         ("engine_timeout_secs", "7", |b| b.engine_timeout_secs(7)),

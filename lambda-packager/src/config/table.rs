@@ -88,6 +88,11 @@ macro_rules! with_settings {
             use_cache: bool = true, Switch, "`false` packages on every run, as `force` does",
                 /// `false` packages on every run, as `force` does.
                 (yes: bool) => yes;
+            trust_restored_cache: bool = false, Switch, "believe a manifest and its zip that were not written here, such as those that a pipeline restored from its own cache; otherwise they are made again",
+                /// Believes a manifest and its zip that were not written here, such as those that a pipeline restored from
+                /// its own cache. Who can write that cache decides what is deployed. The default is `false`: they are made
+                /// again.
+                (yes: bool) => yes;
             force: bool = false, Switch, "package again even if nothing changed",
                 /// Packages again even if nothing changed. The default is `false`.
                 (yes: bool) => yes;

@@ -99,7 +99,7 @@ mod tests {
 
     /// Settings that do not decide the bytes of the zip. The package is in `function`; the copy at `output` is checked
     /// separately; both backends make the same bytes.
-    const NO_INGREDIENTS: &str = "package output clean_room pull_policy container_name locked use_cache \
+    const NO_INGREDIENTS: &str = "package output clean_room pull_policy container_name locked use_cache trust_restored_cache \
         force require_container engine_timeout_secs deps_cache_limit label environments image_name registry \
         registry_login";
 
@@ -115,7 +115,7 @@ mod tests {
             "target_arch": if Arch::of_this_machine() == Arch::Arm64 { "x86_64" } else { "arm64" },
             "runtime": "provided.al2", "cargo_flags": ["--other"], "engine": "host", "base": "other",
             "output": "other.zip", "include": ["other"], "container_name": "other", "network": "bridge",
-            "pass_env": ["OTHER"], "locked": true, "use_cache": false, "force": true, "require_container": true,
+            "pass_env": ["OTHER"], "locked": true, "use_cache": false, "trust_restored_cache": true, "force": true, "require_container": true,
             "clean_room": true, "pull_policy": "never",
             "engine_timeout_secs": 7, "deps_cache_limit": "1 GB", "label": "a=b", "environments": ["other"], "image_name": "other",
             "registry": "other", "registry_login": "none",

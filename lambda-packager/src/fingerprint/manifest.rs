@@ -1,6 +1,7 @@
 //! The record of a build: `target/lambda/<function>/manifest.json`. `docs/manifest.md` documents its schema; every change
 //! of the schema increases [`SCHEMA`].
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +16,7 @@ use crate::snapshot::Snapshot;
 use crate::sys::{Sha, Stamp, fs, lexically_clean};
 
 /// The version of the manifest's schema.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 /// The number of runs in the history.
 const HISTORY: usize = 10;
 
@@ -27,6 +28,8 @@ pub struct Manifest {
     pub function: String,
     /// The workspace's path: a copied target directory belongs to another workspace.
     pub workspace: String,
+    /// The inode of the file itself when it was written. A copy has another one: who made it is unknown.
+    pub inode: u64,
     pub fingerprint: Sha,
     pub ingredients: Ingredients,
     #[serde(rename = "road")]
@@ -169,10 +172,21 @@ impl Manifest {
         discovered_inputs.map(String::as_str).or_else(|| recorded.next())
     }
 
+    /// The manifest that was read from `path`, if it was written there. One that came with a checkout or an archive, or
+    /// from another machine, is not believed: its zip may be of anything.
+    pub fn written_at(self, path: &Path) -> Result<Self, ManifestProblem> {
+        let inode = fs::lstat(path).ok().flatten().map(|meta| Stamp::of(&meta).inode);
+        if inode == Some(self.inode) { Ok(self) } else { Err(ManifestProblem::Copied) }
+    }
+
     /// Writes the manifest. This is the last step of a build; until then, the previous manifest is valid.
-    pub fn store(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_vec_pretty(self).map_err(|e| Error::config("cannot write the manifest").source(e))?;
-        fs::replace(path, &text, 0o644, None)
+    pub fn store(&mut self, path: &Path) -> Result<()> {
+        let text = |inode| {
+            self.inode = inode;
+            let text = serde_json::to_vec_pretty(self);
+            text.map(Cow::from).map_err(|e| Error::config("cannot write the manifest").source(e))
+        };
+        fs::Staged::write_with_inode(path, text, 0o644, None)?.commit()
     }
 
     /// The history with `run` in front.
@@ -186,7 +200,7 @@ impl Manifest {
 #[cfg(test)]
 pub fn sample() -> serde_json::Value {
     serde_json::json!({
-        "schema": SCHEMA, "packager": "1", "function": "f", "workspace": "/w", "fingerprint": Sha::of(b""),
+        "schema": SCHEMA, "packager": "1", "function": "f", "workspace": "/w", "inode": 0, "fingerprint": Sha::of(b""),
         "ingredients": {}, "stages_ms": {}, "history": [], "changed_while_compiling": [], "inputs": Snapshot::default(),
         "road": {
             "engine": "docker", "engine_version": "1", "container": "c", "clean_room": false, "base": "b", "image_id": "i",
@@ -224,8 +238,13 @@ mod tests {
             fs::replace(&path, manifest.to_string().as_bytes(), 0o644, None).unwrap();
             Manifest::load(&path, "f", &workspace)
         };
-        let manifest = read(json!({"inputs": inputs})).unwrap();
+        let mut manifest = read(json!({"inputs": inputs})).unwrap();
         manifest.store(&path).unwrap();
+        let written = || Manifest::load(&path, "f", &workspace).unwrap().written_at(&path);
+        assert!(written().is_ok());
+        let copy = fs::read(&path).unwrap();
+        fs::replace(&path, &copy, 0o644, None).unwrap();
+        assert_eq!(written().err(), Some(ManifestProblem::Copied));
         let text = String::from_utf8(fs::read(&path).unwrap()).unwrap();
         assert!(text.contains("\"others\": [\"src\"]") && text.contains("\"crossings\""), "{text}");
         let again = Manifest::load(&path, "f", &workspace).unwrap();

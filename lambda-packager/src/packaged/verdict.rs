@@ -142,6 +142,8 @@ pub enum ManifestProblem {
         /// The function or the folder.
         owner: String,
     },
+    /// It was not written where it is: it came with a checkout, an archive or a restored cache.
+    Copied,
     /// It names inputs outside of the workspace and its local packages; these are not read.
     Outside {
         /// One of them, relative to the workspace.
@@ -285,6 +287,7 @@ impl std::fmt::Display for ManifestProblem {
             Self::Newer { schema } => write!(f, "manifest of a newer lambda-packager (schema {schema})"),
             Self::Older { schema } => write!(f, "manifest of an older lambda-packager (schema {schema})"),
             Self::Foreign { owner } => write!(f, "manifest of {owner}"),
+            Self::Copied => f.write_str("manifest that was not written here, see `trust_restored_cache`"),
             Self::Outside { path } => write!(f, "manifest that names {path}, outside of the workspace"),
         }
     }

@@ -39,6 +39,10 @@ pub fn explain(request: &Request) -> Result<Verdict> {
 pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
     let Task { project: Project { workspace, config, .. }, function, places } = task;
     let recorded = Manifest::load(&places.manifest, &function.name, workspace);
+    let believed = |manifest: Manifest| {
+        if config.trust_restored_cache { Ok(manifest) } else { manifest.written_at(&places.manifest) }
+    };
+    let recorded = recorded.and_then(believed);
     let manifest = recorded.as_ref().ok();
     let discovered_inputs = manifest.map(|manifest| manifest.discovered_inputs.clone()).unwrap_or_default();
     let scope = inputs::scope(workspace, function, config, &discovered_inputs)?;

@@ -53,11 +53,12 @@ pub fn commit(
         let root = &workspace.root;
         let stages = report.stages();
         let stages = stages.iter().map(|(stage, time)| (stage.to_string(), time.as_millis() as u64));
-        let manifest = Manifest {
+        let mut manifest = Manifest {
             schema: manifest::SCHEMA,
             packager: env!("CARGO_PKG_VERSION").into(),
             function: name.clone(),
             workspace: root.to_string_lossy().into_owned(),
+            inode: 0,
             fingerprint: ingredients::digest(&ingredients, &inputs),
             ingredients,
             artifact: manifest::Artifact {
