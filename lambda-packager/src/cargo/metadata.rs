@@ -84,7 +84,12 @@ impl MetadataPackage {
     fn vendored(&self) -> Result<LocalPackage> {
         // Cargo reports `/workspace/../vendor` if the configuration says `../vendor`.
         let folder = fs::canonical(&self.folder())?;
-        Ok(LocalPackage { name: self.name.clone(), source_root: folder.clone(), folder })
+        // A downloaded crate builds without the workspace.
+        Ok(LocalPackage { name: self.name.clone(), source_root: folder.clone(), folder, reads_anything: false })
+    }
+
+    fn has_target(&self, kind: &str) -> bool {
+        self.targets.iter().any(|target| target.kind.iter().any(|known| known == kind))
     }
 }
 
@@ -162,7 +167,10 @@ fn member(package: &MetadataPackage, graph: &Graph) -> Result<Package> {
         if package.source.is_none() {
             let folder = package.folder();
             let source_root = source_root(&folder)?;
-            local_folders.push(LocalPackage { name: package.name.clone(), folder, source_root });
+            let used = dependencies.iter().filter_map(|dependency| graph.get(dependency.pkg.as_str()));
+            let mut macros = used.filter(|(used, _)| used.source.is_none() && used.has_target("proc-macro"));
+            let reads_anything = package.has_target("custom-build") || macros.next().is_some();
+            local_folders.push(LocalPackage { name: package.name.clone(), folder, source_root, reads_anything });
         } else {
             downloads.push(package.folder());
         }

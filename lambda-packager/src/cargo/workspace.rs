@@ -11,7 +11,7 @@ use crate::cargo::{PathDependencies, Profiles};
 use crate::config::{Arch, Layer, Origin, from_manifest};
 use crate::error::Result;
 use crate::snapshot::MemoDeps;
-use crate::sys::{env, fs, lexically_clean, relative};
+use crate::sys::{env, fs, lexically_clean, relative, toml};
 
 /// What the packager needs to know about a workspace. Cached in `target/lambda/workspace-*.json` until a manifest, the
 /// lockfile or cargo's configuration changes.
@@ -65,6 +65,8 @@ pub struct LocalPackage {
     pub folder: PathBuf,
     /// The folder of the workspace that it may inherit keys from, or its own folder.
     pub source_root: PathBuf,
+    /// Whether its build script, or a local macro that it uses, may read any file without telling cargo.
+    pub reads_anything: bool,
 }
 
 impl Workspace {
@@ -96,6 +98,11 @@ impl Workspace {
         known.chain(self.declared.iter().map(|folder| folder.join("Cargo.toml")))
     }
 
+    /// The folders of all local packages.
+    pub fn package_folders(&self) -> Vec<PathBuf> {
+        self.manifests().filter_map(|manifest| manifest.parent().map(PathBuf::from)).collect()
+    }
+
     /// The settings in the workspace's manifest.
     pub fn layer(&self) -> Result<(Origin, Layer)> {
         from_manifest::layer(&self.metadata, "workspace.metadata.lambda-packager", &self.root.join("Cargo.toml"))
@@ -116,17 +123,26 @@ impl Workspace {
         }
         files.sort_unstable();
         files.dedup();
-        // A glob in the manifest can add a member without a change of any manifest.
+        // A glob in the manifest can add a member without a change of any manifest, at any depth.
         let mut folders: BTreeSet<String> = (self.local_manifests.iter())
-            .filter_map(|manifest| Path::new(manifest).parent()?.parent())
+            .flat_map(|manifest| Path::new(manifest).ancestors().skip(2))
             .map(|folder| folder.to_string_lossy().into_owned())
             .filter(|folder| !folder.is_empty() && !folder.contains(".."))
             .collect();
+        folders.extend(self.has_members_at_top().then(|| ".".to_string()));
         // A new bin target needs no change of a manifest either.
         for package in &self.members {
             folders.extend(["src", "src/bin"].map(|name| relative(&package.folder().join(name), &self.root)));
         }
         Ok(MemoDeps { files, folders: folders.into_iter().collect(), ..MemoDeps::default() })
+    }
+
+    /// Whether a glob of the manifest can match any folder of the root.
+    fn has_members_at_top(&self) -> bool {
+        let manifest = toml::read(&self.root.join("Cargo.toml")).unwrap_or_default();
+        let members = manifest.get("workspace").and_then(|table| table.get("members")).and_then(Value::as_array);
+        let is_glob = |member: &str| member.split('/').next().is_some_and(|first| first.contains(['*', '?', '[']));
+        members.into_iter().flatten().filter_map(Value::as_str).any(is_glob)
     }
 
     /// Files outside of the packages that decide what is compiled, whether they exist or not: the lockfile, the
@@ -204,7 +220,7 @@ impl Package {
 impl Workspace {
     pub fn sample(root: &Path, packages: &[(&str, &[&str])]) -> Self {
         use serde_json::json;
-        let local = |name: &str| json!({"name": name, "folder": root.join(name), "source_root": root.join(name)});
+        let local = |name: &str| json!({"name": name, "folder": root.join(name), "source_root": root.join(name), "reads_anything": false});
         let member = |(name, bins): &(&str, &[&str])| {
             let others = packages.iter().filter(|(other, _)| other != name).map(|(other, _)| local(other));
             let all: Vec<_> = [local(name)].into_iter().chain(others).collect();

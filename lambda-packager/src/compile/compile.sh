@@ -67,9 +67,37 @@ if [ -n "$wipe" ] || [ "$was" != "$surroundings" ]; then
 fi
 hex='[0-9a-f]'
 hash=$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex
+# Runs a command on all that cargo may keep of a package, in its layout until 1.99 and since 1.100.
+with_records() { # package, command
+  package=$1
+  shift
+  # shellcheck disable=SC2086 # $hash is a pattern
+  "$@" "$target"/*/.fingerprint/"$package"-$hash "$target"/*/*/.fingerprint/"$package"-$hash \
+    "$target"/*/build/"$package"-$hash "$target"/*/*/build/"$package"-$hash \
+    "$target"/*/build/"$package" "$target"/*/*/build/"$package"
+}
+is_there() {
+  for path; do
+    if [ -e "$path" ]; then return 0; fi
+  done
+  return 1
+}
+# In another layout nothing would be removed: what was compiled and is nowhere shows it.
+compiled='' found=''
+for field in $packages; do
+  name=${field%=*}
+  if [ -z "$found" ] && [ -e "$known/$name" ]; then
+    compiled=1
+    if with_records "$name" is_there; then found=1; fi
+  fi
+done
+if [ -n "$compiled" ] && [ -z "$found" ]; then
+  echo "warning: the layout of cargo's target directory is not known; compiling everything" >&2
+  rm -f "$known"/* && rm -rf "$state"/kept* "${target:?}"/* || exit 1
+fi
 stale=
-for package in $packages; do
-  name=${package%=*} digest=${package##*=} was='' by=''
+for field in $packages; do
+  name=${field%=*} digest=${field##*=} was='' by=''
   if [ -e "$known/$name" ]; then read -r was by <"$known/$name"; fi
   case $clean in *" $by "*) ;; *) was='' ;; esac
   if [ "$was" = "$digest" ]; then
@@ -77,10 +105,8 @@ for package in $packages; do
     echo "$digest $compile" >"$known/$name"
   else
     rm -f "$known/$name"
-    # shellcheck disable=SC2086 # $hash is a pattern
-    rm -rf "$target"/*/.fingerprint/"$name"-$hash "$target"/*/*/.fingerprint/"$name"-$hash \
-      "$target"/*/build/"$name"-$hash "$target"/*/*/build/"$name"-$hash || exit 1
-    stale="$stale $package"
+    with_records "$name" rm -rf || exit 1
+    stale="$stale $field"
   fi
 done
 # A linker that does not know the flag would fail, after minutes. Any of cargo's settings may choose the
@@ -156,7 +182,7 @@ find "$target" \( -name incremental -o -path "$state" \) -prune -o \( -path '*/d
   fi
   echo
   grep -v -F -e ": $downloads/" "$state/rules"
-  find "$target" -path "$state" -prune -o -path '*/build/*/output' -exec grep -e '^cargo::*rerun-if-changed=' /dev/null {} +
+  find "$target" -path "$state" -prune -o \( -path '*/build/*/output' -o -path '*/build/*/run/stdout' \) -exec grep -e '^cargo::*rerun-if-changed=' /dev/null {} +
 } >"$state/read"
 # The run of another function may be adding to `kept`.
 : >>"$state/kept" && cp "$state/kept" "$state/kept-units" && cd "$state" || exit

@@ -132,19 +132,29 @@ fn units<'a>(
 ) -> Vec<Unit> {
     let mut units = Vec::new();
     for line in rules {
-        // The output of a build script: `<target>/build/<package>-<hash>/output:cargo:rerun-if-changed=<path>`.
-        let named = line.split_once("/output:cargo:").filter(|(folder, _)| !folder.contains(": "));
-        match named.and_then(|(folder, rest)| Some((folder, rest.split_once("rerun-if-changed=")?.1))) {
-            Some((folder, path)) => {
-                let name = folder.rsplit('/').next().and_then(|name| Some(name.rsplit_once('-')?.0));
+        match rerun_if_changed(line) {
+            Some((name, path)) => {
                 // A relative path starts at the package, of which only the name is known.
                 let sources = if path.starts_with('/') { mounts.to_host(path) } else { Some(PathBuf::from(path)) };
-                units.push(Unit { package: name.map(String::from), sources: sources.into_iter().collect() });
+                units.push(Unit { package: Some(name.into()), sources: sources.into_iter().collect() });
             }
             None => units.push(Unit { package: None, sources: on_host(prerequisites(line)) }),
         }
     }
     units
+}
+
+/// The package and the path in a line of what a build script printed, with its file in front:
+/// `<target>/build/<package>-<hash>/output:cargo:rerun-if-changed=<path>`, and since cargo 1.100
+/// `<target>/build/<package>/<hash>/run/stdout:…`.
+fn rerun_if_changed(line: &str) -> Option<(&str, &str)> {
+    let (file, directive) = line.split_once(":cargo:").filter(|(file, _)| !file.contains(": "))?;
+    let path = directive.split_once("rerun-if-changed=")?.1;
+    let name = match file.strip_suffix("/run/stdout") {
+        Some(unit) => unit.rsplit('/').nth(1)?,
+        None => file.strip_suffix("/output")?.rsplit('/').next()?.rsplit_once('-')?.0,
+    };
+    Some((name, path))
 }
 
 /// The prerequisites of a rule in a dep-info, in which spaces are escaped by `\`.
@@ -162,6 +172,20 @@ mod tests {
 
     use super::*;
     use crate::sys::{Invocation, fs};
+
+    #[test]
+    fn what_a_build_script_printed_is_read_in_both_layouts() {
+        for (line, expected) in [
+            ("/t/release/build/my-part-0123456789abcdef/output:cargo:rerun-if-changed=a b", Some(("my-part", "a b"))),
+            (
+                "/t/x/release/build/my-part/0123456789abcdef/run/stdout:cargo::rerun-if-changed=/x",
+                Some(("my-part", "/x")),
+            ),
+            ("/t/release/app: /workspace/output:cargo:rerun-if-changed=x", None),
+        ] {
+            assert_eq!(rerun_if_changed(line), expected, "{line}");
+        }
+    }
 
     #[test]
     fn reads_cargos_unit_counter_and_nothing_else() {
@@ -243,6 +267,9 @@ mod tests {
             assert_eq!(compile(target, fields, "echo E >x/app").0, 0);
             assert_eq!(record.exists(), kept, "{fields:?}");
         }
+        // The package was compiled, and no record of it is where one is known to be.
+        let (code, _, stderr) = compile(target, &["--package=app=d3"], "mkdir x && echo E >x/app");
+        assert!(code == 0 && stderr.contains("layout of cargo's target directory is not known"), "{stderr}");
         assert_eq!(compile(target, &["--wipe"], "ls").1, b"");
         assert!(!folder.path().join("x").exists());
         assert_eq!(compile(target, &[], "exit 7").0, 7);

@@ -40,7 +40,18 @@ pub fn scope(
     let root = &workspace.root;
     let mut trees = Vec::new();
     let mut files: BTreeSet<String> = workspace.fixed_files()?.into_iter().collect();
-    for package in &function.package.local_folders {
+    let local = &function.package.local_folders;
+    // What lies at the top of a workspace belongs to no package, and a build script of any may read it.
+    for top in local.iter().map(|package| &package.source_root).chain([root]) {
+        if local.iter().all(|package| package.folder != *top) {
+            trees.push(Tree { path: relative(top, root), rule: Rule::Top });
+        }
+    }
+    // sqlx keeps there what its macros read of a database: <https://docs.rs/sqlx/latest/sqlx/macro.query.html>.
+    if fs::is_dir(&root.join(".sqlx")) {
+        trees.push(Tree { path: ".sqlx".into(), rule: Rule::Everything });
+    }
+    for package in local {
         trees.push(Tree { path: relative(&package.folder, root), rule: Rule::Package });
         if package.source_root != package.folder {
             files.insert(relative(&package.source_root.join("Cargo.toml"), root));
@@ -71,7 +82,8 @@ pub fn scope(
     files.extend(discovered_inputs.files.iter().cloned());
     let mut excluded = vec![root.join("target")];
     excluded.extend(output(workspace, config));
-    Ok(Scope { trees, files: files.into_iter().collect(), excluded })
+    let packages = workspace.package_folders();
+    Ok(Scope { trees, files: files.into_iter().collect(), packages, excluded })
 }
 
 /// The path of the setting `output`.
@@ -154,7 +166,10 @@ mod tests {
         let scope = scope(&workspace, &function(&workspace), &config, &discovered).unwrap();
         let trees: Vec<_> = scope.trees.iter().map(|tree| (tree.path.as_str(), tree.rule)).collect();
         let (package, everything) = (Rule::Package, Rule::Everything);
-        assert_eq!(trees, [("a", package), ("a/assets", everything), ("b", package), ("proto", everything)]);
+        assert_eq!(
+            trees,
+            [("", Rule::Top), ("a", package), ("a/assets", everything), ("b", package), ("proto", everything)]
+        );
         for file in ["Cargo.lock", "a/x.json", "gen.rs", "./.gitignore", "./a/.git/info/exclude", "./../.gitignore"] {
             assert!(scope.files.iter().any(|known| known == file), "{file}: {:?}", scope.files);
         }

@@ -52,8 +52,8 @@ fn clean_compiles(workspace: &Workspace) -> Result<Vec<String>> {
 }
 
 /// For each local package a digest of its own files, of the files that belong to no package (any package may read
-/// them), and of the packages whose files its units or its build script read. Vendored packages are included:
-/// cargo assumes that they never change.
+/// them), and of the packages whose files its units read; of all files where a build script or a macro may read any.
+/// Vendored packages are included: cargo assumes that they never change.
 fn packages(
     workspace: &Workspace,
     function: &Function,
@@ -78,7 +78,9 @@ fn packages(
     let digest = |name: &String| {
         let reads = known.shared_reads.iter().filter(|pair| pair.contains(name)).flatten();
         let all: BTreeSet<String> = reads.chain([name]).cloned().collect();
-        let mut text: String = all.iter().filter_map(|name| own.get(name)).map(String::as_str).collect();
+        let reads_anything = local.iter().any(|package| package.name == *name && package.reads_anything);
+        let read = own.iter().filter(|(owner, _)| reads_anything || all.contains(*owner));
+        let mut text: String = read.map(|(_, files)| files.as_str()).collect();
         if local.iter().any(|package| package.name == *name) {
             text.push_str(&common);
         }

@@ -90,7 +90,7 @@ mod tests {
     fn differences_by_kind_content_and_stamp() {
         use Kind::{Absent, Executable, File};
         let trees = vec![Tree { path: "p".into(), rule: Rule::Package }];
-        let scope = Scope { trees, files: vec!["alone".into()], excluded: Vec::new() };
+        let scope = Scope { trees, files: vec!["alone".into()], ..Scope::default() };
         type State = Option<(Kind, &'static str, i64)>;
         // Before, after, the change in content, and whether the file was written since.
         let cases: [(State, State, Option<What>, bool); 10] = [

@@ -1,10 +1,7 @@
-//! The files of a tree. A package's folder is listed as cargo does it: without the files that git ignores, and without
-//! nested packages.
-//!
-//! Source: <https://doc.rust-lang.org/cargo/reference/build-scripts.html#change-detection>.
+//! The files of a tree, by its rule.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,8 +23,10 @@ pub struct Tree {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
-    /// Files that git does not ignore, without nested packages.
+    /// Files that git does not ignore, without the packages that begin inside of it.
     Package,
+    /// Files that lie directly in the folder and that git does not ignore, without those that only people read.
+    Top,
     /// All files: for a folder that a build script named.
     Everything,
 }
@@ -42,11 +41,12 @@ pub struct ListedFolder {
     pub files: Vec<String>,
 }
 
-/// Lists `tree` below `base`. The folders are in the order of their paths.
-pub fn list(tree: &Tree, base: &Path, excluded: &[PathBuf]) -> Result<Vec<ListedFolder>> {
+/// Lists `tree` below `base`, without `excluded`. The folders are in the order of their paths; `packages` are the folders
+/// of all packages.
+pub fn list(tree: &Tree, base: &Path, excluded: &[PathBuf], packages: &[PathBuf]) -> Result<Vec<ListedFolder>> {
     let root = base.join(&tree.path);
     let ignored = match tree.rule {
-        Rule::Package => ignored_by_git(&root)?,
+        Rule::Package | Rule::Top => ignored_by_git(&root)?,
         Rule::Everything => None,
     };
     let skip_marked = tree.rule == Rule::Package && ignored.is_none();
@@ -55,6 +55,7 @@ pub fn list(tree: &Tree, base: &Path, excluded: &[PathBuf]) -> Result<Vec<Listed
     skipped.sort_unstable();
     let mut walk = Walk {
         rule: tree.rule,
+        packages,
         // Without git, cargo's own marker file shows which folders are generated.
         skip_marked,
         boundaries: [fs::canonical(base)?, fs::canonical(&root).unwrap_or_else(|_| root.clone())],
@@ -75,8 +76,9 @@ pub fn list(tree: &Tree, base: &Path, excluded: &[PathBuf]) -> Result<Vec<Listed
     Ok(walk.folders)
 }
 
-struct Walk {
+struct Walk<'a> {
     rule: Rule,
+    packages: &'a [PathBuf],
     skip_marked: bool,
     /// A link is followed only if its target is in the base or in the tree itself.
     boundaries: [PathBuf; 2],
@@ -88,7 +90,7 @@ struct Walk {
     folders: Vec<ListedFolder>,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn folder(&mut self, path: &Path, relative: String, is_root: bool) -> Result<()> {
         let Some(meta) = fs::stat(path)?.filter(std::fs::Metadata::is_dir) else {
             return Ok(());
@@ -99,8 +101,7 @@ impl Walk {
         // Take the stamp before the names: then a later change is visible in the stamp.
         let stamp = Stamp::of(&meta);
         let names = fs::typed_names_in(path)?;
-        if !is_root && self.rule == Rule::Package && names.iter().any(|(name, _)| name == "Cargo.toml") {
-            // List it as empty: if it is no longer a nested package, its stamp changes.
+        if !is_root && self.rule == Rule::Package && self.packages.iter().any(|package| package == path) {
             let others = names.into_iter().map(|(name, _)| lossy(name)).collect();
             let listed = ListedFolder { path: relative, stamp, others, files: Vec::new() };
             self.folders.push(listed);
@@ -112,7 +113,8 @@ impl Walk {
             let child = path.join(&name);
             let is_dir = kind.is_dir();
             let generated = self.skip_marked && is_dir && fs::is_file(&child.join("CACHEDIR.TAG"));
-            if self.skipped.binary_search(&child).is_ok() || generated || (is_dir && name == ".git") {
+            let not_on_top = self.rule == Rule::Top && (is_dir || is_for_people(&name));
+            if self.skipped.binary_search(&child).is_ok() || generated || not_on_top || (is_dir && name == ".git") {
                 listed.others.push(lossy(name));
                 continue;
             }
@@ -123,7 +125,7 @@ impl Walk {
                 listed.others.push(name);
                 continue;
             }
-            if kind.is_symlink() && fs::is_dir(&child) {
+            if kind.is_symlink() && self.rule != Rule::Top && fs::is_dir(&child) {
                 self.links.push((child, below));
             }
             listed.files.push(name);
@@ -134,6 +136,12 @@ impl Walk {
         }
         Ok(())
     }
+}
+
+/// Whether a file at the top of a workspace is documentation or a licence.
+fn is_for_people(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.ends_with(b".md") || name.starts_with(b"LICENSE")
 }
 
 /// A name that is no input. Used for comparison only.
@@ -157,7 +165,7 @@ fn ignored_by_git(root: &Path) -> Result<Option<Vec<PathBuf>>> {
     let names = output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     let path = |name: &[u8]| {
         let name = name.strip_suffix(b"/").unwrap_or(name);
-        root.join(std::ffi::OsStr::from_bytes(name))
+        root.join(OsStr::from_bytes(name))
     };
     Ok(Some(names.map(path).collect()))
 }
@@ -170,7 +178,17 @@ mod tests {
     fn each_rule_lists_its_files_and_follows_links_inside_its_boundaries() {
         let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let root = dir.path().join("p");
-        for name in ["src/main.rs", "nested/Cargo.toml", "target/CACHEDIR.TAG", "out.zip", "deep/.git/config"] {
+        for name in [
+            "src/main.rs",
+            "nested/Cargo.toml",
+            "template/Cargo.toml",
+            "target/CACHEDIR.TAG",
+            "out.zip",
+            "deep/.git/config",
+            "VERSION",
+            "a.md",
+            "LICENSE-MIT",
+        ] {
             fs::replace(&root.join(name), b"", 0o644, None).unwrap();
         }
         for name in [dir.path().join("shared/a.rs"), other.path().join("b.rs")] {
@@ -182,15 +200,16 @@ mod tests {
         link(&root, "back");
         let files = |rule| {
             let tree = Tree { path: "p".into(), rule };
-            let listed = list(&tree, dir.path(), &[root.join("out.zip")]).unwrap();
+            let listed = list(&tree, dir.path(), &[root.join("out.zip")], &[root.join("nested")]).unwrap();
             let paths =
                 |folder: ListedFolder| folder.files.into_iter().map(move |name| format!("{}/{name}", folder.path));
             listed.into_iter().flat_map(paths).collect::<Vec<_>>().join(" ")
         };
-        let package = "p/back p/inside p/outside p/inside/a.rs p/src/main.rs";
-        assert_eq!(files(Rule::Package), package);
-        let everything =
-            "p/back p/inside p/outside p/inside/a.rs p/nested/Cargo.toml p/src/main.rs p/target/CACHEDIR.TAG";
+        let top = "p/LICENSE-MIT p/VERSION p/a.md p/back p/inside p/outside p/inside/a.rs";
+        let (template, sources) = ("p/template/Cargo.toml", "p/src/main.rs");
+        assert_eq!(files(Rule::Package), format!("{top} {sources} {template}"));
+        let everything = format!("{top} p/nested/Cargo.toml {sources} p/target/CACHEDIR.TAG {template}");
         assert_eq!(files(Rule::Everything), everything);
+        assert_eq!(files(Rule::Top), "p/VERSION p/back p/inside p/outside");
     }
 }

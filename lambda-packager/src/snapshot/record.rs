@@ -200,10 +200,10 @@ impl Snapshot {
         paths
     }
 
-    /// The paths of all files in packages. Folders that a build script named are left out: they are discovered inputs.
+    /// The paths of all files in packages and beside them. Folders that a build script named are left out: they are discovered inputs.
     pub fn paths_in_trees(&self) -> BTreeSet<String> {
-        let packages = self.trees.iter().filter(|record| record.tree.rule == Rule::Package);
-        packages.flat_map(TreeRecord::paths).collect()
+        let listed = self.trees.iter().filter(|record| record.tree.rule != Rule::Everything);
+        listed.flat_map(TreeRecord::paths).collect()
     }
 }
 

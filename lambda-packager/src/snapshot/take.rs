@@ -75,7 +75,7 @@ fn look(
                 listed_again |= had_to_read;
                 listing
             }
-            None => listing::list(tree, base, &scope.excluded)?,
+            None => listing::list(tree, base, &scope.excluded, &scope.packages)?,
         };
         listings.push((tree, listing));
     }
@@ -245,7 +245,7 @@ mod tests {
             trees: vec![Tree { path: "tree".into(), rule: Rule::Everything }],
             // A relative name after an absolute one still starts at the base.
             files: vec![alone.to_string_lossy().into_owned(), "beside".into()],
-            excluded: Vec::new(),
+            ..Scope::default()
         };
         let look = || take(&scope, base, None, later(base)).unwrap().snapshot;
         let recorded = look();

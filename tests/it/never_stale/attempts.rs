@@ -9,10 +9,10 @@ use crate::support::Engine;
 use crate::support::clean::Date::{Kept, Now, Old};
 use crate::support::clean::{Project, app, part, printing};
 
-/// A build script that says that it runs, and waits for as long as there is a file `held`.
+/// A build script that says that it runs, and waits for as long as there is a file `signals/held`.
 const WAITS: &str = "fn main() {
     eprintln!(\"the build script runs\");
-    while std::path::Path::new(\"../held\").exists() {
+    while std::path::Path::new(\"../signals/held\").exists() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }\n";
@@ -41,7 +41,7 @@ fn a_restore_after_a_killed_compile() {
     let Some(project) = docker().map(Project::pair) else { return };
     project.write("app/build.rs", WAITS).misses("first build");
     project.write(PART, &part("part of a killed compile"));
-    project.write("held", "");
+    project.write("signals/held", "");
     project.write("app/touch", "");
     let mut child = project.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the bin starts");
     let container = project.fixture.containers(Engine::Docker).remove(0);
@@ -50,7 +50,7 @@ fn a_restore_after_a_killed_compile() {
     Engine::Docker.ask(&["exec", &container, "sh", "-c", compiled]);
     child.kill().expect("it still waits");
     child.wait().expect("it was killed");
-    project.remove("held");
+    project.remove("signals/held");
     project.remove("app/touch");
     project.write_dated(PART, &part("part 1"), Old).hits();
     project.changes(APP, &app("app 2"), Now);
@@ -61,7 +61,7 @@ fn a_restore_after_a_killed_compile() {
 fn an_input_that_changes_during_the_compile() {
     let Some(project) = docker().map(Project::pair) else { return };
     project.write("app/build.rs", WAITS);
-    project.write("held", "");
+    project.write("signals/held", "");
     let mut command = project.command();
     let mut child = command.args(["--message-format", "json"]).stdout(Stdio::piped()).spawn().expect("the bin starts");
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
@@ -69,7 +69,7 @@ fn an_input_that_changes_during_the_compile() {
     lines.by_ref().find(|line| line.contains("Compiling app")).expect("it compiles");
     // Whether the compiler has read the library by now nobody knows; the record must not claim either.
     project.write_dated(PART, &part("part 2"), Old);
-    project.remove("held");
+    project.remove("signals/held");
     let finished = lines.last().expect("a last event");
     assert!(finished.contains("finished"), "{finished}");
     assert!(child.wait().expect("it ends").success());

@@ -96,14 +96,14 @@ fn links_to_folders() {
 #[test]
 fn a_dangling_link_whose_target_comes() {
     let Some(project) = host_or_docker().map(walking_part) else { return };
-    project.link("../../later", "part/data/folder");
-    project.link("../../late", "part/data/file").misses("first build");
-    project.write("late", "2").misses("changed part/data/file");
-    project.write("later/b", "3").misses_somehow();
-    project.write_dated("later/b", "4", Kept).misses("changed part/data/folder/b");
-    project.remove("later/b");
-    std::fs::remove_dir(project.path("later")).expect("it is empty");
-    project.write("later", "5").misses_somehow();
+    project.link("../../beside/later", "part/data/folder");
+    project.link("../../beside/late", "part/data/file").misses("first build");
+    project.write("beside/late", "2").misses("changed part/data/file");
+    project.write("beside/later/b", "3").misses_somehow();
+    project.write_dated("beside/later/b", "4", Kept).misses("changed part/data/folder/b");
+    project.remove("beside/later/b");
+    std::fs::remove_dir(project.path("beside/later")).expect("it is empty");
+    project.write("beside/later", "5").misses_somehow();
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn sources(job: &CompileJob) -> Result<Members> {
     let excluded =
         [root.join("target")].into_iter().chain(crate::fingerprint::inputs::output(job.workspace, job.config));
     let tree = Tree { path: String::new(), rule: Rule::Package };
-    for folder in listing::list(&tree, root, &excluded.collect::<Vec<_>>())? {
+    for folder in listing::list(&tree, root, &excluded.collect::<Vec<_>>(), &job.workspace.package_folders())? {
         for name in &folder.files {
             add(&root.join(&folder.path).join(name))?;
         }
