@@ -104,6 +104,91 @@ fn every_kind_of_edit_is_seen() {
     rests(&fixture, engine);
 }
 
+/// Whatever layer names it: what decides the verdict makes cargo ask, and nothing else does.
+#[test]
+fn all_that_decides_the_verdict_is_told() {
+    let Some((fixture, engine)) = built("deployment", "", one_engine(Engine::Docker)) else { return };
+    let builds = |variables: &[(&str, &str)]| {
+        let mut command = fixture.cargo_with(engine, &["build", "--release", "--verbose"]);
+        let ended = Ended::of(command.envs(variables.iter().copied())).ok();
+        ran_a_build_script(&ended).then(|| fixture.logged_verdict("function"))
+    };
+    let index = "CARGO_REGISTRIES_MINE_INDEX";
+    fixture.write(".cargo/config.toml", "[registries.mine]\nindex = \"sparse+https://one.invalid/\"\n");
+    edit(
+        &fixture,
+        "Cargo.toml",
+        "[profile.dist]",
+        "[workspace.metadata.lambda-packager]\npass_env = [\"GREETING\"]\n\n[profile.dist]",
+    );
+    let source = "fn main() {\n    println!(\"{:?}\", option_env!(\"GREETING\"));\n}\n";
+    fixture.write("function/src/main.rs", source);
+    assert!(builds(&[]).is_some());
+    let cases: [(&str, &str, &str, &str, &str); 2] = [
+        ("GREETING", "one", "variable GREETING unset -> set", "variable GREETING set -> unset", "Some(\"one\")"),
+        (index, "sparse+https://two.invalid/", &format!("{index} none -> "), &format!("{index} "), "None"),
+    ];
+    for (name, value, set, unset, says) in cases {
+        for (variables, verdict, says) in [(&[(name, value)][..], set, says), (&[], unset, "None")] {
+            let came_to = builds(variables).unwrap_or_else(|| panic!("{name}: cargo saw nothing to do"));
+            assert!(came_to.starts_with(&format!("cache-miss: {verdict}")), "{came_to}");
+            assert_eq!(fixture.output_of_bootstrap("function"), says);
+            assert_eq!(builds(variables), None, "{name}");
+        }
+    }
+    // Somebody else's zip lies there now.
+    Ended::of(fixture.command_for(engine).args(["--mode", "dev"])).ok();
+    assert_eq!(builds(&[]).as_deref(), Some("cache-miss: profile dev -> release"));
+    assert_eq!(builds(&[]), None);
+    // In a pipeline all dates are those of a restored cache.
+    for _ in 0..2 {
+        assert_eq!(builds(&[("CI", "true")]).as_deref(), Some("cache-hit"));
+    }
+    assert_eq!(builds(&[]).as_deref(), Some("cache-hit"));
+    assert_eq!(builds(&[]), None);
+    edit(&fixture, "Cargo.toml", "pass_env", "force = true\npass_env");
+    for _ in 0..2 {
+        assert!(builds(&[]).is_some_and(|verdict| verdict.starts_with("cache-miss: forced")));
+    }
+}
+
+/// A file that comes to a folder in which git ignores another.
+#[test]
+fn what_is_added_beside_an_ignored_file_is_seen() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let fixture = Fixture::with_packager("deployment", "", &[Profile::Release]);
+    fixture.write(".gitignore", "/target\n*.zip\n.DS_Store\n");
+    git(fixture.root(), &["init", "--quiet"]);
+    fixture.write("function/src/.DS_Store", "");
+    runs(&fixture, engine.name(), "cache-miss: first build");
+    rests(&fixture, engine.name());
+    fixture.write("function/src/new.rs", "");
+    runs(&fixture, engine.name(), "cache-miss: added function/src/new.rs");
+    rests(&fixture, engine.name());
+}
+
+/// With its target directory and all its dates, as `cp -a` and `mv` leave them.
+#[test]
+fn a_copy_of_a_checkout_is_packaged_where_it_is_edited() {
+    let Some((mut fixture, engine)) = built("outside", "app", one_engine(Engine::Docker)) else { return };
+    let original = fixture.path("target/lambda/function/lambda-deployment.zip");
+    let before = fs::read(&original).expect("a zip");
+    let copy = tempfile::tempdir().expect("a folder");
+    Ended::of(std::process::Command::new("cp").arg("-a").arg(fixture.around()).arg(copy.path())).ok();
+    let copied = copy.path().canonicalize().expect("it exists").join(fixture.around().file_name().expect("a name"));
+    fixture.moves_to(&copied.join("app"));
+    for (file, from, to) in
+        [("function/src/main.rs", "dep::text()", "&dep::text()"), ("../shared/dep/src/lib.rs", " with ", " and ")]
+    {
+        edit(&fixture, file, from, to);
+        assert!(ran_a_build_script(&fixture.build_with(engine).ok()), "{file}: cargo saw nothing to do");
+        assert!(fixture.logged_verdict("function").starts_with("cache-miss: "));
+    }
+    assert_eq!(fixture.output_of_bootstrap("function"), "a dependency and inner");
+    assert!(fs::read(&original).expect("a zip") == before, "the original's zip was touched");
+    rests(&fixture, engine);
+}
+
 #[test]
 fn force_forces_every_time_and_leaves_nothing_behind() {
     let Some((fixture, engine)) = built("deployment", "", one_engine(Engine::Docker)) else { return };

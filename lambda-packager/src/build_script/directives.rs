@@ -17,12 +17,14 @@ impl<'a> Directives<'a> {
         Self { out, links }
     }
 
-    pub fn rerun_if_changed(&mut self, path: &Path) {
-        // A directive is one line: cargo cannot watch a path with a line break.
-        let path = path.to_string_lossy();
-        if !path.contains('\n') {
+    /// A path relative to the package's folder, or absolute. False if cargo cannot watch it: a directive is one line of
+    /// UTF-8.
+    pub fn rerun_if_changed(&mut self, path: &Path) -> bool {
+        let text = path.to_str().filter(|path| !path.contains('\n'));
+        if let Some(path) = text {
             self.line(&format!("cargo::rerun-if-changed={path}"));
         }
+        text.is_some()
     }
 
     pub fn rerun_if_env_changed(&mut self, variable: &str) {

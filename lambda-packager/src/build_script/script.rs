@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::build_script::settings::setters;
 use crate::build_script::{Directives, Settings, start};
-use crate::config::{Config, Layer, Mode, Origin, SETTINGS, with_settings};
+use crate::config::{Layer, Mode, Origin, SETTINGS, with_settings};
 use crate::error::{Error, Result};
 use crate::packaged::Packaged;
 use crate::sys::env;
@@ -82,20 +82,14 @@ impl BuildScript {
             return Ok(None);
         }
         let layers = self.layers(called)?;
-        let config = Config::resolve(layers.to_vec());
         let run = start::for_cargo(&called.folder, layers.into())?;
-        for name in &config.pass_env {
+        for name in &run.watch.variables {
             directives.rerun_if_env_changed(name);
         }
-        for path in run.watched {
-            directives.rerun_if_changed(&path);
-        }
-        if config.mode.is_for_production() {
-            directives.rerun_if_env_changed(env::CI);
-        }
-        if config.force {
-            // Cargo does not see a variable with the same value as a change. A missing path always counts as one.
-            directives.rerun_if_changed(&called.out_dir.join("forced"));
+        let all_named = run.watch.paths.iter().all(|path| directives.rerun_if_changed(path));
+        if run.watch.always || !all_named {
+            // Cargo counts a missing path as a change.
+            directives.rerun_if_changed(&called.out_dir.join("always"));
         }
         if !run.hermetic {
             directives.lasting_warning("lambda-packager: compiled outside of a container with the host's toolchain, not hermetic; start docker or podman, or set `require_container`");

@@ -7,7 +7,7 @@ use crate::config::{Layer, Origin};
 use crate::error::Result;
 use crate::packaged::{ForCargo, Packaged};
 use crate::pipeline::Request;
-use crate::pipeline::run::run;
+use crate::pipeline::run::{run, run_watched};
 use crate::report::{Reporter, Sink, Terminal, Text};
 use crate::sys::env;
 
@@ -23,8 +23,8 @@ pub fn for_cargo(folder: &Path, layers: Vec<(Origin, Layer)>) -> Result<ForCargo
         sinks.push(Box::new(Text::terminal(terminal)));
     }
     let mut report = Reporter::new(sinks, progress, colour);
-    let outcome = run(&Request { start: folder.to_path_buf(), layers }, &mut report)?;
-    Ok(ForCargo { watched: outcome.watched(), hermetic: outcome.hermetic, packaged: outcome.summary.packaged })
+    let (outcome, watch) = run_watched(&Request { start: folder.to_path_buf(), layers }, &mut report)?;
+    Ok(ForCargo { watch, hermetic: outcome.hermetic, packaged: outcome.summary.packaged })
 }
 
 /// Reports to stderr, unless `quiet`.

@@ -50,11 +50,20 @@ pub fn carry(workspace: &Workspace, arch: Arch) -> Result<ForwardedConfig> {
     Ok(forwarded)
 }
 
+/// The names of the registries in the user's configuration.
+pub fn registries(workspace: &Workspace) -> Result<Vec<String>> {
+    let all = read_all(workspace)?;
+    Ok(all.iter().flat_map(|file| tables(file, "registries")).map(|(name, _)| name.clone()).collect())
+}
+
+fn read_all(workspace: &Workspace) -> Result<Vec<Table>> {
+    let files = workspace.config_files()?.into_iter().map(|file| workspace.root.join(file));
+    files.filter(|file| fs::is_file(file)).map(|file| toml::read(&file)).collect()
+}
+
 /// Whether the user's configuration sets a linker for a target. For a cargo that reads the whole configuration.
 pub fn names_linker(workspace: &Workspace, triple: &str) -> Result<bool> {
-    let files = workspace.config_files()?.into_iter().map(|file| workspace.root.join(file));
-    for file in files.filter(|file| fs::is_file(file)) {
-        let file = toml::read(&file)?;
+    for file in read_all(workspace)? {
         let of_target = |name: &String| name == triple || name.starts_with("cfg(");
         if tables(&file, "target").any(|(name, target)| of_target(name) && target.contains_key("linker")) {
             return Ok(true);

@@ -32,8 +32,13 @@ pub fn for_host_compile() -> Vec<(OsString, OsString)> {
 
 /// Rust flags that the user's environment sets for one target.
 pub fn target_rustflags(triple: &str) -> Option<(String, String)> {
-    let name = of_target(triple, "RUSTFLAGS");
+    let name = rustflags_of(triple);
     var(&name).map(|value| (name, value))
+}
+
+/// The variable that sets Rust flags for a target.
+pub fn rustflags_of(triple: &str) -> String {
+    of_target(triple, "RUSTFLAGS")
 }
 
 /// The variable that sets the linker for a target.
@@ -43,6 +48,11 @@ pub fn linker_of(triple: &str) -> String {
 
 fn of_target(triple: &str, key: &str) -> String {
     format!("CARGO_TARGET_{}_{key}", triple.to_uppercase().replace('-', "_"))
+}
+
+/// The variable that sets the URL of a named registry.
+pub fn index_of(registry: &str) -> String {
+    format!("CARGO_REGISTRIES_{}_INDEX", registry.to_uppercase().replace('-', "_"))
 }
 
 /// `CARGO_REGISTRIES_<NAME>_INDEX` of the user's environment: the URL of a named registry.

@@ -28,6 +28,8 @@ pub struct Toolchain {
     pub cc: Sha,
     /// The C compiler, as the `cc` crate finds it.
     pub cc_program: PathBuf,
+    /// The files that `cc` is the identity of.
+    pub cc_files: Vec<PathBuf>,
 }
 
 /// What the programs say of themselves. Cached in `target/lambda/toolchain-*.json` until one of their files changes.
@@ -69,7 +71,14 @@ impl Toolchain {
         let digest = |name: &String| files.files.iter().find(|entry| entry.name == *name).map(|entry| entry.sha);
         let line = |name: &String| digest(name).map(|sha| format!("{name} {sha}\n"));
         let cc = Sha::of(cc_files.iter().filter_map(line).collect::<String>().as_bytes());
-        Self { sysroot, rustc_release, rustc, cc, cc_program }
+        let cc_files = cc_files.into_iter().map(PathBuf::from).collect();
+        Self { sysroot, rustc_release, rustc, cc, cc_program, cc_files }
+    }
+
+    /// The variables that choose the C compiler.
+    pub fn variables(arch: Arch) -> Vec<String> {
+        let of_target = format!("CC_{}", arch.triple().replace('-', "_"));
+        ["CC", "HOST_CC", "TARGET_CC", "PATH"].map(String::from).into_iter().chain([of_target]).collect()
     }
 
     /// The toolchain to mount into a container that has none.
@@ -103,12 +112,14 @@ impl Toolchain {
         files.retain(|file| file.contains("rust-toolchain"));
         let watched = [env::rustup_home()?.join("settings.toml"), rustc, sysroot.join("bin/rustc")];
         files.extend(watched.iter().map(text).chain(cc_files.iter().cloned()));
-        let names = ["RUSTUP_TOOLCHAIN", "RUSTUP_HOME", "CC", "HOST_CC", "TARGET_CC"].map(String::from);
-        let of_target = format!("CC_{}", arch.triple().replace('-', "_"));
+        let mut variables = Self::variables(arch);
+        // Programs stand for it.
+        variables.retain(|name| name != "PATH");
+        variables.extend(["RUSTUP_TOOLCHAIN", "RUSTUP_HOME"].map(String::from));
         let deps = MemoDeps {
             files,
             folders: vec![text(&sysroot.join("lib"))],
-            variables: names.into_iter().chain([of_target]).collect(),
+            variables,
             programs: ["rustc", "cc", "gcc", "clang", "aarch64-linux-gnu-gcc"].map(String::from).into(),
         };
         let answers = Answers {

@@ -139,6 +139,7 @@ mod tests {
             rustc: Sha::of(b"rustc"),
             cc: Sha::of(b"cc"),
             cc_program: "/usr/bin/cc".into(),
+            cc_files: Vec::new(),
         };
         let before = with(&toolchain);
         assert_eq!(before["packager"], env!("CARGO_PKG_VERSION"));

@@ -34,11 +34,21 @@ impl Packaged {
     }
 }
 
+/// Everything that decides the next verdict, for a caller that compares dates and variables and asks only if one of them
+/// changed.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// Relative to the caller's folder, so that they move with a copy of the checkout. Paths elsewhere are absolute.
+    pub paths: Vec<PathBuf>,
+    pub variables: Vec<String>,
+    /// Whether the verdict depends on more than that: the caller has to ask every time.
+    pub always: bool,
+}
+
 /// The result of a run, with what the outer cargo needs to know.
 pub struct ForCargo {
     pub packaged: Packaged,
-    /// Every path to watch.
-    pub watched: Vec<PathBuf>,
+    pub watch: Watch,
     /// Whether the compile could read nothing but the inputs.
     pub hermetic: bool,
 }

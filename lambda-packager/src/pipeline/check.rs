@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::backend::builder_image;
 use crate::cargo::Toolchain;
@@ -24,6 +25,8 @@ pub struct Gate {
     pub ingredients: Ingredients,
     pub artifact: Vec<(String, ArtifactState)>,
     pub artifact_was_read: bool,
+    /// When the last run ended, as far as its log tells.
+    pub last_run: Option<SystemTime>,
 }
 
 /// The verdict alone. Nothing is built; only what cargo answered is remembered.
@@ -73,7 +76,8 @@ pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
         };
         artifact.push((name, state));
     }
-    Ok(Gate { recorded, now, changes, ingredients, artifact, artifact_was_read })
+    let last_run = fs::lstat(&places.log)?.and_then(|meta| meta.modified().ok());
+    Ok(Gate { recorded, now, changes, ingredients, artifact, artifact_was_read, last_run })
 }
 
 fn state_of(path: &Path, name: &str, recorded: &Artifact, was_read: &mut bool) -> Result<ArtifactState> {

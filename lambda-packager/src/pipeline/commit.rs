@@ -37,7 +37,7 @@ pub fn commit(
         if moved.is_empty() {
             staleness::settle(&task.places, staleness)?;
         }
-        write(task, &compiled.binary, &package.zip, newest(&inputs))?;
+        write(task, &compiled.binary, &package.zip, date(&inputs, gate.last_run))?;
         let config = &task.project.config;
         let before = gate.recorded.as_ref().ok();
         let toolchain = backend.toolchain.as_ref();
@@ -108,10 +108,11 @@ pub fn inputs_held_still(task: &Task, gate: &Gate) -> Result<bool> {
     Ok(look_again(task, gate, &gate.discovered_inputs())?.1.is_empty())
 }
 
-/// The date for the artifact: the one of its newest input, so that for a cargo that watches both, the artifact is not
-/// newer than the inputs.
-fn newest(inputs: &Snapshot) -> SystemTime {
+/// The date for the artifact: before this run and after the last one, and not before its newest input. A cargo that
+/// watches it compares with the start of its own last run of the build script: it rests if that is this run, and asks
+/// again if it was another, such as one with another profile, after which somebody else made this artifact.
+fn date(inputs: &Snapshot, last_run: Option<SystemTime>) -> SystemTime {
     let now = SystemTime::now();
     let newest = inputs.present().iter().map(|(_, entry)| entry.stamp.mtime_ns).max().unwrap_or(0);
-    fs::time_of(newest).min(now)
+    fs::time_of(newest).min(now).max(last_run.unwrap_or(SystemTime::UNIX_EPOCH))
 }

@@ -9,6 +9,7 @@ pub mod project;
 pub mod retry;
 pub mod run;
 pub mod staleness;
+mod watch;
 
 pub use check::{Gate, copies};
 pub use outcome::Outcome;

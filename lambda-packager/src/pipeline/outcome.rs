@@ -7,16 +7,18 @@ use crate::packaged::{Packaged, Verdict};
 use crate::pipeline::Task;
 use crate::report::{Built, Reporter, Summary};
 use crate::snapshot::Snapshot;
-use crate::sys::{fs, lexically_clean, relative};
+use crate::sys::relative;
 
 /// How a run ended.
 pub struct Outcome {
     pub summary: Summary,
     /// Whether nothing but the inputs could be reached while compiling.
     pub hermetic: bool,
-    files: Vec<PathBuf>,
-    inputs: Snapshot,
-    root: PathBuf,
+    /// Whether the host's toolchain compiled it.
+    pub host_toolchain: bool,
+    /// Every file of the artifact.
+    pub files: Vec<PathBuf>,
+    pub inputs: Snapshot,
 }
 
 impl Outcome {
@@ -39,20 +41,9 @@ impl Outcome {
                 built,
             },
             hermetic: manifest.backend.hermetic,
+            host_toolchain: manifest.backend.host_toolchain,
             files: places.artifact().cloned().collect(),
             inputs: manifest.inputs,
-            root: root.clone(),
         }
-    }
-
-    /// Every path that an outer cargo has to watch. A path that does not exist would make it run the build
-    /// script every time.
-    pub fn watched(&self) -> Vec<PathBuf> {
-        let inputs = self.inputs.watch_list();
-        let inputs = inputs.iter().map(|path| lexically_clean(&self.root.join(path)));
-        inputs
-            .chain(self.files.iter().cloned())
-            .filter(|path| fs::stat(path).is_ok_and(|meta| meta.is_some()))
-            .collect()
     }
 }

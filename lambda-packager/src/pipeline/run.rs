@@ -5,9 +5,9 @@ use crate::compile::CompiledUnits;
 use crate::config::PullPolicy;
 use crate::error::Result;
 use crate::fingerprint::Manifest;
-use crate::packaged::{Reason, Verdict};
+use crate::packaged::{Reason, Verdict, Watch};
 use crate::pipeline::build::build;
-use crate::pipeline::{Gate, Outcome, Project, Request, Task, check, copies};
+use crate::pipeline::{Gate, Outcome, Project, Request, Task, check, copies, watch};
 use crate::report::{Event, Reporter, Stage};
 use crate::snapshot::Taken;
 use crate::sys::fs;
@@ -17,15 +17,33 @@ use crate::sys::fs;
 /// # Errors
 /// If the zip cannot be made. The last good zip and its record then stay as they are.
 pub fn run(request: &Request, report: &mut Reporter) -> Result<Outcome> {
-    let project = report.stage(Stage::Inputs, |_| Project::find(request))?;
-    let task = Task::of(&project)?;
+    package(&find(request, report)?, report)
+}
+
+/// The same for a build script; also returns what the cargo that runs it has to watch.
+///
+/// # Errors
+/// Those of [`run`]; what decides the next verdict cannot be found out.
+pub fn run_watched(request: &Request, report: &mut Reporter) -> Result<(Outcome, Watch)> {
+    let project = find(request, report)?;
+    let outcome = package(&project, report)?;
+    let watch = watch::of(&project, &outcome, &request.start)?;
+    Ok((outcome, watch))
+}
+
+fn find(request: &Request, report: &mut Reporter) -> Result<Project> {
+    report.stage(Stage::Inputs, |_| Project::find(request))
+}
+
+fn package(project: &Project, report: &mut Reporter) -> Result<Outcome> {
+    let task = Task::of(project)?;
     let config = &project.config;
     report.emit(&Event::Started { function: &task.function.name, config });
     let lock = task.lock(report)?;
     fs::remove_dead_temporaries(&task.places.folder);
     let gate = report.stage(Stage::Inputs, |_| check::take(&task, lock.signed_at_ns()?))?;
     let verdict = report.stage(Stage::Verdict, |_| check::decide(&gate, config));
-    let verdict = unless_renewed(verdict, &project, &gate, report)?;
+    let verdict = unless_renewed(verdict, project, &gate, report)?;
     // A miss starts a new log; a hit appends to the log of the build that it reuses.
     let open_log = if verdict == Verdict::Hit { fs::append } else { fs::create };
     report.also_log_to(open_log(&task.places.log)?);

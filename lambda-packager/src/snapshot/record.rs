@@ -168,9 +168,9 @@ impl Snapshot {
         all
     }
 
-    /// The paths for a watcher of mtimes: a whole folder if everything in it is an input, so that an added file is seen;
-    /// otherwise each file.
-    pub fn watch_list(&self) -> Vec<String> {
+    /// The paths for a watcher of mtimes, which looks at everything in a folder: a whole folder if no folder in it is left
+    /// out, so that an added file is seen, even if a file is left out; otherwise each file.
+    pub fn watch_list(&self, is_dir: impl Fn(&str) -> bool) -> Vec<String> {
         let mut paths = Vec::new();
         for record in self.trees.iter() {
             let names =
@@ -178,7 +178,7 @@ impl Snapshot {
             let mut whole = BTreeSet::new();
             // The folders are sorted by path, so a folder comes before its subfolders.
             for folder in record.folders.iter().rev() {
-                if names(folder).iter().all(|name| whole.contains(name)) {
+                if names(folder).iter().all(|name| whole.contains(name) || !is_dir(name)) {
                     whole.insert(folder.path.clone());
                 }
             }
@@ -237,10 +237,11 @@ pub mod tests {
         let record = tree(&[
             ("p", &["src", "target"], vec![file("Cargo.toml")]),
             ("p/src", &["bin"], vec![file("main.rs")]),
-            ("p/src/bin", &[], vec![file("x.rs")]),
+            ("p/src/bin", &[".ignored"], vec![file("x.rs")]),
         ]);
         let all = snapshot(vec![record], vec![file("Cargo.lock"), entry("none", Kind::Absent, "", 1)]);
-        assert_eq!(all.watch_list(), ["p/Cargo.toml", "p/src", "Cargo.lock"]);
+        let folders = ["p/src", "p/target", "p/src/bin"];
+        assert_eq!(all.watch_list(|name| folders.contains(&name)), ["p/Cargo.toml", "p/src", "Cargo.lock"]);
         assert_eq!(Vec::from_iter(all.paths_in_trees()), ["p/Cargo.toml", "p/src/bin/x.rs", "p/src/main.rs"]);
     }
 

@@ -79,6 +79,11 @@ impl Fixture {
         fixture
     }
 
+    /// Goes on in another folder that has what it had.
+    pub fn moves_to(&mut self, root: &Path) {
+        self.root = root.to_path_buf();
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }
