@@ -123,6 +123,12 @@ impl Error {
         self
     }
 
+    /// The same, with one more hint.
+    pub fn and_hint(self, hint: &str) -> Self {
+        let before = self.hint.as_ref().map_or_else(String::new, |before| format!("{before}; "));
+        self.hint_with(format!("{before}{hint}"))
+    }
+
     pub fn source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(Arc::from(source.into()));
         self

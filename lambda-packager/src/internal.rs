@@ -3,16 +3,16 @@
 
 pub use crate::artifact::image;
 pub use crate::backend::{
-    Backend, BackendRequest, Identity, Place, base_image, builder_image, deps_cache, dockerfile, identity,
+    Backend, BackendRequest, Identity, Place, Seen, base_image, builder_image, deps_cache, dockerfile, identity,
     runtime_image, select,
 };
 pub use crate::cargo::Toolchain;
 pub use crate::config::{Arch, Base, Config, EngineChoice, Layer, Mode, Origin, RegistryLogin, from_env};
-pub use crate::engine::{Container, Engine, EngineError, Image, Kind, candidates};
+pub use crate::engine::{Container, Engine, EngineError, Image, Kind, MountPoint, VolumeInfo, candidates};
 pub use crate::error::{Error, ErrorKind, PublishFault, Result};
 pub use crate::fingerprint::{ArtifactState, Manifest, Run};
 pub use crate::packaged::{Reason, Verdict};
-pub use crate::pipeline::{Gate, Places, Project, Request, Task, check, package, retry, run, staleness};
+pub use crate::pipeline::{Gate, Places, Project, Request, Task, bring, check, package, retry, run, surroundings};
 pub use crate::report::{Event, ImageSummary, Reporter, Sink, Stage, Text, print_lines};
 pub use crate::snapshot::{RULE, Snapshot};
 pub use crate::sys::{Invocation, Lock, Sha, env, fs, interrupt, lexically_clean};

@@ -2,7 +2,7 @@
 //! reused container, what the final image holds, and what never gets into a layer.
 
 mod audit;
-mod builder;
+pub mod builder;
 mod builder_image;
 mod faults;
 mod included;

@@ -25,14 +25,14 @@ fn another_specification_makes_another_container() {
         }
         let second = fixture.container(engine);
 
-        // With a folder more to mount, nothing else changed: a path dependency outside of the workspace.
+        // What lies outside of the workspace is sent as the rest is.
         fixture.package("../outside", "outside", "");
         fixture.write("../outside/src/lib.rs", "pub const TEXT: &str = \"from outside\";\n");
         fixture.append("Cargo.toml", "[dependencies]\noutside = { path = \"../outside\" }\n");
         fixture.prints("\"{}\", outside::TEXT");
         run();
         assert_eq!(fixture.output_of_bootstrap("hello"), "from outside");
-        assert_ne!(fixture.container(engine), second);
+        assert_eq!(fixture.container(engine), second);
     }
 }
 
@@ -97,23 +97,33 @@ fn the_container_has_no_rights_no_network_and_nothing_to_write_to() {
         let seen = engine.inspect(&id);
         let mounts = seen["Mounts"].as_array().unwrap();
         let places: Vec<_> = mounts.iter().map(|mount| mount["Destination"].as_str().unwrap()).collect();
-        for place in ["/workspace", "/cargo/registry", "/usr"] {
+        for place in ["/workspace", "/cargo", "/target", "/usr"] {
             assert!(places.contains(&place), "{place} in {places:?}");
         }
-        assert!(!places.contains(&"/target"), "{places:?}");
-        assert!(mounts.iter().all(|mount| mount["RW"] == false), "{mounts:?}");
+        // Of the host there is the toolchain, and nobody can write to it.
+        let own = ["/workspace", "/cargo", "/target"];
+        let of_the_host = mounts.iter().filter(|mount| !own.contains(&mount["Destination"].as_str().unwrap()));
+        assert!(of_the_host.clone().all(|mount| mount["RW"] == false && mount["Type"] == "bind"), "{mounts:?}");
+        assert!(of_the_host.clone().all(|mount| !mount["Source"].as_str().unwrap().contains("packager-test")));
 
-        // From within, where it counts.
-        for process in ["self", "1"] {
-            let status = engine.exec(&id, &format!("cat /proc/{process}/status")).ok().stdout;
+        // From within, where it counts: root may only become the user who compiles, and end that user's processes.
+        for (process, rights) in
+            [("cat /proc/1/status", "00000000000000e0"), ("cat /proc/self/status", "0000000000000000")]
+        {
+            let status = engine.exec(&id, process).ok().stdout;
             let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-            for capabilities in ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"] {
-                assert_eq!(field(capabilities), Some("0000000000000000"), "{capabilities} {status}");
+            for capabilities in ["CapPrm:", "CapEff:"] {
+                assert_eq!(field(capabilities), Some(rights), "{capabilities} {status}");
             }
+            assert_eq!(field("CapAmb:"), Some("0000000000000000"), "{status}");
             assert_eq!(field("NoNewPrivs:"), Some("1"), "{status}");
         }
-        for place in ["/workspace", "/workspace/src", "/cargo/registry", "/usr", "/opt/rust"] {
-            engine.exec(&id, &format!("touch {place}/x")).fails(1, &["Read-only file system"]);
+        for place in ["/workspace", "/workspace/src", "/cargo"] {
+            engine.exec(&id, &format!("touch {place}/x")).fails(1, &["Permission denied"]);
+        }
+        engine.exec(&id, "ls /cargo/.lambda-packager").fails(2, &["Permission denied"]);
+        for place in ["/", "/usr", "/opt/rust"] {
+            engine.exec_as_root(&id, &format!("touch {place}/x")).fails(1, &["Read-only file system"]);
         }
         assert_eq!(engine.exec(&id, "ls /sys/class/net").ok().stdout, "lo\n");
         engine.exec(&id, "test -f /target/x86_64-unknown-linux-gnu/release/hello").ok();
@@ -125,16 +135,19 @@ fn the_container_has_no_rights_no_network_and_nothing_to_write_to() {
 }
 
 #[test]
-fn the_compile_runs_as_the_caller() {
+fn one_user_without_rights_compiles_whoever_calls() {
     let Some(user) = OtherUser::of_docker() else { return };
-    let fixture = Fixture::hello();
-    Ended::of(user.command(&fixture).args(["--engine", "docker"])).ok();
-    let id = fixture.container(Engine::Docker);
-    let (uid, gid) = user.ids();
-    assert_eq!(Engine::Docker.inspect(&id)["Config"]["User"], format!("{uid}:{gid}"));
-    let owners =
-        Engine::Docker.exec(&id, "id -u; stat -c %u:%g /target /target/x86_64-unknown-linux-gnu/release/hello");
-    assert_eq!(owners.ok().stdout, format!("{uid}\n{uid}:{gid}\n{uid}:{gid}\n"));
+    let by_root = Fixture::hello_packaged("docker");
+    let by_user = Fixture::hello();
+    Ended::of(user.command(&by_user).args(["--engine", "docker"])).ok();
+    for fixture in [&by_root, &by_user] {
+        let id = fixture.container(Engine::Docker);
+        let owners = "stat -c %u:%g /target/x86_64-unknown-linux-gnu/release/hello /workspace/src/main.rs";
+        assert_eq!(Engine::Docker.exec(&id, owners).ok().stdout, "1000:1000\n0:0\n");
+    }
+    assert!(by_root.zip("hello") == by_user.zip("hello"));
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(by_user.path("target/lambda")).unwrap());
+    assert_eq!(owner, user.ids().0);
 }
 
 /// Keeps all variables that it sees for the main file to print, and then waits where it is told to.
@@ -228,18 +241,19 @@ fn a_passed_variable_reaches_the_compile_and_shows_nowhere() {
 }
 
 #[test]
-fn a_project_that_was_removed_and_made_again_at_its_path_gets_a_new_container() {
+fn a_project_that_was_removed_and_made_again_at_its_path_is_compiled_from_what_it_has_now() {
     for engine in engines(Engine::Docker) {
         let fixture = Fixture::hello_packaged(engine.name());
         let before = fixture.containers(engine);
-        // As `rm -rf` and a fresh clone do; the mount of the old container leads to what is gone.
+        // As `rm -rf` and a fresh clone do, with dates of before; what was sent to the container nobody knows any more.
         let kept = fixture.around().join("kept");
         std::fs::rename(fixture.root(), &kept).unwrap();
         crate::support::copy(&kept.join("src"), &fixture.path("src"));
         std::fs::copy(kept.join("Cargo.toml"), fixture.path("Cargo.toml")).unwrap();
-        let ended = fixture.run_on(engine, &[]).ok();
-        assert!(ended.stderr.contains("creating it again"), "{}", ended.stderr);
-        assert_ne!(fixture.containers(engine), before);
-        assert_eq!(fixture.output_of_bootstrap("hello"), "hello");
+        fixture.says("another");
+        Ended::of(Command::new("touch").args(["-d", "2001-01-01"]).arg(fixture.path("src/main.rs"))).ok();
+        fixture.run_on(engine, &[]).ok();
+        assert_eq!(fixture.containers(engine), before);
+        assert_eq!(fixture.output_of_bootstrap("hello"), "another");
     }
 }

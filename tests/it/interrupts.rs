@@ -1,7 +1,7 @@
 //! Ctrl-C and its like: they end the compile wherever it runs, and leave everything usable.
 
 use crate::support::host::Profile;
-use crate::support::{Engine, Fixture, Gated, Live, Running, Story, engines, kill, one_engine, wait_until};
+use crate::support::{Engine, Fixture, Gate, Gated, Live, Running, Story, engines, kill, one_engine, wait_until};
 
 /// Whether something runs in the container whose command line has one of these words.
 fn runs(engine: Engine, container: &str, words: &[&str]) -> bool {
@@ -93,11 +93,10 @@ fn under_cargo_a_signal_ends_the_compile_too() {
         let fixture = Fixture::with_packager("deployment", "", &[Profile::Release]);
         fixture.build_with(engine.name()).ok();
         let container = fixture.container(engine);
-        let build = "fn main() {\n    while std::path::Path::new(\"../target/hold\").exists() {\n        \
-             std::thread::sleep(std::time::Duration::from_millis(10));\n    }\n}\n";
-        fixture.write("function/build.rs", build);
+        let gate = Gate::new();
+        fixture.write("function/build.rs", &gate.waiting_build_script("held"));
         for signal in ["INT", "TERM"] {
-            fixture.write("target/hold", "");
+            gate.put("hold", "");
             let running = Running::start(&fixture.cargo_with(engine.name(), &["build", "--release"]));
             until_held(engine, &container);
             // As the terminal does: to cargo, the build script, and all.
@@ -105,7 +104,7 @@ fn under_cargo_a_signal_ends_the_compile_too() {
             let ended = running.end();
             assert_ne!(ended.code, 0, "{}", ended.stderr);
             until_idle(engine, &container);
-            std::fs::remove_file(fixture.path("target/hold")).expect("it is held");
+            gate.take_away("hold");
             fixture.build_with(engine.name()).ok();
             assert_eq!(fixture.container(engine), container);
             fixture.append("function/build.rs", &format!("// {signal}\n"));

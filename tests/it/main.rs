@@ -18,6 +18,7 @@ mod faults;
 mod fetch;
 mod gate_property;
 mod image;
+mod inputs;
 mod interrupts;
 mod isolation;
 mod kill;

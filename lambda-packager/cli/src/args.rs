@@ -73,7 +73,11 @@ pub enum Command {
     /// Package the function, unless nothing changed (default)
     Build,
     /// Print whether packaging would reuse the zip, and if not, why
-    Explain,
+    Explain {
+        /// Print every input instead, with the reason why it is one: what a compile sees
+        #[arg(long)]
+        inputs: bool,
+    },
     /// Manage the builder container of this project
     #[command(subcommand, after_help = "Exit status of `status`: 0 running, 3 stopped, 4 not_found, 1 error.")]
     Container(Container),

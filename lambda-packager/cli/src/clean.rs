@@ -70,6 +70,8 @@ fn sweep_engine(
             }
             swept.add(format!("{name} container {}", container.name()), container.size_rw.unwrap_or(0));
         }
+        // After the containers that use them.
+        sweep_volumes(engine, &label, flags.dry_run, swept)?;
     }
     if all || flags.cache {
         let everybodys = format!("{KEPT}={}", context.identity.user);
@@ -116,6 +118,29 @@ fn sweep_engine(
             if flags.dry_run || engine.remove_names(&names)? {
                 swept.add(format!("{name} image {}", names.join(" ")), image.size_bytes);
             }
+        }
+    }
+    Ok(())
+}
+
+fn sweep_volumes(engine: &Engine, label: &str, dry_run: bool, swept: &mut Swept) -> Result<(), EngineError> {
+    let volumes = engine.volumes_with(label)?;
+    if volumes.is_empty() {
+        return Ok(());
+    }
+    // Not every engine knows sizes, and they are no reason to fail.
+    let sizes = engine.volume_sizes().unwrap_or_default();
+    for volume in volumes {
+        let what = format!("{} volume {}", engine.kind.program(), volume.name);
+        let removed = if dry_run { Ok(()) } else { engine.remove_volumes(std::slice::from_ref(&volume.name)) };
+        match (removed, sizes.get(&volume.name)) {
+            // A container of somebody else uses it.
+            (Err(EngineError::Refused(error)), _) => {
+                swept.lines.push(format!("  kept: {what}: {}", error.with_cause()))
+            }
+            (Err(failure), _) => return Err(failure),
+            (Ok(()), Some(bytes)) => swept.add(what, *bytes),
+            (Ok(()), None) => swept.lines.push(format!("  {what} (size not known)")),
         }
     }
     Ok(())

@@ -44,7 +44,7 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
         None | Some(Command::Build | Command::Container(Container::Build)) => {
             run::run(&request(args)?, report).map(|_| 0)
         }
-        Some(Command::Explain) => explain(args),
+        Some(Command::Explain { inputs }) => explain(args, *inputs),
         Some(Command::Image(command)) => image::image(command, &request(args)?, json, report).map(|()| 0),
         Some(Command::Container(Container::Start)) => container::start(&context()?, report),
         Some(Command::Container(Container::Stop)) => container::stop(&context()?),
@@ -68,7 +68,7 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
 fn status_of(error: &Error, args: &Args) -> u8 {
     match args.command {
         _ if error.is_interrupted() => error.exit_code(),
-        Some(Command::Explain) => UNKNOWN,
+        Some(Command::Explain { .. }) => UNKNOWN,
         Some(Command::Container(Container::Status)) => 1,
         _ => error.exit_code(),
     }
@@ -99,9 +99,18 @@ fn request(args: &Args) -> Result<Request> {
     Ok(Request { start: env::current_dir()?, layers })
 }
 
-fn explain(args: &Args) -> Result<u8> {
-    let verdict = check::explain(&request(args)?)?;
+fn explain(args: &Args, only_inputs: bool) -> Result<u8> {
+    let (verdict, inputs) = check::explain(&request(args)?)?;
     let json = args.message_format == MessageFormat::Json;
-    print_lines(&if json { vec![json::verdict(&verdict)] } else { verdict.lines(args.verbose) });
+    let inputs = inputs.iter().map(|(path, why)| format!("{why}: {path}"));
+    if only_inputs {
+        print_lines(&inputs.collect::<Vec<_>>());
+        return Ok(0);
+    }
+    let mut lines = if json { vec![json::verdict(&verdict)] } else { verdict.lines(args.verbose) };
+    if args.verbose && !json {
+        lines.extend(inputs.map(|line| format!("  {line}")));
+    }
+    print_lines(&lines);
     Ok(if verdict == Verdict::Hit { 0 } else { MISS })
 }

@@ -1,7 +1,8 @@
 //! `lambda-packager container`: the builder container by hand.
 
 use lambda_packager::internal::{
-    Container, Engine, EngineError, Error, Manifest, Reporter, Result, fs, print_lines, select,
+    Backend, Container, Engine, EngineError, Error, Manifest, MountPoint, Reporter, Result, Task, bring, fs,
+    print_lines, select,
 };
 use serde_json::json;
 
@@ -12,14 +13,23 @@ const STOPPED: u8 = 3;
 /// Exit status of `status` where there is no container.
 const NOT_FOUND: u8 = 4;
 
+/// User and group of a shell in the container. It is not the user who compiles: a compile ends every process of that
+/// user, and a person's shell must outlive it.
+pub const VISITOR: (u32, u32) = (1001, 1001);
+
 /// Starts the container, and creates it if it is missing. It may run already.
 pub fn start(context: &Context, report: &mut Reporter) -> Result<u8> {
+    ready(context, report)?;
+    Ok(0)
+}
+
+fn ready(context: &Context, report: &mut Reporter) -> Result<Backend> {
     let backend = select::select(&context.request(), report)?;
     if backend.record.container.is_empty() {
         return Err(Error::engine("there is no container engine").hint_with("install and start docker or podman"));
     }
     print_lines(&[format!("{} runs on {} ({})", backend.record.container, backend.record.engine, backend.record.base)]);
-    Ok(0)
+    Ok(backend)
 }
 
 /// Stops the container; its caches stay.
@@ -36,10 +46,11 @@ pub fn stop(context: &Context) -> Result<u8> {
 
 /// An interactive shell in the container.
 pub fn shell(context: &Context, report: &mut Reporter) -> Result<u8> {
-    start(context, report)?;
+    let backend = ready(context, report)?;
+    let folder = bring::bring(&Task::of(&context.project)?, &context.request(), &backend, report)?;
     let (engine, container) =
         find(context)?.ok_or_else(|| Error::engine("the container was removed in the meantime"))?;
-    let code = engine.shell(container.name()).interactive()?;
+    let code = engine.shell(container.name(), VISITOR, &folder).interactive()?;
     Ok(u8::try_from(code).unwrap_or(1))
 }
 
@@ -68,17 +79,22 @@ pub fn status(context: &Context, as_json: bool) -> Result<u8> {
     let running = container.state.status == "running";
     let state = if running { "running" } else { "stopped" };
     let builds = last_builds(context);
+    let sizes = engine.volume_sizes().unwrap_or_default();
+    let volumes = container.mounts.iter().filter(|mount| mount.is_volume()).filter_map(|mount| sizes.get(mount.what()));
+    let disk_bytes = container.size_rw.unwrap_or(0) + volumes.sum::<u64>();
     if as_json {
-        let mounts: Vec<_> = (container.mounts.iter())
-            .map(|mount| json!({"host": mount.source, "container": mount.destination, "writable": mount.writable}))
-            .collect();
+        let mount = |mount: &MountPoint| {
+            let kind = if mount.is_volume() { "volume" } else { "host" };
+            json!({kind: mount.what(), "container": mount.destination, "writable": mount.writable})
+        };
+        let mounts: Vec<_> = container.mounts.iter().map(mount).collect();
         let builds: Vec<_> = (builds.iter())
             .map(|(function, run)| json!({"function": function, "verdict": run.verdict, "at_epoch_secs": run.at_epoch_secs}))
             .collect();
         print_lines(&[json!({
             "v": 1, "name": container.name(), "state": state, "engine_state": container.state.status,
             "engine": engine.kind.program(), "image": container.image_reference(), "id": container.id,
-            "since": container.state.started_at, "mounts": mounts, "disk_bytes": container.size_rw, "builds": builds,
+            "since": container.state.started_at, "mounts": mounts, "disk_bytes": disk_bytes, "builds": builds,
         })
         .to_string()]);
     } else {
@@ -87,11 +103,11 @@ pub fn status(context: &Context, as_json: bool) -> Result<u8> {
             format!("  engine  {}", engine.kind.program()),
             format!("  image   {}", container.image_reference()),
             format!("  since   {}", container.state.started_at),
-            format!("  disk    {} bytes", container.size_rw.unwrap_or(0)),
+            format!("  disk    {} bytes", disk_bytes),
         ];
         for mount in &container.mounts {
             let access = if mount.writable { "writable" } else { "read-only" };
-            lines.push(format!("  mount   {} at {} ({access})", mount.source, mount.destination));
+            lines.push(format!("  mount   {} at {} ({access})", mount.what(), mount.destination));
         }
         for (function, run) in builds {
             lines.push(format!("  build   {function}: {}", run.verdict));

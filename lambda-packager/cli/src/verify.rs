@@ -1,8 +1,8 @@
 //! Checks what was packaged: against its record, and by building it again on the other backend.
 
 use lambda_packager::internal::{
-    ArtifactState, BackendRequest, Error, Gate, Project, Reporter, Request, Result, Sha, Stage, Task, Verdict, check,
-    fs, package, retry, select, staleness,
+    ArtifactState, BackendRequest, Error, Gate, Project, Reporter, Request, Result, Seen, Sha, Stage, Task, Verdict,
+    check, fs, package, retry, select, surroundings,
 };
 
 mod elf_diff;
@@ -49,11 +49,11 @@ pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<Ve
     let workspace = &project.workspace;
     report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
     let request = BackendRequest { workspace, config, before: None };
-    let backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
-    let staleness = staleness::of(&task, &gate)?;
-    let inputs = &gate.now.snapshot;
-    let (backend, compiled) = report
-        .stage(Stage::Compile, |report| retry::compile(&request, function, backend, &staleness, inputs, report))?;
+    let mut backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
+    let surroundings = surroundings::digest(workspace, &gate.ingredients, &gate.now.snapshot)?;
+    let seen = Seen { inputs: &gate.now.snapshot, found: &gate.found, surroundings };
+    let compiled =
+        report.stage(Stage::Compile, |report| retry::compile(&request, function, &mut backend, &seen, report))?;
     let members = package::check(&compiled.binary, &task)?;
     let bytes = package::archive(&compiled.binary, members, config)?;
     if bytes == zip {

@@ -2,13 +2,12 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use crate::artifact::Archive;
 use crate::backend::identity::PATH;
 use crate::backend::{BuilderImage, Identity};
 use crate::cargo::{ForwardedConfig, Workspace};
-use crate::compile::{CARGO_HOME, Mounts, TARGET};
+use crate::compile::{CARGO_HOME, Layout, TARGET, WORKSPACE};
 use crate::config::Config;
-use crate::engine::{Container, ContainerSpec, Engine, EngineError, Mount};
+use crate::engine::{Container, ContainerSpec, Engine, EngineError, Volume};
 use crate::error::{Error, Result};
 use crate::sys::{Sha, fs};
 
@@ -21,12 +20,9 @@ const IDLE: &str = "trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; d
 /// What the container is for.
 pub struct Wanted<'a> {
     pub workspace: &'a Workspace,
-    pub mounts: &'a Mounts,
     pub forwarded: &'a ForwardedConfig,
     pub image: &'a BuilderImage,
     pub config: &'a Config,
-    /// The user and group that compile.
-    pub user: (u32, u32),
 }
 
 /// A running container.
@@ -35,6 +31,8 @@ pub struct Ready {
     pub name: String,
     /// Id of the image that it was created from.
     pub image_id: String,
+    /// It was made just now: nothing was sent to it yet.
+    pub is_new: bool,
     /// The image that its target directory was filled from, if it was made just now and there is one.
     pub warm: Option<String>,
 }
@@ -57,29 +55,30 @@ pub fn ensure(
             return Err(taken(name, &container).into());
         }
         if container.label(SPECIFICATION) == Some(&digest) && revive(engine, &container, &mut announce)? {
-            return Ok(Ready { name: name.clone(), image_id: container.image, warm: None });
+            return Ok(Ready { name: name.clone(), image_id: container.image, is_new: false, warm: None });
         }
         if container.label(SPECIFICATION) != Some(&digest) {
             announce(&format!("the specification of the container {name} changed; creating it again"));
         }
-        engine.remove(name)?;
     }
+    // Without its container, a volume may have anything.
+    remove(engine, &identity.label(), name)?;
     wanted.image.provide(engine)?;
-    create(engine, spec.clone(), &digest, wanted)?;
+    create(engine, spec.clone(), &digest)?;
     let warm = match fill() {
         Ok(warm) => warm,
         Err(EngineError::Refused(error)) => {
             let error = error.with_cause();
             announce(&format!("the dependencies that were kept cannot be used ({error}); compiling them again"));
-            engine.remove(name)?;
-            create(engine, spec, &digest, wanted)?;
+            remove(engine, &identity.label(), name)?;
+            create(engine, spec, &digest)?;
             None
         }
         Err(unreachable) => return Err(unreachable),
     };
     let container = engine.inspect(name)?;
     let image_id = container.map(|container| container.image).unwrap_or_default();
-    Ok(Ready { name: name.clone(), image_id, warm })
+    Ok(Ready { name: name.clone(), image_id, is_new: true, warm })
 }
 
 /// Starts one of our containers again; false if a new one is needed.
@@ -111,7 +110,7 @@ fn taken(name: &str, container: &Container) -> Error {
     )
 }
 
-fn create(engine: &Engine, mut spec: ContainerSpec, digest: &str, wanted: &Wanted) -> Result<(), EngineError> {
+fn create(engine: &Engine, mut spec: ContainerSpec, digest: &str) -> Result<(), EngineError> {
     spec.labels.push(format!("{SPECIFICATION}={digest}"));
     for mount in &spec.mounts {
         if !fs::is_dir(&mount.host) {
@@ -123,11 +122,11 @@ fn create(engine: &Engine, mut spec: ContainerSpec, digest: &str, wanted: &Wante
         EngineError::Refused(error) => EngineError::NotStarted(error),
         failure => failure,
     };
+    for volume in &spec.volumes {
+        engine.create_volume(&volume.name, &spec.labels)?;
+    }
     engine.create(&spec).map_err(not_started)?;
-    let archive =
-        own_folders(wanted).map_err(|e| Error::engine("cannot create the container's folders").source(e).into());
-    let started =
-        archive.and_then(|archive| engine.unpack_into(&spec.name, archive)).and_then(|()| engine.start(&spec.name));
+    let started = engine.start(&spec.name);
     started.map_err(|failure| {
         // An incomplete container would block the next run. If this fails too, the first error is reported.
         let _ = engine.remove(&spec.name);
@@ -141,37 +140,46 @@ fn create(engine: &Engine, mut spec: ContainerSpec, digest: &str, wanted: &Wante
     })
 }
 
-/// Cargo's home and the target directory in the container's own file system, owned by the user who compiles.
-fn own_folders(wanted: &Wanted) -> std::io::Result<Vec<u8>> {
-    let mut tar = Archive::of(wanted.user, 0);
-    for folder in [CARGO_HOME, TARGET] {
-        tar.folder(folder.trim_start_matches('/'), 0o755)?;
+/// The places of the sources in a container.
+pub fn places(wanted: &Wanted) -> Vec<String> {
+    Layout::of(wanted.workspace, &[], &wanted.forwarded.absolute_folders).places()
+}
+
+/// Removes a container of the project `label`, and its volumes.
+///
+/// # Errors
+/// The engine's.
+pub fn remove(engine: &Engine, label: &str, name: &str) -> Result<(), EngineError> {
+    engine.remove(name)?;
+    let volumes = engine.volumes_with(label)?.into_iter().map(|volume| volume.name);
+    engine.remove_volumes(&volumes.filter(|volume| is_of(volume, name)).collect::<Vec<_>>())
+}
+
+/// The name of the container's volume for `place`.
+fn volume(container: &str, place: &str) -> String {
+    match place {
+        WORKSPACE | CARGO_HOME | TARGET => format!("{container}-{}", place.trim_start_matches('/')),
+        other => format!("{container}-at-{}", Sha::of(other.as_bytes()).short(8)),
     }
-    let config = format!("{}/config.toml", CARGO_HOME.trim_start_matches('/'));
-    tar.file(&config, 0o644, wanted.forwarded.toml.as_bytes())?;
-    tar.finish()
+}
+
+/// Whether a volume of our label has a name that [`volume`] gives.
+fn is_of(volume: &str, container: &str) -> bool {
+    let rest = volume.strip_prefix(container).and_then(|rest| rest.strip_prefix('-'));
+    rest.is_some_and(|rest| ["workspace", "cargo", "target"].contains(&rest) || rest.starts_with("at-"))
 }
 
 fn specification(identity: &Identity, wanted: &Wanted) -> ContainerSpec {
-    let mut mounts = wanted.mounts.source_mounts.clone();
-    mounts.extend(wanted.image.mounts.iter().cloned());
-    mounts.extend(wanted.forwarded.absolute_folders.iter().map(|folder| Mount::at_its_own_path(folder)));
-    let git = wanted.workspace.has_git_sources.then_some("git");
-    for name in ["registry"].into_iter().chain(git) {
-        let host = wanted.workspace.cargo_home.join(name);
-        if fs::is_dir(&host) {
-            mounts.push(Mount { host, container: format!("{CARGO_HOME}/{name}") });
-        }
-    }
     let path = wanted.image.path.iter().map(|path| ("PATH", path.as_str()));
     let env = [("CARGO_HOME", CARGO_HOME), ("CARGO_TARGET_DIR", TARGET), ("HOME", "/tmp")].into_iter().chain(path);
+    let places = places(wanted).into_iter().chain([TARGET.to_string()]);
     ContainerSpec {
         name: identity.name.clone(),
         image: wanted.image.reference.clone(),
         labels: identity.labels(wanted.workspace, wanted.config),
-        user: wanted.user,
         network: wanted.config.network,
-        mounts,
+        mounts: wanted.image.mounts.clone(),
+        volumes: places.map(|place| Volume { name: volume(&identity.name, &place), container: place }).collect(),
         env: env.map(|(name, value)| (name.to_string(), value.to_string())).collect(),
         command: ["sh", "-c", IDLE].map(String::from).into(),
     }
@@ -179,12 +187,12 @@ fn specification(identity: &Identity, wanted: &Wanted) -> ContainerSpec {
 
 /// A digest of what a container was created from. If it differs, a new one is created.
 fn digest(spec: &ContainerSpec, wanted: &Wanted) -> String {
-    let ContainerSpec { image, user, mounts, env, command, .. } = spec;
+    let ContainerSpec { image, mounts, volumes, env, command, .. } = spec;
     let network = spec.network.to_string();
     // A folder that was removed and created again has another inode; the old mount does not show it.
     let inodes: Vec<_> = mounts.iter().map(|mount| Some(fs::stat(&mount.host).ok()??.ino())).collect();
-    let (identity, cargo_config) = (&wanted.image.identity, &wanted.forwarded.toml);
+    let identity = &wanted.image.identity;
     // Quoted, so that one value cannot look like two.
-    let specification = format!("{:?}", (image, identity, user, network, mounts, inodes, env, command, cargo_config));
+    let specification = format!("{:?}", (image, identity, network, mounts, inodes, volumes, env, command));
     Sha::of(specification.as_bytes()).short(16)
 }

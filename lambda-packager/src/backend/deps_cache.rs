@@ -5,9 +5,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::backend::{Identity, Wanted, lock_file};
+use crate::backend::{Identity, Wanted, container, lock_file};
 use crate::cargo::{LockedPackage, lockfile};
-use crate::compile::{CompiledUnits, TARGET, WORKSPACE};
+use crate::compile::{CARGO_HOME, CompiledUnits, TARGET, USER};
 use crate::config::Network;
 use crate::engine::{ContainerSpec, Engine, EngineError, ExecSpec, Image};
 use crate::error::{Error, Result};
@@ -25,6 +25,8 @@ const NOT_TO_BE_KEPT: i32 = 3;
 pub const KEPT: &str = "lambda-packager.deps";
 /// The label with the project that made one.
 const MADE_BY: &str = "lambda-packager.deps-project";
+/// The folder in them, which has all.
+const FOLDER: &str = TARGET;
 const REPOSITORY: &str = "lambda-packager-deps";
 /// Engines do not record when an image was used last, so a second tag does.
 const USED: &str = "-used-";
@@ -43,7 +45,7 @@ pub struct DepsCache {
     limit_bytes: u64,
     /// The lock of the container: its functions prepare what they save in one folder.
     lock: PathBuf,
-    /// The folders of the host that are mounted, by their paths in the container.
+    /// Where the sources are in the container.
     folders: Vec<String>,
 }
 
@@ -64,14 +66,13 @@ impl DepsCache {
             return Ok(None);
         }
         let mut text = format!(
-            "3 {} {} {} {} {} {} {:?} {:?}\n{}\n",
+            "4 {} {} {} {} {} {} {:?}\n{}\n",
             env!("CARGO_PKG_VERSION"),
             wanted.image.identity,
             config.target_arch,
             config.mode,
             config.profile,
             config.network,
-            wanted.user,
             config.features,
             wanted.forwarded.toml,
         );
@@ -85,14 +86,16 @@ impl DepsCache {
             }
         }
         let name = Sha::of(text.as_bytes()).short(16);
-        let labels = [format!("{KEPT}={}", wanted.user.0), made_by(identity)].into_iter().chain(config.label.clone());
+        let labels = [format!("{KEPT}={}", identity.user), made_by(identity)].into_iter().chain(config.label.clone());
         let reader_labels = [identity.label()].into_iter().chain(config.label.clone());
         let reader = (format!("{}-deps", identity.name), reader_labels.collect());
         let lock = lock_file(wanted.workspace);
-        let mounts = wanted.mounts.source_mounts.iter().map(|mount| mount.container.clone());
-        // Also if it is not a mount itself, but holds several.
-        let folders = mounts.chain([WORKSPACE.to_string()]).collect();
-        Ok(Some(Self { name, user: wanted.user.0, labels: labels.collect(), reader, limit_bytes, lock, folders }))
+        let folders = container::places(wanted).into_iter().filter(|place| place != CARGO_HOME).collect();
+        Ok(Some(Self { name, user: identity.user, labels: labels.collect(), reader, limit_bytes, lock, folders }))
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     fn reference(&self) -> String {
@@ -113,24 +116,29 @@ impl DepsCache {
             name: reader.clone(),
             image: reference.clone(),
             labels: labels.clone(),
-            user: (0, 0),
             network: Network::None,
             mounts: Vec::new(),
+            volumes: Vec::new(),
             env: Vec::new(),
             // It is never started.
             command: vec!["none".into()],
         })?;
-        let copied = engine.copy_folder(reader, TARGET, container, TIMEOUT);
+        let copied = engine.copy_folder(reader, FOLDER, container, CARGO_HOME, TIMEOUT);
         engine.remove(reader)?;
         copied?;
-        run(engine, container, &["sh", "-c", UNPACK, "lambda-packager", TARGET], None)?;
+        // Engines do not agree on who owns a copy: the user who compiles makes its own of it.
+        let kept = format!("{CARGO_HOME}{FOLDER}");
+        run_as(None, engine, container, &["chmod", "1777", TARGET], None)?;
+        run(engine, container, &["sh", "-c", UNPACK, "lambda-packager", &kept, TARGET, &self.name], None)?;
+        run_as(None, engine, container, &["rm", "-rf", &kept], None)?;
         self.mark_as_used(engine, &image.id, &image.names)?;
         Ok(Some(reference))
     }
 
-    /// Whether `made` has a unit that the image lacks.
+    /// Whether `made` has a unit that the image lacks, and the target directory began with these dependencies or none.
     pub fn lacks(&self, made: &CompiledUnits) -> bool {
-        made.units.iter().any(|unit| !made.kept.contains(&format!("{} {unit}", self.name)))
+        let may_be_kept = made.kept.contains(&format!("= {}", self.name));
+        may_be_kept && made.units.iter().any(|unit| !made.kept.contains(&format!("{} {unit}", self.name)))
     }
 
     /// Saves the compiled units as an image. `None` if they may not be saved or exceed the limit.
@@ -148,7 +156,7 @@ impl DepsCache {
             return Ok(None);
         }
         let reference = self.reference();
-        let layout = format!("{TARGET}/.lambda-packager/layout/target");
+        let layout = format!("{TARGET}/.lambda-packager/layout{FOLDER}");
         engine.import_folder(container, &layout, &reference, &self.labels, TIMEOUT)?;
         let done = format!("cd {TARGET}/.lambda-packager && cat layout/kept >>kept && rm -rf layout");
         run(engine, container, &["sh", "-c", &done], None)?;
@@ -170,10 +178,21 @@ impl DepsCache {
     }
 }
 
-/// Runs a script in a container; returns its status.
+/// Runs a script in a container as the user who compiles; returns its status.
 fn run(engine: &Engine, container: &str, command: &[&str], input: Option<Vec<u8>>) -> Result<i32, EngineError> {
+    run_as(Some((USER, USER)), engine, container, command, input)
+}
+
+/// The same as another user; as root if that is `None`.
+fn run_as(
+    user: Option<(u32, u32)>,
+    engine: &Engine,
+    container: &str,
+    command: &[&str],
+    input: Option<Vec<u8>>,
+) -> Result<i32, EngineError> {
     let command: Vec<String> = command.iter().map(|word| word.to_string()).collect();
-    let spec = ExecSpec { name: container, folder: "/", env: &[], passed_env: &[], command: &command };
+    let spec = ExecSpec { name: container, folder: "/", user, env: &[], passed_env: &[], command: &command };
     let output = engine.exec(&spec).output(input, TIMEOUT).map_err(EngineError::Unreachable)?;
     match output.code {
         0 | NOT_TO_BE_KEPT => Ok(output.code),

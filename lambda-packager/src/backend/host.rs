@@ -2,8 +2,6 @@
 
 use crate::backend::{Backend, BackendKind, BackendRequest};
 use crate::cargo::{Toolchain, config as cargo_config};
-use crate::compile;
-use crate::compile::Mounts;
 use crate::config::EngineChoice;
 use crate::error::Result;
 use crate::fingerprint::manifest;
@@ -24,19 +22,21 @@ pub fn on_host(request: &BackendRequest, why: String, report: &mut Reporter) -> 
         let folders = std::iter::once(toolchain.sysroot.join("bin")).chain(std::env::split_paths(&path));
         std::env::join_paths(folders).ok()
     });
+    // Each toolchain has its own target directory, as each image has.
+    let folder = workspace.state_folder().join(format!("host-{identity}"));
     Ok(Backend {
-        mounts: Mounts::of_the_host(workspace),
-        target: compile::host_target(&workspace.state_folder(), &identity),
+        forwarded: None,
+        target: folder.join("target").to_string_lossy().into_owned(),
         record: manifest::BackendRecord {
             engine: "host".into(),
             base: format!("host toolchain (rustc {})", toolchain.rustc_release),
-            // Each toolchain has its own target directory, as each image has.
             image_id: identity,
             host_toolchain: true,
             fallback: why,
             ..manifest::BackendRecord::default()
         },
         toolchain: Some(toolchain),
-        kind: BackendKind::Host { path, linker },
+        toolchain_mounts: Vec::new(),
+        kind: BackendKind::Host { folder, path, linker },
     })
 }

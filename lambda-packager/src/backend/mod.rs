@@ -22,4 +22,4 @@ pub use container::{Ready, Wanted};
 pub use deps_cache::{CachedImage, DepsCache};
 pub use identity::{Identity, image_tag, lock_file};
 pub use runtime_libraries::Place;
-pub use selected::{Backend, BackendError, BackendKind, BackendRequest};
+pub use selected::{Backend, BackendError, BackendKind, BackendRequest, Seen};

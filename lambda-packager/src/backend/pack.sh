@@ -4,13 +4,13 @@
 #   $1        cargo's target directory
 #   $2        the name of the image
 #   $3        the name of the compile that made it
-#   then      folders of the host, by their paths in the container
+#   then      the folders of the sources
 #   stdin     the suffixes of the unit names of the last compile, one per line
 #
 # Files that were packed during that compile are not packed again.
 # Units that earlier compiles kept under the same name are added, because functions share a container.
-# Exit status 3: nothing was prepared, because a unit read a folder of the host, or another compile ran
-# after that one and may have used files that no image may contain.
+# Exit status 3: nothing was prepared, because a unit read a source, because the target directory began with other
+# dependencies, or because another compile ran after that one and may have used files that no image may contain.
 # Run by `sh -c`: POSIX, only coreutils, findutils, grep, sed, flock of util-linux, and if they are
 # installed tar and zstd.
 set -u
@@ -22,6 +22,8 @@ plain=$layout/plain
 own=.lambda-packager
 
 is_the_last() { [ "$(cat "$state/compile")" = "$compile" ]; }
+# A crate that is gone from the lockfile may have changed what others left.
+[ "$(cat "$state/deps")" = "$name" ] || exit 3
 
 # Checked before taking the lock too: another compile may hold it for minutes.
 is_the_last || exit 3
@@ -52,4 +54,7 @@ pack() {
   { tar -c -f - --anchored --no-wildcards -X "$packed" -- * "$own" || : >"$layout/failed"; } |
     zstd -q -1 --long=27 -T0 -B8MiB >>"$archive" && [ ! -e "$layout/failed" ] && rm -rf "$state/along"
 }
-pack >/dev/null 2>&1 || { rm -rf "$layout/target" && mv "$plain" "$layout/target"; }
+pack >/dev/null 2>&1 || { rm -rf "$layout/target" && mv "$plain" "$layout/target"; } || exit 1
+# What the compile left running lives until now.
+kill -KILL -1 2>/dev/null
+exit 0

@@ -8,7 +8,7 @@ use crate::backend::{
     Situation, ToolchainSource, Wanted, base_image, builder_image, container, lock_file,
 };
 use crate::cargo::{Toolchain, config as cargo_config};
-use crate::compile::{Mounts, TARGET};
+use crate::compile::TARGET;
 use crate::config::{Base, EngineChoice, Network};
 use crate::engine;
 use crate::engine::{Engine, EngineError};
@@ -111,9 +111,7 @@ fn on_engine(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -
     let BackendRequest { workspace, config, .. } = *request;
     // Functions of one workspace share the container and the builder image: one run at a time makes them.
     let lock = Lock::acquire(&lock_file(workspace), |holder| report.waiting_for(holder))?;
-    // Whoever owns what we write there compiles in the container.
-    let user = lock.owner()?;
-    let identity = Identity::of(&workspace.root, user.0, config);
+    let identity = Identity::of(&workspace.root, lock.owner()?.0, config);
     let source = builder_image::choose(engine, workspace, config, report)?;
     let image = match &source {
         ToolchainSource::Image(_) => Image::Available,
@@ -133,11 +131,11 @@ fn on_engine(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -
                 Obstacle::NoImage => "no image to start a clean room from".to_string(),
             };
             report.note(&format!("{why}: compiling in the reused container instead, which makes the same bytes"));
-            let mut backend = container(request, engine, user, &identity, &source, report)?;
+            let mut backend = container(request, engine, &identity, &source, report)?;
             backend.record.fallback = joined([backend.record.fallback, why]);
             Ok(backend)
         }
-        _ => match container(request, engine, user, &identity, &source, report) {
+        _ => match container(request, engine, &identity, &source, report) {
             Err(EngineError::NotStarted(error))
                 if choose(&Situation { container_fails: true, ..situation }) == Choice::CleanRoomForContainer =>
             {
@@ -174,7 +172,6 @@ fn clean_room(
     let forwarded = cargo_config::carry(workspace, config.target_arch)?;
     let engine_version = version_of(engine, request.before.filter(|before| before.clean_room))?;
     Ok(Backend {
-        mounts: Mounts::of(workspace, &forwarded.relative_folders),
         target: TARGET.to_string(),
         record: manifest::BackendRecord {
             engine: engine.kind.program().to_string(),
@@ -187,20 +184,21 @@ fn clean_room(
             ..manifest::BackendRecord::default()
         },
         toolchain: None,
+        toolchain_mounts: Vec::new(),
         kind: BackendKind::CleanRoom(CleanRoom {
             engine: engine.clone(),
             base: base.clone(),
-            forwarded,
+            forwarded: forwarded.clone(),
             labels: identity.labels(workspace, config),
             project: identity.label(),
         }),
+        forwarded: Some(forwarded),
     })
 }
 
 fn container(
     request: &BackendRequest,
     engine: &Engine,
-    user: (u32, u32),
     identity: &Identity,
     source: &ToolchainSource,
     report: &mut Reporter,
@@ -215,20 +213,17 @@ fn container(
         }
     };
     let forwarded = cargo_config::carry(workspace, config.target_arch)?;
-    let mut mounts = Mounts::of(workspace, &forwarded.relative_folders);
-    if toolchain.is_some() {
-        mounts.toolchain_mounts.clone_from(&image.mounts);
-    }
-    let wanted = Wanted { workspace, mounts: &mounts, forwarded: &forwarded, image: &image, config, user };
+    let wanted = Wanted { workspace, forwarded: &forwarded, image: &image, config };
     let store = DepsCache::of(&wanted, identity)?;
     let fill = || match &store {
-        Some(store) => store.fill(engine, &identity.name, identity),
-        None => Ok(None),
+        // It begins with nothing on demand.
+        Some(store) if !config.force => store.fill(engine, &identity.name, identity),
+        _ => Ok(None),
     };
     let ready = container::ensure(engine, identity, &wanted, fill, |message| report.note(message))?;
     let engine_version = version_of(engine, request.before.filter(|before| before.container == ready.name))?;
     Ok(Backend {
-        mounts,
+        forwarded: Some(forwarded),
         target: TARGET.to_string(),
         record: manifest::BackendRecord {
             engine: engine.kind.program().to_string(),
@@ -243,6 +238,7 @@ fn container(
             ..manifest::BackendRecord::default()
         },
         toolchain,
+        toolchain_mounts: image.mounts,
         kind: BackendKind::Container { engine: engine.clone(), ready, store: store.map(Box::new) },
     })
 }
@@ -250,7 +246,7 @@ fn container(
 /// Asks the registry for the image that the last build was compiled in. A reason to compile again if it is
 /// another one now.
 pub fn renewed(request: &BackendRequest, report: &mut Reporter) -> Result<Option<Reason>> {
-    let BackendRequest { workspace, config, before } = *request;
+    let BackendRequest { workspace, config, before, .. } = *request;
     let Some(before) = before else { return Ok(None) };
     let candidates = engine::candidates(config, &workspace.state_folder())?;
     let Some(engine) = candidates.into_iter().find(|engine| engine.kind.program() == before.engine) else {

@@ -1,25 +1,31 @@
 //! A backend that was selected: runs a compile on it and diagnoses its failures.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use crate::backend::deps_cache::PACK_ALONG;
 use crate::backend::{CachedImage, CleanRoom, DepsCache, Ready};
-use crate::cargo::{Function, Toolchain, Workspace};
-use crate::compile::{CompileError, CompileJob, Compiled, CompiledUnits, Mounts, Staleness};
+use crate::cargo::{ForwardedConfig, Function, Toolchain, Workspace};
+use crate::compile::{
+    CompileError, CompileJob, Compiled, CompiledUnits, Delivery, Layout, STATE, Sent, USER, delivery, sources,
+};
 use crate::config::Config;
-use crate::engine::{Engine, EngineError, ExecSpec};
+use crate::engine::{Engine, EngineError, ExecSpec, Mount};
 use crate::error::{Error, Result};
-use crate::fingerprint::manifest;
+use crate::fingerprint::{inputs, manifest};
 use crate::report::Reporter;
 use crate::snapshot::Snapshot;
-use crate::sys::{Invocation, env};
+use crate::sys::{Invocation, Lock, Sha, env};
 use crate::{cargo, compile};
 
 /// How long to wait for an engine that should be there: longer than its service takes to restart.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Enough for the sources and crates of a large project.
+const TRANSFER: Duration = Duration::from_secs(10 * 60);
 
 /// What a backend is selected for.
 pub struct BackendRequest<'a> {
@@ -29,28 +35,52 @@ pub struct BackendRequest<'a> {
     pub before: Option<&'a manifest::BackendRecord>,
 }
 
+/// The inputs of a compile.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    pub inputs: &'a Snapshot,
+    /// Those that compiles found.
+    pub found: &'a BTreeSet<String>,
+    /// A digest of what a compile depends on besides its sources, and that cargo does not check.
+    pub surroundings: Sha,
+}
+
 /// A backend that is ready to compile.
 pub struct Backend {
-    pub mounts: Mounts,
+    /// Cargo's configuration for a container.
+    pub forwarded: Option<ForwardedConfig>,
     /// Cargo's target directory, as the compile sees it.
     pub target: String,
     pub record: manifest::BackendRecord,
     /// The host's toolchain, where it compiles.
     pub toolchain: Option<Toolchain>,
+    /// The folders of it that are mounted into a container.
+    pub toolchain_mounts: Vec<Mount>,
     pub kind: BackendKind,
 }
 
 /// What compiles.
 pub enum BackendKind {
-    Container { engine: Engine, ready: Ready, store: Option<Box<DepsCache>> },
+    Container {
+        engine: Engine,
+        ready: Ready,
+        store: Option<Box<DepsCache>>,
+    },
     CleanRoom(CleanRoom),
-    Host { path: Option<OsString>, linker: Option<&'static str> },
+    /// The folder has the sources and the target directory.
+    Host {
+        folder: PathBuf,
+        path: Option<OsString>,
+        linker: Option<&'static str>,
+    },
 }
 
 /// Why a compile failed: one variant for each remedy.
 pub enum BackendError {
     /// Nothing: the crate does not compile, or the user interrupted.
     Final(Error),
+    /// Take these paths as inputs, where the repository has them: the compile may have missed them.
+    Missing(Error, Vec<String>),
     /// Make a new container; the text says what happened to the old one.
     Container(String, Error),
     /// Wait for the engine.
@@ -61,10 +91,25 @@ pub enum BackendError {
     Downloads(Error),
 }
 
+impl From<BackendError> for Error {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::Final(error)
+            | BackendError::Missing(error, _)
+            | BackendError::Container(_, error)
+            | BackendError::Engine(error)
+            | BackendError::Cache(error)
+            | BackendError::Downloads(error) => error,
+        }
+    }
+}
+
 impl From<CompileError> for BackendError {
     fn from(error: CompileError) -> Self {
         match error {
             CompileError::Crate(error) | CompileError::Ended(error) => Self::Final(error),
+            CompileError::OtherSources => Self::Final(error.into()),
+            CompileError::Missing(error, paths) => Self::Missing(error, paths),
             CompileError::Cache(error) => Self::Cache(error),
             CompileError::Downloads(error) => Self::Downloads(error),
         }
@@ -74,27 +119,94 @@ impl From<CompileError> for BackendError {
 impl Backend {
     /// Compiles `job`.
     pub fn compile(&self, job: &CompileJob, report: &mut Reporter) -> Result<Compiled, BackendError> {
-        let shown = |report: &Reporter| self.variables(job, report.wants_colour, report.wants_progress);
-        let drive = |call: Invocation, report: &mut Reporter| {
-            let report = RefCell::new(report);
-            compile::run(&call, job, &report, || self.look_after(&report))
-        };
         let result = match &self.kind {
-            BackendKind::Container { engine, ready, .. } => {
-                drive(in_container(engine, ready, job, &shown(report)), report)
-            }
-            BackendKind::Host { path, linker } => drive(on_host(path.as_ref(), *linker, job, &shown(report)), report),
             BackendKind::CleanRoom(room) => {
                 // For a layer of an image, which must not depend on the terminal.
                 let mut variables = self.variables(job, false, false);
                 variables.extend(cargo::env::registry_indexes());
                 room.compile(job, &variables, report)
             }
+            BackendKind::Container { engine, ready, .. } => {
+                self.with_sources(job, &ready.name, ready.is_new, report, |delivery, report| {
+                    let inner = compile::command(job, delivery.wipe);
+                    let (command, input) = compile::with_delivery(job, delivery, STATE, Some(USER), inner);
+                    let call = in_container(engine, ready, job, &self.variables_for(job, report), &command);
+                    self.run(&call, input, job, report)
+                })
+            }
+            BackendKind::Host { folder, path, linker } => {
+                let name = folder.file_name().unwrap_or_default().to_string_lossy();
+                let state = folder.join(".lambda-packager").to_string_lossy().into_owned();
+                self.with_sources(job, &name, false, report, |delivery, report| {
+                    let inner = compile::command(job, delivery.wipe);
+                    let (command, input) = compile::with_delivery(job, delivery, &state, None, inner);
+                    let call = on_host(path.as_ref(), *linker, job, &self.variables_for(job, report), &command);
+                    self.run(&call, input, job, report)
+                })
+            }
         };
         result.map_err(|error| match error {
             CompileError::Ended(error) if !error.is_interrupted() => self.diagnose(error),
             error => error.into(),
         })
+    }
+
+    /// Makes the sources in the container those of `job`, without a compile.
+    pub fn bring(&self, job: &CompileJob, report: &mut Reporter) -> Result<()> {
+        let BackendKind::Container { engine, ready, .. } = &self.kind else { return Ok(()) };
+        let brought = self.with_sources(job, &ready.name, ready.is_new, report, |delivery, _| {
+            let inner = vec!["true".to_string()];
+            let (command, input) = compile::with_delivery(job, delivery, STATE, Some(USER), inner);
+            let call = in_container(engine, ready, job, &[], &command);
+            let output = call.output(Some(input), TRANSFER).map_err(CompileError::Ended)?;
+            match output.code {
+                0 => Ok(()),
+                compile::OTHER_SOURCES => Err(CompileError::OtherSources),
+                code => Err(CompileError::Ended(
+                    Error::engine(format!(
+                        "the sources cannot be sent to the container {} (status {code})",
+                        ready.name
+                    ))
+                    .source(output.stderr_text()),
+                )),
+            }
+        });
+        brought.map_err(Error::from)
+    }
+
+    /// Calls `send` with what has to be sent so that exactly the sources of `job` stand beside the target directory `name`.
+    fn with_sources<T>(
+        &self,
+        job: &CompileJob,
+        name: &str,
+        is_new: bool,
+        report: &mut Reporter,
+        send: impl Fn(&Delivery, &mut Reporter) -> Result<T, CompileError>,
+    ) -> Result<T, CompileError> {
+        let sources = sources::of(job, self.forwarded.as_ref()).map_err(CompileError::Crate)?;
+        let record = job.workspace.state_folder().join(format!("{name}.sent"));
+        let lock = Lock::acquire(&record.with_extension("lock"), |holder| report.waiting_for(holder));
+        let _lock = lock.map_err(CompileError::Crate)?;
+        let mut before = if is_new || begins_empty(job) { None } else { Sent::load(&record) };
+        loop {
+            let delivery = delivery::of(job, sources.clone(), before.as_ref()).map_err(CompileError::Crate)?;
+            delivery.sent.store(&record).map_err(CompileError::Crate)?;
+            match send(&delivery, report) {
+                Err(CompileError::OtherSources) if before.is_some() => before = None,
+                result => return result,
+            }
+        }
+    }
+
+    fn run(
+        &self,
+        call: &Invocation,
+        input: Vec<u8>,
+        job: &CompileJob,
+        report: &mut Reporter,
+    ) -> Result<Compiled, CompileError> {
+        let report = RefCell::new(report);
+        compile::run(call, input, job, &report, || self.look_after(&report))
     }
 
     /// Checks a compile that prints nothing: one in a paused container never ends by itself.
@@ -139,7 +251,8 @@ impl Backend {
         const TIMEOUT: Duration = Duration::from_secs(60);
         let invocation = match &self.kind {
             BackendKind::Container { engine, ready, .. } => {
-                engine.exec(&ExecSpec { name: &ready.name, folder: "/", env: &[], passed_env: &[], command })
+                let user = Some((USER, USER));
+                engine.exec(&ExecSpec { name: &ready.name, folder: "/", user, env: &[], passed_env: &[], command })
             }
             BackendKind::CleanRoom(room) => room.engine.run(&room.base, command),
             BackendKind::Host { .. } => Invocation::new(Path::new("/bin/sh")).args(&command[1..]),
@@ -195,22 +308,45 @@ impl Backend {
         &'a self,
         request: &BackendRequest<'a>,
         function: &'a Function,
-        (staleness, inputs): (&'a Staleness, &'a Snapshot),
+        seen: &Seen<'a>,
         wipe: bool,
     ) -> CompileJob<'a> {
         let BackendRequest { workspace, config, .. } = *request;
-        let keeps = matches!(&self.kind, BackendKind::Container { store: Some(_), .. });
+        let Seen { inputs, found, surroundings } = *seen;
+        let store = if let BackendKind::Container { store, .. } = &self.kind { store.as_deref() } else { None };
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+        let name = format!("{}\0{}\0{}\0{now}", workspace.root.display(), function.name, std::process::id());
         CompileJob {
             workspace,
             function,
             config,
-            mounts: &self.mounts,
+            layout: self.layout(request, found),
             target: &self.target,
-            staleness,
             inputs,
+            surroundings,
+            compile: Sha::of(name.as_bytes()).short(16),
             wipe,
-            pack_along: keeps.then_some(PACK_ALONG),
+            deps: store.map(|store| (store.name(), PACK_ALONG)),
+            reads_outside: self.toolchain.is_some(),
         }
+    }
+
+    fn layout(&self, request: &BackendRequest, found: &BTreeSet<String>) -> Layout {
+        let mut further = inputs::outside(request.workspace, request.config, found);
+        let (mut absolute, forwarded) = (&[][..], self.forwarded.as_ref());
+        if let Some(forwarded) = forwarded {
+            further.extend(forwarded.relative_folders.iter().cloned());
+            absolute = &forwarded.absolute_folders;
+        }
+        let layout = Layout::of(request.workspace, &further, absolute);
+        match &self.kind {
+            BackendKind::Host { folder, .. } => layout.on_host(folder),
+            _ => Layout { toolchain_mounts: self.toolchain_mounts.clone(), ..layout },
+        }
+    }
+
+    fn variables_for(&self, job: &CompileJob, report: &Reporter) -> Vec<(String, String)> {
+        self.variables(job, report.wants_colour, report.wants_progress)
     }
 
     /// The variables of the inner cargo that hold no secret.
@@ -223,13 +359,21 @@ impl Backend {
 }
 
 /// The call that compiles `job` in the container.
-fn in_container(engine: &Engine, ready: &Ready, job: &CompileJob, variables: &[(String, String)]) -> Invocation {
+fn in_container(
+    engine: &Engine,
+    ready: &Ready,
+    job: &CompileJob,
+    variables: &[(String, String)],
+    command: &[String],
+) -> Invocation {
     engine.exec(&ExecSpec {
         name: &ready.name,
-        folder: &job.mounts.workspace,
+        folder: "/",
+        // It begins as root, which has no rights but to put files there and to become another user.
+        user: None,
         env: variables,
         passed_env: &passed(job.config),
-        command: &compile::command(job),
+        command,
     })
 }
 
@@ -239,6 +383,7 @@ fn on_host(
     linker: Option<&str>,
     job: &CompileJob,
     variables: &[(String, String)],
+    command: &[String],
 ) -> Invocation {
     let mut environment = cargo::env::for_host_compile();
     if let Some(path) = path {
@@ -252,10 +397,12 @@ fn on_host(
     environment.extend(variables.iter().map(|(name, value)| (name.into(), value.into())));
     let passed = passed(job.config);
     environment.extend(passed.iter().filter_map(|name| Some((name.into(), env::var_os(name)?))));
-    Invocation::new(Path::new("/bin/sh"))
-        .args(&compile::command(job)[1..])
-        .only(environment)
-        .folder(&job.workspace.root)
+    Invocation::new(Path::new("/bin/sh")).args(&command[1..]).only(environment).folder(&job.workspace.root)
+}
+
+/// Whether nothing that earlier compiles left is used.
+fn begins_empty(job: &CompileJob) -> bool {
+    job.wipe || job.config.force
 }
 
 /// The variables that are passed by name: no value stands in an argument.

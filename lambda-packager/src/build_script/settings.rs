@@ -110,6 +110,8 @@ mod tests {
         ("clean_room", "on", |b| b.clean_room(true)),
         ("output", "a.zip", |b| b.output("a.zip")),
         ("include", "a,b/c", |b| b.include(["a".to_string(), "b/c".to_string()])),
+        ("inputs", "a,../b/**", |b| b.inputs(["a", "../b/**"])),
+        ("exclude", "*.bak", |b| b.exclude(["*.bak"])),
         ("container_name", "a", |b| b.container_name("a")),
         ("network", "bridge", |b| b.network(Network::Bridge)),
         ("pass_env", "A", |b| b.pass_env(["A"])),

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::sys::{Table, fs, toml};
 
 /// The configuration for the container.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct ForwardedConfig {
     /// The text of its `config.toml`.
     pub toml: String,

@@ -85,7 +85,13 @@ impl MetadataPackage {
         // Cargo reports `/workspace/../vendor` if the configuration says `../vendor`.
         let folder = fs::canonical(&self.folder())?;
         // A downloaded crate builds without the workspace.
-        Ok(LocalPackage { name: self.name.clone(), source_root: folder.clone(), folder, reads_anything: false })
+        Ok(LocalPackage {
+            name: self.name.clone(),
+            source_root: folder.clone(),
+            folder,
+            has_build_script: false,
+            reads_anything: false,
+        })
     }
 
     fn has_target(&self, kind: &str) -> bool {
@@ -169,8 +175,10 @@ fn member(package: &MetadataPackage, graph: &Graph) -> Result<Package> {
             let source_root = source_root(&folder)?;
             let used = dependencies.iter().filter_map(|dependency| graph.get(dependency.pkg.as_str()));
             let mut macros = used.filter(|(used, _)| used.source.is_none() && used.has_target("proc-macro"));
-            let reads_anything = package.has_target("custom-build") || macros.next().is_some();
-            local_folders.push(LocalPackage { name: package.name.clone(), folder, source_root, reads_anything });
+            let has_build_script = package.has_target("custom-build");
+            let reads_anything = has_build_script || macros.next().is_some();
+            let name = package.name.clone();
+            local_folders.push(LocalPackage { name, folder, source_root, has_build_script, reads_anything });
         } else {
             downloads.push(package.folder());
         }

@@ -65,6 +65,7 @@ pub struct LocalPackage {
     pub folder: PathBuf,
     /// The folder of the workspace that it may inherit keys from, or its own folder.
     pub source_root: PathBuf,
+    pub has_build_script: bool,
     /// Whether its build script, or a local macro that it uses, may read any file without telling cargo.
     pub reads_anything: bool,
 }
@@ -220,7 +221,7 @@ impl Package {
 impl Workspace {
     pub fn sample(root: &Path, packages: &[(&str, &[&str])]) -> Self {
         use serde_json::json;
-        let local = |name: &str| json!({"name": name, "folder": root.join(name), "source_root": root.join(name), "reads_anything": false});
+        let local = |name: &str| json!({"name": name, "folder": root.join(name), "source_root": root.join(name), "has_build_script": false, "reads_anything": false});
         let member = |(name, bins): &(&str, &[&str])| {
             let others = packages.iter().filter(|(other, _)| other != name).map(|(other, _)| local(other));
             let all: Vec<_> = [local(name)].into_iter().chain(others).collect();

@@ -1,4 +1,4 @@
-# Removes cargo's records that may be out of date, runs cargo, and prints the binary on stdout.
+# Runs cargo, and prints the binary on stdout.
 #
 #   compile.sh FIELD... -- COMMAND...
 #
@@ -8,17 +8,18 @@
 #   --link-arg=FLAG         a linker flag that makes the zip smaller, used if the linker knows it
 #   --surroundings=DIGEST   of the influences on a compile that cargo does not check
 #   --compile=NAME          a unique name of this compile
-#   --clean-compile=NAME    an earlier compile during which no input changed; repeatable
+#   --outside               print what was read besides the sources
 #   --pack-along=SCRIPT     a script to run during the first compile in the target directory
-#   --package=NAME=DIGEST   a local package, and a digest of what it is compiled from; repeatable
+#   --deps=NAME             of the image that may keep the compiled dependencies, if the target directory began empty for it
 #
 # stdin is a pipe that the packager keeps open: when it ends, the packager is gone and the compile ends too.
-# stdout is a line with name and length for each section, then the sections: `read` (the files that the units read, as
-# rules of dep-info), `messages` (cargo's, about what it made), `kept-units` (the units that images keep), `binary`.
+# stdout is a line with name and length for each section, then the sections: `read` (rules of dep-info, and
+# `rerun-if-changed` of build scripts), `messages` (cargo's, about what it made), `kept-units` (`= NAME` of the image that may keep
+# them, then the units that images keep), `binary`.
 # Without a binary, nothing is printed.
 # Run by `sh -c`: POSIX, only coreutils, findutils, grep, and setsid and flock of util-linux.
 set -u
-wipe='' flag='' along='' clean=' ' packages=''
+wipe='' flag='' along='' deps='' outside=''
 while [ "$#" -gt 0 ]; do
   field=$1 value=${1#*=}
   shift
@@ -30,85 +31,27 @@ while [ "$#" -gt 0 ]; do
     --link-arg=*) flag=$value ;;
     --surroundings=*) surroundings=$value ;;
     --compile=*) compile=$value ;;
-    --clean-compile=*) clean="$clean$value " ;;
+    --outside) outside=1 ;;
     --pack-along=*) along=$value ;;
-    --package=*) packages="$packages $value" ;;
+    --deps=*) deps=$value ;;
     *) echo "compile.sh: unknown field $field" >&2 && exit 2 ;;
   esac
 done
 state=$target/.lambda-packager
 downloads=${CARGO_HOME:-${HOME:-}/.cargo}
-# For each package in this target directory: the digest that it was compiled from, and the last compile that
-# may have compiled it again.
-known=$state/known
-[ -d "$known" ] || mkdir -p "$known" || exit 1
+[ -d "$state" ] || mkdir -p "$state" || exit 1
 
-# One compile at a time: cargo's own lock does not cover the files that are removed below.
+# The step that keeps the compiled units has this lock too.
 exec 9>"$state/lock" || exit 1
-if ! flock -n 9; then
-  echo "    Blocking waiting for another compile in this target directory" >&2
-  flock 9 || exit
-fi
-
-# Cargo compares dates. Its records are removed for every package whose content may differ from what they
-# describe, including by a compile that was interrupted. OUT_DIR is removed with them: otherwise a build
-# script would find its old files in it, which a clean build does not have.
-: >"$state/now"
-# The step that keeps the compiled units checks with this name whether another compile ran after this one.
+flock 9 || exit
+# It checks with this name whether another compile ran after this one.
 echo "$compile" >"$state/compile" || exit 1
-if [ -e "$state/ended" ] && [ -n "$(find "$state/ended" -prune -newer "$state/now")" ]; then
-  # The clock was set back: files compiled now would look older than the files that they replace.
-  rm -f "$known"/*
-fi
 was=
 if [ -e "$state/surroundings" ]; then read -r was <"$state/surroundings"; fi
 if [ -n "$wipe" ] || [ "$was" != "$surroundings" ]; then
-  rm -f "$known"/* && rm -rf "$state"/kept* "$state/surroundings.kept" "${target:?}"/* && echo "$surroundings" >"$state/surroundings" || exit 1
+  rm -rf "$state"/kept* "$state/surroundings.kept" "${target:?}"/* && echo "$surroundings" >"$state/surroundings" || exit 1
+  echo "$deps" >"$state/deps" || exit 1
 fi
-hex='[0-9a-f]'
-hash=$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex$hex
-# Runs a command on all that cargo may keep of a package, in its layout until 1.99 and since 1.100.
-with_records() { # package, command
-  package=$1
-  shift
-  # shellcheck disable=SC2086 # $hash is a pattern
-  "$@" "$target"/*/.fingerprint/"$package"-$hash "$target"/*/*/.fingerprint/"$package"-$hash \
-    "$target"/*/build/"$package"-$hash "$target"/*/*/build/"$package"-$hash \
-    "$target"/*/build/"$package" "$target"/*/*/build/"$package"
-}
-is_there() {
-  for path; do
-    if [ -e "$path" ]; then return 0; fi
-  done
-  return 1
-}
-# In another layout nothing would be removed: what was compiled and is nowhere shows it.
-compiled='' found=''
-for field in $packages; do
-  name=${field%=*}
-  if [ -z "$found" ] && [ -e "$known/$name" ]; then
-    compiled=1
-    if with_records "$name" is_there; then found=1; fi
-  fi
-done
-if [ -n "$compiled" ] && [ -z "$found" ]; then
-  echo "warning: the layout of cargo's target directory is not known; compiling everything" >&2
-  rm -f "$known"/* && rm -rf "$state"/kept* "${target:?}"/* || exit 1
-fi
-stale=
-for field in $packages; do
-  name=${field%=*} digest=${field##*=} was='' by=''
-  if [ -e "$known/$name" ]; then read -r was by <"$known/$name"; fi
-  case $clean in *" $by "*) ;; *) was='' ;; esac
-  if [ "$was" = "$digest" ]; then
-    # Cargo may compile it again anyway, for example because of a newer date.
-    echo "$digest $compile" >"$known/$name"
-  else
-    rm -f "$known/$name"
-    with_records "$name" rm -rf || exit 1
-    stale="$stale $field"
-  fi
-done
 # A linker that does not know the flag would fail, after minutes. Any of cargo's settings may choose the
 # linker, so this compiles an empty program with cargo to find out.
 if [ -n "$flag" ]; then
@@ -159,33 +102,22 @@ rm -rf "$binary" "$binary.d" "$state/code" "$state/along" || exit 1
   # End the processes that cargo left running.
   kill -KILL "$watch" "-$child" 2>/dev/null
 } | cat >&2 9>&-
-: >"$state/ended"
 # The output of build scripts, if cargo was told to show it.
 grep -v '^{' "$state/messages" >&2
 read -r code <"$state/code" && [ "$code" = 0 ] || exit "${code:-1}"
 # Flags can make cargo build something else or in another folder: then there is no output.
 [ -e "$binary" ] || exit 0
 
-for package in $stale; do
-  echo "${package##*=} $compile" >"$known/${package%=*}"
-done
-
-# The dep-info of the binary names the files of local packages that were read; the dep-info of the units names
-# the unit that read them; the output of build scripts has their `rerun-if-changed`. Downloaded files are no
-# inputs, but other files that downloaded crates read are.
-find "$target" \( -name incremental -o -path "$state" \) -prune -o \( -path '*/deps/*.d' -o -path '*/build/*/*.d' \) \
-  -exec grep -h -m 1 ': ' {} + >"$state/rules"
-{
-  printf %s "$(head -n 1 "$binary.d")"
-  if grep -F -e ": $downloads/" "$state/rules" >"$state/of-downloads"; then
-    grep -o ': .*' "$state/of-downloads" | grep -o ' [^ ]*' | grep -v -F -e " $downloads/" | tr -d '\n'
-  fi
-  echo
-  grep -v -F -e ": $downloads/" "$state/rules"
-  find "$target" -path "$state" -prune -o \( -path '*/build/*/output' -o -path '*/build/*/run/stdout' \) -exec grep -e '^cargo::*rerun-if-changed=' /dev/null {} +
-} >"$state/read"
+# What was read besides the sources, such as headers of the machine: the dep-info of all units, and what build scripts
+# named.
+: >"$state/read"
+if [ -n "$outside" ]; then
+  find "$target" \( -name incremental -o -path "$state" \) -prune -o -name '*.d' -exec grep -h -m 1 ': ' {} + >"$state/read"
+  find "$target" -path "$state" -prune -o \( -name output -o -name stdout \) -type f \
+    -exec grep -h -e '^cargo::*rerun-if-changed=/' {} + >>"$state/read"
+fi
 # The run of another function may be adding to `kept`.
-: >>"$state/kept" && cp "$state/kept" "$state/kept-units" && cd "$state" || exit
+: >>"$state/kept" && { printf '= ' && cat "$state/deps" "$state/kept"; } >"$state/kept-units" && cd "$state" || exit
 # shellcheck disable=SC2046 # the length of each file, and its name
 set -- $(wc -c read messages kept-units - <"$binary")
 printf '%s\n' "read $1" "messages $3" "kept-units $5" "binary $7" && cat read messages kept-units "$binary"

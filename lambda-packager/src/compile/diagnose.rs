@@ -1,6 +1,6 @@
 //! Diagnoses a failed compile: from its exit status and its messages to an error with a hint.
 
-use self::CompileError::{Cache, Crate, Downloads, Ended};
+use self::CompileError::{Cache, Crate, Downloads, Ended, Missing, OtherSources};
 use crate::config::{Config, Network};
 use crate::engine::EngineError;
 use crate::error::Error;
@@ -17,6 +17,10 @@ pub enum CompileError {
     Cache(Error),
     /// A crate that the lockfile names is missing or damaged in cargo's downloads.
     Downloads(Error),
+    /// The crate's own fault, unless it missed one of these paths.
+    Missing(Error, Vec<String>),
+    /// Other sources stand beside the target directory than were expected: all have to be sent.
+    OtherSources,
 }
 
 impl From<EngineError> for CompileError {
@@ -28,7 +32,9 @@ impl From<EngineError> for CompileError {
 impl From<CompileError> for Error {
     fn from(error: CompileError) -> Self {
         match error {
-            Crate(error) | Ended(error) | Cache(error) | Downloads(error) => error,
+            Crate(error) | Missing(error, _) | Ended(error) | Cache(error) | Downloads(error) => error,
+            OtherSources => Error::cargo("the sources beside the target directory changed while they were sent")
+                .hint_with("run again; does another program write into the container?"),
         }
     }
 }
@@ -82,7 +88,7 @@ const INSTALL_COMPILER: &str =
 /// More hints for a crate that does not compile, by signs in its messages; the last only without network.
 #[rustfmt::skip]
 const MORE_HINTS: &[(&[&str], &str)] = &[
-    (&["Read-only file system"],
+    (&["Read-only file system", "PermissionDenied", "Permission denied"],
         "the sources are read-only during the compile: write generated files to OUT_DIR"),
     // Of `PATH` and its like: <https://doc.rust-lang.org/std/env/fn.join_paths.html>.
     (&["path segment contains separator"],

@@ -1,13 +1,19 @@
 //! The cargo call, in the container or on the host.
 
+mod crates;
+pub mod delivery;
 pub mod diagnose;
 pub mod job;
-pub mod mounts;
+pub mod layout;
+mod missing;
+pub mod node;
 pub mod output;
+pub mod placeholders;
+pub mod sent;
+pub mod sources;
 pub mod units;
 
 use std::cell::RefCell;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::compile::output::finish;
@@ -16,8 +22,18 @@ use crate::error::Result;
 use crate::report::Reporter;
 use crate::sys::{Invocation, env};
 
-/// Runs in the container or on the host; its head describes its fields and its output.
+/// Runs in the container or on the host; the heads describe their fields and their output.
 const SCRIPT: &str = include_str!("compile.sh");
+const RECEIVE: &str = include_str!("receive.sh");
+
+/// Where the scripts in a container have their own files.
+pub const STATE: &str = "/cargo/.lambda-packager";
+
+/// The exit status of `RECEIVE` if other sources are there.
+pub const OTHER_SOURCES: i32 = 75;
+
+/// The user who compiles in a container, whoever calls. It has no name and no file of its own.
+pub const USER: u32 = 1000;
 
 /// Places functions and data that compress well together side by side; nothing else changes. It makes a zip 5 % smaller.
 /// LLVM's linker has it since version 21, which comes with Rust since 1.91 and is the default for x86_64.
@@ -55,7 +71,7 @@ pub fn variables(target: &str) -> Vec<(String, String)> {
 }
 
 /// The command line that compiles: the script, its fields, and cargo's command line.
-pub fn command(job: &CompileJob) -> Vec<String> {
+pub fn command(job: &CompileJob, wipe: bool) -> Vec<String> {
     let profile_folder = match job.config.profile.as_str() {
         "dev" | "test" => "debug",
         "bench" => "release",
@@ -63,18 +79,79 @@ pub fn command(job: &CompileJob) -> Vec<String> {
     };
     let triple = job.config.target_arch.triple();
     let binary = format!("{}/{triple}/{profile_folder}/{}", job.target, job.function.name);
-    let Staleness { packages, surroundings, compile, clean_compiles } = job.staleness;
     let mut command: Vec<String> = ["sh", "-c", SCRIPT, "lambda-packager"].map(String::from).into();
     command.extend([format!("--target={}", job.target), format!("--binary={binary}")]);
-    command.extend(job.wipe.then(|| "--wipe".to_string()));
+    command.extend(wipe.then(|| "--wipe".to_string()));
     command.extend(is_sorted(job.config).then(|| format!("--link-arg={COMPRESSION_SORT}")));
-    command.extend([format!("--surroundings={surroundings}"), format!("--compile={compile}")]);
-    command.extend(clean_compiles.iter().map(|name| format!("--clean-compile={name}")));
-    command.extend(job.pack_along.map(|script| format!("--pack-along={script}")));
-    command.extend(packages.iter().map(|(name, digest)| format!("--package={name}={digest}")));
+    command.extend([format!("--surroundings={}", job.surroundings), format!("--compile={}", job.compile)]);
+    if let Some((image, script)) = job.deps {
+        command.extend([format!("--deps={image}"), format!("--pack-along={script}")]);
+    }
+    command.extend(job.reads_outside.then(|| "--outside".to_string()));
     command.push("--".into());
     command.extend(cargo(job, triple));
     command
+}
+
+/// The command line that puts a delivery in its place and runs the command `inner` beside it, with its own files in the folder `state`, and the
+/// start of its standard input.
+pub fn with_delivery(
+    job: &CompileJob,
+    delivery: &Delivery,
+    state: &str,
+    user: Option<u32>,
+    inner: Vec<String>,
+) -> (Vec<String>, Vec<u8>) {
+    let Delivery { from, removed, archive, dates, cleaned, wipe, sent } = delivery;
+    let clean = if *wipe { Vec::new() } else { clean(job, cleaned) };
+    let mut command: Vec<String> = ["sh", "-c", RECEIVE, "lambda-packager"].map(String::from).into();
+    let fields = [
+        ("state", state.to_string()),
+        ("target", job.target.to_string()),
+        ("folder", job.layout.workspace.clone()),
+        ("compile", sent.name.clone()),
+        ("count", sent.count.to_string()),
+        ("removed", removed.len().to_string()),
+        ("archive", archive.len().to_string()),
+        ("clean", clean.len().to_string()),
+    ];
+    let from = from.iter().map(|name| ("from", name.clone()));
+    let user = user.map(|user| ("user", user.to_string()));
+    let dated = dates.iter().map(|(since, places)| ("dates", format!("{since}:{}", places.len())));
+    let fields = fields.into_iter().chain(from).chain(user).chain(dated);
+    command.extend(fields.map(|(name, value)| format!("--{name}={value}")));
+    command.push("--".into());
+    command.extend(inner);
+    let parts = [removed, archive].into_iter().chain(dates.values()).chain([&clean]);
+    (command, parts.flatten().copied().collect())
+}
+
+/// The command line that compiles in a container whose sources are in their place; `touched` are the folders that changed
+/// since the last compile in it.
+pub fn in_place(job: &CompileJob, state: &str, touched: &[String]) -> Vec<String> {
+    let mut command: Vec<String> = ["sh", "-c", RECEIVE, "lambda-packager"].map(String::from).into();
+    let (target, folder) = (job.target, &job.layout.workspace);
+    command.extend([format!("--state={state}"), format!("--target={target}"), format!("--folder={folder}")]);
+    command.push(format!("--user={USER}"));
+    command.extend(touched.iter().map(|place| format!("--touch={place}")));
+    command.push("--".into());
+    command.extend(self::command(job, false));
+    command
+}
+
+/// The arguments of cargo that remove all that it made of `packages`, each ended by NUL.
+///
+/// Source: <https://doc.rust-lang.org/cargo/commands/cargo-clean.html>.
+fn clean(job: &CompileJob, packages: &[String]) -> Vec<u8> {
+    if packages.is_empty() {
+        return Vec::new();
+    }
+    let manifest = job.layout.place_of(&job.function.package.manifest).unwrap_or_default();
+    let mut args: Vec<String> = ["clean", "--offline", "--locked"].map(String::from).into();
+    args.extend([format!("--manifest-path={manifest}"), format!("--target-dir={}", job.target)]);
+    args.extend([format!("--target={}", job.config.target_arch.triple()), format!("--profile={}", job.config.profile)]);
+    args.extend(packages.iter().map(|package| format!("--package={package}")));
+    args.into_iter().flat_map(|arg| arg.into_bytes().into_iter().chain([0])).collect()
 }
 
 /// Whether to link with `COMPRESSION_SORT`. With a profile of these names `cargo rustc` would compile tests.
@@ -84,7 +161,7 @@ fn is_sorted(config: &Config) -> bool {
 
 fn cargo(job: &CompileJob, triple: &str) -> Vec<String> {
     let config = job.config;
-    let manifest = job.mounts.to_container(&job.function.package.manifest).unwrap_or_default();
+    let manifest = job.layout.place_of(&job.function.package.manifest).unwrap_or_default();
     // `cargo rustc` is `cargo build` with flags for the binary alone.
     let verb = if is_sorted(config) { "rustc" } else { "build" };
     let mut args: Vec<String> = ["cargo", verb, "--offline", "--locked"].map(String::from).into();
@@ -114,30 +191,34 @@ fn profile_settings(mode: Mode) -> &'static [(&'static str, &'static str)] {
     }
 }
 
-/// Runs `invocation`, which is the script in the container or on the host, and reads its output. Cargo's own lines go
-/// to the reporter. While the compile is silent, `check` is called every five seconds.
+/// Runs `invocation`, which is the scripts in the container or on the host, with `input` at the start of its standard
+/// input, and reads its output. Cargo's own lines go to the reporter. While the compile is silent, `check` is called every
+/// five seconds.
 ///
 /// # Errors
-/// The diagnosis of a failed compile; [`CompileError::Ended`] with the error of `check`, which ends the compile.
+/// The diagnosis of a failed compile; [`CompileError::Ended`] with the error of `check`, which ends the compile;
+/// [`CompileError::OtherSources`] if nothing was changed, because other sources are there than were expected.
 pub fn run(
     invocation: &Invocation,
+    input: Vec<u8>,
     job: &CompileJob,
     report: &RefCell<&mut Reporter>,
     check: impl FnMut() -> Result<()>,
 ) -> Result<Compiled, CompileError> {
     let mut stderr = CargoOutput::default();
     let push = |bytes: &[u8]| stderr.push(bytes, &mut report.borrow_mut());
-    let output = invocation.stream_stderr(SILENCE, push, check).map_err(CompileError::Ended)?;
-    if output.code == 0 { finish(&output.stdout, job) } else { Err(stderr.diagnose(output.code, job)) }
+    let output = invocation.stream_stderr(input, SILENCE, push, check).map_err(CompileError::Ended)?;
+    match output.code {
+        0 => finish(&output.stdout, job),
+        OTHER_SOURCES => Err(CompileError::OtherSources),
+        code => Err(stderr.diagnose(code, job)),
+    }
 }
 
-/// The target directory of a compile on the host: each toolchain has its own.
-pub fn host_target(state: &Path, identity: &str) -> String {
-    state.join(format!("host-target-{identity}")).to_string_lossy().into_owned()
-}
-
+pub use delivery::Delivery;
 pub use diagnose::CompileError;
-pub use job::{CompileJob, Staleness};
-pub use mounts::{CARGO_HOME, Mounts, TARGET, WORKSPACE};
+pub use job::CompileJob;
+pub use layout::{CARGO_HOME, Layout, TARGET, WORKSPACE};
 pub use output::{CargoOutput, Compiled};
+pub use sent::Sent;
 pub use units::CompiledUnits;

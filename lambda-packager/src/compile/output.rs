@@ -1,21 +1,21 @@
 //! The output of a compile: cargo's messages on stderr, and the sections that `compile.sh` prints on stdout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::compile::diagnose::diagnose;
-use crate::compile::{CompileError, CompileJob, CompiledUnits, Mounts};
+use crate::compile::{CompileError, CompileJob, CompiledUnits, Layout, missing};
 use crate::error::Error;
-use crate::fingerprint::Unit;
 use crate::report::{Event, Reporter, strip_colours};
+
+/// The exit status of cargo if a crate does not compile.
+const CARGO_FAILED: i32 = 101;
 
 /// The result of a compile.
 pub struct Compiled {
     pub binary: Vec<u8>,
-    /// Every source that it read, by its path on the host.
-    pub sources: Vec<PathBuf>,
-    /// The sources of each unit; and for each package whose build script names files, those files.
-    pub units: Vec<Unit>,
+    /// What it read besides its sources, by the path on the host.
+    pub outside: BTreeSet<PathBuf>,
     pub compiled_units: CompiledUnits,
 }
 
@@ -45,7 +45,13 @@ impl CargoOutput {
 
     /// Why the compile ended with `status`.
     pub fn diagnose(&self, status: i32, job: &CompileJob) -> CompileError {
-        diagnose(status, &String::from_utf8_lossy(&self.tail), &job.function.package.name, job.config)
+        let messages = String::from_utf8_lossy(&self.tail);
+        match diagnose(status, &messages, &job.function.package.name, job.config) {
+            CompileError::Crate(error) if status == CARGO_FAILED && missing::is_told(&messages) => {
+                CompileError::Missing(error, missing::named(&messages))
+            }
+            error => error,
+        }
     }
 }
 
@@ -61,7 +67,7 @@ pub fn finish(stdout: &[u8], job: &CompileJob) -> Result<Compiled, CompileError>
                 .hint_with("remove flags from `cargo_flags` that make cargo build into another folder, or build nothing; see build.log"),
         ));
     }
-    parse_output(stdout, job.mounts, job.target, &job.staleness.compile).map_err(|reason| {
+    parse_output(stdout, &job.layout, job.target, &job.compile).map_err(|reason| {
         let error = Error::cargo("the compile ended without a binary").source(reason);
         CompileError::Ended(error.hint_with("see build.log; run again with --force"))
     })
@@ -88,18 +94,16 @@ fn unit_counter(line: &str) -> Option<(u64, u64, String)> {
     Some((done.parse().ok()?, total.parse().ok()?, what.trim().to_string()))
 }
 
-fn parse_output(stdout: &[u8], mounts: &Mounts, target: &str, compile: &str) -> Result<Compiled, String> {
+fn parse_output(stdout: &[u8], layout: &Layout, target: &str, compile: &str) -> Result<Compiled, String> {
     let sections = sections(stdout)?;
     let section = |name: &str| sections.get(name).copied().ok_or_else(|| format!("there is no section `{name}`"));
     let text = |name: &str| str::from_utf8(section(name)?).map_err(|error| format!("section `{name}`: {error}"));
     // Generated files are not sources, wherever they are.
-    let to_host = |path: &String| if Path::new(path).starts_with(target) { None } else { mounts.to_host(path) };
-    let on_host = |paths: Vec<String>| paths.iter().filter_map(to_host).collect();
-    let mut rules = text("read")?.lines();
+    let is_generated = |path: &String| Path::new(path).starts_with(target);
+    let read = text("read")?.lines().flat_map(paths_in).filter(|path| !is_generated(path));
     Ok(Compiled {
         binary: section("binary")?.to_vec(),
-        sources: on_host(prerequisites(rules.next().unwrap_or_default())),
-        units: units(rules, mounts, on_host),
+        outside: read.filter_map(|path| layout.outside(&path)).collect(),
         compiled_units: CompiledUnits::read(compile, text("messages")?, text("kept-units")?),
     })
 }
@@ -125,36 +129,12 @@ fn sections(mut rest: &[u8]) -> Result<BTreeMap<&str, &[u8]>, String> {
     if rest.is_empty() { Ok(sections) } else { Err(format!("{} more bytes follow the binary", rest.len())) }
 }
 
-fn units<'a>(
-    rules: impl Iterator<Item = &'a str>,
-    mounts: &Mounts,
-    on_host: impl Fn(Vec<String>) -> Vec<PathBuf>,
-) -> Vec<Unit> {
-    let mut units = Vec::new();
-    for line in rules {
-        match rerun_if_changed(line) {
-            Some((name, path)) => {
-                // A relative path starts at the package, of which only the name is known.
-                let sources = if path.starts_with('/') { mounts.to_host(path) } else { Some(PathBuf::from(path)) };
-                units.push(Unit { package: Some(name.into()), sources: sources.into_iter().collect() });
-            }
-            None => units.push(Unit { package: None, sources: on_host(prerequisites(line)) }),
-        }
+/// The paths in a line of what a compile read: a rule of a dep-info, or `cargo::rerun-if-changed=PATH`.
+fn paths_in(line: &str) -> Vec<String> {
+    match line.split_once("rerun-if-changed=").filter(|(directive, _)| ["cargo:", "cargo::"].contains(directive)) {
+        Some((_, path)) => vec![path.into()],
+        None => prerequisites(line),
     }
-    units
-}
-
-/// The package and the path in a line of what a build script printed, with its file in front:
-/// `<target>/build/<package>-<hash>/output:cargo:rerun-if-changed=<path>`, and since cargo 1.100
-/// `<target>/build/<package>/<hash>/run/stdout:…`.
-fn rerun_if_changed(line: &str) -> Option<(&str, &str)> {
-    let (file, directive) = line.split_once(":cargo:").filter(|(file, _)| !file.contains(": "))?;
-    let path = directive.split_once("rerun-if-changed=")?.1;
-    let name = match file.strip_suffix("/run/stdout") {
-        Some(unit) => unit.rsplit('/').nth(1)?,
-        None => file.strip_suffix("/output")?.rsplit('/').next()?.rsplit_once('-')?.0,
-    };
-    Some((name, path))
 }
 
 /// The prerequisites of a rule in a dep-info, in which spaces are escaped by `\`.
@@ -171,21 +151,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::sys::{Invocation, fs};
-
-    #[test]
-    fn what_a_build_script_printed_is_read_in_both_layouts() {
-        for (line, expected) in [
-            ("/t/release/build/my-part-0123456789abcdef/output:cargo:rerun-if-changed=a b", Some(("my-part", "a b"))),
-            (
-                "/t/x/release/build/my-part/0123456789abcdef/run/stdout:cargo::rerun-if-changed=/x",
-                Some(("my-part", "/x")),
-            ),
-            ("/t/release/app: /workspace/output:cargo:rerun-if-changed=x", None),
-        ] {
-            assert_eq!(rerun_if_changed(line), expected, "{line}");
-        }
-    }
+    use crate::engine::Mount;
+    use crate::sys::Invocation;
 
     #[test]
     fn reads_cargos_unit_counter_and_nothing_else() {
@@ -219,7 +186,8 @@ mod tests {
         args.extend(["--surroundings=s", "--compile=c1"].iter().chain(fields).chain(&["--", "sh", "-c", command]));
         let call = Invocation::new(Path::new("/bin/sh")).args(&args).folder(Path::new(folder));
         let mut stderr = Vec::new();
-        let output = call.stream_stderr(Duration::MAX, |bytes| stderr.extend_from_slice(bytes), || Ok(())).unwrap();
+        let output =
+            call.stream_stderr(Vec::new(), Duration::MAX, |bytes| stderr.extend_from_slice(bytes), || Ok(())).unwrap();
         (output.code, output.stdout, String::from_utf8_lossy(&stderr).into_owned())
     }
 
@@ -227,49 +195,26 @@ mod tests {
     fn the_script_prints_what_is_read() {
         let folder = tempfile::Builder::new().prefix("a b").tempdir().unwrap();
         let target = folder.path().to_str().unwrap();
-        let mounts = Mounts::of_roots(Path::new("/p"), vec!["/p".into()]);
-        let command = "mkdir -p x/deps x/build/my-part-0123456789abcdef && printf 'E\\nF' >x/app && \
-            echo 't: /workspace/app/src/main.rs /elsewhere/a.rs' >x/app.d && \
-            echo 't.d: part/src/lib.rs part/src/../../text' >x/deps/part-1.d && \
-            echo 'cargo:rerun-if-changed=../words\ncargo::rerun-if-changed=/workspace/app/words' \
-            >x/build/my-part-0123456789abcdef/output && echo Compiling >&2";
-        let (code, stdout, stderr) = compile(target, &["--package=app=d1"], command);
+        let mut layout = Layout::of_roots(Path::new("/p"), std::iter::empty());
+        layout.toolchain_mounts.push(Mount::at_its_own_path("/usr".as_ref()));
+        let command = "mkdir -p x/deps x/build/my-part/0123456789abcdef/run && printf 'E\nF' >x/app && \
+            echo 't: /workspace/app/src/main.rs /elsewhere/a.rs /usr/include/a\\ b.h' >x/app.d && \
+            echo 'cargo:rerun-if-changed=../words\ncargo::rerun-if-changed=/usr/include/c d.h' \
+            >x/build/my-part/0123456789abcdef/run/stdout && echo Compiling >&2";
+        let (code, stdout, stderr) = compile(target, &["--outside"], command);
         assert_eq!((code, stderr.trim()), (0, "Compiling"));
-        let compiled = parse_output(&stdout, &mounts, target, "c1").ok().unwrap();
+        let compiled = parse_output(&stdout, &layout, target, "c1").ok().unwrap();
         assert_eq!(compiled.binary, b"E\nF");
-        assert_eq!(compiled.sources, [PathBuf::from("/p/app/src/main.rs")]);
-        let unit = |package: Option<&str>, sources: &[&str]| Unit {
-            package: package.map(String::from),
-            sources: sources.iter().map(PathBuf::from).collect(),
-        };
-        let expected = [
-            unit(None, &["/p/part/src/lib.rs", "/p/part/src/../../text"]),
-            unit(Some("my-part"), &["../words"]),
-            unit(Some("my-part"), &["/p/app/words"]),
-        ];
-        assert_eq!(compiled.units, expected);
+        let outside: Vec<_> = compiled.outside.iter().map(|path| path.to_string_lossy()).collect();
+        assert_eq!(outside, ["/usr/include/a b.h", "/usr/include/c d.h"]);
         for end in 0..stdout.len() {
-            let error = parse_output(&stdout[..end], &mounts, target, "c1").err();
+            let error = parse_output(&stdout[..end], &layout, target, "c1").err();
             assert!(error.is_some_and(|error| error.contains("cut off")), "{end}");
         }
         for (other, error) in [("binary 0\nx", "1 more bytes"), ("x\n", "`x`"), ("binary 0\n", "section `read`")] {
-            let found = parse_output(other.as_bytes(), &mounts, target, "c1").err();
+            let found = parse_output(other.as_bytes(), &layout, target, "c1").err();
             assert!(found.as_ref().is_some_and(|found| found.contains(error)), "{found:?}");
         }
-        // Records of a package are kept while its digest is the same and nothing moved while it was compiled.
-        let record = folder.path().join("x/build/app-0123456789abcdef");
-        for (fields, kept) in [
-            (&["--clean-compile=c0", "--clean-compile=c1", "--package=app=d1"][..], true),
-            (&["--clean-compile=c1", "--package=app=d2"], false),
-            (&["--clean-compile=c0", "--package=app=d2"], false),
-        ] {
-            fs::create_dirs(&record).unwrap();
-            assert_eq!(compile(target, fields, "echo E >x/app").0, 0);
-            assert_eq!(record.exists(), kept, "{fields:?}");
-        }
-        // The package was compiled, and no record of it is where one is known to be.
-        let (code, _, stderr) = compile(target, &["--package=app=d3"], "mkdir x && echo E >x/app");
-        assert!(code == 0 && stderr.contains("layout of cargo's target directory is not known"), "{stderr}");
         assert_eq!(compile(target, &["--wipe"], "ls").1, b"");
         assert!(!folder.path().join("x").exists());
         assert_eq!(compile(target, &[], "exit 7").0, 7);

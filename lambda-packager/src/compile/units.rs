@@ -13,7 +13,7 @@ pub struct CompiledUnits {
     pub compile: String,
     /// The ends of the names of its units: `-0123456789abcdef`.
     pub units: BTreeSet<String>,
-    /// The units that images keep: the name of the image, a blank, and the unit.
+    /// The units that images keep: the name of the image, a blank, and the unit; and `= NAME` of the image that may keep more.
     pub kept: BTreeSet<String>,
 }
 

@@ -4,7 +4,7 @@ use std::slice;
 
 use crate::config::{Base, Config, EngineChoice, Layer, Mode, Origin};
 use crate::error::{Error, Result};
-use crate::sys::env;
+use crate::sys::{env, glob};
 
 impl Config {
     /// Resolves layers, the strongest first.
@@ -53,7 +53,7 @@ impl Config {
         type Check<'a> = (&'a str, &'a [String], fn(&str) -> bool, &'a str);
         let base = if let Base::Image(image) = &self.base { slice::from_ref(image) } else { &[] };
         #[rustfmt::skip]
-        let checks: [Check; 6] = [
+        let checks: [Check; 8] = [
             ("pass_env", &self.pass_env, env::is_variable_name, "name of an environment variable"),
             ("container_name", self.container_name.as_slice(), |name| is_word(name, "_.-") && name.len() <= 63,
                 "container name: use letters, digits, `_`, `.` and `-`, at most 63"),
@@ -61,6 +61,8 @@ impl Config {
             ("features", &self.features, |name| !name.contains(|c: char| c.is_whitespace() || c == ','), "feature name"),
             ("label", self.label.as_slice(), |label| !label.starts_with('-') && label.contains('='), "label of the form key=value"),
             ("base", base, is_image, "image reference"),
+            ("inputs", &self.inputs, glob::is_valid, "path or glob relative to the workspace"),
+            ("exclude", &self.exclude, glob::is_valid, "path or glob relative to the workspace"),
         ];
         for (setting, values, is_valid, what) in checks {
             if let Some(value) = values.iter().find(|value| !is_valid(value)) {
@@ -137,13 +139,16 @@ mod tests {
             (json!({"profile": "a b"}), "flag --profile: \"a b\" is not a valid profile name"),
             (json!({"features": ["a,b"]}), "flag --features: \"a,b\" is not a valid feature name"),
             (json!({"label": "-a=b"}), "flag --label: \"-a=b\" is not a valid label of the form key=value"),
+            (json!({"inputs": ["/a"]}), "flag --inputs: \"/a\" is not a valid path or glob relative to the workspace"),
+            (json!({"exclude": ["a", "b[c"]}), "flag --exclude: \"b[c\" is not a valid path or glob"),
             (json!({"base": "-v"}), "flag --base: \"-v\" is not a valid image reference"),
         ];
         let check = |value: Value| Config::of(value).check_names();
         for (value, message) in refused {
             assert!(check(value).unwrap_err().to_string().starts_with(message), "{message}");
         }
-        let valid = json!({"pass_env": ["_A1"], "container_name": "a.b-c", "label": "a=b", "base": "a/b:1", "features": ["a/b"]});
+        let valid = json!({"pass_env": ["_A1"], "container_name": "a.b-c", "label": "a=b", "base": "a/b:1", "features": ["a/b"],
+            "inputs": ["../a/**", ".git"], "exclude": ["*.[ab]"]});
         check(valid).unwrap();
     }
 }

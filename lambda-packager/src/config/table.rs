@@ -73,6 +73,16 @@ macro_rules! with_settings {
             include: Vec<String> = Vec::new(), List, "files and folders of the package to add to the zip",
                 /// Files and folders of the package to add to the zip.
                 (paths: impl IntoIterator<Item = impl Into<String>>) => paths.into_iter().map(Into::into).collect();
+            inputs: Vec<String> = Vec::new(), List, "further files, folders and globs that the compile may read, relative to the workspace; `.git` stands for what names the commit",
+                /// Further files, folders with everything in them, and globs (`*`, `?`, `[a-z]`, and `**` for any number of
+                /// folders) that the compile may read. They are relative to the workspace's root, may be ignored by git,
+                /// and may lie above it, such as `../assets/**`. A glob selects files, not folders. `.git` stands for what
+                /// names the commit and its tags; whether files were changed since is not part of it.
+                (paths: impl IntoIterator<Item = impl Into<String>>) => paths.into_iter().map(Into::into).collect();
+            exclude: Vec<String> = Vec::new(), List, "paths and globs of files and folders that are no inputs, relative to the workspace; the compile does not see them",
+                /// Paths and globs of files and folders that are no inputs, relative to the workspace's root: the compile
+                /// does not see them, also if `inputs` names them. What is in an excluded folder is excluded.
+                (paths: impl IntoIterator<Item = impl Into<String>>) => paths.into_iter().map(Into::into).collect();
             container_name: String, Text, "the builder container's name; if not set, it is derived from the path",
                 /// The name of the builder container. The default is derived from the path of the workspace.
                 (name: impl Into<String>) => name.into();

@@ -19,16 +19,23 @@ impl Mount {
     }
 }
 
-/// A container to create.
+/// A volume of the engine in a container, writable. It must exist: an engine would create it without labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    pub name: String,
+    pub container: String,
+}
+
+/// A container to create. Its first process is root without the rights that root usually has.
 #[derive(Clone)]
 pub struct ContainerSpec {
     pub name: String,
     pub image: String,
     /// `key=value`.
     pub labels: Vec<String>,
-    pub user: (u32, u32),
     pub network: Network,
     pub mounts: Vec<Mount>,
+    pub volumes: Vec<Volume>,
     /// Variables of every program in it. The host's own variables are not passed.
     pub env: Vec<(String, String)>,
     pub command: Vec<String>,
@@ -37,6 +44,8 @@ pub struct ContainerSpec {
 /// A program to run in a running container.
 pub struct ExecSpec<'a> {
     pub name: &'a str,
+    /// User and group; the container's own, which is root, if `None`.
+    pub user: Option<(u32, u32)>,
     pub folder: &'a str,
     pub env: &'a [(String, String)],
     /// Names of variables whose values the engine's command line reads from its own environment.
@@ -70,21 +79,29 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\"").replace('$', r"\$"))
 }
 
+/// What root in the container may do: become the user who compiles, and end that user's processes. To read or write
+/// files that are not its own is not among it.
+const CAPABILITIES: &[&str] = &["SETUID", "SETGID", "KILL"];
+
 pub fn create(kind: Kind, spec: &ContainerSpec) -> Vec<String> {
     let mut args = strings(&["create", "--name", &spec.name]);
     args.extend(flags("--label", spec.labels.iter().cloned()));
-    let (uid, gid) = spec.user;
-    args.extend(["--user".into(), format!("{uid}:{gid}")]);
-    if kind == Kind::Podman && uid != 0 {
-        // In rootless podman, the user would otherwise be root in the container, and another user on the host.
-        args.push("--userns=keep-id".into());
-    }
     args.extend(["--network".into(), spec.network.to_string()]);
-    args.extend(strings(&["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]));
-    // SELinux would deny access to the mounts. The alternative would be to relabel the user's own files.
-    args.extend(strings(&["--security-opt", "label=disable"]));
-    args.extend(strings(&["--pull", "never"]));
+    args.extend(strings(&["--cap-drop", "ALL"]));
+    args.extend(flags("--cap-add", CAPABILITIES.iter().map(|name| name.to_string())));
+    args.extend(strings(&["--security-opt", "no-new-privileges"]));
+    if !spec.mounts.is_empty() {
+        // SELinux would deny access to the host's toolchain. The alternative would be to relabel the user's own files.
+        args.extend(strings(&["--security-opt", "label=disable"]));
+    }
+    args.extend(strings(&["--user", "0:0", "--read-only"]));
+    if kind == Kind::Podman {
+        // Podman would also make /run and /var/tmp writable.
+        args.push("--read-only-tmpfs=false".into());
+    }
+    args.extend(strings(&["--tmpfs", "/tmp:rw,exec,nosuid,mode=1777", "--pull", "never"]));
     args.extend(flags("--mount", spec.mounts.iter().map(bind)));
+    args.extend(flags("--mount", spec.volumes.iter().map(volume)));
     args.extend(flags("--env", proxies().map(|name| format!("{name}="))));
     args.extend(flags("--env", spec.env.iter().map(|(name, value)| format!("{name}={value}"))));
     args.push(spec.image.clone());
@@ -92,23 +109,64 @@ pub fn create(kind: Kind, spec: &ContainerSpec) -> Vec<String> {
     args
 }
 
-/// The engines read `--mount` as a line of comma-separated values, so a field with a comma or a quote is quoted.
 fn bind(mount: &Mount) -> String {
-    let field = |key: &str, value: &str| {
-        let text = format!("{key}={value}");
-        if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-    };
     let source = field("source", &mount.host.to_string_lossy());
     format!("type=bind,{source},{},readonly", field("target", &mount.container))
 }
 
+fn volume(volume: &Volume) -> String {
+    format!("type=volume,{},{}", field("source", &volume.name), field("target", &volume.container))
+}
+
+/// The engines read `--mount` as a line of comma-separated values, so a field with a comma or a quote is quoted.
+fn field(key: &str, value: &str) -> String {
+    quoted_field(format!("{key}={value}"))
+}
+
+fn quoted_field(text: String) -> String {
+    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// The arguments that unpack an archive from standard input into a folder of a container, with the archive's owners.
+pub fn unpack(kind: Kind, name: &str, folder: &str) -> Vec<String> {
+    let mut args = strings(&["cp"]);
+    if kind == Kind::Podman {
+        // Podman would give all files to the container's user.
+        args.push("--archive=false".into());
+    }
+    args.extend(["-".into(), format!("{name}:{folder}")]);
+    args
+}
+
+pub fn create_volume(kind: Kind, name: &str, labels: &[String]) -> Vec<String> {
+    let mut args = strings(&["volume", "create"]);
+    // Podman reads these, other than a container's, as comma-separated values.
+    let written = |label: &String| if kind == Kind::Podman { quoted_field(label.clone()) } else { label.clone() };
+    args.extend(flags("--label", labels.iter().map(written)));
+    args.push(name.into());
+    args
+}
+
 pub fn exec(spec: &ExecSpec) -> Vec<String> {
-    let mut args = strings(&["exec", "--interactive", "--workdir", spec.folder]);
+    let mut args = strings(&["exec", "--interactive"]);
+    args.extend(spec.user.into_iter().flat_map(by));
+    args.extend(strings(&["--workdir", spec.folder]));
     args.extend(flags("--env", spec.env.iter().map(|(name, value)| format!("{name}={value}"))));
     args.extend(flags("--env", spec.passed_env.iter().cloned()));
     args.push(spec.name.into());
     args.extend(spec.command.iter().cloned());
     args
+}
+
+pub fn shell(name: &str, user: (u32, u32), folder: &str) -> Vec<String> {
+    let mut args = strings(&["exec", "--interactive"]);
+    args.extend(by(user));
+    args.extend(strings(&["--tty", "--workdir", folder, name, "sh"]));
+    args
+}
+
+fn by((uid, gid): (u32, u32)) -> [String; 2] {
+    ["--user".into(), format!("{uid}:{gid}")]
 }
 
 /// A stage of a Dockerfile to build, from a context on standard input.
@@ -174,34 +232,65 @@ mod tests {
             name: "n".into(),
             image: "i".into(),
             labels: vec!["a=b c".into()],
-            user: (1000, 100),
             network: Network::None,
-            mounts: vec![Mount { host: "/a,b \"c\":d".into(), container: "/workspace".into() }],
+            mounts: vec![Mount { host: "/a,b \"c\":d".into(), container: "/toolchain".into() }],
+            volumes: vec![Volume { name: "v".into(), container: "/workspace".into() }],
             env: vec![("CARGO_HOME".into(), "/cargo".into())],
             command: strings(&["sh", "-c", "x"]),
         }
     }
 
-    #[test]
-    fn a_container_is_created_without_privileges() {
-        let mut args = create(Kind::Docker, &spec());
+    /// The arguments without the empty proxies, which must be there.
+    fn created(kind: Kind, spec: &ContainerSpec) -> String {
+        let mut args = create(kind, spec);
         let proxy = |arg: &String| arg.to_lowercase().ends_with("_proxy=");
         assert_eq!(args.iter().filter(|arg| proxy(arg)).count(), proxies().count());
         while let Some(at) = args.iter().position(proxy) {
             args.drain(at - 1..=at);
         }
-        let expected = "create --name n --label a=b c --user 1000:100 --network none --cap-drop ALL \
-                        --security-opt no-new-privileges --security-opt label=disable --pull never \
-                        --mount type=bind,\"source=/a,b \"\"c\"\":d\",target=/workspace,readonly \
-                        --env CARGO_HOME=/cargo i sh -c x";
-        assert_eq!(args.join(" "), expected);
+        args.join(" ")
     }
 
     #[test]
-    fn rootless_podman_keeps_the_users_id() {
-        assert!(create(Kind::Podman, &spec()).contains(&"--userns=keep-id".to_string()));
-        let root = ContainerSpec { user: (0, 0), ..spec() };
-        assert!(!create(Kind::Podman, &root).contains(&"--userns=keep-id".to_string()));
+    fn a_container_is_created_without_privileges() {
+        let expected = "create --name n --label a=b c --network none --cap-drop ALL \
+                        --cap-add SETUID --cap-add SETGID --cap-add KILL \
+                        --security-opt no-new-privileges --security-opt label=disable --user 0:0 --read-only \
+                        --tmpfs /tmp:rw,exec,nosuid,mode=1777 --pull never \
+                        --mount type=bind,\"source=/a,b \"\"c\"\":d\",target=/toolchain,readonly \
+                        --mount type=volume,source=v,target=/workspace --env CARGO_HOME=/cargo i sh -c x";
+        assert_eq!(created(Kind::Docker, &spec()), expected);
+        let podman = expected.replace("--read-only ", "--read-only --read-only-tmpfs=false ");
+        assert_eq!(created(Kind::Podman, &spec()), podman);
+    }
+
+    #[test]
+    fn selinux_stays_on_where_nothing_of_the_host_is_mounted() {
+        let spec = ContainerSpec { mounts: Vec::new(), ..spec() };
+        assert!(!created(Kind::Docker, &spec).contains("label=disable"));
+    }
+
+    #[test]
+    fn an_archive_is_unpacked_with_its_owners() {
+        assert_eq!(unpack(Kind::Docker, "n", "/workspace").join(" "), "cp - n:/workspace");
+        assert_eq!(unpack(Kind::Podman, "n", "/workspace").join(" "), "cp --archive=false - n:/workspace");
+    }
+
+    #[test]
+    fn a_volume_is_created_with_labels() {
+        let labels = ["a=b c".to_string(), "d=\",".to_string()];
+        let args = |kind| create_volume(kind, "v", &labels).join(" ");
+        assert_eq!(args(Kind::Docker), "volume create --label a=b c --label d=\", v");
+        assert_eq!(args(Kind::Podman), "volume create --label a=b c --label \"d=\"\",\" v");
+    }
+
+    #[test]
+    fn a_program_runs_as_the_user_that_is_named() {
+        let command = strings(&["true"]);
+        let spec =
+            ExecSpec { name: "n", user: Some((1000, 100)), folder: "/", env: &[], passed_env: &[], command: &command };
+        assert_eq!(exec(&spec).join(" "), "exec --interactive --user 1000:100 --workdir / n true");
+        assert_eq!(shell("n", (1, 2), "/w").join(" "), "exec --interactive --user 1:2 --tty --workdir /w n sh");
     }
 
     #[test]
@@ -209,7 +298,8 @@ mod tests {
         let passed = ["TOKEN".to_string()];
         let env = [("A".to_string(), "1".to_string())];
         let command = strings(&["true"]);
-        let spec = ExecSpec { name: "n", folder: "/workspace", env: &env, passed_env: &passed, command: &command };
+        let spec =
+            ExecSpec { name: "n", user: None, folder: "/workspace", env: &env, passed_env: &passed, command: &command };
         let expected =
             ["exec", "--interactive", "--workdir", "/workspace", "--env", "A=1", "--env", "TOKEN", "n", "true"];
         assert_eq!(exec(&spec), expected);

@@ -33,9 +33,10 @@ impl Engine {
         self.succeed(self.call(&args::create(self.kind, spec)), None).map(drop)
     }
 
-    /// Unpacks a tar archive into a container's own file system, with the archive's owners and modes.
-    pub fn unpack_into(&self, name: &str, tar: Vec<u8>) -> Result<(), EngineError> {
-        self.succeed(self.call(&["cp", "-", &format!("{name}:/")]), Some(tar)).map(drop)
+    /// Unpacks a tar archive into a folder of a container, running or not, with the archive's owners and modes. The
+    /// folder must lie in a volume: docker unpacks nothing into a file system that is read-only.
+    pub fn unpack_into(&self, name: &str, folder: &str, tar: Vec<u8>) -> Result<(), EngineError> {
+        self.succeed(self.call(&args::unpack(self.kind, name, folder)), Some(tar)).map(drop)
     }
 
     pub fn start(&self, name: &str) -> Result<(), EngineError> {
@@ -51,7 +52,8 @@ impl Engine {
         self.succeed(self.call(&["unpause", name]), None).map(drop)
     }
 
-    /// Removes a container, running or not, with its own file system. Afterwards its name is free.
+    /// Removes a container, running or not, with its own file system. Afterwards its name is free. Volumes with a name
+    /// stay.
     pub fn remove(&self, name: &str) -> Result<(), EngineError> {
         let output = self.output(self.call(&["rm", "--force", "--volumes", name]), None)?;
         match Cause::of("rm", &output) {
@@ -78,7 +80,7 @@ impl Engine {
     }
 
     /// The call for an interactive shell in a running container.
-    pub fn shell(&self, name: &str) -> Invocation {
-        self.call(&["exec", "--interactive", "--tty", "--workdir", "/workspace", name, "sh"])
+    pub fn shell(&self, name: &str, user: (u32, u32), folder: &str) -> Invocation {
+        self.call(&args::shell(name, user, folder))
     }
 }

@@ -37,9 +37,18 @@ impl Engine {
         self.pipe(self.read_folder(container, folder), self.call(&args::import(reference, labels)), timeout)
     }
 
-    /// Copies a folder at the root of one container to the same place in another, with its owners and modes.
-    pub fn copy_folder(&self, from: &str, folder: &str, to: &str, timeout: Duration) -> Result<(), EngineError> {
-        self.pipe(self.read_folder(from, folder), self.call(&["cp", "-", &format!("{to}:/")]), timeout)
+    /// Copies a folder of one container into the folder `place` of another, which must be in a volume. Docker keeps the
+    /// owners; podman reads all files as root's.
+    pub fn copy_folder(
+        &self,
+        from: &str,
+        folder: &str,
+        to: &str,
+        place: &str,
+        timeout: Duration,
+    ) -> Result<(), EngineError> {
+        let content = self.read_folder(from, folder);
+        self.pipe(content, self.call(&args::unpack(self.kind, to, place)), timeout)
     }
 
     fn read_folder(&self, container: &str, folder: &str) -> Invocation {

@@ -37,9 +37,11 @@ impl From<Error> for EngineError {
 /// What the text of a failure says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// There is no such container or image.
+    /// There is no such container, image or volume.
     Absent,
-    /// A container or another image uses the image.
+    /// There is a volume with that name.
+    Present,
+    /// A container or another image uses the image, or a container the volume.
     InUse,
     /// Another process is removing the container.
     BeingRemoved,
@@ -53,6 +55,8 @@ pub enum Cause {
 const LOOK_UP_AND_REMOVE: &[&str] = &["container inspect", "image inspect", "rm", "rmi"];
 const RM: &[&str] = &["rm"];
 const RMI: &[&str] = &["rmi"];
+const VOLUME_CREATE: &[&str] = &["volume create"];
+const VOLUME_RM: &[&str] = &["volume rm"];
 const ANY: &[&str] = &[];
 
 /// The verbs, the words that must all occur in the text (in lower case), and the cause. The first row that fits
@@ -70,6 +74,11 @@ const SIGNS: &[(&[&str], &[&str], Cause)] = &[
     (RMI, &["being used"], Cause::InUse),
     (RMI, &["dependent child"], Cause::InUse),
     (RM, &["already in progress"], Cause::BeingRemoved),
+    (VOLUME_CREATE, &["already exists"], Cause::Present),
+    // A call for several volumes prints a line for each: one in use decides.
+    (VOLUME_RM, &["in use"], Cause::InUse),
+    (VOLUME_RM, &["being used"], Cause::InUse),
+    (VOLUME_RM, &["no such volume"], Cause::Absent),
     (ANY, &["permission denied", "connect"], Cause::Forbidden),
     (ANY, &["cannot connect to"], Cause::NoService),
     (ANY, &["is the docker daemon running"], Cause::NoService),
@@ -105,7 +114,7 @@ pub fn error(kind: Kind, verb: &str, output: &Output) -> EngineError {
                     .hint_with(format!("start it (`{start}`), check {check}, or set `engine = \"host\"`")),
             )
         }
-        Cause::Absent | Cause::InUse | Cause::BeingRemoved | Cause::Other => {
+        Cause::Absent | Cause::Present | Cause::InUse | Cause::BeingRemoved | Cause::Other => {
             EngineError::Refused(error(format!("`{name} {verb}` failed with status {}", output.code)))
         }
     }
@@ -149,6 +158,14 @@ mod tests {
         (Docker, "rmi", 1, "Error response from daemon: conflict: unable to delete ef411ea5e0fb (cannot be forced) - image has dependent child images", Cause::InUse),
         (Podman, "rmi", 2, "Error: image used by d24d4fc13b0f5b3f1e5add0b2b8191217d995ffb94116f32198285afa76901ec: image is in use by a container: consider listing external containers and force-removing image", Cause::InUse),
         (Docker, "rm", 1, "Error response from daemon: removal of container lp-rec-c is already in progress", Cause::BeingRemoved),
+        // Volumes.
+        (Podman, "volume create", 125, "Error: volume with name lp-rec already exists: volume already exists", Cause::Present),
+        (Docker, "volume create", 1, "Error response from daemon: create bad name: \"bad name\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path", Cause::Other),
+        (Podman, "volume create", 125, "Error: running volume create option: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument", Cause::Other),
+        (Docker, "volume rm", 1, "Error response from daemon: get lp-none: no such volume", Cause::Absent),
+        (Podman, "volume rm", 1, "Error: no volume with name \"lp-none\" found: no such volume", Cause::Absent),
+        (Docker, "volume rm", 1, "Error response from daemon: get lp-none: no such volume\nError response from daemon: remove lp-rec: volume is in use - [79e27d0f3fe0a9acfb66ccc1609537bee368250707d97174fe11cedd8dc1f295]", Cause::InUse),
+        (Podman, "volume rm", 2, "Error: no volume with name \"lp-none\" found: no such volume\nError: volume lp-rec is being used by the following container(s): fd5d459ec056212cf4705cdeee4ad5eb4eec4316f71a4e93930fb41f0a1c2a6b: volume is being used", Cause::InUse),
         // The container has no such program.
         (Docker, "start", 1, "Error response from daemon: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"/nope\": stat /nope: no such file or directory: unknown\nError: failed to start containers: lp-rec-c", Cause::Other),
         (Docker, "exec", 126, "OCI runtime exec failed: exec failed: unable to start container process: exec: \"nope\": executable file not found in $PATH: unknown", Cause::Other),

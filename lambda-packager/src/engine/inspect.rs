@@ -27,8 +27,12 @@ pub struct Container {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct MountPoint {
+    /// The name of a volume; empty for a folder of the host.
     #[serde(default)]
-    pub source: String,
+    name: String,
+    /// Where it is on the engine's machine.
+    #[serde(default)]
+    source: String,
     pub destination: String,
     #[serde(rename = "RW")]
     pub writable: bool,
@@ -95,6 +99,17 @@ pub fn parse_image(json: &[u8]) -> Result<Image> {
     })
 }
 
+impl MountPoint {
+    pub fn is_volume(&self) -> bool {
+        !self.name.is_empty()
+    }
+
+    /// The name of the volume, or the path of the host's folder.
+    pub fn what(&self) -> &str {
+        if self.is_volume() { &self.name } else { &self.source }
+    }
+}
+
 impl Container {
     pub fn name(&self) -> &str {
         self.name.trim_start_matches('/')
@@ -110,7 +125,7 @@ impl Container {
     }
 }
 
-fn unreadable(what: &str) -> Error {
+pub(super) fn unreadable(what: &str) -> Error {
     Error::engine(format!("the engine printed unexpected output about the {what}"))
 }
 
@@ -138,6 +153,19 @@ mod tests {
         let bare = br#"[{"Id":"abc","Name":"/n","Image":"1","State":{"Status":"exited"},"Config":{"Labels":null}}]"#;
         assert_eq!(parse(bare).unwrap().label("a"), None);
         assert!(parse(b"[]").is_err() && parse(b"nonsense").is_err());
+    }
+
+    #[test]
+    fn a_mount_is_a_volume_or_a_folder_of_the_host() {
+        // Of docker, of podman, and a folder.
+        let json = br#"[{"Id":"abc","Name":"/n","Image":"1","State":{"Status":"exited"},"Config":{},"Mounts":[
+            {"Type":"volume","Name":"v","Source":"/var/lib/docker/volumes/v/_data","Destination":"/workspace","Driver":"local","Mode":"z","RW":true,"Propagation":""},
+            {"Type":"volume","Name":"w","Source":"/var/lib/containers/storage/volumes/w/_data","Destination":"/w","Driver":"local","Mode":"","Options":["nosuid","nodev","rbind"],"RW":true,"Propagation":"rprivate"},
+            {"Type":"bind","Source":"/usr","Destination":"/usr","Mode":"","RW":false,"Propagation":"rprivate"}]}]"#;
+        let container = parse(json).unwrap();
+        let mounts: Vec<_> =
+            container.mounts.iter().map(|mount| (mount.what(), mount.destination.as_str(), mount.writable)).collect();
+        assert_eq!(mounts, [("v", "/workspace", true), ("w", "/w", true), ("/usr", "/usr", false)]);
     }
 
     #[test]

@@ -9,11 +9,13 @@ mod failure;
 mod images;
 mod inspect;
 mod kind;
+mod volumes;
 
-pub use args::{BuildSpec, ContainerSpec, ExecSpec, Mount, WayOut};
+pub use args::{BuildSpec, ContainerSpec, ExecSpec, Mount, Volume, WayOut};
 pub use client::Engine;
 pub use copy::file_in;
 pub use detect::candidates;
 pub use failure::{Cause, EngineError};
-pub use inspect::{Container, Image};
+pub use inspect::{Container, Image, MountPoint};
 pub use kind::Kind;
+pub use volumes::VolumeInfo;

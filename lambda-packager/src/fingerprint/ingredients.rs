@@ -70,7 +70,8 @@ pub fn digest(ingredients: &Ingredients, inputs: &Snapshot) -> Sha {
     for (name, value) in ingredients {
         text.push_str(&format!("{name}={value}\n"));
     }
-    for (path, entry) in inputs.present() {
+    // A file in two trees counts once: naming it in `inputs` as well changes no byte.
+    for (path, entry) in inputs.by_path() {
         // For a file outside of the workspace, its folder does not matter to the build.
         let path = if path.starts_with('/') { path.rsplit('/').next().unwrap_or_default() } else { &path };
         text.push_str(&format!("{path}\0{}\n", entry.state()));
@@ -98,8 +99,9 @@ mod tests {
     }
 
     /// Settings that do not decide the bytes of the zip. The package is in `function`; the copy at `output` is checked
-    /// separately; both backends make the same bytes.
-    const NO_INGREDIENTS: &str = "package output clean_room pull_policy container_name locked use_cache trust_restored_cache \
+    /// separately; what `inputs` and `exclude` select is in the fingerprint by path and content; both backends make the
+    /// same bytes.
+    const NO_INGREDIENTS: &str = "package output inputs exclude clean_room pull_policy container_name locked use_cache trust_restored_cache \
         force require_container engine_timeout_secs deps_cache_limit label environments image_name registry \
         registry_login";
 
@@ -114,7 +116,7 @@ mod tests {
             "package": "other", "function": "other", "mode": "dev", "profile": "other", "features": ["other"],
             "target_arch": if Arch::of_this_machine() == Arch::Arm64 { "x86_64" } else { "arm64" },
             "runtime": "provided.al2", "cargo_flags": ["--other"], "engine": "host", "base": "other",
-            "output": "other.zip", "include": ["other"], "container_name": "other", "network": "bridge",
+            "output": "other.zip", "include": ["other"], "inputs": ["other"], "exclude": ["other"], "container_name": "other", "network": "bridge",
             "pass_env": ["OTHER"], "locked": true, "use_cache": false, "trust_restored_cache": true, "force": true, "require_container": true,
             "clean_room": true, "pull_policy": "never",
             "engine_timeout_secs": 7, "deps_cache_limit": "1 GB", "label": "a=b", "environments": ["other"], "image_name": "other",

@@ -8,26 +8,20 @@ use serde::{Deserialize, Serialize};
 use crate::cargo::{Function, Workspace};
 use crate::config::Config;
 use crate::error::Result;
-use crate::snapshot::{RULE, Rule, Scope, Snapshot, Tree};
-use crate::sys::{fs, lexically_clean, relative};
+use crate::fingerprint::declared::{declared, is_excluded};
+use crate::snapshot::{RULE, Rule, Scope, Tree};
+use crate::sys::{Glob, fs, lexically_clean, relative};
 
-/// Inputs that only a compile can name: files in rustc's dep-info and in `rerun-if-changed` of build scripts that are not
-/// in the packages' folders.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+/// Inputs that only a compile can name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiscoveredInputs {
+    /// What was read besides the sources: files in rustc's dep-info, and files and folders in `rerun-if-changed` of build
+    /// scripts, such as headers of the machine.
     pub files: BTreeSet<String>,
     pub folders: BTreeSet<String>,
-    /// Pairs of packages of which one reads files of the other, sorted.
-    #[serde(rename = "crossings")]
-    pub shared_reads: Vec<[String; 2]>,
-}
-
-/// The files that a compiled crate read.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Unit {
-    /// The package, if its name is known.
-    pub package: Option<String>,
-    pub sources: Vec<PathBuf>,
+    /// Files, and folders of no package, that a compile missed and that the repository has.
+    #[serde(default)]
+    pub found: BTreeSet<String>,
 }
 
 /// All inputs of `function` that are known before a compile.
@@ -44,15 +38,15 @@ pub fn scope(
     // What lies at the top of a workspace belongs to no package, and a build script of any may read it.
     for top in local.iter().map(|package| &package.source_root).chain([root]) {
         if local.iter().all(|package| package.folder != *top) {
-            trees.push(Tree { path: relative(top, root), rule: Rule::Top });
+            trees.push(Tree::new(relative(top, root), Rule::Top));
         }
     }
     // sqlx keeps there what its macros read of a database: <https://docs.rs/sqlx/latest/sqlx/macro.query.html>.
     if fs::is_dir(&root.join(".sqlx")) {
-        trees.push(Tree { path: ".sqlx".into(), rule: Rule::Everything });
+        trees.push(Tree::new(".sqlx", Rule::Everything));
     }
     for package in local {
-        trees.push(Tree { path: relative(&package.folder, root), rule: Rule::Package });
+        trees.push(Tree::new(relative(&package.folder, root), Rule::Package));
         if package.source_root != package.folder {
             files.insert(relative(&package.source_root.join("Cargo.toml"), root));
         }
@@ -67,19 +61,35 @@ pub fn scope(
     }
     let vendored = workspace.vendored.iter().map(|package| relative(&package.folder, root));
     for folder in discovered_inputs.folders.iter().cloned().chain(vendored) {
-        trees.push(Tree { path: folder, rule: Rule::Everything });
+        trees.push(Tree::new(folder, Rule::Everything));
     }
+    let mut trees: Vec<Tree> = trees.into_iter().map(|tree| tree.without(&config.exclude)).collect();
+    let (declared_trees, declared_files) = declared(workspace, config)?;
+    trees.extend(declared_trees);
+    files.extend(declared_files);
+    files.extend(discovered_inputs.files.iter().filter(|file| !is_excluded(file, config)).cloned());
+    // What goes into the zip is an input, whether the compile sees it or not.
     for entry in &config.include {
         let path = function.package.folder().join(entry);
         if fs::is_dir(&path) {
-            trees.push(Tree { path: relative(&path, root), rule: Rule::Everything });
+            trees.push(Tree::new(relative(&path, root), Rule::Everything));
         } else {
             files.insert(relative(&path, root));
         }
     }
+    for name in &discovered_inputs.found {
+        if fs::is_dir(&root.join(name)) {
+            trees.push(Tree::new(name.clone(), Rule::Package).without(&config.exclude));
+        } else {
+            files.insert(name.clone());
+        }
+    }
+    // Cargo reads the manifests of all members before it compiles any.
+    files.extend(workspace.manifests().map(|manifest| relative(&manifest, root)));
+    let outside = workspace.path_dependencies.folders.iter().chain(&workspace.path_dependencies.absolute);
+    files.extend(outside.map(|folder| relative(&folder.join("Cargo.toml"), root)));
     trees.sort_unstable();
     trees.dedup();
-    files.extend(discovered_inputs.files.iter().cloned());
     let mut excluded = vec![root.join("target")];
     excluded.extend(output(workspace, config));
     let packages = workspace.package_folders();
@@ -91,55 +101,21 @@ pub fn output(workspace: &Workspace, config: &Config) -> Option<PathBuf> {
     config.output.as_ref().map(|path| workspace.root.join(path))
 }
 
-/// The files and folders of `sources`, named by a compile, that are not in a package's listing in `known`: for example a
-/// generated file that git ignores, or a file of another package.
-pub fn discovered_inputs(
-    sources: &[PathBuf],
-    units: &[Unit],
-    workspace: &Workspace,
-    function: &Function,
-    known: &Snapshot,
-) -> DiscoveredInputs {
-    let listed = known.paths_in_trees();
-    let mut discovered_inputs =
-        DiscoveredInputs { shared_reads: shared_reads(units, function), ..DiscoveredInputs::default() };
-    for path in sources {
-        let path = tidy(path);
-        let name = relative(&path, &workspace.root);
-        if fs::is_dir(&path) {
-            // Also a package's own folder: its listing omits ignored files, but the build script may read them.
-            discovered_inputs.folders.insert(name);
-        } else if !listed.contains(&name) {
-            discovered_inputs.files.insert(name);
-        }
+/// The inputs of `outside`, which a compile read besides its sources, together with those that compiles `found`.
+pub fn discovered_inputs(outside: &BTreeSet<PathBuf>, found: BTreeSet<String>, root: &Path) -> DiscoveredInputs {
+    let mut discovered = DiscoveredInputs { found, ..DiscoveredInputs::default() };
+    for path in outside {
+        let names = if fs::is_dir(path) { &mut discovered.folders } else { &mut discovered.files };
+        names.insert(relative(path, root));
     }
-    discovered_inputs
+    discovered
 }
 
-/// `a/b/../c` as `a/c`, unless `a/b` is a link to another folder.
-fn tidy(path: &Path) -> PathBuf {
-    let clean = lexically_clean(path);
-    let folder = |path: &Path| path.parent().and_then(|folder| fs::canonical(folder).ok());
-    if folder(path) == folder(&clean) { clean } else { path.to_path_buf() }
-}
-
-/// The pairs of packages of which one reads files of the other.
-fn shared_reads(units: &[Unit], function: &Function) -> Vec<[String; 2]> {
-    let package = function.package;
-    let named = |name: &String| package.local_folders.iter().find(|package| package.name == *name);
-    let mut pairs = BTreeSet::new();
-    for unit in units {
-        let reader = unit.package.as_ref().and_then(named);
-        // The name of a unit is not always its package; the files that it reads show the package.
-        let base = reader.map_or(Path::new(""), |package| &package.folder);
-        let read = unit.sources.iter().filter_map(|path| package.owner_of(&tidy(&base.join(path))));
-        let together: BTreeSet<String> = reader.into_iter().chain(read).map(|package| package.name.clone()).collect();
-        for one in &together {
-            let others = together.iter().filter(|other| *other > one);
-            pairs.extend(others.map(|other| [one.clone(), other.clone()]));
-        }
-    }
-    pairs.into_iter().collect()
+/// The inputs outside of the workspace besides its path dependencies.
+pub fn outside(workspace: &Workspace, config: &Config, found: &BTreeSet<String>) -> Vec<PathBuf> {
+    let declared = config.inputs.iter().map(|entry| Glob::new(entry).fixed_folder());
+    let above = found.iter().cloned().chain(declared).filter(|name| name.starts_with(".."));
+    above.map(|name| lexically_clean(&workspace.root.join(name))).collect()
 }
 
 #[cfg(test)]
@@ -164,11 +140,11 @@ mod tests {
             ..Default::default()
         };
         let scope = scope(&workspace, &function(&workspace), &config, &discovered).unwrap();
-        let trees: Vec<_> = scope.trees.iter().map(|tree| (tree.path.as_str(), tree.rule)).collect();
-        let (package, everything) = (Rule::Package, Rule::Everything);
+        let trees: Vec<_> = scope.trees.iter().map(|tree| (tree.path.as_str(), &tree.rule)).collect();
+        let (package, everything) = (&Rule::Package, &Rule::Everything);
         assert_eq!(
             trees,
-            [("", Rule::Top), ("a", package), ("a/assets", everything), ("b", package), ("proto", everything)]
+            [("", &Rule::Top), ("a", package), ("a/assets", everything), ("b", package), ("proto", everything)]
         );
         for file in ["Cargo.lock", "a/x.json", "gen.rs", "./.gitignore", "./a/.git/info/exclude", "./../.gitignore"] {
             assert!(scope.files.iter().any(|known| known == file), "{file}: {:?}", scope.files);
@@ -178,18 +154,22 @@ mod tests {
     }
 
     #[test]
-    fn packages_that_read_each_others_files_are_pairs() {
-        let workspace = Workspace::sample(Path::new("/w"), &[("a", &[]), ("b", &[]), ("c", &[])]);
-        let unit = |package: Option<&str>, sources: &[&str]| Unit {
-            package: package.map(String::from),
-            sources: sources.iter().map(PathBuf::from).collect(),
-        };
-        let units = [
-            unit(Some("b"), &["src/lib.rs", "/w/a/shared.rs"]),
-            unit(Some("a"), &["/w/b/../b/x.rs"]),
-            unit(None, &["/w/c/x.rs", "/w/a/y.rs", "/elsewhere/z.rs"]),
-            unit(Some("c"), &["/w/c/own.rs"]),
-        ];
-        assert_eq!(shared_reads(&units, &function(&workspace)), [["a", "b"], ["a", "c"]]);
+    fn what_is_excluded_is_no_input_but_what_is_included_is() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a/assets/x.css", "gen/b.rs"] {
+            fs::replace(&dir.path().join(name), b"", 0o644, None).unwrap();
+        }
+        let workspace = Workspace::sample(dir.path(), &[("a", &["a"])]);
+        let mut config = Config::resolve(Vec::new());
+        config.include = vec!["assets".into()];
+        config.inputs = vec!["gen".into()];
+        config.exclude = vec!["a/assets".into(), "found".into()];
+        let discovered =
+            DiscoveredInputs { files: ["found/x.rs".into(), "other.rs".into()].into(), ..Default::default() };
+        let scope = scope(&workspace, &function(&workspace), &config, &discovered).unwrap();
+        let trees: Vec<_> = scope.trees.iter().map(|tree| (tree.path.as_str(), !tree.exclude.is_empty())).collect();
+        assert_eq!(trees, [("", true), ("a", true), ("a/assets", false), ("gen", true)]);
+        let has = |file: &str| scope.files.iter().any(|known| known == file);
+        assert!(has("other.rs") && !has("found/x.rs") && has("Cargo.lock"));
     }
 }

@@ -16,7 +16,7 @@ use crate::snapshot::Snapshot;
 use crate::sys::{Sha, Stamp, fs, lexically_clean};
 
 /// The version of the manifest's schema.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 /// The number of runs in the history.
 const HISTORY: usize = 10;
 
@@ -210,7 +210,7 @@ pub fn sample() -> serde_json::Value {
             "zip_sha256": Sha::of(b"zip"), "zip_bytes": 3, "bootstrap_sha256": Sha::of(b"bootstrap"),
             "bootstrap_bytes": 9, "copies": {}, "checked_at_ns": 1, "image": "",
         },
-        "extras": {"files": ["/usr/include/x.h"], "folders": [], "crossings": []},
+        "extras": {"files": ["/usr/include/x.h"], "folders": []},
     })
 }
 
@@ -230,7 +230,7 @@ mod tests {
         let workspace = Workspace::sample(Path::new("/w"), &[("a", &["f"])]);
         let stamp = Stamp { size_bytes: 1, mtime_ns: 2, ctime_ns: 3, inode: 4 };
         let folder = FolderRecord { path: "a".into(), stamp, others: vec!["src".into()], files: Vec::new() };
-        let record = TreeRecord { tree: Tree { path: "a".into(), rule: Rule::Package }, folders: vec![folder] };
+        let record = TreeRecord { tree: Tree::new("a", Rule::Package), folders: vec![folder] };
         let inputs = Snapshot { taken_at_ns: 5, trees: Arc::new(vec![record]), files: Arc::default() };
         let read = |changes: serde_json::Value| {
             let mut manifest = sample();
@@ -246,10 +246,10 @@ mod tests {
         fs::replace(&path, &copy, 0o644, None).unwrap();
         assert_eq!(written().err(), Some(ManifestProblem::Copied));
         let text = String::from_utf8(fs::read(&path).unwrap()).unwrap();
-        assert!(text.contains("\"others\": [\"src\"]") && text.contains("\"crossings\""), "{text}");
+        assert!(text.contains("\"others\": [\"src\"]") && text.contains("\"folders\""), "{text}");
         let again = Manifest::load(&path, "f", &workspace).unwrap();
         assert!(again.inputs.changes_since(&manifest.inputs).is_empty());
-        let outside = |path: &str| json!({"extras": {"files": [path], "folders": [], "crossings": []}});
+        let outside = |path: &str| json!({"extras": {"files": [path], "folders": []}});
         for (changes, expected) in [
             (json!({"schema": SCHEMA + 1}), ManifestProblem::Newer { schema: SCHEMA + 1 }),
             (json!({"schema": 1, "inputs": null}), ManifestProblem::Older { schema: 1 }),

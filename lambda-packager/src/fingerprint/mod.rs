@@ -1,11 +1,14 @@
 //! The record of what was built from which inputs, and whether it is still valid.
 
+pub mod declared;
+mod git;
 pub mod ingredients;
 pub mod inputs;
 pub mod manifest;
 pub mod verdict;
+pub mod why;
 
 pub use ingredients::Ingredients;
-pub use inputs::{DiscoveredInputs, Unit};
+pub use inputs::DiscoveredInputs;
 pub use manifest::{Artifact, Manifest, Run, is_bootstrap};
 pub use verdict::{ArtifactState, Present};

@@ -1,14 +1,17 @@
 //! One build after a miss: prepare, compile, package, commit.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::backend::{Backend, BackendRequest, select};
-use crate::compile::{Compiled, CompiledUnits, Staleness};
+use crate::backend::{Backend, BackendError, BackendRequest, Seen, select};
+use crate::compile::{Compiled, CompiledUnits};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::fingerprint::inputs;
+use crate::fingerprint::manifest::BackendRecord;
 use crate::packaged::Verdict;
-use crate::pipeline::{Gate, Outcome, Task, commit, package, retry, staleness};
+use crate::pipeline::found::Found;
+use crate::pipeline::{Gate, Outcome, Task, check, commit, extent, found, package, retry, surroundings};
 use crate::report::{Built, Reporter, Stage};
 use crate::sys::fs;
 
@@ -18,14 +21,18 @@ use crate::sys::fs;
 /// If the zip cannot be made. The last good zip and its record then stay as they are.
 pub fn build(
     task: &Task,
-    gate: &Gate,
+    gate: &mut Gate,
     verdict: &Verdict,
     report: &mut Reporter,
 ) -> Result<(Outcome, Backend, CompiledUnits)> {
-    let (request, backend, staleness) = prepare(task, gate, report)?;
-    let (backend, compiled) = compile(task, gate, &request, backend, &staleness, report)?;
+    let before = gate.recorded.as_ref().ok().map(|manifest| manifest.backend.clone());
+    let (request, mut backend) = prepare(task, before.as_ref(), report)?;
+    if let Some(text) = extent::told(&gate.now.snapshot) {
+        report.note(&text);
+    }
+    let compiled = report.stage(Stage::Compile, |report| compile(task, gate, &request, &mut backend, report))?;
     let package = package::package(task, &backend, &request, &compiled.binary, report)?;
-    let manifest = commit::commit(task, gate, verdict, &backend, &staleness, &compiled, &package, report)?;
+    let manifest = commit::commit(task, gate, verdict, &backend, &compiled, &package, report)?;
     let warm = backend.warm_start().map_or(String::new(), |image| format!(", warm start from {image}"));
     let built = Built {
         backend: format!("{}{warm}", backend.record),
@@ -39,38 +46,69 @@ pub fn build(
 /// Checks where the zip will go, fetches the crates, and selects the backend.
 fn prepare<'a>(
     task: &Task<'a>,
-    gate: &'a Gate,
+    before: Option<&'a BackendRecord>,
     report: &mut Reporter,
-) -> Result<(BackendRequest<'a>, Backend, Staleness)> {
+) -> Result<(BackendRequest<'a>, Backend)> {
     let (workspace, config) = (&task.project.workspace, &task.project.config);
     if let Some(output) = inputs::output(workspace, config) {
         check_output(&output, config)?;
         output.parent().iter().for_each(|folder| fs::remove_dead_temporaries(folder));
     }
     report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
-    let before = gate.recorded.as_ref().ok().map(|manifest| &manifest.backend);
     let request = BackendRequest { workspace, config, before };
     let backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
-    Ok((request, backend, staleness::of(task, gate)?))
+    Ok((request, backend))
 }
 
-/// Compiles; the backend may be another one afterwards.
+/// Compiles; the backend may be another one afterwards. What the compile misses and the repository has becomes an input,
+/// as long as something new is found.
 fn compile(
     task: &Task,
-    gate: &Gate,
+    gate: &mut Gate,
     request: &BackendRequest,
-    backend: Backend,
-    staleness: &Staleness,
+    backend: &mut Backend,
     report: &mut Reporter,
-) -> Result<(Backend, Compiled)> {
-    let compiled = report.stage(Stage::Compile, |report| {
-        retry::compile(request, &task.function, backend, staleness, &gate.now.snapshot, report)
-    });
-    if compiled.is_err() && commit::inputs_held_still(task, gate).unwrap_or(false) {
-        // The units that did compile can be reused then. If recording that fails, the compile's error is reported.
-        let _ = staleness::settle(&task.places, staleness);
+) -> Result<Compiled> {
+    let (workspace, function) = (request.workspace, &task.function);
+    loop {
+        let surroundings = surroundings::digest(workspace, &gate.ingredients, &gate.now.snapshot)?;
+        let seen = Seen { inputs: &gate.now.snapshot, found: &gate.found, surroundings };
+        let (error, missing) = match retry::compile(request, function, backend, &seen, report) {
+            Ok(compiled) => return Ok(compiled),
+            Err(BackendError::Missing(error, missing)) => (error, missing),
+            Err(error) => return Err(error.into()),
+        };
+        let layout = backend.job(request, function, &seen, false).layout;
+        let Found { inputs, ignored } = found::look(workspace, function, &layout, seen.inputs, &missing)?;
+        if inputs.is_subset(&gate.found) {
+            return Err(match ignored.first() {
+                Some(path) => error.and_hint(&format!(
+                    "git ignores {path}, so the compile does not see it; if it is an input, add it: {}",
+                    declared(&ignored)
+                )),
+                None => match found::unseen(workspace, seen.inputs)?.as_slice() {
+                    [] => error,
+                    folders => error.and_hint(&format!(
+                        "the compile does not see these folders of the workspace: {}; if it needs one, add it to `inputs`",
+                        folders.join(", ")
+                    )),
+                },
+            });
+        }
+        let names = Vec::from_iter(inputs.iter().map(String::as_str)).join(", ");
+        report.note(&format!(
+            "the compile needs {names}, which the repository has: compiling again with it; {} saves the first attempt",
+            declared(&inputs)
+        ));
+        gate.found.extend(inputs);
+        check::look(task, gate)?;
     }
-    compiled
+}
+
+/// The line that declares inputs.
+fn declared(inputs: &BTreeSet<String>) -> String {
+    let names: Vec<String> = inputs.iter().map(|name| format!("{name:?}")).collect();
+    format!("`inputs = [{}]` in [package.metadata.lambda-packager]", names.join(", "))
 }
 
 /// Refuses an `output` that exists and is not a zip: a mistyped path must not overwrite another file.

@@ -1,6 +1,6 @@
 //! The gate: compares the inputs and the artifact with the record of the last build, in a few milliseconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -8,8 +8,10 @@ use crate::backend::builder_image;
 use crate::cargo::Toolchain;
 use crate::config::{Base, Config};
 use crate::error::Result;
+use crate::fingerprint::why::Why;
 use crate::fingerprint::{
-    Artifact, ArtifactState, DiscoveredInputs, Ingredients, Manifest, Present, ingredients, inputs, verdict,
+    Artifact, ArtifactState, DiscoveredInputs, Ingredients, Manifest, Present, declared, ingredients, inputs, verdict,
+    why,
 };
 use crate::packaged::{ManifestProblem, Verdict};
 use crate::pipeline::{Places, Project, Request, Task};
@@ -25,17 +27,21 @@ pub struct Gate {
     pub ingredients: Ingredients,
     pub artifact: Vec<(String, ArtifactState)>,
     pub artifact_was_read: bool,
+    /// Inputs that compiles found.
+    pub found: BTreeSet<String>,
     /// When the last run ended, as far as its log tells.
     pub last_run: Option<SystemTime>,
 }
 
-/// The verdict alone. Nothing is built; only what cargo answered is remembered.
-pub fn explain(request: &Request) -> Result<Verdict> {
+/// The verdict, and every input with the reason why it is one. Nothing is built; only what cargo answered is remembered.
+pub fn explain(request: &Request) -> Result<(Verdict, BTreeMap<String, Why>)> {
     let project = Project::find(request)?;
     let task = Task::of(&project)?;
     let lock = Lock::acquire(&task.places.folder.join("explain.lock"), |_| ())?;
     let gate = take(&task, lock.signed_at_ns()?)?;
-    Ok(decide(&gate, &project.config))
+    let (workspace, config) = (&project.workspace, &project.config);
+    let inputs = why::of(&gate.now.snapshot, workspace, &task.function, config, &gate.found)?;
+    Ok((decide(&gate, config), inputs))
 }
 
 /// Takes a snapshot of the inputs at the time `now_ns`, and compares it with the record of the last build.
@@ -51,6 +57,7 @@ pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
     let scope = inputs::scope(workspace, function, config, &discovered_inputs)?;
     let before = manifest.map(|manifest| &manifest.inputs);
     let now = snapshot::take::take(&scope, &workspace.root, before, now_ns)?;
+    declared::refuse_unmatched(config, &now.snapshot)?;
     let changes = before.map_or_else(Vec::new, |before| now.snapshot.changes_since(before));
     let toolchain_mounts = match manifest {
         Some(manifest) if manifest.backend.host_toolchain => Some(Toolchain::discover(workspace, config.target_arch)?),
@@ -76,8 +83,19 @@ pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
         };
         artifact.push((name, state));
     }
+    let found = discovered_inputs.found;
     let last_run = fs::lstat(&places.log)?.and_then(|meta| meta.modified().ok());
-    Ok(Gate { recorded, now, changes, ingredients, artifact, artifact_was_read, last_run })
+    Ok(Gate { recorded, now, changes, ingredients, artifact, artifact_was_read, found, last_run })
+}
+
+/// Looks at the inputs again, after more of them were found.
+pub fn look(task: &Task, gate: &mut Gate) -> Result<()> {
+    let Task { project: Project { workspace, config, .. }, function, .. } = task;
+    let before = &gate.now.snapshot;
+    let discovered = DiscoveredInputs { found: gate.found.clone(), ..gate.discovered_inputs() };
+    let scope = inputs::scope(workspace, function, config, &discovered)?;
+    gate.now = snapshot::take::take(&scope, &workspace.root, Some(before), before.taken_at_ns)?;
+    Ok(())
 }
 
 fn state_of(path: &Path, name: &str, recorded: &Artifact, was_read: &mut bool) -> Result<ArtifactState> {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crate::backend::{Backend, builder_image};
-use crate::compile::{Compiled, Staleness};
+use crate::compile::Compiled;
 use crate::error::Result;
 use crate::fingerprint::{DiscoveredInputs, Manifest, Run, ingredients, inputs, manifest};
 use crate::packaged::Verdict;
-use crate::pipeline::{Gate, Package, Task, copies, staleness};
+use crate::pipeline::{Gate, Package, Task, copies};
 use crate::report::{Reporter, Stage};
 use crate::snapshot;
 use crate::snapshot::Snapshot;
@@ -18,25 +18,19 @@ use crate::sys::{Sha, Staged, fs};
 ///
 /// # Errors
 /// What cannot be written: then the last good zip and its manifest are untouched.
-#[allow(clippy::too_many_arguments)] // Each is made by another stage.
 pub fn commit(
     task: &Task,
     gate: &Gate,
     verdict: &Verdict,
     backend: &Backend,
-    staleness: &Staleness,
     compiled: &Compiled,
     package: &Package,
     report: &mut Reporter,
 ) -> Result<Manifest> {
     report.stage(Stage::Store, |report| {
-        let (workspace, known) = (&task.project.workspace, &gate.now.snapshot);
-        let (sources, units) = (&compiled.sources, &compiled.units);
-        let discovered = inputs::discovered_inputs(sources, units, workspace, &task.function, known);
+        let workspace = &task.project.workspace;
+        let discovered = inputs::discovered_inputs(&compiled.outside, gate.found.clone(), &workspace.root);
         let (inputs, moved) = look_again(task, gate, &discovered)?;
-        if moved.is_empty() {
-            staleness::settle(&task.places, staleness)?;
-        }
         write(task, &compiled.binary, &package.zip, date(&inputs, gate.last_run))?;
         let config = &task.project.config;
         let before = gate.recorded.as_ref().ok();
@@ -101,11 +95,6 @@ fn look_again(task: &Task, gate: &Gate, discovered: &DiscoveredInputs) -> Result
     let after = snapshot::take::take(&scope, &workspace.root, Some(before), before.taken_at_ns)?.snapshot;
     let moved = after.moved_since(before, &scope);
     Ok((after, moved))
-}
-
-/// Whether no known input changed since the check.
-pub fn inputs_held_still(task: &Task, gate: &Gate) -> Result<bool> {
-    Ok(look_again(task, gate, &gate.discovered_inputs())?.1.is_empty())
 }
 
 /// The date for the artifact: before this run and after the last one, and not before its newest input. A cargo that

@@ -1,14 +1,17 @@
 //! Packages a function: the stages in their order.
 
+pub mod bring;
 mod build;
 pub mod check;
 mod commit;
+mod extent;
+mod found;
 pub mod outcome;
 pub mod package;
 pub mod project;
 pub mod retry;
 pub mod run;
-pub mod staleness;
+pub mod surroundings;
 mod watch;
 
 pub use check::{Gate, copies};

@@ -1,39 +1,36 @@
 //! What is tried again after which error of a compile. Each remedy is applied once: if the error comes back, it is
 //! reported.
 
-use crate::backend::{Backend, BackendError, BackendRequest, select};
+use crate::backend::{Backend, BackendError, BackendRequest, Seen, select};
 use crate::cargo::Function;
-use crate::compile::{Compiled, Staleness};
-use crate::error::Result;
+use crate::compile::Compiled;
 use crate::report::Reporter;
-use crate::snapshot::Snapshot;
 
-/// Compiles on `backend`. Returns the backend that it was: a retry may have selected another one.
+/// Compiles on `backend`; a retry may select another one.
 ///
 /// # Errors
 /// The crate does not compile, or the remedy did not help.
 pub fn compile(
     request: &BackendRequest,
     function: &Function,
-    mut backend: Backend,
-    trust: &Staleness,
-    inputs: &Snapshot,
+    backend: &mut Backend,
+    seen: &Seen,
     report: &mut Reporter,
-) -> Result<(Backend, Compiled)> {
+) -> Result<Compiled, BackendError> {
     let (mut new_container, mut waited, mut fetched, mut wipe) = (false, false, false, false);
     loop {
-        let job = backend.job(request, function, (trust, inputs), wipe);
+        let job = backend.job(request, function, seen, wipe);
         match backend.compile(&job, report) {
-            Ok(compiled) => return Ok((backend, compiled)),
+            Ok(compiled) => return Ok(compiled),
             Err(BackendError::Container(what, _)) if !new_container => {
                 new_container = true;
                 report.note(&format!("{what}; creating it again and repeating the compile once"));
-                backend.abandon()?;
+                backend.abandon().map_err(BackendError::Final)?;
             }
             Err(BackendError::Engine(error)) if !waited => {
                 waited = true;
                 report.note(&format!("{error}, during the compile; waiting for it"));
-                backend.wait_for_engine()?;
+                backend.wait_for_engine().map_err(BackendError::Final)?;
             }
             Err(BackendError::Cache(_)) if !wipe => {
                 wipe = true;
@@ -46,19 +43,11 @@ pub fn compile(
             Err(BackendError::Downloads(error)) if request.config.force && !fetched => {
                 (fetched, wipe) = (true, true);
                 report.note(&format!("{error}; it is fetched again, and everything is compiled again"));
-                request.workspace.fetch_again(request.config.target_arch)?;
+                request.workspace.fetch_again(request.config.target_arch).map_err(BackendError::Final)?;
                 continue;
             }
-            Err(
-                BackendError::Downloads(error)
-                | BackendError::Final(error)
-                | BackendError::Container(_, error)
-                | BackendError::Engine(error)
-                | BackendError::Cache(error),
-            ) => {
-                return Err(error);
-            }
+            Err(error) => return Err(error),
         }
-        backend = select::select(request, report)?;
+        *backend = select::select(request, report).map_err(BackendError::Final)?;
     }
 }

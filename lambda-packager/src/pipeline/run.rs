@@ -49,7 +49,7 @@ fn package(project: &Project, report: &mut Reporter) -> Result<Outcome> {
     report.also_log_to(open_log(&task.places.log)?);
     let reasons: &[Reason] = if let Verdict::Miss(reasons) = &verdict { reasons } else { &[] };
     report.emit(&Event::Judged { verdict: &verdict.to_string(), reasons });
-    let gate = match (&verdict, gate) {
+    let mut gate = match (&verdict, gate) {
         (Verdict::Hit, Gate { recorded: Ok(manifest), now, artifact_was_read, .. }) => {
             let outcome = reuse(&task, manifest, now, artifact_was_read, report)?;
             report.emit(&Event::Finished { summary: &outcome.summary });
@@ -57,7 +57,7 @@ fn package(project: &Project, report: &mut Reporter) -> Result<Outcome> {
         }
         (_, gate) => gate,
     };
-    let (outcome, backend, units) = build(&task, &gate, &verdict, report)?;
+    let (outcome, backend, units) = build(&task, &mut gate, &verdict, report)?;
     report.emit(&Event::Finished { summary: &outcome.summary });
     keep(&backend, &units, report)?;
     Ok(outcome)

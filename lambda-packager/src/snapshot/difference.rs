@@ -27,7 +27,7 @@ pub enum What {
 
 impl Snapshot {
     /// Every existing entry by its path. A file in two trees counts once.
-    fn by_path(&self) -> BTreeMap<String, &Entry> {
+    pub fn by_path(&self) -> BTreeMap<String, &Entry> {
         self.present().into_iter().collect()
     }
 
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn differences_by_kind_content_and_stamp() {
         use Kind::{Absent, Executable, File};
-        let trees = vec![Tree { path: "p".into(), rule: Rule::Package }];
+        let trees = vec![Tree::new("p", Rule::Package)];
         let scope = Scope { trees, files: vec!["alone".into()], ..Scope::default() };
         type State = Option<(Kind, &'static str, i64)>;
         // Before, after, the change in content, and whether the file was written since.

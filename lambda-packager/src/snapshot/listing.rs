@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::fs::FileType;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::sys::{Invocation, Stamp, env, fs};
+use crate::sys::{Glob, Invocation, Stamp, env, fs};
 
 /// A folder that is an input, with the files in it that `rule` selects.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,18 +18,34 @@ pub struct Tree {
     /// Relative to the base; empty for the base itself.
     pub path: String,
     pub rule: Rule,
+    /// Globs relative to the base: files and folders that are left out. They belong to the tree, so that a listing that
+    /// was made with others is not used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+}
+
+impl Tree {
+    pub fn new(path: impl Into<String>, rule: Rule) -> Self {
+        Self { path: path.into(), rule, exclude: Vec::new() }
+    }
+
+    pub fn without(self, exclude: &[String]) -> Self {
+        Self { exclude: exclude.to_vec(), ..self }
+    }
 }
 
 /// The files of a tree that are inputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// Files that git does not ignore, without the packages that begin inside of it.
     Package,
     /// Files that lie directly in the folder and that git does not ignore, without those that only people read.
     Top,
-    /// All files: for a folder that a build script named.
+    /// All files: for a folder that a build script or the user named.
     Everything,
+    /// Files that match a glob, which is relative to the base.
+    Matching(String),
 }
 
 pub struct ListedFolder {
@@ -45,16 +62,23 @@ pub struct ListedFolder {
 /// of all packages.
 pub fn list(tree: &Tree, base: &Path, excluded: &[PathBuf], packages: &[PathBuf]) -> Result<Vec<ListedFolder>> {
     let root = base.join(&tree.path);
-    let ignored = match tree.rule {
-        Rule::Package | Rule::Top => ignored_by_git(&root)?,
-        Rule::Everything => None,
+    let exclude: Vec<Glob> = tree.exclude.iter().map(|pattern| Glob::new(pattern)).collect();
+    if exclude.iter().any(|glob| glob.covers(&tree.path)) {
+        return Ok(Vec::new());
+    }
+    let (ignored, matching) = match &tree.rule {
+        Rule::Package | Rule::Top => (ignored_by_git(&root)?, None),
+        Rule::Everything => (None, None),
+        Rule::Matching(pattern) => (None, Some(Glob::new(pattern))),
     };
     let skip_marked = tree.rule == Rule::Package && ignored.is_none();
     let mut skipped = excluded.to_vec();
     skipped.extend(ignored.into_iter().flatten());
     skipped.sort_unstable();
     let mut walk = Walk {
-        rule: tree.rule,
+        rule: &tree.rule,
+        matching,
+        exclude,
         packages,
         // Without git, cargo's own marker file shows which folders are generated.
         skip_marked,
@@ -77,7 +101,9 @@ pub fn list(tree: &Tree, base: &Path, excluded: &[PathBuf], packages: &[PathBuf]
 }
 
 struct Walk<'a> {
-    rule: Rule,
+    rule: &'a Rule,
+    matching: Option<Glob<'a>>,
+    exclude: Vec<Glob<'a>>,
     packages: &'a [PathBuf],
     skip_marked: bool,
     /// A link is followed only if its target is in the base or in the tree itself.
@@ -101,7 +127,7 @@ impl Walk<'_> {
         // Take the stamp before the names: then a later change is visible in the stamp.
         let stamp = Stamp::of(&meta);
         let names = fs::typed_names_in(path)?;
-        if !is_root && self.rule == Rule::Package && self.packages.iter().any(|package| package == path) {
+        if !is_root && *self.rule == Rule::Package && self.packages.iter().any(|package| package == path) {
             let others = names.into_iter().map(|(name, _)| lossy(name)).collect();
             let listed = ListedFolder { path: relative, stamp, others, files: Vec::new() };
             self.folders.push(listed);
@@ -113,19 +139,20 @@ impl Walk<'_> {
             let child = path.join(&name);
             let is_dir = kind.is_dir();
             let generated = self.skip_marked && is_dir && fs::is_file(&child.join("CACHEDIR.TAG"));
-            let not_on_top = self.rule == Rule::Top && (is_dir || is_for_people(&name));
-            if self.skipped.binary_search(&child).is_ok() || generated || not_on_top || (is_dir && name == ".git") {
+            let not_on_top = *self.rule == Rule::Top && (is_dir || is_for_people(&name));
+            let is_skipped = self.skipped.binary_search(&child).is_ok() || (is_dir && name == ".git");
+            let below = join(&listed.path, &name.to_string_lossy());
+            if is_skipped || generated || not_on_top || !self.is_selected(&below, kind) {
                 listed.others.push(lossy(name));
                 continue;
             }
             let name = fs::utf8(path, name)?;
-            let below = if listed.path.is_empty() { name.clone() } else { format!("{}/{name}", listed.path) };
             if is_dir {
                 subfolders.push((child, below));
                 listed.others.push(name);
                 continue;
             }
-            if kind.is_symlink() && self.rule != Rule::Top && fs::is_dir(&child) {
+            if kind.is_symlink() && *self.rule != Rule::Top && fs::is_dir(&child) {
                 self.links.push((child, below));
             }
             listed.files.push(name);
@@ -136,12 +163,27 @@ impl Walk<'_> {
         }
         Ok(())
     }
+
+    /// Whether the globs select a file, or something that can be in a folder. A link counts as both: it is recorded, so
+    /// that it is seen when it leads elsewhere.
+    fn is_selected(&self, path: &str, kind: FileType) -> bool {
+        let is_wanted = |glob: &Glob| {
+            (!kind.is_dir() && glob.matches(path))
+                || ((kind.is_dir() || kind.is_symlink()) && glob.may_match_below(path))
+        };
+        self.matching.as_ref().is_none_or(is_wanted) && !self.exclude.iter().any(|glob| glob.matches(path))
+    }
 }
 
 /// Whether a file at the top of a workspace is documentation or a licence.
 fn is_for_people(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     name.ends_with(b".md") || name.starts_with(b"LICENSE")
+}
+
+/// The path of `name` in `folder`.
+pub fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_string() } else { format!("{folder}/{name}") }
 }
 
 /// A name that is no input. Used for comparison only.
@@ -199,7 +241,7 @@ mod tests {
         link(other.path(), "outside");
         link(&root, "back");
         let files = |rule| {
-            let tree = Tree { path: "p".into(), rule };
+            let tree = Tree::new("p", rule);
             let listed = list(&tree, dir.path(), &[root.join("out.zip")], &[root.join("nested")]).unwrap();
             let paths =
                 |folder: ListedFolder| folder.files.into_iter().map(move |name| format!("{}/{name}", folder.path));
@@ -211,5 +253,53 @@ mod tests {
         let everything = format!("{top} p/nested/Cargo.toml {sources} p/target/CACHEDIR.TAG {template}");
         assert_eq!(files(Rule::Everything), everything);
         assert_eq!(files(Rule::Top), "p/VERSION p/back p/inside p/outside");
+    }
+
+    /// The files of a tree, and the names that it leaves out.
+    fn listed(tree: &Tree, base: &Path) -> [String; 2] {
+        let folders = list(tree, base, &[base.join("target")], &[]).unwrap();
+        let names = |of: fn(&ListedFolder) -> &Vec<String>| {
+            let all = folders.iter().flat_map(|folder| of(folder).iter().map(|name| join(&folder.path, name)));
+            all.collect::<Vec<_>>().join(" ")
+        };
+        [names(|folder| &folder.files), names(|folder| &folder.others)]
+    }
+
+    #[test]
+    fn a_glob_selects_files_and_looks_only_into_folders_that_can_hold_some() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().join("w");
+        for name in
+            ["proto/a.proto", "proto/a.md", "proto/v1/b.proto", "proto/.git/x.proto", "web/dist/x.css", "target/y.css"]
+        {
+            fs::replace(&base.join(name), b"", 0o644, None).unwrap();
+        }
+        fs::replace(&dir.path().join("assets/deep/logo.svg"), b"", 0o644, None).unwrap();
+        std::os::unix::fs::symlink("v1", base.join("proto/latest")).unwrap();
+        let of = |path: &str, pattern: &str| listed(&Tree::new(path, Rule::Matching(pattern.into())), &base);
+        assert_eq!(of("proto", "proto/*.proto"), ["proto/a.proto", "proto/.git proto/a.md proto/latest proto/v1"]);
+        // A link that is followed is recorded: it can be changed to another folder.
+        assert_eq!(of("proto", "proto/**/*.proto")[0], "proto/a.proto proto/latest proto/v1/b.proto");
+        assert_eq!(of("", "*/*/*.css")[0], "proto/latest web/dist/x.css");
+        assert_eq!(of("", "web/*/*.css")[0], "web/dist/x.css");
+        assert_eq!(of("../assets", "../assets/**"), ["../assets/deep/logo.svg", "../assets/deep"]);
+        assert_eq!(of("none", "none/*"), ["", ""]);
+    }
+
+    #[test]
+    fn what_is_excluded_is_left_out_by_every_rule() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path();
+        for name in ["p/src/a.rs", "p/src/a.bak", "p/data/big", "p/data/deep/b", "p/VERSION"] {
+            fs::replace(&base.join(name), b"", 0o644, None).unwrap();
+        }
+        let exclude = ["./p/data/", "**/*.bak", "p/V*"].map(String::from);
+        let of = |path: &str, rule: Rule| listed(&Tree::new(path, rule).without(&exclude), base);
+        for rule in [Rule::Package, Rule::Everything, Rule::Matching("p/**".into())] {
+            assert_eq!(of("p", rule), ["p/src/a.rs", "p/VERSION p/data p/src p/src/a.bak"]);
+        }
+        assert_eq!(of("p", Rule::Top), ["", "p/VERSION p/data p/src"]);
+        // A tree in an excluded folder.
+        assert_eq!(of("p/data/deep", Rule::Everything), ["", ""]);
     }
 }

@@ -13,6 +13,7 @@ mod unchanged;
 pub use difference::{Change, What};
 pub use listing::{ListedFolder, Rule, Tree};
 pub use memo::{Computed, Memo, MemoDeps};
+pub use probe::is_executable;
 pub use record::{Entry, FolderRecord, Kind, RULE, Snapshot, State, TreeRecord};
 pub use scope::Scope;
 pub use take::Taken;

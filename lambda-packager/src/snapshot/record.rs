@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer, ser};
 
+use crate::snapshot::listing::join;
 use crate::snapshot::{Rule, Tree};
 use crate::sys::{Sha, Stamp};
 
@@ -151,10 +152,6 @@ impl FolderRecord {
     }
 }
 
-fn join(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_string() } else { format!("{folder}/{name}") }
-}
-
 impl Snapshot {
     /// Every file that exists, with its path relative to the base, in a fixed order.
     pub fn present(&self) -> Vec<(String, &Entry)> {
@@ -223,7 +220,7 @@ pub mod tests {
             others: others.iter().map(|name| name.to_string()).collect(),
             files: files.clone(),
         };
-        let tree = Tree { path: folders[0].0.into(), rule: Rule::Package };
+        let tree = Tree::new(folders[0].0, Rule::Package);
         TreeRecord { tree, folders: folders.iter().map(folder).collect() }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::snapshot::probe::{is_executable, seen};
 use crate::snapshot::{
-    Entry, FolderRecord, Kind, ListedFolder, Scope, Snapshot, Tree, TreeRecord, listing, parallel, unchanged,
+    Entry, FolderRecord, Kind, ListedFolder, Rule, Scope, Snapshot, Tree, TreeRecord, listing, parallel, unchanged,
 };
 use crate::sys::{Sha, Stamp, fs};
 
@@ -154,6 +154,10 @@ fn still_lists(record: &TreeRecord, base: &Path, taken_at_ns: i64) -> Result<Opt
             names.extend(folder.others.iter().map(String::as_str));
             names.sort_unstable();
             had_to_read = true;
+            // A file that does not match may have become a folder of the same name, in which some do.
+            if matches!(record.tree.rule, Rule::Matching(_)) {
+                return Ok(None);
+            }
             let mut now: Vec<String> = fs::raw_names_in(&path)?.into_iter().map(listing::lossy).collect();
             now.sort_unstable();
             if now != names {
@@ -224,7 +228,6 @@ fn find<'a>(files: &'a [Entry], name: &str) -> Option<&'a Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::Rule;
 
     /// A second after now.
     fn later(folder: &Path) -> i64 {
@@ -242,7 +245,7 @@ mod tests {
         }
         let alone = outside.path().join("alone");
         let scope = Scope {
-            trees: vec![Tree { path: "tree".into(), rule: Rule::Everything }],
+            trees: vec![Tree::new("tree", Rule::Everything)],
             // A relative name after an absolute one still starts at the base.
             files: vec![alone.to_string_lossy().into_owned(), "beside".into()],
             ..Scope::default()
@@ -285,5 +288,48 @@ mod tests {
     fn ignore_rules_are_known_by_their_whole_name() {
         let rules = [".gitignore", "a/.gitignore", "./../.git/info/exclude", "a.gitignore", "gitignore", ".git/info"];
         assert_eq!(rules.map(is_ignore_rule), [true, true, true, false, false, false]);
+    }
+
+    #[test]
+    fn a_file_below_a_glob_is_seen_when_it_comes_and_goes_and_other_globs_make_another_listing() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path();
+        let write = |name: &str| fs::replace(&base.join(name), b"", 0o644, None).unwrap();
+        ["web/a.css", "web/a.js", "web/deep/b.css"].iter().for_each(|name| write(name));
+        let scope = |pattern: &str, exclude: &[&str]| {
+            let exclude: Vec<String> = exclude.iter().map(|pattern| pattern.to_string()).collect();
+            let tree = Tree::new("web", Rule::Matching(pattern.into())).without(&exclude);
+            Scope { trees: vec![tree], ..Scope::default() }
+        };
+        let files = |scope: &Scope, previous: Option<&Snapshot>| {
+            let snapshot = take(scope, base, previous, later(base)).unwrap().snapshot;
+            let paths: Vec<String> = snapshot.present().into_iter().map(|(path, _)| path).collect();
+            (paths.join(" "), snapshot)
+        };
+        let styles = scope("web/**/*.css", &[]);
+        let (paths, first) = files(&styles, None);
+        assert_eq!(paths, "web/a.css web/deep/b.css");
+        assert!(unchanged::holds(&styles, base, &first).unwrap());
+        write("web/deep/c.css");
+        assert!(!unchanged::holds(&styles, base, &first).unwrap());
+        let (paths, second) = files(&styles, Some(&first));
+        assert_eq!(paths, "web/a.css web/deep/b.css web/deep/c.css");
+        // A name that matched nothing becomes a folder that holds a match.
+        fs::remove_tree(&base.join("web/a.js")).unwrap();
+        write("web/a.js/d.css");
+        assert_eq!(files(&styles, Some(&second)).0, "web/a.css web/a.js/d.css web/deep/b.css web/deep/c.css");
+        fs::remove_tree(&base.join("web/a.js")).unwrap();
+        write("web/a.js");
+        fs::remove_tree(&base.join("web/deep/b.css")).unwrap();
+        let (paths, third) = files(&styles, Some(&second));
+        assert_eq!(paths, "web/a.css web/deep/c.css");
+        for (other, expected) in [
+            (scope("web/*.css", &[]), "web/a.css"),
+            (scope("web/**/*.css", &["web/deep"]), "web/a.css"),
+            (scope("web/**", &[]), "web/a.css web/a.js web/deep/c.css"),
+        ] {
+            assert!(!unchanged::holds(&other, base, &third).unwrap());
+            assert_eq!(files(&other, Some(&third)).0, expected);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One module for each effect: files, processes, locks, the environment, signals.
 
 pub mod env;
+pub mod glob;
 #[warn(missing_docs)]
 pub mod sha256;
 
@@ -18,6 +19,7 @@ pub mod process;
 pub mod toml;
 
 pub use fs::{Staged, Stamp};
+pub use glob::Glob;
 pub use lock::Lock;
 pub use paths::{lexically_clean, relative};
 pub use process::{Invocation, Output, Stream};

@@ -9,23 +9,31 @@ use crate::support::{Ended, Fixture, OwnDocker, Story};
 #[test]
 fn where_no_container_starts_the_clean_room_compiles_and_says_why() {
     let fixture = Fixture::hello();
-    // An engine on another machine, as it were: it has no folder to mount.
+    // An engine on another machine, as it were: it sees no file of the project.
     let Some(ready) = Ready::made() else { return };
     let Some(own) = OwnDocker::start_with(ready.docker.as_deref(), Some(fixture.around())) else { return };
-    let run = |args: &[&str]| {
+    let run = |network: &str, args: &[&str]| {
         let mut command = fixture.command_elsewhere();
-        Story::of(command.args(["--engine", "docker"]).args(args).env("DOCKER_HOST", own.host()))
+        command.env("DOCKER_HOST", own.host()).env("LAMBDA_PACKAGER_NETWORK", network);
+        Story::of(command.args(["--engine", "docker"]).args(args))
     };
-    let story = run(&["--base", BASE]).ok();
+    // The container needs none.
+    run("none", &["--base", BASE]).ok();
+    assert_eq!(fixture.manifest("hello")["road"]["clean_room"], false);
+    let zip = fixture.zip("hello");
+
+    own.loses_its_bridge();
+    let story = run("bridge", &["--base", BASE]).ok();
     let announced = |part: &str| story.notes().iter().any(|note| note.contains(part));
     assert!(announced("the container does not start: ") && announced("compiling in the clean room instead"), "{story}");
     assert_eq!(fixture.output_of_bootstrap("hello"), "hello");
+    assert!(fixture.zip("hello") == zip);
     let road = &fixture.manifest("hello")["road"];
     assert!(road["clean_room"] == true && road["fallback"].as_str().is_some_and(|why| why.contains("does not start")));
     // Without an image there is no clean room either: then the engine's error stands.
-    let story = run(&["--force", "--base", "host"]);
+    let story = run("bridge", &["--force", "--base", "host"]);
     assert_eq!(story.code(), 3, "{story}");
-    assert!(story.failure().contains("docker create"), "{story}");
+    assert!(story.failure().contains("docker start"), "{story}");
 }
 
 #[test]

@@ -31,7 +31,7 @@ const CORRUPT: &[(&str, &str)] = &[
     ("dependency's rlib gone", "rm /target/*/release/deps/libdep-*"),
     ("build script's program gone", "rm -r /target/release/build/gated-*"),
     ("read-only file", "chmod a-w /target/*/release/deps/libdep-*"),
-    ("read-only target directory", "chmod -R a-w /target"),
+    ("read-only target directory", "chmod -R a-w /target/* /target/.lambda-packager"),
     (
         "a file in place of the target directory's",
         "rm -r /target/x86_64* /target/aarch64*; : > /target/$(uname -m)-unknown-linux-gnu",
@@ -85,7 +85,7 @@ pub fn faults(engine: Engine, matrix: &Matrix) {
     };
     for (fault, script) in CORRUPT.iter().filter(|_| is_mine()) {
         row(fault, "between builds", &|gated| {
-            gated.ask(&["exec", &gated.container(), "sh", "-c", script]);
+            gated.ask(&["exec", "--user", "1000:1000", &gated.container(), "sh", "-c", script]);
             next_build(gated)
         });
     }
@@ -108,20 +108,20 @@ fn starve(gated: &Gated) {
 }
 
 fn out_of_memory(gated: &mut Gated) -> (String, String) {
-    gated.fixture.write("target/eat", "");
+    gated.eats(true);
     let mut live = gated.held_build();
     starve(gated);
     gated.release();
     // The container made anew has no such limit.
     let noted = live.until_announced("creating it again");
     let story = live.end();
-    std::fs::remove_file(gated.fixture.path("target/eat")).expect("it was there");
+    gated.eats(false);
     (noted, mended(&story, gated))
 }
 
 fn out_of_memory_twice(gated: &mut Gated) -> (String, String) {
     let kept = Kept::of(gated);
-    gated.fixture.write("target/eat", "");
+    gated.eats(true);
     let mut live = gated.held_build();
     starve(gated);
     gated.release_only(&gated.container());
@@ -130,7 +130,7 @@ fn out_of_memory_twice(gated: &mut Gated) -> (String, String) {
     starve(gated);
     gated.release();
     let story = live.end();
-    std::fs::remove_file(gated.fixture.path("target/eat")).expect("it was there");
+    gated.eats(false);
     let happened = told(&story, 4, &["was killed (status", "out of memory"], &kept, gated);
     (happened, recovers(gated))
 }

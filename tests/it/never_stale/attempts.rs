@@ -5,17 +5,12 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use crate::never_stale::{APP, PART, built_pair, docker};
-use crate::support::Engine;
 use crate::support::clean::Date::{Kept, Now, Old};
 use crate::support::clean::{Project, app, part, printing};
+use crate::support::{Engine, Gate};
 
-/// A build script that says that it runs, and waits for as long as there is a file `signals/held`.
-const WAITS: &str = "fn main() {
-    eprintln!(\"the build script runs\");
-    while std::path::Path::new(\"../signals/held\").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-}\n";
+/// What the build script of the held function says before it waits.
+const WAITS: &str = "the build script runs";
 
 /// The library compiles, the function does not.
 fn fails_to_compile(project: &Project) {
@@ -39,9 +34,10 @@ fn a_restore_after_a_failed_compile_and_one_that_is_a_hit_first() {
 #[test]
 fn a_restore_after_a_killed_compile() {
     let Some(project) = docker().map(Project::pair) else { return };
-    project.write("app/build.rs", WAITS).misses("first build");
+    let gate = Gate::new();
+    project.write("app/build.rs", &gate.waiting_build_script(WAITS)).misses("first build");
     project.write(PART, &part("part of a killed compile"));
-    project.write("signals/held", "");
+    gate.put("hold", "");
     project.write("app/touch", "");
     let mut child = project.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the bin starts");
     let container = project.fixture.containers(Engine::Docker).remove(0);
@@ -50,7 +46,7 @@ fn a_restore_after_a_killed_compile() {
     Engine::Docker.ask(&["exec", &container, "sh", "-c", compiled]);
     child.kill().expect("it still waits");
     child.wait().expect("it was killed");
-    project.remove("signals/held");
+    gate.take_away("hold");
     project.remove("app/touch");
     project.write_dated(PART, &part("part 1"), Old).hits();
     project.changes(APP, &app("app 2"), Now);
@@ -60,8 +56,9 @@ fn a_restore_after_a_killed_compile() {
 #[test]
 fn an_input_that_changes_during_the_compile() {
     let Some(project) = docker().map(Project::pair) else { return };
-    project.write("app/build.rs", WAITS);
-    project.write("signals/held", "");
+    let gate = Gate::new();
+    project.write("app/build.rs", &gate.waiting_build_script(WAITS));
+    gate.put("hold", "");
     let mut command = project.command();
     let mut child = command.args(["--message-format", "json"]).stdout(Stdio::piped()).spawn().expect("the bin starts");
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
@@ -69,7 +66,7 @@ fn an_input_that_changes_during_the_compile() {
     lines.by_ref().find(|line| line.contains("Compiling app")).expect("it compiles");
     // Whether the compiler has read the library by now nobody knows; the record must not claim either.
     project.write_dated(PART, &part("part 2"), Old);
-    project.remove("signals/held");
+    gate.take_away("hold");
     let finished = lines.last().expect("a last event");
     assert!(finished.contains("finished"), "{finished}");
     assert!(child.wait().expect("it ends").success());
@@ -107,8 +104,8 @@ fn two_functions_of_one_name() {
     project.arguments(&["--package", "left"]).misses("first build");
     project.arguments(&["--package", "right"]);
     // One record for both: also the inputs are others.
-    project.misses("function left/bootstrap -> right/bootstrap (+4 more)");
-    project.arguments(&["--package", "left"]).misses("function right/bootstrap -> left/bootstrap (+4 more)");
+    project.misses("function left/bootstrap -> right/bootstrap (+2 more)");
+    project.arguments(&["--package", "left"]).misses("function right/bootstrap -> left/bootstrap (+2 more)");
     project.write_dated("right/main.rs", &printing("rigth"), Kept).hits();
     project.arguments(&["--package", "right"]).misses_somehow();
 }

@@ -94,6 +94,7 @@ fn a_file_that_git_ignores_and_the_compiler_reads() {
     let Some(project) = docker().map(Project::hello) else { return };
     project.init_git();
     project.write(".gitignore", "/target\ngenerated.txt\nignored\n");
+    project.package("../hello", "[package.metadata.lambda-packager]\ninputs = [\"src/generated.txt\"]\n");
     project.write("src/main.rs", &printing_value("include_str!(\"generated.txt\")"));
     project.write("src/generated.txt", "one");
     project.write("src/ignored", "nobody reads this").misses("first build");
@@ -171,6 +172,7 @@ fn a_file_and_a_folder_that_a_build_script_names_outside() {
         let folder = \"../many\";",
     ));
     project.part_returns("concat!(env!(\"ONE\"), env!(\"READ\"))");
+    project.calls_part("app", "inputs = [\"many\"]\n");
     project.write("one", "1");
     project.write("many/a", "2").misses("first build");
     project.changes("one", "3", Kept);
@@ -189,6 +191,7 @@ fn a_build_script_that_names_its_whole_package() {
     let Some(project) = docker().map(Project::pair) else { return };
     project.init_git();
     project.write(".gitignore", "target\nignored\n");
+    project.calls_part("app", "inputs = [\"part/ignored\"]\n");
     project.part_builds_with(
         "fn main() {
             println!(\"cargo:rerun-if-changed=.\");

@@ -84,8 +84,10 @@ fn a_file_replaced_by_renaming_an_older_one() {
 #[test]
 fn a_clock_set_back_between_two_compiles() {
     let Some(project) = docker().map(built_pair) else { return };
-    let tomorrow = "find /target -exec touch -d '+1 day' {} +";
-    Engine::Docker.ask(&["exec", &project.fixture.container(Engine::Docker), "sh", "-c", tomorrow]);
+    let tomorrow = |folder: &str| format!("find {folder} -mindepth 1 -exec touch -d '+1 day' {{}} +");
+    let container = project.fixture.container(Engine::Docker);
+    Engine::Docker.exec(&container, &tomorrow("/target")).ok();
+    Engine::Docker.exec_as_root(&container, &tomorrow("/cargo/.lambda-packager")).ok();
     project.changes(PART, &part("part 2"), Now);
     project.changes(APP, &app("app 2"), Now);
 }
@@ -94,7 +96,7 @@ fn a_clock_set_back_between_two_compiles() {
 fn a_clock_set_back_on_the_host() {
     let project = built_pair("host");
     let target = project.path("target/lambda");
-    let tomorrow = "find \"$0\"/host-target-* -exec touch -d '+1 day' {} +";
+    let tomorrow = "find \"$0\"/host-*/target \"$0\"/host-*/.lambda-packager -exec touch -d '+1 day' {} +";
     let touched = Command::new("sh").args(["-c", tomorrow]).arg(&target).status().expect("sh starts");
     assert!(touched.success());
     project.changes(PART, &part("part 2"), Now);

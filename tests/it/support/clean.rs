@@ -336,6 +336,9 @@ impl Project {
             hasher.update(format!("{name}={value}\n"));
         }
         hasher.update(archive(&self.fixture.around(), &["--exclude=.git"]));
+        for folder in [self.fixture.around(), self.fixture.root().to_path_buf()] {
+            hasher.update(fs::read(folder.join(".git/info/exclude")).unwrap_or_default());
+        }
         hasher.finalize().into()
     }
 }

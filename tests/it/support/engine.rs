@@ -81,18 +81,23 @@ impl Engine {
         // In the container nobody has the right; each engine has its own way around that.
         let give = match self {
             Self::Docker => format!(
-                "tar --directory '{}' --owner 12345 --group 12345 --mode 755 -c target | docker cp - {container}:/",
+                "tar --directory '{}/target' --owner 12345 --group 12345 --mode 755 -c . | docker cp - {container}:/target",
                 folder.path().display()
             ),
             Self::Podman => format!("podman exec --privileged --user 0 {container} chown -R 12345:12345 /target"),
         };
         Ended::of(Command::new("sh").args(["-c", &give]).env("CONTAINERS_CONF", containers_conf())).ok();
-        let owner = self.exec(container, "stat -c %u /target /target/.lambda-packager").ok().stdout;
-        assert_eq!(owner, "12345\n12345\n");
+        let owner = self.exec(container, "stat -c %u /target/.lambda-packager").ok().stdout;
+        assert_eq!(owner, "12345\n");
     }
 
-    /// Runs a shell script in a container, as its user.
+    /// Runs a shell script in a container, as the user who compiles there.
     pub fn exec(self, container: &str, script: &str) -> Ended {
+        Ended::of(self.command().args(["exec", "--user", "1000:1000", container, "sh", "-c", script]))
+    }
+
+    /// The same as root.
+    pub fn exec_as_root(self, container: &str, script: &str) -> Ended {
         Ended::of(self.command().args(["exec", container, "sh", "-c", script]))
     }
 }

@@ -303,6 +303,7 @@ impl Drop for Fixture {
                 }
             };
             remove_listed(&["ps", "--all"], &["rm", "--force", "--volumes"]);
+            remove_listed(&["volume", "ls"], &["volume", "rm", "--force"]);
             // What was kept or made of them.
             remove_listed(&["images"], &["rmi", "--force"]);
         }

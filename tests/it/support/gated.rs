@@ -1,9 +1,8 @@
 //! A project whose compile can be held: faults then hit it in its very middle, without a clock.
 
-use std::fs;
 use std::process::Command;
 
-use super::{Ended, Engine, Fixture, Live};
+use super::{Ended, Engine, Fixture, Gate, Live};
 
 /// How a held compile makes itself known, on a line of cargo's.
 pub const HOLDING: &str = "holding";
@@ -11,13 +10,13 @@ pub const HOLDING: &str = "holding";
 /// What the function of the held project prints before its own text; a dependency by path says it.
 pub const SAYS: &str = "dep says ";
 
-/// The folder that gates lie in is mounted, and no input.
+/// `HOLD` and `EAT` are files of the gate.
 const BUILD: &str = r#"use std::{fs, path::Path, thread, time::Duration};
 
 /// Whether the gate is shut for this container.
 fn held() -> bool {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
-    fs::read_to_string("target/hold").is_ok_and(|passed| passed.is_empty() || !passed.starts_with(name.trim()))
+    fs::read_to_string("HOLD").is_ok_and(|passed| passed.is_empty() || !passed.starts_with(name.trim()))
 }
 
 fn main() {
@@ -28,7 +27,7 @@ fn main() {
     while held() {
         thread::sleep(Duration::from_millis(10));
     }
-    if Path::new("target/eat").exists() {
+    if Path::new("EAT").exists() {
         let mut eaten = vec![1u8; 400 << 20];
         for at in (0..eaten.len()).step_by(4096) {
             eaten[at] = at as u8;
@@ -45,6 +44,7 @@ pub struct Gated {
     /// Which service the engine's command line talks to, where it is not the machine's own.
     docker_host: Option<String>,
     edits: u32,
+    gate: Gate,
 }
 
 impl Gated {
@@ -54,9 +54,9 @@ impl Gated {
         fixture.append("Cargo.toml", "[package.metadata.lambda-packager]\ncargo_flags = [\"-vv\"]\n");
         fixture.package("dep", "dep", "");
         fixture.write("dep/src/lib.rs", &format!("pub const TEXT: &str = \"{SAYS}\";\n"));
-        fixture.write("build.rs", BUILD);
-        fs::create_dir_all(fixture.path("target")).expect("a folder");
-        let mut gated = Self { fixture, engine, docker_host: None, edits: 0 };
+        let gate = Gate::new();
+        fixture.write("build.rs", &BUILD.replace("HOLD", &gate.seen("hold")).replace("EAT", &gate.seen("eat")));
+        let mut gated = Self { fixture, engine, docker_host: None, edits: 0, gate };
         gated.edit();
         gated
     }
@@ -115,18 +115,22 @@ impl Gated {
 
     /// From now on a compile stops in its middle.
     pub fn hold(&self) {
-        self.fixture.write("target/hold", "");
+        self.gate.put("hold", "");
     }
 
     /// It goes on.
     pub fn release(&self) {
-        fs::remove_file(self.fixture.path("target/hold")).expect("it is held");
+        self.gate.take_away("hold");
     }
 
     /// It goes on in the container `id`, and in no other.
     pub fn release_only(&self, id: &str) {
-        let whole = self.fixture.path("target/passed");
-        fs::write(&whole, id).and_then(|()| fs::rename(whole, self.fixture.path("target/hold"))).expect("it is held");
+        self.gate.put("hold", id);
+    }
+
+    /// From now on a compile takes much memory, or no more.
+    pub fn eats(&self, much: bool) {
+        if much { self.gate.put("eat", "") } else { self.gate.take_away("eat") }
     }
 
     /// Edits, starts a build, and returns when its compile is held.

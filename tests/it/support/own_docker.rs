@@ -101,6 +101,13 @@ impl OwnDocker {
         }
     }
 
+    /// Takes the bridge away: no container that wants one starts any more.
+    pub fn loses_its_bridge(&self) {
+        let pid = self.process.as_ref().expect("it runs").id().to_string();
+        let mut command = Command::new("nsenter");
+        Ended::of(command.args(["--net", "--target", &pid, "ip", "link", "delete", "docker0"])).ok();
+    }
+
     /// Sends the service a signal.
     pub fn signal(&self, signal: &str) {
         if let Some(process) = &self.process {

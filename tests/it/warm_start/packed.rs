@@ -8,7 +8,7 @@ use super::{
     KEPT, PACKED, WARM, archive, behind, image_after, is_cold, keeps_nothing, kept, members, replace, tar_of, unpacked,
     unzstd, with_itoa,
 };
-use crate::support::{Ended, Engine, Fixture, Front, Running, engines, eventually, on_path, one_engine, skip};
+use crate::support::{Ended, Engine, Fixture, Front, Gate, Running, engines, eventually, on_path, one_engine, skip};
 
 const UNUSABLE: &str = "note: the dependencies that were kept cannot be used";
 /// A fake: in what runs in a container zstd has a name that nothing has there.
@@ -51,7 +51,7 @@ fn a_builder_without_zstd_keeps_as_it_is_and_does_without_what_is_packed() {
     }
 }
 
-/// A compile that gets the container between another's end and its keeping sees what that was never to see.
+/// A compile that knows of no lock and gets the container between another's end and its keeping sees what that was never to see.
 #[test]
 fn what_a_later_compile_made_is_not_kept_for_an_earlier_one() {
     for engine in engines(Engine::Docker) {
@@ -64,9 +64,10 @@ fn what_a_later_compile_made_is_not_kept_for_an_earlier_one() {
         let words: Vec<_> = words.iter().map(|word| format!("'{}'", word.to_str().unwrap())).collect();
         let said = fixture.around().join("other");
         let overtake = format!(
-            "case \"$1 $*\" in exec*--binary=*) export PATH='{path}'; '{}' \"$@\" && \
+            "case \"$1 $*\" in exec*--binary=*) export PATH='{path}'; '{}' \"$@\" && rm '{}'/*.lock && \
              LAMBDA_PACKAGER_PASS_ENV=TOKEN TOKEN=t0ken {} >'{}' 2>&1 </dev/null; exit;; esac",
             engine.name(),
+            fixture.path("target/lambda").display(),
             words.join(" "),
             said.display()
         );
@@ -83,13 +84,10 @@ fn what_a_later_compile_made_is_not_kept_for_an_earlier_one() {
 fn packing_along_ends_with_a_compile_that_is_interrupted() {
     for engine in engines(Engine::Podman) {
         let fixture = with_itoa("cut-short");
-        fixture.write(
-            "build.rs",
-            "fn main() {\n    while std::path::Path::new(\"target/hold\").exists() {\n        \
-             std::thread::sleep(std::time::Duration::from_millis(10));\n    }\n}\n",
-        );
+        let gate = Gate::new();
+        fixture.write("build.rs", &gate.waiting_build_script("held"));
         fixture.run_on(engine, &["container", "start"]).ok();
-        fixture.write("target/hold", "");
+        gate.put("hold", "");
         let container = fixture.container(engine);
         // Slow for as long as anybody may want to wait.
         let slow = "case $1 in exec) for word do shift; set -- \"$@\" \"$(printf %s \"$word\" | \
@@ -107,7 +105,7 @@ fn packing_along_ends_with_a_compile_that_is_interrupted() {
             let lines = engine.processes(&container);
             if lines.iter().all(|line| line.contains("sleep 86400")) { Ok(()) } else { Err(lines) }
         });
-        fs::remove_file(fixture.path("target/hold")).unwrap();
+        gate.take_away("hold");
         kept(&fixture, engine);
     }
 }

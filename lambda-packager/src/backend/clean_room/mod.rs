@@ -2,8 +2,6 @@
 //! of the reused container, so that the bytes are the same.
 
 mod context;
-mod crates;
-mod members;
 
 use std::time::Duration;
 

@@ -1,7 +1,9 @@
 //! Running a program to its end, with a limit for every wait.
 #![allow(clippy::disallowed_methods)]
 
+use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -61,16 +63,20 @@ impl Invocation {
     }
 
     /// Runs the program to its end. Passes on stderr as it comes, in pieces that end at `\n` or `\r` (included). After
-    /// each silence of `patience`, calls `on_silence`; an error of it ends the program. Its stdin is a pipe that stays
-    /// open as long as we live, so that the program knows when nobody waits for it any more. `Output::stderr` stays empty.
+    /// each silence of `patience`, calls `on_silence`; an error of it ends the program. Its stdin has `input`, and then
+    /// stays open as long as we live, so that the program knows when nobody waits for it any more. `Output::stderr` stays
+    /// empty.
     pub fn stream_stderr(
         &self,
+        input: Vec<u8>,
         patience: Duration,
         mut on_stderr: impl FnMut(&[u8]),
         mut on_silence: impl FnMut() -> Result<()>,
     ) -> Result<Output> {
         let (mut stdout, mut stderr) = (Vec::new(), LineBuffer::default());
-        let code = drive(self.spawn(Stdio::piped())?, None, Patience::Each(patience), &mut |said| {
+        let mut child = self.spawn(Stdio::piped())?;
+        begin(&child, input).map_err(|e| self.not_started(e)).inspect_err(|_| end(&mut child))?;
+        let code = drive(child, None, Patience::Each(patience), &mut |said| {
             match said {
                 Said::Stdout(bytes) => stdout.extend_from_slice(bytes),
                 Said::Stderr(bytes) => stderr.add(bytes, &mut on_stderr),
@@ -125,6 +131,18 @@ fn feed(child: &mut Child, bytes: Vec<u8>) {
     }
 }
 
+/// Writes `bytes` to a program's standard input, and leaves it open.
+fn begin(child: &Child, bytes: Vec<u8>) -> std::io::Result<()> {
+    if let Some(pipe) = child.stdin.as_ref().filter(|_| !bytes.is_empty()) {
+        let mut pipe = File::from(pipe.as_fd().try_clone_to_owned()?);
+        // As in `feed`.
+        thread::spawn(move || {
+            let _ = pipe.write_all(&bytes);
+        });
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -170,6 +188,7 @@ mod tests {
         let script = format!(r"printf 'a\rb' >&2; {}; printf 'c\nd\ne' >&2; echo out", wait("1"));
         let out = sh(&script)
             .stream_stderr(
+                Vec::new(),
                 FOREVER,
                 |piece| {
                     pieces.push(String::from_utf8_lossy(piece).into_owned());
@@ -204,6 +223,7 @@ mod tests {
     fn an_error_after_silence_ends_the_program() {
         let mut silences = 0;
         let result = sh("echo one >&2; exec tail -f /dev/null").stream_stderr(
+            Vec::new(),
             Duration::from_millis(20),
             |_| (),
             || {

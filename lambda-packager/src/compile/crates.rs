@@ -1,23 +1,25 @@
 //! The crates that a function is made of, in the form of cargo's home: exactly those, not its whole cache.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use crate::backend::clean_room::members::{Member, Members, add_file, add_folder};
 use crate::cargo::{ForwardedConfig, LockedPackage, lockfile};
+use crate::compile::node::{Node, Sources};
 use crate::compile::{CARGO_HOME, CompileJob};
 use crate::error::Result;
-use crate::sys::fs;
+use crate::sys::{Sha, fs};
 
-/// Cargo's home in the clean room: archives of the crates, their entries in the index, git checkouts and configuration;
-/// and vendored sources at their own paths.
+/// Adds cargo's home: the crates, their entries in the index, git checkouts and configuration; and registries in a folder
+/// at their own places.
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn members(job: &CompileJob, forwarded: &ForwardedConfig) -> Result<Members> {
+pub fn add(job: &CompileJob, forwarded: &ForwardedConfig, sources: &mut Sources) -> Result<()> {
     let home = &job.workspace.cargo_home;
-    let mut members = Members::new();
-    let config = Member::File { content: forwarded.toml.clone().into_bytes(), executable: false };
-    members.insert(format!("{CARGO_HOME}/config.toml"), config);
+    sources.insert(format!("{CARGO_HOME}/config.toml"), Node::made(forwarded.toml.clone().into_bytes()));
+    // Cargo notes there what it used when, and the folder is not its own.
+    sources.insert(format!("{CARGO_HOME}/.global-cache"), Node::Link("/tmp/.global-cache".into()));
+    let locked = lockfile::read(&job.workspace.root)?;
     let mut registries = BTreeSet::new();
     for folder in &job.function.package.downloads {
         let Ok(below) = folder.strip_prefix(home) else { continue };
@@ -25,50 +27,64 @@ pub fn members(job: &CompileJob, forwarded: &ForwardedConfig) -> Result<Members>
         match parts.as_slice() {
             ["registry", "src", registry, name, ..] => {
                 registries.insert(registry.to_string());
-                let file = format!("registry/cache/{registry}/{name}.crate");
-                add_file(&mut members, format!("{CARGO_HOME}/{file}"), &home.join(file))?;
+                whole(sources, home, &format!("registry/src/{registry}/{name}"), "");
+                let archive = format!("registry/cache/{registry}/{name}.crate");
+                if fs::is_file(&home.join(&archive)) {
+                    whole(sources, home, &archive, "");
+                }
             }
             ["git", "checkouts", repository, revision, ..] => {
-                for folder in [format!("git/db/{repository}"), format!("git/checkouts/{repository}/{revision}")] {
-                    add_folder(&mut members, &format!("{CARGO_HOME}/{folder}"), &home.join(folder))?;
-                }
+                whole(sources, home, &format!("git/checkouts/{repository}/{revision}"), "");
+                // It grows with each revision that is fetched.
+                let revisions: String = locked.iter().map(|package| package.source.as_str()).collect();
+                whole(sources, home, &format!("git/db/{repository}"), &revisions);
             }
             _ => {}
         }
     }
     // Cargo resolves the whole lockfile, whatever it then compiles.
     let mut versions_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for LockedPackage { name, version, .. } in lockfile::read(&job.workspace.root)? {
-        versions_of.entry(name).or_default().insert(version);
+    for LockedPackage { name, version, source, .. } in &locked {
+        if source.starts_with("registry+") || source.starts_with("sparse+") {
+            versions_of.entry(name.clone()).or_default().insert(version.clone());
+        }
     }
     for registry in fs::names_in(&home.join("registry/index")).unwrap_or_default() {
         let index = home.join("registry/index").join(&registry);
-        let place = format!("{CARGO_HOME}/registry/index/{registry}");
+        let place = format!("registry/index/{registry}");
         if fs::is_dir(&index.join(".git")) && registries.contains(&registry) {
             // An index in git: cargo uses its cache only together with the repository.
-            add_folder(&mut members, &place, &index)?;
+            let text = format!("{versions_of:?}");
+            whole(sources, home, &place, &text);
             continue;
         }
         let mut is_needed = false;
         for (name, versions) in &versions_of {
             let file = format!(".cache/{}", path_in_index(name));
             if let Some(bytes) = fs::read_if_exists(&index.join(&file))? {
-                let content = only_versions(bytes, versions);
-                members.insert(format!("{place}/{file}"), Member::File { content, executable: false });
+                sources.insert(format!("{CARGO_HOME}/{place}/{file}"), Node::made(only_versions(bytes, versions)));
                 is_needed = true;
             }
         }
-        if is_needed {
-            add_file(&mut members, format!("{place}/config.json"), &index.join("config.json"))?;
+        if is_needed && let Some(bytes) = fs::read_if_exists(&index.join("config.json"))? {
+            sources.insert(format!("{CARGO_HOME}/{place}/config.json"), Node::made(bytes));
         }
     }
-    let absolute = forwarded.absolute_folders.iter().map(|folder| (folder.to_string_lossy().into_owned(), folder));
-    let relative = forwarded.relative_folders.iter();
-    let relative = relative.filter_map(|folder| Some((job.mounts.to_container(folder)?, folder)));
-    for (place, folder) in absolute.chain(relative) {
-        add_folder(&mut members, &place, folder)?;
+    // A registry in a folder: its crates are checked by the lockfile. Vendored sources are inputs.
+    for folder in forwarded.absolute_folders.iter().chain(&forwarded.relative_folders) {
+        if fs::is_dir(&folder.join("index"))
+            && let Some(place) = job.layout.place_of(folder)
+        {
+            sources.insert(place, Node::Whole(folder.clone(), Sha::of(format!("{locked:?}").as_bytes())));
+        }
     }
-    Ok(members)
+    Ok(())
+}
+
+/// Adds a folder or a file of cargo's home that never changes while `version` is the same.
+fn whole(sources: &mut Sources, home: &Path, name: &str, version: &str) {
+    let sha = Sha::of(format!("{}\0{name}\0{version}", home.display()).as_bytes());
+    sources.insert(format!("{CARGO_HOME}/{name}"), Node::Whole(home.join(name), sha));
 }
 
 /// The path of a crate in an index: <https://doc.rust-lang.org/cargo/reference/registry-index.html#index-files>.

@@ -1,0 +1,274 @@
+//! What has to be sent, so that exactly the sources stand beside a target directory, with dates by which cargo's own rule
+//! is right.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::artifact::Archive;
+use crate::cargo::LocalPackage;
+use crate::compile::node::{Content, Node, Sources};
+use crate::compile::sent::{Sent, Stored};
+use crate::compile::{CARGO_HOME, CompileJob};
+use crate::error::{Error, Result};
+use crate::snapshot::is_executable;
+use crate::sys::{Sha, fs};
+
+/// The date of what no compile saw changed: before any record of cargo.
+const LONG_AGO: u64 = 315_532_800;
+
+/// What is sent to a target directory.
+pub struct Delivery {
+    /// The name of the last compile whose sources are expected there; `None` if all of them are sent.
+    pub from: Option<String>,
+    /// The places to remove first, or to empty if all is sent: paths, each ended by NUL.
+    pub removed: Vec<u8>,
+    /// The archive of what is new, with places as paths.
+    pub archive: Vec<u8>,
+    /// For each date, the compile that it is of, the places that get it.
+    pub dates: BTreeMap<u32, Vec<u8>>,
+    /// The packages that are compiled from nothing, as cargo names them: a build script must not find what an earlier run
+    /// of it left.
+    pub cleaned: Vec<String>,
+    /// Start with an empty target directory.
+    pub wipe: bool,
+    /// The record of it.
+    pub sent: Sent,
+}
+
+/// What is to be sent of `sources` after `before`, for the compile `job`.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>) -> Result<Delivery> {
+    let count = before.map_or(1, |before| before.count + 1);
+    let old = |place: &str| before.and_then(|before| before.places.get(place));
+    let is_new =
+        |place: &str, node: &Node| old(place).is_none_or(|stored| !stored.is_there || stored.state != state(node));
+    // What is sent is what is recorded, also if a file changed since it was looked at.
+    let changed: Vec<String> =
+        sources.iter().filter(|(place, node)| is_new(place, node)).map(|(place, _)| place.clone()).collect();
+    for place in &changed {
+        if let Some(Node::File { content, sha, .. }) = sources.get_mut(place)
+            && let Content::Of(path) = content
+        {
+            let bytes = fs::read(path)?;
+            *sha = Sha::of(&bytes);
+            *content = Content::Made(bytes);
+        }
+    }
+    let mut sent = Sent { name: job.compile.clone(), count, ..Sent::default() };
+    let mut dates: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
+    let mut archive = Archive::of((0, 0), LONG_AGO);
+    let mut gone = BTreeSet::new();
+    for (folder, names) in folders(job, &sources) {
+        let (stored, _) = Stored::next(old(&folder), Stored::of('d', Sha::of(names.as_bytes())), count);
+        let was = old(&folder);
+        if was.is_none_or(|was| !was.is_there || was.state != stored.state) {
+            if was.is_some_and(|was| was.is_there && !was.state.starts_with('d')) {
+                gone.insert(folder.clone());
+            }
+            add_date(&mut dates, stored.since, &folder);
+        }
+        sent.places.insert(folder, stored);
+    }
+    let bumped = packages(job, &sources, before, &mut sent);
+    for (place, node) in &sources {
+        let was = old(place);
+        let (mut stored, _) = Stored::next(was, state(node), count);
+        let is_new = was.is_none_or(|was| !was.is_there || was.state != stored.state);
+        if is_new {
+            let other_kind =
+                |was: &Stored| was.is_there && (was.state.starts_with('d') || matches!(node, Node::Whole(..)));
+            if was.is_some_and(other_kind) {
+                gone.insert(place.clone());
+            }
+            pack(&mut archive, place, node)?;
+        }
+        let is_root = bumped.contains(place);
+        if is_root {
+            stored.since = count;
+        }
+        if matches!(node, Node::File { .. }) && (is_new || is_root) && !place.starts_with(CARGO_HOME) {
+            add_date(&mut dates, stored.since, place);
+        }
+        sent.places.insert(place.clone(), stored);
+    }
+    for (place, stored) in before.iter().flat_map(|before| &before.places) {
+        if !sent.places.contains_key(place) {
+            if stored.is_there {
+                gone.insert(place.clone());
+            }
+            sent.places.insert(place.clone(), Stored { is_there: false, ..stored.clone() });
+        }
+    }
+    if before.is_none() {
+        gone.extend(job.layout.places());
+    }
+    let removed = outermost(&gone).flat_map(|place| [place.as_bytes(), &[0]].concat()).collect();
+    let cleaned = job.function.package.local_folders.iter().filter(|package| package.has_build_script);
+    let cleaned =
+        cleaned.filter(|package| is_stale(job, package, before, &sent)).filter_map(|package| url(job, package));
+    Ok(Delivery {
+        from: before.map(|before| before.name.clone()),
+        removed,
+        archive: archive.finish().map_err(cannot_pack)?,
+        dates,
+        cleaned: cleaned.collect(),
+        wipe: job.wipe || job.config.force || is_vendored_changed(job, before, &sent),
+        sent,
+    })
+}
+
+fn cannot_pack(error: std::io::Error) -> Error {
+    Error::cargo("cannot pack the sources for the compile").source(error)
+}
+
+fn state(node: &Node) -> String {
+    match node {
+        Node::File { executable, sha, .. } => Stored::of(if *executable { 'x' } else { 'f' }, *sha),
+        Node::Link(target) => Stored::of('l', Sha::of(target.as_bytes())),
+        Node::Whole(_, sha) => Stored::of('w', *sha),
+    }
+}
+
+/// Every folder of the workspace, and the names in it: a build script can list them. Not those of cargo's home.
+fn folders(job: &CompileJob, sources: &Sources) -> BTreeMap<String, String> {
+    let places = job.layout.places();
+    let is_inside = |folder: &str| places.iter().any(|place| Path::new(folder).starts_with(place));
+    let mut folders: BTreeMap<String, String> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for place in sources.keys().filter(|place| !place.starts_with(CARGO_HOME)) {
+        let mut path = place.as_str();
+        while let Some((folder, name)) = path.rsplit_once('/').filter(|(folder, _)| is_inside(folder)) {
+            if !seen.insert(path.to_string()) {
+                break;
+            }
+            let names = folders.entry(folder.to_string()).or_default();
+            names.push_str(name);
+            names.push('\0');
+            path = folder;
+        }
+    }
+    folders
+}
+
+fn add_date(dates: &mut BTreeMap<u32, Vec<u8>>, since: u32, place: &str) {
+    let list = dates.entry(since).or_default();
+    list.extend(place.as_bytes());
+    list.push(0);
+}
+
+/// Those of `places` that are in no other of them.
+fn outermost(places: &BTreeSet<String>) -> impl Iterator<Item = &String> {
+    let mut last: Option<&Path> = None;
+    places.iter().filter(move |place| {
+        let path = Path::new(place.as_str());
+        let inside = last.is_some_and(|last| path.starts_with(last));
+        if !inside {
+            last = Some(path);
+        }
+        !inside
+    })
+}
+
+/// Adds `node` to an archive as `place`.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn pack(archive: &mut Archive, place: &str, node: &Node) -> Result<()> {
+    let name = place.trim_start_matches('/');
+    let mode = |executable| if executable { 0o755 } else { 0o644 };
+    match node {
+        Node::File { content: Content::Made(bytes), executable, .. } => {
+            archive.file(name, mode(*executable), bytes).map_err(cannot_pack)
+        }
+        Node::File { content: Content::Of(path), executable, .. } => {
+            archive.file(name, mode(*executable), &fs::read(path)?).map_err(cannot_pack)
+        }
+        Node::Link(target) => archive.link(name, target).map_err(cannot_pack),
+        Node::Whole(path, _) => pack_whole(archive, name, path),
+    }
+}
+
+/// A file, or a folder with all that is in it.
+fn pack_whole(archive: &mut Archive, name: &str, path: &Path) -> Result<()> {
+    let Some(meta) = fs::lstat(path)? else { return Ok(()) };
+    if meta.is_symlink() {
+        return archive.link(name, fs::read_link(path)?).map_err(cannot_pack);
+    }
+    if !meta.is_dir() {
+        let mode = if is_executable(&meta) { 0o755 } else { 0o644 };
+        return archive.file(name, mode, &fs::read(path)?).map_err(cannot_pack);
+    }
+    archive.folder(name, 0o755).map_err(cannot_pack)?;
+    let mut names = fs::names_in(path)?;
+    names.sort_unstable();
+    names.iter().try_for_each(|inner| pack_whole(archive, &format!("{name}/{inner}"), &path.join(inner)))
+}
+
+/// Records for each local package a digest of what its compile may read without telling cargo: its own files and those of
+/// no package; all files, where a build script or a macro of the project may read any. Returns the main files of the
+/// packages for which it changed.
+fn packages(job: &CompileJob, sources: &Sources, before: Option<&Sent>, sent: &mut Sent) -> BTreeSet<String> {
+    let local = &job.function.package.local_folders;
+    let places: Vec<String> =
+        local.iter().map(|package| job.layout.place_of(&package.folder).unwrap_or_default()).collect();
+    let owner = |place: &str| {
+        let around = (places.iter().enumerate()).filter(|(_, folder)| Path::new(place).starts_with(folder));
+        around.max_by_key(|(_, folder)| folder.len()).map(|(index, _)| index)
+    };
+    let mut own = vec![String::new(); local.len()];
+    let mut common = String::new();
+    for (place, node) in sources.iter().filter(|(place, _)| !place.starts_with(CARGO_HOME)) {
+        let text = owner(place).map_or(&mut common, |index| &mut own[index]);
+        text.extend([place, "\0", &state(node), "\0"]);
+    }
+    let (all, common) = (Sha::of(own.concat().as_bytes()), Sha::of(common.as_bytes()));
+    let mut bumped = BTreeSet::new();
+    for ((package, place), own) in local.iter().zip(&places).zip(&own) {
+        let read = if package.reads_anything { all } else { Sha::of(own.as_bytes()) };
+        let was = before.and_then(|before| before.packages.get(place));
+        let (stored, is_new) = Stored::next(was, format!("{read}{common}"), sent.count);
+        sent.packages.insert(place.clone(), stored);
+        if is_new {
+            let targets = job.workspace.targets.iter().filter(|(path, _)| {
+                job.function.package.owner_of(path).is_some_and(|owner| owner.folder == package.folder)
+            });
+            bumped.extend(targets.filter_map(|(path, _)| job.layout.place_of(path)));
+        }
+    }
+    bumped
+}
+
+fn is_stale(job: &CompileJob, package: &LocalPackage, before: Option<&Sent>, sent: &Sent) -> bool {
+    let place = job.layout.place_of(&package.folder).unwrap_or_default();
+    let state = |sent: &Sent| sent.packages.get(&place).map(|stored| stored.state.clone());
+    before.is_none_or(|before| state(before) != state(sent))
+}
+
+/// The package as cargo's `--package` takes it: <https://doc.rust-lang.org/cargo/reference/pkgid-spec.html>.
+fn url(job: &CompileJob, package: &LocalPackage) -> Option<String> {
+    let place = job.layout.place_of(&package.folder)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
+    let escaped: String = place
+        .bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect();
+    Some(format!("file://{escaped}#{}", package.name))
+}
+
+/// Whether a vendored crate changed: cargo assumes that they never do.
+fn is_vendored_changed(job: &CompileJob, before: Option<&Sent>, sent: &Sent) -> bool {
+    let Some(before) = before else { return false };
+    job.workspace.vendored.iter().filter_map(|package| job.layout.place_of(&package.folder)).any(|place| {
+        let inside = |sent: &Sent| -> Vec<(String, String)> {
+            let range = sent.places.range(place.clone()..).take_while(|(path, _)| path.starts_with(&place));
+            range
+                .filter(|(_, stored)| stored.is_there)
+                .map(|(path, stored)| (path.clone(), stored.state.clone()))
+                .collect()
+        };
+        let was = inside(before);
+        !was.is_empty() && was != inside(sent)
+    })
+}

@@ -1,0 +1,114 @@
+# Puts the sources in their places beside a target directory, and runs the command that compiles them.
+#
+#   receive.sh FIELD... -- COMMAND...
+#
+#   --state=DIR         of this script; who compiles cannot write there
+#   --target=DIR        cargo's target directory
+#   --folder=DIR        of the workspace: the command runs there
+#   --user=ID           who compiles, if not the caller
+#   --compile=NAME      a unique name of this compile
+#   --count=COUNT       the number of this compile
+#   --from=NAME         the compile whose sources are expected there; without it, everything is sent
+#   --removed=BYTES     the length of each part of stdin: paths to remove, or without `--from` folders to empty;
+#   --archive=BYTES     a tar archive, with paths from the root;
+#   --dates=COUNT:BYTES paths that get the date of that compile; repeatable
+#   --clean=BYTES       arguments of cargo that remove what it made of changed packages
+#   --touch=DIR         without `--archive`, everything is in its place, and changed; repeatable
+#
+# Paths and arguments are ended by NUL. After these parts, stdin is a pipe that the packager keeps open, for the command.
+# Exit status 75: other sources are there than `--from` says, and nothing was changed. 76: there is no tar.
+# Run by `sh -c`: POSIX, only coreutils, findutils, tar, and flock and setpriv of util-linux.
+set -u
+umask 022
+user='' from='' archive='' clean=0 dates=''
+while [ "$#" -gt 0 ]; do
+  field=$1 value=${1#*=}
+  shift
+  case $field in
+    --) break ;;
+    --state=*) state=$value ;;
+    --target=*) target=$value ;;
+    --folder=*) folder=$value ;;
+    --user=*) user=$value ;;
+    --compile=*) compile=$value ;;
+    --count=*) count=$value ;;
+    --from=*) from=$value ;;
+    --removed=*) removed=$value ;;
+    --archive=*) archive=$value ;;
+    --dates=*) dates="$dates $value" ;;
+    --clean=*) clean=$value ;;
+    --touch=*) find "$value" -exec touch -c -h {} + || exit 1 ;;
+    *) echo "receive.sh: unknown field $field" >&2 && exit 2 ;;
+  esac
+done
+as_user() {
+  if [ -n "$user" ]; then
+    setpriv "--reuid=$user" "--regid=$user" --clear-groups -- "$@"
+  else
+    "$@"
+  fi
+}
+[ -d "$state/dates" ] || mkdir -p -m 700 "$state" "$state/dates" || exit 1
+[ -d "$target" ] || mkdir -p "$target" || exit 1
+
+# One compile at a time: the sources are those of one function.
+exec 9>"$state/lock" || exit 1
+if ! flock -n 9; then
+  echo "    Blocking waiting for another compile in this target directory" >&2
+  flock 9 || exit
+fi
+# Held by what packs the compiled dependencies, during a compile or after it.
+packing=$target/.lambda-packager/lock
+end_processes() { as_user sh -c 'kill -KILL -1' 2>/dev/null; }
+if [ -n "$user" ]; then
+  chmod 1777 "$target" /tmp || exit 1
+  if [ -e "$packing" ]; then flock "$packing" true; fi
+  end_processes
+  # What an earlier compile left is nobody's input.
+  as_user find /tmp -mindepth 1 -maxdepth 1 -exec rm -rf {} + 2>/dev/null
+fi
+if [ -n "$archive" ]; then
+  was=
+  if [ -e "$state/sources" ]; then read -r was <"$state/sources"; fi
+  [ -z "$from" ] || [ "$from" = "$was" ] || exit 75
+  command -v tar >/dev/null || exit 76
+  rm -f "$state/sources" || exit 1
+  # A changed file must look newer than all that cargo made before: the clock has to go on, and may be coarse.
+  : >"$state/now"
+  if [ -e "$state/ended" ]; then
+    if [ -n "$(find "$state/ended" -prune -newer "$state/now")" ]; then
+      # The clock was set back.
+      as_user find "$target" -mindepth 1 -maxdepth 1 -exec rm -rf {} + || exit 1
+    else
+      until [ -n "$(find "$state/now" -prune -newer "$state/ended")" ]; do : >"$state/now"; done
+    fi
+  fi
+  if [ -n "$from" ]; then
+    head -c "$removed" | xargs -0 -r rm -rf -- || exit 1
+  else
+    head -c "$removed" >"$state/emptied" || exit 1
+    # Cargo's home has the folder of this script, too.
+    empty='mkdir -p "$2" && find "$2" -mindepth 1 -maxdepth 1 ! -path "$1" -exec rm -rf {} +'
+    # What a run left that was killed while it filled the container belongs to who compiles, and only to that user.
+    if [ -n "$user" ]; then as_user xargs -0 -r -n 1 sh -c "$empty" sh "$state" <"$state/emptied" 2>/dev/null; fi
+    xargs -0 -r -n 1 sh -c "$empty" sh "$state" <"$state/emptied" || exit 1
+    rm -f "$state/dates"/* || exit 1
+  fi
+  touch -r "$state/now" "$state/dates/$count" || exit 1
+  head -c "$archive" | tar -x -o -f - -C / || exit 1
+  for date in $dates; do
+    head -c "${date#*:}" | xargs -0 -r touch -c -h -r "$state/dates/${date%:*}" -- || exit 1
+  done
+  if [ "$clean" -gt 0 ]; then
+    (cd "$folder" && head -c "$clean" | as_user xargs -0 -r cargo >/dev/null 2>&1) ||
+      as_user find "$target" -mindepth 1 -maxdepth 1 -exec rm -rf {} + || exit 1
+  fi
+  echo "$compile" >"$state/sources" || exit 1
+fi
+cd "$folder" || exit 1
+as_user "$@" 9>&-
+code=$?
+: >"$state/ended"
+# Nothing that the compile started outlives it; what packs ends the rest when it is done.
+if [ -n "$user" ] && { [ ! -e "$packing" ] || flock -n "$packing" true; }; then end_processes; fi
+exit "$code"

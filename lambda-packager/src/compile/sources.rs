@@ -1,0 +1,90 @@
+//! What a compile sees: exactly the inputs of the function, what cargo needs to read of the rest of the workspace, and
+//! the locked crates. The same for a container, the clean room and the host.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::cargo::ForwardedConfig;
+use crate::cargo::config::without_credentials;
+use crate::compile::node::{Content, Node, Sources};
+use crate::compile::{CompileJob, crates, placeholders};
+use crate::error::Result;
+use crate::snapshot::{Entry, Kind, is_executable};
+use crate::sys::{Sha, fs, lexically_clean};
+
+/// What `job` sees; `forwarded` is cargo's configuration for a container, which has the crates too. The host has both.
+///
+/// # Errors
+/// A file cannot be read, or a configuration is not valid TOML.
+pub fn of(job: &CompileJob, forwarded: Option<&ForwardedConfig>) -> Result<Sources> {
+    let mut sources = Sources::new();
+    inputs(job, forwarded.is_some(), &mut sources)?;
+    placeholders::add(job, &mut sources)?;
+    if let Some(forwarded) = forwarded {
+        crates::add(job, forwarded, &mut sources)?;
+    }
+    Ok(sources)
+}
+
+/// The recorded inputs.
+fn inputs(job: &CompileJob, in_container: bool, sources: &mut Sources) -> Result<()> {
+    let root = &job.workspace.root;
+    let configs: BTreeSet<String> = job.workspace.config_files()?.into_iter().collect();
+    let fixed: BTreeSet<String> = job.workspace.fixed_files()?.into_iter().collect();
+    for (name, entry) in job.inputs.present() {
+        let path = lexically_clean(&root.join(&name));
+        // What is above the workspace is forwarded, not sent. On the host, cargo finds its configuration by itself.
+        let is_above = fixed.contains(&name) && !path.starts_with(root);
+        if is_above || is_secret(&path) || (!in_container && configs.contains(&name)) {
+            continue;
+        }
+        let Some(place) = job.layout.place_of(&path) else { continue };
+        let node = match entry.kind {
+            Kind::File | Kind::Executable if configs.contains(&name) => {
+                Node::made(without_credentials(fs::read(&path)?, &path)?)
+            }
+            Kind::File | Kind::Executable => Node::of(&path, entry),
+            Kind::Link | Kind::FolderLink => match link(job, &path, entry)? {
+                Some(node) => node,
+                None => continue,
+            },
+            Kind::Names | Kind::Other | Kind::Absent => continue,
+        };
+        sources.insert(place, node);
+    }
+    // A folder behind a link is listed by itself: then the link is a folder here.
+    let behind: Vec<String> = (sources.iter())
+        .filter(|(place, node)| {
+            let below = format!("{place}/");
+            matches!(node, Node::Link(_))
+                && sources.range(below.clone()..).next().is_some_and(|(next, _)| next.starts_with(&below))
+        })
+        .map(|(place, _)| place.clone())
+        .collect();
+    behind.iter().for_each(|place| drop(sources.remove(place)));
+    Ok(())
+}
+
+/// Whether cargo keeps credentials in it.
+fn is_secret(path: &Path) -> bool {
+    let in_cargo_folder = path.parent().is_some_and(|folder| folder.ends_with(".cargo"));
+    in_cargo_folder && path.file_name().is_some_and(|name| name == "credentials" || name == "credentials.toml")
+}
+
+/// A link as what it leads to, if that is in the same checkout: its target may be no input by itself. Otherwise the link:
+/// it may lead to any file of the user.
+fn link(job: &CompileJob, path: &Path, entry: &Entry) -> Result<Option<Node>> {
+    let text = fs::read_link(path)?.to_string_lossy().into_owned();
+    let link = Node::Link(text);
+    if entry.kind == Kind::FolderLink {
+        return Ok(Some(link));
+    }
+    let Ok(target) = fs::canonical(path) else { return Ok(Some(link)) };
+    let around = fs::canonical(&job.layout.common)?;
+    if !target.starts_with(&around) || is_secret(&target) || !fs::is_file(&target) {
+        return Ok(Some(link));
+    }
+    let content = fs::read(&target)?;
+    let executable = fs::stat(&target)?.is_some_and(|meta| is_executable(&meta));
+    Ok(Some(Node::File { sha: Sha::of(&content), content: Content::Made(content), executable }))
+}

@@ -1,0 +1,175 @@
+//! Inputs that a compile missed: paths that its messages name, and that the repository has.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cargo::{Function, Workspace};
+use crate::compile::{Layout, WORKSPACE};
+use crate::error::Result;
+use crate::snapshot::Snapshot;
+use crate::sys::{Invocation, env, fs, lexically_clean, relative};
+
+/// What was looked for.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// New inputs, relative to the workspace: files, and folders that belong to no package.
+    pub inputs: BTreeSet<String>,
+    /// What exists, but is ignored by git: only the user knows whether it is an input.
+    pub ignored: BTreeSet<String>,
+}
+
+/// Looks for the paths that a failed compile named as `missing`. Those that git lists are new inputs.
+///
+/// # Errors
+/// If git cannot be asked.
+pub fn look(
+    workspace: &Workspace,
+    function: &Function,
+    layout: &Layout,
+    inputs: &Snapshot,
+    missing: &[String],
+) -> Result<Found> {
+    let root = &workspace.root;
+    let known: BTreeSet<String> = inputs.present().into_iter().map(|(name, _)| name).collect();
+    let mut found = Found::default();
+    for name in missing {
+        for path in places(name, root, function, layout) {
+            let shown = relative(&path, root);
+            let exists = fs::stat(&path)?.is_some();
+            let has_package = function.package.local_folders.iter().any(|package| package.folder.starts_with(&path));
+            if !exists
+                || has_package
+                || known.contains(&shown)
+                || found.inputs.contains(&shown)
+                || root.starts_with(&path)
+            {
+                continue;
+            }
+            match listed(&path, root)? {
+                true => drop(found.inputs.insert(relative(&owned(&path, workspace), root))),
+                false if path.starts_with(root) && !path.starts_with(root.join("target")) => {
+                    found.ignored.insert(shown);
+                }
+                false => {}
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The folders of the workspace's root of which a compile sees nothing.
+///
+/// # Errors
+/// If the root cannot be listed.
+pub fn unseen(workspace: &Workspace, inputs: &Snapshot) -> Result<Vec<String>> {
+    let seen: BTreeSet<String> =
+        inputs.present().into_iter().filter_map(|(name, _)| Some(name.split_once('/')?.0.to_string())).collect();
+    let mut names = fs::names_in(&workspace.root)?;
+    names.retain(|name| !name.starts_with('.') && name != "target" && !seen.contains(name));
+    names.retain(|name| fs::is_dir(&workspace.root.join(name)));
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Where on the host a path may be that a message names: seen from the workspace, or from a package.
+fn places(name: &str, root: &Path, function: &Function, layout: &Layout) -> Vec<PathBuf> {
+    let base = format!("{}{WORKSPACE}/", layout.root);
+    if let Some(below) = name.strip_prefix(&base) {
+        return vec![lexically_clean(&layout.common.join(below))];
+    }
+    if name.starts_with('/') {
+        return Vec::new();
+    }
+    let packages = function.package.local_folders.iter().map(|package| &*package.folder);
+    let mut places: Vec<PathBuf> =
+        [root].into_iter().chain(packages).map(|folder| lexically_clean(&folder.join(name))).collect();
+    places.dedup();
+    places
+}
+
+/// The file `path`, or the outermost folder around it that has no package and is in none.
+fn owned(path: &Path, workspace: &Workspace) -> PathBuf {
+    let packages = workspace.package_folders();
+    let is_free = |folder: &Path| {
+        !workspace.root.starts_with(folder)
+            && folder.starts_with(&workspace.root)
+            && !packages.iter().any(|package| {
+                package.starts_with(folder) || (folder.starts_with(package) && *package != workspace.root)
+            })
+    };
+    path.ancestors()
+        .take_while(|folder| *folder == path || is_free(folder))
+        .filter(|folder| is_free(folder))
+        .last()
+        .filter(|folder| fs::is_dir(folder))
+        .unwrap_or(path)
+        .to_path_buf()
+}
+
+/// Whether git lists `path`, or a file in it. Without a repository: whether it is in the workspace.
+fn listed(path: &Path, root: &Path) -> Result<bool> {
+    const TIMEOUT: Duration = Duration::from_secs(60);
+    let without = path.starts_with(root) && !path.starts_with(root.join("target"));
+    let Some(git) = env::find_program("git") else { return Ok(without) };
+    let call = |args: &[&str]| Invocation::new(&git).args(args).folder(root).output(None, TIMEOUT);
+    if !call(&["rev-parse", "--git-dir"])?.success() {
+        return Ok(without);
+    }
+    let name = path.to_string_lossy();
+    let output = call(&["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", &name])?;
+    Ok(output.success() && !output.stdout.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_git_lists_is_found_with_the_folder_that_no_package_owns() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("repository/app");
+        for name in [
+            "a/Cargo.toml",
+            "a/src/x.rs",
+            "b/Cargo.toml",
+            "b/x.txt",
+            "deep/proto/one/a.proto",
+            "made/x.rs",
+            "README.md",
+            "../OUTER",
+            "../../beyond",
+        ] {
+            fs::replace(&root.join(name), b"", 0o644, None).unwrap();
+        }
+        fs::replace(&root.join(".gitignore"), b"made\n", 0o644, None).unwrap();
+        let git = env::find_program("git").unwrap();
+        let init = Invocation::new(&git).args(&["init", "--quiet", ".."]).folder(&root);
+        assert!(init.output(None, Duration::from_secs(60)).unwrap().success());
+        let workspace = Workspace::sample(&root, &[("a", &["a"]), ("b", &[])]);
+        let mut member = workspace;
+        member.members[0].local_folders.truncate(1);
+        let function = Function { package: &member.members[0], name: "a".into() };
+        let layout = Layout::of_roots(&root, std::iter::empty());
+        let look = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+            let found = look(&member, &function, &layout, &Snapshot::default(), &names).unwrap();
+            [found.inputs, found.ignored].map(|names| Vec::from_iter(names).join(" "))
+        };
+        for (name, inputs, ignored) in [
+            ("/workspace/deep/proto/one/a.proto", "deep", ""),
+            ("../deep/proto/one", "deep", ""),
+            ("a/src/../../deep/proto/one/a.proto", "deep", ""),
+            ("../b/x.txt", "b/x.txt", ""),
+            ("README.md", "README.md", ""),
+            ("../OUTER", "../OUTER", ""),
+            ("../../beyond", "", ""),
+            ("/workspace/made/x.rs", "", "made/x.rs"),
+            ("/etc/passwd", "", ""),
+            ("none", "", ""),
+            (".", "", ""),
+        ] {
+            assert_eq!(look(&[name]), [inputs, ignored], "{name}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What a compile depends on besides its sources, and that cargo does not check.
+
+use std::collections::BTreeSet;
+
+use crate::cargo::Workspace;
+use crate::error::Result;
+use crate::fingerprint::Ingredients;
+use crate::snapshot::Snapshot;
+use crate::sys::Sha;
+
+/// A digest of what a build script can read of its environment without telling cargo.
+///
+/// # Errors
+/// If cargo's configuration cannot be found.
+pub fn digest(workspace: &Workspace, ingredients: &Ingredients, inputs: &Snapshot) -> Result<Sha> {
+    let mut text = String::new();
+    for (name, value) in ingredients
+        .iter()
+        .filter(|(name, _)| name.starts_with("variable ") || name.ends_with("RUSTFLAGS") || *name == "network")
+    {
+        text.push_str(&format!("{name}={value}\n"));
+    }
+    // The `[env]` of cargo's configuration reaches every build script.
+    let configs: BTreeSet<String> = workspace.config_files()?.into_iter().collect();
+    let configs = inputs.present().into_iter().filter(|(path, _)| configs.contains(path));
+    text.extend(configs.map(|(path, entry)| format!("{path}\0{}\n", entry.sha)));
+    Ok(Sha::of(text.as_bytes()))
+}
