@@ -1,5 +1,6 @@
 //! What a compile sees: the inputs of the function, and nothing else; and the inputs that it finds by missing them.
 
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use crate::clean_room::builder::{Kind, builders};
@@ -73,6 +74,7 @@ fn with_what_must_not_be_seen() -> Fixture {
     ] {
         fixture.write(name, &format!("# {token}\n"));
     }
+    symlink("../../beside.txt", fixture.path("app/link")).unwrap();
     fixture
 }
 

@@ -103,7 +103,10 @@ fn explain_lists_every_difference_with_its_old_and_new_value() {
   zip missing (target/lambda/hello/lambda-deployment.zip): {} -> none\n",
         zip.as_str().expect("a digest")
     );
-    assert_eq!(ended.stdout, expected);
+    let inputs = "  package: Cargo.lock\n  package: Cargo.toml\n  package: src/main.rs\n  package: src/new.txt\n";
+    assert_eq!(ended.stdout, expected + inputs);
+    let only_inputs = explain(&["--inputs"]).ok().stdout;
+    assert_eq!(only_inputs, inputs.replace("  ", ""));
 
     let ended = explain(&["--message-format", "json"]);
     let event: Value = serde_json::from_str(ended.stdout.trim()).expect("one object");

@@ -118,9 +118,16 @@ fn create(engine: &Engine, mut spec: ContainerSpec, digest: &str) -> Result<(), 
             return Err(error.hint_with("restore the folder, or remove the setting that names it").into());
         }
     }
-    let not_started = |failure: EngineError| match failure {
+    let not_started = |failure: EngineError| {
+        match failure {
+        EngineError::Refused(error) if error.hint().is_none() && !spec.mounts.is_empty() => {
+            EngineError::NotStarted(error.hint_with(
+                "an engine on another machine cannot mount the toolchain of this one: set `base` to an image with cargo and a C compiler",
+            ))
+        }
         EngineError::Refused(error) => EngineError::NotStarted(error),
         failure => failure,
+    }
     };
     for volume in &spec.volumes {
         engine.create_volume(&volume.name, &spec.labels)?;

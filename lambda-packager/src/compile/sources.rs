@@ -71,6 +71,19 @@ fn is_secret(path: &Path) -> bool {
     in_cargo_folder && path.file_name().is_some_and(|name| name == "credentials" || name == "credentials.toml")
 }
 
+/// Whether a file lies in the repository of the workspace, or in a local package or its workspace.
+fn is_of_the_project(job: &CompileJob, file: &Path) -> Result<bool> {
+    let root = &job.workspace.root;
+    let repository = root.ancestors().find(|folder| fs::lstat(&folder.join(".git")).is_ok_and(|meta| meta.is_some()));
+    let packages = job.function.package.local_folders.iter().map(|package| package.source_root.as_path());
+    for folder in [root.as_path()].into_iter().chain(repository).chain(packages) {
+        if file.starts_with(fs::canonical(folder)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// A link as what it leads to, if that is in the same checkout: its target may be no input by itself. Otherwise the link:
 /// it may lead to any file of the user.
 fn link(job: &CompileJob, path: &Path, entry: &Entry) -> Result<Option<Node>> {
@@ -80,8 +93,7 @@ fn link(job: &CompileJob, path: &Path, entry: &Entry) -> Result<Option<Node>> {
         return Ok(Some(link));
     }
     let Ok(target) = fs::canonical(path) else { return Ok(Some(link)) };
-    let around = fs::canonical(&job.layout.common)?;
-    if !target.starts_with(&around) || is_secret(&target) || !fs::is_file(&target) {
+    if !is_of_the_project(job, &target)? || is_secret(&target) || !fs::is_file(&target) {
         return Ok(Some(link));
     }
     let content = fs::read(&target)?;
