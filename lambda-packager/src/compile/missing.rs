@@ -35,7 +35,7 @@ const SQLX: (&str, &str) = ("cargo sqlx prepare", ".sqlx");
 
 /// Whether `output` tells of a file or folder that is not there, with its path or without.
 pub fn is_told(output: &str) -> bool {
-    const TELLS: [&str; 10] = [
+    const TELLS: [&str; 12] = [
         "no such file",
         "notfound",
         "(os error 2)",
@@ -43,6 +43,8 @@ pub fn is_told(output: &str) -> bool {
         "does not exist",
         "doesn't exist",
         "couldn't read",
+        "is not a directory",
+        "is not a file",
         "cannot open",
         "not found in directories",
         SQLX.0,
