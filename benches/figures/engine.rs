@@ -20,7 +20,13 @@ pub struct Engine {
 
 impl Engine {
     pub fn start(folder: &Path, label: &str) -> Result<Self> {
-        let (own, daemon) = start_own(folder).map_or_else(|why| (Err(why), None), |(host, it)| (Ok(host), Some(it)));
+        Self::start_with(folder, label, None)
+    }
+
+    /// The same, with this storage driver.
+    pub fn start_with(folder: &Path, label: &str, driver: Option<&str>) -> Result<Self> {
+        let (own, daemon) =
+            start_own(folder, driver).map_or_else(|why| (Err(why), None), |(host, it)| (Ok(host), Some(it)));
         let mut engine = Self { own: own.clone(), daemon, version: String::new(), label: label.into() };
         let version = ["info", "--format", "{{.ServerVersion}} ({{.Driver}})"];
         engine.version = ask(&mut engine.docker(&version)).map_err(|why| {
@@ -66,6 +72,7 @@ impl Engine {
     pub fn remove_containers(&self) -> Result<()> {
         let label = format!("label={}", self.label);
         self.remove(&["ps", "--all", "--quiet", "--filter", &label], &["rm", "--force", "--volumes"])?;
+        self.remove(&["volume", "ls", "--quiet", "--filter", &label], &["volume", "rm", "--force"])?;
         self.remove(&["images", "--quiet", "--filter", &label, "lambda-packager-deps"], &["rmi", "--force"])
     }
 
@@ -92,7 +99,7 @@ impl Engine {
 
 /// A `dockerd` beside the machine's: no bridge, no rules of the firewall, everything below `folder`. It
 /// is ended by the janitor.
-fn start_own(folder: &Path) -> Result<(String, Child)> {
+fn start_own(folder: &Path, driver: Option<&str>) -> Result<(String, Child)> {
     if fs::metadata("/proc/self").map_or(1, |meta| meta.uid()) != 0 {
         return Err("only root can start an engine of the bench's own".into());
     }
@@ -107,6 +114,7 @@ fn start_own(folder: &Path) -> Result<(String, Child)> {
         .args(["--net", "dockerd", "--host", &host, "--data-root", &at("data")])
         .args(["--exec-root", &at("exec"), "--pidfile", &at("pid")])
         .args(["--config-file", &at("daemon.json"), "--bridge", "none", "--iptables=false"])
+        .args(driver.map(|driver| format!("--storage-driver={driver}")))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

@@ -58,7 +58,7 @@ pub fn fingerprint(lab: &Bench) -> Result<Vec<Row>> {
 }
 
 /// A crate without dependencies in a folder with that many files besides.
-fn files(lab: &Lab, name: &str, count: usize, size_bytes: usize) -> Result<PathBuf> {
+pub fn files(lab: &Lab, name: &str, count: usize, size_bytes: usize) -> Result<PathBuf> {
     let folder = lab.empty_crate(name, "src/main.rs", "fn main() {}\n", "")?;
     for index in 0..count {
         let mut content = format!("{index}\n").repeat(size_bytes / 2);

@@ -11,11 +11,13 @@ shift 2
 trap '' HUP INT TERM
 cat >/dev/null
 
-if [ -s "$folder/engine/pid" ]; then
-  pid=$(cat "$folder/engine/pid")
-  DOCKER_HOST=unix://$folder/engine/docker.sock
-  export DOCKER_HOST
-  docker ps --all --quiet 2>/dev/null | xargs -r docker rm --force --volumes >/dev/null
+own=
+for pidfile in "$folder"/*/pid; do
+  [ -s "$pidfile" ] || continue
+  [ "$pidfile" != "$folder/engine/pid" ] || own=1
+  pid=$(cat "$pidfile")
+  host=unix://${pidfile%/pid}/docker.sock
+  docker --host "$host" ps --all --quiet 2>/dev/null | xargs -r docker --host "$host" rm --force --volumes >/dev/null
   kill "$pid" 2>/dev/null
   tries=300
   # Ended, it may stay a zombie as long as the bench lives; a zombie has no program.
@@ -24,8 +26,10 @@ if [ -s "$folder/engine/pid" ]; then
     tries=$((tries - 1))
   done
   kill -KILL "$pid" 2>/dev/null
-elif command -v docker >/dev/null; then
+done
+if [ -z "$own" ] && command -v docker >/dev/null; then
   docker ps --all --quiet --filter "label=$label" 2>/dev/null | xargs -r docker rm --force --volumes >/dev/null
+  docker volume ls --quiet --filter "label=$label" | xargs -r docker volume rm --force >/dev/null
   docker images --quiet --filter "label=$label" | sort -u | xargs -r docker rmi --force >/dev/null
   for image in $(docker images --quiet --no-trunc lambda-packager-borrowed 2>/dev/null); do
     case " $* " in

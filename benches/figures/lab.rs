@@ -51,6 +51,11 @@ impl Lab {
         (usual * self.rounds / ROUNDS).max(1)
     }
 
+    /// The label of what the bench makes in an engine.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
     pub fn log(&self) -> PathBuf {
         self.folder.join("log")
     }

@@ -19,6 +19,7 @@ mod machine;
 mod measure;
 mod publish;
 mod report;
+mod sending;
 mod size;
 mod survival;
 mod weight;
@@ -33,6 +34,7 @@ type Figure = (&'static str, fn(&Bench) -> Result<Vec<Row>>);
 
 const FIGURES: &[Figure] = &[
     ("cold", compile::cold),
+    ("cold-fuse", compile::cold_fuse),
     ("second", compile::second_checkout),
     ("edit", compile::edited),
     ("dev", compile::dev),
@@ -44,6 +46,7 @@ const FIGURES: &[Figure] = &[
     ("hit", hit::hit),
     ("unchanged", hit::unchanged),
     ("gate", gate::gate),
+    ("sending", sending::sending),
     ("fingerprint", gate::fingerprint),
     ("recovery", survival::recovery),
     ("memory", survival::memory),

@@ -96,6 +96,15 @@ pub fn ask(command: &mut Command) -> Result<String> {
     Err(format!("`{}` ended with {}: {}", shown(command), output.status, said.trim().lines().last().unwrap_or("")))
 }
 
+/// Seconds of a stage of a run with `--message-format json`, as the packager tells them.
+pub fn stage(name: &str, command: &mut Command) -> Result<f64> {
+    let said = ask(command)?;
+    let events = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let mut finished = events.filter(|event| event["event"] == "finished");
+    let elapsed_ms = finished.next().and_then(|event| event["stages_ms"][name].as_f64());
+    elapsed_ms.map(|ms| ms / 1e3).ok_or_else(|| format!("`{}` tells of no stage `{name}`", shown(command)))
+}
+
 fn tail(log: &Path) -> String {
     const LENGTH: usize = 600;
     let said = std::fs::read(log).unwrap_or_default();

@@ -129,9 +129,6 @@ fn create(engine: &Engine, mut spec: ContainerSpec, digest: &str) -> Result<(), 
         failure => failure,
     }
     };
-    for volume in &spec.volumes {
-        engine.create_volume(&volume.name, &spec.labels)?;
-    }
     engine.create(&spec).map_err(not_started)?;
     let started = engine.start(&spec.name);
     started.map_err(|failure| {

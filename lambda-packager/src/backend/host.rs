@@ -16,6 +16,7 @@ pub fn on_host(request: &BackendRequest, why: String, report: &mut Reporter) -> 
     }
     let arch = request.config.target_arch;
     let linker = if cargo_config::names_linker(workspace, arch.triple())? { None } else { arch.cross_compiler() };
+    let wrappers = cargo_config::wrapper_variables(workspace)?;
     let identity = Sha::of(format!("{} {}", toolchain.rustc, toolchain.cc).as_bytes()).short(12);
     // The toolchain's programs first, so that rustup's proxies do not look them up again.
     let path = env::var_os("PATH").and_then(|path| {
@@ -37,6 +38,6 @@ pub fn on_host(request: &BackendRequest, why: String, report: &mut Reporter) -> 
         },
         toolchain: Some(toolchain),
         toolchain_mounts: Vec::new(),
-        kind: BackendKind::Host { folder, path, linker },
+        kind: BackendKind::Host { folder, path, linker, wrappers },
     })
 }

@@ -72,6 +72,8 @@ pub enum BackendKind {
         folder: PathBuf,
         path: Option<OsString>,
         linker: Option<&'static str>,
+        /// Variables that hide the programs by which the user's configuration runs the compiler.
+        wrappers: Vec<&'static str>,
     },
 }
 
@@ -134,13 +136,16 @@ impl Backend {
                     self.run(&call, input, job, report)
                 })
             }
-            BackendKind::Host { folder, path, linker } => {
+            BackendKind::Host { folder, path, linker, wrappers } => {
                 let name = folder.file_name().unwrap_or_default().to_string_lossy();
                 let state = folder.join(".lambda-packager").to_string_lossy().into_owned();
                 self.with_sources(job, &name, false, report, |delivery, report| {
                     let inner = compile::command(job, delivery.wipe);
                     let (command, input) = compile::with_delivery(job, delivery, &state, None, inner);
-                    let call = on_host(path.as_ref(), *linker, job, &self.variables_for(job, report), &command);
+                    let mut variables = self.variables_for(job, report);
+                    // Not if there is nothing to hide: with an empty one, cargo asks the compiler again at each call.
+                    variables.extend(wrappers.iter().map(|name| (name.to_string(), String::new())));
+                    let call = on_host(path.as_ref(), *linker, job, &variables, &command);
                     self.run(&call, input, job, report)
                 })
             }
@@ -183,13 +188,13 @@ impl Backend {
         report: &mut Reporter,
         send: impl Fn(&Delivery, &mut Reporter) -> Result<T, CompileError>,
     ) -> Result<T, CompileError> {
-        let sources = sources::of(job, self.forwarded.as_ref()).map_err(CompileError::Crate)?;
         let record = job.workspace.state_folder().join(format!("{name}.sent"));
         let lock = Lock::acquire(&record.with_extension("lock"), |holder| report.waiting_for(holder));
         let _lock = lock.map_err(CompileError::Crate)?;
         let mut before = if is_new || begins_empty(job) { None } else { Sent::load(&record) };
         loop {
-            let delivery = delivery::of(job, sources.clone(), before.as_ref()).map_err(CompileError::Crate)?;
+            let sources = sources::of(job, self.forwarded.as_ref()).map_err(CompileError::Crate)?;
+            let delivery = delivery::of(job, sources, before.as_ref()).map_err(CompileError::Crate)?;
             delivery.sent.store(&record).map_err(CompileError::Crate)?;
             match send(&delivery, report) {
                 Err(CompileError::OtherSources) if before.is_some() => before = None,

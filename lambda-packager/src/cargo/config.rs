@@ -13,6 +13,10 @@ use crate::config::Arch;
 use crate::error::{Error, Result};
 use crate::sys::{Table, fs, toml};
 
+/// The keys of `[build]` for programs that run the compiler, such as sccache, and the variables that take precedence.
+const WRAPPERS: [(&str, &str); 2] =
+    [("rustc-wrapper", "RUSTC_WRAPPER"), ("rustc-workspace-wrapper", "RUSTC_WORKSPACE_WRAPPER")];
+
 /// The configuration for the container.
 #[derive(Debug, Default, Clone)]
 pub struct ForwardedConfig {
@@ -70,6 +74,14 @@ pub fn names_linker(workspace: &Workspace, triple: &str) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// The variables that replace the programs by which the user's configuration runs the compiler. For a cargo that reads
+/// the whole configuration.
+pub fn wrapper_variables(workspace: &Workspace) -> Result<Vec<&'static str>> {
+    let all = read_all(workspace)?;
+    let is_set = |key: &str| all.iter().any(|file| file.get("build").is_some_and(|build| build.get(key).is_some()));
+    Ok(WRAPPERS.iter().filter(|(key, _)| is_set(key)).map(|(_, variable)| *variable).collect())
 }
 
 /// Merges as cargo does: tables key by key, and lists with the items of the stronger file last. Any other value of
@@ -131,29 +143,30 @@ fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> 
     all
 }
 
-/// The text of the configuration file `path` without credentials. Unchanged if it has none.
-pub fn without_credentials(text: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
+/// The text of the configuration file `path` as a compile in a container sees it: without credentials, and without
+/// wrappers, which are programs of the host. Unchanged if it has none.
+pub fn for_container(text: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
     /// Keys of `[registry]`, `[registries.NAME]` and `[http]`.
-    const SECRET: [&str; 5] = ["token", "secret-key", "secret-key-subject", "credential-provider", "proxy"];
-    fn strip(value: &mut Value) -> bool {
+    const SECRET: &[&str] = &["token", "secret-key", "secret-key-subject", "credential-provider", "proxy"];
+    fn strip(value: &mut Value, keys: &[&str]) -> bool {
         let Some(table) = value.as_object_mut() else { return false };
         let before = table.len();
-        table.retain(|key, _| !SECRET.contains(&key.as_str()));
-        let inner = table.values_mut().fold(false, |found, value| strip(value) | found);
+        table.retain(|key, _| !keys.contains(&key.as_str()));
+        let inner = table.values_mut().fold(false, |found, value| strip(value, keys) | found);
         inner || table.len() != before
     }
     let mut parsed = Value::Object(toml::parse(&text, path)?);
     let mut found = false;
-    for name in ["registry", "registries", "http"] {
-        found |= parsed.get_mut(name).is_some_and(strip);
+    let wrappers = WRAPPERS.map(|(key, _)| key);
+    for (name, keys) in [("registry", SECRET), ("registries", SECRET), ("http", SECRET), ("build", &wrappers)] {
+        found |= parsed.get_mut(name).is_some_and(|table| strip(table, keys));
     }
     if !found {
         return Ok(text);
     }
     let text = basic_toml::to_string(&parsed);
-    text.map(String::into_bytes).map_err(|e| {
-        Error::config(format!("cannot remove the credentials from a copy of {}", path.display())).source(e)
-    })
+    text.map(String::into_bytes)
+        .map_err(|e| Error::config(format!("cannot copy {} into the container", path.display())).source(e))
 }
 
 fn tables<'a>(file: &'a Table, name: &str) -> impl Iterator<Item = (&'a String, &'a Map<String, Value>)> {
@@ -215,13 +228,15 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_sent_unchanged_or_without_its_credentials() {
+    fn a_file_is_sent_unchanged_or_without_credentials_and_wrappers() {
         let path = Path::new("/p/.cargo/config.toml");
         let plain = "# a comment\n[env]\ntoken = \"a variable\"\n[registries.mine]\nindex = \"sparse+x\"\n";
-        assert_eq!(without_credentials(plain.into(), path).unwrap(), plain.as_bytes());
-        let secret =
-            format!("{plain}token = \"SECRET\"\n[http]\nproxy = \"u:SECRET@p\"\n[registry]\ntoken = \"SECRET\"\n");
-        let sent = String::from_utf8(without_credentials(secret.into(), path).unwrap()).unwrap();
+        assert_eq!(for_container(plain.into(), path).unwrap(), plain.as_bytes());
+        let secret = format!(
+            "{plain}token = \"SECRET\"\n[http]\nproxy = \"u:SECRET@p\"\n[registry]\ntoken = \"SECRET\"\n\
+             [build]\nrustc-wrapper = \"SECRET\"\nrustc-workspace-wrapper = \"SECRET\"\n"
+        );
+        let sent = String::from_utf8(for_container(secret.into(), path).unwrap()).unwrap();
         assert!(!sent.contains("SECRET"), "{sent}");
         assert!(sent.contains("sparse+x") && sent.contains("a variable"), "{sent}");
     }

@@ -8,7 +8,7 @@ use crate::artifact::Archive;
 use crate::cargo::LocalPackage;
 use crate::compile::node::{Content, Node, Sources};
 use crate::compile::sent::{Sent, Stored};
-use crate::compile::{CARGO_HOME, CompileJob};
+use crate::compile::{CARGO_HOME, CompileJob, placeholders};
 use crate::error::{Error, Result};
 use crate::snapshot::is_executable;
 use crate::sys::{Sha, fs};
@@ -56,7 +56,9 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>) -> Resu
             *content = Content::Made(bytes);
         }
     }
-    let mut sent = Sent { name: job.compile.clone(), count, ..Sent::default() };
+    // What was compiled of other functions' packages is still there.
+    let packages_before = before.map(|before| before.packages.clone()).unwrap_or_default();
+    let mut sent = Sent { name: job.compile.clone(), count, places: BTreeMap::new(), packages: packages_before };
     let mut dates: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
     let mut archive = Archive::of((0, 0), LONG_AGO);
     let mut gone = BTreeSet::new();
@@ -208,7 +210,8 @@ fn pack_whole(archive: &mut Archive, name: &str, path: &Path) -> Result<()> {
 
 /// Records for each local package a digest of what its compile may read without telling cargo: its own files and those of
 /// no package; all files, where a build script or a macro of the project may read any. Returns the main files of the
-/// packages for which it changed.
+/// packages for which it changed. What stands for packages that are not compiled is only for those that may read any: it
+/// is another for each function, and a package that two functions share stays as it is.
 fn packages(job: &CompileJob, sources: &Sources, before: Option<&Sent>, sent: &mut Sent) -> BTreeSet<String> {
     let local = &job.function.package.local_folders;
     let places: Vec<String> =
@@ -217,13 +220,19 @@ fn packages(job: &CompileJob, sources: &Sources, before: Option<&Sent>, sent: &m
         let around = (places.iter().enumerate()).filter(|(_, folder)| Path::new(place).starts_with(folder));
         around.max_by_key(|(_, folder)| folder.len()).map(|(index, _)| index)
     };
+    let others = job.workspace.manifests().filter(|manifest| manifest.parent() != Some(&job.workspace.root));
+    let others: BTreeSet<String> = others.filter_map(|manifest| job.layout.place_of(&manifest)).collect();
     let mut own = vec![String::new(); local.len()];
-    let mut common = String::new();
+    let (mut common, mut stand_ins) = (String::new(), String::new());
     for (place, node) in sources.iter().filter(|(place, _)| !place.starts_with(CARGO_HOME)) {
-        let text = owner(place).map_or(&mut common, |index| &mut own[index]);
+        let text = match owner(place) {
+            Some(index) => &mut own[index],
+            None if others.contains(place) || placeholders::is_one(node) => &mut stand_ins,
+            None => &mut common,
+        };
         text.extend([place, "\0", &state(node), "\0"]);
     }
-    let (all, common) = (Sha::of(own.concat().as_bytes()), Sha::of(common.as_bytes()));
+    let (all, common) = (Sha::of((own.concat() + &stand_ins).as_bytes()), Sha::of(common.as_bytes()));
     let mut bumped = BTreeSet::new();
     for ((package, place), own) in local.iter().zip(&places).zip(&own) {
         let read = if package.reads_anything { all } else { Sha::of(own.as_bytes()) };

@@ -57,10 +57,6 @@ pub fn term_env(colour: bool, progress: bool) -> Vec<(String, String)> {
 pub fn variables(target: &str) -> Vec<(String, String)> {
     vec![
         (env::INNER.into(), "1".into()),
-        // A wrapper of the host, such as sccache, is not in the container. Both are always set: cargo hashes the second
-        // one into the names of symbols, and the bytes must not depend on whether the user has a wrapper.
-        ("RUSTC_WRAPPER".into(), String::new()),
-        ("RUSTC_WORKSPACE_WRAPPER".into(), String::new()),
         ("CARGO_BUILD_BUILD_DIR".into(), target.into()),
         // A user's setting would make the paths in dep-info relative to another folder.
         ("CARGO_BUILD_DEP_INFO_BASEDIR".into(), "/nowhere".into()),

@@ -8,12 +8,17 @@ use serde_json::Value;
 use crate::compile::CompileJob;
 use crate::compile::node::{Node, Sources};
 use crate::error::Result;
-use crate::sys::{Table, fs, lexically_clean, toml};
+use crate::sys::{Sha, Table, fs, lexically_clean, toml};
 
 /// The placeholder of a library. Documented, for packages with the lint `missing_docs`.
 pub const LIBRARY: &str = "//! A placeholder.\n";
 /// The placeholder of a program.
 pub const PROGRAM: &str = "//! A placeholder.\nfn main() {}\n";
+
+/// Whether `node` has the content of a placeholder.
+pub fn is_one(node: &Node) -> bool {
+    matches!(node, Node::File { sha, .. } if [LIBRARY, PROGRAM].iter().any(|text| *sha == Sha::of(text.as_bytes())))
+}
 
 /// Adds the placeholders that `sources` needs. They follow from the manifests alone, which are inputs.
 ///

@@ -99,7 +99,10 @@ if [ -n "$archive" ]; then
   for date in $dates; do
     head -c "${date#*:}" | xargs -0 -r touch -c -h -r "$state/dates/${date%:*}" -- || exit 1
   done
-  if [ "$clean" -gt 0 ]; then
+  # In a target directory without a compile there is nothing to remove.
+  if [ "$clean" -gt 0 ] && [ -z "$(ls "$target")" ]; then
+    head -c "$clean" >/dev/null || exit 1
+  elif [ "$clean" -gt 0 ]; then
     (cd "$folder" && head -c "$clean" | as_user xargs -0 -r cargo >/dev/null 2>&1) ||
       as_user find "$target" -mindepth 1 -maxdepth 1 -exec rm -rf {} + || exit 1
   fi

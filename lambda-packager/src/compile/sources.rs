@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::cargo::ForwardedConfig;
-use crate::cargo::config::without_credentials;
+use crate::cargo::config::for_container;
 use crate::compile::node::{Content, Node, Sources};
 use crate::compile::{CompileJob, crates, placeholders};
 use crate::error::Result;
@@ -41,7 +41,7 @@ fn inputs(job: &CompileJob, in_container: bool, sources: &mut Sources) -> Result
         let Some(place) = job.layout.place_of(&path) else { continue };
         let node = match entry.kind {
             Kind::File | Kind::Executable if configs.contains(&name) => {
-                Node::made(without_credentials(fs::read(&path)?, &path)?)
+                Node::made(for_container(fs::read(&path)?, &path)?)
             }
             Kind::File | Kind::Executable => Node::of(&path, entry),
             Kind::Link | Kind::FolderLink => match link(job, &path, entry)? {

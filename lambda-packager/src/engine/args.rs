@@ -19,7 +19,7 @@ impl Mount {
     }
 }
 
-/// A volume of the engine in a container, writable. It must exist: an engine would create it without labels.
+/// A volume of the engine in a container, writable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
     pub name: String,
@@ -101,7 +101,7 @@ pub fn create(kind: Kind, spec: &ContainerSpec) -> Vec<String> {
     }
     args.extend(strings(&["--tmpfs", "/tmp:rw,exec,nosuid,mode=1777", "--pull", "never"]));
     args.extend(flags("--mount", spec.mounts.iter().map(bind)));
-    args.extend(flags("--mount", spec.volumes.iter().map(volume)));
+    args.extend(flags("--mount", spec.volumes.iter().map(|volume| volume_of(kind, volume, &spec.labels))));
     args.extend(flags("--env", proxies().map(|name| format!("{name}="))));
     args.extend(flags("--env", spec.env.iter().map(|(name, value)| format!("{name}={value}"))));
     args.push(spec.image.clone());
@@ -114,8 +114,19 @@ fn bind(mount: &Mount) -> String {
     format!("type=bind,{source},{},readonly", field("target", &mount.container))
 }
 
-fn volume(volume: &Volume) -> String {
-    format!("type=volume,{},{}", field("source", &volume.name), field("target", &volume.container))
+fn volume_of(kind: Kind, volume: &Volume, labels: &[String]) -> String {
+    let mut fields = vec![field("source", &volume.name), field("target", &volume.container)];
+    if labels_volumes(kind) {
+        fields.extend(labels.iter().map(|label| field("volume-label", label)));
+    }
+    format!("type=volume,{}", fields.join(","))
+}
+
+/// Whether `create` gives labels to the volumes that it makes. Other engines make them without.
+///
+/// Source: <https://docs.docker.com/engine/storage/volumes/#options-for---mount>.
+pub fn labels_volumes(kind: Kind) -> bool {
+    kind == Kind::Docker
 }
 
 /// The engines read `--mount` as a line of comma-separated values, so a field with a comma or a quote is quoted.
@@ -258,9 +269,11 @@ mod tests {
                         --security-opt no-new-privileges --security-opt label=disable --user 0:0 --read-only \
                         --tmpfs /tmp:rw,exec,nosuid,mode=1777 --pull never \
                         --mount type=bind,\"source=/a,b \"\"c\"\":d\",target=/toolchain,readonly \
-                        --mount type=volume,source=v,target=/workspace --env CARGO_HOME=/cargo i sh -c x";
+                        --mount type=volume,source=v,target=/workspace,volume-label=a=b c \
+                        --env CARGO_HOME=/cargo i sh -c x";
         assert_eq!(created(Kind::Docker, &spec()), expected);
         let podman = expected.replace("--read-only ", "--read-only --read-only-tmpfs=false ");
+        let podman = podman.replace(",volume-label=a=b c", "");
         assert_eq!(created(Kind::Podman, &spec()), podman);
     }
 

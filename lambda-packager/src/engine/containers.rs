@@ -28,8 +28,11 @@ impl Engine {
         inspect::parse_all(&output.stdout).map_err(|_| self.failure("container inspect", &output))
     }
 
-    /// Creates a container without starting it.
+    /// Creates a container and its volumes, with the same labels, without starting it.
     pub fn create(&self, spec: &ContainerSpec) -> Result<(), EngineError> {
+        for volume in spec.volumes.iter().filter(|_| !args::labels_volumes(self.kind)) {
+            self.create_volume(&volume.name, &spec.labels)?;
+        }
         self.succeed(self.call(&args::create(self.kind, spec)), None).map(drop)
     }
 

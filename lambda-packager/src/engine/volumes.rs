@@ -23,7 +23,7 @@ fn labels<'de, D: serde::Deserializer<'de>>(value: D) -> Result<BTreeMap<String,
 
 impl Engine {
     /// Creates a volume. One that exists stays as it is, also its labels.
-    pub fn create_volume(&self, name: &str, labels: &[String]) -> Result<(), EngineError> {
+    pub(super) fn create_volume(&self, name: &str, labels: &[String]) -> Result<(), EngineError> {
         let output = self.output(self.call(&args::create_volume(self.kind, name, labels)), None)?;
         match Cause::of("volume create", &output) {
             _ if output.success() => Ok(()),

@@ -91,6 +91,12 @@ fn two_functions_that_share_a_library_built_in_turns() {
     project.write_dated(PART, &part("part 1"), Kept);
     project.function("app").hits();
     project.changes(APP, &app("app 2"), Now);
+    // What they share is compiled once, whose turn it is.
+    for (function, main) in [("other", "other/src/main.rs"), ("app", APP)] {
+        let ended = project.function(function).write(main, &app("turn")).run().ok();
+        assert!(ended.stderr.contains(&format!("Compiling {function}")), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("Compiling part"), "{}", ended.stderr);
+    }
 }
 
 #[test]

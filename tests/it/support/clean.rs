@@ -315,7 +315,7 @@ impl Project {
         let new = || Fixture::empty(&name);
         let of_its_own = is_full().then(new);
         let copy = of_its_own.as_ref().unwrap_or_else(|| self.clean.get_or_init(new));
-        let left = "find . ! -type d ! -path \"./$0/target/lambda/toolchain-*\" -delete
+        let left = "find . ! -type d ! -path \"./$0/target/lambda/toolchain-*\" ! -name .rustc_info.json -delete
             find . -mindepth 1 -type d -empty -delete";
         Ended::of(Command::new("sh").args(["-ec", left, &name]).current_dir(copy.around())).ok();
         let mut unpack = Command::new("tar");
