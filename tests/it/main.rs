@@ -17,6 +17,7 @@ mod elf;
 mod faults;
 mod fetch;
 mod gate_property;
+mod git;
 mod image;
 mod inputs;
 mod interrupts;

@@ -358,6 +358,7 @@ impl Backend {
     fn variables(&self, job: &CompileJob, colour: bool, progress: bool) -> Vec<(String, String)> {
         let mut variables = compile::variables(&self.target);
         variables.extend(compile::term_env(colour, progress));
+        variables.extend(compile::repository::variables(job));
         variables.extend(cargo::env::target_rustflags(job.config.target_arch.triple()));
         variables
     }

@@ -9,6 +9,7 @@ mod missing;
 pub mod node;
 pub mod output;
 pub mod placeholders;
+pub mod repository;
 pub mod sent;
 pub mod sources;
 pub mod units;

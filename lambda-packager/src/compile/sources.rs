@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::cargo::ForwardedConfig;
 use crate::cargo::config::for_container;
 use crate::compile::node::{Content, Node, Sources};
-use crate::compile::{CompileJob, crates, placeholders};
+use crate::compile::{CompileJob, crates, placeholders, repository};
 use crate::error::Result;
 use crate::snapshot::{Entry, Kind, is_executable};
 use crate::sys::{Sha, fs, lexically_clean};
@@ -20,6 +20,7 @@ pub fn of(job: &CompileJob, forwarded: Option<&ForwardedConfig>) -> Result<Sourc
     let mut sources = Sources::new();
     inputs(job, forwarded.is_some(), &mut sources)?;
     placeholders::add(job, &mut sources)?;
+    repository::add(job, &mut sources)?;
     if let Some(forwarded) = forwarded {
         crates::add(job, forwarded, &mut sources)?;
     }

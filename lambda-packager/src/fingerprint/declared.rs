@@ -44,6 +44,11 @@ pub fn declared(workspace: &Workspace, config: &Config) -> Result<(Vec<Tree>, Ve
     Ok((trees, files))
 }
 
+/// Whether what names the commit is an input.
+pub fn has_git(config: &Config) -> bool {
+    config.inputs.iter().any(|entry| Glob::new(entry).text() == GIT)
+}
+
 /// Whether the setting `exclude` covers the path, which is relative to the workspace.
 pub fn is_excluded(path: &str, config: &Config) -> bool {
     config.exclude.iter().any(|pattern| Glob::new(pattern).covers(path))

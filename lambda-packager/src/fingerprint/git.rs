@@ -14,7 +14,7 @@ const DEPTH: usize = 5;
 /// Empty if there is none. Whether files were changed since the commit is not in them.
 pub fn files(root: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    let Some(git_folder) = root.ancestors().map(|folder| folder.join(".git")).find(|path| is_repository(path)) else {
+    let Some(git_folder) = work_tree(root).map(|folder| folder.join(".git")) else {
         return Ok(files);
     };
     // In a worktree and in a submodule, `.git` is a file that names the real folder.
@@ -47,7 +47,7 @@ pub fn files(root: &Path) -> Result<Vec<PathBuf>> {
             None => break,
         }
     }
-    files.push(common.join("packed-refs"));
+    files.extend(["packed-refs", "shallow"].map(|name| common.join(name)));
     // Another format for references keeps the names of its files there: <https://git-scm.com/docs/reftable>.
     let tables = [&own, &common].map(|folder| folder.join("reftable/tables.list"));
     files.extend(tables.into_iter().filter(|list| fs::is_file(list)));
@@ -55,6 +55,11 @@ pub fn files(root: &Path) -> Result<Vec<PathBuf>> {
     files.sort_unstable();
     files.dedup();
     Ok(files)
+}
+
+/// The top folder of the working tree that `root` is in.
+pub fn work_tree(root: &Path) -> Option<&Path> {
+    root.ancestors().find(|folder| is_repository(&folder.join(".git")))
 }
 
 fn is_repository(path: &Path) -> bool {
@@ -143,7 +148,7 @@ mod tests {
     fn each_change_of_the_commit_or_a_tag_is_seen_also_from_a_folder_below() {
         let (_dir, base) = repository("");
         let root = base.join("main");
-        assert_eq!(names(&root, &root), ".git/HEAD .git/packed-refs .git/refs/heads/trunk");
+        assert_eq!(names(&root, &root), ".git/HEAD .git/packed-refs .git/refs/heads/trunk .git/shallow");
         fs::create_dirs(&root.join("deep/er")).unwrap();
         assert_eq!(files(&root.join("deep/er")).unwrap(), files(&root).unwrap());
         for change in [
@@ -172,7 +177,7 @@ mod tests {
         git(&base.join("main"), "worktree add -q ../tree");
         assert_eq!(
             names(&base.join("tree"), &base),
-            "main/.git/packed-refs main/.git/refs/heads/tree main/.git/worktrees/tree/HEAD \
+            "main/.git/packed-refs main/.git/refs/heads/tree main/.git/shallow main/.git/worktrees/tree/HEAD \
              main/.git/worktrees/tree/commondir main/.git/worktrees/tree/refs/heads/tree tree/.git"
         );
         assert_seen(&base.join("tree"), "commit -q --allow-empty -m b");

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::cargo::{Function, Workspace};
 use crate::config::Config;
 use crate::error::Result;
-use crate::fingerprint::declared::{declared, is_excluded};
+use crate::fingerprint::declared::{declared, has_git, is_excluded};
+use crate::fingerprint::git;
 use crate::snapshot::{RULE, Rule, Scope, Tree};
 use crate::sys::{Glob, fs, lexically_clean, relative};
 
@@ -115,7 +116,9 @@ pub fn discovered_inputs(outside: &BTreeSet<PathBuf>, found: BTreeSet<String>, r
 pub fn outside(workspace: &Workspace, config: &Config, found: &BTreeSet<String>) -> Vec<PathBuf> {
     let declared = config.inputs.iter().map(|entry| Glob::new(entry).fixed_folder());
     let above = found.iter().cloned().chain(declared).filter(|name| name.starts_with(".."));
-    above.map(|name| lexically_clean(&workspace.root.join(name))).collect()
+    // Git looks for its folder at the top of the working tree.
+    let work_tree = git::work_tree(&workspace.root).filter(|_| has_git(config)).map(PathBuf::from);
+    above.map(|name| lexically_clean(&workspace.root.join(name))).chain(work_tree).collect()
 }
 
 #[cfg(test)]

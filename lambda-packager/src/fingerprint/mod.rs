@@ -1,7 +1,7 @@
 //! The record of what was built from which inputs, and whether it is still valid.
 
 pub mod declared;
-mod git;
+pub mod git;
 pub mod ingredients;
 pub mod inputs;
 pub mod manifest;

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::cargo::{Function, Workspace};
 use crate::config::Config;
 use crate::error::Result;
+use crate::fingerprint::declared::has_git;
 use crate::snapshot::{Rule, Snapshot, Tree};
 use crate::sys::{Glob, lexically_clean, relative};
 
@@ -73,8 +74,8 @@ pub fn of(
         _ if included.contains(&tree.path) => Why::Included,
         _ => Why::Outside,
     };
-    let is_git =
-        |path: &str| config.inputs.iter().any(|entry| Glob::new(entry).text() == ".git") && path.contains(".git/");
+    // In a worktree and in a submodule, `.git` is a file.
+    let is_git = |path: &str| has_git(config) && (path.contains(".git/") || path.ends_with(".git"));
     let of_file = |path: &String| match path {
         path if of_cargo.contains(path) => Why::Cargo,
         path if declared.contains(path) || is_git(path) => Why::Declared,

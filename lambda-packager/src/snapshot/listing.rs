@@ -32,6 +32,27 @@ impl Tree {
     pub fn without(self, exclude: &[String]) -> Self {
         Self { exclude: exclude.to_vec(), ..self }
     }
+
+    /// Whether the file `path` would be listed if it existed and git did not ignore it; `packages` are the folders of all
+    /// packages. All are relative to the base.
+    pub fn would_list(&self, path: &str, packages: &[String]) -> bool {
+        let below = |folder: &str| match path.strip_prefix(folder) {
+            Some(rest) if folder.is_empty() => Some(rest).filter(|rest| !rest.starts_with("../")),
+            rest => rest?.strip_prefix('/'),
+        };
+        let Some(rest) = below(&self.path).filter(|_| !self.exclude.iter().any(|glob| Glob::new(glob).covers(path)))
+        else {
+            return false;
+        };
+        match &self.rule {
+            Rule::Package => {
+                !packages.iter().any(|package| package.len() > self.path.len() && below(package).is_some())
+            }
+            Rule::Top => !rest.contains('/') && !is_for_people(OsStr::new(rest)),
+            Rule::Everything => true,
+            Rule::Matching(pattern) => Glob::new(pattern).matches(path),
+        }
+    }
 }
 
 /// The files of a tree that are inputs.
@@ -140,7 +161,7 @@ impl Walk<'_> {
             let is_dir = kind.is_dir();
             let generated = self.skip_marked && is_dir && fs::is_file(&child.join("CACHEDIR.TAG"));
             let not_on_top = *self.rule == Rule::Top && (is_dir || is_for_people(&name));
-            let is_skipped = self.skipped.binary_search(&child).is_ok() || (is_dir && name == ".git");
+            let is_skipped = self.skipped.binary_search(&child).is_ok() || name == ".git";
             let below = join(&listed.path, &name.to_string_lossy());
             if is_skipped || generated || not_on_top || !self.is_selected(&below, kind) {
                 listed.others.push(lossy(name));
@@ -227,6 +248,7 @@ mod tests {
             "target/CACHEDIR.TAG",
             "out.zip",
             "deep/.git/config",
+            ".git",
             "VERSION",
             "a.md",
             "LICENSE-MIT",
@@ -284,6 +306,39 @@ mod tests {
         assert_eq!(of("", "web/*/*.css")[0], "web/dist/x.css");
         assert_eq!(of("../assets", "../assets/**"), ["../assets/deep/logo.svg", "../assets/deep"]);
         assert_eq!(of("none", "none/*"), ["", ""]);
+    }
+
+    #[test]
+    fn what_would_be_listed_is_what_is_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = [
+            "p/a.rs",
+            "p/a.md",
+            "p/deep/a.rs",
+            "p/deep/a.bak",
+            "p/inner/Cargo.toml",
+            "p/inner/a.rs",
+            "pp/a.rs",
+            "a.rs",
+        ];
+        for name in names {
+            fs::replace(&dir.path().join(name), b"", 0o644, None).unwrap();
+        }
+        let packages = ["p", "p/inner"].map(String::from);
+        let folders = ["p", "p/inner"].map(|name| dir.path().join(name));
+        for rule in [Rule::Package, Rule::Top, Rule::Everything, Rule::Matching("p/*/*.rs".into())] {
+            for path in ["p", "", "p/inner"] {
+                let tree = Tree::new(path, rule.clone()).without(&["**/*.bak".into()]);
+                let listed = list(&tree, dir.path(), &[], &folders).unwrap();
+                let listed: Vec<String> =
+                    listed.iter().flat_map(|folder| folder.files.iter().map(|name| join(&folder.path, name))).collect();
+                for name in names {
+                    let would_be = tree.would_list(name, &packages);
+                    assert_eq!(would_be, listed.iter().any(|known| known == name), "{name} of {tree:?}");
+                }
+            }
+        }
+        assert!(!Tree::new("", Rule::Everything).would_list("../a.rs", &[]));
     }
 
     #[test]

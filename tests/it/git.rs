@@ -1,0 +1,138 @@
+//! `.git` as an input: a compile sees the commit, the tags, and whether the inputs were changed since.
+
+use std::process::Command;
+
+use crate::clean_room::builder::{Kind, builders};
+use crate::support::host::git;
+use crate::support::{Ended, Engine, Fixture, is_full, one_engine};
+
+/// Hands what git says to the program. The folder of git has nothing of its user's configuration, and no file's content.
+const ASKS: &str = r#"
+use std::process::Command;
+
+fn git(args: &str) -> String {
+    let output = Command::new("git").args(args.split(' ')).output().unwrap();
+    assert!(output.status.success() || args.starts_with("diff-index"), "git {args}: {output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    format!("{} {}", output.status.success(), text.trim_end().replace('\n', ","))
+}
+
+fn main() {
+    let asked = ["describe --always --tags --dirty", "rev-parse HEAD", "rev-parse --abbrev-ref HEAD", "log -1 --format=%s",
+        "rev-list --count HEAD", "diff-index --quiet HEAD --", "status --porcelain"];
+    println!("cargo:rustc-env=SEEN={}", asked.map(git).join("|"));
+    println!("cargo:rerun-if-changed=../../.git/HEAD");
+    let config = std::fs::read_to_string("../../.git/config").unwrap();
+    assert!(!config.contains("t0ken"), "{config}");
+    let blob = Command::new("git").args(["cat-file", "-e", "HEAD:rust/app/build.rs"]).status().unwrap();
+    assert!(!blob.success(), "the content of a file is in the repository");
+}
+"#;
+
+/// A workspace below its repository.
+fn repository() -> Fixture {
+    let fixture = Fixture::empty("repository");
+    let manifest = "[workspace]\nmembers = [\"app\", \"other\"]\nresolver = \"2\"\n[workspace.metadata.lambda-packager]\ninputs = [\".git\"]\n";
+    fixture.write("rust/Cargo.toml", manifest);
+    fixture.package("rust/app", "app", "");
+    fixture.write("rust/app/build.rs", ASKS);
+    fixture.write("rust/app/src/main.rs", "fn main() { println!(\"{}\", env!(\"SEEN\")); }\n");
+    fixture.package("rust/other", "other", "");
+    for name in ["rust/app/data.txt", "rust/other/src/main.rs", "web/index.html", "README.md"] {
+        fixture.write(name, "fn main() {}\n");
+    }
+    fixture.write(".gitignore", "target/\n");
+    fixture.git(&["init", "--quiet", "--initial-branch=trunk"]);
+    fixture.git(&["remote", "add", "origin", "https://u:t0ken@example.invalid/r"]);
+    let mut lock = fixture.cargo_command();
+    Ended::of(lock.current_dir(fixture.path("rust")).args(["generate-lockfile", "--offline"])).ok();
+    fixture.commit();
+    fixture.git(&["tag", "v1"]);
+    fixture
+}
+
+/// Packages the workspace in the folder `rust` of `top`; the verdict, and what the program prints.
+fn packaged(fixture: &Fixture, engine: &str, top: &str) -> (String, String) {
+    let mut command = fixture.command_for(engine);
+    let folder = fixture.path(top).join("rust");
+    let ended = Ended::of(command.current_dir(&folder).args(["--package", "app"])).ok();
+    let printed = Command::new(folder.join("target/lambda/app/bootstrap")).output().unwrap();
+    let text = String::from_utf8(printed.stdout).unwrap();
+    (ended.verdict().to_string(), text.trim_end().to_string())
+}
+
+#[test]
+fn a_build_script_asks_git_for_the_commit_and_is_never_answered_with_an_older_one() {
+    let fixture = repository();
+    let says = |engine: &str, described: &str, subject: &str, count: u32, status: &str| {
+        let is_clean = status.is_empty();
+        let expected = format!(
+            "true {described}|true {}|true trunk|true {subject}|true {count}|{is_clean} |true {status}",
+            fixture.git(&["rev-parse", "HEAD"])
+        );
+        let (verdict, printed) = packaged(&fixture, engine, "");
+        assert_eq!(printed, expected.trim_end(), "{engine}: {verdict}");
+        verdict
+    };
+    let mut engines: Vec<&str> = one_engine(Engine::Docker).map(Engine::name).into_iter().collect();
+    for engine in &engines {
+        says(engine, "v1", "x", 1, "");
+    }
+    engines.push("host");
+    says("host", "v1", "x", 1, "");
+    // What is no input does not decide whether the inputs were changed.
+    for name in ["web/index.html", "rust/other/src/main.rs"] {
+        fixture.write(name, "fn main() { }\n");
+    }
+    std::fs::remove_file(fixture.path("README.md")).unwrap();
+    assert_eq!(says("host", "v1", "x", 1, ""), "cache-hit");
+    fixture.write("rust/app/data.txt", "changed");
+    std::fs::remove_file(fixture.path("rust/app/data.txt")).unwrap();
+    fixture.write("rust/app/new.txt", "");
+    for engine in &engines {
+        says(engine, "v1-dirty", "x", 1, " D rust/app/data.txt,?? rust/app/new.txt");
+    }
+    fixture.git(&["checkout", "--quiet", "--", "rust/app/data.txt"]);
+    std::fs::remove_file(fixture.path("rust/app/new.txt")).unwrap();
+    for count in 2..4 {
+        fixture.git(&["commit", "--quiet", "--allow-empty", &format!("--message=commit {count}")]);
+        let commit = fixture.git(&["rev-parse", "--short=7", "HEAD"]);
+        for engine in &engines {
+            says(engine, &format!("v1-{}-g{commit}", count - 1), &format!("commit {count}"), count, "");
+        }
+    }
+    fixture.git(&["tag", "-a", "v2", "-m", "v2"]);
+    let last = says("host", "v2", "commit 3", 3, "");
+    assert_eq!(last, "cache-miss: added ../.git/refs/tags/v2");
+    if is_full() {
+        for builder in builders(Kind::BuildKit) {
+            let mut command = builder.package(&fixture, &["--force", "--package", "app"]);
+            command.current_dir(fixture.path("rust")).env("LAMBDA_PACKAGER_CLEAN_ROOM", "1");
+            Ended::of(&mut command).ok();
+            assert_eq!(says("host", "v2", "commit 3", 3, ""), "cache-hit");
+        }
+    }
+}
+
+#[test]
+fn a_worktree_a_submodule_and_a_shallow_clone_are_as_the_repository() {
+    let fixture = repository();
+    let Some(engine) = one_engine(Engine::Docker).map(Engine::name) else { return };
+    fixture.git(&["checkout", "--quiet", "--detach"]);
+    let (_, printed) = packaged(&fixture, "host", "");
+    fixture.git(&["worktree", "add", "--quiet", "--detach", "../tree"]);
+    let outer = fixture.path("../outer");
+    std::fs::create_dir(&outer).unwrap();
+    git(&outer, &["init", "--quiet"]);
+    let source = format!("file://{}", fixture.root().display());
+    git(&outer, &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &source, "inner"]);
+    git(&outer.join("inner"), &["checkout", "--quiet", "--detach"]);
+    git(&outer, &["clone", "--quiet", "--depth=1", "--branch=v1", &source, "shallow"]);
+    for top in ["../tree", "../outer/inner", "../outer/shallow"] {
+        for engine in ["host", engine] {
+            assert_eq!(packaged(&fixture, engine, top).1, printed, "{engine}: {top}");
+        }
+        let zip = |top: &str| fixture.read(&format!("{top}/rust/target/lambda/app/lambda-deployment.zip"));
+        assert!(zip(top) == zip("."), "{top}");
+    }
+}
