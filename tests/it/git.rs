@@ -136,3 +136,90 @@ fn a_worktree_a_submodule_and_a_shallow_clone_are_as_the_repository() {
         assert!(zip(top) == zip("."), "{top}");
     }
 }
+
+#[test]
+fn where_git_is_no_input_the_line_to_add_is_told() {
+    let fixture = repository();
+    let manifest = fixture.text("rust/Cargo.toml");
+    fixture.write("rust/Cargo.toml", manifest.split("[workspace.metadata").next().unwrap());
+    let line = "`inputs = [\".git\"]` in [package.metadata.lambda-packager]";
+    let run = |engine: &str| {
+        let mut command = fixture.command_for(engine);
+        Ended::of(command.current_dir(fixture.path("rust")).args(["--package", "app"]))
+    };
+    let engines = one_engine(Engine::Docker).map(Engine::name).into_iter().chain(["host"]);
+    for engine in engines {
+        // One that fails, one that reads the file by itself, and one that falls back.
+        fixture.write("rust/app/build.rs", ASKS);
+        run(engine).fails(4, &["the compile sees no git repository", line]);
+        fixture.write(
+            "rust/app/build.rs",
+            "fn main() { std::fs::read(\"../../.git/HEAD\").expect(\"../../.git/HEAD\"); }\n",
+        );
+        run(engine).fails(4, &[line]);
+        let falls_back = "fn main() {
+            let git = std::process::Command::new(\"git\").args([\"rev-parse\", \"HEAD\"]).output().unwrap();
+            let commit = String::from_utf8(git.stdout).unwrap();
+            println!(\"cargo:rerun-if-changed=../../.git/HEAD\");
+            println!(\"cargo:rustc-env=SEEN={}\", if commit.is_empty() { \"unknown\" } else { &commit });
+        }\n";
+        fixture.write("rust/app/build.rs", falls_back);
+        let told = run(engine).ok().stderr;
+        assert!(told.contains("a build script looks for a git repository") && told.contains(line), "{told}");
+        let printed = Command::new(fixture.path("rust/target/lambda/app/bootstrap")).output().unwrap();
+        assert_eq!(printed.stdout, b"unknown\n", "{engine}");
+        assert!(!run(engine).ok().stderr.contains("git repository"), "told again");
+    }
+    let settings = "[package.metadata.lambda-packager]\nexclude = [\".git\"]\n";
+    fixture.append("rust/app/Cargo.toml", settings);
+    let told = run("host").ok().stderr;
+    assert!(!told.contains("git repository"), "{told}");
+}
+
+/// The crates that people name their commit with; each is compiled for real.
+#[test]
+fn the_crates_of_others_name_the_commit() {
+    if !is_full() {
+        return;
+    }
+    let fixture = repository();
+    fixture.write(
+        "rust/app/Cargo.toml",
+        "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\ngit-version = \"0.3\"\n[build-dependencies]\n\
+         built = { version = \"0.8\", features = [\"git2\"] }\nvergen-gitcl = \"1\"\nvergen-git2 = \"1\"\n",
+    );
+    fixture.write(
+        "rust/app/build.rs",
+        "fn main() {
+    built::write_built_file().unwrap();
+    let gitcl = vergen_gitcl::GitclBuilder::default().describe(true, true, None).commit_count(true).build().unwrap();
+    vergen_gitcl::Emitter::default().fail_on_error().add_instructions(&gitcl).unwrap().emit().unwrap();
+    let git2 = vergen_git2::Git2Builder::default().sha(false).branch(true).dirty(false).build().unwrap();
+    vergen_git2::Emitter::default().fail_on_error().add_instructions(&git2).unwrap().emit().unwrap();
+}\n",
+    );
+    fixture.write("rust/app/src/main.rs", "mod built { include!(concat!(env!(\"OUT_DIR\"), \"/built.rs\")); }
+fn main() {
+    print!(\"{} {} \", git_version::git_version!(args = [\"--always\", \"--dirty\", \"--tags\"]), built::GIT_COMMIT_HASH.unwrap());
+    print!(\"{} {:?} \", built::GIT_VERSION.unwrap(), built::GIT_DIRTY);
+    print!(\"{} {} \", env!(\"VERGEN_GIT_DESCRIBE\"), env!(\"VERGEN_GIT_COMMIT_COUNT\"));
+    println!(\"{} {} {}\", env!(\"VERGEN_GIT_SHA\"), env!(\"VERGEN_GIT_BRANCH\"), env!(\"VERGEN_GIT_DIRTY\"));
+}\n");
+    let mut lock = fixture.cargo_command();
+    Ended::of(lock.current_dir(fixture.path("rust")).arg("generate-lockfile")).ok();
+    fixture.commit();
+    fixture.git(&["tag", "--annotate", "v2", "--message=v2"]);
+    let engines = one_engine(Engine::Docker).map(Engine::name).into_iter().chain(["host"]);
+    for engine in engines {
+        for is_dirty in [false, true] {
+            let commit = fixture.git(&["rev-parse", "HEAD"]);
+            fixture.write("rust/app/data.txt", if is_dirty { "changed" } else { "fn main() {}\n" });
+            let version = if is_dirty { "v2-dirty" } else { "v2" };
+            let expected = format!("{version} {commit} v2 Some({is_dirty}) {version} 2 {commit} trunk {is_dirty}");
+            assert_eq!(packaged(&fixture, engine, "").1, expected, "{engine}");
+        }
+        fixture.git(&["commit", "--quiet", "--allow-empty", "--message=x"]);
+        fixture.git(&["tag", "--force", "--annotate", "v2", "--message=v2"]);
+        fixture.git(&["checkout", "--quiet", "--", "."]);
+    }
+}

@@ -397,6 +397,8 @@ fn on_host(
         environment.push(("PATH".into(), path.clone()));
     }
     environment.push(("CARGO_TARGET_DIR".into(), job.target.into()));
+    // The user's repository is around the sources; as in a container, git must not find it.
+    environment.push(("GIT_CEILING_DIRECTORIES".into(), job.layout.root.clone().into()));
     if let Some(linker) = linker {
         environment.push((cargo::env::linker_of(job.config.target_arch.triple()).into(), linker.into()));
     }

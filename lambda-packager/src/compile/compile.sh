@@ -9,17 +9,18 @@
 #   --surroundings=DIGEST   of the influences on a compile that cargo does not check
 #   --compile=NAME          a unique name of this compile
 #   --outside               print what was read besides the sources
+#   --git                   there is no repository: print what shows that a local build script looked for one
 #   --pack-along=SCRIPT     a script to run during the first compile in the target directory
 #   --deps=NAME             of the image that may keep the compiled dependencies, if the target directory began empty for it
 #
 # stdin is a pipe that the packager keeps open: when it ends, the packager is gone and the compile ends too.
 # stdout is a line with name and length for each section, then the sections: `read` (rules of dep-info, and
-# `rerun-if-changed` of build scripts), `messages` (cargo's, about what it made), `kept-units` (`= NAME` of the image that may keep
+# `rerun-if-changed` of build scripts), `git` (lines of build scripts that looked for a repository), `messages` (cargo's, about what it made), `kept-units` (`= NAME` of the image that may keep
 # them, then the units that images keep), `binary`.
 # Without a binary, nothing is printed.
 # Run by `sh -c`: POSIX, only coreutils, findutils, grep, and setsid and flock of util-linux.
 set -u
-wipe='' flag='' along='' deps='' outside=''
+wipe='' flag='' along='' deps='' outside='' git=''
 while [ "$#" -gt 0 ]; do
   field=$1 value=${1#*=}
   shift
@@ -32,6 +33,7 @@ while [ "$#" -gt 0 ]; do
     --surroundings=*) surroundings=$value ;;
     --compile=*) compile=$value ;;
     --outside) outside=1 ;;
+    --git) git=1 ;;
     --pack-along=*) along=$value ;;
     --deps=*) deps=$value ;;
     *) echo "compile.sh: unknown field $field" >&2 && exit 2 ;;
@@ -116,8 +118,19 @@ if [ -n "$outside" ]; then
   find "$target" -path "$state" -prune -o \( -name output -o -name stdout \) -type f \
     -exec grep -h -e '^cargo::*rerun-if-changed=/' {} + >>"$state/read"
 fi
+# Beside its `out_dir`, cargo keeps what a build script printed:
+# https://doc.rust-lang.org/cargo/reference/build-scripts.html#outputs-of-the-build-script
+: >"$state/git"
+if [ -n "$git" ]; then
+  grep '"build-script-executed","package_id":"path+file:' "$state/messages" | grep -o '"out_dir":"[^"]*' | cut -d '"' -f 4 |
+    while read -r out; do
+      out=${out%/*}
+      grep -E -s -h -e '^cargo::?rerun-if-changed=(.*/)?\.git(/|$)' -e '=VERGEN_GIT_[A-Z_]*=VERGEN_IDEMPOTENT_OUTPUT' \
+        -e 'not a git repository' "$out/output" "$out/stderr" "$out/stdout" "$out/run/stdout" "$out/run/stderr"
+    done >"$state/git"
+fi
 # The run of another function may be adding to `kept`.
 : >>"$state/kept" && { printf '= ' && cat "$state/deps" "$state/kept"; } >"$state/kept-units" && cd "$state" || exit
 # shellcheck disable=SC2046 # the length of each file, and its name
-set -- $(wc -c read messages kept-units - <"$binary")
-printf '%s\n' "read $1" "messages $3" "kept-units $5" "binary $7" && cat read messages kept-units "$binary"
+set -- $(wc -c read git messages kept-units - <"$binary")
+printf '%s\n' "read $1" "git $3" "messages $5" "kept-units $7" "binary $9" && cat read git messages kept-units "$binary"

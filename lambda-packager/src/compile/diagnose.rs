@@ -4,6 +4,7 @@ use self::CompileError::{Cache, Crate, Downloads, Ended, Missing, OtherSources};
 use crate::config::{Config, Network};
 use crate::engine::EngineError;
 use crate::error::Error;
+use crate::fingerprint::declared::has_git;
 use crate::report::strip_colours;
 
 /// Why a compile did not make a binary.
@@ -85,7 +86,8 @@ const SEE_ABOVE: &str = "cargo's own messages are above and in build.log";
 const INSTALL_COMPILER: &str =
     "install it in the base image (Debian: `gcc`, for arm64 `gcc-aarch64-linux-gnu`), or set `target_arch` or `base`";
 
-/// More hints for a crate that does not compile, by signs in its messages; the last only without network.
+/// More hints for a crate that does not compile, by signs in its messages; the last ones only without repository and without
+/// network.
 #[rustfmt::skip]
 const MORE_HINTS: &[(&[&str], &str)] = &[
     (&["Read-only file system", "PermissionDenied", "Permission denied"],
@@ -93,9 +95,12 @@ const MORE_HINTS: &[(&[&str], &str)] = &[
     // Of `PATH` and its like: <https://doc.rust-lang.org/std/env/fn.join_paths.html>.
     (&["path segment contains separator"],
         "cargo cannot compile below a folder with `:` in its name: move it, or package in a container, where every project has the same path"),
+    // Of git, libgit2 and gitoxide.
+    (&["not a git repository", "could not find repository", "Could not find a git repository"], NO_REPOSITORY),
     (&["Network is unreachable", "Temporary failure in name resolution", "failed to lookup address", "NetworkUnreachable"],
         NO_NETWORK),
 ];
+const NO_REPOSITORY: &str = "the compile sees no git repository: to name the commit, add `inputs = [\".git\"]` in [package.metadata.lambda-packager]";
 const NO_NETWORK: &str = "the compile has no network: if a build script needs it, set `network = \"bridge\"`";
 
 /// Why a compile of `package` ended with `status`; `log` is the end of its messages.
@@ -121,7 +126,12 @@ pub fn diagnose(status: i32, log: &str, package: &str, config: &Config) -> Compi
     }
     let mut hints = vec![SEE_ABOVE];
     for (signs, hint) in MORE_HINTS {
-        if any(signs).is_some() && (*hint != NO_NETWORK || config.network == Network::None) {
+        let applies = match *hint {
+            NO_REPOSITORY => !has_git(config),
+            NO_NETWORK => config.network == Network::None,
+            _ => true,
+        };
+        if applies && any(signs).is_some() {
             hints.push(hint);
         }
     }
@@ -177,6 +187,8 @@ mod tests {
             (101, read_only, "Crate", "write generated files to OUT_DIR"),
             (101, colon, "Crate", "a folder with `:` in its name"),
             (101, network, "Crate", NO_NETWORK),
+            (101, "fatal: not a git repository (or any of the parent directories): .git", "Crate", NO_REPOSITORY),
+            (101, "code: -3, klass: 6, message: \"could not find repository at '.'\"", "Crate", NO_REPOSITORY),
             (101, "failed to lookup address information: Temporary failure in name resolution", "Crate", NO_NETWORK),
             (101, "error[E0308]: mismatched types\n", "Crate", "app does not compile (cargo's status 101)\n"),
             (143, "error[E0308]: mismatched types\n", "Ended", "ended by another process (status 143)"),

@@ -20,6 +20,7 @@ use std::time::Duration;
 use crate::compile::output::finish;
 use crate::config::{Config, Mode};
 use crate::error::Result;
+use crate::fingerprint::{declared, git};
 use crate::report::Reporter;
 use crate::sys::{Invocation, env};
 
@@ -85,6 +86,9 @@ pub fn command(job: &CompileJob, wipe: bool) -> Vec<String> {
         command.extend([format!("--deps={image}"), format!("--pack-along={script}")]);
     }
     command.extend(job.reads_outside.then(|| "--outside".to_string()));
+    // Who excludes it knows that it is not there.
+    let is_told = declared::has_git(job.config) || declared::is_excluded(declared::GIT, job.config);
+    command.extend((!is_told && git::work_tree(&job.workspace.root).is_some()).then(|| "--git".to_string()));
     command.push("--".into());
     command.extend(cargo(job, triple));
     command

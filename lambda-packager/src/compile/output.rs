@@ -17,6 +17,8 @@ pub struct Compiled {
     /// What it read besides its sources, by the path on the host.
     pub outside: BTreeSet<PathBuf>,
     pub compiled_units: CompiledUnits,
+    /// A build script looked for a git repository, and there is none.
+    pub misses_git: bool,
 }
 
 /// Cargo's stderr: passes it on to the reporter, and keeps its end.
@@ -104,6 +106,7 @@ fn parse_output(stdout: &[u8], layout: &Layout, target: &str, compile: &str) -> 
     Ok(Compiled {
         binary: section("binary")?.to_vec(),
         outside: read.filter_map(|path| layout.outside(&path)).collect(),
+        misses_git: !section("git")?.is_empty(),
         compiled_units: CompiledUnits::read(compile, text("messages")?, text("kept-units")?),
     })
 }
@@ -214,6 +217,30 @@ mod tests {
         for (other, error) in [("binary 0\nx", "1 more bytes"), ("x\n", "`x`"), ("binary 0\n", "section `read`")] {
             let found = parse_output(other.as_bytes(), &layout, target, "c1").err();
             assert!(found.as_ref().is_some_and(|found| found.contains(error)), "{found:?}");
+        }
+        assert!(!compiled.misses_git);
+        let folder_of = format!("{target}/x/build/app-0123456789abcdef");
+        let message = |id: &str| {
+            format!("{{\"reason\":\"build-script-executed\",\"package_id\":\"{id}\",\"out_dir\":\"{folder_of}/out\"}}")
+        };
+        for (id, line, misses) in [
+            ("path+file:///workspace/app#0.1.0", "cargo:rerun-if-changed=../.git/HEAD", true),
+            ("path+file:///workspace/app#0.1.0", "cargo::rerun-if-changed=.git", true),
+            ("path+file:///workspace/app#0.1.0", "fatal: not a git repository", true),
+            ("path+file:///workspace/app#0.1.0", "cargo:rustc-env=VERGEN_GIT_SHA=VERGEN_IDEMPOTENT_OUTPUT", true),
+            ("path+file:///workspace/app#0.1.0", "cargo:rerun-if-changed=.gitignore", false),
+            ("registry+https://x#a@1.0.0", "cargo:rerun-if-changed=.git/HEAD", false),
+        ] {
+            let command = format!(
+                "mkdir -p x '{folder_of}' && echo '{line}' >'{folder_of}/output' && echo E >x/app && echo '{}'",
+                message(id)
+            );
+            // The script takes what is JSON from a cargo that is told to print it.
+            let fields = ["--git"];
+            let (code, stdout, _) =
+                compile(target, &fields, &(command + " # --message-format=json-render-diagnostics "));
+            assert_eq!(code, 0);
+            assert_eq!(parse_output(&stdout, &layout, target, "c1").ok().unwrap().misses_git, misses, "{id} {line}");
         }
         assert_eq!(compile(target, &["--wipe"], "ls").1, b"");
         assert!(!folder.path().join("x").exists());

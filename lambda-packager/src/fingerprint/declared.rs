@@ -9,7 +9,7 @@ use crate::sys::glob::is_glob;
 use crate::sys::{Glob, fs, lexically_clean, relative};
 
 /// The entry that stands for what names the commit.
-const GIT: &str = ".git";
+pub const GIT: &str = ".git";
 
 /// The declared folders and globs, and the declared files.
 ///

@@ -7,6 +7,7 @@ use crate::backend::{Backend, BackendError, BackendRequest, Seen, select};
 use crate::compile::{Compiled, CompiledUnits};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::fingerprint::declared::{GIT, has_git};
 use crate::fingerprint::inputs;
 use crate::fingerprint::manifest::BackendRecord;
 use crate::packaged::Verdict;
@@ -74,12 +75,24 @@ fn compile(
         let surroundings = surroundings::digest(workspace, &gate.ingredients, &gate.now.snapshot)?;
         let seen = Seen { inputs: &gate.now.snapshot, found: &gate.found, surroundings };
         let (error, missing) = match retry::compile(request, function, backend, &seen, report) {
-            Ok(compiled) => return Ok(compiled),
+            Ok(compiled) => {
+                if compiled.misses_git {
+                    report.note(&format!(
+                        "a build script looks for a git repository, and the compile sees none, so the zip does not name the \
+                         commit: add {}, or `exclude = [\".git\"]` if that is meant",
+                        declared(&[GIT.to_string()].into())
+                    ));
+                }
+                return Ok(compiled);
+            }
             Err(BackendError::Missing(error, missing)) => (error, missing),
             Err(error) => return Err(error.into()),
         };
         let layout = backend.job(request, function, &seen, false).layout;
-        let Found { inputs, ignored } = found::look(workspace, function, &layout, seen.inputs, &missing)?;
+        let Found { inputs, mut ignored } = found::look(workspace, function, &layout, seen.inputs, &missing)?;
+        if has_git(request.config) {
+            ignored.remove(GIT);
+        }
         if inputs.is_subset(&gate.found) {
             return Err(match ignored.first() {
                 Some(path) => error.and_hint(&format!(

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::cargo::{Function, Workspace};
 use crate::compile::{Layout, WORKSPACE};
 use crate::error::Result;
+use crate::fingerprint::declared::GIT;
 use crate::snapshot::Snapshot;
 use crate::sys::{Invocation, env, fs, lexically_clean, relative};
 
@@ -44,6 +45,11 @@ pub fn look(
                 || found.inputs.contains(&shown)
                 || root.starts_with(&path)
             {
+                continue;
+            }
+            // It is declared as a whole.
+            if path.iter().any(|part| part == GIT) {
+                found.ignored.insert(GIT.into());
                 continue;
             }
             match listed(&path, root)? {
@@ -166,6 +172,7 @@ mod tests {
             ("../../beyond", "", ""),
             ("/workspace/made/x.rs", "", "made/x.rs"),
             ("/etc/passwd", "", ""),
+            ("../.git/HEAD", "", ".git"),
             ("none", "", ""),
             (".", "", ""),
         ] {
