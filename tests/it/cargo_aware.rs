@@ -126,7 +126,13 @@ fn all_that_decides_the_verdict_is_told() {
     assert!(builds(&[]).is_some());
     let cases: [(&str, &str, &str, &str, &str); 2] = [
         ("GREETING", "one", "variable GREETING unset -> set", "variable GREETING set -> unset", "Some(\"one\")"),
-        (index, "sparse+https://two.invalid/", &format!("{index} none -> "), &format!("{index} "), "None"),
+        (
+            index,
+            "sparse+https://two.invalid/",
+            &format!("variable {index} passed"),
+            &format!("variable {index} no longer passed"),
+            "None",
+        ),
     ];
     for (name, value, set, unset, says) in cases {
         for (variables, verdict, says) in [(&[(name, value)][..], set, says), (&[], unset, "None")] {

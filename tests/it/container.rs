@@ -1,5 +1,6 @@
 //! The reused container on real engines.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::support::{
@@ -202,37 +203,65 @@ fn nothing_of_the_hosts_environment_reaches_the_compile() {
 
 #[test]
 fn a_passed_variable_reaches_the_compile_and_shows_nowhere() {
-    const SECRET: &str = "s3cret-0f-the-h0st";
+    const SECRET: &str = "s3cret_0f_the_h0st";
+    // What tells of a build, in files that people read, cache and upload; not what cargo and rustc write for themselves.
+    let is_told_by = |folder: &Path| {
+        let find = ["-type", "f", "!", "-path", "*/host-*/target/*", "!", "-name", "bootstrap"];
+        let told = Ended::answer(Command::new("find").arg(folder).args(find));
+        for name in ["build.log", "manifest.json", "variables.key"] {
+            assert!(told.lines().any(|path| path.ends_with(name)), "no {name} in {told:?}");
+        }
+        for path in told.lines() {
+            let bytes = std::fs::read(path).unwrap();
+            assert!(!bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()), "{path}");
+        }
+    };
+    let flags = format!("CARGO_TARGET_{}_UNKNOWN_LINUX_GNU_RUSTFLAGS", std::env::consts::ARCH.to_uppercase());
+    let command_for = |fixture: &Fixture, engine: &str| {
+        let mut command = fixture.command_for(engine);
+        command.args(["--message-format", "json", "-v"]);
+        command.env("PASSED_SECRET", SECRET).env("LAMBDA_PACKAGER_PASS_ENV", "PASSED_SECRET");
+        command.env("CC", "/usr/bin/cc").env(&flags, format!("--cfg {SECRET}"));
+        command.env("CARGO_REGISTRIES_MINE_INDEX", format!("sparse+https://{SECRET}@example.invalid/"));
+        command
+    };
+    let reaches = |fixture: &Fixture| {
+        let seen = fixture.output_of_bootstrap("hello");
+        for (name, value) in
+            [("PASSED_SECRET=", ""), ("CARGO_ENCODED_RUSTFLAGS=--cfg\x1f", ""), (flags.as_str(), "=--cfg ")]
+        {
+            assert!(seen.contains(&format!("{name}{value}{SECRET}")), "{seen}");
+        }
+        // The toolchain is the host's, and so is the choice of its compiler.
+        assert!(seen.contains("CC=/usr/bin/cc\n"), "{seen}");
+    };
+    {
+        let fixture = Fixture::hello();
+        fixture.builds_with(SHOWS_VARIABLES, PRINTS_VARIABLES);
+        fixture.write("../tmp/go", "");
+        let mut command = command_for(&fixture, "host");
+        let ended = Ended::of(command.env("TMPDIR", fixture.around().join("tmp"))).ok();
+        reaches(&fixture);
+        is_told_by(&fixture.path("target/lambda"));
+        assert!(!ended.stdout.contains(SECRET) && !ended.stderr.contains(SECRET), "{ended:?}");
+    }
     for engine in engines(Engine::Docker) {
         let fixture = Fixture::hello();
         fixture.builds_with(SHOWS_VARIABLES, PRINTS_VARIABLES);
-        let mut command = fixture.command();
-        command.args(["--engine", engine.name(), "--message-format", "json", "-v"]);
-        command.env("PASSED_SECRET", SECRET).env("LAMBDA_PACKAGER_PASS_ENV", "PASSED_SECRET");
-        let running = Running::start(&command);
+        let running = Running::start(&command_for(&fixture, engine.name()));
         let id = eventually("the build script runs", || {
             let id = fixture.containers(engine).pop().ok_or("no container")?;
             if engine.exec(&id, "test -e /tmp/here").code == 0 { Ok(id) } else { Err("a container") }
         });
         let lines = processes_of_the_host();
         assert!(lines.iter().any(|line| line.contains("--env PASSED_SECRET ")), "{lines:?}");
+        assert!(lines.iter().any(|line| line.contains(&format!("--env {flags} "))), "{lines:?}");
         assert!(lines.iter().all(|line| !line.contains(SECRET)), "{lines:?}");
         engine.exec(&id, "touch /tmp/go").ok();
         let ended = running.end().ok();
 
-        let seen = fixture.output_of_bootstrap("hello");
-        assert!(seen.contains(&format!("PASSED_SECRET={SECRET}")), "{seen}");
-        let folder = fixture.path("target/lambda");
-        let files = [folder.clone(), folder.join("hello")].map(|folder| std::fs::read_dir(folder).unwrap());
-        let files = files.into_iter().flatten().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
-        let told: Vec<_> = files.filter(|path| !path.ends_with("bootstrap")).collect();
-        for name in ["build.log", "manifest.json"] {
-            assert!(told.iter().any(|path| path.ends_with(name)), "no {name} in {told:?}");
-        }
-        for path in told {
-            let bytes = std::fs::read(&path).unwrap();
-            assert!(!bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()), "{}", path.display());
-        }
+        reaches(&fixture);
+        is_told_by(&fixture.path("target/lambda"));
         assert!(ended.stdout.contains("\"finished\""), "{}", ended.stdout);
         for text in [ended.stdout, ended.stderr, engine.inspect(&id).to_string()] {
             assert!(!text.contains(SECRET), "{text}");

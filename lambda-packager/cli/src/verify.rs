@@ -50,7 +50,7 @@ pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<Ve
     report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
     let request = BackendRequest { workspace, config, before: None };
     let mut backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
-    let surroundings = surroundings::digest(workspace, &gate.ingredients, &gate.now.snapshot)?;
+    let surroundings = surroundings::digest(workspace, config, &gate.ingredients, &gate.now.snapshot)?;
     let seen = Seen { inputs: &gate.now.snapshot, found: &gate.found, surroundings };
     let compiled =
         report.stage(Stage::Compile, |report| retry::compile(&request, function, &mut backend, &seen, report))?;

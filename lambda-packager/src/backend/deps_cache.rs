@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::backend::{Identity, Wanted, container, lock_file};
-use crate::cargo::{LockedPackage, lockfile};
+use crate::cargo;
+use crate::cargo::{LockedPackage, config_flags, lockfile};
 use crate::compile::{CARGO_HOME, CompiledUnits, TARGET, USER};
 use crate::config::Network;
 use crate::engine::{ContainerSpec, Engine, EngineError, ExecSpec, Image};
@@ -62,11 +63,11 @@ impl DepsCache {
         let config = wanted.config;
         let limit_bytes = config.deps_cache_limit.0;
         let locked = lockfile::read(&wanted.workspace.root)?;
-        if locked.is_empty() || limit_bytes == 0 || !config.pass_env.is_empty() {
+        if locked.is_empty() || limit_bytes == 0 || !cargo::env::passed(config).is_empty() {
             return Ok(None);
         }
         let mut text = format!(
-            "4 {} {} {} {} {} {} {:?}\n{}\n",
+            "4 {} {} {} {} {} {} {:?} {:?}\n{}\n",
             env!("CARGO_PKG_VERSION"),
             wanted.image.identity,
             config.target_arch,
@@ -74,13 +75,15 @@ impl DepsCache {
             config.profile,
             config.network,
             config.features,
+            config.cargo_flags,
             wanted.forwarded.toml,
         );
         for LockedPackage { name, version, source, checksum } in &locked {
             text.push_str(&format!("{name} {version} {source} {}\n", checksum.as_deref().unwrap_or_default()));
         }
         // What cargo does not track, such as the `[env]` of its configuration.
-        for file in wanted.workspace.config_files()? {
+        let flagged = config_flags::files(wanted.workspace, config)?;
+        for file in wanted.workspace.config_files()?.into_iter().chain(flagged) {
             if let Some(bytes) = fs::read_if_exists(&wanted.workspace.root.join(file))? {
                 text.push_str(&Sha::of(&bytes).to_string());
             }

@@ -7,6 +7,7 @@ use crate::backend::{
     Backend, BackendKind, BackendRequest, Choice, CleanRoom, DepsCache, Engines, Identity, Image, Obstacle, Refusal,
     Situation, ToolchainSource, Wanted, base_image, builder_image, container, lock_file,
 };
+use crate::cargo;
 use crate::cargo::{Toolchain, config as cargo_config};
 use crate::compile::TARGET;
 use crate::config::{Base, EngineChoice, Network};
@@ -70,7 +71,7 @@ fn situation(request: &BackendRequest, engines: Engines) -> Situation {
         image: Image::Available,
         names_image: matches!(config.base, Base::Image(_)),
         wants_clean_room: config.clean_room,
-        passes_variables: !config.pass_env.is_empty(),
+        passes_variables: !cargo::env::passed(config).is_empty(),
         container_fails: false,
         requires_container: config.require_container,
     }
@@ -125,8 +126,10 @@ fn on_engine(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -
         Choice::ContainerFor(obstacle) => {
             let why = match obstacle {
                 Obstacle::PassedVariables => {
-                    let (place, name) = (config.place_of("pass_env"), &config.pass_env[0]);
-                    format!("{place} passes {name}, which a clean room would store in an image layer")
+                    let names = cargo::env::passed(config).join(", ");
+                    format!(
+                        "the compile gets {names} of the environment, which a clean room would store in an image layer"
+                    )
                 }
                 Obstacle::NoImage => "no image to start a clean room from".to_string(),
             };

@@ -124,15 +124,13 @@ impl Backend {
         let result = match &self.kind {
             BackendKind::CleanRoom(room) => {
                 // For a layer of an image, which must not depend on the terminal.
-                let mut variables = self.variables(job, false, false);
-                variables.extend(cargo::env::registry_indexes());
-                room.compile(job, &variables, report)
+                room.compile(job, &self.variables(job, false, false), report)
             }
             BackendKind::Container { engine, ready, .. } => {
                 self.with_sources(job, &ready.name, ready.is_new, report, |delivery, report| {
                     let inner = compile::command(job, delivery.wipe);
                     let (command, input) = compile::with_delivery(job, delivery, STATE, Some(USER), inner);
-                    let call = in_container(engine, ready, job, &self.variables_for(job, report), &command);
+                    let call = in_container(engine, ready, &self.passed(job), &self.variables_for(job, report), &command);
                     self.run(&call, input, job, report)
                 })
             }
@@ -145,7 +143,7 @@ impl Backend {
                     let mut variables = self.variables_for(job, report);
                     // Not if there is nothing to hide: with an empty one, cargo asks the compiler again at each call.
                     variables.extend(wrappers.iter().map(|name| (name.to_string(), String::new())));
-                    let call = on_host(path.as_ref(), *linker, job, &variables, &command);
+                    let call = on_host(path.as_ref(), *linker, job, &self.passed(job), &variables, &command);
                     self.run(&call, input, job, report)
                 })
             }
@@ -162,7 +160,7 @@ impl Backend {
         let brought = self.with_sources(job, &ready.name, ready.is_new, report, |delivery, _| {
             let inner = vec!["true".to_string()];
             let (command, input) = compile::with_delivery(job, delivery, STATE, Some(USER), inner);
-            let call = in_container(engine, ready, job, &[], &command);
+            let call = in_container(engine, ready, &[], &[], &command);
             let output = call.output(Some(input), TRANSFER).map_err(CompileError::Ended)?;
             match output.code {
                 0 => Ok(()),
@@ -350,6 +348,13 @@ impl Backend {
         }
     }
 
+    /// The variables of the user's environment that the compile gets: the compilers' only with the toolchain that they choose
+    /// from.
+    fn passed(&self, job: &CompileJob) -> Vec<String> {
+        let compilers = self.toolchain.iter().flat_map(|toolchain| &toolchain.compilers).cloned();
+        cargo::env::passed(job.config).into_iter().chain(compilers).collect()
+    }
+
     fn variables_for(&self, job: &CompileJob, report: &Reporter) -> Vec<(String, String)> {
         self.variables(job, report.wants_colour, report.wants_progress)
     }
@@ -359,16 +364,15 @@ impl Backend {
         let mut variables = compile::variables(&self.target);
         variables.extend(compile::term_env(colour, progress));
         variables.extend(compile::repository::variables(job));
-        variables.extend(cargo::env::target_rustflags(job.config.target_arch.triple()));
         variables
     }
 }
 
-/// The call that compiles `job` in the container.
+/// The call that compiles in the container; the variables `passed` are handed on by name.
 fn in_container(
     engine: &Engine,
     ready: &Ready,
-    job: &CompileJob,
+    passed: &[String],
     variables: &[(String, String)],
     command: &[String],
 ) -> Invocation {
@@ -378,7 +382,7 @@ fn in_container(
         // It begins as root, which has no rights but to put files there and to become another user.
         user: None,
         env: variables,
-        passed_env: &passed(job.config),
+        passed_env: passed,
         command,
     })
 }
@@ -388,6 +392,7 @@ fn on_host(
     path: Option<&OsString>,
     linker: Option<&str>,
     job: &CompileJob,
+    passed: &[String],
     variables: &[(String, String)],
     command: &[String],
 ) -> Invocation {
@@ -403,7 +408,6 @@ fn on_host(
         environment.push((cargo::env::linker_of(job.config.target_arch.triple()).into(), linker.into()));
     }
     environment.extend(variables.iter().map(|(name, value)| (name.into(), value.into())));
-    let passed = passed(job.config);
     environment.extend(passed.iter().filter_map(|name| Some((name.into(), env::var_os(name)?))));
     Invocation::new(Path::new("/bin/sh")).args(&command[1..]).only(environment).folder(&job.workspace.root)
 }
@@ -411,11 +415,4 @@ fn on_host(
 /// Whether nothing that earlier compiles left is used.
 fn begins_empty(job: &CompileJob) -> bool {
     job.wipe || job.config.force
-}
-
-/// The variables that are passed by name: no value stands in an argument.
-fn passed(config: &Config) -> Vec<String> {
-    // The index of a named registry belongs to the project, as its manifests do.
-    let registries = cargo::env::registry_indexes().into_iter().map(|(name, _)| name);
-    config.pass_env.iter().cloned().chain(registries).collect()
 }

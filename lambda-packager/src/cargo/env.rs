@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 
-use crate::sys::env::{PREFIX, var, vars_os};
+use crate::config::Config;
+use crate::sys::env::{PREFIX, var_os, vars_os};
 
 /// The environment for a cargo or rustc on the host: our own, without the variables that an outer cargo set for its
 /// build, or for the build script that we may be running in.
@@ -30,10 +31,18 @@ pub fn for_host_compile() -> Vec<(OsString, OsString)> {
     vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| NAMES.contains(&name))).collect()
 }
 
-/// Rust flags that the user's environment sets for one target.
-pub fn target_rustflags(triple: &str) -> Option<(String, String)> {
-    let name = rustflags_of(triple);
-    var(&name).map(|value| (name, value))
+/// The variables of the user's environment that reach the compile: those that the settings pass, the Rust flags for the
+/// target, and the URLs of named registries. They may be secrets: they are handed on by name, and no value stands in an
+/// argument, a log, a record or a layer.
+pub fn passed(config: &Config) -> Vec<String> {
+    let flags = Some(rustflags_of(config.target_arch.triple())).filter(|name| var_os(name).is_some());
+    let mut all = config.pass_env.clone();
+    for name in flags.into_iter().chain(registry_indexes()) {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
 }
 
 /// The variable that sets Rust flags for a target.
@@ -55,11 +64,10 @@ pub fn index_of(registry: &str) -> String {
     format!("CARGO_REGISTRIES_{}_INDEX", registry.to_uppercase().replace('-', "_"))
 }
 
-/// `CARGO_REGISTRIES_<NAME>_INDEX` of the user's environment: the URL of a named registry.
-pub fn registry_indexes() -> Vec<(String, String)> {
-    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-    let is_index = |(name, _): &(String, String)| name.starts_with("CARGO_REGISTRIES_") && name.ends_with("_INDEX");
-    let mut all: Vec<_> = vars_os().filter_map(text).filter(is_index).collect();
+/// The names of `CARGO_REGISTRIES_<NAME>_INDEX` in the user's environment: the URL of a named registry.
+fn registry_indexes() -> Vec<String> {
+    let is_index = |name: &String| name.starts_with("CARGO_REGISTRIES_") && name.ends_with("_INDEX");
+    let mut all: Vec<_> = vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(is_index).collect();
     all.sort_unstable();
     all
 }

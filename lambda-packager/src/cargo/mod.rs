@@ -2,12 +2,14 @@
 
 mod command;
 pub mod config;
+pub mod config_flags;
 mod config_include;
 mod discover;
 pub mod env;
 mod function;
 pub mod lockfile;
 mod metadata;
+mod native_tools;
 mod path_dependencies;
 mod profiles;
 pub mod toolchain;

@@ -1,16 +1,17 @@
 //! The host's toolchain: its location and its identity. It compiles if there is no builder image: mounted into a
 //! container, or on the host itself.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cargo::Workspace;
 use crate::cargo::env::for_host_tools;
+use crate::cargo::{Workspace, native_tools};
 use crate::config::Arch;
 use crate::error::{Error, Result};
-use crate::snapshot::{Computed, Memo, MemoDeps, Snapshot};
+use crate::snapshot::{Computed, Kind, Memo, MemoDeps};
 use crate::sys::{Invocation, Output, Sha, env, fs};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -24,12 +25,15 @@ pub struct Toolchain {
     pub rustc_release: String,
     /// The identity of rustc: a digest of the output of `rustc -vV`.
     pub rustc: Sha,
-    /// The identity of the C toolchain: a digest of the files of compiler, linker and C library.
+    /// The identity of the C toolchain: a digest of the files of compiler, linker and C library, of size and date of what
+    /// else a compile may use, and of the variables that choose among them.
     pub cc: Sha,
     /// The C compiler, as the `cc` crate finds it.
     pub cc_program: PathBuf,
     /// The files that `cc` is the identity of.
     pub cc_files: Vec<PathBuf>,
+    /// The variables that choose the compilers, of those that are set. The compile gets them.
+    pub compilers: Vec<String>,
 }
 
 /// What the programs say of themselves. Cached in `target/lambda/toolchain-*.json` until one of their files changes.
@@ -63,22 +67,27 @@ impl Toolchain {
                 Ok(Computed { value, deps, path: memo_path.clone(), base: root.to_path_buf() })
             })?,
         };
-        Ok(Self::of(answered.value, &answered.files))
+        Ok(Self::of(answered, arch))
     }
 
-    fn of(answers: Answers, files: &Snapshot) -> Self {
-        let Answers { sysroot, rustc_release, rustc, cc_program, cc_files } = answers;
+    fn of(answered: Memo<Answers>, arch: Arch) -> Self {
+        let Memo { files, stamped, value: Answers { sysroot, rustc_release, rustc, cc_program, cc_files }, .. } =
+            answered;
+        let compilers: Vec<String> =
+            native_tools::variables(arch).into_iter().filter(|name| env::var_os(name).is_some()).collect();
         let digest = |name: &String| files.files.iter().find(|entry| entry.name == *name).map(|entry| entry.sha);
-        let line = |name: &String| digest(name).map(|sha| format!("{name} {sha}\n"));
-        let cc = Sha::of(cc_files.iter().filter_map(line).collect::<String>().as_bytes());
-        let cc_files = cc_files.into_iter().map(PathBuf::from).collect();
-        Self { sysroot, rustc_release, rustc, cc, cc_program, cc_files }
+        let mut text: String = cc_files.iter().filter_map(|name| Some(format!("{name} {}\n", digest(name)?))).collect();
+        // The other fields of a stamp differ between copies of one installation. A folder has no content of its own.
+        let stamped = || stamped.iter().filter(|(_, kind, _)| *kind != Kind::Names);
+        text.extend(stamped().map(|(name, _, stamp)| format!("{name} {} {}\n", stamp.size_bytes, stamp.mtime_ns)));
+        text.extend(compilers.iter().map(|name| format!("{name}={:?}\n", env::var_os(name))));
+        let cc_files = cc_files.iter().chain(stamped().map(|(name, ..)| name)).map(PathBuf::from).collect();
+        Self { sysroot, rustc_release, rustc, cc: Sha::of(text.as_bytes()), cc_program, cc_files, compilers }
     }
 
-    /// The variables that choose the C compiler.
+    /// The variables that choose the C toolchain.
     pub fn variables(arch: Arch) -> Vec<String> {
-        let of_target = format!("CC_{}", arch.triple().replace('-', "_"));
-        ["CC", "HOST_CC", "TARGET_CC", "PATH"].map(String::from).into_iter().chain([of_target]).collect()
+        native_tools::variables(arch).into_iter().chain(["PATH".to_string()]).collect()
     }
 
     /// The toolchain to mount into a container that has none.
@@ -107,7 +116,22 @@ impl Toolchain {
         check_standard_library(&sysroot, arch)?;
         let cc_program = c_compiler(arch, &field(&version, "host"))?;
         let text = |path: &PathBuf| path.to_string_lossy().into_owned();
-        let cc_files: Vec<String> = c_files(&cc_program, root)?.iter().map(text).collect();
+        let linker = env::find_program(arch.cross_compiler().unwrap_or("cc"));
+        // rustc links with its own choice, whatever compiles C.
+        let drivers: BTreeSet<PathBuf> = linker.into_iter().chain([cc_program.clone()]).collect();
+        let (mut cc_files, mut stamped) = (BTreeSet::new(), BTreeSet::from_iter(native_tools::programs()));
+        for driver in &drivers {
+            cc_files.extend(c_files(driver, root)?);
+            for name in ["cc1plus", "lto1"] {
+                stamped.extend(named_by(driver, &format!("-print-prog-name={name}"), root)?);
+            }
+            for folder in native_tools::library_folders(&ask(driver, &["-print-search-dirs"], root)?.stdout_text()) {
+                stamped.extend(native_tools::libraries(&folder)?);
+                stamped.insert(folder);
+            }
+        }
+        stamped.retain(|path| !cc_files.contains(path));
+        let cc_files: Vec<String> = cc_files.iter().map(text).collect();
         let mut files = workspace.fixed_files()?;
         files.retain(|file| file.contains("rust-toolchain"));
         let watched = [env::rustup_home()?.join("settings.toml"), rustc, sysroot.join("bin/rustc")];
@@ -120,7 +144,8 @@ impl Toolchain {
             files,
             folders: vec![text(&sysroot.join("lib"))],
             variables,
-            programs: ["rustc", "cc", "gcc", "clang", "aarch64-linux-gnu-gcc"].map(String::from).into(),
+            stamped: stamped.iter().map(text).collect(),
+            programs: native_tools::PROGRAMS.iter().map(|name| name.to_string()).collect(),
         };
         let answers = Answers {
             rustc_release: field(&version, "release"),

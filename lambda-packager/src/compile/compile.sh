@@ -62,10 +62,23 @@ if [ -n "$flag" ]; then
   printf '[package]\nname = "probe"\n[[bin]]\nname = "probe"\npath = "main.rs"\n[workspace]\n' >"$probe/Cargo.toml" || exit 1
   dashes=--
   for word in "$@"; do
-    case $word in --target=*) triple=$word ;; --) dashes='' ;; esac
+    [ "$word" != -- ] || dashes=''
   done
-  if CARGO_BUILD_BUILD_DIR=$probe cargo rustc --offline "--manifest-path=$probe/Cargo.toml" "--target-dir=$probe" \
-    "$triple" -- -C "link-arg=$flag" </dev/null >/dev/null 2>&1; then
+  if (
+    # Of the words those that choose the linker: the target, and configuration.
+    takes='' ended=''
+    for word in "$@"; do
+      shift
+      case $ended$takes$word in
+        1*) continue ;;
+        --) ended=1 && continue ;;
+        --target=* | --config=* | :*) set -- "$@" "$word" && takes='' ;;
+        --config) set -- "$@" "$word" && takes=: ;;
+      esac
+    done
+    CARGO_BUILD_BUILD_DIR=$probe cargo rustc --offline "--manifest-path=$probe/Cargo.toml" "--target-dir=$probe" \
+      "$@" -- -C "link-arg=$flag"
+  ) </dev/null >/dev/null 2>&1; then
     # shellcheck disable=SC2086 # empty if the user's own flags have the dashes
     set -- "$@" $dashes -C "link-arg=$flag"
   fi

@@ -15,8 +15,10 @@ pub mod sources;
 pub mod units;
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::time::Duration;
 
+use crate::cargo::config_flags;
 use crate::compile::output::finish;
 use crate::config::{Config, Mode};
 use crate::error::Result;
@@ -179,7 +181,8 @@ fn cargo(job: &CompileJob, triple: &str) -> Vec<String> {
     if !config.cargo_flags.iter().any(|flag| flag.starts_with("--message-format")) {
         args.push("--message-format=json-render-diagnostics".into());
     }
-    args.extend(config.cargo_flags.iter().cloned());
+    let place_of = |path: &Path| job.layout.place_of(path);
+    args.extend(config_flags::with_places(&config.cargo_flags, &job.workspace.root, place_of));
     args
 }
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::cargo::ForwardedConfig;
 use crate::cargo::config::for_container;
+use crate::cargo::{ForwardedConfig, config_flags};
 use crate::compile::node::{Content, Node, Sources};
 use crate::compile::{CompileJob, crates, placeholders, repository};
 use crate::error::Result;
@@ -31,17 +31,19 @@ pub fn of(job: &CompileJob, forwarded: Option<&ForwardedConfig>) -> Result<Sourc
 fn inputs(job: &CompileJob, in_container: bool, sources: &mut Sources) -> Result<()> {
     let root = &job.workspace.root;
     let configs: BTreeSet<String> = job.workspace.config_files()?.into_iter().collect();
+    let flagged: BTreeSet<String> = config_flags::files(job.workspace, job.config)?.into_iter().collect();
     let fixed: BTreeSet<String> = job.workspace.fixed_files()?.into_iter().collect();
     for (name, entry) in job.inputs.present() {
         let path = lexically_clean(&root.join(&name));
         // What is above the workspace is forwarded, not sent. On the host, cargo finds its configuration by itself.
         let is_above = fixed.contains(&name) && !path.starts_with(root);
-        if is_above || is_secret(&path) || (!in_container && configs.contains(&name)) {
+        let is_found = is_above || (!in_container && configs.contains(&name));
+        if is_secret(&path) || (is_found && !flagged.contains(&name)) {
             continue;
         }
         let Some(place) = job.layout.place_of(&path) else { continue };
         let node = match entry.kind {
-            Kind::File | Kind::Executable if configs.contains(&name) => {
+            Kind::File | Kind::Executable if configs.contains(&name) || flagged.contains(&name) => {
                 Node::made(for_container(fs::read(&path)?, &path)?)
             }
             Kind::File | Kind::Executable => Node::of(&path, entry),

@@ -5,20 +5,29 @@ use std::collections::BTreeMap;
 use crate::cargo;
 use crate::cargo::Toolchain;
 use crate::config::Config;
+use crate::fingerprint::Key;
 use crate::snapshot::Snapshot;
 use crate::sys::{Sha, env};
 
 /// Name and value of everything besides files that decides the bytes of the zip. A verdict shows these names.
 pub type Ingredients = BTreeMap<String, String>;
 
+/// What the names of variables begin with.
+pub const VARIABLE: &str = "variable ";
+/// In place of the digest of a variable that is not set.
+pub const UNSET: &str = "unset";
+/// The key by which the digests of variables were made, where there are any.
+pub const KEY: &str = "key of variables";
+
 /// The ingredients of a run. `toolchain` is the host's toolchain, if that compiles; `builder` is the name of the builder
-/// image, if that compiles.
+/// image, if that compiles; `key` is the workspace's.
 pub fn ingredients(
     config: &Config,
     function: &str,
     package: &str,
     toolchain: Option<&Toolchain>,
     builder: Option<&str>,
+    key: &Key,
 ) -> Ingredients {
     let mut all = Ingredients::new();
     let mut set = |name: &str, value: String| all.insert(name.to_string(), value);
@@ -34,16 +43,11 @@ pub fn ingredients(
     set("engine", config.engine.to_string());
     set("base", config.base.to_string());
     set("network", config.network.to_string());
-    for name in &config.pass_env {
-        // The value decides the bytes, but it may be a secret: store only its digest.
-        let value = env::var_os(name).map(|value| Sha::of(value.as_encoded_bytes()).to_string());
-        set(&format!("variable {name}"), value.unwrap_or_else(|| "unset".into()));
-    }
-    if let Some((name, value)) = cargo::env::target_rustflags(config.target_arch.triple()) {
-        set(&name, value);
-    }
-    for (name, value) in cargo::env::registry_indexes() {
-        set(&name, Sha::of(value.as_bytes()).to_string());
+    for name in cargo::env::passed(config) {
+        // The value decides the bytes, but it may be a secret: store only a digest by which it cannot be guessed.
+        let value = env::var_os(&name).map(|value| key.digest(&name, value.as_encoded_bytes()).to_string());
+        set(&format!("{VARIABLE}{name}"), value.unwrap_or_else(|| UNSET.into()));
+        set(KEY, key.name());
     }
     if let Some(toolchain) = toolchain {
         set("rustc", format!("{} ({})", toolchain.rustc_release, toolchain.rustc.short(12)));
@@ -107,7 +111,7 @@ mod tests {
 
     fn of(settings: serde_json::Value) -> Ingredients {
         let config = Config::of(settings);
-        ingredients(&config, config.function.as_deref().unwrap_or("f"), "p", None, None)
+        ingredients(&config, config.function.as_deref().unwrap_or("f"), "p", None, None, &Key::sample(1))
     }
 
     #[test]
@@ -134,7 +138,9 @@ mod tests {
 
     #[test]
     fn the_packager_and_the_borrowed_toolchain_are_ingredients() {
-        let with = |toolchain: &Toolchain| ingredients(&Config::resolve(Vec::new()), "f", "p", Some(toolchain), None);
+        let with = |toolchain: &Toolchain| {
+            ingredients(&Config::resolve(Vec::new()), "f", "p", Some(toolchain), None, &Key::sample(1))
+        };
         let toolchain = Toolchain {
             sysroot: "/rust".into(),
             rustc_release: "1.0.0".into(),
@@ -142,6 +148,7 @@ mod tests {
             cc: Sha::of(b"cc"),
             cc_program: "/usr/bin/cc".into(),
             cc_files: Vec::new(),
+            compilers: Vec::new(),
         };
         let before = with(&toolchain);
         assert_eq!(before["packager"], env!("CARGO_PKG_VERSION"));
@@ -151,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_builder_image_is_an_ingredient() {
-        let with = |builder| ingredients(&Config::resolve(Vec::new()), "f", "p", None, builder);
+        let with = |builder| ingredients(&Config::resolve(Vec::new()), "f", "p", None, builder, &Key::sample(1));
         assert_ne!(with(Some("lambda-packager-builder:1")), with(Some("lambda-packager-builder:2")));
     }
 }

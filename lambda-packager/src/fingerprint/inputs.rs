@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cargo::{Function, Workspace};
+use crate::cargo::{Function, Workspace, config_flags};
 use crate::config::Config;
 use crate::error::Result;
 use crate::fingerprint::declared::{declared, has_git, is_excluded};
-use crate::fingerprint::git;
+use crate::fingerprint::{git, git_rules};
 use crate::snapshot::{RULE, Rule, Scope, Tree};
 use crate::sys::{Glob, fs, lexically_clean, relative};
 
@@ -52,13 +52,9 @@ pub fn scope(
             files.insert(relative(&package.source_root.join("Cargo.toml"), root));
         }
         // Ignore rules apply to all subfolders. The repository may begin above the workspace, and has rules of its own.
-        for folder in package.folder.ancestors() {
-            let mut rule = |name: &str| files.insert(format!("{RULE}{}", relative(&folder.join(name), root)));
-            rule(".git/info/exclude");
-            if folder != package.folder {
-                rule(".gitignore");
-            }
-        }
+        let above = package.folder.ancestors().skip(1).map(|folder| folder.join(".gitignore"));
+        let rules = above.chain(git_rules::files(&package.folder)?);
+        files.extend(rules.map(|path| format!("{RULE}{}", relative(&path, root))));
     }
     let vendored = workspace.vendored.iter().map(|package| relative(&package.folder, root));
     for folder in discovered_inputs.folders.iter().cloned().chain(vendored) {
@@ -85,6 +81,7 @@ pub fn scope(
             files.insert(name.clone());
         }
     }
+    files.extend(config_flags::files(workspace, config)?);
     // Cargo reads the manifests of all members before it compiles any.
     files.extend(workspace.manifests().map(|manifest| relative(&manifest, root)));
     let outside = workspace.path_dependencies.folders.iter().chain(&workspace.path_dependencies.absolute);
@@ -115,7 +112,9 @@ pub fn discovered_inputs(outside: &BTreeSet<PathBuf>, found: BTreeSet<String>, r
 /// The inputs outside of the workspace besides its path dependencies.
 pub fn outside(workspace: &Workspace, config: &Config, found: &BTreeSet<String>) -> Vec<PathBuf> {
     let declared = config.inputs.iter().map(|entry| Glob::new(entry).fixed_folder());
-    let above = found.iter().cloned().chain(declared).filter(|name| name.starts_with(".."));
+    // If a file of configuration is missing, the check of the inputs reported it.
+    let configs = config_flags::files(workspace, config).unwrap_or_default();
+    let above = found.iter().cloned().chain(declared).chain(configs).filter(|name| name.starts_with(".."));
     // Git looks for its folder at the top of the working tree.
     let work_tree = git::work_tree(&workspace.root).filter(|_| has_git(config)).map(PathBuf::from);
     above.map(|name| lexically_clean(&workspace.root.join(name))).chain(work_tree).collect()
@@ -133,6 +132,7 @@ mod tests {
     fn the_scope_has_packages_ignore_rules_and_what_is_included_or_discovered() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dirs(&dir.path().join("a/assets")).unwrap();
+        fs::replace(&dir.path().join(".git/HEAD"), b"", 0o644, None).unwrap();
         let workspace = Workspace::sample(dir.path(), &[("a", &["a"]), ("b", &[])]);
         let mut config = Config::resolve(Vec::new());
         config.include = vec!["assets".into(), "x.json".into()];
@@ -149,7 +149,7 @@ mod tests {
             trees,
             [("", &Rule::Top), ("a", package), ("a/assets", everything), ("b", package), ("proto", everything)]
         );
-        for file in ["Cargo.lock", "a/x.json", "gen.rs", "./.gitignore", "./a/.git/info/exclude", "./../.gitignore"] {
+        for file in ["Cargo.lock", "a/x.json", "gen.rs", "./.gitignore", "./.git/info/exclude", "./../.gitignore"] {
             assert!(scope.files.iter().any(|known| known == file), "{file}: {:?}", scope.files);
         }
         assert!(!scope.files.iter().any(|known| known == "./a/.gitignore"), "the package's listing has it");

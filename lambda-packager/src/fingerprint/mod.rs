@@ -2,13 +2,16 @@
 
 pub mod declared;
 pub mod git;
+pub mod git_rules;
 pub mod ingredients;
 pub mod inputs;
+pub mod key;
 pub mod manifest;
 pub mod verdict;
 pub mod why;
 
 pub use ingredients::Ingredients;
 pub use inputs::DiscoveredInputs;
+pub use key::Key;
 pub use manifest::{Artifact, Manifest, Run, is_bootstrap};
 pub use verdict::{ArtifactState, Present};

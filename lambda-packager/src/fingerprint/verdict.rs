@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::fingerprint::ingredients::{KEY, UNSET, VARIABLE};
 use crate::fingerprint::{Ingredients, Manifest, is_bootstrap};
 use crate::packaged::{ManifestProblem, Reason, Verdict};
 use crate::snapshot::{Change, State, What};
@@ -46,12 +47,18 @@ fn differences(manifest: &Manifest, present: &Present) -> Vec<Reason> {
     if present.fallback_forbidden {
         reasons.push(Reason::Fallback { backend: manifest.backend.to_string() });
     }
-    let names = manifest.ingredients.keys().chain(present.ingredients.keys());
+    let keys = (manifest.ingredients.get(KEY), present.ingredients.get(KEY));
+    let is_other_key = matches!(keys, (Some(old), Some(new)) if old != new);
+    reasons.extend(is_other_key.then_some(Reason::OtherKey));
+    let names = manifest.ingredients.keys().chain(present.ingredients.keys()).filter(|name| *name != KEY);
     let names: BTreeSet<String> = names.cloned().collect();
     for name in names {
         let value = |all: &Ingredients| all.get(&name).cloned().unwrap_or_default();
         let (old, new) = (value(&manifest.ingredients), value(present.ingredients));
-        if old != new {
+        // Digests by different keys differ, and tell nothing about the values.
+        let is_digest = |value: &str| name.starts_with(VARIABLE) && !["", UNSET].contains(&value);
+        let is_unknown = is_other_key && is_digest(&old) && is_digest(&new);
+        if old != new && !is_unknown {
             reasons.push(Reason::Setting { name, old, new });
         }
     }
@@ -167,6 +174,20 @@ mod tests {
         assert_eq!(verdict("variable X", "unset", "def"), "cache-miss: variable X unset -> set");
         assert_eq!(verdict("variable X", "", "def"), "cache-miss: variable X passed");
         assert_eq!(verdict("variable X", "def", ""), "cache-miss: variable X no longer passed");
+    }
+
+    #[test]
+    fn by_another_key_the_digests_of_variables_are_not_compared() {
+        let verdict = |old: &[(&str, &str)], new: &[(&str, &str)]| {
+            decide(&Ok(recorded(old)), &Present { ingredients: &ingredients(new), ..NOTHING }).to_string()
+        };
+        let (one, two) = ((KEY, "1"), (KEY, "2"));
+        let other = "cache-miss: variables.key is not the one of the last build, so its variables cannot be compared";
+        assert_eq!(verdict(&[one, ("variable X", "a")], &[two, ("variable X", "b")]), other);
+        assert_eq!(verdict(&[one, ("variable X", "a")], &[one, ("variable X", "b")]), "cache-miss: variable X changed");
+        assert_eq!(verdict(&[one, ("variable X", "a")], &[]), "cache-miss: variable X no longer passed");
+        let both = verdict(&[one, ("variable X", "a")], &[two, ("variable X", UNSET)]);
+        assert_eq!(both, format!("{other} (+1 more)"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::cargo::{Function, Workspace};
+use crate::cargo::{Function, Workspace, config_flags};
 use crate::config::Config;
 use crate::error::Result;
 use crate::fingerprint::declared::has_git;
@@ -63,6 +63,7 @@ pub fn of(
     let included: BTreeSet<String> =
         config.include.iter().map(|entry| name(&function.package.folder().join(entry))).collect();
     let mut of_cargo: BTreeSet<String> = workspace.fixed_files()?.into_iter().collect();
+    of_cargo.extend(config_flags::files(workspace, config)?);
     of_cargo.extend(workspace.manifests().map(|manifest| name(&manifest)));
     let of_tree = |tree: &Tree| match tree.rule {
         Rule::Top => Why::Root,

@@ -76,6 +76,9 @@ pub enum Reason {
         /// Its value now; empty if it has none.
         new: String,
     },
+    /// The key in `target/lambda/variables.key` is not the one of the last build. Without it, nobody can tell whether a
+    /// variable changed.
+    OtherKey,
     /// The content of an input changed.
     Changed {
         /// Its path, relative to the workspace.
@@ -160,7 +163,7 @@ impl Reason {
             // The mode also sets the profile, so `profile release -> dev` says enough.
             Self::Setting { name, .. } if name == "profile" => 2,
             Self::Setting { name, .. } if name == "mode" => 3,
-            Self::Setting { .. } => 4,
+            Self::Setting { .. } | Self::OtherKey => 4,
             _ if self.path().is_some_and(|path| path.ends_with("Cargo.lock")) => 5,
             _ if self.path().is_some_and(|path| path.ends_with("Cargo.toml") || path.contains("rust-toolchain")) => 6,
             Self::Changed { .. } => 7,
@@ -215,6 +218,9 @@ impl std::fmt::Display for Reason {
             Self::Setting { name, old, new } => {
                 let shown = |value: &str| if value.is_empty() { "none".to_string() } else { value.to_string() };
                 write!(f, "{name} {} -> {}", shown(old), shown(new))
+            }
+            Self::OtherKey => {
+                f.write_str("variables.key is not the one of the last build, so its variables cannot be compared")
             }
             Self::Changed { path, .. } => write!(f, "changed {path}"),
             Self::Added { path, .. } => write!(f, "added {path}"),

@@ -14,7 +14,7 @@ pub fn bring(task: &Task, request: &BackendRequest, backend: &Backend, report: &
     let lock = task.lock(report)?;
     workspace.fetch(config.target_arch)?;
     let gate = check::take(task, lock.signed_at_ns()?)?;
-    let surroundings = surroundings::digest(workspace, &gate.ingredients, &gate.now.snapshot)?;
+    let surroundings = surroundings::digest(workspace, config, &gate.ingredients, &gate.now.snapshot)?;
     let seen = Seen { inputs: &gate.now.snapshot, found: &gate.found, surroundings };
     let job = backend.job(request, &task.function, &seen, false);
     backend.bring(&job, report)?;

@@ -72,7 +72,7 @@ fn compile(
 ) -> Result<Compiled> {
     let (workspace, function) = (request.workspace, &task.function);
     loop {
-        let surroundings = surroundings::digest(workspace, &gate.ingredients, &gate.now.snapshot)?;
+        let surroundings = surroundings::digest(workspace, request.config, &gate.ingredients, &gate.now.snapshot)?;
         let seen = Seen { inputs: &gate.now.snapshot, found: &gate.found, surroundings };
         let (error, missing) = match retry::compile(request, function, backend, &seen, report) {
             Ok(compiled) => {

@@ -10,8 +10,8 @@ use crate::config::{Base, Config};
 use crate::error::Result;
 use crate::fingerprint::why::Why;
 use crate::fingerprint::{
-    Artifact, ArtifactState, DiscoveredInputs, Ingredients, Manifest, Present, declared, ingredients, inputs, verdict,
-    why,
+    Artifact, ArtifactState, DiscoveredInputs, Ingredients, Key, Manifest, Present, declared, ingredients, inputs,
+    verdict, why,
 };
 use crate::packaged::{ManifestProblem, Verdict};
 use crate::pipeline::{Places, Project, Request, Task};
@@ -72,7 +72,10 @@ pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
         _ => None,
     };
     let (name, package) = (&function.name, &function.package.name);
-    let ingredients = ingredients::ingredients(config, name, package, toolchain_mounts.as_ref(), builder.as_deref());
+    let ingredients = {
+        let key = Key::of(&workspace.state_folder())?;
+        ingredients::ingredients(config, name, package, toolchain_mounts.as_ref(), builder.as_deref(), &key)
+    };
     let mut artifact = Vec::new();
     let mut artifact_was_read = false;
     for path in places.artifact() {

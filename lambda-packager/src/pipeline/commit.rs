@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use crate::backend::{Backend, builder_image};
 use crate::compile::Compiled;
 use crate::error::Result;
-use crate::fingerprint::{DiscoveredInputs, Manifest, Run, ingredients, inputs, manifest};
+use crate::fingerprint::{DiscoveredInputs, Key, Manifest, Run, ingredients, inputs, manifest};
 use crate::packaged::Verdict;
 use crate::pipeline::{Gate, Package, Task, copies};
 use crate::report::{Reporter, Stage};
@@ -37,7 +37,14 @@ pub fn commit(
         let toolchain = backend.toolchain.as_ref();
         let builder = Some(backend.record.base.as_str()).filter(|base| builder_image::is_one(base));
         let (name, crate_name) = (&task.function.name, &task.function.package.name);
-        let ingredients = ingredients::ingredients(config, name, crate_name, toolchain, builder);
+        let ingredients = ingredients::ingredients(
+            config,
+            name,
+            crate_name,
+            toolchain,
+            builder,
+            &Key::of(&workspace.state_folder())?,
+        );
         let run = Run {
             at_epoch_secs: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs()),
             verdict: verdict.to_string(),

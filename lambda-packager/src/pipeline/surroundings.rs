@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::cargo::Workspace;
+use crate::cargo::{Workspace, config_flags};
+use crate::config::Config;
 use crate::error::Result;
 use crate::fingerprint::Ingredients;
+use crate::fingerprint::ingredients::VARIABLE;
 use crate::snapshot::Snapshot;
 use crate::sys::Sha;
 
@@ -12,16 +14,17 @@ use crate::sys::Sha;
 ///
 /// # Errors
 /// If cargo's configuration cannot be found.
-pub fn digest(workspace: &Workspace, ingredients: &Ingredients, inputs: &Snapshot) -> Result<Sha> {
+pub fn digest(workspace: &Workspace, config: &Config, ingredients: &Ingredients, inputs: &Snapshot) -> Result<Sha> {
     let mut text = String::new();
     for (name, value) in ingredients
         .iter()
-        .filter(|(name, _)| name.starts_with("variable ") || name.ends_with("RUSTFLAGS") || *name == "network")
+        .filter(|(name, _)| name.starts_with(VARIABLE) || ["network", "cargo flags"].contains(&name.as_str()))
     {
         text.push_str(&format!("{name}={value}\n"));
     }
     // The `[env]` of cargo's configuration reaches every build script.
-    let configs: BTreeSet<String> = workspace.config_files()?.into_iter().collect();
+    let mut configs: BTreeSet<String> = workspace.config_files()?.into_iter().collect();
+    configs.extend(config_flags::files(workspace, config)?);
     let configs = inputs.present().into_iter().filter(|(path, _)| configs.contains(path));
     text.extend(configs.map(|(path, entry)| format!("{path}\0{}\n", entry.sha)));
     Ok(Sha::of(text.as_bytes()))

@@ -9,6 +9,7 @@ use crate::cargo;
 use crate::cargo::Toolchain;
 use crate::config::{Config, PullPolicy, from_env};
 use crate::error::Result;
+use crate::fingerprint::git_rules;
 use crate::packaged::Watch;
 use crate::pipeline::{Outcome, Project};
 use crate::sys::{env, fs, lexically_clean, relative};
@@ -28,6 +29,8 @@ pub fn of(project: &Project, outcome: &Outcome, folder: &Path) -> Result<Watch> 
         paths.extend(toolchain.cc_files);
         variables.extend(Toolchain::variables(config.target_arch));
     }
+    // Git writes its index for many reasons, and nearly none of them makes an input of what is ignored.
+    paths.retain(|path| !git_rules::is_index(path));
     // To a path that does not exist, cargo answers as to one that changed.
     paths.retain(|path| fs::stat(path).is_ok_and(|meta| meta.is_some()));
     // A pipeline restores what it kept with any dates. A newer base is in a registry.
@@ -38,9 +41,8 @@ pub fn of(project: &Project, outcome: &Outcome, folder: &Path) -> Result<Watch> 
 
 /// The variables that are ingredients, set or not; `registries` are those of cargo's configuration.
 fn variables(config: &Config, registries: &[String]) -> Vec<String> {
-    let mut variables = config.pass_env.clone();
+    let mut variables = cargo::env::passed(config);
     variables.extend([env::CI.into(), cargo::env::rustflags_of(config.target_arch.triple())]);
-    variables.extend(cargo::env::registry_indexes().into_iter().map(|(name, _)| name));
     variables.extend(registries.iter().map(|name| cargo::env::index_of(name)));
     variables
 }

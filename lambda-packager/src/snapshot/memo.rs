@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::snapshot::{Scope, Snapshot, take, unchanged};
+use crate::snapshot::probe::seen;
+use crate::snapshot::{Kind, Scope, Snapshot, take, unchanged};
 use crate::sys::{Sha, Stamp, env, fs};
 
 /// The dependencies of a result. Paths are absolute, or relative to the base.
@@ -16,11 +17,16 @@ pub struct MemoDeps {
     pub files: Vec<String>,
     /// Folders. Only the names in them matter.
     pub folders: Vec<String>,
+    /// Files and folders by their stamps alone: reading them would take too long.
+    pub stamped: Vec<String>,
     /// Environment variables. Only digests of their values are stored.
     pub variables: Vec<String>,
     /// Programs. Their paths are compared, not `PATH`: cargo and rustup add folders to it.
     pub programs: Vec<String>,
 }
+
+/// What a file or folder is, without its content.
+pub type Stamped = (String, Kind, Stamp);
 
 /// A result on disk.
 #[derive(Serialize, Deserialize)]
@@ -31,6 +37,8 @@ pub struct Memo<T> {
     inode: u64,
     /// The files and folders that the result depends on.
     pub files: Snapshot,
+    /// Those that were not read.
+    pub stamped: Vec<Stamped>,
     variables: Vec<(String, Option<Sha>)>,
     programs: Vec<(String, Option<PathBuf>)>,
     pub value: T,
@@ -48,6 +56,11 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
             && memo.programs.iter().all(|(name, path)| env::find_program(name) == *path);
         if !holds {
             return Ok(None);
+        }
+        for (name, kind, stamp) in &memo.stamped {
+            if seen(&base.join(name))? != (*kind, *stamp) {
+                return Ok(None);
+            }
         }
         let names = memo.files.files.iter().map(|entry| entry.name.clone());
         let scope = Scope { files: names.collect(), ..Scope::default() };
@@ -79,24 +92,25 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
     /// been written in between, it runs again; a result is stored once all dependencies are the same before and after.
     pub fn compute(mut run: impl FnMut() -> Result<Computed<T>>) -> Result<Self> {
         const TRIES: usize = 3;
-        let mut before: Option<Snapshot> = None;
+        let mut before: Option<(Snapshot, Vec<Stamped>)> = None;
         for _ in 1..TRIES {
             let started_ns = now_ns();
             let computed = run()?;
-            let now = computed.files()?;
-            let untouched = now.files.iter().all(|entry| entry.stamp.is_older_than(started_ns));
-            if untouched || before.is_some_and(|before| before.files == now.files) {
+            let (now, stamped) = (computed.files()?, computed.stamped()?);
+            let stamps = now.files.iter().map(|entry| &entry.stamp).chain(stamped.iter().map(|(_, _, stamp)| stamp));
+            let untouched = { stamps }.all(|stamp| stamp.is_older_than(started_ns));
+            if untouched || before.is_some_and(|(files, stamps)| files.files == now.files && stamps == stamped) {
                 let path = computed.path.clone();
-                let mut memo = computed.with(now);
+                let mut memo = computed.with(now, stamped);
                 memo.write(&path)?;
                 return Ok(memo);
             }
-            before = Some(now);
+            before = Some((now, stamped));
         }
         // Another process keeps writing. Use the result without storing it.
         let computed = run()?;
-        let now = computed.files()?;
-        Ok(computed.with(now))
+        let (now, stamped) = (computed.files()?, computed.stamped()?);
+        Ok(computed.with(now, stamped))
     }
 
     fn write(&mut self, path: &Path) -> Result<()> {
@@ -128,12 +142,20 @@ impl<T: Serialize + DeserializeOwned> Computed<T> {
         Ok(take::take(&Scope { files, ..Scope::default() }, &self.base, None, now)?.snapshot)
     }
 
-    fn with(self, files: Snapshot) -> Memo<T> {
+    fn stamped(&self) -> Result<Vec<Stamped>> {
+        let stamped = self.deps.stamped.iter().map(|name| {
+            let (kind, stamp) = seen(&self.base.join(name))?;
+            Ok((name.clone(), kind, stamp))
+        });
+        stamped.collect()
+    }
+
+    fn with(self, files: Snapshot, stamped: Vec<Stamped>) -> Memo<T> {
         let Self { value, deps, .. } = self;
         let variables = deps.variables.into_iter().map(|name| (name.clone(), digest_of(&name))).collect();
         let programs = deps.programs.into_iter().map(|name| (name.clone(), env::find_program(&name))).collect();
         let packager = env!("CARGO_PKG_VERSION").into();
-        Memo { inode: 0, programs, packager, files, variables, value }
+        Memo { inode: 0, programs, packager, files, stamped, variables, value }
     }
 }
 
@@ -178,6 +200,24 @@ mod tests {
         assert_eq!(known().as_deref(), Some("a+"));
         assert_eq!((compute(9).as_str(), runs.get()), ("a+++", 3));
         assert_eq!(known(), None);
+    }
+
+    #[test]
+    fn what_is_not_read_is_known_by_its_stamp() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, folder) = (dir.path().join("state/memo.json"), dir.path().join("lib"));
+        fs::replace(&folder.join("a"), b"a", 0o644, None).unwrap();
+        let stamped = ["lib", "lib/a"].map(String::from).to_vec();
+        let deps = || MemoDeps { stamped: stamped.clone(), ..MemoDeps::default() };
+        let compute =
+            || Memo::compute(|| Ok(Computed { value: 7, deps: deps(), path: path.clone(), base: dir.path().into() }));
+        let is_known = || Memo::<i32>::load(&path, dir.path()).unwrap().is_some();
+        for change in ["lib/a", "lib/b"] {
+            compute().unwrap();
+            assert!(is_known());
+            fs::replace(&dir.path().join(change), b"b", 0o644, None).unwrap();
+            assert!(!is_known(), "{change}");
+        }
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::snapshot::probe::{is_executable, seen};
 use crate::snapshot::{
-    Entry, FolderRecord, Kind, ListedFolder, Rule, Scope, Snapshot, Tree, TreeRecord, listing, parallel, unchanged,
+    Entry, FolderRecord, Kind, ListedFolder, RULE, Rule, Scope, Snapshot, Tree, TreeRecord, listing, parallel,
+    unchanged,
 };
 use crate::sys::{Sha, Stamp, fs};
 
@@ -131,11 +132,10 @@ fn ignore_rules_changed(previous: &Snapshot, base: &Path) -> Result<bool> {
     Ok(false)
 }
 
-/// Whether this file holds ignore rules of git.
+/// Whether this file decides what git ignores.
 fn is_ignore_rule(name: &str) -> bool {
-    [".gitignore", ".git/info/exclude"]
-        .iter()
-        .any(|rule| name.strip_suffix(rule).is_some_and(|before| before.is_empty() || before.ends_with('/')))
+    name.starts_with(RULE)
+        || name.strip_suffix(".gitignore").is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 
 /// The recorded listing with the current stamps, and whether a folder had to be read. `None` if a folder has other names
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn ignore_rules_are_known_by_their_whole_name() {
-        let rules = [".gitignore", "a/.gitignore", "./../.git/info/exclude", "a.gitignore", "gitignore", ".git/info"];
+        let rules = [".gitignore", "a/.gitignore", "./../.git/index", "a.gitignore", "gitignore", "../.git/index"];
         assert_eq!(rules.map(is_ignore_rule), [true, true, true, false, false, false]);
     }
 

@@ -13,6 +13,17 @@ impl Sha {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// HMAC-SHA-256 of `bytes` with a key of at most 64 bytes: <https://www.rfc-editor.org/rfc/rfc2104>.
+    pub fn keyed(key: &[u8], bytes: &[u8]) -> Self {
+        let padded = |pad: u8| {
+            let mut block = [pad; 64];
+            block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+            block
+        };
+        let inner = Self::of(&[&padded(0x36)[..], bytes].concat());
+        Self::of(&[&padded(0x5c)[..], &inner.0].concat())
+    }
+
     /// The first `length` hexadecimal digits.
     pub fn short(&self, length: usize) -> String {
         self.to_string()[..length].to_string()
@@ -87,6 +98,13 @@ impl<'de> Deserialize<'de> for Sha {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The second case of <https://www.rfc-editor.org/rfc/rfc4231>.
+    #[test]
+    fn a_keyed_digest_is_that_of_the_standard() {
+        let sha = Sha::keyed(b"Jefe", b"what do ya want for nothing?");
+        assert_eq!(sha.to_string(), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    }
 
     #[test]
     fn a_sha_is_written_and_read_back() {

@@ -22,6 +22,18 @@ fn where_no_container_starts_the_clean_room_compiles_and_says_why() {
     assert_eq!(fixture.manifest("hello")["road"]["clean_room"], false);
     let zip = fixture.zip("hello");
 
+    // A base that was made again under its name is another one: a new container compiles, and begins with nothing.
+    let image = || fixture.manifest("hello")["road"]["image_id"].clone();
+    let before = image();
+    let created = Ended::answer(own.command().args(["create", BASE, "none"]));
+    Ended::answer(own.command().args(["commit", &created, BASE]));
+    Ended::answer(own.command().args(["rm", &created]));
+    fixture.says("on another base");
+    let story = run("none", &["--base", BASE]).ok();
+    assert!(story.notes().iter().any(|note| note.contains("the specification of the container")), "{story}");
+    assert_ne!(image(), before);
+    fixture.says("hello");
+
     own.loses_its_bridge();
     let story = run("bridge", &["--base", BASE]).ok();
     let announced = |part: &str| story.notes().iter().any(|note| note.contains(part));

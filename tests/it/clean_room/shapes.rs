@@ -129,5 +129,5 @@ fn without_an_image_to_start_from_prod_is_compiled_in_the_container_and_says_so(
     // What would enter a layer keeps a build out of the clean room, whatever there is to start from.
     let story =
         Story::of(fixture.command_on(engine).args(["--mode", "prod"]).env("LAMBDA_PACKAGER_PASS_ENV", "HOME")).ok();
-    assert!(story.notes().iter().any(|note| note.contains("passes HOME")), "{story}");
+    assert!(story.notes().iter().any(|note| note.contains("the compile gets HOME of the environment")), "{story}");
 }

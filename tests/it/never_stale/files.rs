@@ -133,6 +133,41 @@ fn rules_of_what_git_ignores() {
     project.changes("data/a", "4", Kept);
 }
 
+/// A file that git has is not ignored, whatever the rules say; and there are rules in files that only git's configuration
+/// names.
+#[test]
+fn what_git_was_told_besides_its_rules() {
+    let Some(mut project) = host_or_docker().map(walking) else { return };
+    project.init_git();
+    project.write(".gitignore", "/target\n/data/b\n");
+    project.write("data/z", "0");
+    project.write("data/b", "2").misses("first build");
+    git(project.fixture.root(), &["add", "--force", "data/b"]);
+    project.misses("added data/b");
+    project.changes("data/b", "3", Kept);
+    git(project.fixture.root(), &["rm", "--cached", "--force", "--quiet", "data/b"]);
+    project.misses("removed data/b");
+    let rules = project.fixture.around().join("rules");
+    project.write("../rules", "a\n");
+    git(project.fixture.root(), &["config", "core.excludesFile", &rules.to_string_lossy()]);
+    project.misses("removed data/a");
+    project.write_dated("../rules", "b\n", Kept).misses("added data/a");
+    // And in the user's own.
+    git(project.fixture.root(), &["config", "--unset", "core.excludesFile"]);
+    project.write("../user", &format!("[core]\nexcludesFile = {}/../rules\n", project.fixture.root().display()));
+    let user = project.fixture.around().join("user");
+    project.variables(&[("GIT_CONFIG_GLOBAL", &user.to_string_lossy())]).hits();
+    project.write_dated("../rules", "a\n", Kept).misses("removed data/a");
+    // `cp -p` leaves size and date, on every file system.
+    project.write("../other", "4");
+    project.write("data/c", "5").misses("added data/c");
+    project.date("../other", project.mtime("data/c"));
+    let copied =
+        std::process::Command::new("cp").arg("-p").arg(project.path("../other")).arg(project.path("data/c")).status();
+    assert!(copied.expect("cp starts").success());
+    project.misses("changed data/c");
+}
+
 /// The repository begins above the workspace, and so do its rules.
 #[test]
 fn rules_of_a_repository_around_the_workspace() {

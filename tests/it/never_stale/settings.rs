@@ -73,8 +73,8 @@ fn flags_for_the_target() {
     let Some(mut project) = host_or_docker().map(Project::hello) else { return };
     project.write("src/main.rs", &printing_value("cfg!(loud)")).misses("first build");
     let name = format!("CARGO_TARGET_{}_UNKNOWN_LINUX_GNU_RUSTFLAGS", std::env::consts::ARCH.to_uppercase());
-    project.variables(&[(&name, "--cfg loud")]).misses(&format!("{name} none -> --cfg loud"));
-    project.variables(&[]).misses(&format!("{name} --cfg loud -> none"));
+    project.variables(&[(&name, "--cfg loud")]).misses(&format!("variable {name} passed"));
+    project.variables(&[]).misses(&format!("variable {name} no longer passed"));
 }
 
 #[test]
@@ -104,12 +104,13 @@ fn indexes_of_registries_in_variables() {
     let Some(mut project) = host_or_docker().map(built_pair) else { return };
     let indexes = ["https://one.invalid/", "https://two.invalid/"].map(|place| format!("sparse+{place}"));
     let [one, two] = indexes.each_ref().map(|index| [("CARGO_REGISTRIES_MINE_INDEX", index.as_str())]);
-    for (variables, start, end) in [(&one[..], " none -> ", ""), (&two, " ", ""), (&[], " ", " -> none")] {
-        project.variables(variables);
-        let verdict = project.misses_somehow();
-        assert!(verdict.starts_with(&format!("cache-miss: CARGO_REGISTRIES_MINE_INDEX{start}")), "{verdict}");
-        assert!(verdict.ends_with(end), "{verdict}");
+    for (variables, what) in [(&one[..], "passed"), (&two, "changed")] {
+        project.variables(variables).misses(&format!("variable CARGO_REGISTRIES_MINE_INDEX {what}"));
     }
+    // Without the key of its digest, nobody knows whether it is the same.
+    project.remove("target/lambda/variables.key");
+    project.misses("variables.key is not the one of the last build, so its variables cannot be compared");
+    project.variables(&[]).misses("variable CARGO_REGISTRIES_MINE_INDEX no longer passed");
 }
 
 /// `[env]` reaches build scripts that do not say that they depend on it.
@@ -132,6 +133,24 @@ fn configuration_that_is_included() {
     project.write(".cargo/config.toml", "include = [\"more.toml\"]\n");
     project.write(".cargo/more.toml", LOUD).misses("first build");
     project.changes(".cargo/more.toml", DEAF, Kept);
+}
+
+/// So is a file that a flag names, wherever it lies, and what it includes.
+#[test]
+fn configuration_that_a_flag_names() {
+    let Some(mut project) = host_or_docker().map(loud_or_low) else { return };
+    project.variables(&[("LAMBDA_PACKAGER_CARGO_FLAGS", "--config ci/extra.toml --config=ci/env.toml")]);
+    let env = |name: &str| format!("[env]\nNAME = \"{name}\"\n[registries.mine]\ntoken = \"SECRET\"\n");
+    project.write("ci/env.toml", &env("one"));
+    project.part_builds_with(READS_NAME_IN_SECRET);
+    project.part_returns("if cfg!(loud) { concat!(\"loud \", env!(\"READ\")) } else { \"low\" }");
+    project.write("ci/extra.toml", "include = [\"more.toml\"]\n");
+    project.write("ci/more.toml", LOUD).misses("first build");
+    assert_eq!(project.fixture.output_of_bootstrap("app"), "app 1, loud one");
+    project.changes("ci/env.toml", &env("two"), Kept);
+    assert_eq!(project.fixture.output_of_bootstrap("app"), "app 1, loud two");
+    project.changes("ci/more.toml", DEAF, Kept);
+    project.remove("ci/extra.toml").run().fails(2, &["`--config ci/extra.toml` names no file"]);
 }
 
 #[test]
@@ -243,4 +262,25 @@ fn another_c_compiler() {
         let verdict = project.misses_somehow();
         assert!(verdict.starts_with("cache-miss: C toolchain "), "{verdict}");
     }
+    // What a build script may start is part of it, and so is the compiler that a variable names, which the compile gets.
+    project.fixture.builds_with(
+        "fn main() {
+            println!(\"cargo:rerun-if-changed=build.rs\");
+            let said = std::process::Command::new(\"protoc\").output().map(|output| output.stdout).unwrap_or_default();
+            println!(\"cargo:rustc-env=READ={} {:?}\", String::from_utf8(said).unwrap().trim(), std::env::var(\"CC\"));
+        }\n",
+        &printing_value("env!(\"READ\")"),
+    );
+    project.variables(&[("PATH", &with_tools)]).misses_somehow();
+    let protoc = |says: &str| program(&tools.path("protoc"), format!("#!/bin/sh\necho {says}\n").as_bytes());
+    protoc("one");
+    // The clean build is another one, though no file of the project differs.
+    project.variables(&[("PATH", &with_tools), ("PROTOC_SAYS", "one")]);
+    assert!(project.misses_somehow().starts_with("cache-miss: C toolchain "));
+    protoc("three");
+    project.variables(&[("PATH", &with_tools), ("PROTOC_SAYS", "three")]);
+    assert!(project.misses_somehow().starts_with("cache-miss: C toolchain "));
+    project.variables(&[("PATH", &with_tools), ("CC", &cc)]);
+    assert!(project.misses_somehow().starts_with("cache-miss: C toolchain "));
+    assert_eq!(project.fixture.output_of_bootstrap("hello"), format!("{:?}", format!("three Ok({cc:?})")));
 }

@@ -337,7 +337,9 @@ impl Project {
         }
         hasher.update(archive(&self.fixture.around(), &["--exclude=.git"]));
         for folder in [self.fixture.around(), self.fixture.root().to_path_buf()] {
-            hasher.update(fs::read(folder.join(".git/info/exclude")).unwrap_or_default());
+            for rules in ["info/exclude", "config", "index"] {
+                hasher.update(fs::read(folder.join(".git").join(rules)).unwrap_or_default());
+            }
         }
         hasher.finalize().into()
     }

@@ -95,3 +95,53 @@ fn a_dependency_that_includes_a_file_of_the_workspace_is_not_kept_nor_stale() {
     assert_eq!(second.verdict(), "cache-miss: changed nested/cargo/a word");
     assert_eq!(fixture.output_of_bootstrap("app"), "two");
 }
+
+/// A macro that rewrites what another crate was compiled to. It writes in place: rustc has these files in memory.
+const TAMPERS: &str = r#"use std::{fs, io::Write, path::Path};
+
+fn rewrite(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            rewrite(&path);
+        } else if entry.file_name().to_string_lossy().starts_with("libvictim-") {
+            let mut bytes = fs::read(&path).unwrap();
+            for at in 0..bytes.len() {
+                if bytes[at..].starts_with(b"innocent") {
+                    bytes[at..at + 8].copy_from_slice(b"tampered");
+                }
+            }
+            fs::File::options().write(true).open(&path).unwrap().write_all(&bytes).unwrap();
+        }
+    }
+}
+
+#[proc_macro]
+pub fn nothing(_: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    rewrite(Path::new("/target"));
+    proc_macro::TokenStream::new()
+}
+"#;
+
+#[test]
+fn what_a_crate_that_is_gone_did_to_others_reaches_no_other_checkout() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let text = "#[inline(never)]\npub fn text() -> &'static str {\n    \"innocent\"\n}\n";
+    let (_victim, victim) = in_git("victim", &[("src/lib.rs", text)]);
+    let manifest = "[package]\nname = \"tamper\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[lib]\nproc-macro = true\n";
+    let (_tamper, tamper) = in_git("tamper", &[("src/lib.rs", TAMPERS), ("Cargo.toml", manifest)]);
+    let honest = || depending_on("tampered", &victim, "victim::text()");
+    let fixture = honest();
+    let (dependencies, main) = (fixture.text("Cargo.toml"), fixture.text("src/main.rs"));
+    fixture.append("Cargo.toml", &tamper);
+    fixture.append("src/main.rs", "tamper::nothing!();\n");
+    fixture.run_on(engine, &[]).ok();
+    fixture.write("Cargo.toml", &dependencies);
+    fixture.write("src/main.rs", &main);
+    keeps_nothing(&fixture.run_on(engine, &[]).ok());
+    // The trap was set: cargo reuses what is in this checkout's own target directory.
+    assert_eq!(fixture.output_of_bootstrap("app"), "tampered");
+    let other = honest();
+    is_cold(&other.run_on(engine, &[]).ok());
+    assert_eq!(other.output_of_bootstrap("app"), "innocent");
+}

@@ -12,7 +12,7 @@
 
 use crate::artifact::Archive;
 use crate::backend::dockerfile::{failed, with_tools};
-use crate::cargo::ForwardedConfig;
+use crate::cargo::{ForwardedConfig, config_flags};
 use crate::compile;
 use crate::compile::node::{Node, Sources};
 use crate::compile::placeholders::{LIBRARY, PROGRAM};
@@ -69,7 +69,9 @@ fn manifests(job: &CompileJob, sources: &Sources) -> Result<Sources> {
     let workspace = job.workspace;
     let folders = workspace.path_dependencies.folders.iter().chain(&workspace.path_dependencies.absolute);
     let manifests = workspace.manifests().chain(folders.map(|folder| folder.join("Cargo.toml")));
-    let fixed = workspace.fixed_files()?.into_iter().map(|file| lexically_clean(&workspace.root.join(file)));
+    let flagged = config_flags::files(workspace, job.config)?;
+    let fixed =
+        workspace.fixed_files()?.into_iter().chain(flagged).map(|file| lexically_clean(&workspace.root.join(file)));
     let places = manifests.chain(fixed).filter_map(|path| job.layout.place_of(&path));
     let mut found: Sources = places.filter_map(|place| Some((place.clone(), sources.get(&place)?.clone()))).collect();
     for (path, is_library) in &workspace.targets {

@@ -1,13 +1,15 @@
 //! The packager's own files and folders. Another process may have put a link or a pipe in their place.
 #![allow(clippy::disallowed_methods)]
 
-use std::fs::{File, OpenOptions};
-use std::io;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::{fs, io};
 
 use crate::error::{Error, Result};
 use crate::sys::fs::read::{canonical, lstat, read_if_exists};
-use crate::sys::fs::replace::create_dirs;
+use crate::sys::fs::replace::{create_dirs, remove_tree};
 
 /// Refuses a link or a pipe in place of our own file: another process put it there, and it may lead anywhere.
 fn check(path: &Path) -> Result<()> {
@@ -36,6 +38,32 @@ pub fn refuse_to_leave(folder: &Path, boundary: &Path) -> Result<()> {
 pub fn read_own(path: &Path) -> Result<Option<Vec<u8>>> {
     check(path)?;
     read_if_exists(path)
+}
+
+/// As [`read_own`], for a file with a secret: others cannot read it from now on.
+pub fn read_private(path: &Path) -> Result<Option<Vec<u8>>> {
+    let bytes = read_own(path)?;
+    if let Some(meta) = lstat(path)?.filter(|meta| meta.permissions().mode() & 0o077 != 0) {
+        let mode = Permissions::from_mode(meta.permissions().mode() & 0o700);
+        fs::set_permissions(path, mode).map_err(|e| Error::io("protect", path, e))?;
+    }
+    Ok(bytes)
+}
+
+/// Replaces our own file by one that only its owner can read.
+pub fn create_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    check(path)?;
+    remove_tree(path)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(bytes)).map_err(|e| Error::io("write", path, e))
+}
+
+/// Bytes that nobody can guess.
+pub fn random<const N: usize>() -> Result<[u8; N]> {
+    let source = Path::new("/dev/urandom");
+    let mut bytes = [0; N];
+    let read = File::open(source).and_then(|mut file| file.read_exact(&mut bytes));
+    read.map_err(|e| Error::io("read", source, e)).map(|()| bytes)
 }
 
 pub fn append(path: &Path) -> Result<File> {
