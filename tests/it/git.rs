@@ -118,6 +118,8 @@ fn a_build_script_asks_git_for_the_commit_and_is_never_answered_with_an_older_on
 fn a_worktree_a_submodule_and_a_shallow_clone_are_as_the_repository() {
     let fixture = repository();
     let Some(engine) = one_engine(Engine::Docker).map(Engine::name) else { return };
+    fixture.git(&["commit", "--quiet", "--allow-empty", "--message=x"]);
+    fixture.git(&["tag", "--force", "v1"]);
     fixture.git(&["checkout", "--quiet", "--detach"]);
     let (_, printed) = packaged(&fixture, "host", "");
     fixture.git(&["worktree", "add", "--quiet", "--detach", "../tree"]);
@@ -128,6 +130,9 @@ fn a_worktree_a_submodule_and_a_shallow_clone_are_as_the_repository() {
     git(&outer, &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &source, "inner"]);
     git(&outer.join("inner"), &["checkout", "--quiet", "--detach"]);
     git(&outer, &["clone", "--quiet", "--depth=1", "--branch=v1", &source, "shallow"]);
+    let shallow = packaged(&fixture, engine, "../outer/shallow").1;
+    assert_eq!(shallow, printed.replace("|true 2|", "|true 1|"));
+    git(&outer.join("shallow"), &["fetch", "--quiet", "--unshallow"]);
     for top in ["../tree", "../outer/inner", "../outer/shallow"] {
         for engine in ["host", engine] {
             assert_eq!(packaged(&fixture, engine, top).1, printed, "{engine}: {top}");
