@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +11,7 @@ use crate::backend::deps_cache::PACK_ALONG;
 use crate::backend::{CachedImage, CleanRoom, DepsCache, Ready};
 use crate::cargo::{ForwardedConfig, Function, Toolchain, Workspace};
 use crate::compile::{
-    CompileError, CompileJob, Compiled, CompiledUnits, Delivery, Layout, STATE, Sent, USER, delivery, sources,
+    CompileError, CompileJob, Compiled, CompiledUnits, Delivery, Layout, STATE, Sent, UNPACKED, USER, delivery, sources,
 };
 use crate::config::Config;
 use crate::engine::{Engine, EngineError, ExecSpec, Mount};
@@ -110,7 +111,7 @@ impl From<CompileError> for BackendError {
     fn from(error: CompileError) -> Self {
         match error {
             CompileError::Crate(error) | CompileError::Ended(error) => Self::Final(error),
-            CompileError::OtherSources => Self::Final(error.into()),
+            CompileError::OtherSources | CompileError::NoTar => Self::Final(error.into()),
             CompileError::Missing(error, paths) => Self::Missing(error, paths),
             CompileError::Cache(error) => Self::Cache(error),
             CompileError::Downloads(error) => Self::Downloads(error),
@@ -165,6 +166,7 @@ impl Backend {
             match output.code {
                 0 => Ok(()),
                 compile::OTHER_SOURCES => Err(CompileError::OtherSources),
+                compile::NO_TAR => Err(CompileError::NoTar),
                 code => Err(CompileError::Ended(
                     Error::engine(format!(
                         "the sources cannot be sent to the container {} (status {code})",
@@ -192,9 +194,16 @@ impl Backend {
         let mut before = if is_new || begins_empty(job) { None } else { Sent::load(&record) };
         loop {
             let sources = sources::of(job, self.forwarded.as_ref()).map_err(CompileError::Crate)?;
-            let delivery = delivery::of(job, sources, before.as_ref()).map_err(CompileError::Crate)?;
+            let mut delivery = delivery::of(job, sources, before.as_ref()).map_err(CompileError::Crate)?;
             delivery.sent.store(&record).map_err(CompileError::Crate)?;
-            match send(&delivery, report) {
+            let mut result = send(&delivery, report);
+            if let (Err(CompileError::NoTar), Some((engine, ready))) = (&result, self.container()) {
+                let place = format!("{STATE}/{UNPACKED}");
+                engine.unpack_into(&ready.name, &place, mem::take(&mut delivery.archive), TRANSFER)?;
+                delivery.unpacked = true;
+                result = send(&delivery, report);
+            }
+            match result {
                 Err(CompileError::OtherSources) if before.is_some() => before = None,
                 result => return result,
             }

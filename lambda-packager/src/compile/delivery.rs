@@ -24,6 +24,8 @@ pub struct Delivery {
     pub removed: Vec<u8>,
     /// The archive of what is new, with places as paths.
     pub archive: Vec<u8>,
+    /// The archive was unpacked before, where there is no tar, and is empty now.
+    pub unpacked: bool,
     /// For each date, the compile that it is of, the places that get it.
     pub dates: BTreeMap<u32, Vec<u8>>,
     /// The packages that are compiled from nothing, as cargo names them: a build script must not find what an earlier run
@@ -114,6 +116,7 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>) -> Resu
         from: before.map(|before| before.name.clone()),
         removed,
         archive: archive.finish().map_err(cannot_pack)?,
+        unpacked: false,
         dates,
         cleaned: cleaned.collect(),
         wipe: job.wipe || job.config.force || is_vendored_changed(job, before, &sent),

@@ -1,6 +1,6 @@
 //! Diagnoses a failed compile: from its exit status and its messages to an error with a hint.
 
-use self::CompileError::{Cache, Crate, Downloads, Ended, Missing, OtherSources};
+use self::CompileError::{Cache, Crate, Downloads, Ended, Missing, NoTar, OtherSources};
 use crate::config::{Config, Network};
 use crate::engine::EngineError;
 use crate::error::Error;
@@ -22,6 +22,8 @@ pub enum CompileError {
     Missing(Error, Vec<String>),
     /// Other sources stand beside the target directory than were expected: all have to be sent.
     OtherSources,
+    /// Nothing can unpack the sources there: the engine has to.
+    NoTar,
 }
 
 impl From<EngineError> for CompileError {
@@ -36,6 +38,7 @@ impl From<CompileError> for Error {
             Crate(error) | Missing(error, _) | Ended(error) | Cache(error) | Downloads(error) => error,
             OtherSources => Error::cargo("the sources beside the target directory changed while they were sent")
                 .hint_with("run again; does another program write into the container?"),
+            NoTar => Error::cargo("there is no tar to unpack the sources with").hint_with("install tar"),
         }
     }
 }

@@ -36,6 +36,12 @@ pub const STATE: &str = "/cargo/.lambda-packager";
 /// The exit status of `RECEIVE` if other sources are there.
 pub const OTHER_SOURCES: i32 = 75;
 
+/// The exit status of `RECEIVE` if there is no tar.
+pub const NO_TAR: i32 = 76;
+
+/// The folder in `STATE` for what is unpacked without tar.
+pub const UNPACKED: &str = "archive";
+
 /// The user who compiles in a container, whoever calls. It has no name and no file of its own.
 pub const USER: u32 = 1000;
 
@@ -105,7 +111,7 @@ pub fn with_delivery(
     user: Option<u32>,
     inner: Vec<String>,
 ) -> (Vec<String>, Vec<u8>) {
-    let Delivery { from, removed, archive, dates, cleaned, wipe, sent } = delivery;
+    let Delivery { from, removed, archive, unpacked, dates, cleaned, wipe, sent } = delivery;
     let clean = if *wipe { Vec::new() } else { clean(job, cleaned) };
     let mut command: Vec<String> = ["sh", "-c", RECEIVE, "lambda-packager"].map(String::from).into();
     let fields = [
@@ -123,6 +129,7 @@ pub fn with_delivery(
     let dated = dates.iter().map(|(since, places)| ("dates", format!("{since}:{}", places.len())));
     let fields = fields.into_iter().chain(from).chain(user).chain(dated);
     command.extend(fields.map(|(name, value)| format!("--{name}={value}")));
+    command.extend(unpacked.then(|| "--unpacked".to_string()));
     command.push("--".into());
     command.extend(inner);
     let parts = [removed, archive].into_iter().chain(dates.values()).chain([&clean]);
@@ -201,7 +208,8 @@ fn profile_settings(mode: Mode) -> &'static [(&'static str, &'static str)] {
 ///
 /// # Errors
 /// The diagnosis of a failed compile; [`CompileError::Ended`] with the error of `check`, which ends the compile;
-/// [`CompileError::OtherSources`] if nothing was changed, because other sources are there than were expected.
+/// [`CompileError::OtherSources`] or [`CompileError::NoTar`] if nothing was changed, because other sources are there than
+/// were expected, or because nothing there can unpack them.
 pub fn run(
     invocation: &Invocation,
     input: Vec<u8>,
@@ -215,6 +223,7 @@ pub fn run(
     match output.code {
         0 => finish(&output.stdout, job),
         OTHER_SOURCES => Err(CompileError::OtherSources),
+        NO_TAR => Err(CompileError::NoTar),
         code => Err(stderr.diagnose(code, job)),
     }
 }

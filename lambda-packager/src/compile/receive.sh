@@ -11,16 +11,18 @@
 #   --from=NAME         the compile whose sources are expected there; without it, everything is sent
 #   --removed=BYTES     the length of each part of stdin: paths to remove, or without `--from` folders to empty;
 #   --archive=BYTES     a tar archive, with paths from the root;
+#   --unpacked          its content is in the folder `archive` of the state instead;
 #   --dates=COUNT:BYTES paths that get the date of that compile; repeatable
 #   --clean=BYTES       arguments of cargo that remove what it made of changed packages
 #   --touch=DIR         without `--archive`, everything is in its place, and changed; repeatable
 #
 # Paths and arguments are ended by NUL. After these parts, stdin is a pipe that the packager keeps open, for the command.
-# Exit status 75: other sources are there than `--from` says, and nothing was changed. 76: there is no tar.
+# Exit status 75: other sources are there than `--from` says, and nothing was changed. 76: the same, because there is no
+# tar; there is an empty folder for `--unpacked`.
 # Run by `sh -c`: POSIX, only coreutils, findutils, tar, and flock and setpriv of util-linux.
 set -u
 umask 022
-user='' from='' archive='' clean=0 dates=''
+user='' from='' archive='' unpacked='' clean=0 dates=''
 while [ "$#" -gt 0 ]; do
   field=$1 value=${1#*=}
   shift
@@ -35,6 +37,7 @@ while [ "$#" -gt 0 ]; do
     --from=*) from=$value ;;
     --removed=*) removed=$value ;;
     --archive=*) archive=$value ;;
+    --unpacked) unpacked=1 ;;
     --dates=*) dates="$dates $value" ;;
     --clean=*) clean=$value ;;
     --touch=*) find "$value" -exec touch -c -h {} + || exit 1 ;;
@@ -71,7 +74,10 @@ if [ -n "$archive" ]; then
   was=
   if [ -e "$state/sources" ]; then read -r was <"$state/sources"; fi
   [ -z "$from" ] || [ "$from" = "$was" ] || exit 75
-  command -v tar >/dev/null || exit 76
+  if [ -z "$unpacked" ] && ! command -v tar >/dev/null; then
+    rm -rf "$state/archive" && mkdir -m 700 "$state/archive" && exit 76
+    exit 1
+  fi
   rm -f "$state/sources" || exit 1
   # A changed file must look newer than all that cargo made before: the clock has to go on, and may be coarse.
   : >"$state/now"
@@ -95,7 +101,13 @@ if [ -n "$archive" ]; then
     rm -f "$state/dates"/* || exit 1
   fi
   touch -r "$state/now" "$state/dates/$count" || exit 1
-  head -c "$archive" | tar -x -o -f - -C / || exit 1
+  if [ -n "$unpacked" ]; then
+    # Without the modes of folders: an engine makes those that the archive does not name. The date is the archive's.
+    cd "$state/archive" && find . -mindepth 1 -maxdepth 1 -exec cp -R -P --remove-destination -t / {} + &&
+      find . ! -type d -print0 | (cd / && xargs -0 -r touch -c -h -d @315532800) && cd / && rm -rf "$state/archive" || exit 1
+  else
+    head -c "$archive" | tar -x -o -f - -C / || exit 1
+  fi
   for date in $dates; do
     head -c "${date#*:}" | xargs -0 -r touch -c -h -r "$state/dates/${date%:*}" -- || exit 1
   done

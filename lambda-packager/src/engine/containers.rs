@@ -38,8 +38,10 @@ impl Engine {
 
     /// Unpacks a tar archive into a folder of a container, running or not, with the archive's owners and modes. The
     /// folder must lie in a volume: docker unpacks nothing into a file system that is read-only.
-    pub fn unpack_into(&self, name: &str, folder: &str, tar: Vec<u8>) -> Result<(), EngineError> {
-        self.succeed(self.call(&args::unpack(self.kind, name, folder)), Some(tar)).map(drop)
+    pub fn unpack_into(&self, name: &str, folder: &str, tar: Vec<u8>, timeout: Duration) -> Result<(), EngineError> {
+        let call = self.call(&args::unpack(self.kind, name, folder));
+        let output = call.output(Some(tar), timeout).map_err(EngineError::Unreachable)?;
+        if output.success() { Ok(()) } else { Err(self.failure("cp", &output)) }
     }
 
     pub fn start(&self, name: &str) -> Result<(), EngineError> {

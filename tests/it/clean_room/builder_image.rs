@@ -131,6 +131,40 @@ fn a_newer_base_is_a_miss_that_says_so_and_the_image_of_the_former_one_is_listed
 }
 
 #[test]
+fn a_base_without_tar_gets_the_sources_by_the_engines_own_copy() {
+    for builder in builders(Kind::Legacy) {
+        builder.build("without-tar", &format!("FROM {BASE}\nRUN rm /usr/bin/tar\n"));
+        let fixture = Fixture::hello();
+        fixture.write("src/text.rs", "pub const TEXT: &str = include_str!(\"../text.txt\");\n");
+        fixture.write("text.txt", "one");
+        fixture.write("src/main.rs", "mod text;\nfn main() {\n    println!(\"{}\", text::TEXT);\n}\n");
+        let run = |base: &str| {
+            let mut command = fixture.command_elsewhere();
+            Ended::of(builder.lend(command.args(["--engine", builder.engine(), "--base", base]))).ok()
+        };
+        run(BASE);
+        let expected = fixture.zip("hello");
+        run("without-tar");
+        assert!(fixture.zip("hello") == expected, "{:?} made other bytes", builder.kind);
+
+        // A file that changed, one that is gone, and a folder where a file was.
+        fixture.write("text.txt", "two");
+        std::fs::remove_file(fixture.path("src/text.rs")).unwrap();
+        fixture.write("src/text/mod.rs", "pub const TEXT: &str = include_str!(\"../../text.txt\");\n");
+        run("without-tar");
+        assert_eq!(fixture.output_of_bootstrap("hello"), "two");
+
+        // It is as tar would have made it, and who compiles cannot write to it.
+        let container = fixture.manifest("hello")["road"]["container"].as_str().unwrap().to_string();
+        let script = "stat -c '%a %u %Y' /workspace/src/text /workspace/Cargo.toml; ls /cargo/.lambda-packager";
+        let seen = builder.ask(&["exec", &container, "sh", "-c", script]);
+        let lines: Vec<_> = seen.lines().collect();
+        assert!(lines[0].starts_with("755 0 ") && lines[1].starts_with("644 0 "), "{seen}");
+        assert!(!lines[2..].contains(&"archive"), "{seen}");
+    }
+}
+
+#[test]
 fn a_registry_that_cannot_be_reached_is_asked_once() {
     let Some(engine) = one_engine(Engine::Podman) else { return };
     // A name that no registry has.
