@@ -109,8 +109,7 @@ fn base(context: &Context, reachable: &[Engine], findings: &mut Findings) {
 fn builder(context: &Context, reachable: &[Engine], findings: &mut Findings) {
     let Project { workspace, config, .. } = &context.project;
     // A problem of the toolchain is a finding already.
-    let Ok(release) = Toolchain::release(workspace, config.target_arch) else { return };
-    let tag = builder_image::tag(&release, config.runtime, config.target_arch);
+    let Ok(tag) = builder_image::name_for(workspace, config) else { return };
     for engine in reachable {
         let name = engine.kind.program();
         match engine.image_id(&tag) {

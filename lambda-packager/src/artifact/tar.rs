@@ -1,31 +1,38 @@
 //! Tar archives with the same bytes for the same content.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use ::tar::{Builder, EntryType, Header};
 
 /// An archive in the making. Its members have no user names, and all of them the same owner and date, so that the same
 /// content makes the same archive.
-pub struct Archive {
-    tar: Builder<Vec<u8>>,
+pub struct Archive<W: Write = Vec<u8>> {
+    tar: Builder<W>,
     owner: (u32, u32),
     mtime: u64,
 }
 
 impl Archive {
     pub fn of(owner: (u32, u32), mtime: u64) -> Self {
-        Self { tar: Builder::new(Vec::new()), owner, mtime }
+        Self::to(Vec::new(), owner, mtime)
+    }
+}
+
+impl<W: Write> Archive<W> {
+    /// One that is written to `out`.
+    pub fn to(out: W, owner: (u32, u32), mtime: u64) -> Self {
+        Self { tar: Builder::new(out), owner, mtime }
     }
 
-    fn header(&self, kind: EntryType, mode: u32, size: usize) -> Header {
+    fn header(&self, kind: EntryType, mode: u32, size: u64) -> Header {
         let mut header = Header::new_ustar();
         header.set_entry_type(kind);
         header.set_mode(mode);
         header.set_uid(self.owner.0.into());
         header.set_gid(self.owner.1.into());
         header.set_mtime(self.mtime);
-        header.set_size(size as u64);
+        header.set_size(size);
         header
     }
 
@@ -35,7 +42,12 @@ impl Archive {
     }
 
     pub fn file(&mut self, path: &str, mode: u32, content: &[u8]) -> io::Result<()> {
-        let mut header = self.header(EntryType::Regular, mode, content.len());
+        self.file_from(path, mode, content.len() as u64, content)
+    }
+
+    /// A file of `size` bytes, which `content` has.
+    pub fn file_from(&mut self, path: &str, mode: u32, size: u64, content: impl Read) -> io::Result<()> {
+        let mut header = self.header(EntryType::Regular, mode, size);
         self.tar.append_data(&mut header, path, content)
     }
 
@@ -44,7 +56,7 @@ impl Archive {
         self.tar.append_link(&mut header, path, target)
     }
 
-    pub fn finish(self) -> io::Result<Vec<u8>> {
+    pub fn finish(self) -> io::Result<W> {
         self.tar.into_inner()
     }
 }

@@ -1,11 +1,13 @@
 //! The builder image: Amazon Linux of the chosen runtime with the Rust toolchain and what native crates
 //! need, built once from the Dockerfile's stage `base`. The reused container and the clean room start from it.
 
+use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use crate::backend::dockerfile;
-use crate::cargo::{Toolchain, Workspace};
+use crate::backend::{RustSource, dockerfile};
+use crate::cargo::Workspace;
 use crate::compile::output;
 use crate::config::{Arch, Base, Config, Network, PullPolicy, Runtime};
 use crate::engine::{BuildSpec, Engine, EngineError, Image, WayOut};
@@ -26,9 +28,17 @@ const NONE: &str = "no builder image available locally";
 /// How long a registry that could not be reached is not asked again.
 const REMEMBERED: Duration = Duration::from_secs(60 * 60);
 
-/// The tag of the image for a Rust release, a runtime and an architecture. It changes with the recipe.
-pub fn tag(release: &str, runtime: Runtime, arch: Arch) -> String {
-    format!("{NAME}:{release}-{runtime}-{arch}-{}", recipe(runtime))
+/// The name of the image that `workspace` is compiled in. It changes with the compiler and with the recipe.
+///
+/// # Errors
+/// If there is no rustc on this machine, or an incomplete one.
+pub fn name_for(workspace: &Workspace, config: &Config) -> Result<String> {
+    let rust = RustSource::of(workspace, config.target_arch)?;
+    Ok(name(&rust.tag(), config.runtime, config.target_arch))
+}
+
+fn name(rust: &str, runtime: Runtime, arch: Arch) -> String {
+    format!("{NAME}:{rust}-{runtime}-{arch}-{}", recipe(runtime))
 }
 
 /// A digest of the recipe of a runtime's image.
@@ -105,17 +115,18 @@ pub fn choose(
     config: &Config,
     report: &mut Reporter,
 ) -> Result<ToolchainSource, EngineError> {
-    let release = match &config.base {
+    match &config.base {
         Base::Image(reference) => return Ok(ToolchainSource::Image(reference.clone())),
         Base::Host => return Ok(ToolchainSource::Host),
-        Base::Auto => Toolchain::release(workspace, config.target_arch)?,
-    };
+        Base::Auto => {}
+    }
     if config.target_arch != Arch::of_this_machine() {
         let arch = config.target_arch;
         let why = format!("there is no builder image that compiles for {arch} on this machine");
         return Ok(ToolchainSource::NoImage(why));
     }
-    let tag = tag(&release, config.runtime, config.target_arch);
+    let rust = RustSource::of(workspace, config.target_arch)?;
+    let tag = name(&rust.tag(), config.runtime, config.target_arch);
     let note = workspace.state_folder().join(format!("no-builder-{}", engine.kind.program()));
     if config.pull_policy == PullPolicy::IfMissing && is_remembered(&note, &tag) {
         return Ok(ToolchainSource::NoImage(NONE.into()));
@@ -126,7 +137,7 @@ pub fn choose(
     if config.pull_policy == PullPolicy::Never {
         return Ok(ToolchainSource::NoImage(NONE.into()));
     }
-    match build(engine, config, &release, &tag, report) {
+    match build(engine, config, rust, &tag, report) {
         Ok(()) => Ok(ToolchainSource::Image(tag)),
         Err(EngineError::Refused(error)) => {
             let error = error.with_cause();
@@ -145,7 +156,13 @@ fn is_remembered(note: &Path, tag: &str) -> bool {
     recent && matches!(fs::read_own(note), Ok(Some(text)) if text == tag.as_bytes())
 }
 
-fn build(engine: &Engine, config: &Config, release: &str, tag: &str, report: &mut Reporter) -> Result<(), EngineError> {
+fn build(
+    engine: &Engine,
+    config: &Config,
+    rust: RustSource,
+    tag: &str,
+    report: &mut Reporter,
+) -> Result<(), EngineError> {
     let base = dockerfile::base_of(config.runtime);
     let here = if config.pull_policy == PullPolicy::Always { None } else { engine.image(base)? };
     let from = match here {
@@ -157,9 +174,10 @@ fn build(engine: &Engine, config: &Config, release: &str, tag: &str, report: &mu
         }
     };
     report.note(&format!("building the image {tag}, once; this takes some minutes"));
-    let context = dockerfile::archive_of_base()?;
     let labels = [format!("{BUILDER}={tag}"), format!("{BASE}={base}@{}", from.digest())];
-    let build_args = [("BASE_IMAGE", base), ("RUST_VERSION", release), ("RUST_TARGET", config.target_arch.triple())];
+    let args = rust.build_args(config.target_arch)?;
+    let args = args.iter().map(|(name, value)| (*name, value.as_str()));
+    let build_args: Vec<_> = args.chain([("BASE_IMAGE", base)]).collect();
     let spec = BuildSpec {
         stage: "base",
         way_out: WayOut::Image(tag),
@@ -174,9 +192,15 @@ fn build(engine: &Engine, config: &Config, release: &str, tag: &str, report: &mu
         text.lines().for_each(|line| report.emit(&Event::EngineSaid { line }));
         output::push_tail(&mut said, text.as_bytes());
     };
+    let unread = Arc::new(OnceLock::new());
+    let context = rust.context(unread.clone());
     let code = engine.build(&spec).stream_both(context, Duration::MAX, push, || Ok(()));
     match code? {
         0 => Ok(()),
+        // Not because the engine stopped reading.
+        _ if let Some(error) = unread.get().filter(|error| error.kind() != ErrorKind::BrokenPipe) => {
+            Err(dockerfile::failed(error).into())
+        }
         code => Err(match engine.failure_of_build(code, &dockerfile::last_lines(&String::from_utf8_lossy(&said))) {
             EngineError::Refused(error) => Error::engine(format!("cannot build the image {tag}"))
                 .source(error)
@@ -193,11 +217,11 @@ mod tests {
 
     #[test]
     fn the_name_tells_what_is_in_it() {
-        let tag = |release: &str, runtime| tag(release, runtime, Arch::X86_64);
-        let name = tag("1.95.0", Runtime::ProvidedAl2023);
-        assert!(name.starts_with("lambda-packager-builder:1.95.0-provided.al2023-x86_64-"), "{name}");
+        let of = |runtime| name("1.95.0-0123abcd", runtime, Arch::X86_64);
+        let name = of(Runtime::ProvidedAl2023);
+        assert!(name.starts_with("lambda-packager-builder:1.95.0-0123abcd-provided.al2023-x86_64-"), "{name}");
         assert!(is_one(&name) && !is_one("lambda-packager-builder-mine:1"));
-        assert_ne!(name.rsplit('-').next(), tag("1.95.0", Runtime::ProvidedAl2).rsplit('-').next());
+        assert_ne!(name.rsplit('-').next(), of(Runtime::ProvidedAl2).rsplit('-').next());
     }
 
     #[test]
@@ -209,8 +233,8 @@ mod tests {
             let names = named.then(|| format!("localhost/{tag}")).into_iter().collect();
             Image { names, labels, ..Image::default() }
         };
-        let one = tag("1.95.0", Runtime::ProvidedAl2023, Arch::X86_64);
-        let other = tag("1.0.0", Runtime::ProvidedAl2, Arch::Arm64);
+        let one = name("1.95.0", Runtime::ProvidedAl2023, Arch::X86_64);
+        let other = name("1.0.0", Runtime::ProvidedAl2, Arch::Arm64);
         let former = "lambda-packager-builder:1.95.0-provided.al2023-x86_64-0123456789ab";
         let cases = [
             (image(true, &one, "new", false), Use::Current),

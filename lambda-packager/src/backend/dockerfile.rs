@@ -1,14 +1,19 @@
 //! The Dockerfile and its scripts, and build contexts with them.
 
+use std::io::{self, Write};
+
 use crate::artifact::Archive;
 use crate::config::Runtime;
-use crate::error::{Error, Result};
+use crate::error::Error;
 
 /// The path of the Dockerfile in a build context.
 pub const DOCKERFILE: &str = "Dockerfile";
 
 /// The path of the toolchain's installer.
-pub const INSTALLER: &str = "tools/install-toolchain";
+pub const INSTALLER: &str = "toolchain/lambda-packager/install-toolchain";
+
+/// The folder of the Rust toolchain, if one is sent.
+pub const RUST: &str = "toolchain/rust";
 
 /// Every file, by its path in a build context.
 pub const FILES: &[(&str, &str)] = &[
@@ -51,21 +56,22 @@ pub fn last_lines(said: &str) -> String {
 /// The date of every file in a context, the same as in the zip.
 const MTIME: u64 = 315_532_800;
 
-/// The context of the stage `base`, the same for all projects.
-pub fn archive_of_base() -> Result<Vec<u8>> {
-    with_tools()?.finish().map_err(failed)
-}
-
 /// A build context that cannot be made.
-pub fn failed(error: std::io::Error) -> Error {
-    Error::engine("cannot make the build context").source(error)
+pub fn failed(error: impl std::fmt::Display) -> Error {
+    Error::engine("cannot make the build context").source(error.to_string())
 }
 
-/// A context that begins with the recipe's own files.
-pub fn with_tools() -> Result<Archive> {
-    let mut tar = Archive::of((0, 0), MTIME);
-    FILES.iter().try_for_each(|(path, text)| tar.file(path, 0o755, text.as_bytes())).map_err(failed)?;
-    Ok(tar)
+/// A context that is written to `out`, empty until now.
+pub fn context<W: Write>(out: W) -> Archive<W> {
+    Archive::to(out, (0, 0), MTIME)
+}
+
+/// Adds the recipe's own files to a context.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn add_files<W: Write>(context: &mut Archive<W>) -> io::Result<()> {
+    FILES.iter().try_for_each(|(path, text)| context.file(path, 0o755, text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -79,9 +85,12 @@ mod tests {
         let stages: Vec<_> = stages.filter(|stage| *stage != PARCEL).collect();
         assert_eq!(stages, ["base", "dependencies", "build", "runtime"]);
         assert!(!text.lines().any(|line| line.replace(' ', "").starts_with("#syntax=")));
-        for (path, _) in FILES.iter().filter(|(path, _)| *path != DOCKERFILE) {
-            assert!(text.contains(path), "{path} is in the context and not in the Dockerfile");
-        }
+        assert!(text.contains("COPY tools/run-recipe "));
+        // One step copies the installer, and Rust if it is there.
+        let copied = INSTALLER.strip_prefix("toolchain").unwrap();
+        assert!(text.contains("COPY toolchain /opt/") && text.contains(&format!("RUN sh /opt{copied}")));
+        assert_eq!(RUST, "toolchain/rust");
+        assert!(text.contains("PATH=/opt/rust/bin:"));
         assert!(text.contains(base_of(Runtime::ProvidedAl2023)));
         assert!(text.contains(&format!("LABEL {CLEAN_ROOM}=1")));
     }

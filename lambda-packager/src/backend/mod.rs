@@ -11,8 +11,10 @@ mod host;
 pub mod identity;
 pub mod runtime_image;
 pub mod runtime_libraries;
+mod rust_source;
 pub mod select;
 mod selected;
+mod sysroot;
 
 pub use base_image::BuilderImage;
 pub use builder_image::ToolchainSource;
@@ -22,4 +24,6 @@ pub use container::{Ready, Wanted};
 pub use deps_cache::{CachedImage, DepsCache};
 pub use identity::{Identity, image_tag, lock_file};
 pub use runtime_libraries::Place;
+pub use rust_source::RustSource;
 pub use selected::{Backend, BackendError, BackendKind, BackendRequest, Seen};
+pub use sysroot::Sysroot;

@@ -131,7 +131,8 @@ impl Backend {
                 self.with_sources(job, &ready.name, ready.is_new, report, |delivery, report| {
                     let inner = compile::command(job, delivery.wipe);
                     let (command, input) = compile::with_delivery(job, delivery, STATE, Some(USER), inner);
-                    let call = in_container(engine, ready, &self.passed(job), &self.variables_for(job, report), &command);
+                    let call =
+                        in_container(engine, ready, &self.passed(job), &self.variables_for(job, report), &command);
                     self.run(&call, input, job, report)
                 })
             }

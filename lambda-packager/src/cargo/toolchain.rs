@@ -21,6 +21,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Toolchain {
     /// The folder of rustc's `bin` and `lib`.
     pub sysroot: PathBuf,
+    /// The target that rustc runs on.
+    pub host: String,
     /// The release, such as `1.95.0`.
     pub rustc_release: String,
     /// The identity of rustc: a digest of the output of `rustc -vV`.
@@ -36,10 +38,24 @@ pub struct Toolchain {
     pub compilers: Vec<String>,
 }
 
+/// The host's rustc alone.
+#[derive(Debug)]
+pub struct Rustc {
+    /// As in [`Toolchain`].
+    pub sysroot: PathBuf,
+    /// The target that it runs on.
+    pub host: String,
+    /// As `rustc_release` in [`Toolchain`].
+    pub release: String,
+    /// As `rustc` in [`Toolchain`].
+    pub identity: Sha,
+}
+
 /// What the programs say of themselves. Cached in `target/lambda/toolchain-*.json` until one of their files changes.
 #[derive(Serialize, Deserialize)]
 struct Answers {
     sysroot: PathBuf,
+    host: String,
     rustc_release: String,
     rustc: Sha,
     cc_program: PathBuf,
@@ -71,8 +87,9 @@ impl Toolchain {
     }
 
     fn of(answered: Memo<Answers>, arch: Arch) -> Self {
-        let Memo { files, stamped, value: Answers { sysroot, rustc_release, rustc, cc_program, cc_files }, .. } =
-            answered;
+        let Memo {
+            files, stamped, value: Answers { sysroot, host, rustc_release, rustc, cc_program, cc_files }, ..
+        } = answered;
         let compilers: Vec<String> =
             native_tools::variables(arch).into_iter().filter(|name| env::var_os(name).is_some()).collect();
         let digest = |name: &String| files.files.iter().find(|entry| entry.name == *name).map(|entry| entry.sha);
@@ -82,7 +99,7 @@ impl Toolchain {
         text.extend(stamped().map(|(name, _, stamp)| format!("{name} {} {}\n", stamp.size_bytes, stamp.mtime_ns)));
         text.extend(compilers.iter().map(|name| format!("{name}={:?}\n", env::var_os(name))));
         let cc_files = cc_files.iter().chain(stamped().map(|(name, ..)| name)).map(PathBuf::from).collect();
-        Self { sysroot, rustc_release, rustc, cc: Sha::of(text.as_bytes()), cc_program, cc_files, compilers }
+        Self { sysroot, host, rustc_release, rustc, cc: Sha::of(text.as_bytes()), cc_program, cc_files, compilers }
     }
 
     /// The variables that choose the C toolchain.
@@ -99,22 +116,20 @@ impl Toolchain {
         Self::discover(workspace, arch)
     }
 
-    /// The release of rustc that cargo would use in `workspace`, also if the rest of the toolchain is missing.
-    pub fn release(workspace: &Workspace, arch: Arch) -> Result<String> {
-        if let Ok(toolchain) = Self::discover(workspace, arch) {
-            return Ok(toolchain.rustc_release);
+    /// The rustc that cargo would use in `workspace`, also if the rest of the toolchain is missing.
+    pub fn rustc(workspace: &Workspace, arch: Arch) -> Result<Rustc> {
+        if let Ok(Self { sysroot, host, rustc_release: release, rustc: identity, .. }) = Self::discover(workspace, arch)
+        {
+            return Ok(Rustc { sysroot, host, release, identity });
         }
-        let rustc = rustc()?;
-        Ok(field(&ask(&rustc, &["-vV"], &workspace.root)?.stdout_text(), "release"))
+        Rustc::ask(&workspace.root).map(|(rustc, _)| rustc)
     }
 
     fn ask(workspace: &Workspace, arch: Arch) -> Result<(Answers, MemoDeps)> {
         let root = workspace.root.as_path();
-        let rustc = rustc()?;
-        let sysroot = PathBuf::from(ask(&rustc, &["--print", "sysroot"], root)?.stdout_text());
-        let version = ask(&sysroot.join("bin/rustc"), &["-vV"], root)?.stdout_text();
+        let (Rustc { sysroot, host, release, identity }, rustc) = Rustc::ask(root)?;
         check_standard_library(&sysroot, arch)?;
-        let cc_program = c_compiler(arch, &field(&version, "host"))?;
+        let cc_program = c_compiler(arch, &host)?;
         let text = |path: &PathBuf| path.to_string_lossy().into_owned();
         let linker = env::find_program(arch.cross_compiler().unwrap_or("cc"));
         // rustc links with its own choice, whatever compiles C.
@@ -147,14 +162,19 @@ impl Toolchain {
             stamped: stamped.iter().map(text).collect(),
             programs: native_tools::PROGRAMS.iter().map(|name| name.to_string()).collect(),
         };
-        let answers = Answers {
-            rustc_release: field(&version, "release"),
-            rustc: Sha::of(version.as_bytes()),
-            cc_program,
-            cc_files,
-            sysroot,
-        };
+        let answers = Answers { host, rustc_release: release, rustc: identity, cc_program, cc_files, sysroot };
         Ok((answers, deps))
+    }
+}
+
+impl Rustc {
+    /// What rustc in `folder` says of itself, and the path of the program that was asked, which may be rustup's.
+    fn ask(folder: &Path) -> Result<(Self, PathBuf)> {
+        let rustc = rustc()?;
+        let sysroot = PathBuf::from(ask(&rustc, &["--print", "sysroot"], folder)?.stdout_text());
+        let version = ask(&sysroot.join("bin/rustc"), &["-vV"], folder)?.stdout_text();
+        let (host, release) = (field(&version, "host"), field(&version, "release"));
+        Ok((Self { sysroot, host, release, identity: Sha::of(version.as_bytes()) }, rustc))
     }
 }
 
@@ -180,7 +200,9 @@ fn ask(program: &Path, args: &[&str], folder: &Path) -> Result<Output> {
         .hint_with("repair the toolchain, for example with `rustup toolchain install`"))
 }
 
-fn check_standard_library(sysroot: &Path, arch: Arch) -> Result<()> {
+/// # Errors
+/// If there is no standard library for the target.
+pub fn check_standard_library(sysroot: &Path, arch: Arch) -> Result<()> {
     let triple = arch.triple();
     if fs::is_dir(&sysroot.join("lib/rustlib").join(triple).join("lib")) {
         return Ok(());

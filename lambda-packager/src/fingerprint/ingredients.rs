@@ -143,6 +143,7 @@ mod tests {
         };
         let toolchain = Toolchain {
             sysroot: "/rust".into(),
+            host: String::new(),
             rustc_release: "1.0.0".into(),
             rustc: Sha::of(b"rustc"),
             cc: Sha::of(b"cc"),

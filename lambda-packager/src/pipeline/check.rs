@@ -66,8 +66,7 @@ pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
     // The tag that the builder image would have now.
     let builder = match manifest {
         Some(manifest) if builder_image::is_one(&manifest.backend.base) => {
-            let release = Toolchain::release(workspace, config.target_arch)?;
-            Some(builder_image::tag(&release, config.runtime, config.target_arch))
+            Some(builder_image::name_for(workspace, config)?)
         }
         _ => None,
     };

@@ -22,6 +22,6 @@ pub use fs::{Staged, Stamp};
 pub use glob::Glob;
 pub use lock::Lock;
 pub use paths::{lexically_clean, relative};
-pub use process::{Invocation, Output, Stream};
+pub use process::{Input, Invocation, Output, Stream};
 pub use sha256::Sha;
 pub use toml::Table;

@@ -17,9 +17,9 @@ const MARK: &str = "of the builder image";
 #[test]
 fn it_is_built_once_from_a_base_that_is_here_and_both_roads_start_from_it() {
     for builder in builders(Kind::BuildKit) {
-        // Amazon Linux as far as the recipe can tell: whatever it would install is there.
+        // Amazon Linux as far as the recipe can tell: whatever it would install is there, but Rust.
         let text = format!(
-            "FROM {BASE}\nRUN ln -s gcc /usr/bin/clang && ln -s make /usr/bin/cmake\n\
+            "FROM {BASE}\nRUN ln -s gcc /usr/bin/clang && ln -s make /usr/bin/cmake && rm -r /opt/rust\n\
              RUN for file in /{LIBRARY} /{CERTIFICATES}; do printf '# {MARK}' >>$file; done\n"
         );
         builder.build(AMAZON_LINUX, &text);
@@ -51,6 +51,10 @@ fn it_is_built_once_from_a_base_that_is_here_and_both_roads_start_from_it() {
         assert!(road["clean_room"] == true && road["base"] == base.as_str(), "{road}");
         assert_eq!(road["base_digest"], manifest["road"]["base_digest"]);
         assert!(fixture.zip("hello") == zip, "{:?} made other bytes", builder.kind);
+        // It has this machine's compiler, so this is the same compile.
+        let borrowed = run(&["--force", "--base", "host"], "0");
+        assert!(fixture.zip("hello") == zip, "{:?} made other bytes: {borrowed}", builder.kind);
+        run(&["--force"], "0");
 
         // An image to deploy brings what the function was linked with, not what this machine has of that name.
         run(&["image", "build", "--env", "preprod"], "0");

@@ -2,7 +2,7 @@
 //!
 //! | folder | copied to | content |
 //! |---|---|---|
-//! | `tools`, `Dockerfile` | | the files of `lambda-packager/docker` |
+//! | `toolchain`, `tools`, `Dockerfile` | | the files of `lambda-packager/docker` |
 //! | `crates` | `/`, first | the locked crates, their entries in the index, cargo's configuration |
 //! | `manifests` | `/`, then | manifests, lockfile, configuration; a placeholder for the source of every target |
 //! | `sources` | `/`, last | the sources |
@@ -11,7 +11,7 @@
 //! Each is a layer: the steps after the first one that changed run again. None of them has credentials.
 
 use crate::artifact::Archive;
-use crate::backend::dockerfile::{failed, with_tools};
+use crate::backend::dockerfile::{add_files, context, failed};
 use crate::cargo::{ForwardedConfig, config_flags};
 use crate::compile;
 use crate::compile::node::{Node, Sources};
@@ -29,7 +29,8 @@ pub fn archive(job: &CompileJob, forwarded: &ForwardedConfig, variables: &[(Stri
     let (crates, sources): (Sources, Sources) =
         sources.into_iter().partition(|(place, _)| place.starts_with(CARGO_HOME) || is_vendored(job, place));
     let manifests = manifests(job, &sources)?;
-    let mut tar = with_tools()?;
+    let mut tar = context(Vec::new());
+    add_files(&mut tar).map_err(failed)?;
     append(&mut tar, "crates", &crates)?;
     append(&mut tar, "manifests", &manifests)?;
     append(&mut tar, "sources", &sources)?;

@@ -53,6 +53,11 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|e| Error::io("read", path, e))
 }
 
+/// Opens a file that is too large to hold in memory.
+pub fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|e| Error::io("read", path, e))
+}
+
 /// The first `length` bytes of a file, or all of a shorter one.
 pub fn read_start(path: &Path, length: u64) -> Result<Vec<u8>> {
     let mut start = Vec::new();

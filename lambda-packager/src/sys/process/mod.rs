@@ -1,11 +1,13 @@
 //! The only module that starts other programs: argument vectors, a chosen environment, a limit for every wait.
 
 mod guard;
+mod input;
 mod invocation;
 mod line_buffer;
 mod output;
 mod run;
 mod supervise;
 
+pub use input::Input;
 pub use invocation::Invocation;
 pub use output::{Output, Stream};

@@ -13,7 +13,7 @@ use crate::sys::process::guard::{Guard, end};
 use crate::sys::process::line_buffer::LineBuffer;
 use crate::sys::process::supervise;
 use crate::sys::process::supervise::{Patience, Said, drive};
-use crate::sys::{Invocation, Output, Stream};
+use crate::sys::{Input, Invocation, Output, Stream};
 
 impl Invocation {
     /// Runs the program to its end, with `input` on its standard input.
@@ -24,7 +24,7 @@ impl Invocation {
         let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut child = self.spawn(stdin)?;
         if let Some(bytes) = input {
-            feed(&mut child, bytes);
+            feed(&mut child, bytes.into());
         }
         self.collect(child, timeout)
     }
@@ -93,13 +93,13 @@ impl Invocation {
     /// program. If we end, the program and all that it started end too. Returns the exit status.
     pub fn stream_both(
         &self,
-        input: Vec<u8>,
+        input: impl Into<Input>,
         patience: Duration,
         mut hear: impl FnMut(Stream, &[u8]),
         mut on_silence: impl FnMut() -> Result<()>,
     ) -> Result<i32> {
         let mut child = self.spawn(Stdio::piped())?;
-        feed(&mut child, input);
+        feed(&mut child, input.into());
         let guard = Guard::of(&child).inspect_err(|_| end(&mut child))?;
         let (mut stdout, mut stderr) = (LineBuffer::default(), LineBuffer::default());
         let code = drive(child, Some(guard), Patience::Each(patience), &mut |said| {
@@ -121,12 +121,12 @@ impl Invocation {
     }
 }
 
-/// Writes `bytes` to a program's standard input and closes it.
-fn feed(child: &mut Child, bytes: Vec<u8>) {
+/// Writes `input` to a program's standard input and closes it.
+fn feed(child: &mut Child, input: Input) {
     if let Some(mut pipe) = child.stdin.take() {
-        // An error here means that the program stopped reading. Its status and stderr show why.
+        // If the program stopped reading, its status and stderr show why.
         thread::spawn(move || {
-            let _ = pipe.write_all(&bytes);
+            let _ = input.write_to(&mut pipe);
         });
     }
 }

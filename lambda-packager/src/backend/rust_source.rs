@@ -1,0 +1,119 @@
+//! Where Rust of a builder image comes from: this machine's own toolchain, or the installer of rustup where that cannot run
+//! in the image.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use crate::backend::Sysroot;
+use crate::backend::dockerfile;
+use crate::cargo::{Toolchain, Workspace};
+use crate::config::Arch;
+use crate::error::{Error, Result};
+use crate::sys::{Input, Sha, env};
+
+/// Rust as a builder image gets it.
+#[derive(Debug)]
+pub struct RustSource {
+    /// Such as `1.95.0`.
+    release: String,
+    /// Distinguishes it from others of this release.
+    identity: Sha,
+    /// This machine's, if it can run in the image.
+    sysroot: Option<Sysroot>,
+}
+
+/// The variables that name a mirror for rustup: <https://rust-lang.github.io/rustup/environment-variables.html>.
+const MIRRORS: [&str; 2] = ["RUSTUP_DIST_SERVER", "RUSTUP_UPDATE_ROOT"];
+
+impl RustSource {
+    /// The Rust that cargo would use in `workspace` to compile for `arch`.
+    ///
+    /// # Errors
+    /// If there is none, or an incomplete one.
+    pub fn of(workspace: &Workspace, arch: Arch) -> Result<Self> {
+        let rustc = Toolchain::rustc(workspace, arch)?;
+        let sysroot = Sysroot::of(&rustc, arch)?;
+        // A release that is downloaded is the same on every machine.
+        let identity = match &sysroot {
+            Some(sysroot) => format!("{}{}", rustc.identity, sysroot.identity()),
+            None => rustc.release.clone(),
+        };
+        Ok(Self { release: rustc.release, identity: Sha::of(identity.as_bytes()), sysroot })
+    }
+
+    /// A part of the name of an image.
+    pub fn tag(&self) -> String {
+        format!("{}-{}", self.release, self.identity.short(8))
+    }
+
+    /// The arguments of the Dockerfile: nothing to install where this machine's is sent.
+    ///
+    /// # Errors
+    /// If a mirror's URL has a login: the image would store it.
+    pub fn build_args(&self, arch: Arch) -> Result<Vec<(&'static str, String)>> {
+        if self.sysroot.is_some() {
+            return Ok(vec![("RUST_VERSION", String::new())]);
+        }
+        let mut args = vec![("RUST_VERSION", self.release.clone()), ("RUST_TARGET", arch.triple().to_string())];
+        for name in MIRRORS {
+            let Some(url) = env::var(name) else { continue };
+            if has_login(&url) {
+                return Err(Error::config(format!("{name} has a login in its URL, which the image would store"))
+                    .hint_with("use a mirror that needs no login, or set `base` to an image with cargo"));
+            }
+            args.push((name, url));
+        }
+        Ok(args)
+    }
+
+    /// The build context. What kept it from being read to its end is stored in `failed`.
+    pub fn context(self, failed: Arc<OnceLock<io::Error>>) -> Input {
+        Input::Written(Box::new(move |out| {
+            let write = || -> io::Result<()> {
+                let mut archive = dockerfile::context(out);
+                if let Some(sysroot) = &self.sysroot {
+                    sysroot.write(&mut archive, dockerfile::RUST)?;
+                }
+                // They come last: from a context that was cut off, no image is built.
+                dockerfile::add_files(&mut archive)?;
+                archive.finish().map(drop)
+            };
+            write().map_err(|error| {
+                let kind = error.kind();
+                let _ = failed.set(error);
+                kind.into()
+            })
+        }))
+    }
+}
+
+fn has_login(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    host.split('/').next().is_some_and(|host| host.contains('@'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_found_before_the_host_only() {
+        let cases = [("https://a:b@mirror/x", true), ("https://mirror/x@y", false), ("http://127.0.0.1:80", false)];
+        for (url, expected) in cases {
+            assert_eq!(has_login(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_context_without_a_toolchain_has_the_files_of_the_recipe() {
+        let source = RustSource { release: "1.95.0".into(), identity: Sha::of(b""), sysroot: None };
+        assert_eq!(source.build_args(Arch::Arm64).unwrap()[1].1, Arch::Arm64.triple());
+        assert_eq!(source.tag(), "1.95.0-e3b0c442");
+        let Input::Written(write) = source.context(Arc::default()) else { panic!("it is in memory") };
+        let mut bytes = Vec::new();
+        write(&mut bytes).unwrap();
+        let mut archive = ::tar::Archive::new(&bytes[..]);
+        let names = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string());
+        assert!(names.collect::<Vec<_>>().contains(&dockerfile::INSTALLER.to_string()));
+    }
+}
