@@ -28,6 +28,7 @@ mod lifecycle;
 mod manifest;
 mod never_stale;
 mod push;
+mod remote;
 mod reproducible;
 mod runtime_api;
 mod security;

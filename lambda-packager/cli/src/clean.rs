@@ -7,7 +7,6 @@ use lambda_packager::internal::base_image::BORROWED;
 use lambda_packager::internal::builder_image::Use;
 use lambda_packager::internal::deps_cache::{KEPT, name_of};
 use lambda_packager::internal::dockerfile::CLEAN_ROOM;
-use lambda_packager::internal::identity::USER;
 use lambda_packager::internal::image::{FINGERPRINT, TITLE};
 use lambda_packager::internal::{
     Engine, EngineError, Image, Mode, Result, builder_image, deps_cache, fs, print_lines, runtime_image,
@@ -62,8 +61,7 @@ fn sweep_engine(
 ) -> Result<(), EngineError> {
     let name = engine.kind.program();
     if all || flags.container {
-        let label =
-            if flags.everything { format!("{USER}={}", context.identity.user) } else { context.identity.label() };
+        let label = if flags.everything { context.identity.label_of_user() } else { context.identity.label() };
         for container in engine.containers_with(&label)? {
             if !flags.dry_run {
                 engine.remove(&container.id)?;
@@ -85,7 +83,7 @@ fn sweep_engine(
     }
     if all {
         // The empty images and the clean room's layers have no label of a project.
-        let user = format!("{USER}={}", context.identity.user);
+        let user = context.identity.label_of_user();
         let project = context.identity.label();
         let labels = if flags.everything { vec![&*user, BORROWED, CLEAN_ROOM] } else { vec![&*project, BORROWED] };
         let mut images = Vec::new();

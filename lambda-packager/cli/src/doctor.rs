@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use lambda_packager::internal::base_image::BORROWED;
 use lambda_packager::internal::builder_image::Use;
 use lambda_packager::internal::deps_cache::KEPT;
-use lambda_packager::internal::identity::{PATH, USER};
+use lambda_packager::internal::identity::PATH;
 use lambda_packager::internal::{
     Base, Engine, EngineChoice, Lock, Project, Result, Toolchain, builder_image, env, fs, print_lines,
 };
@@ -130,7 +130,7 @@ fn builder(context: &Context, reachable: &[Engine], findings: &mut Findings) {
 /// Containers of this user whose project no longer exists, and images.
 fn leftovers(context: &Context, engine: &Engine, findings: &mut Findings) {
     let (name, user) = (engine.kind.program(), context.identity.user);
-    let containers = engine.containers_with(&format!("{USER}={user}")).unwrap_or_default();
+    let containers = engine.containers_with(&context.identity.label_of_user()).unwrap_or_default();
     for container in &containers {
         let path = container.label(PATH).unwrap_or_default();
         if !fs::is_dir(path.as_ref()) {

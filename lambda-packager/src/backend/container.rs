@@ -52,7 +52,7 @@ pub fn ensure(
     let digest = digest(&spec, wanted);
     if let Some(container) = found {
         if !identity.owns(&container) {
-            return Err(taken(name, &container).into());
+            return Err(taken(name, &container, identity).into());
         }
         if container.label(SPECIFICATION) == Some(&digest) && revive(engine, &container, &mut announce)? {
             return Ok(Ready { name: name.clone(), image_id: container.image, is_new: false, warm: None });
@@ -100,9 +100,10 @@ fn revive(engine: &Engine, container: &Container, announce: &mut impl FnMut(&str
     }
 }
 
-fn taken(name: &str, container: &Container) -> Error {
+fn taken(name: &str, container: &Container, identity: &Identity) -> Error {
     let owner = match container.label(PATH) {
-        Some(path) => format!("belongs to {path}"),
+        Some(path) if identity.is_of_user(container) => format!("belongs to {path}"),
+        Some(path) => format!("belongs to {path} of another user, or on another machine"),
         None => "was not made by lambda-packager".to_string(),
     };
     Error::engine(format!("the container name {name} is taken: that container {owner}")).hint_with(
@@ -118,30 +119,29 @@ fn create(engine: &Engine, mut spec: ContainerSpec, digest: &str) -> Result<(), 
             return Err(error.hint_with("restore the folder, or remove the setting that names it").into());
         }
     }
-    let not_started = |failure: EngineError| {
-        match failure {
-        EngineError::Refused(error) if error.hint().is_none() && !spec.mounts.is_empty() => {
-            EngineError::NotStarted(error.hint_with(
-                "an engine on another machine cannot mount the toolchain of this one: set `base` to an image with cargo and a C compiler",
-            ))
-        }
-        EngineError::Refused(error) => EngineError::NotStarted(error),
-        failure => failure,
-    }
-    };
-    engine.create(&spec).map_err(not_started)?;
+    let mounted = (!spec.mounts.is_empty()).then(|| {
+        "an engine on another machine cannot mount the toolchain of this one: set `base` to an image with cargo and a C compiler".to_string()
+    });
+    engine.create(&spec).map_err(|failure| not_started(failure, mounted.clone()))?;
     let started = engine.start(&spec.name);
     started.map_err(|failure| {
         // An incomplete container would block the next run. If this fails too, the first error is reported.
         let _ = engine.remove(&spec.name);
-        match failure {
-            EngineError::Refused(error) if error.hint().is_none() => EngineError::NotStarted(error.hint_with(format!(
-                "the image {} needs a POSIX shell and the architecture of this machine; to use the host's toolchain instead, set `base = \"host\"`",
-                spec.image
-            ))),
-            failure => not_started(failure),
-        }
+        not_started(failure, Some(mounted.unwrap_or_else(|| format!(
+            "the image {} needs a POSIX shell and the architecture of this machine; to use the host's toolchain instead, set `base = \"host\"`",
+            spec.image
+        ))))
     })
+}
+
+fn not_started(failure: EngineError, hint: Option<String>) -> EngineError {
+    match (failure, hint) {
+        (EngineError::Refused(error), Some(hint)) if error.hint().is_none() => {
+            EngineError::NotStarted(error.hint_with(hint))
+        }
+        (EngineError::Refused(error), _) => EngineError::NotStarted(error),
+        (failure, _) => failure,
+    }
 }
 
 /// The places of the sources in a container.

@@ -6,27 +6,29 @@ use crate::cargo::Workspace;
 use crate::config::{Config, Mode};
 use crate::engine::Container;
 use crate::error::Result;
-use crate::sys::{Lock, Sha};
+use crate::sys::{Lock, Sha, machine};
 
-/// The project that a container belongs to: a digest of its path and user.
+/// The project that a container belongs to: a digest of its path, user and machine.
 const PROJECT: &str = "lambda-packager.project";
 /// The path of the project, for people.
 pub const PATH: &str = "lambda-packager.path";
-/// The user that the container is for.
-pub const USER: &str = "lambda-packager.user";
+/// The user that the container is for, and a digest of the user's machine.
+const USER: &str = "lambda-packager.user";
 
 /// Name and identity of the project's container.
 pub struct Identity {
     pub name: String,
     pub project: String,
     pub user: u32,
+    /// The machine of the project: others may use the same engine, and have the same paths and user ids.
+    machine: String,
 }
 
 impl Identity {
-    /// The identity for a workspace and a user: a digest of the path makes it unique on the machine, and the
+    /// The identity for a workspace and a user of a machine: a digest of the three makes it unique in an engine, and the
     /// folder's name makes it readable.
-    pub fn of(workspace: &Path, user: u32, config: &Config) -> Self {
-        let project = Sha::of(format!("{user}\0{}", workspace.display()).as_bytes()).short(16);
+    fn of(workspace: &Path, user: u32, machine: String, config: &Config) -> Self {
+        let project = Sha::of(format!("{machine}\0{user}\0{}", workspace.display()).as_bytes()).short(16);
         let folder = workspace.file_name().unwrap_or_default().to_string_lossy();
         let mut slug: String =
             folder.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
@@ -35,13 +37,18 @@ impl Identity {
         let middle = if slug.is_empty() { String::new() } else { format!("{slug}-") };
         let name =
             config.container_name.clone().unwrap_or_else(|| format!("lambda-packager-{middle}{}", &project[..8]));
-        Self { name, project, user }
+        Self { name, project, user, machine }
+    }
+
+    /// The identity of a workspace for the owner of a lock that is held in it.
+    pub fn of_owner(lock: &Lock, workspace: &Workspace, config: &Config) -> Result<Self> {
+        Ok(Self::of(&workspace.root, lock.owner()?.0, machine()?, config))
     }
 
     /// The identity of a workspace for the user who compiles here: the owner of what we write here.
     pub fn here(workspace: &Workspace, config: &Config) -> Result<Self> {
         let lock = Lock::acquire(&workspace.state_folder().join("who.lock"), |_| ())?;
-        Ok(Self::of(&workspace.root, lock.owner()?.0, config))
+        Self::of_owner(&lock, workspace, config)
     }
 
     /// The label that all of this project's containers carry.
@@ -49,12 +56,25 @@ impl Identity {
         format!("{PROJECT}={}", self.project)
     }
 
+    /// The label of everything that is made for this user of this machine, whatever project it is for.
+    pub fn label_of_user(&self) -> String {
+        format!("{USER}={}", self.owner())
+    }
+
+    fn owner(&self) -> String {
+        format!("{}@{}", self.user, self.machine)
+    }
+
     /// The labels of everything that is made for this project.
     pub fn labels(&self, workspace: &Workspace, config: &Config) -> Vec<String> {
-        let mut labels =
-            vec![self.label(), format!("{USER}={}", self.user), format!("{PATH}={}", workspace.root.display())];
+        let mut labels = vec![self.label(), self.label_of_user(), format!("{PATH}={}", workspace.root.display())];
         labels.extend(config.label.clone());
         labels
+    }
+
+    /// Whether a container is this user's, on this machine.
+    pub fn is_of_user(&self, container: &Container) -> bool {
+        container.label(USER) == Some(&self.owner())
     }
 
     /// Whether a container is this project's.
@@ -80,9 +100,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_valid_for_any_path_and_differ_by_path_and_user() {
+    fn names_are_valid_for_any_path_and_differ_by_path_user_and_machine() {
         let config = Config::resolve(Vec::new());
-        let name = |path: &str, user| Identity::of(Path::new(path), user, &config).name;
+        let named = |path: &str, user, machine: &str| Identity::of(Path::new(path), user, machine.into(), &config).name;
+        let name = |path: &str, user| named(path, user, "m");
         for path in ["/", "/a b/ü,\"x\":y", "/x/...", &format!("/{}", "n".repeat(255))] {
             let name = name(path, 0);
             assert!(name.starts_with("lambda-packager-") && name.len() <= 63, "{name}");
@@ -90,6 +111,7 @@ mod tests {
         }
         assert_ne!(name("/a/p", 0), name("/b/p", 0));
         assert_ne!(name("/a/p", 0), name("/a/p", 1));
+        assert_ne!(name("/a/p", 0), named("/a/p", 0, "another"));
         assert_eq!(name("/a/p", 0), name("/a/p", 0));
     }
 }

@@ -112,7 +112,7 @@ fn on_engine(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -
     let BackendRequest { workspace, config, .. } = *request;
     // Functions of one workspace share the container and the builder image: one run at a time makes them.
     let lock = Lock::acquire(&lock_file(workspace), |holder| report.waiting_for(holder))?;
-    let identity = Identity::of(&workspace.root, lock.owner()?.0, config);
+    let identity = Identity::of_owner(&lock, workspace, config)?;
     let source = builder_image::choose(engine, workspace, config, report)?;
     let image = match &source {
         ToolchainSource::Image(_) => Image::Available,

@@ -11,7 +11,8 @@ use crate::backend::deps_cache::PACK_ALONG;
 use crate::backend::{CachedImage, CleanRoom, DepsCache, Ready};
 use crate::cargo::{ForwardedConfig, Function, Toolchain, Workspace};
 use crate::compile::{
-    CompileError, CompileJob, Compiled, CompiledUnits, Delivery, Layout, STATE, Sent, UNPACKED, USER, delivery, sources,
+    CompileError, CompileJob, Compiled, CompiledUnits, Delivery, Layout, STATE, Sent, UNPACKED, USER, delivery,
+    mounted, sources,
 };
 use crate::config::Config;
 use crate::engine::{Engine, EngineError, ExecSpec, Mount};
@@ -131,6 +132,7 @@ impl Backend {
                 self.with_sources(job, &ready.name, ready.is_new, report, |delivery, report| {
                     let inner = compile::command(job, delivery.wipe);
                     let (command, input) = compile::with_delivery(job, delivery, STATE, Some(USER), inner);
+                    let command = self.with_its_toolchain(command)?;
                     let call =
                         in_container(engine, ready, &self.passed(job), &self.variables_for(job, report), &command);
                     self.run(&call, input, job, report)
@@ -162,12 +164,13 @@ impl Backend {
         let brought = self.with_sources(job, &ready.name, ready.is_new, report, |delivery, _| {
             let inner = vec!["true".to_string()];
             let (command, input) = compile::with_delivery(job, delivery, STATE, Some(USER), inner);
-            let call = in_container(engine, ready, &[], &[], &command);
+            let call = in_container(engine, ready, &[], &[], &self.with_its_toolchain(command)?);
             let output = call.output(Some(input), TRANSFER).map_err(CompileError::Ended)?;
             match output.code {
                 0 => Ok(()),
                 compile::OTHER_SOURCES => Err(CompileError::OtherSources),
                 compile::NO_TAR => Err(CompileError::NoTar),
+                mounted::OTHER_TOOLCHAIN => Err(CompileError::Crate(mounted::other_toolchain())),
                 code => Err(CompileError::Ended(
                     Error::engine(format!(
                         "the sources cannot be sent to the container {} (status {code})",
@@ -178,6 +181,12 @@ impl Backend {
             }
         });
         brought.map_err(Error::from)
+    }
+
+    /// `command`, which runs in the container, if the toolchain there is the one that the fingerprint has.
+    fn with_its_toolchain(&self, command: Vec<String>) -> Result<Vec<String>, CompileError> {
+        let Some(toolchain) = &self.toolchain else { return Ok(command) };
+        mounted::checked(toolchain, &self.toolchain_mounts, command).map_err(CompileError::Crate)
     }
 
     /// Calls `send` with what has to be sent so that exactly the sources of `job` stand beside the target directory `name`.

@@ -6,6 +6,7 @@ pub mod diagnose;
 pub mod job;
 pub mod layout;
 mod missing;
+pub mod mounted;
 pub mod node;
 pub mod output;
 pub mod placeholders;
@@ -19,6 +20,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cargo::config_flags;
+use crate::compile::mounted::OTHER_TOOLCHAIN;
 use crate::compile::output::finish;
 use crate::config::{Config, Mode};
 use crate::error::Result;
@@ -209,7 +211,8 @@ fn profile_settings(mode: Mode) -> &'static [(&'static str, &'static str)] {
 /// # Errors
 /// The diagnosis of a failed compile; [`CompileError::Ended`] with the error of `check`, which ends the compile;
 /// [`CompileError::OtherSources`] or [`CompileError::NoTar`] if nothing was changed, because other sources are there than
-/// were expected, or because nothing there can unpack them.
+/// were expected, or because nothing there can unpack them; [`CompileError::Crate`] also if nothing was done, because
+/// another toolchain is there.
 pub fn run(
     invocation: &Invocation,
     input: Vec<u8>,
@@ -224,6 +227,7 @@ pub fn run(
         0 => finish(&output.stdout, job),
         OTHER_SOURCES => Err(CompileError::OtherSources),
         NO_TAR => Err(CompileError::NoTar),
+        OTHER_TOOLCHAIN => Err(CompileError::Crate(mounted::other_toolchain())),
         code => Err(stderr.diagnose(code, job)),
     }
 }

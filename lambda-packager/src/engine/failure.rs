@@ -8,7 +8,7 @@ use crate::sys::Output;
 pub enum EngineError {
     /// Nothing answers: there is no service or no socket.
     Unreachable(Error),
-    /// It is there, but this user may not use it; waiting does not change that.
+    /// This user may not use it, or may not log in to its machine; waiting does not change that.
     Forbidden(Error),
     /// It answered with an error.
     Refused(Error),
@@ -47,6 +47,8 @@ pub enum Cause {
     BeingRemoved,
     /// The user may not connect to the engine.
     Forbidden,
+    /// The user may not log in to the engine's machine, or to the engine there.
+    NoLogin,
     /// No service answers.
     NoService,
     Other,
@@ -79,7 +81,13 @@ const SIGNS: &[(&[&str], &[&str], Cause)] = &[
     (VOLUME_RM, &["in use"], Cause::InUse),
     (VOLUME_RM, &["being used"], Cause::InUse),
     (VOLUME_RM, &["no such volume"], Cause::Absent),
+    // Through ssh, by the name of docker's command at the other end, and podman's own client.
+    (ANY, &["system dial-stdio", "permission denied"], Cause::NoLogin),
+    (ANY, &["system dial-stdio", "host key verification failed"], Cause::NoLogin),
+    (ANY, &["ssh: handshake failed"], Cause::NoLogin),
     (ANY, &["permission denied", "connect"], Cause::Forbidden),
+    (ANY, &["error during connect"], Cause::NoService),
+    (ANY, &["unable to resolve docker endpoint"], Cause::NoService),
     (ANY, &["cannot connect to"], Cause::NoService),
     (ANY, &["is the docker daemon running"], Cause::NoService),
     (ANY, &["connection refused"], Cause::NoService),
@@ -87,6 +95,9 @@ const SIGNS: &[(&[&str], &[&str], Cause)] = &[
     (ANY, &["unable to connect"], Cause::NoService),
     (ANY, &["failed to connect"], Cause::NoService),
 ];
+
+/// What the command lines print where the engine is on another machine: docker, docker, podman.
+const ELSEWHERE: [&str; 3] = ["tcp://", "error during connect", "dial tcp"];
 
 impl Cause {
     pub fn of(verb: &str, output: &Output) -> Self {
@@ -107,11 +118,18 @@ pub fn error(kind: Kind, verb: &str, output: &Output) -> EngineError {
         Cause::Forbidden => EngineError::Forbidden(error(format!("this user is not allowed to use {name}")).hint_with(
             format!("add the user to the group that owns the engine's socket (for docker: `sudo usermod -aG docker $USER`, then log in again), run {name} rootless, or set `engine`"),
         )),
+        Cause::NoLogin => EngineError::Forbidden(error(format!("this user cannot log in to the machine of {name}"))
+            .hint_with(format!("`ssh` must log in there without asking, as a user who may use {name} there: check the key, the user name and `known_hosts`, or set `engine`"))),
         Cause::NoService => {
             let (start, check) = kind.remedy();
+            let text = output.stderr_text();
+            let start = match ELSEWHERE.iter().any(|sign| text.contains(sign)) {
+                true => "start it on its machine and see that it can be reached from here".to_string(),
+                false => format!("start it (`{start}`)"),
+            };
             EngineError::Unreachable(
                 error(format!("no {name} engine answers"))
-                    .hint_with(format!("start it (`{start}`), check {check}, or set `engine = \"host\"`")),
+                    .hint_with(format!("{start}, check {check}, or set `engine = \"host\"`")),
             )
         }
         Cause::Absent | Cause::Present | Cause::InUse | Cause::BeingRemoved | Cause::Other => {
@@ -133,9 +151,15 @@ mod tests {
         (Docker, "version", 1, "Cannot connect to the Docker daemon at unix:///nonexistent. Is the docker daemon running?", Cause::NoService),
         (Docker, "container inspect", 1, "Cannot connect to the Docker daemon at tcp://127.0.0.1:1. Is the docker daemon running?", Cause::NoService),
         (Docker, "version", 1, "error during connect: Get \"http://docker.example.com/v1.50/version\": command [ssh -o ConnectTimeout=30 -T -l nobody -- 127.0.0.1 docker system dial-stdio] has exited with exit status 255, make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=ssh: connect to host 127.0.0.1 port 22: Connection refused", Cause::NoService),
+        (Docker, "version", 1, "error during connect: Get \"http://nohost.invalid:2375/v1.50/version\": dial tcp: lookup nohost.invalid on 10.255.255.53:53: no such host", Cause::NoService),
+        (Docker, "version", 1, "error during connect: Get \"http://docker.example.com/v1.50/version\": command [ssh -o ConnectTimeout=30 -T -l nobody -- nohost.invalid docker system dial-stdio] has exited with exit status 255, make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=ssh: Could not resolve hostname nohost.invalid: Name or service not known", Cause::NoService),
+        (Docker, "version", 1, "Failed to initialize: unable to resolve docker endpoint: context \"nope\": context not found: open /root/.docker/contexts/meta/ca37/meta.json: no such file or directory", Cause::NoService),
+        (Podman, "ps", 125, "Cannot connect to Podman. Please verify your connection to the Linux system using `podman system connection list`, or try `podman machine init` and `podman machine start` to manage a new Linux VM\nError: unable to connect to Podman socket: Get \"http://d/v4.3.1/libpod/_ping\": dial tcp: lookup nohost.invalid on 10.255.255.53:53: no such host", Cause::NoService),
         (Podman, "ps", 125, "Cannot connect to Podman. Please verify your connection to the Linux system using `podman system connection list`, or try `podman machine init` and `podman machine start` to manage a new Linux VM\nError: unable to connect to Podman socket: Get \"http://d/v4.3.1/libpod/_ping\": dial unix /nonexistent: connect: no such file or directory", Cause::NoService),
         // By a user outside of the socket's group.
         (Docker, "version", 1, "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get \"http://%2Fvar%2Frun%2Fdocker.sock/v1.24/version\": dial unix /var/run/docker.sock: connect: permission denied", Cause::Forbidden),
+        (Docker, "version", 1, "error during connect: Get \"http://docker.example.com/v1.50/version\": command [ssh -o ConnectTimeout=30 -T -l root -p 22022 -- 127.0.0.1 docker system dial-stdio] has exited with exit status 255, make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=root@127.0.0.1: Permission denied (publickey).", Cause::NoLogin),
+        (Docker, "version", 1, "error during connect: Get \"http://docker.example.com/v1.50/version\": command [ssh -o ConnectTimeout=30 -T -l root -p 22022 -- 127.0.0.1 docker system dial-stdio] has exited with exit status 255, make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=No ED25519 host key is known for [127.0.0.1]:22022 and you have requested strict checking.\nHost key verification failed.", Cause::NoLogin),
         // No such container or image: docker 20.10, docker 28.2, podman.
         (Docker, "container inspect", 1, "Error: No such container: lp-none", Cause::Absent),
         (Docker, "container inspect", 1, "Error response from daemon: No such container: lp-none", Cause::Absent),
@@ -185,6 +209,7 @@ mod tests {
             assert_eq!(Cause::of(verb, &output), cause, "{verb}: {text}");
             let name = kind.program();
             let (message, hint) = match (error(kind, verb, &output), cause) {
+                (EngineError::Forbidden(error), Cause::NoLogin) => (error, Some("`ssh` must log in there")),
                 (EngineError::Unreachable(error), Cause::NoService) => (error, Some("set `engine = \"host\"`")),
                 (EngineError::Forbidden(error), Cause::Forbidden) => (error, Some("usermod -aG docker")),
                 (EngineError::Refused(error), _) => (error, None),
@@ -193,6 +218,7 @@ mod tests {
             let expected = match cause {
                 Cause::NoService => format!("no {name} engine answers: {text}"),
                 Cause::Forbidden => format!("this user is not allowed to use {name}: {text}"),
+                Cause::NoLogin => format!("this user cannot log in to the machine of {name}: {text}"),
                 _ => format!("`{name} {verb}` failed with status {code}: {text}"),
             };
             assert_eq!(message.with_cause(), expected);

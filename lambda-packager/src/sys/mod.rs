@@ -12,6 +12,8 @@ pub mod interrupt;
 #[cfg(unix)]
 pub mod lock;
 #[cfg(unix)]
+pub mod machine;
+#[cfg(unix)]
 pub mod paths;
 #[cfg(unix)]
 pub mod process;
@@ -21,6 +23,7 @@ pub mod toml;
 pub use fs::{Staged, Stamp};
 pub use glob::Glob;
 pub use lock::Lock;
+pub use machine::machine;
 pub use paths::{lexically_clean, relative};
 pub use process::{Input, Invocation, Output, Stream};
 pub use sha256::Sha;
