@@ -6,7 +6,8 @@ use std::process::Command;
 
 use crate::clean_room::builder::{BASE, Ready};
 use crate::support::{
-    Ended, Fixture, Front, OwnDocker, Running, Story, is_full, is_installed, packager, program, under, wait_until,
+    Ended, Engine, Fixture, Front, OwnDocker, Rootless, Running, Story, is_full, is_installed, packager, program,
+    under, wait_until,
 };
 
 /// An engine as on another machine, with the image of a toolchain.
@@ -106,7 +107,7 @@ fn works(fixture: &Fixture, command: impl Fn() -> Command) {
     assert_eq!(verdict(), "cache-miss: changed src/main.rs");
     let local = Fixture::hello();
     local.says("edited");
-    local.run_on(crate::support::Engine::Docker, &[]).ok();
+    local.run_on(Engine::Docker, &[]).ok();
     assert!(fixture.zip("hello") == local.zip("hello"), "the bytes of this machine's engine");
 }
 
@@ -186,6 +187,18 @@ fn an_engine_is_used_through_ssh_and_what_ssh_refuses_is_told() {
         assert_eq!(story.code(), 3, "{story}");
         let failure = story.failure();
         assert!([message, cause, fix].iter().all(|part| failure.contains(part)), "{failure}");
+    }
+}
+
+#[test]
+fn engines_without_any_right_of_roots_compile_as_those_that_have_all() {
+    if !is_full() {
+        return;
+    }
+    for engine in [Engine::Podman, Engine::Docker] {
+        let Some(rootless) = Rootless::start(engine) else { continue };
+        let fixture = Fixture::hello();
+        works(&fixture, || rootless.package(&fixture));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Another user of this machine.
 
+use std::ffi::OsStr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -67,12 +68,18 @@ impl OtherUser {
     /// The bin in `fixture`, which becomes this user's, with nothing of our own environment.
     pub fn command(&self, fixture: &Fixture) -> Command {
         own(&[&fixture.around()], self.gid);
+        let mut command = self.program(self.bin());
+        command.current_dir(fixture.root()).env("LAMBDA_PACKAGER_LABEL", fixture.label());
+        command
+    }
+
+    /// A program, with nothing of our own environment.
+    pub fn program(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("setpriv");
         command.args([format!("--reuid={UID}"), format!("--regid={}", self.gid), "--clear-groups".into()]);
-        command.arg(self.bin()).current_dir(fixture.root()).env_clear();
+        command.arg(program).env_clear();
         command.env("PATH", format!("{}/toolchain/bin:/usr/local/bin:/usr/bin:/bin", self.home.path().display()));
-        command.env("HOME", self.home.path()).env("LAMBDA_PACKAGER_LABEL", fixture.label());
-        command.env("CONTAINERS_CONF", containers_conf());
+        command.env("HOME", self.home.path()).env("CONTAINERS_CONF", containers_conf());
         command.envs(env::var_os("DOCKER_HOST").map(|host| ("DOCKER_HOST", host)));
         command
     }
