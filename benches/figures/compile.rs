@@ -105,6 +105,21 @@ pub fn edited(lab: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// The same engine through TCP, as one on another machine, and through its socket.
+pub fn remote(lab: &Bench) -> Result<Vec<Row>> {
+    const WHAT: &str = "one line edited, edit to zip, an engine through TCP against the same through its socket";
+    let address = match lab.engine()?.over_tcp() {
+        Ok(address) => address,
+        Err(why) => return Ok(vec![Row::not_measured("remote", WHAT, why)]),
+    };
+    let (local, far) = (lab.deployment()?, lab.copy("far")?);
+    let (socket, mut tcp) = (lab.package(&local, &[])?, lab.package(&far, &[])?);
+    tcp.env("DOCKER_HOST", address);
+    lab.seconds(&tcp)?;
+    let sides = [Side::of(&tcp).after(|| edit(&far)), Side::of(&socket).after(|| edit(&local))];
+    Ok(vec![lab.ratio("remote", WHAT, 5, sides, 1.15)?])
+}
+
 pub fn dev(lab: &Bench) -> Result<Vec<Row>> {
     let (ours, plain) = (lab.copy("deployment")?, lab.plain(&DEV)?);
     let (package, cargo) = (lab.package(&ours, &["--mode", "dev"])?, lab.cargo(&plain, &DEV));

@@ -61,6 +61,21 @@ impl Engine {
         }
     }
 
+    /// Gives the bench's own engine an address in a network between it and the machine, for `DOCKER_HOST`.
+    pub fn over_tcp(&self) -> Result<String> {
+        self.must_be_own()?;
+        let daemon = self.daemon.as_ref().ok_or("the engine has ended")?.id();
+        let (name, pid) = (format!("bench{}", std::process::id()), daemon.to_string());
+        let inside = ["nsenter", "--net", "--target", &pid, "ip"];
+        let run = |words: &[&str]| ask(Command::new(words[0]).args(&words[1..]));
+        run(&["ip", "link", "add", &name, "type", "veth", "peer", "name", &name, "netns", &pid])?;
+        run(&["ip", "address", "add", "10.98.0.1/30", "dev", &name])?;
+        run(&["ip", "link", "set", &name, "up"])?;
+        run(&[&inside[..], &["address", "add", "10.98.0.2/30", "dev", &name]].concat())?;
+        run(&[&inside[..], &["link", "set", &name, "up"]].concat())?;
+        Ok("tcp://10.98.0.2:2375".into())
+    }
+
     pub fn docker(&self, args: &[&str]) -> Command {
         let mut command = Command::new("docker");
         self.apply_to(&mut command);
@@ -111,7 +126,8 @@ fn start_own(folder: &Path, driver: Option<&str>) -> Result<(String, Child)> {
     let log = fs::File::create(folder.join("log")).map_err(|e| e.to_string())?;
     // Without a bridge of its own, dockerd takes docker0 away: in a network of its own it is nobody else's.
     let mut daemon = Command::new("unshare")
-        .args(["--net", "dockerd", "--host", &host, "--data-root", &at("data")])
+        .args(["--net", "dockerd", "--host", &host, "--host", "tcp://0.0.0.0:2375", "--tls=false"])
+        .args(["--data-root", &at("data")])
         .args(["--exec-root", &at("exec"), "--pidfile", &at("pid")])
         .args(["--config-file", &at("daemon.json"), "--bridge", "none", "--iptables=false"])
         .args(driver.map(|driver| format!("--storage-driver={driver}")))

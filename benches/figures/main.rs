@@ -37,6 +37,7 @@ const FIGURES: &[Figure] = &[
     ("cold-fuse", compile::cold_fuse),
     ("second", compile::second_checkout),
     ("edit", compile::edited),
+    ("remote", compile::remote),
     ("dev", compile::dev),
     ("modes", compile::modes),
     ("clean-room", clean_room::clean_room),

@@ -15,4 +15,4 @@ pub use crate::packaged::{Reason, Verdict};
 pub use crate::pipeline::{Gate, Places, Project, Request, Task, bring, check, package, retry, run, surroundings};
 pub use crate::report::{Event, ImageSummary, Reporter, Sink, Stage, Text, print_lines};
 pub use crate::snapshot::{RULE, Snapshot};
-pub use crate::sys::{Invocation, Lock, Sha, env, fs, interrupt, lexically_clean};
+pub use crate::sys::{Invocation, Lock, Sha, env, fs, host_name, interrupt, lexically_clean};

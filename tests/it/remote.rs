@@ -62,6 +62,9 @@ fn an_engine_on_another_machine_compiles_as_one_on_this_machine() {
     assert_eq!(fixture.output_of_bootstrap("hello"), "there");
     let both = containers(&own);
     assert!(both.len() == 2 && both.contains(&ours[0]), "{both:?}");
+    let mut doctor = package(&fixture, &host, BASE);
+    let found = Ended::of(&mut on_another_machine(&fixture, doctor.arg("doctor"))).stdout;
+    assert!(found.contains("docker runs on another machine, "), "{found}");
     let mut clean = package(&fixture, &host, BASE);
     clean.args(["clean", "--everything"]);
     Ended::of(&mut on_another_machine(&fixture, &clean)).ok();

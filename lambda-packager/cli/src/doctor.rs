@@ -9,7 +9,7 @@ use lambda_packager::internal::builder_image::Use;
 use lambda_packager::internal::deps_cache::KEPT;
 use lambda_packager::internal::identity::PATH;
 use lambda_packager::internal::{
-    Base, Engine, EngineChoice, Lock, Project, Result, Toolchain, builder_image, env, fs, print_lines,
+    Base, Engine, EngineChoice, Lock, Project, Result, Toolchain, builder_image, env, fs, host_name, print_lines,
 };
 
 use crate::doctor::findings::{Findings, Level, with_cause};
@@ -29,7 +29,8 @@ pub fn doctor(context: &Context, as_json: bool) -> Result<u8> {
     for engine in &reachable {
         leftovers(context, engine, &mut findings);
     }
-    disk(context, &reachable, &mut findings);
+    let local = on_this_machine(&reachable, &mut findings)?;
+    disk(context, &local, &mut findings);
     clock(context, &mut findings)?;
     print_lines(&findings.lines(as_json));
     Ok(u8::from(findings.has_errors()))
@@ -164,9 +165,25 @@ fn leftovers(context: &Context, engine: &Engine, findings: &mut Findings) {
     findings.ok(format!("{name}: {count} containers of this user, {empty} empty images for the borrowed toolchain"));
 }
 
-fn disk(context: &Context, reachable: &[Engine], findings: &mut Findings) {
+/// The engines whose disk is one of this machine.
+fn on_this_machine<'a>(reachable: &'a [Engine], findings: &mut Findings) -> Result<Vec<&'a Engine>> {
+    let here = host_name()?;
+    let mut local = Vec::new();
+    for engine in reachable {
+        match engine.host_name() {
+            Ok(there) if there != here => findings.ok(format!(
+                "{} runs on another machine, {there}: its disk is not checked here, and the toolchain of this machine is of use there only in a VM that sees its files",
+                engine.kind.program()
+            )),
+            _ => local.push(engine),
+        }
+    }
+    Ok(local)
+}
+
+fn disk(context: &Context, local: &[&Engine], findings: &mut Findings) {
     let mut folders = vec![context.project.workspace.root.clone()];
-    folders.extend(reachable.iter().filter_map(|engine| engine.data_folder().ok()).filter(|folder| fs::is_dir(folder)));
+    folders.extend(local.iter().filter_map(|engine| engine.data_folder().ok()).filter(|folder| fs::is_dir(folder)));
     for folder in folders {
         let Ok(free) = fs::free_bytes(&folder) else { continue };
         let what = format!("{} MiB free at {}", free >> 20, folder.display());

@@ -59,6 +59,11 @@ impl Engine {
         self.told("info", "{{.Store.GraphRoot}}", "{{.DockerRootDir}}").map(PathBuf::from)
     }
 
+    /// The name of the engine's machine.
+    pub fn host_name(&self) -> Result<String, EngineError> {
+        self.told("info", "{{.Host.Hostname}}", "{{.Name}}")
+    }
+
     /// A field of the output of `verb`. Podman has another name for it than the other engines.
     fn told(&self, verb: &str, podmans: &str, others: &str) -> Result<String, EngineError> {
         let format = if self.kind == Kind::Podman { podmans } else { others };

@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::sys::{Invocation, Sha, fs};
 
+/// Linux.
+const HOST_NAME: &str = "/proc/sys/kernel/hostname";
+
 /// Files that engines put into every container.
 const MARKS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
 
@@ -20,9 +23,17 @@ const MARKS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
 pub fn machine() -> Result<String> {
     let mut id = if cfg!(target_os = "macos") { id_of_mac()? } else { content("/etc/machine-id")? };
     if id.is_empty() || MARKS.iter().any(|mark| fs::is_file(Path::new(mark))) {
-        id.extend(content("/proc/sys/kernel/hostname")?);
+        id.extend(content(HOST_NAME)?);
     }
     Ok(Sha::of(&[b"lambda-packager ", &id[..]].concat()).short(12))
+}
+
+/// The name of this machine in its network; empty where the system does not say.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn host_name() -> Result<String> {
+    Ok(String::from_utf8_lossy(&content(HOST_NAME)?).trim().to_string())
 }
 
 /// Empty if there is no such file.

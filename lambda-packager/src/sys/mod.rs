@@ -23,7 +23,7 @@ pub mod toml;
 pub use fs::{Staged, Stamp};
 pub use glob::Glob;
 pub use lock::Lock;
-pub use machine::machine;
+pub use machine::{host_name, machine};
 pub use paths::{lexically_clean, relative};
 pub use process::{Input, Invocation, Output, Stream};
 pub use sha256::Sha;

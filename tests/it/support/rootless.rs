@@ -30,7 +30,8 @@ impl Rootless {
         // The machine knows no such user: what it has to know is here.
         let file = |name: &str, text: String| fs::write(folder.path().join(name), text).expect("a file");
         file("passwd", format!("root:x:0:0::/root:/bin/sh\nother:x:{id}:{group}::{}:/bin/sh\n", user.home().display()));
-        ["subuid", "subgid"].map(|name| file(name, "other:100000:65536\n".into()));
+        file("subuid", "other:100000:65536\n".into());
+        file("subgid", "other:100000:65536\n".into());
         chown(folder.path(), Some(id), Some(group)).expect("root may");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("root may");
         let mut rootless = Self { engine, user, folder, service: None };
