@@ -1,4 +1,4 @@
-//! The builder image: Amazon Linux of the chosen runtime with the Rust toolchain and what native crates
+//! The builder image: Amazon Linux of the chosen runtime with a Rust toolchain and what native crates
 //! need, built once from the Dockerfile's stage `base`. The reused container and the clean room start from it.
 
 use std::io::ErrorKind;

@@ -18,6 +18,9 @@ use crate::warm_start::members;
 /// The image that everything is compiled in.
 pub const BASE: &str = "lambda-packager-test-base";
 
+/// What the builder image is based on where nothing else is said.
+pub const AMAZON_LINUX: &str = "amazonlinux:2023";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     BuildKit,

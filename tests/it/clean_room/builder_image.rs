@@ -1,10 +1,13 @@
 //! The builder image: built once, used by both roads, and asked for again only when that can help.
 
-use crate::clean_room::builder::{BASE, Builder, Kind, builders};
-use crate::support::{Ended, Engine, Fixture, Story, every_engine, one_engine, skip};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-/// What it is based on where nothing else is said.
-const AMAZON_LINUX: &str = "amazonlinux:2023";
+use crate::clean_room::builder::{AMAZON_LINUX, BASE, Builder, Kind, builders};
+use crate::support::{Ended, Engine, Fixture, Story, every_engine, one_engine, prefixed, program, skip};
+
 /// What an image to deploy brings of it.
 #[cfg(target_arch = "x86_64")]
 const LIBRARY: &str = "lib/x86_64-linux-gnu/libgcc_s.so.1";
@@ -56,6 +59,13 @@ fn it_is_built_once_from_a_base_that_is_here_and_both_roads_start_from_it() {
         assert!(fixture.zip("hello") == zip, "{:?} made other bytes: {borrowed}", builder.kind);
         run(&["--force"], "0");
 
+        // Another compiler has another image, also if it is of the same release.
+        let path = prefixed(&another_rust(&fixture.around(), &Other::Commit), &builder.behind("").path);
+        let mut command = fixture.command_elsewhere();
+        let explained = Ended::of(builder.lend(command.arg("explain")).env("PATH", path)).stdout;
+        let release = base.split('-').take(3).collect::<Vec<_>>().join("-");
+        assert!(explained.contains(&format!("builder image {base} -> {release}-")), "{explained}");
+
         // An image to deploy brings what the function was linked with, not what this machine has of that name.
         run(&["image", "build", "--env", "preprod"], "0");
         let files = builder.files_of("preprod-sse-streaming-lambda");
@@ -78,6 +88,41 @@ fn it_is_built_once_from_a_base_that_is_here_and_both_roads_start_from_it() {
     }
 }
 
+/// How a toolchain differs from this machine's.
+#[derive(PartialEq)]
+enum Other {
+    /// A distribution packages it: the compiler's library is not in the sysroot.
+    Packaged,
+    /// It was made of another commit.
+    Commit,
+}
+
+/// Another toolchain, in `folder`. Returns the folder of its `rustc` for `PATH`.
+fn another_rust(folder: &Path, other: &Other) -> PathBuf {
+    let real = PathBuf::from(Ended::answer(Command::new("rustc").args(["--print", "sysroot"])));
+    let (sysroot, programs) = (folder.join("rust"), folder.join("programs"));
+    for made in [&sysroot.join("bin"), &programs] {
+        fs::create_dir_all(made).unwrap();
+    }
+    symlink(real.join("bin/cargo"), sysroot.join("bin/cargo")).unwrap();
+    let rustc = real.join("bin/rustc").display().to_string();
+    let own = sysroot.join("bin/rustc");
+    if *other == Other::Packaged {
+        fs::create_dir(sysroot.join("lib")).unwrap();
+        symlink(real.join("lib/rustlib"), sysroot.join("lib/rustlib")).unwrap();
+        symlink(&rustc, own).unwrap();
+    } else {
+        symlink(real.join("lib"), sysroot.join("lib")).unwrap();
+        program(&own, format!("#!/bin/sh\n'{rustc}' \"$@\" | sed 's/^commit-hash: ./&0/'\n").as_bytes());
+    }
+    let script = format!(
+        "#!/bin/sh\n[ \"$*\" != '--print sysroot' ] || exec echo '{}'\nexec '{rustc}' \"$@\"\n",
+        sysroot.display()
+    );
+    program(&programs.join("rustc"), script.as_bytes());
+    programs
+}
+
 /// An image by the digest that its engine knows it by: docker gives one only to what was in a registry.
 fn digest_of(builder: &Builder, image: &str) -> String {
     let format = if builder.engine() == "podman" { "{{.Digest}}" } else { "{{.Id}}" };
@@ -95,10 +140,12 @@ fn a_newer_base_is_a_miss_that_says_so_and_the_image_of_the_former_one_is_listed
             digest_of(&builder, AMAZON_LINUX)
         };
         let fixture = Fixture::hello();
+        // Rust as a distribution packages it is not sent. It would be downloaded, but it is in this base.
+        let path = prefixed(&another_rust(&fixture.around(), &Other::Packaged), &front.path);
         let run = |args: &[&str]| {
             let mut command = fixture.command_elsewhere();
             command.args(["--engine", builder.engine(), "--pull-policy", "always"]).args(args);
-            Ended::of(builder.lend(&mut command).env("PATH", &front.path)).ok()
+            Ended::of(builder.lend(&mut command).env("PATH", &path)).ok()
         };
         for road in [&[][..], &["--clean-room", "--force"]] {
             let first = base_with("");
@@ -153,7 +200,7 @@ fn a_base_without_tar_gets_the_sources_by_the_engines_own_copy() {
 
         // A file that changed, one that is gone, and a folder where a file was.
         fixture.write("text.txt", "two");
-        std::fs::remove_file(fixture.path("src/text.rs")).unwrap();
+        fs::remove_file(fixture.path("src/text.rs")).unwrap();
         fixture.write("src/text/mod.rs", "pub const TEXT: &str = include_str!(\"../../text.txt\");\n");
         run("without-tar");
         assert_eq!(fixture.output_of_bootstrap("hello"), "two");
