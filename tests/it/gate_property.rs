@@ -1,6 +1,9 @@
 //! Promise 1 under generated series of edits, touches, damages, settings and kills: after every step the
 //! verdict is the truth, and what a hit or a build leaves are the bytes of a clean build.
 
+mod reads;
+mod visible;
+
 use std::process::Stdio;
 use std::time::Duration;
 use std::{fs, thread};

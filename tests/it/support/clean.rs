@@ -136,6 +136,13 @@ impl Project {
         self
     }
 
+    /// Plain cargo for these settings, as far as it knows them.
+    pub fn cargo(&self, args: &[&str]) -> Command {
+        let mut command = self.fixture.cargo_with(self.engine, args);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
     pub fn path(&self, relative: &str) -> PathBuf {
         self.fixture.path(relative)
     }
@@ -301,10 +308,15 @@ impl Project {
 
     /// What a clean build of the same inputs and settings makes; built once for each content.
     pub fn clean(&self) -> Made {
-        type Shelf = Mutex<HashMap<[u8; 32], Arc<OnceLock<Made>>>>;
+        self.clean_of(&self.digest())
+    }
+
+    /// The same, built once for each `state`, which is all that decides it.
+    pub fn clean_of(&self, state: &[u8]) -> Made {
+        type Shelf = Mutex<HashMap<Vec<u8>, Arc<OnceLock<Made>>>>;
         static MADE: OnceLock<Shelf> = OnceLock::new();
         let shelf = MADE.get_or_init(Shelf::default);
-        let place = shelf.lock().expect("no test panics here").entry(self.digest()).or_default().clone();
+        let place = shelf.lock().expect("no test panics here").entry(state.to_vec()).or_default().clone();
         place.get_or_init(|| self.build_clean()).clone()
     }
 

@@ -26,7 +26,7 @@ impl Profile {
 
 /// The profiles of this workspace: what `make build` compiled of the packager serves here too. The fixtures hash the C
 /// toolchain once each: 4 s where that is not optimised.
-const OPTIMISED: &str = "
+pub const OPTIMISED: &str = "
 [profile.release.package.miniz_oxide]
 opt-level = 3
 [profile.release.package.sha2]
