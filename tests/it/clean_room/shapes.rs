@@ -11,7 +11,8 @@ use crate::support::{Ended, Engine, Fixture, Story, one_engine, repository};
 const SECRET: &str = "n0b0dy-elses-t0ken";
 
 /// A workspace with a build script, a macro, a library outside, a crate that is patched by a local one, lints
-/// that no stand-in would pass, a source that git ignores, and tokens in its configuration.
+/// that no stand-in would pass, a source and a folder that git ignores and that are declared, files of no package that the
+/// compile misses, files above the workspace, and tokens in its configuration.
 fn project(folder: &str) -> Fixture {
     let fixture = Fixture::empty(folder);
     let package = |name: &str, more: &str| {
@@ -23,14 +24,15 @@ fn project(folder: &str) -> Fixture {
          [workspace.package]\nedition = \"2024\"\n[patch.crates-io]\nitoa = { path = \"patched\" }\n[profile.release]\nlto = \"off\"\n",
     );
     let app = "build = \"build.rs\"\n[lints]\nworkspace = true\n[dependencies]\nmacros = { path = \"../macros\" }\noutside = { path = \"../../outside\" }\n\
-               itoa = \"1\"\nfnv = \"1\"\nserde_json = \"1\"\n";
+               itoa = \"1\"\nfnv = \"1\"\nserde_json = \"1\"\n[package.metadata.lambda-packager]\n\
+               inputs = [\"app/src/ignored.rs\", \"dist\", \"../beside/**/*.txt\"]\n";
     fixture.write("app/Cargo.toml", &package("app", app));
-    fixture.write("app/build.rs", "//! Writes a source.\nfn main() {\n    let out = std::env::var(\"OUT_DIR\").unwrap();\n    std::fs::write(format!(\"{out}/made.rs\"), \"7\").unwrap();\n    println!(\"cargo::rerun-if-changed=../words\");\n    println!(\"cargo::rustc-env=WORDS={}\", std::fs::read_to_string(\"../words\").unwrap().trim());\n}\n");
+    fixture.write("app/build.rs", "//! Writes a source.\nfn main() {\n    let out = std::env::var(\"OUT_DIR\").unwrap();\n    std::fs::write(format!(\"{out}/made.rs\"), \"7\").unwrap();\n    println!(\"cargo::rerun-if-changed=../words\");\n    let read = |file: &str| std::fs::read_to_string(file).unwrap().trim().to_string();\n    println!(\"cargo::rustc-env=WORDS={} {} {} {}\", read(\"../words\"), read(\"../.sqlx/query.json\"), read(\"../dist/made.txt\"), read(\"../../beside/deep/a.txt\"));\n}\n");
     fixture.write(
         "app/src/main.rs",
         "//! The function.\nmod ignored;\nfn main() {\n    let made: u32 = include!(concat!(env!(\"OUT_DIR\"), \"/made.rs\"));\n    \
          println!(\"{} {} {} {} {} {}\", made, macros::text!(), outside::text(), env!(\"WORDS\"), include_str!(\"../../words\").trim(), ignored::text());\n    \
-         println!(\"{} {}\", itoa::patched(), serde_json::json!([1]));\n}\n",
+         println!(\"{} {} {}\", itoa::patched(), serde_json::json!([1]), include_str!(\"../../proto/v1/a.txt\"));\n}\n",
     );
     fixture
         .write("app/src/ignored.rs", "//! Generated.\n/// It.\npub fn text() -> &'static str {\n    \"ignored\"\n}\n");
@@ -56,6 +58,16 @@ fn project(folder: &str) -> Fixture {
         &format!("[registries.mine]\nindex = \"sparse+https://example.invalid/\"\ntoken = \"{SECRET}\"\n"),
     );
     fixture.write(".cargo/credentials.toml", &format!("[registry]\ntoken = \"{SECRET}\"\n"));
+    for (name, text) in [
+        (".gitignore", "/target\n/dist\n/app/src/ignored.rs\n"),
+        (".sqlx/query.json", "queries"),
+        ("dist/made.txt", "made"),
+        ("proto/v1/a.txt", "found"),
+        ("../beside/deep/a.txt", "beside"),
+    ] {
+        fixture.write(name, text);
+    }
+    fixture.git(&["init", "--quiet"]);
     symlink("words", fixture.path("link")).unwrap();
     fs::copy(repository().join("Cargo.lock"), fixture.path("Cargo.lock")).unwrap();
     fixture
@@ -72,7 +84,7 @@ fn any_shape_of_workspace_is_the_same_zip_on_both_roads_and_no_token_is_in_a_lay
     let builders = builders(Kind::BuildKit);
     let Some(first) = builders.first() else { return };
     build(&two, first, "0", &[]).ok();
-    let printed = "7 macro outside words words ignored\npatched [1]";
+    let printed = "7 macro outside words queries made beside words ignored\npatched [1] found";
     assert_eq!(two.output_of_bootstrap("app"), printed);
     for builder in &builders {
         build(&one, builder, "1", &["--force"]).ok();
