@@ -3,8 +3,10 @@
 use std::fs;
 use std::process::Command;
 
+use crate::never_stale::elsewhere::{asks_for_the_newer_target_directory, what_cargo_keeps_is_never_stale};
+use crate::support::clean::Project;
 use crate::support::host::sha256_of;
-use crate::support::{Ended, Engine, Fixture, LABEL, TempDir, on_path, packager, repository, skip};
+use crate::support::{Ended, Engine, Fixture, LABEL, TempDir, is_full, on_path, packager, repository, skip};
 
 const TRIPLE: &str = "aarch64-unknown-linux-gnu";
 
@@ -118,6 +120,10 @@ fn it_is_compiled_for_real_and_what_is_missing_is_named() {
     assert!(ended.stderr.contains("warm start from"), "{}", ended.stderr);
     assert!(other.zip("hello") == fixture.zip("hello"));
 
+    if is_full() {
+        is_never_stale_by_its_cargo(&base);
+    }
+
     // Too new for the older runtime: the symbols are named, and the two ways out.
     let symbols = ["the bootstrap needs glibc 2.", "provided.al2 has 2.26: ", "(GLIBC_2."];
     let ways_out = ["glibc 2.26 or older", "or deploy to `provided.al2023`"];
@@ -145,6 +151,20 @@ fn it_is_compiled_for_real_and_what_is_missing_is_named() {
     let no_library = bases.without("/usr/lib/rustlib/aarch64-unknown-linux-gnu");
     let text = "the builder has no standard library for the target aarch64-unknown-linux-gnu, which hello needs";
     package(&plain, &no_library, &[]).fails(4, &[text, "help: add it to the base image with `rustup target add"]);
+}
+
+/// Debian's newest cargo, with the target directory of newer cargos: its own since 1.100, before on demand.
+fn is_never_stale_by_its_cargo(base: &str) {
+    let label = label();
+    let version =
+        Engine::Docker.ask(&["run", "--rm", "--network", "none", "--label", &label, base, "cargo", "--version"]);
+    let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    let mut project = Project::pair("docker");
+    project.arguments(&["--base", base, "--target", "arm64"]);
+    if minor.unwrap_or_else(|| panic!("{version}")) < 100 {
+        asks_for_the_newer_target_directory(&mut project);
+    }
+    what_cargo_keeps_is_never_stale(&project);
 }
 
 #[test]

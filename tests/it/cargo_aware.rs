@@ -158,6 +158,50 @@ fn all_that_decides_the_verdict_is_told() {
     }
 }
 
+/// What decides is listed by `explain --inputs`, and cargo watches it: by its path, or with a folder.
+#[test]
+fn every_input_is_told_with_the_folder_that_another_may_come_to() {
+    let fixture = Fixture::with_packager("deployment", "", &[Profile::Release]);
+    let inputs =
+        "[workspace.metadata.lambda-packager]\ninputs = [\"declared\", \"made\", \"../beside/**/*.txt\", \".git\"]\n";
+    fixture.append("Cargo.toml", inputs);
+    fixture.write("function/src/main.rs", "fn main() {\n    print!(include_str!(\"../../found/deep/a.txt\"));\n}\n");
+    fixture.write(".gitignore", "/target\n*.zip\n/made\n");
+    let folders = ["function/src", "greeting/src", "declared/deep", "made", "found/deep", ".sqlx", "../beside/deep"];
+    for folder in &folders[2..] {
+        fixture.write(&format!("{folder}/a.txt"), "a");
+    }
+    for name in ["VERSION", ".cargo/config.toml", "web/index.html"] {
+        fixture.write(name, "");
+    }
+    git(fixture.root(), &["init", "--quiet"]);
+    git(fixture.root(), &["commit", "--quiet", "--allow-empty", "--message=x"]);
+    fixture.build_with("host").ok();
+
+    let scripts =
+        fs::read_dir(fixture.path("target/release/build")).expect("a folder").map(|entry| entry.unwrap().path());
+    let told =
+        scripts.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("deployment-")));
+    let told = told.filter_map(|folder| fs::read_to_string(folder.join("output")).ok()).collect::<String>();
+    let told: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("cargo::rerun-if-changed=")).collect();
+    let told: Vec<_> = told.iter().filter_map(|path| fixture.path(path).canonicalize().ok()).collect();
+    let is_told = |name: &str| {
+        let path = fixture.path(name).canonicalize().unwrap_or_else(|e| panic!("{name}: {e}"));
+        path.ancestors().any(|folder| told.iter().any(|told| told == folder))
+    };
+    let listed = Ended::of(fixture.command_for("host").args(["explain", "--inputs"])).ok().stdout;
+    let inputs: Vec<_> = listed.lines().map(|line| line.split_once(": ").expect("why, and what").1).collect();
+    for input in ["VERSION", ".cargo/config.toml", "Cargo.lock", ".git/HEAD", "found/deep/a.txt"] {
+        assert!(inputs.contains(&input), "{input} is not in:\n{listed}");
+    }
+    for name in inputs.iter().chain(&folders) {
+        assert!(is_told(name), "cargo does not watch {name}, but\n{told:#?}");
+    }
+    for name in ["web", "web/index.html"] {
+        assert!(!is_told(name), "cargo watches {name}");
+    }
+}
+
 /// A file that comes to a folder in which git ignores another.
 #[test]
 fn what_is_added_beside_an_ignored_file_is_seen() {

@@ -7,21 +7,30 @@ use crate::clean_room::builder::{Kind, builders};
 use crate::support::clean::Date::{Kept, Now};
 use crate::support::clean::{Project, printing_value};
 use crate::support::host::git;
-use crate::support::{Ended, Engine, Fixture, is_full, one_engine};
+use crate::support::{Ended, Engine, Fixture, is_full, one_engine, sha256};
 
 const APP: &str = "app/src/main.rs";
 
-/// Fails if any file within reach has the mark: from the workspace downwards, and in a container in all folders.
+/// Reads every file within reach, from the workspace downwards and in a container from the root, without the borrowed
+/// toolchain; there also mounts and variables. Tells where it found the mark of an input, so that it is known to have
+/// looked, and fails where anything has the mark of what is none.
 const WALKS: &str = r#"
-use std::{fs, path::Path};
+use std::{env, fs, path::Path};
 
-fn walk(folder: &Path, found: &mut Vec<String>) {
+fn walk(folder: &Path, marks: &[String; 2], found: &mut [Vec<String>; 2]) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => walk(&path, found),
-            Ok(kind) if kind.is_file() && fs::read(&path).is_ok_and(|text| String::from_utf8_lossy(&text).contains(concat!("M4RK-of-what-is-", "no-input"))) => {
-                found.push(path.display().to_string());
+            Ok(kind) if kind.is_dir() && !["/proc", "/sys", "/usr", "/opt/rust"].iter().any(|other| path == Path::new(other)) => {
+                walk(&path, marks, found);
+            }
+            Ok(kind) if kind.is_file() => {
+                let content = fs::read(&path).unwrap_or_default();
+                for (mark, found) in marks.iter().zip(found.iter_mut()) {
+                    if content.windows(mark.len()).any(|window| window == mark.as_bytes()) {
+                        found.push(path.display().to_string());
+                    }
+                }
             }
             _ => {}
         }
@@ -29,18 +38,36 @@ fn walk(folder: &Path, found: &mut Vec<String>) {
 }
 
 fn main() {
-    let mut found = Vec::new();
-    walk(Path::new(".."), &mut found);
+    // Whole only here: the compiled script is within reach.
+    let marks = ["an-input", "no-input"].map(|end| ["M4RK-of-what-is-", end].concat());
+    let mut found = [Vec::new(), Vec::new()];
+    walk(Path::new(".."), &marks, &mut found);
     if Path::new("/workspace/app").exists() {
-        for folder in ["/workspace", "/cargo", "/tmp", "/root", "/home", "/var", "/etc"] {
-            walk(Path::new(folder), &mut found);
+        walk(Path::new("/"), &marks, &mut found);
+        for (name, value) in env::vars_os() {
+            if value.to_string_lossy().contains(&marks[1]) {
+                found[1].push(name.to_string_lossy().into_owned());
+            }
+        }
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        found[1].extend(mounts.lines().filter(|line| line.contains("@AROUND@")).map(String::from));
+        for file in ["/proc/1/environ", "/proc/self/environ", "/proc/1/cmdline"] {
+            let text = fs::read(file).unwrap_or_default();
+            if String::from_utf8_lossy(&text).contains(&marks[1]) {
+                found[1].push(file.into());
+            }
         }
     }
-    assert!(found.is_empty(), "within reach: {found:?}");
-    println!("cargo:rustc-env=SEEN={}", fs::read_to_string("../VERSION").unwrap());
+    let [mut inputs, others] = found;
+    assert!(others.is_empty(), "within reach: {others:?}");
+    inputs.sort();
+    println!("cargo:rustc-env=SEEN={}", inputs.join(" "));
     println!("cargo:rerun-if-changed=build.rs");
 }
 "#;
+
+/// Inputs of every kind.
+const SEEN: [&str; 5] = [".sqlx/query.json", "VERSION", "app/made/declared.txt", "app/note.txt", "proto/a.txt"];
 
 fn repository(fixture: &Fixture) {
     git(fixture.root(), &["init", "--quiet"]);
@@ -50,14 +77,18 @@ fn repository(fixture: &Fixture) {
 fn with_what_must_not_be_seen() -> Fixture {
     let fixture = Fixture::empty("workspace");
     fixture.write("Cargo.toml", "[workspace]\nmembers = [\"app\", \"other\"]\nresolver = \"2\"\n");
-    fixture.package("app", "app", "");
+    let inputs = "[package.metadata.lambda-packager]\ninputs = [\"app/made/declared.txt\", \"proto\"]\n";
+    fixture.package("app", "app", inputs);
     fixture.package("other", "other", "");
-    fixture.write("app/build.rs", WALKS);
-    fixture.write(APP, &printing_value("env!(\"SEEN\")"));
-    fixture.write("VERSION", "seen");
+    let around = fixture.around();
+    let around = around.file_name().expect("a name").to_string_lossy();
+    fixture.write("app/build.rs", &WALKS.replace("@AROUND@", &around));
+    fixture.write(APP, "fn main() {\n    println!(\"{}\", env!(\"SEEN\"));\n}\n");
     repository(&fixture);
-    let token = "M4RK-of-what-is-no-input";
-    git(fixture.root(), &["remote", "add", "origin", &format!("https://u:{token}@example.invalid/r")]);
+    for name in SEEN {
+        fixture.write(name, "M4RK-of-what-is-an-input\n");
+    }
+    git(fixture.root(), &["remote", "add", "origin", &format!("https://u:{TOKEN}@example.invalid/r")]);
     for name in [
         ".env",
         "x.log",
@@ -72,24 +103,31 @@ fn with_what_must_not_be_seen() -> Fixture {
         ".cargo/credentials.toml",
         "../beside.txt",
     ] {
-        fixture.write(name, &format!("# {token}\n"));
+        fixture.write(name, &format!("# {TOKEN}\n"));
     }
     symlink("../../beside.txt", fixture.path("app/link")).unwrap();
     fixture
 }
 
+const TOKEN: &str = "M4RK-of-what-is-no-input";
+
 #[test]
 fn nothing_that_is_no_input_is_visible() {
     let fixture = with_what_must_not_be_seen();
+    let seen_from = |folder: &str| SEEN.map(|name| format!("{folder}/{name}")).join(" ");
+    let in_container = format!("{} {}", seen_from(".."), seen_from("/workspace"));
     let mut engines = vec!["host"];
     engines.extend(crate::support::engines(Engine::Docker).map(Engine::name));
     for engine in engines {
-        Ended::of(fixture.command_for(engine).args(["--package", "app"])).ok();
-        assert_eq!(fixture.output_of_bootstrap("app"), "\"seen\"");
+        Ended::of(fixture.command_for(engine).args(["--package", "app"]).env("TOKEN", TOKEN)).ok();
+        let expected = if engine == "host" { &seen_from("..") } else { &in_container };
+        assert_eq!(fixture.output_of_bootstrap("app"), *expected, "{engine}");
     }
     for builder in builders(Kind::BuildKit) {
         let mut command = builder.package(&fixture, &["--force", "--package", "app"]);
-        Ended::of(command.env("LAMBDA_PACKAGER_CLEAN_ROOM", "1")).ok();
+        Ended::of(command.env("LAMBDA_PACKAGER_CLEAN_ROOM", "1").env("TOKEN", TOKEN)).ok();
+        assert_eq!(fixture.manifest("app")["road"]["clean_room"], true);
+        assert_eq!(fixture.output_of_bootstrap("app"), in_container, "{:?}", builder.kind);
     }
 }
 
@@ -203,9 +241,9 @@ fn what_is_declared_is_seen_and_what_is_excluded_is_not() {
     project.write("app/made/big/x", "2").write("NOTES", "2").write("../beside/a.md", "2").hits();
 }
 
-/// The crates that people include files with; each is compiled for real.
+/// The crates that people read files with; each is compiled for real.
 #[test]
-fn what_the_macros_of_others_miss_is_found() {
+fn what_the_macros_of_others_read_is_an_input() {
     if !is_full() {
         return;
     }
@@ -231,4 +269,44 @@ fn what_the_macros_of_others_miss_is_found() {
         project.changes("assets/a.txt", "two", Kept);
         project.adds("assets/b.txt", "more", Now);
     }
+
+    // Templates of the package, and of a folder of no package that a template names.
+    let project = Project::workspace(engine.name(), &["app"]);
+    project.package("app", "[dependencies]\naskama = \"0.14\"\n");
+    project.write("app/askama.toml", "[general]\ndirs = [\"templates\", \"../shared\"]\n");
+    repository(&project.fixture);
+    let main = "#[derive(askama::Template)]\n#[template(path = \"a.txt\")]\nstruct A;\n\
+                fn main() { println!(\"{}\", askama::Template::render(&A).unwrap()); }\n";
+    project.write(APP, main).write("app/templates/a.txt", "one {% include \"b.txt\" %}").write("shared/b.txt", "two");
+    let settings = "[workspace.metadata.lambda-packager]\ninputs = [\"shared\"]\n";
+    project.write("Cargo.toml", &(project.fixture.text("Cargo.toml") + settings)).misses("first build");
+    project.changes("app/templates/a.txt", "six {% include \"b.txt\" %}", Kept);
+    project.changes("shared/b.txt", "ten", Kept);
+    // It comes before that of the other folder.
+    project.adds("app/templates/b.txt", "new", Now);
+
+    // What a database said to `cargo sqlx prepare`, at the top of the workspace.
+    let project = Project::workspace(engine.name(), &["app"]);
+    let sqlx = "sqlx = { version = \"0.8\", default-features = false, features = [\"macros\", \"postgres\"] }\n";
+    project.package("app", &format!("[dependencies]\n{sqlx}"));
+    repository(&project.fixture);
+    let main = "fn output<O>(_: &sqlx::query::QueryScalar<'_, sqlx::Postgres, O, sqlx::postgres::PgArguments>) -> &'static str {
+    std::any::type_name::<O>()
+}
+fn main() {
+    println!(\"{}\", output(&sqlx::query_scalar!(\"select 1 as one\")));
+}\n";
+    let query = "select 1 as one";
+    let hash = sha256(query.as_bytes());
+    let says = |kind: &str| {
+        format!(
+            r#"{{"db_name":"PostgreSQL","query":"{query}","describe":{{"columns":[{{"ordinal":0,"name":"one","type_info":"{kind}"}}],"parameters":{{"Left":[]}},"nullable":[null]}},"hash":"{hash}"}}"#
+        )
+    };
+    let file = format!(".sqlx/query-{hash}.json");
+    project.write(APP, main).write(&file, &says("Int4")).misses("first build");
+    assert_eq!(project.fixture.output_of_bootstrap("app"), "core::option::Option<i32>");
+    project.changes(&file, &says("Int8"), Kept);
+    assert_eq!(project.fixture.output_of_bootstrap("app"), "core::option::Option<i64>");
+    project.adds(".sqlx/query-of-nobody.json", "{}", Now);
 }

@@ -4,7 +4,7 @@
 //! clean build in another folder and a container of its own.
 
 mod attempts;
-mod elsewhere;
+pub mod elsewhere;
 mod files;
 mod reads;
 mod settings;

@@ -80,8 +80,17 @@ fn a_build_script_that_reads_a_file_of_another_package() {
 #[test]
 fn the_target_directory_of_newer_cargos() {
     let Some(mut project) = docker().map(Project::pair) else { return };
+    asks_for_the_newer_target_directory(&mut project);
+    what_cargo_keeps_is_never_stale(&project);
+}
+
+pub fn asks_for_the_newer_target_directory(project: &mut Project) {
     project.variables(&[("RUSTC_BOOTSTRAP", "1"), ("LAMBDA_PACKAGER_PASS_ENV", "RUSTC_BOOTSTRAP")]);
     project.write(".cargo/config.toml", "[unstable]\nbuild-dir-new-layout = true\n");
+}
+
+/// What build scripts read and packages are made of changes, with dates that tell nothing, in a [`Project::pair`].
+pub fn what_cargo_keeps_is_never_stale(project: &Project) {
     project.part_builds_with(
         "fn main() {
     println!(\"cargo:rerun-if-changed=../words/read.txt\");
