@@ -155,7 +155,7 @@ mod tests {
         "bin/rustc",
         "lib/libLLVM.so.22",
         "lib/libother.a",
-    "lib/librustc_driver-1.so",
+        "lib/librustc_driver-1.so",
         "lib/rustlib/aarch64-unknown-linux-gnu/lib/libcore.rlib",
         "lib/rustlib/manifest-rustc",
         "lib/rustlib/src/rust/library/std/src/lib.rs",

@@ -90,6 +90,8 @@ mod tests {
             cc: Sha::of(b""),
             cc_program: here.join("cc"),
             cc_files: vec![here.join("cc"), folder.path().join("not/mounted")],
+            compilers: Vec::new(),
+            host: "x86_64-unknown-linux-gnu".into(),
         };
         let there = folder.path().join("there/a b");
         let mounts = [Mount { host: here, container: there.to_string_lossy().into_owned() }];
