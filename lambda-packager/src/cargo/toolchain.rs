@@ -32,8 +32,10 @@ pub struct Toolchain {
     pub cc: Sha,
     /// The C compiler, as the `cc` crate finds it.
     pub cc_program: PathBuf,
-    /// The files that `cc` is the identity of.
+    /// The files of compiler, linker and C library.
     pub cc_files: Vec<PathBuf>,
+    /// What else a compile may use: known by size and date.
+    pub other_tools: Vec<PathBuf>,
     /// The variables that choose the compilers, of those that are set. The compile gets them.
     pub compilers: Vec<String>,
 }
@@ -98,8 +100,9 @@ impl Toolchain {
         let stamped = || stamped.iter().filter(|(_, kind, _)| *kind != Kind::Names);
         text.extend(stamped().map(|(name, _, stamp)| format!("{name} {} {}\n", stamp.size_bytes, stamp.mtime_ns)));
         text.extend(compilers.iter().map(|name| format!("{name}={:?}\n", env::var_os(name))));
-        let cc_files = cc_files.iter().chain(stamped().map(|(name, ..)| name)).map(PathBuf::from).collect();
-        Self { sysroot, host, rustc_release, rustc, cc: Sha::of(text.as_bytes()), cc_program, cc_files, compilers }
+        let other_tools = stamped().map(|(name, ..)| PathBuf::from(name)).collect();
+        let (cc, cc_files) = (Sha::of(text.as_bytes()), cc_files.into_iter().map(PathBuf::from).collect());
+        Self { sysroot, host, rustc_release, rustc, cc, cc_program, cc_files, other_tools, compilers }
     }
 
     /// The variables that choose the C toolchain.

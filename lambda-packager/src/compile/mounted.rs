@@ -90,6 +90,7 @@ mod tests {
             cc: Sha::of(b""),
             cc_program: here.join("cc"),
             cc_files: vec![here.join("cc"), folder.path().join("not/mounted")],
+            other_tools: Vec::new(),
             compilers: Vec::new(),
             host: "x86_64-unknown-linux-gnu".into(),
         };

@@ -149,6 +149,7 @@ mod tests {
             cc: Sha::of(b"cc"),
             cc_program: "/usr/bin/cc".into(),
             cc_files: Vec::new(),
+            other_tools: Vec::new(),
             compilers: Vec::new(),
         };
         let before = with(&toolchain);

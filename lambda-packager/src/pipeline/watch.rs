@@ -26,7 +26,7 @@ pub fn of(project: &Project, outcome: &Outcome, folder: &Path) -> Result<Watch> 
     let mut variables = variables(config, &cargo::config::registries(workspace)?);
     if outcome.host_toolchain {
         let toolchain = Toolchain::discover(workspace, config.target_arch)?;
-        paths.extend(toolchain.cc_files);
+        paths.extend(toolchain.cc_files.into_iter().chain(toolchain.other_tools));
         variables.extend(Toolchain::variables(config.target_arch));
     }
     // Git writes its index for many reasons, and nearly none of them makes an input of what is ignored.
