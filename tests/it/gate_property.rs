@@ -1,6 +1,7 @@
 //! Promise 1 under generated series of edits, touches, damages, settings and kills: after every step the
 //! verdict is the truth, and what a hit or a build leaves are the bytes of a clean build.
 
+mod change;
 mod reads;
 mod visible;
 
