@@ -7,29 +7,43 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Result;
-use crate::sys::{Table, fs, toml};
+use crate::sys::{Table, fs, lexically_clean, toml};
 
 /// The folders outside of a workspace that its packages need.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathDependencies {
-    /// Sorted. In place of a package that may inherit keys from a workspace, the folder of that workspace.
+    /// Sorted. In place of a package that may inherit keys from a workspace, the folder of that workspace. Without those
+    /// that manifests name by absolute paths only.
     pub folders: Vec<PathBuf>,
     /// Those that a manifest names by an absolute path. Cargo looks for them only there.
     pub absolute: Vec<PathBuf>,
 }
 
 impl PathDependencies {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &PathBuf> {
+        self.folders.iter().chain(&self.absolute)
+    }
+
     /// Selects those of `folders` that are outside of `root`; `manifests` are the manifests that name them.
     pub fn of(root: &Path, folders: impl Iterator<Item = PathBuf>, manifests: &[PathBuf]) -> Result<Self> {
         let mut found = Self::default();
-        for folder in folders.filter(|folder| !folder.starts_with(root)) {
-            found.folders.push(source_root(&folder)?);
-        }
-        let mut named = Vec::new();
+        let (mut absolute, mut relative) = (Vec::new(), Vec::new());
         for manifest in manifests {
-            absolute_paths(&toml::read(manifest)?, &mut named);
+            let mut named = Vec::new();
+            paths(&toml::read(manifest)?, &mut named);
+            let folder = manifest.parent().unwrap_or(root);
+            let (from_root, from_here): (Vec<_>, Vec<_>) = named.into_iter().partition(|path| path.is_absolute());
+            absolute.extend(from_root);
+            relative.extend(from_here.iter().map(|path| lexically_clean(&folder.join(path))));
         }
-        for folder in named.iter().filter(|folder| !folder.starts_with(root) && fs::is_dir(folder)) {
+        absolute.retain(|folder| !folder.starts_with(root) && fs::is_dir(folder));
+        for folder in folders.filter(|folder| !folder.starts_with(root)) {
+            if relative.contains(&folder) || !absolute.contains(&folder) {
+                found.folders.push(source_root(&folder)?);
+            }
+        }
+        for folder in &absolute {
             found.absolute.push(source_root(folder)?);
         }
         for places in [&mut found.folders, &mut found.absolute] {
@@ -40,12 +54,12 @@ impl PathDependencies {
     }
 }
 
-/// The absolute paths in all keys `path`, in any table: dependencies can be declared in many.
-fn absolute_paths(table: &Table, found: &mut Vec<PathBuf>) {
+/// The paths in all keys `path`, in any table: dependencies can be declared in many.
+fn paths(table: &Table, found: &mut Vec<PathBuf>) {
     for (key, value) in table {
         match value {
-            Value::Object(inner) => absolute_paths(inner, found),
-            Value::String(path) if key == "path" && path.starts_with('/') => found.push(path.into()),
+            Value::Object(inner) => paths(inner, found),
+            Value::String(path) if key == "path" => found.push(path.into()),
             _ => {}
         }
     }
@@ -69,19 +83,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn absolute_paths_are_found_in_any_table() {
-        let manifest = r#"
-            [dependencies]
-            a = { path = "/a" }
-            b = { path = "../b" }
-            [target.'cfg(unix)'.build-dependencies]
-            c = { path = "/c" }
-            [patch.crates-io.d]
-            path = "/d"
-        "#;
-        let mut found = Vec::new();
-        absolute_paths(&toml::parse(manifest.as_bytes(), Path::new("Cargo.toml")).unwrap(), &mut found);
-        found.sort_unstable();
-        assert_eq!(found, ["/a", "/c", "/d"].map(PathBuf::from));
+    fn a_folder_is_at_its_own_path_only_if_no_manifest_names_it_by_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = fs::canonical(dir.path()).unwrap();
+        let at = |name: &str| base.join(name);
+        let names = ["a", "b", "c", "d", "both"];
+        names.iter().for_each(|name| fs::create_dirs(&at(name)).unwrap());
+        let of = |name: &str| format!("{{ path = {:?} }}", at(name).to_string_lossy());
+        let manifest = format!(
+            "[dependencies]\na = {}\nb = {{ path = \"../b\" }}\nx = {}\ny = {{ path = \"../both\" }}\n\
+             [target.'cfg(unix)'.build-dependencies]\nc = {}\n[patch.crates-io.d]\npath = {:?}\n",
+            of("a"),
+            of("both"),
+            of("c"),
+            at("d").to_string_lossy()
+        );
+        let file = at("w/Cargo.toml");
+        fs::replace(&file, manifest.as_bytes(), 0o644, None).unwrap();
+        let found = PathDependencies::of(&at("w"), names.iter().map(|name| at(name)), &[file]).unwrap();
+        assert_eq!(found.folders, ["b", "both"].map(at));
+        assert_eq!(found.absolute, ["a", "both", "c", "d"].map(at));
     }
 }

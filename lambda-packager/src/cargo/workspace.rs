@@ -113,9 +113,7 @@ impl Workspace {
     pub fn memo_deps(&self) -> Result<MemoDeps> {
         let mut files = self.local_manifests.clone();
         files.extend(self.fixed_files()?);
-        files.extend(
-            self.path_dependencies.folders.iter().map(|folder| relative(&folder.join("Cargo.toml"), &self.root)),
-        );
+        files.extend(self.path_dependencies.all().map(|folder| relative(&folder.join("Cargo.toml"), &self.root)));
         // Any manifest in a parent folder may become the manifest of its workspace.
         for manifest in &self.local_manifests {
             let folder = lexically_clean(&self.root.join(manifest));

@@ -109,7 +109,10 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>) -> Resu
         gone.extend(job.layout.places());
     }
     let removed = outermost(&gone).flat_map(|place| [place.as_bytes(), &[0]].concat()).collect();
-    let cleaned = job.function.package.local_folders.iter().filter(|package| package.has_build_script);
+    let local = &job.function.package.local_folders;
+    // On the host, a package that a manifest names by an absolute path is compiled where it is, with its own dates.
+    let is_elsewhere = local.iter().any(|package| job.layout.place_of(&package.folder).is_none());
+    let cleaned = local.iter().filter(|package| package.has_build_script);
     let cleaned =
         cleaned.filter(|package| is_stale(job, package, before, &sent)).filter_map(|package| url(job, package));
     Ok(Delivery {
@@ -119,7 +122,7 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>) -> Resu
         unpacked: false,
         dates,
         cleaned: cleaned.collect(),
-        wipe: job.wipe || job.config.force || is_vendored_changed(job, before, &sent),
+        wipe: job.wipe || job.config.force || is_elsewhere || is_vendored_changed(job, before, &sent),
         sent,
     })
 }

@@ -25,8 +25,7 @@ pub fn is_one(node: &Node) -> bool {
 /// # Errors
 /// If a manifest is not valid TOML.
 pub fn add(job: &CompileJob, sources: &mut Sources) -> Result<()> {
-    let outside = &job.workspace.path_dependencies;
-    let folders = outside.folders.iter().chain(&outside.absolute).map(|folder| folder.join("Cargo.toml"));
+    let folders = job.workspace.path_dependencies.all().map(|folder| folder.join("Cargo.toml"));
     for manifest in job.workspace.manifests().chain(folders) {
         let Some(place) = job.layout.place_of(&manifest) else { continue };
         if !sources.contains_key(&place) || !fs::is_file(&manifest) {

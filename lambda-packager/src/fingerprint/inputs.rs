@@ -84,8 +84,7 @@ pub fn scope(
     files.extend(config_flags::files(workspace, config)?);
     // Cargo reads the manifests of all members before it compiles any.
     files.extend(workspace.manifests().map(|manifest| relative(&manifest, root)));
-    let outside = workspace.path_dependencies.folders.iter().chain(&workspace.path_dependencies.absolute);
-    files.extend(outside.map(|folder| relative(&folder.join("Cargo.toml"), root)));
+    files.extend(workspace.path_dependencies.all().map(|folder| relative(&folder.join("Cargo.toml"), root)));
     trees.sort_unstable();
     trees.dedup();
     let mut excluded = vec![root.join("target")];

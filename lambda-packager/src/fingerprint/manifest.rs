@@ -161,7 +161,7 @@ impl Manifest {
     /// A recorded path outside of the workspace and its local packages. The record may have come with a checkout, so it must
     /// not make us read any file. `/usr` is allowed: everybody can read it, and a build script may name headers there.
     fn foreign_path(&self, workspace: &Workspace) -> Option<&str> {
-        let roots = || std::iter::once(&workspace.root).chain(&workspace.path_dependencies.folders);
+        let roots = || std::iter::once(&workspace.root).chain(workspace.path_dependencies.all());
         let foreign = |path: &&String| {
             let clean = lexically_clean(&workspace.root.join(path));
             !roots().any(|root| clean.starts_with(root)) && !clean.starts_with("/usr")

@@ -68,7 +68,7 @@ fn recipe(job: &CompileJob, variables: &[(String, String)], name: &str) -> Vec<u
 /// Everything that cargo reads before it compiles, and a placeholder for the source of each target.
 fn manifests(job: &CompileJob, sources: &Sources) -> Result<Sources> {
     let workspace = job.workspace;
-    let folders = workspace.path_dependencies.folders.iter().chain(&workspace.path_dependencies.absolute);
+    let folders = workspace.path_dependencies.all();
     let manifests = workspace.manifests().chain(folders.map(|folder| folder.join("Cargo.toml")));
     let flagged = config_flags::files(workspace, job.config)?;
     let fixed =
