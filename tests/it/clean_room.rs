@@ -6,6 +6,7 @@ pub mod builder;
 mod builder_image;
 mod faults;
 mod included;
+mod installer;
 mod killed;
 mod shapes;
 mod walk;

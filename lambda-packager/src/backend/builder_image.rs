@@ -202,6 +202,11 @@ fn build(
             Err(dockerfile::failed(error).into())
         }
         code => Err(match engine.failure_of_build(code, &dockerfile::last_lines(&String::from_utf8_lossy(&said))) {
+            EngineError::Refused(_)
+                if let Some(why) = dockerfile::told_by_installer(&String::from_utf8_lossy(&said)) =>
+            {
+                Error::engine(format!("cannot build the image {tag}: {why}")).into()
+            }
             EngineError::Refused(error) => Error::engine(format!("cannot build the image {tag}"))
                 .source(error)
                 .hint_with("it is built from `docker/Dockerfile`; the engine's own messages are in build.log")

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use crate::artifact::Archive;
 use crate::config::Runtime;
 use crate::error::Error;
+use crate::report::strip_colours;
 
 /// The path of the Dockerfile in a build context.
 pub const DOCKERFILE: &str = "Dockerfile";
@@ -45,6 +46,12 @@ pub const PREPARED: &str = "cargo rustc cc";
 pub fn status_in(line: &str) -> Option<i32> {
     let (_, rest) = line.split_once("lambda-packager: ")?;
     rest.split_once(" ended with status ")?.1.trim().parse().ok()
+}
+
+/// Why the installer failed, in its own words, if `said` has them.
+pub fn told_by_installer(said: &str) -> Option<String> {
+    let (_, why) = said.lines().rev().find_map(|line| line.split_once("install-toolchain: "))?;
+    Some(strip_colours(why).trim().to_string())
 }
 
 /// The last lines of what an engine printed, where the reason is.
@@ -100,6 +107,10 @@ mod tests {
         for prefix in ["", "#9 12.34 "] {
             assert_eq!(status_in(&format!("{prefix}lambda-packager: build ended with status 101")), Some(101));
         }
+        let said =
+            "\u{1b}[91minstall-toolchain: still missing: cc\u{1b}[0m\nRUN sh /opt/install-toolchain]: exit code 1\n";
+        assert_eq!(told_by_installer(said).as_deref(), Some("still missing: cc"));
+        assert_eq!(told_by_installer("no space left"), None);
         assert_eq!(status_in("   Compiling lambda-packager v0.1.0"), None);
     }
 }
