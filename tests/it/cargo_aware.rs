@@ -217,6 +217,26 @@ fn what_is_added_beside_an_ignored_file_is_seen() {
     rests(&fixture, engine.name());
 }
 
+/// A commit of a branch whose reference is packed, and a tag: git makes new files for both.
+#[test]
+fn a_commit_and_a_tag_are_seen_where_git_is_an_input() {
+    let Some(engine) = one_engine(Engine::Docker).map(Engine::name) else { return };
+    let fixture = Fixture::with_packager("deployment", "", &[Profile::Release]);
+    fixture.write(".gitignore", "/target\n");
+    let settings = "[workspace.metadata.lambda-packager]\ninputs = [\".git\"]\n\n[profile.dist]";
+    edit(&fixture, "Cargo.toml", "[profile.dist]", settings);
+    fixture.git(&["init", "--quiet", "--initial-branch=trunk"]);
+    fixture.commit();
+    fixture.git(&["pack-refs", "--all"]);
+    runs(&fixture, engine, "cache-miss: first build");
+    rests(&fixture, engine);
+    fixture.git(&["commit", "--quiet", "--allow-empty", "--message=x"]);
+    runs(&fixture, engine, "cache-miss: added .git/refs/heads/trunk");
+    fixture.git(&["tag", "v1"]);
+    runs(&fixture, engine, "cache-miss: added .git/refs/tags/v1");
+    rests(&fixture, engine);
+}
+
 /// With its target directory and all its dates, as `cp -a` and `mv` leave them.
 #[test]
 fn a_copy_of_a_checkout_is_packaged_where_it_is_edited() {

@@ -130,7 +130,7 @@ fn a_worktree_a_submodule_and_a_shallow_clone_are_as_the_repository() {
     git(&outer, &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &source, "inner"]);
     git(&outer.join("inner"), &["checkout", "--quiet", "--detach"]);
     git(&outer, &["clone", "--quiet", "--depth=1", "--branch=v1", &source, "shallow"]);
-    let shallow = packaged(&fixture, engine, "../outer/shallow").1;
+    let shallow = packaged(&fixture, "host", "../outer/shallow").1;
     assert_eq!(shallow, printed.replace("|true 2|", "|true 1|"));
     git(&outer.join("shallow"), &["fetch", "--quiet", "--unshallow"]);
     for top in ["../tree", "../outer/inner", "../outer/shallow"] {
@@ -218,9 +218,11 @@ fn main() {
     for engine in engines {
         for is_dirty in [false, true] {
             let commit = fixture.git(&["rev-parse", "HEAD"]);
+            let count = fixture.git(&["rev-list", "--count", "HEAD"]);
             fixture.write("rust/app/data.txt", if is_dirty { "changed" } else { "fn main() {}\n" });
             let version = if is_dirty { "v2-dirty" } else { "v2" };
-            let expected = format!("{version} {commit} v2 Some({is_dirty}) {version} 2 {commit} trunk {is_dirty}");
+            let expected =
+                format!("{version} {commit} v2 Some({is_dirty}) {version} {count} {commit} trunk {is_dirty}");
             assert_eq!(packaged(&fixture, engine, "").1, expected, "{engine}");
         }
         fixture.git(&["commit", "--quiet", "--allow-empty", "--message=x"]);

@@ -301,3 +301,14 @@ fn split_once(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let at = bytes.iter().position(|byte| *byte == separator)?;
     Some((&bytes[..at], &bytes[at + 1..]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_ignores_one_path_only() {
+        assert_eq!(pattern("a/b.rs"), "/a/b.rs\n");
+        assert_eq!(pattern("#a [b]*?\\ "), "/#a\\ \\[b]\\*\\?\\\\\\ \n");
+    }
+}

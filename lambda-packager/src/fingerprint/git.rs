@@ -13,10 +13,7 @@ const DEPTH: usize = 5;
 /// The files that name the commit and the tags of the repository that `root` is in, absolute, whether they exist or not.
 /// Empty if there is none. Whether files were changed since the commit is not in them.
 pub fn files(root: &Path) -> Result<Vec<PathBuf>> {
-    let Some((own, common)) = folders(root)? else { return Ok(Vec::new()) };
-    // Those that name another folder.
-    let pointers = work_tree(root).map(|folder| folder.join(".git")).into_iter().chain([own.join("commondir")]);
-    let mut files: Vec<PathBuf> = pointers.filter(|path| fs::is_file(path)).collect();
+    let Some(Folders { own, common, mut files }) = folders(root)? else { return Ok(Vec::new()) };
     let mut name = "HEAD".to_string();
     for _ in 0..DEPTH {
         // The references of a worktree alone precede the shared ones.
@@ -40,18 +37,45 @@ pub fn files(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// The folder in which git makes a file for a new tag, and for the next commit of a branch that is packed.
+pub fn references(root: &Path) -> Result<Option<PathBuf>> {
+    Ok(folders(root)?.map(|folders| folders.common.join("refs")))
+}
+
+/// The folders of a repository.
+pub struct Folders {
+    pub own: PathBuf,
+    /// What a worktree shares with the others.
+    pub common: PathBuf,
+    /// The files that name these folders.
+    files: Vec<PathBuf>,
+}
+
+pub fn folders(root: &Path) -> Result<Option<Folders>> {
+    let mut files = Vec::new();
+    let Some(git_folder) = work_tree(root).map(|folder| folder.join(".git")) else { return Ok(None) };
+    // In a worktree and in a submodule, `.git` is a file that names the real folder.
+    let own = match pointer(&git_folder, "gitdir: ")? {
+        Some(folder) => {
+            files.push(git_folder);
+            folder
+        }
+        None => git_folder,
+    };
+    let common_file = own.join("commondir");
+    let common = match pointer(&common_file, "")? {
+        Some(folder) => {
+            files.push(common_file);
+            folder
+        }
+        None => own.clone(),
+    };
+    Ok(Some(Folders { own, common, files }))
+}
+
 /// The top folder of the working tree that `root` is in.
 pub fn work_tree(root: &Path) -> Option<&Path> {
     root.ancestors().find(|folder| is_repository(&folder.join(".git")))
-}
-
-/// The folder of the repository that `root` is in, and the one that it shares with other worktrees of it.
-pub fn folders(root: &Path) -> Result<Option<(PathBuf, PathBuf)>> {
-    let Some(git_folder) = work_tree(root).map(|folder| folder.join(".git")) else { return Ok(None) };
-    // In a worktree and in a submodule, `.git` is a file that names the real folder.
-    let own = pointer(&git_folder, "gitdir: ")?.unwrap_or(git_folder);
-    let common = pointer(&own.join("commondir"), "")?.unwrap_or_else(|| own.clone());
-    Ok(Some((own, common)))
 }
 
 fn is_repository(path: &Path) -> bool {

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
-use crate::fingerprint::git::folders;
+use crate::fingerprint::git::{Folders, folders};
 use crate::sys::{env, fs, lexically_clean};
 
 /// Configuration can include more of it; git refuses more levels.
@@ -17,7 +17,7 @@ const DEPTH: usize = 10;
 /// # Errors
 /// If a file of the repository cannot be read.
 pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let Some((own, common)) = folders(folder)? else { return Ok(Vec::new()) };
+    let Some(Folders { own, common, .. }) = folders(folder)? else { return Ok(Vec::new()) };
     let mut files = vec![own.join("index"), common.join("info/exclude")];
     let mut queue: Vec<(PathBuf, usize)> = configurations()
         .into_iter()

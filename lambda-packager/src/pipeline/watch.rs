@@ -9,7 +9,8 @@ use crate::cargo;
 use crate::cargo::Toolchain;
 use crate::config::{Config, PullPolicy, from_env};
 use crate::error::Result;
-use crate::fingerprint::git_rules;
+use crate::fingerprint::declared::has_git;
+use crate::fingerprint::{git, git_rules};
 use crate::packaged::Watch;
 use crate::pipeline::{Outcome, Project};
 use crate::sys::{env, fs, lexically_clean, relative};
@@ -23,6 +24,9 @@ pub fn of(project: &Project, outcome: &Outcome, folder: &Path) -> Result<Watch> 
     let inputs = outcome.inputs.watch_list(|name| fs::is_dir(&workspace.root.join(name)));
     let inputs = inputs.iter().map(|path| lexically_clean(&workspace.root.join(path)));
     let mut paths: Vec<PathBuf> = inputs.chain(outcome.files.iter().cloned()).collect();
+    if has_git(config) {
+        paths.extend(git::references(&workspace.root)?);
+    }
     let mut variables = variables(config, &cargo::config::registries(workspace)?);
     if outcome.host_toolchain {
         let toolchain = Toolchain::discover(workspace, config.target_arch)?;
