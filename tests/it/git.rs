@@ -104,13 +104,48 @@ fn a_build_script_asks_git_for_the_commit_and_is_never_answered_with_an_older_on
     fixture.git(&["tag", "-a", "v2", "-m", "v2"]);
     let last = says("host", "v2", "commit 3", 3, "");
     assert_eq!(last, "cache-miss: added ../.git/refs/tags/v2");
-    if is_full() {
-        for builder in builders(Kind::BuildKit) {
-            let mut command = builder.package(&fixture, &["--force", "--package", "app"]);
-            command.current_dir(fixture.path("rust")).env("LAMBDA_PACKAGER_CLEAN_ROOM", "1");
-            Ended::of(&mut command).ok();
-            assert_eq!(says("host", "v2", "commit 3", 3, ""), "cache-hit");
-        }
+}
+
+/// Its image has no git.
+#[test]
+fn a_clean_room_has_the_same_repository() {
+    if !is_full() {
+        return;
+    }
+    let fixture = repository();
+    fixture.write(
+        "rust/app/build.rs",
+        "use std::{env, fs, hash::*, path::Path};
+
+fn walk(path: &Path, hasher: &mut DefaultHasher) {
+    let mut entries: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        path.hash(hasher);
+        if path.is_dir() { walk(&path, hasher) } else { fs::read(&path).unwrap().hash(hasher) }
+    }
+}
+
+fn main() {
+    let mut hasher = DefaultHasher::new();
+    walk(Path::new(\"../../.git\"), &mut hasher);
+    let configuration = fs::read_to_string(env::var(\"GIT_CONFIG_GLOBAL\").unwrap()).unwrap();
+    assert!(configuration.contains(\"directory = \\\"/workspace\\\"\"), \"{configuration}\");
+    let commit = fs::read_to_string(\"../../.git/refs/heads/trunk\").unwrap();
+    println!(\"cargo:rustc-env=SEEN={:x} {}\", hasher.finish(), commit.trim());
+}
+",
+    );
+    let commit = fixture.commit();
+    let Some(engine) = one_engine(Engine::Docker).map(Engine::name) else { return };
+    let (_, printed) = packaged(&fixture, engine, "");
+    assert!(printed.ends_with(&commit), "{printed}");
+    for builder in builders(Kind::BuildKit) {
+        let mut command = builder.package(&fixture, &["--force", "--package", "app"]);
+        command.current_dir(fixture.path("rust")).env("LAMBDA_PACKAGER_CLEAN_ROOM", "1");
+        Ended::of(&mut command).ok();
+        let made = Command::new(fixture.path("rust/target/lambda/app/bootstrap")).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&made.stdout).trim_end(), printed);
     }
 }
 
