@@ -71,7 +71,7 @@ fn situation(request: &BackendRequest, engines: Engines) -> Situation {
         image: Image::Available,
         names_image: matches!(config.base, Base::Image(_)),
         wants_clean_room: config.clean_room,
-        passes_variables: !cargo::env::passed(config).is_empty(),
+        passes_variables: !cargo::env::secrets(config).is_empty(),
         container_fails: false,
         requires_container: config.require_container,
     }
@@ -126,7 +126,7 @@ fn on_engine(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -
         Choice::ContainerFor(obstacle) => {
             let why = match obstacle {
                 Obstacle::PassedVariables => {
-                    let names = cargo::env::passed(config).join(", ");
+                    let names = cargo::env::secrets(config).join(", ");
                     format!(
                         "the compile gets {names} of the environment, which a clean room would store in an image layer"
                     )

@@ -126,7 +126,9 @@ impl Backend {
         let result = match &self.kind {
             BackendKind::CleanRoom(room) => {
                 // For a layer of an image, which must not depend on the terminal.
-                room.compile(job, &self.variables(job, false, false), report)
+                let mut variables = self.variables(job, false, false);
+                variables.extend(cargo::env::public_indexes());
+                room.compile(job, &variables, report)
             }
             BackendKind::Container { engine, ready, .. } => {
                 self.with_sources(job, &ready.name, ready.is_new, report, |delivery, report| {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use crate::config::Config;
-use crate::sys::env::{PREFIX, var_os, vars_os};
+use crate::sys::env::{PREFIX, var, var_os, vars_os};
 
 /// The environment for a cargo or rustc on the host: our own, without the variables that an outer cargo set for its
 /// build, or for the build script that we may be running in.
@@ -32,8 +32,7 @@ pub fn for_host_compile() -> Vec<(OsString, OsString)> {
 }
 
 /// The variables of the user's environment that reach the compile: those that the settings pass, the Rust flags for the
-/// target, and the URLs of named registries. They may be secrets: they are handed on by name, and no value stands in an
-/// argument, a log, a record or a layer.
+/// target, and the URLs of named registries. They are handed on by name: no value stands in an argument, a log or a record.
 pub fn passed(config: &Config) -> Vec<String> {
     let flags = Some(rustflags_of(config.target_arch.triple())).filter(|name| var_os(name).is_some());
     let mut all = config.pass_env.clone();
@@ -43,6 +42,27 @@ pub fn passed(config: &Config) -> Vec<String> {
         }
     }
     all
+}
+
+/// Those of [`passed`] that may be secrets: no layer of an image may have them.
+pub fn secrets(config: &Config) -> Vec<String> {
+    let public = public_indexes();
+    let is_public = |name: &String| !config.pass_env.contains(name) && public.iter().any(|(known, _)| known == name);
+    passed(config).into_iter().filter(|name| !is_public(name)).collect()
+}
+
+/// Name and value of the variables that set the URL of a named registry, if there is no login in it.
+pub fn public_indexes() -> Vec<(String, String)> {
+    let with_url = |name: String| var(&name).map(|url| (name, url));
+    registry_indexes().into_iter().filter_map(with_url).filter(|(_, url)| !may_have_login(url)).collect()
+}
+
+/// Whether a URL has a user, other than that of an SSH server, or a query.
+fn may_have_login(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return true };
+    let user = rest.split(['/', '?', '#']).next().unwrap_or_default().rsplit_once('@').map(|(user, _)| user);
+    let is_of_ssh = |user: &str| scheme.ends_with("ssh") && !user.contains(':');
+    user.is_some_and(|user| !is_of_ssh(user)) || rest.contains('?')
 }
 
 /// The variable that sets Rust flags for a target.
@@ -75,6 +95,18 @@ fn registry_indexes() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_url_of_a_registry_is_public_unless_it_has_a_login() {
+        for url in ["sparse+https://a.invalid/", "https://a.invalid/i@b", "ssh://git@a.invalid/i.git", "file:///i"] {
+            assert!(!may_have_login(url), "{url}");
+        }
+        for url in
+            ["sparse+https://T@a.invalid/", "https://u:T@a.invalid", "ssh://u:T@a.invalid/", "https://a/?t=T", "T"]
+        {
+            assert!(may_have_login(url), "{url}");
+        }
+    }
 
     #[test]
     fn variables_of_the_outer_build_are_dropped_and_the_users_own_are_kept() {

@@ -77,7 +77,7 @@ macro_rules! with_settings {
                 /// Further files, folders with everything in them, and globs (`*`, `?`, `[a-z]`, and `**` for any number of
                 /// folders) that the compile may read. They are relative to the workspace's root, may be ignored by git,
                 /// and may lie above it, such as `../assets/**`. A glob selects files, not folders. `.git` stands for what
-                /// names the commit and its tags; whether files were changed since is not part of it.
+                /// names the commit and its tags, and whether inputs differ from it.
                 (paths: impl IntoIterator<Item = impl Into<String>>) => paths.into_iter().map(Into::into).collect();
             exclude: Vec<String> = Vec::new(), List, "paths and globs of files and folders that are no inputs, relative to the workspace; the compile does not see them",
                 /// Paths and globs of files and folders that are no inputs, relative to the workspace's root: the compile

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::clean_room::builder::{AMAZON_LINUX, BASE, Builder, Kind, builders};
-use crate::support::{Ended, Engine, Fixture, Story, every_engine, one_engine, prefixed, program, skip};
+use crate::support::{Ended, Engine, Fixture, Story, cases, every_engine, one_engine, prefixed, program, skip};
 
 /// What an image to deploy brings of it.
 #[cfg(target_arch = "x86_64")]
@@ -147,7 +147,8 @@ fn a_newer_base_is_a_miss_that_says_so_and_the_image_of_the_former_one_is_listed
             command.args(["--engine", builder.engine(), "--pull-policy", "always"]).args(args);
             Ended::of(builder.lend(&mut command).env("PATH", &path)).ok()
         };
-        for road in [&[][..], &["--clean-room", "--force"]] {
+        let roads: [&[&str]; 2] = [&[], &["--clean-room", "--force"]];
+        for road in cases(&roads[..1], &roads) {
             let first = base_with("");
             run(road);
             let before = fixture.manifest("hello")["road"].clone();

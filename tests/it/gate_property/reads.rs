@@ -310,7 +310,7 @@ fn whatever_is_read(engine: &'static str, has_cargo: bool, series: u32) {
 
 #[test]
 fn all_that_can_be_read_decides_the_verdict_on_the_host() {
-    whatever_is_read("host", false, cases(85, 1500));
+    whatever_is_read("host", false, cases(90, 1500));
 }
 
 #[test]
@@ -322,5 +322,5 @@ fn all_that_can_be_read_decides_the_verdict_in_a_container() {
 
 #[test]
 fn all_that_can_be_read_decides_the_verdict_of_plain_cargo() {
-    whatever_is_read("host", true, cases(10, 150));
+    whatever_is_read("host", true, cases(5, 150));
 }

@@ -203,7 +203,7 @@ fn warm_start_equals_cold_start() {
         any::<bool>(),
         any::<bool>(),
     );
-    property(cases(6, 100), 0, case, |(texts, age, in_one, forget)| {
+    property(cases(3, 100), 0, case, |(texts, age, in_one, forget)| {
         let fixture = if in_one { &one } else { &two };
         write(fixture, &texts, age.map(Duration::from_secs));
         remove_containers(fixture, engine);
