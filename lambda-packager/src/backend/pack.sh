@@ -33,12 +33,15 @@ rm -rf "$layout" && mkdir -p "$plain/$own" || exit 1
 { grep -e "^$name " "$state/kept"; sed -e "s/^/$name /"; } | sort -u >"$layout/kept"
 sed -e "s/^$name //" "$layout/kept" >"$layout/units"
 cd "$target" || exit 1
-find . -path "./$own" -prune -o \( -path './*/.fingerprint/*' -o -path './*/build/*' -o -path './*/deps/*' \) \
-  -prune -print | grep -F -f "$layout/units" | xargs cp -al --parents -t "$plain" || exit 1
+# In both layouts of cargo, see `compile/units.rs`.
+hex='[0-9a-f][0-9a-f][0-9a-f][0-9a-f]'
+digest=$hex$hex$hex$hex
+find . -path "./$own" -prune -o \( -path './*/.fingerprint/*' -o -path './*/deps/*' -o -path "./*/build/*-$digest" \
+  -o -path "./*/build/*/$digest" \) -prune -print | grep -F -f "$layout/units" | xargs cp -al --parents -t "$plain" || exit 1
 # If a unit read such a file, the file may differ in another checkout.
 {
-  find "$plain" -path '*/build/*/output' -exec grep -h -e '^cargo::*rerun-if-changed=' {} + | sed -e 's/^[^=]*=[./]*/ /'
-  find "$plain" -path '*/deps/*.d' -exec grep -h -m 1 ': ' {} + | sed -e 's/^[^ ]*: / /' -e 's| /| |g'
+  find "$plain" \( -path '*/build/*/output' -o -path '*/build/*/run/stdout' \) -exec grep -h -e '^cargo::*rerun-if-changed=' {} + | sed -e 's/^[^=]*=[./]*/ /'
+  find "$plain" \( -path '*/deps/*.d' -o -path '*/build/*/out/*.d' \) -exec grep -h -m 1 ': ' {} + | sed -e 's/^[^ ]*: / /' -e 's| /| |g'
 } >"$layout/read"
 for folder in "$@"; do
   sed -e 's/$/ /' "$layout/read" | grep -q -F -e " ${folder#/}/" -e " ${folder#/} " && rm -rf "$layout" && exit 3

@@ -299,6 +299,11 @@ impl Backend {
         self.container()?.1.warm.as_deref()
     }
 
+    /// Whether compiled dependencies may be kept for other checkouts.
+    pub fn keeps_dependencies(&self) -> bool {
+        matches!(&self.kind, BackendKind::Container { store: Some(_), .. })
+    }
+
     /// Whether the compile made units that the cached image lacks.
     pub fn would_keep(&self, made: &CompiledUnits) -> bool {
         matches!(&self.kind, BackendKind::Container { store: Some(store), .. } if store.lacks(made))

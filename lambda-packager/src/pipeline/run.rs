@@ -77,6 +77,9 @@ fn unless_renewed(verdict: Verdict, project: &Project, gate: &Gate, report: &mut
 
 /// Saves the compiled dependencies for other checkouts. It comes last: the zip is ready. If it fails, that is a note.
 fn keep(backend: &Backend, units: &CompiledUnits, report: &mut Reporter) -> Result<()> {
+    if units.has_other_layout && backend.keeps_dependencies() {
+        report.note("cargo's target directory has a layout that this version does not know: the compiled dependencies are not kept for other checkouts");
+    }
     if !backend.would_keep(units) {
         return Ok(());
     }

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{KEPT, WARM, cold, commit, depending_on, image_after, is_cold, keeps_nothing, kept, with_itoa};
+use super::{KEPT, WARM, behind, cold, commit, depending_on, image_after, is_cold, keeps_nothing, kept, with_itoa};
 use crate::support::{
-    Ended, Engine, Fixture, cases, engines, every_engine, one_engine, podman_with_all_cases, property,
+    Ended, Engine, Fixture, Front, cases, engines, every_engine, one_engine, podman_with_all_cases, property,
 };
 
 #[test]
@@ -50,6 +50,30 @@ fn a_second_checkout_compiles_only_its_own_crates_and_gives_the_bytes_of_a_cold_
         assert_eq!((two.container(engine), two.output_of_bootstrap("app")), (container, "edited".to_string()));
         assert!(two.zip("app") == one.zip("app"));
     }
+}
+
+/// Stable since cargo 1.100; this cargo has it on demand, which its container makes.
+#[test]
+fn dependencies_are_kept_from_the_newer_layout_of_the_target_directory_too() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let front =
+        Front::of(engine.name(), "[ \"$1\" != create ] || { shift; set -- create --env RUSTC_BOOTSTRAP=1 \"$@\"; }");
+    let checkout = || {
+        let fixture = depending_on("newer", "quote = \"1\"\n", "quote::quote!(a + b).to_string()");
+        fixture.append(".cargo/config.toml", "[unstable]\nbuild-dir-new-layout = true\n");
+        fixture
+    };
+    let one = checkout();
+    let image = image_after(KEPT, &behind(&front, &one, engine).ok());
+    engine.exec(&one.container(engine), "ls /target/*/release/build/quote/*/out/libquote-*.rlib").ok();
+    let two = checkout();
+    let second = behind(&front, &two, engine).ok();
+    assert_eq!(image_after(WARM, &second), image);
+    for dependency in ["quote", "proc-macro2", "unicode-ident"] {
+        assert!(!second.stderr.contains(&format!("Compiling {dependency}")), "{}", second.stderr);
+    }
+    keeps_nothing(&second);
+    assert!(two.zip("app") == one.zip("app"), "another zip than of the first checkout");
 }
 
 #[test]
