@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::backend::Sysroot;
 use crate::backend::dockerfile;
+use crate::cargo;
 use crate::cargo::{Toolchain, Workspace};
 use crate::config::Arch;
 use crate::error::{Error, Result};
@@ -57,7 +58,7 @@ impl RustSource {
         let mut args = vec![("RUST_VERSION", self.release.clone()), ("RUST_TARGET", arch.triple().to_string())];
         for name in MIRRORS {
             let Some(url) = env::var(name) else { continue };
-            if has_login(&url) {
+            if cargo::env::may_have_login(&url) {
                 return Err(Error::config(format!("{name} has a login in its URL, which the image would store"))
                     .hint_with("use a mirror that needs no login, or set `base` to an image with cargo"));
             }
@@ -87,22 +88,9 @@ impl RustSource {
     }
 }
 
-fn has_login(url: &str) -> bool {
-    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-    host.split('/').next().is_some_and(|host| host.contains('@'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_login_is_found_before_the_host_only() {
-        let cases = [("https://a:b@mirror/x", true), ("https://mirror/x@y", false), ("http://127.0.0.1:80", false)];
-        for (url, expected) in cases {
-            assert_eq!(has_login(url), expected, "{url}");
-        }
-    }
 
     #[test]
     fn a_context_without_a_toolchain_has_the_files_of_the_recipe() {

@@ -57,8 +57,8 @@ pub fn public_indexes() -> Vec<(String, String)> {
     registry_indexes().into_iter().filter_map(with_url).filter(|(_, url)| !may_have_login(url)).collect()
 }
 
-/// Whether a URL has a user, other than that of an SSH server, or a query.
-fn may_have_login(url: &str) -> bool {
+/// Whether a URL has a user, other than that of an SSH server, or a query: each may be a secret.
+pub fn may_have_login(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return true };
     let user = rest.split(['/', '?', '#']).next().unwrap_or_default().rsplit_once('@').map(|(user, _)| user);
     let is_of_ssh = |user: &str| scheme.ends_with("ssh") && !user.contains(':');
@@ -98,7 +98,13 @@ mod tests {
 
     #[test]
     fn the_url_of_a_registry_is_public_unless_it_has_a_login() {
-        for url in ["sparse+https://a.invalid/", "https://a.invalid/i@b", "ssh://git@a.invalid/i.git", "file:///i"] {
+        for url in [
+            "sparse+https://a.invalid/",
+            "https://a.invalid/i@b",
+            "ssh://git@a.invalid/i.git",
+            "file:///i",
+            "http://127.0.0.1:80",
+        ] {
             assert!(!may_have_login(url), "{url}");
         }
         for url in
