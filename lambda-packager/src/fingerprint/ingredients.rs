@@ -20,14 +20,14 @@ pub const UNSET: &str = "unset";
 pub const KEY: &str = "key of variables";
 
 /// The ingredients of a run. `toolchain` is the host's toolchain, if that compiles; `builder` is the name of the builder
-/// image, if that compiles; `key` is the workspace's.
+/// image, if that compiles; `key` is the workspace's, where variables are passed.
 pub fn ingredients(
     config: &Config,
     function: &str,
     package: &str,
     toolchain: Option<&Toolchain>,
     builder: Option<&str>,
-    key: &Key,
+    key: Option<&Key>,
 ) -> Ingredients {
     let mut all = Ingredients::new();
     let mut set = |name: &str, value: String| all.insert(name.to_string(), value);
@@ -45,9 +45,10 @@ pub fn ingredients(
     set("network", config.network.to_string());
     for name in cargo::env::passed(config) {
         // The value decides the bytes, but it may be a secret: store only a digest by which it cannot be guessed.
-        let value = env::var_os(&name).map(|value| key.digest(&name, value.as_encoded_bytes()).to_string());
+        let value = env::var_os(&name).zip(key);
+        let value = value.map(|(value, key)| key.digest(&name, value.as_encoded_bytes()).to_string());
         set(&format!("{VARIABLE}{name}"), value.unwrap_or_else(|| UNSET.into()));
-        set(KEY, key.name());
+        key.iter().for_each(|key| drop(set(KEY, key.name())));
     }
     if let Some(toolchain) = toolchain {
         set("rustc", format!("{} ({})", toolchain.rustc_release, toolchain.rustc.short(12)));
@@ -111,7 +112,7 @@ mod tests {
 
     fn of(settings: serde_json::Value) -> Ingredients {
         let config = Config::of(settings);
-        ingredients(&config, config.function.as_deref().unwrap_or("f"), "p", None, None, &Key::sample(1))
+        ingredients(&config, config.function.as_deref().unwrap_or("f"), "p", None, None, Some(&Key::sample(1)))
     }
 
     #[test]
@@ -139,7 +140,7 @@ mod tests {
     #[test]
     fn the_packager_and_the_borrowed_toolchain_are_ingredients() {
         let with = |toolchain: &Toolchain| {
-            ingredients(&Config::resolve(Vec::new()), "f", "p", Some(toolchain), None, &Key::sample(1))
+            ingredients(&Config::resolve(Vec::new()), "f", "p", Some(toolchain), None, Some(&Key::sample(1)))
         };
         let toolchain = Toolchain {
             sysroot: "/rust".into(),
@@ -160,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_builder_image_is_an_ingredient() {
-        let with = |builder| ingredients(&Config::resolve(Vec::new()), "f", "p", None, builder, &Key::sample(1));
+        let with = |builder| ingredients(&Config::resolve(Vec::new()), "f", "p", None, builder, Some(&Key::sample(1)));
         assert_ne!(with(Some("lambda-packager-builder:1")), with(Some("lambda-packager-builder:2")));
     }
 }

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use crate::cargo;
+use crate::config::Config;
 use crate::error::Result;
 use crate::sys::{Lock, Sha, fs};
 
@@ -12,12 +14,20 @@ const BYTES: usize = 32;
 pub struct Key([u8; BYTES]);
 
 impl Key {
+    /// The key in `folder`, if there are variables to digest: what has none writes nothing.
+    ///
+    /// # Errors
+    /// If a new key cannot be written.
+    pub fn for_variables(config: &Config, folder: &Path) -> Result<Option<Self>> {
+        if cargo::env::passed(config).is_empty() { Ok(None) } else { Self::of(folder).map(Some) }
+    }
+
     /// The key in `folder`, where the packager stores what it knows of the workspace. Without one that can be read, it
     /// is a new one.
     ///
     /// # Errors
     /// If a new key cannot be written.
-    pub fn of(folder: &Path) -> Result<Self> {
+    fn of(folder: &Path) -> Result<Self> {
         let path = folder.join("variables.key");
         if let Some(key) = Self::read(&path) {
             return Ok(key);

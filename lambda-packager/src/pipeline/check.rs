@@ -72,8 +72,8 @@ pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
     };
     let (name, package) = (&function.name, &function.package.name);
     let ingredients = {
-        let key = Key::of(&workspace.state_folder())?;
-        ingredients::ingredients(config, name, package, toolchain_mounts.as_ref(), builder.as_deref(), &key)
+        let key = Key::for_variables(config, &workspace.state_folder())?;
+        ingredients::ingredients(config, name, package, toolchain_mounts.as_ref(), builder.as_deref(), key.as_ref())
     };
     let mut artifact = Vec::new();
     let mut artifact_was_read = false;

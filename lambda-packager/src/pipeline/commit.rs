@@ -43,7 +43,7 @@ pub fn commit(
             crate_name,
             toolchain,
             builder,
-            &Key::of(&workspace.state_folder())?,
+            Key::for_variables(config, &workspace.state_folder())?.as_ref(),
         );
         let run = Run {
             at_epoch_secs: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs()),
