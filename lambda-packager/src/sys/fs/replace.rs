@@ -23,6 +23,12 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32, mtime: Option<SystemTime>) 
     Staged::write(path, bytes, mode, mtime)?.commit()
 }
 
+/// The same for a file that is made again if it is lost: it is not waited for the disk, so after a crash of the machine
+/// anything can be there.
+pub fn replace_cache(path: &Path, bytes: &[u8]) -> Result<()> {
+    Staged::fill(path, |_| Ok(bytes.into()), 0o644, None, false)?.commit()
+}
+
 /// The new content of a file, in a temporary file beside it, so that `commit` rarely fails. Without `commit`, it is
 /// removed when dropped.
 #[must_use = "the file is not replaced before `commit`"]
@@ -44,6 +50,16 @@ impl Staged {
         mode: u32,
         mtime: Option<SystemTime>,
     ) -> Result<Self> {
+        Self::fill(path, bytes, mode, mtime, true)
+    }
+
+    fn fill<'a>(
+        path: &Path,
+        bytes: impl FnOnce(u64) -> Result<Cow<'a, [u8]>>,
+        mode: u32,
+        mtime: Option<SystemTime>,
+        is_synced: bool,
+    ) -> Result<Self> {
         let fail = |e| Error::io("write", path, e);
         let parent = path.parent().unwrap_or(Path::new("."));
         create_dirs(parent)?;
@@ -59,7 +75,7 @@ impl Staged {
             if let Some(time) = mtime {
                 file.set_modified(time)?;
             }
-            file.sync_all()
+            if is_synced { file.sync_all() } else { Ok(()) }
         };
         fill().map_err(fail)?;
         Ok(staged)
