@@ -1,5 +1,6 @@
 //! The reused container: found by its name, checked by its labels, created if it is missing.
 
+use std::cell::Cell;
 use std::os::unix::fs::MetadataExt;
 
 use crate::backend::identity::PATH;
@@ -31,8 +32,8 @@ pub struct Ready {
     pub name: String,
     /// Id of the image that it was created from.
     pub image_id: String,
-    /// It was made just now: nothing was sent to it yet.
-    pub is_new: bool,
+    /// It was made just now: nothing was sent to it, nothing compiled in it. Taken by who sends to it first.
+    pub is_new: Cell<bool>,
     /// The image that its target directory was filled from, if it was made just now and there is one.
     pub warm: Option<String>,
 }
@@ -55,7 +56,7 @@ pub fn ensure(
             return Err(taken(name, &container, identity).into());
         }
         if container.label(SPECIFICATION) == Some(&digest) && revive(engine, &container, &mut announce)? {
-            return Ok(Ready { name: name.clone(), image_id: container.image, is_new: false, warm: None });
+            return Ok(Ready { name: name.clone(), image_id: container.image, is_new: false.into(), warm: None });
         }
         if container.label(SPECIFICATION) != Some(&digest) {
             announce(&format!("the specification of the container {name} changed; creating it again"));
@@ -78,7 +79,7 @@ pub fn ensure(
     };
     let container = engine.inspect(name)?;
     let image_id = container.map(|container| container.image).unwrap_or_default();
-    Ok(Ready { name: name.clone(), image_id, is_new: true, warm })
+    Ok(Ready { name: name.clone(), image_id, is_new: true.into(), warm })
 }
 
 /// Starts one of our containers again; false if a new one is needed.

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::mem;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::backend::deps_cache::PACK_ALONG;
@@ -131,7 +133,7 @@ impl Backend {
                 room.compile(job, &variables, report)
             }
             BackendKind::Container { engine, ready, .. } => {
-                self.with_sources(job, &ready.name, ready.is_new, report, |delivery, report| {
+                self.with_sources(job, &ready.name, ready.is_new.take(), report, |delivery, report| {
                     let inner = compile::command(job, delivery.wipe);
                     let (command, input) = compile::with_delivery(job, delivery, STATE, Some(USER), inner);
                     let command = self.with_its_toolchain(command)?;
@@ -163,7 +165,7 @@ impl Backend {
     /// Makes the sources in the container those of `job`, without a compile.
     pub fn bring(&self, job: &CompileJob, report: &mut Reporter) -> Result<()> {
         let BackendKind::Container { engine, ready, .. } = &self.kind else { return Ok(()) };
-        let brought = self.with_sources(job, &ready.name, ready.is_new, report, |delivery, _| {
+        let brought = self.with_sources(job, &ready.name, ready.is_new.take(), report, |delivery, _| {
             let inner = vec!["true".to_string()];
             let (command, input) = compile::with_delivery(job, delivery, STATE, Some(USER), inner);
             let call = in_container(engine, ready, &[], &[], &self.with_its_toolchain(command)?);
@@ -203,12 +205,24 @@ impl Backend {
         let record = job.workspace.state_folder().join(format!("{name}.sent"));
         let lock = Lock::acquire(&record.with_extension("lock"), |holder| report.waiting_for(holder));
         let _lock = lock.map_err(CompileError::Crate)?;
-        let mut before = if is_new || begins_empty(job) { None } else { Sent::load(&record) };
+        let sources_of = || sources::of(job, self.forwarded.as_ref()).map_err(CompileError::Crate);
+        // With many files, each of the two takes its time.
+        let (mut before, mut sources) = thread::scope(|scope| {
+            let load = || if is_new || begins_empty(job) { None } else { Sent::load(&record) };
+            let before = scope.spawn(load);
+            let sources = sources_of();
+            (before.join().unwrap_or_else(|panic| resume_unwind(panic)), Some(sources))
+        });
         loop {
-            let sources = sources::of(job, self.forwarded.as_ref()).map_err(CompileError::Crate)?;
-            let mut delivery = delivery::of(job, sources, before.as_ref()).map_err(CompileError::Crate)?;
-            delivery.sent.store(&record).map_err(CompileError::Crate)?;
-            let mut result = send(&delivery, report);
+            let sources = sources.take().unwrap_or_else(sources_of)?;
+            let mut delivery = delivery::of(job, sources, before.as_ref(), is_new).map_err(CompileError::Crate)?;
+            // While it is sent: a record of anything else than what is there is found out.
+            let (stored, mut result) = thread::scope(|scope| {
+                let stored = scope.spawn(|| delivery.sent.store(&record));
+                let result = send(&delivery, report);
+                (stored.join().unwrap_or_else(|panic| resume_unwind(panic)), result)
+            });
+            stored.map_err(CompileError::Crate)?;
             if let (Err(CompileError::NoTar), Some((engine, ready))) = (&result, self.container()) {
                 let place = format!("{STATE}/{UNPACKED}");
                 engine.unpack_into(&ready.name, &place, mem::take(&mut delivery.archive), TRANSFER)?;

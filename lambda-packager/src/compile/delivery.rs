@@ -7,14 +7,18 @@ use std::path::Path;
 use crate::artifact::Archive;
 use crate::cargo::LocalPackage;
 use crate::compile::node::{Content, Node, Sources};
-use crate::compile::sent::{Sent, Stored};
+use crate::compile::places::Places;
+use crate::compile::sent::{FOLDER, Sent, State, Stored};
 use crate::compile::{CARGO_HOME, CompileJob, placeholders};
 use crate::error::{Error, Result};
-use crate::snapshot::is_executable;
+use crate::snapshot::{is_executable, parallel};
 use crate::sys::{Sha, fs};
 
 /// The date of what no compile saw changed: before any record of cargo.
 const LONG_AGO: u64 = 315_532_800;
+
+/// The kind of what the compile of a package may read.
+const PACKAGE: u8 = b'p';
 
 /// What is sent to a target directory.
 pub struct Delivery {
@@ -26,8 +30,9 @@ pub struct Delivery {
     pub archive: Vec<u8>,
     /// The archive was unpacked before, where there is no tar, and is empty now.
     pub unpacked: bool,
-    /// For each date, the compile that it is of, the places that get it.
-    pub dates: BTreeMap<u32, Vec<u8>>,
+    pub dates: Dates,
+    /// No compile was ever made there: the dates in the archive are right for all.
+    pub is_first: bool,
     /// The packages that are compiled from nothing, as cargo names them: a build script must not find what an earlier run
     /// of it left.
     pub cleaned: Vec<String>,
@@ -37,52 +42,40 @@ pub struct Delivery {
     pub sent: Sent,
 }
 
-/// What is to be sent of `sources` after `before`, for the compile `job`.
+/// What is to be sent of `sources` after `before`, for the compile `job`; `is_first` if none was ever made in the target
+/// directory.
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>) -> Result<Delivery> {
+pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_first: bool) -> Result<Delivery> {
     let count = before.map_or(1, |before| before.count + 1);
-    let old = |place: &str| before.and_then(|before| before.places.get(place));
-    let is_new =
-        |place: &str, node: &Node| old(place).is_none_or(|stored| !stored.is_there || stored.state != state(node));
-    // What is sent is what is recorded, also if a file changed since it was looked at.
-    let changed: Vec<String> =
-        sources.iter().filter(|(place, node)| is_new(place, node)).map(|(place, _)| place.clone()).collect();
-    for place in &changed {
-        if let Some(Node::File { content, sha, .. }) = sources.get_mut(place)
-            && let Content::Of(path) = content
-        {
-            let bytes = fs::read(path)?;
-            *sha = Sha::of(&bytes);
-            *content = Content::Made(bytes);
-        }
-    }
-    // What was compiled of other functions' packages is still there.
-    let packages_before = before.map(|before| before.packages.clone()).unwrap_or_default();
-    let mut sent = Sent { name: job.compile.clone(), count, places: BTreeMap::new(), packages: packages_before };
-    let mut dates: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
+    read_changed(&mut sources, before)?;
+    let (mut dates, mut gone) = (Dates::new(), BTreeSet::new());
     let mut archive = Archive::of((0, 0), LONG_AGO);
-    let mut gone = BTreeSet::new();
-    for (folder, names) in folders(job, &sources) {
-        let (stored, _) = Stored::next(old(&folder), Stored::of('d', Sha::of(names.as_bytes())), count);
-        let was = old(&folder);
-        if was.is_none_or(|was| !was.is_there || was.state != stored.state) {
-            if was.is_some_and(|was| was.is_there && !was.state.starts_with('d')) {
+    let folders = folders(job, &sources);
+    let mut stored_now: Vec<(&str, Stored)> = Vec::with_capacity(folders.len() + sources.len());
+    for (folder, names) in &folders {
+        let was = before.and_then(|before| before.places.get(folder));
+        let (stored, _) = Stored::next(was, State::of(FOLDER, Sha::of(names.as_bytes())), count);
+        if !was.is_some_and(|was| was.is_there && was.state == stored.state) {
+            if was.is_some_and(|was| was.is_there && !was.state.is_folder()) {
                 gone.insert(folder.clone());
             }
-            add_date(&mut dates, stored.since, &folder);
+            add_date(&mut dates, stored.since, folder);
         }
-        sent.places.insert(folder, stored);
+        stored_now.push((folder, stored));
     }
-    let bumped = packages(job, &sources, before, &mut sent);
+    // What was compiled of other functions' packages is still there.
+    let packages = before.map(|before| before.packages.clone()).unwrap_or_default();
+    let mut sent = Sent { name: job.compile.clone(), count, packages, places: Places::default() };
+    let bumped = packages_of(job, &sources, before, &mut sent);
+    let mut cursor = before.map(|before| before.places.cursor());
     for (place, node) in &sources {
-        let was = old(place);
+        let was = cursor.as_mut().and_then(|cursor| cursor.find(place));
         let (mut stored, _) = Stored::next(was, state(node), count);
-        let is_new = was.is_none_or(|was| !was.is_there || was.state != stored.state);
+        let is_new = !was.is_some_and(|was| was.is_there && was.state == stored.state);
         if is_new {
-            let other_kind =
-                |was: &Stored| was.is_there && (was.state.starts_with('d') || matches!(node, Node::Whole(..)));
+            let other_kind = |was: &Stored| was.is_there && (was.state.is_folder() || matches!(node, Node::Whole(..)));
             if was.is_some_and(other_kind) {
                 gone.insert(place.clone());
             }
@@ -95,15 +88,13 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>) -> Resu
         if matches!(node, Node::File { .. }) && (is_new || is_root) && !place.starts_with(CARGO_HOME) {
             add_date(&mut dates, stored.since, place);
         }
-        sent.places.insert(place.clone(), stored);
+        stored_now.push((place, stored));
     }
-    for (place, stored) in before.iter().flat_map(|before| &before.places) {
-        if !sent.places.contains_key(place) {
-            if stored.is_there {
-                gone.insert(place.clone());
-            }
-            sent.places.insert(place.clone(), Stored { is_there: false, ..stored.clone() });
-        }
+    sent.places = Places::of(stored_now);
+    let absent = absent(before, &sent.places, &mut gone);
+    if !absent.is_empty() {
+        let there = sent.places.iter().map(|(place, stored)| (place, *stored));
+        sent.places = Places::of(there.chain(absent).collect());
     }
     if before.is_none() {
         gone.extend(job.layout.places());
@@ -120,22 +111,64 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>) -> Resu
         removed,
         archive: archive.finish().map_err(cannot_pack)?,
         unpacked: false,
-        dates,
+        is_first,
+        dates: if is_first { Dates::new() } else { dates },
         cleaned: cleaned.collect(),
         wipe: job.wipe || job.config.force || is_elsewhere || is_vendored_changed(job, before, &sent),
         sent,
     })
 }
 
+/// For each date, the compile that it is of, the places that get it, each ended by NUL.
+type Dates = BTreeMap<u32, Vec<u8>>;
+
+/// Reads the files that changed: what is sent is what is recorded, also if a file changed since it was looked at.
+fn read_changed(sources: &mut Sources, before: Option<&Sent>) -> Result<()> {
+    let mut cursor = before.map(|before| before.places.cursor());
+    let mut changed: Vec<&mut Node> = Vec::new();
+    for (place, node) in sources.iter_mut() {
+        let was = cursor.as_mut().and_then(|cursor| cursor.find(place));
+        if !was.is_some_and(|was| was.is_there && was.state == state(node)) {
+            changed.push(node);
+        }
+    }
+    let read = |node: &&mut Node| {
+        let Node::File { content: Content::Of(path), .. } = &**node else { return Ok(None) };
+        let bytes = fs::read(path)?;
+        Ok(Some((Sha::of(&bytes), bytes)))
+    };
+    let contents = parallel::map(&changed, changed.len(), read)?;
+    for (node, content) in changed.into_iter().zip(contents) {
+        if let (Node::File { content, sha, .. }, Some((now, bytes))) = (node, content) {
+            (*content, *sha) = (Content::Made(bytes), now);
+        }
+    }
+    Ok(())
+}
+
+/// What was sent before and is not there `now`, as absent; adds to `gone` what still is.
+fn absent<'a>(before: Option<&'a Sent>, now: &Places, gone: &mut BTreeSet<String>) -> Vec<(&'a str, Stored)> {
+    let mut cursor = now.cursor();
+    let before = before.into_iter().flat_map(|before| before.places.iter());
+    let absent = before.filter(|(place, _)| cursor.find(place).is_none());
+    let absent = absent.map(|(place, stored)| {
+        if stored.is_there {
+            gone.insert(place.to_string());
+        }
+        (place, Stored { is_there: false, ..*stored })
+    });
+    absent.collect()
+}
+
 fn cannot_pack(error: std::io::Error) -> Error {
     Error::cargo("cannot pack the sources for the compile").source(error)
 }
 
-fn state(node: &Node) -> String {
+fn state(node: &Node) -> State {
     match node {
-        Node::File { executable, sha, .. } => Stored::of(if *executable { 'x' } else { 'f' }, *sha),
-        Node::Link(target) => Stored::of('l', Sha::of(target.as_bytes())),
-        Node::Whole(_, sha) => Stored::of('w', *sha),
+        Node::File { executable, sha, .. } => State::of(if *executable { b'x' } else { b'f' }, *sha),
+        Node::Link(target) => State::of(b'l', Sha::of(target.as_bytes())),
+        Node::Whole(_, sha) => State::of(b'w', *sha),
     }
 }
 
@@ -144,23 +177,34 @@ fn folders(job: &CompileJob, sources: &Sources) -> BTreeMap<String, String> {
     let places = job.layout.places();
     let is_inside = |folder: &str| places.iter().any(|place| Path::new(folder).starts_with(place));
     let mut folders: BTreeMap<String, String> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
+    // The names of a folder come one after another, but for those of its own folders.
+    let (mut last, mut folder, mut names) = ("", "", String::new());
+    let mut add = |folder: &str, names: &mut String| {
+        if !names.is_empty() && is_inside(folder) {
+            folders.entry(folder.to_string()).or_default().push_str(names);
+        }
+        names.clear();
+    };
     for place in sources.keys().filter(|place| !place.starts_with(CARGO_HOME)) {
-        let mut path = place.as_str();
-        while let Some((folder, name)) = path.rsplit_once('/').filter(|(folder, _)| is_inside(folder)) {
-            if !seen.insert(path.to_string()) {
-                break;
+        // In sorted order, a part that the last place had too was seen with it.
+        let shared = place.bytes().zip(last.bytes()).take_while(|(one, other)| one == other).count();
+        let ends = place[shared..].match_indices('/').map(|(at, _)| shared + at).chain([place.len()]);
+        for end in ends {
+            let Some((parent, name)) = place[..end].rsplit_once('/') else { continue };
+            if parent != folder {
+                add(folder, &mut names);
+                folder = parent;
             }
-            let names = folders.entry(folder.to_string()).or_default();
             names.push_str(name);
             names.push('\0');
-            path = folder;
         }
+        last = place;
     }
+    add(folder, &mut names);
     folders
 }
 
-fn add_date(dates: &mut BTreeMap<u32, Vec<u8>>, since: u32, place: &str) {
+fn add_date(dates: &mut Dates, since: u32, place: &str) {
     let list = dates.entry(since).or_default();
     list.extend(place.as_bytes());
     list.push(0);
@@ -218,32 +262,47 @@ fn pack_whole(archive: &mut Archive, name: &str, path: &Path) -> Result<()> {
 /// no package; all files, where a build script or a macro of the project may read any. Returns the main files of the
 /// packages for which it changed. What stands for packages that are not compiled is only for those that may read any: it
 /// is another for each function, and a package that two functions share stays as it is.
-fn packages(job: &CompileJob, sources: &Sources, before: Option<&Sent>, sent: &mut Sent) -> BTreeSet<String> {
+fn packages_of(job: &CompileJob, sources: &Sources, before: Option<&Sent>, sent: &mut Sent) -> BTreeSet<String> {
     let local = &job.function.package.local_folders;
     let places: Vec<String> =
         local.iter().map(|package| job.layout.place_of(&package.folder).unwrap_or_default()).collect();
-    let owner = |place: &str| {
+    let owner_of = |place: &str| {
         let around = (places.iter().enumerate()).filter(|(_, folder)| Path::new(place).starts_with(folder));
         around.max_by_key(|(_, folder)| folder.len()).map(|(index, _)| index)
     };
     let others = job.workspace.manifests().filter(|manifest| manifest.parent() != Some(&job.workspace.root));
     let others: BTreeSet<String> = others.filter_map(|manifest| job.layout.place_of(&manifest)).collect();
-    let mut own = vec![String::new(); local.len()];
-    let (mut common, mut stand_ins) = (String::new(), String::new());
+    let placeholders = placeholders::digests();
+    let is_placeholder = |node: &Node| matches!(node, Node::File { sha, .. } if placeholders.contains(sha));
+    let mut own = vec![Vec::new(); local.len()];
+    let (mut common, mut stand_ins) = (Vec::new(), Vec::new());
+    let mut last = None;
     for (place, node) in sources.iter().filter(|(place, _)| !place.starts_with(CARGO_HOME)) {
-        let text = match owner(place) {
+        let folder = place.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let owner = match last {
+            Some((same, owner)) if same == folder => owner,
+            _ => owner_of(folder),
+        };
+        last = Some((folder, owner));
+        let list = match owner {
             Some(index) => &mut own[index],
-            None if others.contains(place) || placeholders::is_one(node) => &mut stand_ins,
+            None if others.contains(place) || is_placeholder(node) => &mut stand_ins,
             None => &mut common,
         };
-        text.extend([place, "\0", &state(node), "\0"]);
+        let State { kind, sha } = state(node);
+        for part in [place.as_bytes(), &[0, kind], &sha.0] {
+            list.extend_from_slice(part);
+        }
     }
-    let (all, common) = (Sha::of((own.concat() + &stand_ins).as_bytes()), Sha::of(common.as_bytes()));
+    let reads_anything = local.iter().any(|package| package.reads_anything);
+    let all = reads_anything.then(|| Sha::of(&[own.concat(), stand_ins].concat()));
+    let common = Sha::of(&common);
     let mut bumped = BTreeSet::new();
     for ((package, place), own) in local.iter().zip(&places).zip(&own) {
-        let read = if package.reads_anything { all } else { Sha::of(own.as_bytes()) };
+        let read = all.filter(|_| package.reads_anything).unwrap_or_else(|| Sha::of(own));
         let was = before.and_then(|before| before.packages.get(place));
-        let (stored, is_new) = Stored::next(was, format!("{read}{common}"), sent.count);
+        let state = State::of(PACKAGE, Sha::of(&[read.0, common.0].concat()));
+        let (stored, is_new) = Stored::next(was, state, sent.count);
         sent.packages.insert(place.clone(), stored);
         if is_new {
             let targets = job.workspace.targets.iter().filter(|(path, _)| {
@@ -257,7 +316,7 @@ fn packages(job: &CompileJob, sources: &Sources, before: Option<&Sent>, sent: &m
 
 fn is_stale(job: &CompileJob, package: &LocalPackage, before: Option<&Sent>, sent: &Sent) -> bool {
     let place = job.layout.place_of(&package.folder).unwrap_or_default();
-    let state = |sent: &Sent| sent.packages.get(&place).map(|stored| stored.state.clone());
+    let state = |sent: &Sent| sent.packages.get(&place).map(|stored| stored.state);
     before.is_none_or(|before| state(before) != state(sent))
 }
 
@@ -276,12 +335,9 @@ fn url(job: &CompileJob, package: &LocalPackage) -> Option<String> {
 fn is_vendored_changed(job: &CompileJob, before: Option<&Sent>, sent: &Sent) -> bool {
     let Some(before) = before else { return false };
     job.workspace.vendored.iter().filter_map(|package| job.layout.place_of(&package.folder)).any(|place| {
-        let inside = |sent: &Sent| -> Vec<(String, String)> {
-            let range = sent.places.range(place.clone()..).take_while(|(path, _)| path.starts_with(&place));
-            range
-                .filter(|(_, stored)| stored.is_there)
-                .map(|(path, stored)| (path.clone(), stored.state.clone()))
-                .collect()
+        let inside = |sent: &Sent| -> Vec<(String, State)> {
+            let found = sent.places.beginning_with(&place).filter(|(_, stored)| stored.is_there);
+            found.map(|(path, stored)| (path.to_string(), stored.state)).collect()
         };
         let was = inside(before);
         !was.is_empty() && was != inside(sent)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cargo::Workspace;
 use crate::engine::Mount;
-use crate::sys::{lexically_clean, relative};
+use crate::sys::lexically_clean;
 
 /// The place of the sources in a container.
 pub const WORKSPACE: &str = "/workspace";
@@ -44,9 +44,8 @@ impl Layout {
         let around = |common: PathBuf, root: &Path| {
             common.ancestors().find(|ancestor| root.starts_with(ancestor)).unwrap_or(Path::new("/")).to_path_buf()
         };
-        let common = roots.fold(workspace.to_path_buf(), around);
-        let workspace = place(workspace, &common);
-        Self { workspace, common, ..Self::default() }
+        let layout = Self { common: roots.fold(workspace.to_path_buf(), around), ..Self::default() };
+        Self { workspace: layout.place_of(workspace).unwrap_or_default(), ..layout }
     }
 
     /// The same below `root`, a folder of the host that compiles.
@@ -60,7 +59,9 @@ impl Layout {
         if self.absolute.iter().any(|folder| path.starts_with(folder)) {
             return Some(path.to_string_lossy().into_owned());
         }
-        path.starts_with(&self.common).then(|| format!("{}{}", self.root, place(path, &self.common)))
+        let below = path.strip_prefix(&self.common).ok()?.to_string_lossy();
+        let slash = if below.is_empty() { "" } else { "/" };
+        Some([&self.root, WORKSPACE, slash, &below].concat())
     }
 
     /// Where the sources are: each is emptied before all of them are sent.
@@ -82,13 +83,6 @@ impl Layout {
         }
         let mount = self.toolchain_mounts.iter().find(|mount| clean.starts_with(&mount.container))?;
         Some(mount.host.join(clean.strip_prefix(&mount.container).ok()?))
-    }
-}
-
-fn place(path: &Path, common: &Path) -> String {
-    match relative(path, common).as_str() {
-        "" => WORKSPACE.to_string(),
-        below => format!("{WORKSPACE}/{below}"),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod mounted;
 pub mod node;
 pub mod output;
 pub mod placeholders;
+mod places;
 pub mod repository;
 pub mod sent;
 pub mod sources;
@@ -113,7 +114,7 @@ pub fn with_delivery(
     user: Option<u32>,
     inner: Vec<String>,
 ) -> (Vec<String>, Vec<u8>) {
-    let Delivery { from, removed, archive, unpacked, dates, cleaned, wipe, sent } = delivery;
+    let Delivery { from, removed, archive, unpacked, is_first, dates, cleaned, wipe, sent } = delivery;
     let clean = if *wipe { Vec::new() } else { clean(job, cleaned) };
     let mut command: Vec<String> = ["sh", "-c", RECEIVE, "lambda-packager"].map(String::from).into();
     let fields = [
@@ -132,6 +133,7 @@ pub fn with_delivery(
     let fields = fields.into_iter().chain(from).chain(user).chain(dated);
     command.extend(fields.map(|(name, value)| format!("--{name}={value}")));
     command.extend(unpacked.then(|| "--unpacked".to_string()));
+    command.extend(is_first.then(|| "--first".to_string()));
     command.push("--".into());
     command.extend(inner);
     let parts = [removed, archive].into_iter().chain(dates.values()).chain([&clean]);

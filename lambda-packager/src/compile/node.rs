@@ -1,7 +1,7 @@
 //! A file or a folder that a compile sees.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::snapshot::{Entry, Kind};
 use crate::sys::Sha;
@@ -38,8 +38,8 @@ impl Node {
     }
 
     /// The state of a file of the host; its content is read later.
-    pub fn of(path: &Path, entry: &Entry) -> Self {
+    pub fn of(path: PathBuf, entry: &Entry) -> Self {
         let executable = entry.kind == Kind::Executable;
-        Self::File { content: Content::Of(path.to_path_buf()), executable, sha: entry.sha }
+        Self::File { content: Content::Of(path), executable, sha: entry.sha }
     }
 }

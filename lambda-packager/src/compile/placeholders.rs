@@ -15,9 +15,9 @@ pub const LIBRARY: &str = "//! A placeholder.\n";
 /// The placeholder of a program.
 pub const PROGRAM: &str = "//! A placeholder.\nfn main() {}\n";
 
-/// Whether `node` has the content of a placeholder.
-pub fn is_one(node: &Node) -> bool {
-    matches!(node, Node::File { sha, .. } if [LIBRARY, PROGRAM].iter().any(|text| *sha == Sha::of(text.as_bytes())))
+/// The digests of both.
+pub fn digests() -> [Sha; 2] {
+    [LIBRARY, PROGRAM].map(|text| Sha::of(text.as_bytes()))
 }
 
 /// Adds the placeholders that `sources` needs. They follow from the manifests alone, which are inputs.

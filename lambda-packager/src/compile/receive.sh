@@ -12,6 +12,7 @@
 #   --removed=BYTES     the length of each part of stdin: paths to remove, or without `--from` folders to empty;
 #   --archive=BYTES     a tar archive, with paths from the root;
 #   --unpacked          its content is in the folder `archive` of the state instead;
+#   --first             no compile was ever made there: everything has the date of the archive
 #   --dates=COUNT:BYTES paths that get the date of that compile; repeatable
 #   --clean=BYTES       arguments of cargo that remove what it made of changed packages
 #   --touch=DIR         without `--archive`, everything is in its place, and changed; repeatable
@@ -22,7 +23,7 @@
 # Run by `sh -c`: POSIX, only coreutils, findutils, tar, and flock and setpriv of util-linux.
 set -u
 umask 022
-user='' from='' archive='' unpacked='' clean=0 dates=''
+user='' from='' archive='' unpacked='' first='' clean=0 dates=''
 while [ "$#" -gt 0 ]; do
   field=$1 value=${1#*=}
   shift
@@ -38,6 +39,7 @@ while [ "$#" -gt 0 ]; do
     --removed=*) removed=$value ;;
     --archive=*) archive=$value ;;
     --unpacked) unpacked=1 ;;
+    --first) first=1 ;;
     --dates=*) dates="$dates $value" ;;
     --clean=*) clean=$value ;;
     --touch=*) find "$value" -exec touch -c -h {} + || exit 1 ;;
@@ -90,7 +92,7 @@ if [ -n "$archive" ]; then
     fi
   fi
   if [ -n "$from" ]; then
-    head -c "$removed" | xargs -0 -r rm -rf -- || exit 1
+    if [ "$removed" -gt 0 ]; then head -c "$removed" | xargs -0 rm -rf -- || exit 1; fi
   else
     head -c "$removed" >"$state/emptied" || exit 1
     # Cargo's home has the folder of this script, too.
@@ -100,13 +102,15 @@ if [ -n "$archive" ]; then
     xargs -0 -r -n 1 sh -c "$empty" sh "$state" <"$state/emptied" || exit 1
     rm -f "$state/dates"/* || exit 1
   fi
+  if [ -n "$first" ]; then touch -d @315532800 "$state/now" || exit 1; fi
   touch -r "$state/now" "$state/dates/$count" || exit 1
   if [ -n "$unpacked" ]; then
     # Without the modes of folders: an engine makes those that the archive does not name. The date is the archive's.
     cd "$state/archive" && find . -mindepth 1 -maxdepth 1 -exec cp -R -P --remove-destination -t / {} + &&
       find . ! -type d -print0 | (cd / && xargs -0 -r touch -c -h -d @315532800) && cd / && rm -rf "$state/archive" || exit 1
   else
-    head -c "$archive" | tar -x -o -f - -C / || exit 1
+    # The modes in it are those that the umask leaves.
+    head -c "$archive" | tar -x -o --no-same-permissions -f - -C / || exit 1
   fi
   for date in $dates; do
     head -c "${date#*:}" | xargs -0 -r touch -c -h -r "$state/dates/${date%:*}" -- || exit 1

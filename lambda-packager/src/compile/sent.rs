@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::compile::places::Places;
 use crate::error::Result;
 use crate::sys::{Sha, fs};
 
@@ -15,41 +16,42 @@ pub struct Sent {
     pub name: String,
     /// How many compiles there were.
     pub count: u32,
-    pub places: BTreeMap<String, Stored>,
+    pub places: Places,
     /// For each local package the digest of all that its compile may read without telling cargo.
     pub packages: BTreeMap<String, Stored>,
 }
 
+/// Kind and digest of a content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct State {
+    pub kind: u8,
+    pub sha: Sha,
+}
+
 /// What was last at a place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
-    /// Kind and digest of the content.
-    pub state: String,
+    pub state: State,
     /// The compile that saw it first.
     pub since: u32,
     /// It is still there. The compile of another function may not see it.
     pub is_there: bool,
 }
 
-const FORMAT: &str = "1";
+const FORMAT: &[u8] = b"2";
 
 impl Sent {
     /// The record at `path`; none if there is none that can be read: then everything is sent again.
     pub fn load(path: &Path) -> Option<Self> {
-        let text = String::from_utf8(fs::read_own(path).ok()??).ok()?;
-        let mut fields = text.strip_suffix('\0')?.split('\0');
-        if fields.next()? != FORMAT {
+        let bytes = fs::read_own(path).ok()??;
+        let mut reader = Reader(&bytes);
+        if reader.text()?.as_bytes() != FORMAT {
             return None;
         }
-        let mut sent = Self { name: fields.next()?.into(), count: fields.next()?.parse().ok()?, ..Self::default() };
-        while let Some(head) = fields.next() {
-            let (kind, rest) = head.split_at_checked(1)?;
-            let (since, state) = rest.split_once(' ')?;
-            let stored = Stored { state: state.into(), since: since.parse().ok()?, is_there: kind != "-" };
-            let map = if kind == "p" { &mut sent.packages } else { &mut sent.places };
-            map.insert(fields.next()?.into(), stored);
-        }
-        Some(sent)
+        let (name, count) = (reader.text()?.to_string(), reader.number()?);
+        let packages = reader.entries()?.into_iter().map(|(package, stored)| (package.to_string(), stored)).collect();
+        let places = Places::of(reader.entries()?);
+        reader.0.is_empty().then_some(Self { name, count, places, packages })
     }
 
     /// Stores it at `path`.
@@ -57,31 +59,79 @@ impl Sent {
     /// # Errors
     /// If it cannot be written.
     pub fn store(&self, path: &Path) -> Result<()> {
-        let mut text = format!("{FORMAT}\0{}\0{}\0", self.name, self.count);
-        let mut add = |kind: char, place: &str, stored: &Stored| {
-            text.push(kind);
-            for part in [&stored.since.to_string(), " ", &stored.state, "\0", place, "\0"] {
-                text.push_str(part);
+        /// The usual length of a path.
+        const PLACE_BYTES: usize = 64;
+        let mut bytes = Vec::with_capacity(self.places.len() * (PLACE_BYTES + size_of::<Stored>()));
+        for part in [FORMAT, b"\0", self.name.as_bytes(), b"\0", &self.count.to_le_bytes()] {
+            bytes.extend_from_slice(part);
+        }
+        let add = |bytes: &mut Vec<u8>, place: &str, Stored { state, since, is_there }: &Stored| {
+            bytes.extend([state.kind, u8::from(*is_there)]);
+            for part in [&state.sha.0[..], &since.to_le_bytes(), place.as_bytes(), b"\0"] {
+                bytes.extend_from_slice(part);
             }
         };
-        self.packages.iter().for_each(|(package, stored)| add('p', package, stored));
-        self.places.iter().for_each(|(place, stored)| add(if stored.is_there { '+' } else { '-' }, place, stored));
-        fs::replace(path, text.as_bytes(), 0o644, None)
+        bytes.extend((self.packages.len() as u32).to_le_bytes());
+        self.packages.iter().for_each(|(package, stored)| add(&mut bytes, package, stored));
+        bytes.extend((self.places.len() as u32).to_le_bytes());
+        self.places.iter().for_each(|(place, stored)| add(&mut bytes, place, stored));
+        fs::replace_cache(path, &bytes)
     }
 }
 
-impl Stored {
-    /// The state `state` in the compile `count`, after `before`. Also whether it is another one than before.
-    pub fn next(before: Option<&Self>, state: String, count: u32) -> (Self, bool) {
-        match before {
-            Some(before) if before.state == state => (Self { is_there: true, ..before.clone() }, false),
-            _ => (Self { state, since: count, is_there: true }, true),
-        }
+/// Takes one thing after another from the front; `None` if it is not there.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn bytes<const LENGTH: usize>(&mut self) -> Option<[u8; LENGTH]> {
+        let (bytes, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*bytes)
     }
 
-    /// A digest as a state.
-    pub fn of(kind: char, sha: Sha) -> String {
-        format!("{kind}{sha}")
+    fn number(&mut self) -> Option<u32> {
+        Some(u32::from_le_bytes(self.bytes()?))
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        let end = memchr::memchr(0, self.0)?;
+        let (text, rest) = self.0.split_at(end);
+        self.0 = &rest[1..];
+        str::from_utf8(text).ok()
+    }
+
+    fn entries(&mut self) -> Option<Vec<(&'a str, Stored)>> {
+        let count = self.number()?;
+        let entry = |_| {
+            let ([kind, is_there], sha, since) = (self.bytes()?, self.bytes()?, self.number()?);
+            let stored = Stored { state: State { kind, sha: Sha(sha) }, since, is_there: is_there == 1 };
+            Some((self.text()?, stored))
+        };
+        (0..count).map(entry).collect()
+    }
+}
+
+impl State {
+    pub fn of(kind: u8, sha: Sha) -> Self {
+        Self { kind, sha }
+    }
+
+    /// Whether it is the list of a folder.
+    pub fn is_folder(&self) -> bool {
+        self.kind == FOLDER
+    }
+}
+
+/// The kind of a folder.
+pub const FOLDER: u8 = b'd';
+
+impl Stored {
+    /// The state `state` in the compile `count`, after `before`. Also whether it is another one than before.
+    pub fn next(before: Option<&Self>, state: State, count: u32) -> (Self, bool) {
+        match before {
+            Some(before) if before.state == state => (Self { is_there: true, ..*before }, false),
+            _ => (Self { state, since: count, is_there: true }, true),
+        }
     }
 }
 
@@ -89,16 +139,20 @@ impl Stored {
 mod tests {
     use super::*;
 
+    fn state(content: u8) -> State {
+        State::of(b'f', Sha([content; 32]))
+    }
+
     #[test]
     fn a_record_is_read_as_it_was_written_and_nothing_else_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sent");
         assert_eq!(Sent::load(&path), None);
-        let stored = |is_there| Stored { state: "f1".into(), since: 3, is_there };
+        let stored = |is_there| Stored { state: state(1), since: 3, is_there };
         let sent = Sent {
             name: "n".into(),
             count: 4,
-            places: [("/workspace/a b\nc".into(), stored(true)), ("/gone".into(), stored(false))].into(),
+            places: Places::of(vec![("/workspace/a b\nc", stored(true)), ("/gone", stored(false))]),
             packages: [("/workspace".into(), stored(true))].into(),
         };
         sent.store(&path).unwrap();
@@ -107,18 +161,18 @@ mod tests {
         for end in 0..whole.len() {
             fs::replace(&path, &whole[..end], 0o644, None).unwrap();
             let read = Sent::load(&path);
-            assert!(read.is_none_or(|read| read.places.len() < 2), "{end}");
+            assert_eq!(read, None, "{end}");
         }
     }
 
     #[test]
     fn a_state_keeps_its_date_and_another_gets_a_new_one() {
-        let (first, changed) = Stored::next(None, "f1".into(), 1);
+        let (first, changed) = Stored::next(None, state(1), 1);
         assert!(changed && first.since == 1);
-        assert_eq!(Stored::next(Some(&first), "f1".into(), 2), (first.clone(), false));
-        let (second, changed) = Stored::next(Some(&first), "f2".into(), 2);
+        assert_eq!(Stored::next(Some(&first), state(1), 2), (first, false));
+        let (second, changed) = Stored::next(Some(&first), state(2), 2);
         assert!(changed && second.since == 2);
-        let gone = Stored { is_there: false, ..first.clone() };
-        assert_eq!(Stored::next(Some(&gone), "f1".into(), 3), (first, false));
+        let gone = Stored { is_there: false, ..first };
+        assert_eq!(Stored::next(Some(&gone), state(1), 3), (first, false));
     }
 }

@@ -2,6 +2,7 @@
 //! the locked crates. The same for a container, the clean room and the host.
 
 use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::cargo::config::for_container;
@@ -17,8 +18,7 @@ use crate::sys::{Sha, fs, lexically_clean};
 /// # Errors
 /// A file cannot be read, or a configuration is not valid TOML.
 pub fn of(job: &CompileJob, forwarded: Option<&ForwardedConfig>) -> Result<Sources> {
-    let mut sources = Sources::new();
-    inputs(job, forwarded.is_some(), &mut sources)?;
+    let mut sources = inputs(job, forwarded.is_some())?;
     placeholders::add(job, &mut sources)?;
     repository::add(job, &mut sources)?;
     if let Some(forwarded) = forwarded {
@@ -28,13 +28,17 @@ pub fn of(job: &CompileJob, forwarded: Option<&ForwardedConfig>) -> Result<Sourc
 }
 
 /// The recorded inputs.
-fn inputs(job: &CompileJob, in_container: bool, sources: &mut Sources) -> Result<()> {
+fn inputs(job: &CompileJob, in_container: bool) -> Result<Sources> {
     let root = &job.workspace.root;
     let configs: BTreeSet<String> = job.workspace.config_files()?.into_iter().collect();
     let flagged: BTreeSet<String> = config_flags::files(job.workspace, job.config)?.into_iter().collect();
     let fixed: BTreeSet<String> = job.workspace.fixed_files()?.into_iter().collect();
-    for (name, entry) in job.inputs.present() {
-        let path = lexically_clean(&root.join(&name));
+    let present = job.inputs.present();
+    let mut nodes = Vec::with_capacity(present.len());
+    for (name, entry) in present {
+        let path = root.join(&name);
+        let is_clean = !name.contains("./") && !name.ends_with("/..");
+        let path = if is_clean { path } else { lexically_clean(&path) };
         // What is above the workspace is forwarded, not sent. On the host, cargo finds its configuration by itself.
         let is_above = fixed.contains(&name) && !path.starts_with(root);
         let is_found = is_above || (!in_container && configs.contains(&name));
@@ -46,32 +50,36 @@ fn inputs(job: &CompileJob, in_container: bool, sources: &mut Sources) -> Result
             Kind::File | Kind::Executable if configs.contains(&name) || flagged.contains(&name) => {
                 Node::made(for_container(fs::read(&path)?, &path)?)
             }
-            Kind::File | Kind::Executable => Node::of(&path, entry),
+            Kind::File | Kind::Executable => Node::of(path, entry),
             Kind::Link | Kind::FolderLink => match link(job, &path, entry)? {
                 Some(node) => node,
                 None => continue,
             },
             Kind::Names | Kind::Other | Kind::Absent => continue,
         };
-        sources.insert(place, node);
+        nodes.push((place, node));
     }
+    // At once, which is faster than one after another.
+    let mut sources = Sources::from_iter(nodes);
     // A folder behind a link is listed by itself: then the link is a folder here.
     let behind: Vec<String> = (sources.iter())
-        .filter(|(place, node)| {
+        .filter(|(_, node)| matches!(node, Node::Link(_)))
+        .filter(|(place, _)| {
             let below = format!("{place}/");
-            matches!(node, Node::Link(_))
-                && sources.range(below.clone()..).next().is_some_and(|(next, _)| next.starts_with(&below))
+            sources.range(below.clone()..).next().is_some_and(|(next, _)| next.starts_with(&below))
         })
         .map(|(place, _)| place.clone())
         .collect();
     behind.iter().for_each(|place| drop(sources.remove(place)));
-    Ok(())
+    Ok(sources)
 }
 
 /// Whether cargo keeps credentials in it.
 fn is_secret(path: &Path) -> bool {
-    let in_cargo_folder = path.parent().is_some_and(|folder| folder.ends_with(".cargo"));
-    in_cargo_folder && path.file_name().is_some_and(|name| name == "credentials" || name == "credentials.toml")
+    const NAMES: [&str; 2] = [".cargo/credentials", ".cargo/credentials.toml"];
+    let path = path.as_os_str().as_bytes();
+    let ends = |name: &str| path.strip_suffix(name.as_bytes()).is_some_and(|before| before.ends_with(b"/"));
+    NAMES.iter().any(|name| ends(name))
 }
 
 /// Whether a file lies in the repository of the workspace, or in a local package or its workspace.

@@ -25,7 +25,7 @@ pub fn digest(workspace: &Workspace, config: &Config, ingredients: &Ingredients,
     // The `[env]` of cargo's configuration reaches every build script.
     let mut configs: BTreeSet<String> = workspace.config_files()?.into_iter().collect();
     configs.extend(config_flags::files(workspace, config)?);
-    let configs = inputs.present().into_iter().filter(|(path, _)| configs.contains(path));
+    let configs = configs.iter().filter_map(|path| Some((path, inputs.get(path)?)));
     text.extend(configs.map(|(path, entry)| format!("{path}\0{}\n", entry.sha)));
     Ok(Sha::of(text.as_bytes()))
 }

@@ -3,7 +3,7 @@
 pub mod difference;
 pub mod listing;
 pub mod memo;
-mod parallel;
+pub mod parallel;
 mod probe;
 pub mod record;
 pub mod scope;

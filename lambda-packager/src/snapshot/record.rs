@@ -165,6 +165,15 @@ impl Snapshot {
         all
     }
 
+    /// The file `path`, if it exists.
+    pub fn get(&self, path: &str) -> Option<&Entry> {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let in_trees = self.trees.iter().filter_map(|record| record.folder(folder));
+        let mut found = in_trees.flat_map(|folder| &folder.files).filter(|entry| entry.name == name);
+        let entry = found.next().or_else(|| self.files.iter().find(|entry| entry.name == path))?;
+        Some(entry).filter(|entry| entry.kind != Kind::Absent)
+    }
+
     /// The paths for a watcher of mtimes, which looks at everything in a folder: a whole folder if no folder in it is left
     /// out, so that an added file is seen, even if a file is left out; otherwise each file.
     pub fn watch_list(&self, is_dir: impl Fn(&str) -> bool) -> Vec<String> {
@@ -240,6 +249,17 @@ pub mod tests {
         let folders = ["p/src", "p/target", "p/src/bin"];
         assert_eq!(all.watch_list(|name| folders.contains(&name)), ["p/Cargo.toml", "p/src", "Cargo.lock"]);
         assert_eq!(Vec::from_iter(all.paths_in_trees()), ["p/Cargo.toml", "p/src/bin/x.rs", "p/src/main.rs"]);
+    }
+
+    #[test]
+    fn a_file_is_found_by_its_path_if_it_exists() {
+        let file = |name: &str| entry(name, Kind::File, name, 1);
+        let record = tree(&[("p", &["src"], vec![file("Cargo.toml")]), ("p/src", &[], vec![file("main.rs")])]);
+        let all = snapshot(vec![record], vec![file("Cargo.lock"), file("q/x"), entry("none", Kind::Absent, "", 1)]);
+        for (path, name) in [("p/Cargo.toml", "Cargo.toml"), ("p/src/main.rs", "main.rs"), ("q/x", "q/x")] {
+            assert_eq!(all.get(path), Some(&file(name)), "{path}");
+        }
+        assert!(["none", "main.rs", "p/src", "p/src/none", "q"].iter().all(|path| all.get(path).is_none()));
     }
 
     #[test]

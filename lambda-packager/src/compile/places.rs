@@ -1,0 +1,119 @@
+//! What was last at each place. There can be many: one text has all of them, in their order.
+
+use crate::compile::sent::Stored;
+
+/// Places, and what was last at each.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Places {
+    text: String,
+    /// The ends of the places in the text.
+    entries: Vec<(usize, Stored)>,
+}
+
+impl Places {
+    /// Those of `stored`. Of two at the same place, the later one counts.
+    pub fn of(mut stored: Vec<(&str, Stored)>) -> Self {
+        stored.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut places = Self::default();
+        for (at, (place, entry)) in stored.iter().enumerate() {
+            if stored.get(at + 1).is_none_or(|(next, _)| next != place) {
+                places.text.push_str(place);
+                places.entries.push((places.text.len(), *entry));
+            }
+        }
+        places
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn at(&self, index: usize) -> (&str, &Stored) {
+        let begin = index.checked_sub(1).map_or(0, |before| self.entries[before].0);
+        let (end, stored) = &self.entries[index];
+        (&self.text[begin..*end], stored)
+    }
+
+    /// The index of the first place that is not before `place`.
+    fn position(&self, place: &str) -> usize {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.at(middle).0 < place { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Stored)> {
+        (0..self.len()).map(|index| self.at(index))
+    }
+
+    pub fn get(&self, place: &str) -> Option<&Stored> {
+        let index = self.position(place);
+        Some(self.at((index < self.len()).then_some(index)?)).filter(|(found, _)| *found == place).map(|(_, it)| it)
+    }
+
+    /// The places that begin with `prefix`.
+    pub fn beginning_with<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a Stored)> {
+        let from = self.position(prefix);
+        (from..self.len()).map(|index| self.at(index)).take_while(move |(place, _)| place.starts_with(prefix))
+    }
+
+    /// For looking up many places in their order, which is faster than to search each.
+    pub fn cursor(&self) -> Cursor<'_> {
+        Cursor { places: self, next: 0 }
+    }
+}
+
+/// A position in [`Places`].
+pub struct Cursor<'a> {
+    places: &'a Places,
+    next: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// What was stored for `place`, which comes after those that were asked for.
+    pub fn find(&mut self, place: &str) -> Option<&'a Stored> {
+        while self.next < self.places.len() {
+            let (found, stored) = self.places.at(self.next);
+            if found > place {
+                break;
+            }
+            self.next += 1;
+            if found == place {
+                return Some(stored);
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::sent::State;
+    use crate::sys::Sha;
+
+    #[test]
+    fn places_are_found_one_by_one_and_in_their_order() {
+        let stored = |since| Stored { state: State::of(b'f', Sha([0; 32])), since, is_there: true };
+        let all = [("/b", 1), ("/a/c", 2), ("/a", 3), ("/b", 4), ("/a.c", 5)];
+        let places = Places::of(all.map(|(place, since)| (place, stored(since))).into());
+        let since = |found: Option<&Stored>| found.map(|stored| stored.since);
+        assert_eq!(places.iter().map(|(place, _)| place).collect::<Vec<_>>(), ["/a", "/a.c", "/a/c", "/b"]);
+        let mut cursor = places.cursor();
+        for (place, expected) in [
+            ("", None),
+            ("/a", Some(3)),
+            ("/a.c", Some(5)),
+            ("/a/b", None),
+            ("/a/c", Some(2)),
+            ("/b", Some(4)),
+            ("/c", None),
+        ] {
+            assert_eq!((since(places.get(place)), since(cursor.find(place))), (expected, expected), "{place}");
+        }
+        assert_eq!(places.beginning_with("/a/").map(|(_, stored)| stored.since).collect::<Vec<_>>(), [2]);
+        assert_eq!(places.beginning_with("/c").count() + Places::default().iter().count(), 0);
+    }
+}
