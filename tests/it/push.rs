@@ -4,13 +4,14 @@ mod tokens;
 mod trouble;
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
 use crate::support::host::git_in;
 use crate::support::{
-    Ended, Fate, Fixture, ImageRegistry, Live, Proxy, Setup, Story, Token, TokenServer, prefixed, program,
+    Ended, Fate, Fixture, ImageRegistry, Live, Proxy, Setup, Story, Token, TokenServer, prefixed, program, skip, under,
 };
 
 const NAME: &str = "preprod-sse-streaming-lambda";
@@ -82,10 +83,9 @@ fn a_push_sends_what_the_registry_lacks_and_the_next_one_nothing() {
     let ended = Ended::of(image(&fixture, &["push"], &proxy.name()).env("GITHUB_OUTPUT", &output)).ok();
 
     let head = fixture.git(&["rev-parse", "HEAD"]);
-    let fingerprint = fixture.manifest("hello")["fingerprint"].as_str().unwrap()[..12].to_string();
     let tag = tag(&fixture);
-    assert_eq!(tag, format!("preprod-{}-{fingerprint}", &head[..12]));
     let digest = registry.digest(NAME, &tag).expect("the immutable tag");
+    assert_eq!(tag, format!("preprod-{}-{}", &head[..12], &digest["sha256:".len()..][..12]));
     let reference = format!("{}/{NAME}@{digest}", proxy.name());
     assert_eq!(ended.stdout, format!("{reference}\n"));
     assert_eq!(record(&fixture)["reference"], Value::from(reference.as_str()));
@@ -176,6 +176,30 @@ fn a_commit_to_something_else_makes_no_other_image() {
     assert_eq!(push(), first);
     // The tag names what is checked out: both commits are there.
     assert_eq!(registry.tags(NAME).iter().filter(|tag| !tag.ends_with("latest")).count(), 2);
+}
+
+#[test]
+fn newer_certificates_at_the_same_commit_are_another_image_beside_the_first() {
+    let Some((registry, fixture)) = open(&Setup::default()) else { return };
+    push(&fixture, &registry.name()).ok();
+    let (first_tag, first) = (tag(&fixture), latest(&registry));
+    let certificates = fixture.around().join("certificates");
+    let of_machine = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+    let Some(path) = of_machine.iter().find(|path| Path::new(path).exists()) else {
+        return skip("certificates", "there are no CA certificates on this machine (Debian: `ca-certificates`)");
+    };
+    fs::write(&certificates, [fs::read(path).unwrap(), b"# patched\n".to_vec()].concat()).unwrap();
+    let script = "mount --bind \"$0\" \"$1\" || exit 99; shift; exec \"$@\"";
+    let wrapper = ["unshare", "--mount", "sh", "-c", script, &certificates.to_string_lossy(), path];
+    let ended = Ended::of(&mut under(&wrapper, &image(&fixture, &["push"], &registry.name())));
+    if ended.code == 99 || ended.stderr.contains("unshare") {
+        return skip("root", &format!("only root may mount: {}", ended.stderr));
+    }
+    assert_eq!(ended.ok().verdict(), "cache-hit");
+    let second = latest(&registry);
+    assert_ne!(second, first);
+    assert_ne!(tag(&fixture), first_tag);
+    assert_eq!((registry.digest(NAME, &first_tag), registry.digest(NAME, &tag(&fixture))), (first, second));
 }
 
 #[test]

@@ -154,8 +154,9 @@ fn assemble(context: &Context, report: &mut Reporter) -> Result<(Image, String)>
         }
         None => report.note("there is no git history: the image has no label for its revision"),
     }
-    let tag = names.immutable(revision.as_ref(), &manifest.fingerprint);
-    Ok((image::assemble(&parts)?, tag))
+    let image = image::assemble(&parts)?;
+    let tag = names.immutable(revision.as_ref(), &image.manifest.digest);
+    Ok((image, tag))
 }
 
 /// Loads the image into the first engine that answers.

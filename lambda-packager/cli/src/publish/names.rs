@@ -4,7 +4,7 @@ use lambda_packager::internal::{Config, Error, PublishFault, Result, Sha};
 
 use crate::publish::Revision;
 
-/// The digits of a revision and of a fingerprint in a tag: enough for one project's history.
+/// The digits of a revision and of an image's digest in a tag: enough for one project's history.
 const DIGITS: usize = 12;
 
 /// The names of an environment's images.
@@ -38,13 +38,14 @@ impl Names {
         Ok(Self { environment: environment.into(), repository })
     }
 
-    /// The tag that is never given to another image.
-    pub fn immutable(&self, revision: Option<&Revision>, fingerprint: &Sha) -> String {
+    /// The tag that is never given to another image: it names the revision and all that is in the image, also newer
+    /// certificates or libraries of the base at the same revision.
+    pub fn immutable(&self, revision: Option<&Revision>, digest: &Sha) -> String {
         let revision = revision.map_or("unversioned".to_string(), |revision| {
             let digits = &revision.head[..DIGITS.min(revision.head.len())];
             if revision.dirty { format!("{digits}-dirty") } else { digits.to_string() }
         });
-        format!("{}-{revision}-{}", self.environment, fingerprint.short(DIGITS))
+        format!("{}-{revision}-{}", self.environment, digest.short(DIGITS))
     }
 
     /// The tags that name the newest image, in the order in which they are moved.
@@ -95,11 +96,11 @@ mod tests {
         assert_eq!(names.repository, "preprod-sse-streaming-lambda");
         assert_eq!(names.moving(), ["preprod-latest", "latest"]);
         let mut revision = Revision { head: "0123456789abcdef".into(), ..Revision::default() };
-        let fingerprint = Sha::of(b"abc");
-        assert_eq!(names.immutable(Some(&revision), &fingerprint), "preprod-0123456789ab-ba7816bf8f01");
+        let digest = Sha::of(b"abc");
+        assert_eq!(names.immutable(Some(&revision), &digest), "preprod-0123456789ab-ba7816bf8f01");
         revision.dirty = true;
-        assert_eq!(names.immutable(Some(&revision), &fingerprint), "preprod-0123456789ab-dirty-ba7816bf8f01");
-        assert_eq!(names.immutable(None, &fingerprint), "preprod-unversioned-ba7816bf8f01");
+        assert_eq!(names.immutable(Some(&revision), &digest), "preprod-0123456789ab-dirty-ba7816bf8f01");
+        assert_eq!(names.immutable(None, &digest), "preprod-unversioned-ba7816bf8f01");
     }
 
     #[test]
