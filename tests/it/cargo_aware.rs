@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::support::host::{Profile, git, in_terminal, ran_a_build_script, sha256_of};
-use crate::support::{Ended, Engine, Fixture, has_all, one_engine, podman_with_all_cases};
+use crate::support::{Ended, Engine, Fixture, copy, has_all, one_engine, podman_with_all_cases, repository};
 
 /// A copy of a fixture that a build packaged, and the engine it did that on.
 fn built(name: &str, below: &str, wanted: Option<Engine>) -> Option<(Fixture, &'static str)> {
@@ -328,4 +328,31 @@ fn what_does_not_compile_is_said_once_and_costs_nothing() {
     assert!(made() == good, "the artifact was touched");
     edit(&fixture, "function/src/main.rs", "1 + ", "");
     runs(&fixture, engine, "cache-hit");
+}
+
+#[test]
+fn another_packager_of_the_same_version_packages_again() {
+    let Some(engine) = podman_with_all_cases() else { return };
+    let fixture = Fixture::with_packager("deployment", "", &[Profile::Release]);
+    // A copy of the library that may be edited, with what it has of its workspace.
+    let (copied, library) = (fixture.around().join("packager"), "lambda-packager");
+    copy(&repository().join(library).join("src"), &copied.join(library).join("src"));
+    for file in ["Cargo.toml", "build.rs"] {
+        fs::copy(repository().join(library).join(file), copied.join(library).join(file)).unwrap();
+    }
+    let manifest = fs::read_to_string(repository().join("Cargo.toml")).unwrap();
+    let (workspace, _) = manifest.split_once("[package]").unwrap();
+    let members = "members = [\"lambda\", \"lambda-packager\", \"lambda-packager/cli\"]";
+    assert!(workspace.contains(members), "{workspace}");
+    fs::write(copied.join("Cargo.toml"), workspace.replace(members, "members = [\"lambda-packager\"]")).unwrap();
+    let ours = repository().join(library).display().to_string();
+    edit(&fixture, "Cargo.toml", &ours, &copied.join(library).display().to_string());
+    runs(&fixture, engine.name(), "cache-miss: first build");
+
+    let source = copied.join(library).join("src/sys/packager.rs");
+    fs::write(&source, fs::read_to_string(&source).unwrap() + "// Edited.\n").unwrap();
+    fixture.build_with(engine.name()).ok();
+    let verdict = fixture.logged_verdict("function");
+    assert!(verdict.starts_with("cache-miss: packager changed: 0.1.0 (sources "), "{verdict}");
+    rests(&fixture, engine.name());
 }

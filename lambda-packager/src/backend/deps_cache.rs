@@ -12,7 +12,7 @@ use crate::compile::{CARGO_HOME, CompiledUnits, TARGET, USER};
 use crate::config::Network;
 use crate::engine::{ContainerSpec, Engine, EngineError, ExecSpec, Image};
 use crate::error::{Error, Result};
-use crate::sys::{Lock, Sha, fs};
+use crate::sys::{Lock, PACKAGER, Sha, fs};
 
 /// Scripts that run in the container; their first lines say what they do.
 const PACK: &str = include_str!("pack.sh");
@@ -68,7 +68,7 @@ impl DepsCache {
         }
         let mut text = format!(
             "4 {} {} {} {} {} {} {:?} {:?}\n{}\n",
-            env!("CARGO_PKG_VERSION"),
+            PACKAGER,
             wanted.image.identity,
             config.target_arch,
             config.mode,

@@ -7,7 +7,7 @@ use crate::cargo::Toolchain;
 use crate::config::Config;
 use crate::fingerprint::Key;
 use crate::snapshot::Snapshot;
-use crate::sys::{Sha, env};
+use crate::sys::{PACKAGER, Sha, env};
 
 /// Name and value of everything besides files that decides the bytes of the zip. A verdict shows these names.
 pub type Ingredients = BTreeMap<String, String>;
@@ -31,7 +31,7 @@ pub fn ingredients(
 ) -> Ingredients {
     let mut all = Ingredients::new();
     let mut set = |name: &str, value: String| all.insert(name.to_string(), value);
-    set("packager", env!("CARGO_PKG_VERSION").into());
+    set("packager", PACKAGER.into());
     set("function", format!("{package}/{function}"));
     set("mode", config.mode.to_string());
     set("profile", config.profile.clone());
@@ -154,7 +154,7 @@ mod tests {
             compilers: Vec::new(),
         };
         let before = with(&toolchain);
-        assert_eq!(before["packager"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(before["packager"], PACKAGER);
         assert_ne!(with(&Toolchain { rustc: Sha::of(b"other"), ..toolchain.clone() }), before);
         assert_ne!(with(&Toolchain { cc: Sha::of(b"other"), ..toolchain }), before);
     }

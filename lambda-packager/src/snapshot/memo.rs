@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::snapshot::probe::seen;
 use crate::snapshot::{Kind, Scope, Snapshot, take, unchanged};
-use crate::sys::{Sha, Stamp, env, fs};
+use crate::sys::{PACKAGER, Sha, Stamp, env, fs};
 
 /// The dependencies of a result. Paths are absolute, or relative to the base.
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
     /// If a dependency exists but cannot be read: the slow program would report it as missing.
     pub fn load(path: &Path, base: &Path) -> Result<Option<Self>> {
         let Some(memo) = Self::read(path) else { return Ok(None) };
-        let holds = memo.packager == env!("CARGO_PKG_VERSION")
+        let holds = memo.packager == PACKAGER
             && memo.variables.iter().all(|(name, sha)| digest_of(name) == *sha)
             && memo.programs.iter().all(|(name, path)| env::find_program(name) == *path);
         if !holds {
@@ -154,7 +154,7 @@ impl<T: Serialize + DeserializeOwned> Computed<T> {
         let Self { value, deps, .. } = self;
         let variables = deps.variables.into_iter().map(|name| (name.clone(), digest_of(&name))).collect();
         let programs = deps.programs.into_iter().map(|name| (name.clone(), env::find_program(&name))).collect();
-        let packager = env!("CARGO_PKG_VERSION").into();
+        let packager = PACKAGER.into();
         Memo { inode: 0, programs, packager, files, stamped, variables, value }
     }
 }

@@ -14,6 +14,8 @@ pub mod lock;
 #[cfg(unix)]
 pub mod machine;
 #[cfg(unix)]
+pub mod packager;
+#[cfg(unix)]
 pub mod paths;
 #[cfg(unix)]
 pub mod process;
@@ -24,6 +26,7 @@ pub use fs::{Staged, Stamp};
 pub use glob::Glob;
 pub use lock::Lock;
 pub use machine::{host_name, machine};
+pub use packager::PACKAGER;
 pub use paths::{lexically_clean, relative};
 pub use process::{Input, Invocation, Output, Stream};
 pub use sha256::Sha;
