@@ -120,6 +120,9 @@ fn a_crate_that_does_not_compile_shows_cargos_words_once() {
         assert!(!piped.stderr.contains('\x1b') && piped.stdout.is_empty(), "{piped:?}");
         let log = packaged.fixture.text("target/lambda/hello/build.log");
         assert_eq!(log.matches("error[E0425]").count(), 1, "{log}");
+        let told = "packaging hello (release, x86_64, provided.al2023): changed src/main.rs\n";
+        let told = told.replace("x86_64", std::env::consts::ARCH).replace("aarch64", "arm64");
+        assert!(log.starts_with(&told) && piped.stderr.starts_with(&told), "{log}");
 
         if let Some(drawn) = in_terminal(&packaged.command()) {
             assert_eq!(drawn.code, 4, "{drawn:?}");

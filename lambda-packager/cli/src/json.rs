@@ -50,7 +50,7 @@ fn render(event: &Event) -> Vec<Value> {
         }
         Event::Waiting { holder } => json!({"event": "waiting", "holder": holder}),
         Event::Note { message } => json!({"event": "announced", "message": message}),
-        Event::Judged { verdict, reasons } => json!({"event": "verdict", "verdict": verdict, "reasons": reasons}),
+        Event::Judged { verdict, reasons, .. } => json!({"event": "verdict", "verdict": verdict, "reasons": reasons}),
         Event::StageEnded { stage, elapsed } => {
             json!({"event": "stage", "stage": stage, "elapsed_ms": ms(*elapsed)})
         }

@@ -48,7 +48,7 @@ fn package(project: &Project, report: &mut Reporter) -> Result<Outcome> {
     let open_log = if verdict == Verdict::Hit { fs::append } else { fs::create };
     report.also_log_to(open_log(&task.places.log)?);
     let reasons: &[Reason] = if let Verdict::Miss(reasons) = &verdict { reasons } else { &[] };
-    report.emit(&Event::Judged { verdict: &verdict.to_string(), reasons });
+    report.emit(&Event::Judged { function: &task.function.name, config, verdict: &verdict.to_string(), reasons });
     let mut gate = match (&verdict, gate) {
         (Verdict::Hit, Gate { recorded: Ok(manifest), now, artifact_was_read, .. }) => {
             let outcome = reuse(&task, manifest, now, artifact_was_read, report)?;

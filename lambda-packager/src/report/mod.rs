@@ -22,8 +22,8 @@ pub enum Event<'a> {
     Waiting { holder: String },
     /// A fallback, or something that was repaired.
     Note { message: &'a str },
-    /// Hit or miss, and why.
-    Judged { verdict: &'a str, reasons: &'a [crate::packaged::Reason] },
+    /// Hit or miss of what will be packaged, and why. The log begins with this event.
+    Judged { function: &'a str, config: &'a Config, verdict: &'a str, reasons: &'a [crate::packaged::Reason] },
     /// A stage ended, after this time.
     StageEnded { stage: Stage, elapsed: Duration },
     /// Cargo's unit counter.

@@ -30,8 +30,6 @@ pub struct Text {
     cargo: Cargo,
     /// Whether cargo's colours are kept.
     coloured: bool,
-    /// What is packaged.
-    title: String,
 }
 
 /// When cargo's lines are written.
@@ -85,16 +83,7 @@ impl Text {
 
     /// Lines as they come, in colour, without a bar.
     fn of(out: impl Write + 'static, detail: Detail) -> Self {
-        let title = String::new();
-        Self {
-            out: Out::new(out),
-            detail,
-            bar: false,
-            bar_drawn: false,
-            cargo: Cargo::AsItComes,
-            coloured: true,
-            title,
-        }
+        Self { out: Out::new(out), detail, bar: false, bar_drawn: false, cargo: Cargo::AsItComes, coloured: true }
     }
 
     /// Whether stderr can show a bar, and colours.
@@ -126,14 +115,12 @@ impl Text {
             return;
         }
         match event {
-            Event::Started { function, config: Config { mode, target_arch, runtime, .. } } => {
-                self.title = format!("{function} ({mode}, {target_arch}, {runtime})");
-            }
             Event::Waiting { holder } => self.line(&format!("waiting for {holder}")),
             Event::Note { message } => self.line(&format!("note: {message}")),
-            Event::Judged { verdict, reasons } => {
+            Event::Judged { function, config, verdict, reasons } => {
                 if let Some(why) = verdict.strip_prefix("cache-miss: ") {
-                    self.line(&format!("packaging {}: {why}", self.title));
+                    let Config { mode, target_arch, runtime, .. } = config;
+                    self.line(&format!("packaging {function} ({mode}, {target_arch}, {runtime}): {why}"));
                 }
                 if self.detail == Detail::Verbose {
                     reasons.iter().for_each(|reason| self.line(&format!("  {reason}")));
