@@ -13,7 +13,7 @@ pub struct Places {
 impl Places {
     /// Those of `stored`. Of two at the same place, the later one counts.
     pub fn of(mut stored: Vec<(&str, Stored)>) -> Self {
-        stored.sort_by(|(one, _), (other, _)| one.cmp(other));
+        stored.sort_by_key(|(place, _)| *place);
         let mut places = Self::default();
         for (at, (place, entry)) in stored.iter().enumerate() {
             if stored.get(at + 1).is_none_or(|(next, _)| next != place) {
