@@ -31,6 +31,7 @@ mod push;
 mod remote;
 mod reproducible;
 mod runtime_api;
+mod scripts;
 mod security;
 mod simultaneous;
 mod soak;

@@ -1,6 +1,7 @@
 //! What the tests share: the bin, tiny projects, engines, and the promise that nothing is left behind.
 
 pub mod clean;
+mod desk;
 mod ended;
 mod engine;
 mod fixture;
@@ -31,6 +32,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub use desk::{Desk, REFERENCE};
 pub use ended::{Ended, has_all};
 pub use engine::{Engine, engines, every_engine, one_engine, podman_with_all_cases};
 pub use fixture::{Fixture, copy};
