@@ -192,12 +192,16 @@ fn what_a_pipeline_pushed_is_applied_elsewhere_with_the_state_in_a_bucket() {
         Ended::of(command.env("TF_CLI_ARGS_init", init))
     };
     let applied = apply(&image).ok();
-    assert_eq!(stages(&applied), ["terraform-init", "terraform-workspace", "terraform-apply"]);
+    assert_eq!(stages(&applied), ["find-image", "terraform-init", "terraform-workspace", "terraform-apply"]);
     assert_eq!(stage.deployed(), image);
     let state = stage.moto.aws(&["s3", "ls", "--recursive", bucket]);
     assert!(state.contains("env:/preprod/sse-streaming-lambda.tfstate"), "{state}");
-    // A tag is no image to deploy.
-    let tagged = apply("127.0.0.1/preprod-sse-streaming-lambda:latest");
-    tagged.fails(2, &["a reference with a digest"]);
+    // A tag is no image to deploy, nor is a digest that the registry does not have.
+    let tagged = apply("127.0.0.1/preprod-sse-streaming-lambda:latest").fails(2, &["a reference with a digest"]);
+    let (repository, _) = image.split_once('@').expect("a digest");
+    let unknown = apply(&format!("{repository}@sha256:{}", "0".repeat(64))).fails(2, &["has no image", "Error 20"]);
+    for ended in [tagged, unknown] {
+        assert_eq!(stages(&ended), ["find-image"]);
+    }
     assert_eq!(stage.deployed(), image);
 }

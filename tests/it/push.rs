@@ -334,3 +334,32 @@ fn two_revisions_pushed_at_once_leave_latest_at_one_of_them_whole() {
         assert!(registry.is_whole(NAME, &manifest));
     }
 }
+
+#[test]
+fn an_image_that_is_to_be_deployed_is_looked_for_by_its_digest() {
+    let Some((registry, fixture)) = open(&Setup { login: Some(LOGIN), ..Setup::default() }) else { return };
+    push_as(&fixture, PASSWORD, &registry.name()).ok();
+    let recorded = record(&fixture);
+    let reference = recorded["reference"].as_str().unwrap();
+    let proxy = Proxy::to(&registry, |_| Fate::Passed);
+    let check = |reference: &str, password: &str| {
+        let mut command = image(&fixture, &["check", reference], &proxy.name());
+        command.env("LAMBDA_PACKAGER_REGISTRY_USER", "tester").env("LAMBDA_PACKAGER_REGISTRY_PASSWORD", password);
+        Ended::of(&mut command)
+    };
+    let here = reference.replace(&registry.name(), &proxy.name());
+    assert_eq!(check(&here, PASSWORD).ok().stdout, format!("{here}\n"));
+    let seen = proxy.seen();
+    assert!(seen.iter().all(|line| line.starts_with("GET ")), "{seen:?}");
+    // What was pushed last stays what the record says.
+    assert_eq!(record(&fixture), recorded);
+
+    let unknown = format!("{}@sha256:{}", here.split_once('@').unwrap().0, "0".repeat(64));
+    let ended =
+        check(&unknown, PASSWORD).fails(20, &["has no image", &unknown[proxy.name().len() + 1..], "push it first"]);
+    assert_eq!(ended.stdout, "");
+    check(&here.replace(NAME, "other"), PASSWORD).fails(20, &["has no image other@"]);
+    check(&here, "wrong").fails(11, &["refuses the login"]);
+    check(&format!("{}:latest", here.split_once('@').unwrap().0), PASSWORD).fails(2, &["a reference with a digest"]);
+    fixture.run(&["--engine", "host", "image", "check", &here, "--env", "staging"]).fails(19, &["\"staging\""]);
+}

@@ -85,7 +85,7 @@ pub enum Command {
     #[command(
         subcommand,
         after_help = "Exit status: 10 registry unreachable, 11 login refused, 12 login expired, 13 repository missing, 14 push denied, \
-15 disk full, 16 connection lost, 17 immutable tag has another image, 18 larger than 10 GB, 19 unknown environment, 20 unknown tag, 21 unexpected answer; else as `build`."
+15 disk full, 16 connection lost, 17 immutable tag has another image, 18 larger than 10 GB, 19 unknown environment, 20 unknown tag or digest, 21 unexpected answer; else as `build`."
     )]
     Image(Image),
     /// Check this machine and project for problems, and print how to fix them
@@ -133,6 +133,13 @@ pub enum Image {
     Push(Target),
     /// List the rollback targets, the newest first
     List(Target),
+    /// Check that the registry has an image that is to be deployed, and print it
+    Check {
+        /// registry/repository@sha256:..., as `image push` prints it
+        image: String,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Move `latest` and `<env>-latest` to an image that was pushed before
     Rollback {
         /// Its tag, as `image list` prints it
@@ -218,7 +225,8 @@ impl Image {
     /// What all of these commands need.
     pub fn target(&self) -> &Target {
         match self {
-            Self::Build(target) | Self::Push(target) | Self::List(target) | Self::Rollback { target, .. } => target,
+            Self::Build(target) | Self::Push(target) | Self::List(target) => target,
+            Self::Check { target, .. } | Self::Rollback { target, .. } => target,
         }
     }
 }

@@ -9,7 +9,7 @@ use lambda_packager::internal::{
 };
 
 use crate::args::{Image as Command, Target};
-use crate::publish::{Address, Client, Names, Record, Repository, credentials, push, revision};
+use crate::publish::{Address, Client, Names, Record, Reference, Repository, credentials, push, revision};
 
 /// Runs a command of `image`.
 pub fn image(command: &Command, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
@@ -18,6 +18,7 @@ pub fn image(command: &Command, request: &Request, json: bool, report: &mut Repo
         Command::Build(_) => build(&context, request, json, report),
         Command::Push(_) => push(&context, request, json, report),
         Command::List(_) => list(&context, json, report),
+        Command::Check { image, .. } => check(&context, image, json, report),
         Command::Rollback { tag, .. } => rollback(&context, tag, json, report),
     };
     result.map_err(Error::telling_full_disks)
@@ -48,8 +49,11 @@ impl Context {
             return Err(Error::config("no registry is set")
                 .hint_with("use --registry HOST, or set LAMBDA_PACKAGER_REGISTRY or `registry` in Cargo.toml"));
         };
-        let address = Address::parse(registry, &config.place_of("registry"))?;
-        let login = report.stage(Stage::Login, |_| credentials::find(config, &address))?;
+        self.client_of(Address::parse(registry, &config.place_of("registry"))?, report)
+    }
+
+    fn client_of(&self, address: Address, report: &mut Reporter) -> Result<Client> {
+        let login = report.stage(Stage::Login, |_| credentials::find(&self.project.config, &address))?;
         Ok(Client::new(address, login))
     }
 
@@ -97,6 +101,22 @@ fn list(context: &Context, json: bool, report: &mut Reporter) -> Result<()> {
         format!("{}  {}  {}{moving}", version.tag, &version.digest[..19.min(version.digest.len())], version.created)
     });
     print_lines(&lines.collect::<Vec<_>>());
+    Ok(())
+}
+
+fn check(context: &Context, image: &str, json: bool, report: &mut Reporter) -> Result<()> {
+    let reference = Reference::parse(image)?;
+    let config = &context.project.config;
+    let configured = config.registry.as_ref().map(|it| Address::parse(it, &config.place_of("registry"))).transpose()?;
+    // A reference does not say whether the registry has TLS. The setting does.
+    let address = match configured {
+        Some(address) if address.authority == reference.registry => address,
+        _ => Address::parse(&reference.registry, &format!("image {image}"))?,
+    };
+    let client = context.client_of(address, report)?;
+    let repository = Repository { client: &client, name: reference.repository };
+    report.stage(Stage::Push, |report| push::check(&repository, &reference.digest, report))?;
+    print_lines(&[if json { serde_json::json!({"v": 1, "image": image}).to_string() } else { image.to_string() }]);
     Ok(())
 }
 

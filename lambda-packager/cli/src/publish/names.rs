@@ -3,6 +3,7 @@
 use lambda_packager::internal::{Config, Error, PublishFault, Result, Sha};
 
 use crate::publish::Revision;
+use crate::publish::reference::is_repository;
 
 /// The digits of a revision and of an image's digest in a tag: enough for one project's history.
 const DIGITS: usize = 12;
@@ -61,15 +62,6 @@ impl Names {
 }
 
 /// Source: <https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pulling-manifests>.
-fn is_repository(name: &str) -> bool {
-    let part = |part: &str| {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        part.starts_with(plain) && part.ends_with(plain) && part.chars().all(|c| plain(c) || "._-".contains(c))
-    };
-    name.len() <= 255 && name.split('/').all(part)
-}
-
-/// From the same page.
 fn is_tag(tag: &str) -> bool {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     tag.len() <= 128 && tag.starts_with(word) && tag.chars().all(|c| word(c) || c == '.' || c == '-')

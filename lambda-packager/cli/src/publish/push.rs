@@ -63,6 +63,26 @@ pub fn rollback(repository: &Repository, names: &Names, tag: &str, report: &mut 
     Ok(manifest)
 }
 
+/// Checks that the repository has the image with this digest, `sha256:...`.
+///
+/// # Errors
+/// If it has not, or if the registry does not say.
+pub fn check(repository: &Repository, digest: &str, report: &mut Reporter) -> Result<()> {
+    match repository.manifest(digest, report)? {
+        Some(manifest) if digest == format!("sha256:{}", manifest.digest) => Ok(()),
+        Some(manifest) => {
+            let what = format!("has sha256:{} at {}@{digest}", manifest.digest, repository.name);
+            Err(repository.client.transport.error(PublishFault::Unexpected, &what).hint_with("look at its logs"))
+        }
+        None => {
+            let what = format!("has no image {}@{digest}", repository.name);
+            Err(repository.client.transport.error(PublishFault::UnknownTag, &what).hint_with(
+                "push it first; `lambda-packager image list` lists what was pushed, which may have been removed since",
+            ))
+        }
+    }
+}
+
 /// A rollback target.
 #[derive(Debug, serde::Serialize)]
 pub struct Version {
