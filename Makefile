@@ -29,13 +29,14 @@ container-start: ## start the builder container; create it if it is missing
 container-stop: ## stop the builder container; its caches are kept
 	@docker/dev-container.sh stop
 
-container-status: ## show its status; exit status 0 running, 3 stopped, 4 not_found
+container-status: ## show its status; make reports `Error 3` if it is stopped, `Error 4` if there is none
 	@docker/dev-container.sh status
 
 PACKAGER ?= docker/lambda-packager
 ENV ?= preprod
 PACKAGE ?= image
-OF_IMAGE = --env $(ENV) $(if $(REGISTRY),--registry $(REGISTRY))
+# The shell expands them, not make: what stands in a variable is never a command.
+OF_IMAGE := --env "$$ENV" $${REGISTRY:+--registry "$$REGISTRY"}
 ifneq ($(filter-out 0,$(FORCE)),)
 export LAMBDA_PACKAGER_FORCE := 1
 endif
@@ -51,11 +52,11 @@ deploy: ## the same, then terraform apply: PACKAGE=image|zip
 	@TAG= IMAGE= infra/deploy
 
 apply: ## only terraform apply, of an image that was pushed: IMAGE=registry/repository@sha256:...
-	@test -n "$(IMAGE)" || { echo "which image? IMAGE=registry/repository@sha256:..., as make push prints it" >&2; exit 2; }
+	@test -n "$$IMAGE" || { echo "which image? IMAGE=registry/repository@sha256:..., as make push prints it" >&2; exit 2; }
 	@TAG= infra/deploy
 
 rollback: ## roll back to an image that was pushed before, then terraform apply: TAG=preprod-...
-	@test -n "$(TAG)" || { "$$PACKAGER" image list $(OF_IMAGE) >&2; echo "which one? TAG=..." >&2; exit 2; }
+	@test -n "$$TAG" || { "$$PACKAGER" image list $(OF_IMAGE) >&2; echo "which one? TAG=..." >&2; exit 2; }
 	@IMAGE= infra/deploy
 
 kept-images-load: ## load the images that another machine saved, from target/kept-images.tar; for pipelines

@@ -25,6 +25,7 @@ mod isolation;
 mod kill;
 mod killed;
 mod lifecycle;
+mod make;
 mod manifest;
 mod never_stale;
 mod push;

@@ -1,0 +1,132 @@
+//! What each make target calls, with which status it ends, and what `make build` prints. Fakes stand for the programs
+//! that are called; what they do is tested elsewhere.
+
+use std::fs;
+use std::process::Command;
+
+use crate::support::{Desk, Ended, Fixture, Front, REFERENCE, has_all, packager, repository};
+
+const MAKE: [&str; 2] = ["make", "--no-print-directory"];
+
+/// What Terraform is called for, of this environment and package.
+fn terraform(environment: &str, package: &str, image: &str) -> Vec<String> {
+    let variables = format!("-var environment={environment} -var package={package} -var image={image}");
+    vec![
+        "terraform -chdir=infra init -input=false".into(),
+        format!("terraform -chdir=infra workspace select -or-create=true {environment}"),
+        format!("terraform -chdir=infra apply -input=false -auto-approve {variables}"),
+    ]
+}
+
+#[test]
+fn each_target_calls_what_it_says() {
+    let desk = Desk::with_fakes();
+    let deployed = |first: &str, environment: &str, package: &str, image: &str| {
+        [vec![first.to_string()], terraform(environment, package, image)].concat()
+    };
+    let one = |call: &str| vec![call.to_string()];
+    let apply = format!("IMAGE={REFERENCE}");
+    let pushed = "lambda-packager image push --env preprod";
+    let rows = [
+        ("build", one("cargo build --release")),
+        ("build FORCE=1", one("forced cargo build --release")),
+        ("build FORCE=0", one("cargo build --release")),
+        ("dev", one("mode=dev cargo build --release")),
+        ("prod", one("lambda-packager build --mode prod")),
+        ("docker", one("lambda-packager build --mode docker")),
+        ("container-start", one("lambda-packager container start")),
+        ("container-stop", one("lambda-packager container stop")),
+        ("container-status", one("lambda-packager container status")),
+        ("image", one("lambda-packager image build --env preprod")),
+        ("image ENV=prod REGISTRY=r:1", one("lambda-packager image build --env prod --registry r:1")),
+        ("push ENV=prod REGISTRY=r:1", one("lambda-packager image push --env prod --registry r:1")),
+        ("push FORCE=1", one(&format!("forced {pushed}"))),
+        ("deploy", deployed(pushed, "preprod", "image", REFERENCE)),
+        ("deploy PACKAGE=zip", deployed("lambda-packager build", "preprod", "zip", "")),
+        // What is set for another target is not for this one.
+        (&format!("deploy TAG=x {apply}"), deployed(pushed, "preprod", "image", REFERENCE)),
+        (
+            &format!("apply ENV=prod {apply}"),
+            deployed(&format!("lambda-packager image check {REFERENCE} --env prod"), "prod", "image", REFERENCE),
+        ),
+        (
+            "rollback TAG=preprod-1 REGISTRY=r:1",
+            deployed(
+                "lambda-packager image rollback preprod-1 --env preprod --registry r:1",
+                "preprod",
+                "image",
+                REFERENCE,
+            ),
+        ),
+        ("clean", vec!["lambda-packager clean --all".into(), "cargo clean".into()]),
+    ];
+    for (words, calls) in rows {
+        let words: Vec<_> = MAKE.into_iter().chain(words.split(' ')).collect();
+        desk.run(&words, "").ok();
+        assert_eq!(desk.calls(), calls, "{words:?}");
+        // What is called first ends all of it.
+        let first = if calls[0].contains("cargo ") { "cargo" } else { "lambda-packager" };
+        let ended = desk.run(&words, first).fails(2, &["Error 7"]);
+        assert_eq!(desk.calls(), calls[..1], "{words:?}");
+        assert!(!ended.stdout.contains("cache-"), "a summary of another run: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn what_is_missing_ends_a_target_before_anything_starts() {
+    let desk = Desk::with_fakes();
+    for (words, says, calls) in [
+        ("apply", "which image?", vec![]),
+        ("rollback ENV=prod", "which one? TAG=", vec!["lambda-packager image list --env prod".to_string()]),
+        ("rollback TAG=preprod-1 PACKAGE=zip", "check out the revision", vec![]),
+        ("apply IMAGE=x PACKAGE=zip", "only for PACKAGE=image", vec![]),
+        ("deploy PACKAGE=tar", "neither zip nor image", vec![]),
+        ("deploy ENV=", "ENV names no environment", vec![]),
+        ("deploy ENV=--help", "ENV names no environment", vec![]),
+    ] {
+        let line: Vec<_> = MAKE.into_iter().chain(words.split(' ')).collect();
+        desk.run(&line, "").fails(2, &[says, "Error 2"]);
+        assert_eq!(desk.calls(), calls, "{words:?}");
+    }
+}
+
+/// `make build` with a real packager: a fake of cargo runs it, as the build script would, with the output that cargo
+/// keeps to itself unless the build script fails.
+#[test]
+fn a_build_ends_with_the_summary_of_a_miss_and_of_a_hit_and_with_the_error_of_a_failure() {
+    let fixture = Fixture::empty("lambda");
+    fixture.package("", "lambda", "");
+    fixture.says("hello");
+    fs::copy(repository().join("Makefile"), fixture.path("Makefile")).expect("a Makefile");
+    let bin = packager().display();
+    let cargo = Front::of(
+        "cargo",
+        &format!(
+            "[ \"$*\" = 'build --release' ] || exec \"$real\" \"$@\"\n\
+             [ -z \"$FAKE_FRESH\" ] || exit 0\n\
+             said=$('{bin}' --engine host 2>&1) || {{ echo \"$said\" >&2; exit 101; }}\n\
+             exit"
+        ),
+    );
+    let build = |fresh: &str| {
+        let mut make = Command::new("make");
+        fixture.prepare(make.args(["--no-print-directory", "build"]));
+        Ended::of(make.env("PATH", &cargo.path).env("FAKE_FRESH", fresh).env_remove("FORCE").env_remove("MAKEFLAGS"))
+    };
+    let summary = |ended: Ended| {
+        let lines: Vec<_> = ended.stdout.lines().skip(1).map(String::from).collect();
+        assert_eq!(ended.stdout.lines().next(), Some("cargo build --release"));
+        assert_eq!(lines.iter().filter(|line| line.starts_with("cache-")).count(), 1, "{lines:?}");
+        lines
+    };
+    let first = summary(build("").ok());
+    assert_eq!(first[0], "cache-miss: first build");
+    has_all(&first.join("\n"), &["  backend host", "  stages  ", "  zip     ", "  sha256  "]);
+    assert_eq!(summary(build("").ok())[0], "cache-hit");
+    assert_eq!(summary(build("yes").ok()), ["cache-hit: cargo saw nothing to do"]);
+    fixture.says("edited");
+    assert_eq!(summary(build("").ok())[0], "cache-miss: changed src/main.rs");
+    fixture.write("src/main.rs", "fn main() { nonsense }\n");
+    let failed = build("").fails(2, &["nonsense", "Error 101"]);
+    assert_eq!(failed.stdout, "cargo build --release\n");
+}
