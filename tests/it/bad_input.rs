@@ -342,9 +342,11 @@ fn a_toolchain_is_borrowed_by_choice_where_a_container_is_required() {
         refused(run(&["--mode", mode], &[pipeline]), "variable CI (in a production mode)");
     }
     let path = path_without_engines(&fixture);
-    let nothing = Ended::of(fixture.command().args(["--mode", "prod"]).envs([pipeline]).env("PATH", &path));
-    let why = "no container to compile in (no container engine is installed)";
-    nothing.fails(3, &[why, "variable CI", "install and start docker"]);
+    for args in [&["--mode", "prod"][..], &["image", "build", "--env", "prod"]] {
+        let nothing = Ended::of(fixture.command().args(args).envs([pipeline]).env("PATH", &path));
+        let why = "no container to compile in (no container engine is installed)";
+        nothing.fails(3, &[why, "variable CI", "install and start docker"]);
+    }
     // What somebody asked for is no fallback.
     for args in [&["--base", "host"][..], &["--engine", "host"]] {
         run(&[args, &["--mode", "prod"]].concat(), &[pipeline]).ok();

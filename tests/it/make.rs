@@ -43,6 +43,7 @@ fn each_target_calls_what_it_says() {
         ("push FORCE=1", one(&format!("forced {pushed}"))),
         ("deploy", deployed(pushed, "preprod", "image", REFERENCE)),
         ("deploy PACKAGE=zip", deployed("lambda-packager build", "preprod", "zip", "")),
+        ("deploy PACKAGE=zip ENV=prod", deployed("lambda-packager build --mode prod", "prod", "zip", "")),
         // What is set for another target is not for this one.
         (&format!("deploy TAG=x {apply}"), deployed(pushed, "preprod", "image", REFERENCE)),
         (

@@ -363,3 +363,28 @@ fn an_image_that_is_to_be_deployed_is_looked_for_by_its_digest() {
     check(&format!("{}:latest", here.split_once('@').unwrap().0), PASSWORD).fails(2, &["a reference with a digest"]);
     fixture.run(&["--engine", "host", "image", "check", &here, "--env", "staging"]).fails(19, &["\"staging\""]);
 }
+
+#[test]
+fn what_is_packaged_for_production_is_packaged_in_a_mode_for_it() {
+    let Some((registry, fixture)) = open(&Setup::default()) else { return };
+    let push = |words: &[&str]| {
+        let mut command = fixture.command_for("host");
+        command.args(["image", "push", "--env", "prod", "--registry", &registry.name()]).args(words);
+        Ended::of(&mut command)
+    };
+    let mode = || fixture.manifest("hello")["ingredients"]["mode"].as_str().map(String::from);
+    push(&[]).ok();
+    assert_eq!(mode().as_deref(), Some("prod"));
+    // A mode that somebody set is not replaced without a word.
+    let manifest = fixture.text("Cargo.toml");
+    fixture.append("Cargo.toml", "[package.metadata.lambda-packager]\nmode = \"release\"\n");
+    push(&[]).fails(2, &["`mode` in [package.metadata.lambda-packager]", "`release` is not for the environment prod"]);
+    push(&["--mode", "dev"]).fails(2, &["flag --mode", "`dev` is not for the environment prod", "--mode prod"]);
+    assert_eq!(mode().as_deref(), Some("prod"));
+    push(&["--mode", "docker"]).ok();
+    assert_eq!(mode().as_deref(), Some("docker"));
+    fixture.write("Cargo.toml", &manifest);
+    // Elsewhere any mode will do.
+    Ended::of(&mut image(&fixture, &["push"], &registry.name())).ok();
+    assert_eq!(mode().as_deref(), Some("release"));
+}

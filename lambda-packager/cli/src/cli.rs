@@ -45,7 +45,7 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
             run::run(&request(args)?, report).map(|_| 0)
         }
         Some(Command::Explain { inputs }) => explain(args, *inputs),
-        Some(Command::Image(command)) => image::image(command, &request(args)?, json, report).map(|()| 0),
+        Some(Command::Image(command)) => image::image(command, request(args)?, json, report).map(|()| 0),
         Some(Command::Container(Container::Start)) => container::start(&context()?, report),
         Some(Command::Container(Container::Stop)) => container::stop(&context()?),
         Some(Command::Container(Container::Status)) => container::status(&context()?, json),

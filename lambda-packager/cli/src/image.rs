@@ -4,15 +4,22 @@ use std::path::PathBuf;
 
 use lambda_packager::internal::image::Image;
 use lambda_packager::internal::{
-    BackendRequest, EngineError, Error, Event, Manifest, Place, Places, Project, Reporter, Request, Result, Sha, Stage,
-    candidates, fs, image, print_lines, run, runtime_image, select,
+    BackendRequest, EngineError, Error, Event, Layer, Manifest, Mode, Origin, Place, Places, Project, Reporter,
+    Request, Result, Sha, Stage, candidates, fs, image, print_lines, run, runtime_image, select,
 };
 
 use crate::args::{Image as Command, Target};
 use crate::publish::{Address, Client, Names, Record, Reference, Repository, credentials, push, revision};
 
+/// The environment for production, by the name that the setting `environments` has for it if nobody sets it.
+const PRODUCTION: &str = "prod";
+
 /// Runs a command of `image`.
-pub fn image(command: &Command, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
+pub fn image(command: &Command, mut request: Request, json: bool, report: &mut Reporter) -> Result<()> {
+    if matches!(command, Command::Build(target) | Command::Push(target) if target.env == PRODUCTION) {
+        set_production_mode(&mut request)?;
+    }
+    let request = &request;
     let context = Context::find(command.target(), request).map_err(Error::telling_full_disks)?;
     let result = match command {
         Command::Build(_) => build(&context, request, json, report),
@@ -22,6 +29,23 @@ pub fn image(command: &Command, request: &Request, json: bool, report: &mut Repo
         Command::Rollback { tag, .. } => rollback(&context, tag, json, report),
     };
     result.map_err(Error::telling_full_disks)
+}
+
+/// Makes a request package for production: in the mode `prod`, unless a setting says `docker`.
+///
+/// # Errors
+/// If a setting says another mode: such a zip may be of this machine's own toolchain, in a pipeline too.
+fn set_production_mode(request: &mut Request) -> Result<()> {
+    let config = Project::find(request)?.config;
+    if !config.is_set("mode") {
+        let mode = Layer { mode: Some(Mode::Prod), ..Layer::default() };
+        request.layers.push((Origin::Production, mode));
+    } else if !config.mode.is_for_production() {
+        let (place, mode) = (config.place_of("mode"), config.mode);
+        return Err(Error::config(format!("{place}: the mode `{mode}` is not for the environment {PRODUCTION}"))
+            .hint_with("use --mode prod or --mode docker, or set no mode: then it is prod"));
+    }
+    Ok(())
 }
 
 /// The project, the names of its images, and the paths of its files.

@@ -14,6 +14,8 @@ pub enum Origin {
     Code(Vec<(String, &'static Location<'static>)>),
     /// A pipeline: the variable `CI`.
     Pipeline,
+    /// A command that packages for production.
+    Production,
     /// A metadata table: its name, and the manifest that holds it.
     Manifest(&'static str, PathBuf),
     Default,
@@ -30,6 +32,7 @@ impl Origin {
                 None => format!("`{setting}` of the cargo that runs build.rs"),
             },
             Self::Pipeline => format!("variable {} (in a production mode)", env::CI),
+            Self::Production => format!("the `{setting}` of what is packaged for production"),
             Self::Manifest(table, path) => {
                 format!("`{setting}` in [{table}] of {}", path.display())
             }

@@ -27,13 +27,17 @@ impl Config {
     /// The same settings in a pipeline: a production mode does not allow a fallback there, unless
     /// `require_container` says otherwise.
     pub fn in_pipeline(mut self) -> Self {
-        let is_said = self.origins.iter().any(|(name, _)| *name == "require_container");
         // The host as engine is a choice, not a fallback.
-        if self.mode.is_for_production() && self.engine != EngineChoice::Host && !is_said {
+        if self.mode.is_for_production() && self.engine != EngineChoice::Host && !self.is_set("require_container") {
             self.require_container = true;
             self.origins.push(("require_container", Origin::Pipeline));
         }
         self
+    }
+
+    /// Whether any layer has `setting`.
+    pub fn is_set(&self, setting: &str) -> bool {
+        self.origins.iter().any(|(name, _)| *name == setting)
     }
 
     /// The same settings for the other backend.
