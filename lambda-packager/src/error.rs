@@ -184,6 +184,11 @@ impl Error {
         StdError::source(self).map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"))
     }
 
+    /// The message, its first cause and the hint in one line.
+    pub fn with_advice(&self) -> String {
+        self.hint.as_ref().map_or_else(|| self.with_cause(), |hint| format!("{} ({hint})", self.with_cause()))
+    }
+
     /// The message, each cause on a line of its own, and the hint.
     pub fn report(&self) -> String {
         let mut text = format!("error: {self}");

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::support::host::git_in;
 use crate::support::{
-    Ended, Fate, Fixture, ImageRegistry, Live, Proxy, Setup, Story, Token, TokenServer, prefixed, program, skip, under,
+    Ended, Fate, Fixture, ImageRegistry, Live, Proxy, Setup, Story, Token, TokenServer, like, prefixed, program, skip,
+    under,
 };
 
 const NAME: &str = "preprod-sse-streaming-lambda";
@@ -269,6 +270,28 @@ fn a_login_comes_from_the_environment_or_from_what_the_engine_stored_and_lies_no
     let path = prefixed(&folder, &std::env::var_os("PATH").unwrap());
     let mut command = image(&fixture, &["push"], &registry.name());
     Ended::of(command.env("DOCKER_CONFIG", &folder).env("PATH", path)).ok();
+}
+
+#[test]
+fn a_registry_that_only_a_manifest_names_gets_the_login_of_the_environment_on_demand() {
+    let Some((registry, fixture)) = open(&Setup { login: Some(LOGIN), ..Setup::default() }) else { return };
+    let proxy = Proxy::to(&registry, |_| Fate::Passed);
+    let mut manifest = fs::read_to_string(fixture.path("Cargo.toml")).unwrap();
+    manifest.push_str(&format!("\n[package.metadata.lambda-packager]\nregistry = {:?}\n", proxy.name()));
+    fs::write(fixture.path("Cargo.toml"), manifest).unwrap();
+    let list = |flags: &[&str]| {
+        // Without the flag that names the registry.
+        let whole = image(&fixture, &["list"], "");
+        let mut command = Command::new(whole.get_program());
+        command.args(whole.get_args().take_while(|argument| *argument != "--registry")).args(flags);
+        like(&whole, &mut command);
+        command.env("LAMBDA_PACKAGER_REGISTRY_USER", "tester").env("LAMBDA_PACKAGER_REGISTRY_PASSWORD", PASSWORD);
+        Ended::of(&mut command)
+    };
+    list(&[]).fails(11, &["which only `registry` in [package.metadata.lambda-packager]", "requires a login"]);
+    assert!(proxy.seen().iter().all(|request| !request.ends_with(" with a login")));
+    // It has the login, and no such repository.
+    list(&["--registry-login", "environment"]).fails(13, &["has no repository"]);
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Context {
     }
 
     fn client_of(&self, address: Address, report: &mut Reporter) -> Result<Client> {
-        let login = report.stage(Stage::Login, |_| credentials::find(&self.project.config, &address))?;
+        let login = report.stage(Stage::Login, |report| credentials::find(&self.project.config, &address, report))?;
         Ok(Client::new(address, login))
     }
 

@@ -81,6 +81,13 @@ impl Config {
         let origin = self.origins.iter().find(|(name, _)| *name == setting);
         origin.map_or(&Origin::Default, |(_, origin)| origin).place_of(setting)
     }
+
+    /// Whether the user made `setting`, by a flag or a variable, and not a file of the project: whoever wrote that may
+    /// not say where the user's logins go.
+    pub fn is_of_user(&self, setting: &str) -> bool {
+        let mut origins = self.origins.iter();
+        origins.any(|(name, origin)| *name == setting && matches!(origin, Origin::Flag | Origin::Environment))
+    }
 }
 
 /// For tests: settings made by flags.
@@ -109,6 +116,7 @@ mod tests {
         assert_eq!(config.place_of("mode"), "flag --mode");
         assert_eq!(config.place_of("runtime"), "`runtime` in [package.metadata.lambda-packager] of /p/Cargo.toml");
         assert_eq!(config.place_of("engine"), "the default of `engine`");
+        assert_eq!(["mode", "runtime", "engine"].map(|setting| config.is_of_user(setting)), [true, false, false]);
     }
 
     #[test]

@@ -57,19 +57,55 @@ impl Address {
         self.scheme == "https"
     }
 
-    /// The region, if it is a registry of ECR.
-    ///
-    /// Source: <https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html>.
-    pub fn ecr_region(&self) -> Option<&str> {
-        let mut parts = self.authority.split('.');
-        let account = parts.next()?;
-        let is_account = account.len() == 12 && account.chars().all(|c| c.is_ascii_digit());
-        let rest: Vec<&str> = parts.collect();
-        match rest.as_slice() {
-            ["dkr", "ecr" | "ecr-fips", region, "amazonaws", ..] if is_account => Some(region),
-            _ => None,
-        }
+    /// Whether a login may be sent there: nobody on the way can read it.
+    pub fn may_have_login(&self) -> bool {
+        self.has_tls() || self.is_loopback()
     }
+
+    /// What it is of ECR; `None` for any other registry, also for one whose name only resembles these.
+    ///
+    /// Sources: <https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html>,
+    /// <https://docs.aws.amazon.com/AmazonECR/latest/public/public-registries.html>, and for all partitions
+    /// <https://github.com/awslabs/amazon-ecr-credential-helper/blob/main/ecr-login/api/client.go>.
+    pub fn ecr(&self) -> Option<Ecr<'_>> {
+        if PUBLIC.contains(&&*self.authority) {
+            return Some(Ecr::Public);
+        }
+        let (account, rest) = self.authority.split_once('.')?;
+        let is_account = account.len() == 12 && account.chars().all(|c| c.is_ascii_digit());
+        let (service, rest) = ["dkr.ecr", "dkr.ecr-fips", "dkr-ecr", "dkr-ecr-fips"]
+            .iter()
+            .find_map(|service| Some((*service, rest.strip_prefix(service)?.strip_prefix('.')?)))?;
+        let (region, domain) = rest.split_once('.')?;
+        let domains = if service.starts_with("dkr.") { &DOMAINS[..] } else { &DUAL_STACK[..] };
+        let is_region = region.starts_with(|c: char| c.is_ascii_lowercase())
+            && region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        (is_account && is_region && domains.contains(&domain)).then_some(Ecr::Private { region })
+    }
+}
+
+/// The hosts of ECR Public.
+const PUBLIC: [&str; 2] = ["public.ecr.aws", "ecr-public.aws.com"];
+/// The domains of ECR, one for each partition of AWS.
+const DOMAINS: [&str; 7] = [
+    "amazonaws.com",
+    "amazonaws.com.cn",
+    "amazonaws.eu",
+    "c2s.ic.gov",
+    "sc2s.sgov.gov",
+    "cloud.adc-e.uk",
+    "csp.hci.ic.gov",
+];
+/// The domains of its hosts that have IPv6 as well.
+const DUAL_STACK: [&str; 2] = ["on.aws", "on.amazonwebservices.com.cn"];
+
+/// A registry of AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ecr<'a> {
+    /// The registry of an account in a region.
+    Private { region: &'a str },
+    /// The registry of public images.
+    Public,
 }
 
 fn is_loopback(authority: &str) -> bool {
@@ -109,12 +145,44 @@ mod tests {
     }
 
     #[test]
-    fn an_ecr_registry_knows_its_region() {
-        assert_eq!(address("123456789012.dkr.ecr.eu-central-1.amazonaws.com").ecr_region(), Some("eu-central-1"));
-        assert_eq!(address("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn").ecr_region(), Some("cn-north-1"));
-        assert_eq!(address("123456789012.dkr.ecr-fips.us-east-1.amazonaws.com").ecr_region(), Some("us-east-1"));
-        for other in ["registry.example", "x.dkr.ecr.eu-central-1.amazonaws.com", "public.ecr.aws"] {
-            assert_eq!(address(other).ecr_region(), None, "{other}");
+    fn only_hosts_of_aws_are_ecr() {
+        let private = |region| Some(Ecr::Private { region });
+        for (host, ecr) in [
+            ("123456789012.dkr.ecr.eu-central-1.amazonaws.com", private("eu-central-1")),
+            ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", private("cn-north-1")),
+            ("123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu", private("eusc-de-east-1")),
+            ("123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com", private("us-gov-west-1")),
+            ("123456789012.dkr.ecr.us-iso-east-1.c2s.ic.gov", private("us-iso-east-1")),
+            ("123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov", private("us-isob-east-1")),
+            ("123456789012.dkr.ecr.eu-isoe-west-1.cloud.adc-e.uk", private("eu-isoe-west-1")),
+            ("123456789012.dkr.ecr.us-isof-east-1.csp.hci.ic.gov", private("us-isof-east-1")),
+            ("123456789012.dkr-ecr.us-east-1.on.aws", private("us-east-1")),
+            ("123456789012.dkr-ecr-fips.us-east-1.on.aws", private("us-east-1")),
+            ("public.ecr.aws/alias", Some(Ecr::Public)),
+            ("ecr-public.aws.com", Some(Ecr::Public)),
+            ("registry.example", None),
+            ("x.dkr.ecr.eu-central-1.amazonaws.com", None),
+            ("123456789012.dkr.ecr.eu-central-1.amazonaws.attacker.example", None),
+            ("123456789012.dkr.ecr.eu-central-1.amazonaws.com.attacker.example", None),
+            ("123456789012.dkr.ecr.eu-central-1.amazonaws.com:8443", None),
+            ("123456789012.dkr.ecr.--debug.amazonaws.com", None),
+            ("123456789012.dkr-ecr.us-east-1.amazonaws.com", None),
+            ("public.ecr.aws.attacker.example", None),
+        ] {
+            assert_eq!(address(host).ecr(), ecr, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_login_is_sent_with_tls_only_but_on_this_machine() {
+        for (registry, may) in [
+            ("registry.example", true),
+            ("localhost:5000", true),
+            ("http://[::1]:5000", true),
+            ("http://registry.example", false),
+            ("http://123456789012.dkr.ecr.eu-central-1.amazonaws.com", false),
+        ] {
+            assert_eq!(address(registry).may_have_login(), may, "{registry}");
         }
     }
 }

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lambda_packager::internal::{Config, Error, ErrorKind, Invocation, PublishFault, RegistryLogin, Result, env, fs};
+use lambda_packager::internal::{
+    Config, Error, ErrorKind, Invocation, PublishFault, RegistryLogin, Reporter, Result, env, fs,
+};
 use serde_json::Value;
 
+use crate::publish::address::Ecr;
 use crate::publish::{Address, Login};
 
 /// For the AWS CLI and for credential helpers, which may ask a server in turn.
@@ -16,30 +19,103 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// The user of every ECR token.
 const ECR_USER: &str = "AWS";
 
-/// The login for a registry, `None` for no login.
+/// The login for a registry, `None` for no login. Whoever wrote the project's manifests chooses the registry there, but
+/// not which of the user's logins it gets.
 ///
 /// # Errors
-/// Where there is none although one was asked for.
-pub fn find(config: &Config, address: &Address) -> Result<Option<Login>> {
+/// Where there is none although one was asked for, or the registry may not get it.
+pub fn find(config: &Config, address: &Address, report: &mut Reporter) -> Result<Option<Login>> {
     let place = || config.place_of("registry_login");
+    if config.registry_login == RegistryLogin::None {
+        return Ok(None);
+    }
+    if !address.may_have_login() {
+        return match config.registry_login {
+            RegistryLogin::Auto => Ok(None),
+            _ => Err(refused(format!(
+                "{} asks for a login, but {} has no TLS: others could read it on the way",
+                place(),
+                address.authority
+            ))
+            .hint_with("write `https://` before its name, or use no login: `--registry-login none`")),
+        };
+    }
     match config.registry_login {
         RegistryLogin::None => Ok(None),
         RegistryLogin::Environment => {
-            of_environment()?.map(Some).ok_or_else(|| {
+            Source::Environment.login(config, address)?.map(Some).ok_or_else(|| {
                 refused(format!("{} requires a login from the environment, but there is none", place()))
                     .hint_with(format!("set {} and {}", env::REGISTRY_USER, env::REGISTRY_PASSWORD))
             })
         }
-        RegistryLogin::Ecr => of_aws(address.ecr_region()).map(Some),
+        RegistryLogin::Ecr if address.ecr().is_none() && !config.is_of_user("registry_login") => {
+            Err(refused(format!("{} asks for a login to ECR, but {} is no host of ECR", place(), address.authority))
+                .hint_with("if it may have your login to ECR, use the flag `--registry-login ecr`"))
+        }
+        RegistryLogin::Ecr => of_aws(address.ecr()).map(Some),
         RegistryLogin::Engine => of_engines(address)?.map(Some).ok_or_else(|| {
             refused(format!("{} requires the engine's login to {}, but there is none", place(), address.authority))
                 .hint_with(format!("run `docker login {0}` or `podman login {0}`", address.authority))
         }),
-        RegistryLogin::Auto => match (of_environment()?, address.ecr_region()) {
-            (Some(login), _) => Ok(Some(login)),
-            (None, Some(region)) => of_aws(Some(region)).map(Some),
-            (None, None) => of_engines(address),
-        },
+        RegistryLogin::Auto => of_any(config, address, report),
+    }
+}
+
+/// A place that may have a login.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Environment,
+    Aws,
+    Engines,
+}
+
+impl Source {
+    fn login(self, config: &Config, address: &Address) -> Result<Option<Login>> {
+        match self {
+            Self::Environment if is_of_user(config) => of_environment(),
+            Self::Environment => match of_environment()? {
+                Some(_) => Err(not_of_user(config, address)),
+                None => Ok(None),
+            },
+            Self::Aws => address.ecr().map(|ecr| of_aws(Some(ecr))).transpose(),
+            Self::Engines => of_engines(address),
+        }
+    }
+}
+
+/// Whether the user, and not only a manifest, says that the registry gets the login of the environment.
+fn is_of_user(config: &Config) -> bool {
+    let asks = config.registry_login == RegistryLogin::Environment && config.is_of_user("registry_login");
+    asks || config.is_of_user("registry")
+}
+
+fn not_of_user(config: &Config, address: &Address) -> Error {
+    let (host, place) = (&address.authority, config.place_of("registry"));
+    refused(format!("the login of {} is not for {host}, which only {place} names", env::REGISTRY_USER)).hint_with(
+        "if that registry may have it, use `--registry-login environment`, or name the registry with `--registry`",
+    )
+}
+
+/// The first login that there is. What a source could not say is noted, and the next one is asked.
+///
+/// # Errors
+/// If there is none for a registry that always requires one, the first failure; an interruption.
+fn of_any(config: &Config, address: &Address, report: &mut Reporter) -> Result<Option<Login>> {
+    let mut first = None;
+    for source in [Source::Environment, Source::Aws, Source::Engines] {
+        match source.login(config, address) {
+            Ok(Some(login)) => return Ok(Some(login)),
+            Ok(None) => {}
+            Err(error) if error.is_interrupted() => return Err(error),
+            Err(error) => {
+                report.note(&error.with_advice());
+                first.get_or_insert(error);
+            }
+        }
+    }
+    match (first, address.ecr()) {
+        (Some(error), Some(Ecr::Private { .. })) => Err(error),
+        _ => Ok(None),
     }
 }
 
@@ -60,17 +136,22 @@ fn of_environment() -> Result<Option<Login>> {
     }
 }
 
-fn of_aws(region: Option<&str>) -> Result<Login> {
+/// A login by the AWS CLI: to `ecr`, or to the account and region of its configuration.
+fn of_aws(ecr: Option<Ecr>) -> Result<Login> {
     let Some(aws) = env::find_program("aws") else {
         let (user, password) = (env::REGISTRY_USER, env::REGISTRY_PASSWORD);
         return Err(refused("the AWS CLI, which is needed to log in to ECR, is not on PATH".into())
             .hint_with(format!("install it (<https://docs.aws.amazon.com/cli/>), or set {user} and {password}")));
     };
     // With its default timeouts the AWS CLI would try for minutes.
-    let mut args = vec!["--cli-connect-timeout", "5", "--cli-read-timeout", "10", "ecr", "get-login-password"];
-    if let Some(region) = region {
-        args.extend(["--region", region]);
-    }
+    let mut args = vec!["--cli-connect-timeout", "5", "--cli-read-timeout", "10"];
+    args.extend(match ecr {
+        Some(Ecr::Private { region }) => vec!["ecr", "get-login-password", "--region", region],
+        // It is in this region only.
+        // Source: <https://docs.aws.amazon.com/AmazonECR/latest/public/public-registry-auth.html>.
+        Some(Ecr::Public) => vec!["ecr-public", "get-login-password", "--region", "us-east-1"],
+        None => vec!["ecr", "get-login-password"],
+    });
     let call = Invocation::new(&aws).args(&args);
     let output = call.output(None, TIMEOUT).map_err(|error| match error.kind() {
         ErrorKind::Engine => unreachable_aws().source(error),
@@ -176,9 +257,59 @@ fn of_helper(helper: &str, authority: &str) -> Result<Option<Login>> {
 
 #[cfg(test)]
 mod tests {
+    use lambda_packager::internal::{Layer, Origin};
     use serde_json::json;
 
     use super::*;
+
+    fn layer(origin: Origin, values: Value) -> (Origin, Layer) {
+        let Value::Object(values) = values else { panic!("a table") };
+        let layer = Layer::parse(values, &origin).unwrap();
+        (origin, layer)
+    }
+
+    /// The settings of flags, over those of a manifest.
+    fn config(flags: Value, manifest: Value) -> Config {
+        let table = Origin::Manifest("package.metadata.lambda-packager", "/p/Cargo.toml".into());
+        Config::resolve(vec![layer(Origin::Flag, flags), layer(table, manifest)])
+    }
+
+    #[test]
+    fn a_manifest_alone_gives_no_registry_the_login_of_the_environment() {
+        let named = json!({"registry": "registry.example"});
+        for (flags, manifest, gets) in [
+            (json!({}), named.clone(), false),
+            (json!({}), json!({"registry": "registry.example", "registry_login": "environment"}), false),
+            (json!({"registry_login": "auto"}), named.clone(), false),
+            (json!({"registry_login": "environment"}), named.clone(), true),
+            (named.clone(), json!({"registry": "another.example", "registry_login": "environment"}), true),
+        ] {
+            assert_eq!(is_of_user(&config(flags.clone(), manifest.clone())), gets, "{flags} over {manifest}");
+        }
+        let address = Address::parse("registry.example", "").unwrap();
+        let error = not_of_user(&config(json!({}), named), &address);
+        assert_eq!(error.exit_code(), 11);
+        assert!(error.to_string().contains("registry.example, which only `registry` in"), "{error}");
+    }
+
+    #[test]
+    fn nobody_is_asked_for_a_login_that_the_registry_may_not_get() {
+        let find = |flags: Value, manifest: Value, registry: &str| {
+            let address = Address::parse(registry, "").unwrap();
+            let found = find(&config(flags, manifest), &address, &mut Reporter::new(Vec::new(), false, false));
+            found.map(|login| login.is_some()).map_err(|error| error.to_string())
+        };
+        let resembles_ecr = "123456789012.dkr.ecr.eu-central-1.amazonaws.attacker.example";
+        let error = find(json!({}), json!({"registry_login": "ecr"}), resembles_ecr).unwrap_err();
+        assert!(error.contains("is no host of ECR"), "{error}");
+        for registry in ["http://registry.example", "http://123456789012.dkr.ecr.eu-central-1.amazonaws.com"] {
+            assert_eq!(find(json!({}), json!({}), registry), Ok(false));
+            for login in ["ecr", "environment", "engine"] {
+                let error = find(json!({"registry_login": login}), json!({}), registry).unwrap_err();
+                assert!(error.contains("has no TLS"), "{registry} {login}: {error}");
+            }
+        }
+    }
 
     #[test]
     fn a_store_is_read_as_docker_and_podman_write_it() {

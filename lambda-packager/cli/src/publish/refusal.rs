@@ -28,6 +28,11 @@ pub fn refusal(client: &Client, name: &str, answer: &Answer, doing: &str) -> Err
             "says that the login has expired",
             "run it again: it gets a new ECR login; for other registries run `docker login` first".into(),
         ),
+        401 if code != "DENIED" && !client.transport.address.may_have_login() => error(
+            PublishFault::LoginRefused,
+            "requires a login, but has no TLS: others could read it on the way",
+            "use `https://` before its name".into(),
+        ),
         401 if code != "DENIED" && !client.has_login() => {
             error(PublishFault::LoginRefused, "requires a login", format!("log in: {login}"))
         }
@@ -77,6 +82,8 @@ mod tests {
             error.exit_code()
         };
         assert_eq!(code(&anonymous, 401, "Basic", "UNAUTHORIZED", ""), 11);
+        let open = Client::new(Address::parse("http://registry.example", "flag --registry").unwrap(), None);
+        assert_eq!(code(&open, 401, "Basic", "UNAUTHORIZED", ""), 11);
         for (status, header, name, message, expected) in [
             (401, "Basic", "UNAUTHORIZED", "", 11),
             (403, "Basic", "DENIED", "Your authorization token has expired", 12),

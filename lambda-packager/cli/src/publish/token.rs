@@ -48,7 +48,7 @@ impl Challenge {
     /// Gets a token and returns the `Authorization` header; `None` if the server refuses the login.
     ///
     /// # Errors
-    /// No answer, or an unexpected one. A registry with TLS whose token server has no TLS.
+    /// No answer, or an unexpected one. A token server without TLS that is on another machine, or whose registry has TLS.
     pub fn authorization(&self, registry: &Transport, login: Option<&Login>) -> Result<Option<String>, SendError> {
         #[derive(serde::Deserialize)]
         struct Given {
@@ -60,6 +60,9 @@ impl Challenge {
             Address::parse(&self.origin, "the registry's `www-authenticate`").map_err(SendError::permanent)?;
         if registry.address.has_tls() && !address.has_tls() {
             return Err(unusable("has TLS, but asks to send the login to a server without TLS"));
+        }
+        if login.is_some() && !address.may_have_login() {
+            return Err(unusable("asks to send the login to another machine without TLS"));
         }
         let authorization = login.map(Login::basic);
         let answer = Transport::new(address).send(&Request::new("GET", &self.target), authorization.as_deref())?;
@@ -88,6 +91,15 @@ fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_login_does_not_leave_this_machine_without_tls() {
+        let registry = Transport::new(Address::parse("localhost:5000", "flag --registry").unwrap());
+        let challenge = Challenge::parse("Bearer realm=\"http://auth.invalid/token\"").unwrap();
+        let login = Login { user: "a".into(), password: "b".into() };
+        let error = challenge.authorization(&registry, Some(&login)).unwrap_err().error;
+        assert!(error.to_string().contains("another machine without TLS"), "{error}");
+    }
 
     #[test]
     fn a_challenge_says_where_to_ask_for_what() {
