@@ -8,7 +8,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use crate::error::{Error, Result};
-use crate::sys::fs::read::{canonical, lstat, read_if_exists};
+use crate::sys::fs::read::{canonical, lstat};
 use crate::sys::fs::replace::{create_dirs, remove_tree};
 
 /// Refuses a link or a pipe in place of our own file: another process put it there, and it may lead anywhere.
@@ -34,10 +34,22 @@ pub fn refuse_to_leave(folder: &Path, boundary: &Path) -> Result<()> {
     Ok(())
 }
 
-/// As [`read_if_exists`], for our own file.
+/// Opens the path itself: a link that was put there after the check is not followed.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.custom_flags(libc::O_NOFOLLOW);
+    options
+}
+
+/// The content of our own file; `None` if it does not exist.
 pub fn read_own(path: &Path) -> Result<Option<Vec<u8>>> {
     check(path)?;
-    read_if_exists(path)
+    let mut bytes = Vec::new();
+    match options().read(true).open(path).and_then(|mut file| file.read_to_end(&mut bytes)) {
+        Ok(_) => Ok(Some(bytes)),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(Error::io("read", path, e)),
+    }
 }
 
 /// As [`read_own`], for a file with a secret: others cannot read it from now on.
@@ -58,22 +70,14 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> Result<()> {
     file.and_then(|mut file| file.write_all(bytes)).map_err(|e| Error::io("write", path, e))
 }
 
-/// Bytes that nobody can guess.
-pub fn random<const N: usize>() -> Result<[u8; N]> {
-    let source = Path::new("/dev/urandom");
-    let mut bytes = [0; N];
-    let read = File::open(source).and_then(|mut file| file.read_exact(&mut bytes));
-    read.map_err(|e| Error::io("read", source, e)).map(|()| bytes)
-}
-
 pub fn append(path: &Path) -> Result<File> {
     check(path)?;
-    OpenOptions::new().create(true).append(true).open(path).map_err(|e| Error::io("write", path, e))
+    options().create(true).append(true).open(path).map_err(|e| Error::io("write", path, e))
 }
 
 pub fn create(path: &Path) -> Result<File> {
     check(path)?;
-    File::create(path).map_err(|e| Error::io("write", path, e))
+    options().write(true).create(true).truncate(true).open(path).map_err(|e| Error::io("write", path, e))
 }
 
 pub fn open_for_writing(path: &Path) -> io::Result<File> {
@@ -86,7 +90,7 @@ pub fn open_lock_file(path: &Path) -> Result<File> {
         create_dirs(parent)?;
     }
     check(path)?;
-    OpenOptions::new()
+    options()
         .create(true)
         .truncate(false)
         .read(true)
@@ -114,5 +118,7 @@ mod tests {
         for result in results.into_iter().chain([open_lock_file(&link).map(drop)]) {
             assert!(result.unwrap_err().to_string().contains("is not a regular file"));
         }
+        // Also if it came after the check.
+        assert!(options().read(true).open(&link).is_err());
     }
 }

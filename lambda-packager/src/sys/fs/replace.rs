@@ -2,16 +2,15 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use std::{fs, io};
 
 use crate::error::{Error, Result};
-use crate::sys::Stamp;
-use crate::sys::fs::read::{is_dir, lstat, names_in};
+use crate::sys::fs::read::lstat;
+use crate::sys::fs::temporary;
 
 pub fn create_dirs(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|e| Error::io("create the folder", path, e))
@@ -63,10 +62,8 @@ impl Staged {
         let fail = |e| Error::io("write", path, e);
         let parent = path.parent().unwrap_or(Path::new("."));
         create_dirs(parent)?;
-        let temporary = temporary_beside(path);
-        let staged = Self { path: path.to_path_buf(), temporary: Some(temporary.clone()) };
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(temporary).map_err(fail)?;
+        let (temporary, mut file) = temporary::create(path, mode).map_err(fail)?;
+        let staged = Self { path: path.to_path_buf(), temporary: Some(temporary) };
         let bytes = bytes(file.metadata().map_err(fail)?.ino())?;
         let mut fill = || -> io::Result<()> {
             file.write_all(&bytes)?;
@@ -98,44 +95,6 @@ impl Drop for Staged {
     }
 }
 
-const TEMPORARY: &str = ".tmp-lambda-packager-";
-
-fn temporary_beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}{TEMPORARY}{}", std::process::id()))
-}
-
-/// Removes temporary files of killed runs in `folder`. Only Linux shows without another program whether a process is
-/// alive; on other systems, later runs overwrite the files.
-pub fn remove_dead_temporaries(folder: &Path) {
-    let Ok(names) = names_in(folder) else { return };
-    for name in names {
-        let Some((_, pid)) = name.split_once(TEMPORARY) else {
-            continue;
-        };
-        if is_dir(Path::new("/proc/self")) && !is_dir(&Path::new("/proc").join(pid)) {
-            let _ = fs::remove_file(folder.join(name));
-        }
-    }
-}
-
-/// The current time by the clock of the file system of `folder`: the date of a new file.
-pub fn clock_in(folder: &Path) -> Result<i64> {
-    let path = temporary_beside(&folder.join("clock"));
-    let fail = |e| Error::io("write", &path, e);
-    let now = File::create(&path).and_then(|file| file.metadata()).map_err(fail)?;
-    fs::remove_file(&path).map_err(fail)?;
-    Ok(Stamp::of(&now).mtime_ns)
-}
-
-/// Whether the user can create files in the folder `path`.
-pub fn is_writable(path: &Path) -> bool {
-    let probe = temporary_beside(&path.join("probe"));
-    let written = File::create(&probe).is_ok();
-    let _ = fs::remove_file(&probe);
-    written
-}
-
 /// Removes a file, or a folder with its content. Removes a symlink itself, not its target.
 pub fn remove_tree(path: &Path) -> Result<()> {
     let removed = match lstat(path)? {
@@ -149,7 +108,8 @@ pub fn remove_tree(path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::fs::read::read;
+    use crate::sys::Stamp;
+    use crate::sys::fs::read::{names_in, read};
     use crate::sys::fs::stamp::time_of;
 
     #[test]
@@ -176,17 +136,5 @@ mod tests {
         assert_eq!(read(&path).unwrap(), b"old");
         staged.commit().unwrap();
         assert_eq!(read(&path).unwrap(), b"new");
-    }
-
-    #[test]
-    fn only_temporaries_of_dead_processes_are_removed() {
-        let dir = tempfile::tempdir().unwrap();
-        let alive = format!(".x{TEMPORARY}{}", std::process::id());
-        // Larger than the largest pid of Linux.
-        for name in [alive.as_str(), ".x.tmp-lambda-packager-99999999", "kept"] {
-            fs::write(dir.path().join(name), "").unwrap();
-        }
-        remove_dead_temporaries(dir.path());
-        assert_eq!(names_in(dir.path()).unwrap(), [alive.as_str(), "kept"]);
     }
 }
