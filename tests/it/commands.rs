@@ -218,6 +218,21 @@ fn clean_all_leaves_nothing_of_a_project_and_everything_nothing_of_any() {
     let one = Fixture::hello();
     run(&one, &[]);
     assert_eq!((containers().len(), images().len()), (1, 1));
+    // What somebody made of ours has our labels, but is not ours.
+    let empty = listed(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).remove(0);
+    own.ask(&["tag", &empty, "mine:tagged"]);
+    own.ask(&["commit", &containers()[0], "mine:committed"]);
+    own.ask(&["create", "--name", "mine", "--network", "none", "mine:committed", "none"]);
+    for flag in ["--all", "--everything"] {
+        run(&one, &["clean", flag]);
+        assert_eq!(listed(&["ps", "--all", "--format", "{{.Names}}"]), ["mine"], "{flag}");
+        let mut names = listed(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+        names.sort();
+        assert_eq!(names, ["mine:committed", "mine:tagged"], "{flag}");
+    }
+    own.ask(&["rm", "mine"]);
+    own.ask(&["rmi", "mine:committed", "mine:tagged"]);
+    run(&one, &[]);
     run(&one, &["clean", "--all"]);
     assert_eq!((containers(), images(), volumes()), (vec![], vec![], vec![]));
 

@@ -3,13 +3,12 @@
 
 use std::path::Path;
 
-use lambda_packager::internal::base_image::BORROWED;
 use lambda_packager::internal::builder_image::Use;
 use lambda_packager::internal::deps_cache::{KEPT, name_of};
 use lambda_packager::internal::dockerfile::CLEAN_ROOM;
-use lambda_packager::internal::image::{FINGERPRINT, TITLE};
+use lambda_packager::internal::image::{FINGERPRINT, LAYERS, TITLE};
 use lambda_packager::internal::{
-    Engine, EngineError, Image, Mode, Result, builder_image, deps_cache, fs, print_lines, runtime_image,
+    Engine, EngineError, Image, Mode, Result, base_image, builder_image, deps_cache, fs, print_lines, runtime_image,
 };
 
 use crate::args::Clean;
@@ -74,21 +73,18 @@ fn sweep_engine(
     if all || flags.cache {
         let everybodys = format!("{KEPT}={}", context.identity.user);
         let label = if flags.everything { everybodys } else { deps_cache::made_by(&context.identity) };
-        for image in engine.images_with(&label)? {
-            if flags.dry_run || deps_cache::remove(engine, &image)? {
+        for image in deps_cache::all(engine, &label)? {
+            if flags.dry_run || engine.remove_names(image.handles())? {
                 let title = name_of(&image).unwrap_or(&image.id);
                 swept.add(format!("{name} image {title}"), image.size_bytes);
             }
         }
     }
     if all {
-        // The empty images and the clean room's layers have no label of a project.
-        let user = context.identity.label_of_user();
-        let project = context.identity.label();
-        let labels = if flags.everything { vec![&*user, BORROWED, CLEAN_ROOM] } else { vec![&*project, BORROWED] };
-        let mut images = Vec::new();
-        for label in labels {
-            images.extend(engine.images_with(label)?);
+        let mut images = base_image::all_borrowed(engine)?;
+        if flags.everything {
+            // The clean room's layers: no name is given to them.
+            images.extend(engine.images_with(CLEAN_ROOM)?.into_iter().filter(|image| image.names.is_empty()));
         }
         let goes = |what_for: Use| flags.everything || [Use::Outdated, Use::OutdatedLayer].contains(&what_for);
         images.extend(builder_image::all(engine)?.into_iter().filter(|(_, is)| goes(*is)).map(|(image, _)| image));
@@ -99,9 +95,8 @@ fn sweep_engine(
         loop {
             let (before, mut left) = (images.len(), Vec::new());
             for image in images {
-                if flags.dry_run || engine.remove_image(&image.id)? {
-                    let title = if image.names.is_empty() { image.id.clone() } else { image.names.join(" ") };
-                    swept.add(format!("{name} image {title}"), image.size_bytes);
+                if flags.dry_run || engine.remove_names(image.handles())? {
+                    swept.add(format!("{name} image {}", image.handles().join(" ")), image.size_bytes);
                 } else {
                     left.push(image);
                 }
@@ -112,9 +107,8 @@ fn sweep_engine(
             images = left;
         }
         for image in of_functions(engine, context, flags.everything)? {
-            let names = if image.names.is_empty() { vec![image.id] } else { image.names };
-            if flags.dry_run || engine.remove_names(&names)? {
-                swept.add(format!("{name} image {}", names.join(" ")), image.size_bytes);
+            if flags.dry_run || engine.remove_names(image.handles())? {
+                swept.add(format!("{name} image {}", image.handles().join(" ")), image.size_bytes);
             }
         }
     }
@@ -144,11 +138,12 @@ fn sweep_volumes(engine: &Engine, label: &str, dry_run: bool, swept: &mut Swept)
     Ok(())
 }
 
-/// The local images of functions. Their labels name the function and not the project, so that every project makes the
+/// The local images of functions, but not what others built upon them. Their labels name the function and not the project, so that every project makes the
 /// same image; their names are the project's.
 fn of_functions(engine: &Engine, context: &Context, of_everybody: bool) -> Result<Vec<Image>, EngineError> {
+    let is_function = |image: &Image| image.labels.contains_key(FINGERPRINT) && image.layers == LAYERS;
     if of_everybody {
-        return engine.images_with(FINGERPRINT);
+        return Ok(engine.images_with(FINGERPRINT)?.into_iter().filter(is_function).collect());
     }
     let config = &context.project.config;
     let mut ours = Vec::new();
@@ -159,21 +154,10 @@ fn of_functions(engine: &Engine, context: &Context, of_everybody: bool) -> Resul
     for function in context.project.workspace.members.iter().flat_map(|package| &package.bins) {
         ours.extend([Mode::Prod, Mode::Docker].map(|mode| runtime_image::name(&context.identity, function, mode)));
         for image in engine.images_with(&format!("{TITLE}={function}"))? {
-            images.extend(only_ours(image, &ours));
+            images.extend(Some(image).filter(is_function).and_then(|image| image.ours(&ours)));
         }
     }
     Ok(images)
-}
-
-/// An image with those of its names that begin with one of `ours`; `None` if nothing of it is ours. An image without a
-/// name lost it to a newer one.
-fn only_ours(mut image: Image, ours: &[String]) -> Option<Image> {
-    let is_nameless = image.names.is_empty();
-    image.names.retain(|name| {
-        let name = name.strip_prefix("localhost/").unwrap_or(name);
-        ours.iter().any(|start| name.starts_with(start))
-    });
-    ((is_nameless || !image.names.is_empty()) && image.labels.contains_key(FINGERPRINT)).then_some(image)
 }
 
 /// Removes what is remembered and compiled in `target/lambda`. Locks stay: somebody may hold them.
@@ -190,29 +174,4 @@ fn sweep_state(state: &Path, dry_run: bool, swept: &mut Swept) -> Result<()> {
         swept.add(format!("target/lambda/{name}"), bytes);
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_of_this_project_go_and_images_that_lost_theirs() {
-        let ours = ["qa-lambda:".to_string(), "lambda-packager-runtime:f-a-1".to_string()];
-        let of = |label: &str, names: &[&str]| {
-            let labels = [(label.to_string(), String::new())].into();
-            let names = names.iter().map(|name| name.to_string()).collect();
-            only_ours(Image { names, labels, ..Image::default() }, &ours).map(|image| image.names.join(" "))
-        };
-        for (names, goes) in [
-            (&["qa-lambda:latest", "mine:1"][..], Some("qa-lambda:latest")),
-            (&["localhost/qa-lambda:1"], Some("localhost/qa-lambda:1")),
-            (&["lambda-packager-runtime:f-a-1"], Some("lambda-packager-runtime:f-a-1")),
-            (&["qa-lambda-2:latest"], None),
-            (&[], Some("")),
-        ] {
-            assert_eq!(of(FINGERPRINT, names).as_deref(), goes, "{names:?}");
-            assert_eq!(of("another", names), None, "{names:?}");
-        }
-    }
 }

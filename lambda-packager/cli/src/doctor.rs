@@ -4,12 +4,12 @@ mod findings;
 
 use std::time::SystemTime;
 
-use lambda_packager::internal::base_image::BORROWED;
 use lambda_packager::internal::builder_image::Use;
 use lambda_packager::internal::deps_cache::KEPT;
 use lambda_packager::internal::identity::PATH;
 use lambda_packager::internal::{
-    Base, Engine, EngineChoice, Lock, Project, Result, Toolchain, builder_image, env, fs, host_name, print_lines,
+    Base, Engine, EngineChoice, Lock, Project, Result, Toolchain, base_image, builder_image, deps_cache, env, fs,
+    host_name, print_lines,
 };
 
 use crate::doctor::findings::{Findings, Level, with_cause};
@@ -156,8 +156,8 @@ fn leftovers(context: &Context, engine: &Engine, findings: &mut Findings) {
             Use::Layer | Use::OutdatedLayer => {}
         }
     }
-    let empty = engine.images_with(BORROWED).map_or(0, |images| images.len());
-    let kept = engine.images_with(&format!("{KEPT}={user}")).unwrap_or_default();
+    let empty = base_image::all_borrowed(engine).map_or(0, |images| images.len());
+    let kept = deps_cache::all(engine, &format!("{KEPT}={user}")).unwrap_or_default();
     let megabytes = kept.iter().map(|image| image.size_bytes).sum::<u64>() / 1_000_000;
     let count = kept.len();
     findings.ok(format!("{name}: {count} images of compiled dependencies, {megabytes} MB (see `deps_cache_limit`)"));

@@ -26,6 +26,9 @@ pub const FINGERPRINT: &str = "lambda-packager.fingerprint";
 /// Source: <https://github.com/opencontainers/image-spec/blob/v1.1.0/annotations.md>.
 pub const TITLE: &str = "org.opencontainers.image.title";
 
+/// The number of layers of these images. One that somebody built upon one of them has more.
+pub const LAYERS: usize = 2;
+
 /// Lambda's limit for a container image, uncompressed with all layers.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 const MAX_BYTES: u64 = 10 * 1024 * 1024 * 1024;
@@ -88,7 +91,8 @@ pub struct Image {
 pub fn assemble(parts: &Parts) -> Result<Image> {
     let failed = |e: std::io::Error| Error::artifact("cannot make the image").source(e);
     // What changes rarely is in its own layer, which is not sent again to a registry that has it.
-    let archives = [surroundings(&parts.files).map_err(failed)?, function(&parts.members).map_err(failed)?];
+    let archives: [_; LAYERS] =
+        [surroundings(&parts.files).map_err(failed)?, function(&parts.members).map_err(failed)?];
     check_size(archives.iter().map(|archive| archive.len() as u64).sum())?;
     let diff_ids: Vec<_> = archives.iter().map(|archive| format!("sha256:{}", Sha::of(archive))).collect();
     let layers: Vec<Blob> =

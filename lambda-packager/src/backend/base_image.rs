@@ -7,7 +7,7 @@ use crate::artifact::Archive;
 use crate::backend::builder_image;
 use crate::cargo::Toolchain;
 use crate::config::{Config, PullPolicy};
-use crate::engine::{Engine, EngineError, Mount};
+use crate::engine::{Engine, EngineError, Image, Mount};
 use crate::error::{Error, Result};
 use crate::sys::{Sha, fs};
 
@@ -17,6 +17,14 @@ const SYSROOT: &str = "/opt/rust";
 /// The label of the empty images into which the host's toolchain is mounted. Containers inherit the labels of their
 /// image, and all projects share this image, so it must not carry the label of a project.
 pub const BORROWED: &str = "lambda-packager.borrowed";
+
+const BORROWED_NAME: &str = "lambda-packager-borrowed";
+
+/// The empty images that an engine has; not what others built upon them.
+pub fn all_borrowed(engine: &Engine) -> Result<Vec<Image>, EngineError> {
+    let images = engine.images_with(BORROWED)?.into_iter();
+    Ok(images.filter_map(|image| image.ours(&[format!("{BORROWED_NAME}:")])).collect())
+}
 
 /// The image to create a container from, and what comes with it.
 #[derive(Default)]
@@ -103,7 +111,7 @@ pub fn borrowed(toolchain: &Toolchain) -> Result<BuilderImage> {
     }
     let archive = empty_root(&links).map_err(|e| Error::engine("cannot make the empty image").source(e))?;
     Ok(BuilderImage {
-        reference: format!("lambda-packager-borrowed:{}", Sha::of(&[&archive, BORROWED.as_bytes()].concat()).short(12)),
+        reference: format!("{BORROWED_NAME}:{}", Sha::of(&[&archive, BORROWED.as_bytes()].concat()).short(12)),
         title: format!("borrowed toolchain (rustc {})", toolchain.rustc_release),
         identity: format!("{} {}", toolchain.rustc, toolchain.cc),
         base_digest: String::new(),

@@ -50,9 +50,10 @@ fn recipe(runtime: Runtime) -> String {
     Sha::of(text.as_bytes()).short(12)
 }
 
-/// The builder images that an engine has, and the layers of clean rooms on them.
+/// The builder images that an engine has, and the layers of clean rooms on them; not what others built upon them.
 pub fn all(engine: &Engine) -> Result<Vec<(Image, Use)>, EngineError> {
-    Ok(judged(engine.images_with(BUILDER)?))
+    let images = engine.images_with(BUILDER)?.into_iter();
+    Ok(judged(images.filter_map(|image| image.ours(&[format!("{NAME}:")])).collect()))
 }
 
 /// Whether a builder image, or a layer on one, is still in use.

@@ -214,12 +214,18 @@ pub fn made_by(identity: &Identity) -> String {
 /// Removes images of a user: those whose name another image took, then the least recently used ones until the rest
 /// is within `limit_bytes`. Returns the rest.
 fn prune(engine: &Engine, user: u32, limit_bytes: u64) -> Result<Vec<Image>, EngineError> {
-    let images = engine.images_with(&format!("{KEPT}={user}"))?;
-    let (stay, go) = excess(images, limit_bytes);
+    let (stay, go) = excess(all(engine, &format!("{KEPT}={user}"))?, limit_bytes);
     for image in go {
-        remove(engine, &image)?;
+        // One that a container is being filled from stays.
+        engine.remove_names(image.handles())?;
     }
     Ok(stay)
+}
+
+/// The images of compiled dependencies with a label, with the names that they were given here.
+pub fn all(engine: &Engine, label: &str) -> Result<Vec<Image>, EngineError> {
+    let images = engine.images_with(label)?.into_iter();
+    Ok(images.filter_map(|image| image.ours(&[format!("{REPOSITORY}:")])).collect())
 }
 
 /// Which images stay, and which are removed.
@@ -247,14 +253,6 @@ pub fn name_of(image: &Image) -> Option<&str> {
 fn last_used(image: &Image) -> u128 {
     let marks = image.names.iter().filter_map(|name| name.split_once(USED)?.1.parse().ok());
     marks.max().unwrap_or(0)
-}
-
-/// Removes one of these images; false if a container is being filled from it.
-pub fn remove(engine: &Engine, image: &Image) -> Result<bool, EngineError> {
-    match image.names.as_slice() {
-        [] => engine.remove_names(std::slice::from_ref(&image.id)),
-        names => engine.remove_names(names),
-    }
 }
 
 #[cfg(test)]

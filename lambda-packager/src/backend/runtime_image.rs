@@ -60,7 +60,10 @@ pub fn leave(backend: &Backend, request: &BackendRequest, function: &str, archiv
     Ok(Some(name))
 }
 
+/// The repository of the images of production builds.
+pub const REPOSITORY: &str = "lambda-packager-runtime";
+
 /// The name of the image of a production build.
 pub fn name(identity: &Identity, function: &str, mode: Mode) -> String {
-    format!("lambda-packager-runtime:{}", image_tag(&identity.label(), function, mode))
+    format!("{REPOSITORY}:{}", image_tag(&identity.label(), function, mode))
 }

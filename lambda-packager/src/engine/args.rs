@@ -74,6 +74,14 @@ pub fn import(reference: &str, labels: &[String]) -> Vec<String> {
     args
 }
 
+/// A container that is never started: its files are read.
+pub fn create_unstarted(name: &str, image: &str, labels: &[String]) -> Vec<String> {
+    let mut args = strings(&["create", "--name", name, "--label", &format!("{NAMED}={name}")]);
+    args.extend(flags("--label", labels.iter().cloned()));
+    args.extend(strings(&["--network", "none", image, "none"]));
+    args
+}
+
 /// Quoted as in a Dockerfile.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\"").replace('$', r"\$"))
@@ -83,8 +91,13 @@ fn quoted(text: &str) -> String {
 /// files that are not its own is not among it.
 const CAPABILITIES: &[&str] = &["SETUID", "SETGID", "KILL"];
 
+/// The label of every container that we create: its name. Whoever commits a container to an image, or runs an image with
+/// our labels, gets all other labels as well; but two containers cannot have one name.
+pub const NAMED: &str = "lambda-packager.container";
+
 pub fn create(kind: Kind, spec: &ContainerSpec) -> Vec<String> {
     let mut args = strings(&["create", "--name", &spec.name]);
+    args.extend(["--label".into(), format!("{NAMED}={}", spec.name)]);
     args.extend(flags("--label", spec.labels.iter().cloned()));
     args.extend(["--network".into(), spec.network.to_string()]);
     args.extend(strings(&["--cap-drop", "ALL"]));
@@ -264,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_container_is_created_without_privileges() {
-        let expected = "create --name n --label a=b c --network none --cap-drop ALL \
+        let expected = "create --name n --label lambda-packager.container=n --label a=b c --network none --cap-drop ALL \
                         --cap-add SETUID --cap-add SETGID --cap-add KILL \
                         --security-opt no-new-privileges --security-opt label=disable --user 0:0 --read-only \
                         --tmpfs /tmp:rw,exec,nosuid,mode=1777 --pull never \

@@ -14,7 +14,8 @@ impl Engine {
         self.look_up("container", name, inspect::parse)
     }
 
-    /// All containers with a label, running or not, with their sizes.
+    /// All of our containers with a label, running or not, with their sizes. Those that somebody else made, of an image
+    /// with our labels, are left out.
     pub fn containers_with(&self, label: &str) -> Result<Vec<Container>, EngineError> {
         let filter = format!("label={label}");
         let listed = self.succeed(self.call(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter]), None)?;
@@ -25,7 +26,9 @@ impl Engine {
         }
         let output = self.output(self.call(&["container", "inspect", "--size"]).args(&ids), None)?;
         // If one was removed in between, the call fails, but stdout has the others.
-        inspect::parse_all(&output.stdout).map_err(|_| self.failure("container inspect", &output))
+        let mut all = inspect::parse_all(&output.stdout).map_err(|_| self.failure("container inspect", &output))?;
+        all.retain(Container::is_ours);
+        Ok(all)
     }
 
     /// Creates a container and its volumes, with the same labels, without starting it.

@@ -51,11 +51,19 @@ impl Engine {
         self.failure("build", &Output { code, stdout: Vec::new(), stderr: printed.into() })
     }
 
-    /// A file of an image. The image needs no program that could run.
-    pub fn file_of_image(&self, image: &str, path: &str, labels: &[String]) -> Result<Vec<u8>, EngineError> {
-        let labels: Vec<&str> = labels.iter().flat_map(|label| ["--label", label]).collect();
-        let create = self.call(&["create"]).args(&labels).args(&["--network", "none", image, "none"]);
-        let id = self.succeed(create, None)?.stdout_text();
+    /// A file of an image, read through a container `name`. The image needs no program that could run.
+    pub fn file_of_image(
+        &self,
+        image: &str,
+        path: &str,
+        name: &str,
+        labels: &[String],
+    ) -> Result<Vec<u8>, EngineError> {
+        // Of a run that was killed.
+        if self.inspect(name)?.is_some_and(|left| left.is_ours()) {
+            self.remove(name)?;
+        }
+        let id = self.succeed(self.call(&args::create_unstarted(name, image, labels)), None)?.stdout_text();
         let copied = self.succeed(self.call(&["cp", &format!("{id}:{path}"), "-"]), None);
         let removed = self.remove(&id);
         let tar = copied?.stdout;
@@ -109,13 +117,8 @@ impl Engine {
         }
     }
 
-    /// Removes an image; false if a container still uses it. Never by force: podman would also remove the
-    /// containers, whoever owns them.
-    pub fn remove_image(&self, id: &str) -> Result<bool, EngineError> {
-        self.remove_names(&[id.to_string()])
-    }
-
-    /// Removes names of images, and each image with its last name; false if a container still uses one.
+    /// Removes names of images, and each image with its last name; false if a container still uses one. Never by force:
+    /// podman would also remove the containers, whoever owns them.
     pub fn remove_names(&self, names: &[String]) -> Result<bool, EngineError> {
         if names.is_empty() {
             return Ok(true);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::engine::args::NAMED;
 use crate::error::{Error, Result};
 
 /// A container as its engine describes it.
@@ -67,6 +68,8 @@ pub struct Image {
     pub digests: Vec<String>,
     pub size_bytes: u64,
     pub labels: BTreeMap<String, String>,
+    /// How many layers it has.
+    pub layers: usize,
 }
 
 impl Image {
@@ -86,6 +89,13 @@ pub fn parse_image(json: &[u8]) -> Result<Image> {
         repo_digests: Option<Vec<String>>,
         size: u64,
         config: Option<Config>,
+        #[serde(rename = "RootFS", default)]
+        root: Root,
+    }
+    #[derive(Deserialize, Default)]
+    #[serde(rename_all = "PascalCase")]
+    struct Root {
+        layers: Option<Vec<String>>,
     }
     let all: Vec<Reported> =
         serde_json::from_str(&String::from_utf8_lossy(json)).map_err(|e| unreadable("image").source(e))?;
@@ -96,7 +106,27 @@ pub fn parse_image(json: &[u8]) -> Result<Image> {
         digests: reported.repo_digests.unwrap_or_default(),
         size_bytes: reported.size,
         labels: reported.config.and_then(|config| config.labels).unwrap_or_default(),
+        layers: reported.root.layers.map_or(0, |layers| layers.len()),
     })
+}
+
+impl Image {
+    /// What of an image with one of our labels is ours: the names that begin with one of `starts`; all of it if it has no
+    /// name, because a newer image took it. `None` if it has only other names: somebody built upon one of ours.
+    pub fn ours(mut self, starts: &[impl AsRef<str>]) -> Option<Self> {
+        let is_nameless = self.names.is_empty();
+        self.names.retain(|name| {
+            // Podman's prefix of images that are in no registry.
+            let name = name.strip_prefix("localhost/").unwrap_or(name);
+            starts.iter().any(|start| name.starts_with(start.as_ref()))
+        });
+        (is_nameless || !self.names.is_empty()).then_some(self)
+    }
+
+    /// By what it is removed. With its last name it is gone; a name that somebody else gave it keeps it.
+    pub fn handles(&self) -> &[String] {
+        if self.names.is_empty() { std::slice::from_ref(&self.id) } else { &self.names }
+    }
 }
 
 impl MountPoint {
@@ -113,6 +143,11 @@ impl MountPoint {
 impl Container {
     pub fn name(&self) -> &str {
         self.name.trim_start_matches('/')
+    }
+
+    /// Whether it was created here: by the label that no other container can have with its name.
+    pub fn is_ours(&self) -> bool {
+        self.label(NAMED) == Some(self.name())
     }
 
     /// The image reference that the container was created from.
@@ -156,6 +191,34 @@ mod tests {
     }
 
     #[test]
+    fn a_container_of_an_image_with_our_labels_is_not_ours() {
+        for (name, ours) in [("n", true), ("users-own", false)] {
+            let json = format!(
+                r#"[{{"Id":"abc","Name":"/{name}","Image":"1","State":{{"Status":"exited"}},"Config":{{"Labels":{{"{NAMED}":"n"}}}}}}]"#
+            );
+            assert_eq!(parse(json.as_bytes()).unwrap().is_ours(), ours, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_our_names_of_an_image_go_and_images_that_lost_theirs() {
+        let handles = |names: &[&str]| {
+            let names = names.iter().map(|name| name.to_string()).collect();
+            let image = Image { id: "id".into(), names, ..Image::default() };
+            image.ours(&["qa-lambda:", "lambda-packager-runtime:f-a-1"]).map(|image| image.handles().join(" "))
+        };
+        for (names, goes) in [
+            (&["qa-lambda:latest", "mine:1"][..], Some("qa-lambda:latest")),
+            (&["localhost/qa-lambda:1"], Some("localhost/qa-lambda:1")),
+            (&["lambda-packager-runtime:f-a-1"], Some("lambda-packager-runtime:f-a-1")),
+            (&["qa-lambda-2:latest"], None),
+            (&[], Some("id")),
+        ] {
+            assert_eq!(handles(names).as_deref(), goes, "{names:?}");
+        }
+    }
+
+    #[test]
     fn a_mount_is_a_volume_or_a_folder_of_the_host() {
         // Of docker, of podman, and a folder.
         let json = br#"[{"Id":"abc","Name":"/n","Image":"1","State":{"Status":"exited"},"Config":{},"Mounts":[
@@ -170,13 +233,13 @@ mod tests {
 
     #[test]
     fn reads_images_with_and_without_a_registry() {
-        let pulled = br#"[{"Id":"sha256:1","RepoTags":["a:1"],"RepoDigests":["a@sha256:2"],"Size":3,"Config":{"Labels":{"k":"v"}}}]"#;
+        let pulled = br#"[{"Id":"sha256:1","RepoTags":["a:1"],"RepoDigests":["a@sha256:2"],"Size":3,"Config":{"Labels":{"k":"v"}},"RootFS":{"Type":"layers","Layers":["sha256:4"]}}]"#;
         let image = parse_image(pulled).unwrap();
         assert_eq!(
             (image.digest(), image.size_bytes, image.names.as_slice()),
             ("sha256:2", 3, &["a:1".to_string()][..])
         );
-        assert_eq!(image.labels["k"], "v");
+        assert_eq!((image.labels["k"].as_str(), image.layers), ("v", 1));
         let bare = br#"[{"Id":"sha256:1","RepoTags":null,"RepoDigests":null,"Size":0,"Config":{"Labels":null}}]"#;
         assert_eq!(parse_image(bare).unwrap().digest(), "sha256:1");
         assert!(parse_image(b"[]").is_err());

@@ -49,11 +49,12 @@ impl CleanRoom {
             let files = self.build(WayOut::Files, context, job, report)?;
             return output::finish(&file_in(&files, dockerfile::COMPILED).map_err(CompileError::Ended)?, job);
         }
-        let tag = format!("lambda-packager-parcel:{}", image_tag(&self.project, &job.function.name, job.config.mode));
+        let name = image_tag(&self.project, &job.function.name, job.config.mode);
+        let (tag, reader) = (format!("lambda-packager-parcel:{name}"), format!("lambda-packager-parcel-{name}"));
         self.build(WayOut::Image(&tag), context, job, report)?;
-        let file = self.engine.file_of_image(&tag, dockerfile::COMPILED, &self.labels);
+        let file = self.engine.file_of_image(&tag, dockerfile::COMPILED, &reader, &self.labels);
         // The layers stay; the image was needed only to read the file.
-        let removed = self.engine.remove_image(&tag);
+        let removed = self.engine.remove_names(&[tag]);
         let compiled = output::finish(&file?, job)?;
         removed?;
         Ok(compiled)
