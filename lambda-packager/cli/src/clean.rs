@@ -8,7 +8,8 @@ use lambda_packager::internal::deps_cache::{KEPT, name_of};
 use lambda_packager::internal::dockerfile::CLEAN_ROOM;
 use lambda_packager::internal::image::{FINGERPRINT, LAYERS, TITLE};
 use lambda_packager::internal::{
-    Engine, EngineError, Image, Mode, Result, base_image, builder_image, deps_cache, fs, print_lines, runtime_image,
+    Engine, EngineError, Image, Lock, Mode, Reporter, Result, base_image, builder_image, deps_cache, fs,
+    lock_of_function, print_lines, runtime_image,
 };
 
 use crate::args::Clean;
@@ -30,7 +31,7 @@ impl Swept {
 }
 
 /// Removes what the flags name.
-pub fn clean(context: &Context, flags: &Clean) -> Result<u8> {
+pub fn clean(context: &Context, flags: &Clean, report: &mut Reporter) -> Result<u8> {
     let mut swept = Swept::default();
     let all = flags.all || flags.everything || !(flags.container || flags.cache);
     for engine in context.engines()? {
@@ -43,7 +44,7 @@ pub fn clean(context: &Context, flags: &Clean) -> Result<u8> {
         }
     }
     if all || flags.cache {
-        sweep_state(&context.project.workspace.state_folder(), flags.dry_run, &mut swept)?;
+        sweep_state(&context.project.workspace.state_folder(), flags.dry_run, &mut swept, report)?;
     }
     let verb = if flags.dry_run { "would remove" } else { "removed" };
     print_lines(&[format!("{verb} {} bytes", swept.bytes)]);
@@ -160,13 +161,19 @@ fn of_functions(engine: &Engine, context: &Context, of_everybody: bool) -> Resul
     Ok(images)
 }
 
-/// Removes what is remembered and compiled in `target/lambda`. Locks stay: somebody may hold them.
-fn sweep_state(state: &Path, dry_run: bool, swept: &mut Swept) -> Result<()> {
+/// Removes what is remembered and compiled in `target/lambda`, of a function when no run uses it. Locks stay: who waits for
+/// one that is removed would hold another than who comes later.
+fn sweep_state(state: &Path, dry_run: bool, swept: &mut Swept, report: &mut Reporter) -> Result<()> {
     if !fs::is_dir(state) {
         return Ok(());
     }
     for name in fs::names_in(state)?.into_iter().filter(|name| !name.ends_with(".lock")) {
         let path = state.join(&name);
+        let lock = lock_of_function(state, &name);
+        let _lock = match fs::is_file(&lock) && !dry_run {
+            true => Some(Lock::acquire(&lock, |holder| report.waiting_for(holder))?),
+            false => None,
+        };
         let bytes = fs::size_of_tree(&path)?;
         if !dry_run {
             fs::remove_tree(&path)?;
@@ -174,4 +181,46 @@ fn sweep_state(state: &Path, dry_run: bool, swept: &mut Swept) -> Result<()> {
         swept.add(format!("target/lambda/{name}"), bytes);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use lambda_packager::internal::{Event, Sink};
+
+    use super::*;
+
+    /// Tells that somebody waits.
+    struct Waits(mpsc::Sender<String>);
+
+    impl Sink for Waits {
+        fn emit(&mut self, event: &Event) {
+            if let Event::Waiting { holder } = event {
+                self.0.send(holder.clone()).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn the_files_of_a_function_are_removed_after_the_run_that_has_them_and_its_lock_never() {
+        let dir = tempfile::tempdir().unwrap();
+        let (state, lock) = (dir.path().to_path_buf(), lock_of_function(dir.path(), "app"));
+        fs::create_dirs(&state.join("app")).unwrap();
+        let zip = state.join("app/lambda-deployment.zip");
+        fs::replace(&zip, b"zip", 0o644, None).unwrap();
+        let held = Lock::acquire(&lock, |_| panic!("nobody holds it")).unwrap();
+        let (sender, waits) = mpsc::channel();
+        let sweeper = thread::spawn(move || {
+            let mut swept = Swept::default();
+            let mut report = Reporter::new(vec![Box::new(Waits(sender))], false, false);
+            sweep_state(&state, false, &mut swept, &mut report).map(|()| swept.lines)
+        });
+        assert!(waits.recv().unwrap().starts_with("process "));
+        assert!(fs::is_file(&zip));
+        drop(held);
+        assert_eq!(sweeper.join().unwrap().unwrap(), ["  target/lambda/app (3 bytes)"]);
+        assert!(!fs::is_dir(&dir.path().join("app")) && fs::is_file(&lock));
+    }
 }

@@ -56,7 +56,7 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
             Ok(0)
         }
         Some(Command::Doctor) => doctor::doctor(&context()?, json),
-        Some(Command::Clean(flags)) => clean::clean(&context()?, flags),
+        Some(Command::Clean(flags)) => clean::clean(&context()?, flags, report),
         Some(Command::Completions { shell }) => {
             print_lines(&args::completions(*shell));
             Ok(0)

@@ -37,7 +37,8 @@ pub struct Gate {
 pub fn explain(request: &Request) -> Result<(Verdict, BTreeMap<String, Why>)> {
     let project = Project::find(request)?;
     let task = Task::of(&project)?;
-    let lock = Lock::acquire(&task.places.folder.join("explain.lock"), |_| ())?;
+    // For its date. It does not wait for a run, which may take long.
+    let lock = Lock::acquire(&project.workspace.state_folder().join("explain.lock"), |_| ())?;
     let gate = take(&task, lock.signed_at_ns()?)?;
     let (workspace, config) = (&project.workspace, &project.config);
     let inputs = why::of(&gate.now.snapshot, workspace, &task.function, config, &gate.found)?;

@@ -17,4 +17,4 @@ mod watch;
 pub use check::{Gate, copies};
 pub use outcome::Outcome;
 pub use package::Package;
-pub use project::{Places, Project, Request, Task};
+pub use project::{Places, Project, Request, Task, lock_of_function};

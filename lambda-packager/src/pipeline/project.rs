@@ -1,6 +1,6 @@
 //! The project: its workspace, its settings, and where its files are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cargo::{Function, Workspace};
 use crate::config::{Config, Layer, Origin, from_env};
@@ -58,11 +58,14 @@ pub struct Places {
     pub bootstrap: PathBuf,
     /// The zip, and the copy named by `output`.
     pub zips: Vec<PathBuf>,
+    /// The lock on all of these, whatever the mode.
+    pub lock: PathBuf,
 }
 
 impl Places {
     pub fn of(project: &Project, function: &Function) -> Result<Self> {
-        let folder = project.workspace.state_folder().join(&function.name);
+        let state = project.workspace.state_folder();
+        let folder = state.join(&function.name);
         fs::refuse_to_leave(&folder, &project.workspace.root)?;
         let mut zips = vec![folder.join("lambda-deployment.zip")];
         zips.extend(inputs::output(&project.workspace, &project.config));
@@ -71,6 +74,7 @@ impl Places {
             log: folder.join("build.log"),
             bootstrap: folder.join("bootstrap"),
             zips,
+            lock: lock_of_function(&state, &function.name),
             folder,
         })
     }
@@ -96,9 +100,16 @@ impl<'a> Task<'a> {
         Ok(Self { project, function, places })
     }
 
-    /// Waits for the lock on the files of the function in this mode.
+    /// Waits for the lock on the files of the function, and makes its folder.
     pub fn lock(&self, report: &mut Reporter) -> Result<Lock> {
-        let path = self.places.folder.join(format!("{}.lock", self.project.config.mode));
-        Lock::acquire(&path, |holder| report.waiting_for(holder))
+        let lock = Lock::acquire(&self.places.lock, |holder| report.waiting_for(holder))?;
+        fs::create_dirs(&self.places.folder)?;
+        Ok(lock)
     }
+}
+
+/// The lock file for the folder `function` in the folder `state`. It is beside that folder, so that the folder can be
+/// removed: a lock file that somebody may hold never is.
+pub fn lock_of_function(state: &Path, function: &str) -> PathBuf {
+    state.join(format!("function-{function}.lock"))
 }

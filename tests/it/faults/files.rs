@@ -179,7 +179,7 @@ fn closed(matrix: &Matrix) {
         ("the source folder cannot be read", "src", 0o755, "src"),
         ("a source cannot be read", "src/main.rs", 0o644, "src/main.rs"),
         ("the state cannot be written to", "target/lambda/hello", 0o755, "target/lambda/hello"),
-        ("a lock cannot be opened", "target/lambda/hello/release.lock", 0o644, "release.lock"),
+        ("a lock cannot be opened", "target/lambda/function-hello.lock", 0o644, "function-hello.lock"),
     ] {
         matrix.row(fault, "before", "docker, uid 1000", || {
             let zip = fixture.zip("hello");

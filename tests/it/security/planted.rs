@@ -187,7 +187,7 @@ fn pipes_and_links_in_place_of_our_files_neither_hang_nor_lead_us() {
     let files = [
         "hello/manifest.json",
         "hello/build.log",
-        "hello/release.lock",
+        "function-hello.lock",
         "hello/bootstrap",
         "hello/lambda-deployment.zip",
         "workspace-x86_64.json",
