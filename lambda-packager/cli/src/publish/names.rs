@@ -7,6 +7,8 @@ use crate::publish::reference::is_repository;
 
 /// The digits of a revision and of an image's digest in a tag: enough for one project's history.
 const DIGITS: usize = 12;
+/// Instead of a revision, without a git history.
+const UNVERSIONED: &str = "unversioned";
 
 /// The names of an environment's images.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +44,7 @@ impl Names {
     /// The tag that is never given to another image: it names the revision and all that is in the image, also newer
     /// certificates or libraries of the base at the same revision.
     pub fn immutable(&self, revision: Option<&Revision>, digest: &Sha) -> String {
-        let revision = revision.map_or("unversioned".to_string(), |revision| {
+        let revision = revision.map_or(UNVERSIONED.to_string(), |revision| {
             let digits = &revision.head[..DIGITS.min(revision.head.len())];
             if revision.dirty { format!("{digits}-dirty") } else { digits.to_string() }
         });
@@ -54,10 +56,15 @@ impl Names {
         [format!("{}-latest", self.environment), "latest".into()]
     }
 
-    /// Whether `tag` is an immutable tag of this environment.
+    /// Whether `tag` is one that [`Self::immutable`] gives for this environment. The name of another environment may begin
+    /// with this one's: `prod` and `prod-eu`.
     pub fn stays(&self, tag: &str) -> bool {
-        let of_this = tag.strip_prefix(&self.environment).is_some_and(|rest| rest.starts_with('-'));
-        of_this && !self.moving().iter().any(|moving| moving == tag)
+        let is_digits = |text: &str| text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let rest = tag.strip_prefix(&self.environment).and_then(|rest| rest.strip_prefix('-'));
+        rest.and_then(|rest| rest.rsplit_once('-')).is_some_and(|(revision, fingerprint)| {
+            let head = revision.strip_suffix("-dirty").unwrap_or(revision);
+            is_digits(fingerprint) && (revision == UNVERSIONED || is_digits(head))
+        })
     }
 }
 
@@ -114,9 +121,20 @@ mod tests {
 
     #[test]
     fn a_tag_of_one_environment_is_not_anothers() {
-        assert!(names().stays("preprod-1-2"));
-        assert!(!names().stays("preprod-latest") && !names().stays("latest") && !names().stays("prod-1-2"));
-        let prod = Names { environment: "prod".into(), ..names() };
-        assert!(!prod.stays("production-1-2"));
+        let of = |environment: &str| Names { environment: environment.into(), ..names() };
+        let revision = Revision { head: "0123456789abcdef".into(), ..Revision::default() };
+        let dirty = Revision { dirty: true, ..revision.clone() };
+        let environments = ["prod", "prod-eu", "prod-0123456789ab", "preprod"];
+        for environment in environments {
+            for revision in [None, Some(&revision), Some(&dirty)] {
+                let tag = of(environment).immutable(revision, &Sha::of(b"abc"));
+                for other in environments {
+                    assert_eq!(of(other).stays(&tag), other == environment, "{tag} for {other}");
+                }
+            }
+        }
+        for tag in ["prod-latest", "prod-eu-latest", "latest", "prod-1-2", "prod-\u{1b}[2J-ba7816bf8f01", "prod"] {
+            assert!(!of("prod").stays(tag), "{tag}");
+        }
     }
 }
