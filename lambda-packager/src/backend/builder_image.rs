@@ -169,8 +169,7 @@ fn build(
     let from = match here {
         Some(image) => image,
         None => {
-            // Whatever failed, there is no image.
-            engine.pull(base).map_err(|failure| EngineError::Refused(failure.into()))?;
+            engine.pull(base)?;
             engine.image(base)?.unwrap_or_default()
         }
     };
@@ -187,25 +186,27 @@ fn build(
         build_args: &build_args,
         fresh: false,
     };
-    let mut said = Vec::new();
-    let push = |_: Stream, piece: &[u8]| {
+    let (mut said, mut stderr) = (Vec::new(), Vec::new());
+    let push = |stream: Stream, piece: &[u8]| {
         let text = String::from_utf8_lossy(piece);
         text.lines().for_each(|line| report.emit(&Event::EngineSaid { line }));
         output::push_tail(&mut said, text.as_bytes());
+        if stream == Stream::Stderr {
+            output::push_tail(&mut stderr, piece);
+        }
     };
     let unread = Arc::new(OnceLock::new());
     let context = rust.context(unread.clone());
     let code = engine.build(&spec).stream_both(context, Duration::MAX, push, || Ok(()));
+    let said = String::from_utf8_lossy(&said);
     match code? {
         0 => Ok(()),
         // Not because the engine stopped reading.
         _ if let Some(error) = unread.get().filter(|error| error.kind() != ErrorKind::BrokenPipe) => {
             Err(dockerfile::failed(error).into())
         }
-        code => Err(match engine.failure_of_build(code, &dockerfile::last_lines(&String::from_utf8_lossy(&said))) {
-            EngineError::Refused(_)
-                if let Some(why) = dockerfile::told_by_installer(&String::from_utf8_lossy(&said)) =>
-            {
+        code => Err(match engine.failure_of_build(code, &stderr, &dockerfile::last_lines(&said)) {
+            EngineError::Refused(_) if let Some(why) = dockerfile::told_by_installer(&said) => {
                 Error::engine(format!("cannot build the image {tag}: {why}")).into()
             }
             EngineError::Refused(error) => Error::engine(format!("cannot build the image {tag}"))

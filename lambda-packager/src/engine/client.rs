@@ -103,6 +103,6 @@ impl Engine {
     }
 
     pub(super) fn failure(&self, verb: &str, output: &Output) -> EngineError {
-        failure::error(self.kind, verb, output)
+        failure::error(self.kind, verb, output, &output.stderr_text())
     }
 }

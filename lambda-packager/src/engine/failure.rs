@@ -1,4 +1,5 @@
-//! What a failed call of an engine means, decided by what the engine printed.
+//! What a failed call of an engine means. Evidence is the verb, the exit status, and the command line's own message: not
+//! words anywhere in the output.
 
 use crate::engine::Kind;
 use crate::error::Error;
@@ -59,42 +60,58 @@ const RM: &[&str] = &["rm"];
 const RMI: &[&str] = &["rmi"];
 const VOLUME_CREATE: &[&str] = &["volume create"];
 const VOLUME_RM: &[&str] = &["volume rm"];
-const ANY: &[&str] = &[];
 
-/// The verbs, the words that must all occur in the text (in lower case), and the cause. The first row that fits
-/// decides.
-const SIGNS: &[(&[&str], &[&str], Cause)] = &[
-    (LOOK_UP_AND_REMOVE, &["no such container"], Cause::Absent),
-    (LOOK_UP_AND_REMOVE, &["no such image"], Cause::Absent),
-    (LOOK_UP_AND_REMOVE, &["no such object"], Cause::Absent),
-    (LOOK_UP_AND_REMOVE, &["image not known"], Cause::Absent),
-    (LOOK_UP_AND_REMOVE, &["no container with name"], Cause::Absent),
+/// What an engine that was asked about its objects says of them: the verbs, words of the text (in lower case), and the
+/// cause. The first row that fits decides.
+const OBJECTS: &[(&[&str], &str, Cause)] = &[
+    (LOOK_UP_AND_REMOVE, "no such container", Cause::Absent),
+    (LOOK_UP_AND_REMOVE, "no such image", Cause::Absent),
+    (LOOK_UP_AND_REMOVE, "no such object", Cause::Absent),
+    (LOOK_UP_AND_REMOVE, "image not known", Cause::Absent),
+    (LOOK_UP_AND_REMOVE, "no container with name", Cause::Absent),
     // Another run removed it at the same moment.
-    (RMI, &["unrecognized image id"], Cause::Absent),
-    (RMI, &["is using"], Cause::InUse),
-    (RMI, &["in use"], Cause::InUse),
-    (RMI, &["being used"], Cause::InUse),
-    (RMI, &["dependent child"], Cause::InUse),
-    (RM, &["already in progress"], Cause::BeingRemoved),
-    (VOLUME_CREATE, &["already exists"], Cause::Present),
+    (RMI, "unrecognized image id", Cause::Absent),
+    (RMI, "is using", Cause::InUse),
+    (RMI, "in use", Cause::InUse),
+    (RMI, "being used", Cause::InUse),
+    (RMI, "dependent child", Cause::InUse),
+    (RM, "already in progress", Cause::BeingRemoved),
+    (VOLUME_CREATE, "already exists", Cause::Present),
     // A call for several volumes prints a line for each: one in use decides.
-    (VOLUME_RM, &["in use"], Cause::InUse),
-    (VOLUME_RM, &["being used"], Cause::InUse),
-    (VOLUME_RM, &["no such volume"], Cause::Absent),
-    // Through ssh, by the name of docker's command at the other end, and podman's own client.
-    (ANY, &["system dial-stdio", "permission denied"], Cause::NoLogin),
-    (ANY, &["system dial-stdio", "host key verification failed"], Cause::NoLogin),
-    (ANY, &["ssh: handshake failed"], Cause::NoLogin),
-    (ANY, &["permission denied", "connect"], Cause::Forbidden),
-    (ANY, &["error during connect"], Cause::NoService),
-    (ANY, &["unable to resolve docker endpoint"], Cause::NoService),
-    (ANY, &["cannot connect to"], Cause::NoService),
-    (ANY, &["is the docker daemon running"], Cause::NoService),
-    (ANY, &["connection refused"], Cause::NoService),
-    (ANY, &["no such file or directory: dial"], Cause::NoService),
-    (ANY, &["unable to connect"], Cause::NoService),
-    (ANY, &["failed to connect"], Cause::NoService),
+    (VOLUME_RM, "in use", Cause::InUse),
+    (VOLUME_RM, "being used", Cause::InUse),
+    (VOLUME_RM, "no such volume", Cause::Absent),
 ];
+
+/// How the command lines begin the message that their service does not answer (in lower case), words that must follow,
+/// and the cause. The first row that fits decides. The last two are nerdctl's:
+/// <https://github.com/containerd/nerdctl/blob/main/pkg/clientutil/client.go>.
+const SERVICE: &[(&str, &[&str], Cause)] = &[
+    // Through ssh, by the name of docker's command at the other end, and podman's own client.
+    ("error during connect:", &["system dial-stdio", "permission denied"], Cause::NoLogin),
+    ("error during connect:", &["system dial-stdio", "host key verification failed"], Cause::NoLogin),
+    ("unable to connect to podman", &["ssh: handshake failed"], Cause::NoLogin),
+    ("unable to connect to podman", &["connect: permission denied"], Cause::Forbidden),
+    ("permission denied while trying to connect", &[], Cause::Forbidden),
+    ("error during connect:", &[], Cause::NoService),
+    ("failed to initialize: unable to resolve docker endpoint", &[], Cause::NoService),
+    ("cannot connect to the docker daemon", &[], Cause::NoService),
+    ("failed to connect to the docker api", &[], Cause::NoService),
+    ("unable to connect to podman", &[], Cause::NoService),
+    ("cannot connect to podman", &[], Cause::NoService),
+    ("cannot access containerd socket", &[], Cause::NoService),
+    ("rootless containerd not running", &[], Cause::NoService),
+];
+
+/// What the command lines put before a message: docker for `run`, podman and docker, docker 20.10.
+const BEFORE_A_MESSAGE: &[&str] = &["docker: ", "error: ", "got "];
+
+/// The statuses of a command line that fails itself: docker's and nerdctl's, and podman's and that of `run`. A build that
+/// fails may have the status of a program in it, and a call that was killed more than 128.
+const OWN_STATUSES: &[i32] = &[1, 125];
+
+/// Verbs that also print what programs in a container or a registry say.
+const WITH_OTHERS_WORDS: &[&str] = &["build", "pull", "run"];
 
 /// What the command lines print where the engine is on another machine: docker, docker, podman.
 const ELSEWHERE: [&str; 3] = ["tcp://", "error during connect", "dial tcp"];
@@ -102,18 +119,45 @@ const ELSEWHERE: [&str; 3] = ["tcp://", "error during connect", "dial tcp"];
 impl Cause {
     pub fn of(verb: &str, output: &Output) -> Self {
         let text = output.stderr_text().to_lowercase();
-        let fits = |verbs: &[&str], words: &[&str]| {
-            (verbs.is_empty() || verbs.contains(&verb)) && words.iter().all(|word| text.contains(word))
+        let object = OBJECTS.iter().find(|(verbs, words, _)| verbs.contains(&verb) && text.contains(words));
+        object.map(|(_, _, cause)| *cause).or_else(|| Self::of_service(verb, output.code, &text)).unwrap_or(Self::Other)
+    }
+
+    /// Why the service does not answer. Only the command line itself knows, and says it in a message of its own: the same
+    /// words may stand in what a service answers about a registry, or a program in a container prints.
+    fn of_service(verb: &str, code: i32, text: &str) -> Option<Self> {
+        if !OWN_STATUSES.contains(&code) {
+            return None;
+        }
+        let lines: Vec<&str> = text.lines().filter(|line| !is_advice(line)).collect();
+        let from = if WITH_OTHERS_WORDS.contains(&verb) { lines.len().saturating_sub(1) } else { 0 };
+        let own = &lines[from..];
+        if own.iter().any(|line| message(line).starts_with("error response from daemon")) {
+            return None;
+        }
+        let fits = |(start, words, _): &&(&str, &[&str], Self)| {
+            own.iter().any(|line| message(line).starts_with(start)) && words.iter().all(|word| text.contains(word))
         };
-        let sign = SIGNS.iter().find(|(verbs, words, _)| fits(verbs, words));
-        sign.map_or(Self::Other, |(_, _, cause)| *cause)
+        SERVICE.iter().find(fits).map(|(_, _, cause)| *cause)
     }
 }
 
-/// The error for a failed call of `verb`.
-pub fn error(kind: Kind, verb: &str, output: &Output) -> EngineError {
+/// A line without what the command lines put before their message.
+fn message(line: &str) -> &str {
+    // Nerdctl's begin with the time.
+    let line = line.split_once(" level=fatal msg=\"").map_or(line, |(_, message)| message);
+    BEFORE_A_MESSAGE.iter().find_map(|before| line.strip_prefix(before)).unwrap_or(line)
+}
+
+/// Whether a line is what docker prints below the message of a failed `run`.
+fn is_advice(line: &str) -> bool {
+    line.is_empty() || line.starts_with("see 'docker ") || line.starts_with("run 'docker ")
+}
+
+/// The error for a failed call of `verb`, which printed `said`.
+pub fn error(kind: Kind, verb: &str, output: &Output, said: &str) -> EngineError {
     let name = kind.program();
-    let error = |message: String| Error::engine(message).source(output.stderr_text());
+    let error = |message: String| Error::engine(message).source(said.to_string());
     match Cause::of(verb, output) {
         Cause::Forbidden => EngineError::Forbidden(error(format!("this user is not allowed to use {name}")).hint_with(
             format!("add the user to the group that owns the engine's socket (for docker: `sudo usermod -aG docker $USER`, then log in again), run {name} rootless, or set `engine`"),
@@ -122,8 +166,7 @@ pub fn error(kind: Kind, verb: &str, output: &Output) -> EngineError {
             .hint_with(format!("`ssh` must log in there without asking, as a user who may use {name} there: check the key, the user name and `known_hosts`, or set `engine`"))),
         Cause::NoService => {
             let (start, check) = kind.remedy();
-            let text = output.stderr_text();
-            let start = match ELSEWHERE.iter().any(|sign| text.contains(sign)) {
+            let start = match ELSEWHERE.iter().any(|sign| said.contains(sign)) {
                 true => "start it on its machine and see that it can be reached from here".to_string(),
                 false => format!("start it (`{start}`)"),
             };
@@ -195,11 +238,28 @@ mod tests {
         (Docker, "exec", 126, "OCI runtime exec failed: exec failed: unable to start container process: exec: \"nope\": executable file not found in $PATH: unknown", Cause::Other),
         (Podman, "exec", 127, "Error: runc: exec failed: unable to start container process: exec: \"nope\": executable file not found in $PATH: OCI runtime attempted to invoke a command that was not found", Cause::Other),
         // Registries: one that is not there, an unknown host, and one that wants a login.
-        (Docker, "pull", 1, "Error response from daemon: Get \"http://localhost:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused", Cause::NoService),
+        (Docker, "pull", 1, "Error response from daemon: Get \"http://localhost:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused", Cause::Other),
         (Docker, "pull", 1, "Error response from daemon: Get \"https://lp-none.invalid/v2/\": dial tcp: lookup lp-none.invalid on 10.255.255.53:53: no such host", Cause::Other),
         (Docker, "pull", 1, "Error response from daemon: Head \"http://localhost:5987/v2/a/manifests/latest\": no basic auth credentials", Cause::Other),
-        (Podman, "pull", 125, "Error: initializing source docker://localhost:1/none:latest: pinging container registry localhost:1: Get \"https://localhost:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused", Cause::NoService),
+        (Podman, "pull", 125, "Error: initializing source docker://localhost:1/none:latest: pinging container registry localhost:1: Get \"https://localhost:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused", Cause::Other),
+        (Podman, "pull", 125, "Trying to pull localhost:1/none:1...\ntime=\"2026-11-27T18:14:39Z\" level=warning msg=\"Failed, retrying in 1s ... (3/3). Error: initializing source docker://localhost:1/none:1: pinging container registry localhost:1: Get \\\"https://localhost:1/v2/\\\": dial tcp 127.0.0.1:1: connect: connection refused\"\nError: initializing source docker://localhost:1/none:1: pinging container registry localhost:1: Get \"https://localhost:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused", Cause::Other),
         (Podman, "pull", 125, "Error: initializing source docker://localhost:5987/a:latest: reading manifest latest in localhost:5987/a: unauthorized", Cause::Other),
+        // A build and a run, without a service: docker 28.2, 20.10 with BuildKit or without, podman.
+        (Docker, "build", 1, "DEPRECATED: The legacy builder is deprecated and will be removed in a future release.\n            Install the buildx component to build images with BuildKit:\n            https://docs.docker.com/go/buildx/\n\nCannot connect to the Docker daemon at unix:///nonexistent. Is the docker daemon running?", Cause::NoService),
+        (Docker, "build", 1, "Cannot connect to the Docker daemon at unix:///nonexistent. Is the docker daemon running?", Cause::NoService),
+        (Docker, "build", 1, "ERROR: Cannot connect to the Docker daemon at unix:///nonexistent. Is the docker daemon running?", Cause::NoService),
+        (Podman, "build", 125, "Cannot connect to Podman. Please verify your connection to the Linux system using `podman system connection list`, or try `podman machine init` and `podman machine start` to manage a new Linux VM\nError: unable to connect to Podman socket: Get \"http://d/v4.3.1/libpod/_ping\": dial unix /nonexistent: connect: no such file or directory", Cause::NoService),
+        (Docker, "run", 125, "docker: Cannot connect to the Docker daemon at unix:///nonexistent. Is the docker daemon running?\n\nRun 'docker run --help' for more information", Cause::NoService),
+        (Docker, "run", 125, "docker: Cannot connect to the Docker daemon at unix:///nonexistent. Is the docker daemon running?.\nSee 'docker run --help'.", Cause::NoService),
+        // A program in a build that reaches nothing, or prints what a command line would: docker 28.2, 20.10 with BuildKit,
+        // podman.
+        (Docker, "build", 7, "DEPRECATED: The legacy builder is deprecated and will be removed in a future release.\n\nThe command '/bin/sh -c echo \"curl: (7) failed to connect to static.rust-lang.org: Connection refused\" >&2; exit 7' returned a non-zero code: 7", Cause::Other),
+        (Docker, "build", 1, "The command '/bin/sh -c echo \"Cannot connect to the Docker daemon\" >&2; exit 1' returned a non-zero code: 1", Cause::Other),
+        (Docker, "build", 1, "#5 0.283 curl: (7) failed to connect to static.rust-lang.org: Connection refused\n#5 0.283 Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?\n#5 ERROR: executor failed running [/bin/sh -c curl]: exit code: 7\n------\n > [2/2] RUN curl:\n------\nexecutor failed running [/bin/sh -c curl]: exit code: 7", Cause::Other),
+        (Podman, "build", 7, "curl: (7) failed to connect to static.rust-lang.org: Connection refused\nCannot connect to the Docker daemon at unix:///x. Is the docker daemon running?\nError: building at STEP \"RUN curl\": while running runtime: exit status 7", Cause::Other),
+        (Podman, "build", 1, "Error: unable to connect to Podman socket\nError: building at STEP \"RUN podman info\": while running runtime: exit status 1", Cause::Other),
+        // The service answers, and something behind it does not.
+        (Docker, "create", 1, "Error response from daemon: error looking up volume plugin nfs: dial tcp 10.0.0.1:2049: connect: connection refused\nfailed to connect to the docker api", Cause::Other),
     ];
 
     #[test]
@@ -208,7 +268,7 @@ mod tests {
             let output = Output { code, stdout: Vec::new(), stderr: text.into() };
             assert_eq!(Cause::of(verb, &output), cause, "{verb}: {text}");
             let name = kind.program();
-            let (message, hint) = match (error(kind, verb, &output), cause) {
+            let (message, hint) = match (error(kind, verb, &output, text), cause) {
                 (EngineError::Forbidden(error), Cause::NoLogin) => (error, Some("`ssh` must log in there")),
                 (EngineError::Unreachable(error), Cause::NoService) => (error, Some("set `engine = \"host\"`")),
                 (EngineError::Forbidden(error), Cause::Forbidden) => (error, Some("usermod -aG docker")),

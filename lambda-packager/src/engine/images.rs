@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use crate::engine::{BuildSpec, Cause, Engine, EngineError, Image, Kind, args, copy, inspect};
+use crate::engine::{BuildSpec, Cause, Engine, EngineError, Image, Kind, args, copy, failure, inspect};
 use crate::error::{Error, Result};
 use crate::sys::{Invocation, Output, Stream};
 
@@ -46,9 +46,10 @@ impl Engine {
         Ok(self.succeed(self.call(&["build", "--help"]), None)?.stdout_text().contains("--output "))
     }
 
-    /// The error of a failed build, by what it printed.
-    pub fn failure_of_build(&self, code: i32, printed: &str) -> EngineError {
-        self.failure("build", &Output { code, stdout: Vec::new(), stderr: printed.into() })
+    /// The error of a failed build. Its `stderr` decides: what is printed in the build may be on stdout. `said` are the
+    /// last lines of both.
+    pub fn failure_of_build(&self, code: i32, stderr: &[u8], said: &str) -> EngineError {
+        failure::error(self.kind, "build", &Output { code, stdout: Vec::new(), stderr: stderr.into() }, said)
     }
 
     /// A file of an image, read through a container `name`. The image needs no program that could run.
@@ -94,13 +95,14 @@ impl Engine {
     /// Pulls an image. Only the first answer of the registry has a time limit.
     pub fn pull(&self, reference: &str) -> Result<(), EngineError> {
         const FIRST_ANSWER: Duration = Duration::from_secs(15);
-        let (mut printed, answered) = (String::new(), Cell::new(false));
-        let hear = |_: Stream, piece: &[u8]| {
-            let text = String::from_utf8_lossy(piece);
+        let (mut stderr, answered) = (Vec::new(), Cell::new(false));
+        let hear = |stream: Stream, piece: &[u8]| {
             // Podman prints these lines before it connects.
             let own = |line: &str| line.starts_with("Trying to pull") || line.starts_with("Resolv");
-            answered.set(answered.get() || !text.lines().all(own));
-            printed.push_str(&text);
+            answered.set(answered.get() || !String::from_utf8_lossy(piece).lines().all(own));
+            if stream == Stream::Stderr {
+                stderr.extend_from_slice(piece);
+            }
         };
         let silence = || match answered.get() {
             true => Ok(()),
@@ -113,7 +115,7 @@ impl Engine {
         let code = self.call(&["pull", reference]).stream_both(Vec::new(), FIRST_ANSWER, hear, silence);
         match code? {
             0 => Ok(()),
-            code => Err(self.failure("pull", &Output { code, stdout: Vec::new(), stderr: printed.into() })),
+            code => Err(self.failure("pull", &Output { code, stdout: Vec::new(), stderr })),
         }
     }
 

@@ -75,7 +75,8 @@ impl CleanRoom {
         let fresh = job.wipe || job.config.mode == Mode::Docker;
         let spec =
             BuildSpec { stage: dockerfile::PARCEL, way_out, labels: &[], network: Network::None, build_args, fresh };
-        let (mut tail, mut status, mut files, mut output) = (Vec::new(), None, Vec::new(), CargoOutput::default());
+        let (mut tail, mut stderr) = (Vec::new(), Vec::new());
+        let (mut status, mut files, mut output) = (None, Vec::new(), CargoOutput::default());
         let push = |stream: Stream, bytes: &[u8]| {
             if way_out == WayOut::Files && stream == Stream::Stdout {
                 return files.extend_from_slice(bytes);
@@ -92,19 +93,22 @@ impl CleanRoom {
                 }
             }
             output::push_tail(&mut tail, text.as_bytes());
+            if stream == Stream::Stderr {
+                output::push_tail(&mut stderr, text.as_bytes());
+            }
         };
         let code = self.engine.build(&spec).stream_both(context, Duration::MAX, push, || Ok(()));
         match (code.map_err(CompileError::Ended)?, status) {
             (0, _) => Ok(files),
             (_, Some(code @ 1..)) => Err(output.diagnose(code, job)),
-            (code, _) => Err(self.diagnose(code, &String::from_utf8_lossy(&tail), job)),
+            (code, _) => Err(self.diagnose(code, &stderr, &String::from_utf8_lossy(&tail), job)),
         }
     }
 
-    /// Why the engine's own command failed with `status`; `log` is the end of its messages.
-    fn diagnose(&self, status: i32, log: &str, job: &CompileJob) -> CompileError {
+    /// Why the engine's own command failed with `status`; `log` is the end of its messages, and `stderr` of those there.
+    fn diagnose(&self, status: i32, stderr: &[u8], log: &str, job: &CompileJob) -> CompileError {
         let lower = log.to_lowercase();
-        match self.engine.failure_of_build(status, &dockerfile::last_lines(log)) {
+        match self.engine.failure_of_build(status, stderr, &dockerfile::last_lines(log)) {
             EngineError::Refused(error) if !job.wipe && DAMAGED.iter().any(|sign| lower.contains(sign)) => {
                 CompileError::Cache(error)
             }
