@@ -8,7 +8,9 @@ pub use crate::backend::{
 };
 pub use crate::cargo::Toolchain;
 pub use crate::config::{Arch, Base, Config, EngineChoice, Layer, Mode, Origin, RegistryLogin, from_env};
-pub use crate::engine::{Container, Engine, EngineError, Image, Kind, MountPoint, VolumeInfo, candidates};
+pub use crate::engine::{
+    Container, Engine, EngineError, Image, Kind, MountPoint, PATIENCE, VolumeInfo, candidates, first_to_answer,
+};
 pub use crate::error::{Error, ErrorKind, PublishFault, Result};
 pub use crate::fingerprint::{ArtifactState, Manifest, Run};
 pub use crate::packaged::{Reason, Verdict};

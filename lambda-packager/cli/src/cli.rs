@@ -47,8 +47,8 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
         Some(Command::Explain { inputs }) => explain(args, *inputs),
         Some(Command::Image(command)) => image::image(command, request(args)?, json, report).map(|()| 0),
         Some(Command::Container(Container::Start)) => container::start(&context()?, report),
-        Some(Command::Container(Container::Stop)) => container::stop(&context()?),
-        Some(Command::Container(Container::Status)) => container::status(&context()?, json),
+        Some(Command::Container(Container::Stop)) => container::stop(&context()?, report),
+        Some(Command::Container(Container::Status)) => container::status(&context()?, json, report),
         Some(Command::Container(Container::Logs)) => container::logs(&context()?),
         Some(Command::Container(Container::Shell)) => container::shell(&context()?, report),
         Some(Command::Verify { rebuild }) => {

@@ -1,8 +1,8 @@
 //! `lambda-packager container`: the builder container by hand.
 
 use lambda_packager::internal::{
-    Backend, Container, Engine, EngineError, Error, Manifest, MountPoint, Reporter, Result, Task, bring, fs,
-    print_lines, select,
+    Backend, Container, Engine, EngineError, Error, Manifest, MountPoint, PATIENCE, Reporter, Result, Task, bring,
+    first_to_answer, fs, print_lines, select,
 };
 use serde_json::json;
 
@@ -33,8 +33,8 @@ fn ready(context: &Context, report: &mut Reporter) -> Result<Backend> {
 }
 
 /// Stops the container; its caches stay.
-pub fn stop(context: &Context) -> Result<u8> {
-    match find(context)? {
+pub fn stop(context: &Context, report: &mut Reporter) -> Result<u8> {
+    match find(context, report)? {
         Some((engine, container)) => {
             engine.stop(container.name())?;
             print_lines(&[format!("{} is stopped; its caches are kept", container.name())]);
@@ -49,7 +49,7 @@ pub fn shell(context: &Context, report: &mut Reporter) -> Result<u8> {
     let backend = ready(context, report)?;
     let folder = bring::bring(&Task::of(&context.project)?, &context.request(), &backend, report)?;
     let (engine, container) =
-        find(context)?.ok_or_else(|| Error::engine("the container was removed in the meantime"))?;
+        find(context, report)?.ok_or_else(|| Error::engine("the container was removed in the meantime"))?;
     let code = engine.shell(container.name(), VISITOR, &folder).interactive()?;
     Ok(u8::try_from(code).unwrap_or(1))
 }
@@ -66,8 +66,8 @@ pub fn logs(context: &Context) -> Result<u8> {
 }
 
 /// What the container is and does.
-pub fn status(context: &Context, as_json: bool) -> Result<u8> {
-    let found = find(context)?;
+pub fn status(context: &Context, as_json: bool, report: &mut Reporter) -> Result<u8> {
+    let found = find(context, report)?;
     let name = &context.identity.name;
     let Some((engine, container)) = found else {
         print_lines(&[match as_json {
@@ -78,7 +78,9 @@ pub fn status(context: &Context, as_json: bool) -> Result<u8> {
     };
     let running = container.state.status == "running";
     let state = if running { "running" } else { "stopped" };
-    let builds = last_builds(context);
+    let builds: Vec<_> = (last_manifests(context))
+        .filter_map(|manifest| Some((manifest.function, manifest.history.into_iter().next()?)))
+        .collect();
     let sizes = engine.volume_sizes().unwrap_or_default();
     let volumes = container.mounts.iter().filter(|mount| mount.is_volume()).filter_map(|mount| sizes.get(mount.what()));
     let disk_bytes = container.size_rw.unwrap_or(0) + volumes.sum::<u64>();
@@ -117,27 +119,36 @@ pub fn status(context: &Context, as_json: bool) -> Result<u8> {
     Ok(if running { 0 } else { STOPPED })
 }
 
-/// The container of this project, in the first engine that has one.
-fn find(context: &Context) -> Result<Option<(Engine, Container)>> {
-    let identity = &context.identity;
-    let mut unreachable = None;
-    let mut answered = false;
+/// The container of this project, in the first engine that has one. An engine that does not answer may be restarting: it is
+/// waited for if the last build used it, or if no other answers.
+fn find(context: &Context, report: &mut Reporter) -> Result<Option<(Engine, Container)>> {
+    let (mut silent, mut forbidden, mut answered) = (Vec::new(), None, false);
     for engine in context.engines()? {
-        match engine.containers_with(&identity.label()) {
-            Ok(containers) => {
-                answered = true;
-                if let Some(container) = containers.into_iter().find(|container| container.name() == identity.name) {
-                    return Ok(Some((engine, container)));
-                }
-            }
-            Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) => unreachable = Some(error),
+        match container_in(context, &engine) {
+            Ok(Some(container)) => return Ok(Some((engine, container))),
+            Ok(None) => answered = true,
+            Err(EngineError::Unreachable(error)) if !error.is_interrupted() => silent.push((engine, error)),
+            Err(EngineError::Forbidden(error)) => forbidden = Some(error),
             Err(failure) => return Err(failure.into()),
         }
     }
-    match unreachable {
-        Some(error) if !answered => Err(error),
-        _ => Ok(None),
-    }
+    let used: Vec<String> = last_manifests(context).map(|manifest| manifest.backend.engine).collect();
+    silent.retain(|(engine, _)| !answered || used.iter().any(|used| used == engine.kind.program()));
+    let Some((_, error)) = silent.first() else {
+        return match forbidden {
+            Some(error) if !answered => Err(error),
+            _ => Ok(None),
+        };
+    };
+    report.note(&format!("{error}; trying again for {} s", PATIENCE.as_secs()));
+    let silent: Vec<Engine> = silent.into_iter().map(|(engine, _)| engine).collect();
+    let engine = first_to_answer(&silent, PATIENCE)?;
+    Ok(container_in(context, engine)?.map(|container| (engine.clone(), container)))
+}
+
+fn container_in(context: &Context, engine: &Engine) -> Result<Option<Container>, EngineError> {
+    let containers = engine.containers_with(&context.identity.label())?;
+    Ok(containers.into_iter().find(|container| container.name() == context.identity.name))
 }
 
 /// The functions that were packaged here.
@@ -148,12 +159,11 @@ fn functions(context: &Context) -> Vec<String> {
     names
 }
 
-fn last_builds(context: &Context) -> Vec<(String, lambda_packager::internal::Run)> {
+/// The records of the last builds here.
+fn last_manifests(context: &Context) -> impl Iterator<Item = Manifest> {
     let workspace = &context.project.workspace;
-    let last = |function: String| {
+    functions(context).into_iter().filter_map(move |function| {
         let path = workspace.state_folder().join(&function).join("manifest.json");
-        let manifest = Manifest::load(&path, &function, workspace).ok()?;
-        Some((function, manifest.history.into_iter().next()?))
-    };
-    functions(context).into_iter().filter_map(last).collect()
+        Manifest::load(&path, &function, workspace).ok()
+    })
 }

@@ -210,7 +210,7 @@ fn load(context: &Context, image: &Image, record: &Record, report: &mut Reporter
     for engine in candidates(&context.project.config, &context.project.workspace.state_folder())? {
         match runtime_image::load(&engine, image, &names) {
             Ok(()) => return Ok(()),
-            Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) => {
+            Err(EngineError::Unreachable(error) | EngineError::Forbidden(error) | EngineError::Unable(error)) => {
                 report.note(&error.to_string());
             }
             Err(failure) => return Err(failure.into()),

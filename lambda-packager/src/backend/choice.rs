@@ -5,9 +5,9 @@
 pub enum Engines {
     /// One answers.
     Answers,
-    /// None of those that may be used answers.
+    /// None of those that may be used answers and starts a container.
     Silent,
-    /// The settings name one, and it does not answer.
+    /// The settings name one, and it does not answer, or starts no container.
     NamedIsSilent,
     /// The settings ask for the host.
     NotWanted,
@@ -49,6 +49,8 @@ pub enum Choice {
     ContainerFor(Obstacle),
     /// The container does not start; the clean room gets its sources from us and may work.
     CleanRoomForContainer,
+    /// The container does not start, and a clean room cannot stand in for it: as if this engine did not answer.
+    NextEngine,
     Host,
     Refuse(Refusal),
 }
@@ -63,10 +65,8 @@ pub enum Obstacle {
 /// What the settings do not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The engine that was named does not answer.
+    /// The engine that was named does not answer, or starts no container.
     Engine,
-    /// The container does not start, and a clean room cannot stand in for it.
-    Container,
     /// The host's toolchain in a container.
     HostToolchain,
     /// The host without a container.
@@ -78,7 +78,7 @@ pub enum Refusal {
 /// The table. Rows are read top down.
 #[rustfmt::skip]
 pub fn choose(s: &Situation) -> Choice {
-    use Choice::{CleanRoom, CleanRoomForContainer, Container, ContainerFor, Host, Refuse};
+    use Choice::{CleanRoom, CleanRoomForContainer, Container, ContainerFor, Host, NextEngine, Refuse};
     use Engines::{Answers, NamedIsSilent};
     use Image::{Available, Missing};
     let (required, passes) = (s.requires_container, s.passes_variables);
@@ -86,7 +86,7 @@ pub fn choose(s: &Situation) -> Choice {
     match (s.engines,     s.image,   s.container_fails, s.wants_clean_room, passes,       required) {
           (Answers,       Missing,   _,               _,                _,                true)  => Refuse(Refusal::HostToolchain),
           (Answers,       Available, true,            false,            false,            _)     => CleanRoomForContainer,
-          (Answers,       _,         true,            _,                _,                _)     => Refuse(Refusal::Container),
+          (Answers,       _,         true,            _,                _,                _)     => NextEngine,
           (Answers,       _,         false,           false,            _,                _)     => Container,
           (Answers,       _,         false,           true,             true,             _)     => ContainerFor(Obstacle::PassedVariables),
           (Answers,       Available, false,           true,             false,            _)     => CleanRoom,
@@ -135,9 +135,9 @@ mod tests {
             (without(Image::NotWanted, room), Choice::ContainerFor(Obstacle::NoImage)),
             (without(Image::Missing, required(room)), Choice::Refuse(Refusal::HostToolchain)),
             (fails, Choice::CleanRoomForContainer),
-            (passing(fails), Choice::Refuse(Refusal::Container)),
-            (without(Image::Missing, fails), Choice::Refuse(Refusal::Container)),
-            (Situation { wants_clean_room: true, ..passing(fails) }, Choice::Refuse(Refusal::Container)),
+            (passing(fails), Choice::NextEngine),
+            (without(Image::Missing, fails), Choice::NextEngine),
+            (Situation { wants_clean_room: true, ..passing(fails) }, Choice::NextEngine),
             (silent, Choice::Host),
             (required(silent), Choice::Refuse(Refusal::Host)),
             (Situation { names_image: true, ..silent }, Choice::Refuse(Refusal::HostForImage)),

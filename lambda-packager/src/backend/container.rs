@@ -64,7 +64,10 @@ pub fn ensure(
     }
     // Without its container, a volume may have anything.
     remove(engine, &identity.label(), name)?;
-    wanted.image.provide(engine)?;
+    wanted.image.provide(engine).map_err(|failure| match failure {
+        EngineError::Refused(error) => EngineError::Unable(error),
+        failure => failure,
+    })?;
     create(engine, spec.clone(), &digest)?;
     let warm = match fill() {
         Ok(warm) => warm,
@@ -120,29 +123,45 @@ fn create(engine: &Engine, mut spec: ContainerSpec, digest: &str) -> Result<(), 
             return Err(error.hint_with("restore the folder, or remove the setting that names it").into());
         }
     }
-    let mounted = (!spec.mounts.is_empty()).then(|| {
-        "an engine on another machine cannot mount the toolchain of this one: set `base` to an image with cargo and a C compiler".to_string()
+    let started = engine.create(&spec).and_then(|()| {
+        engine.start(&spec.name).inspect_err(|_| {
+            // An incomplete container would block the next run. If this fails too, the first error is reported.
+            let _ = engine.remove(&spec.name);
+        })
     });
-    engine.create(&spec).map_err(|failure| not_started(failure, mounted.clone()))?;
-    let started = engine.start(&spec.name);
-    started.map_err(|failure| {
-        // An incomplete container would block the next run. If this fails too, the first error is reported.
-        let _ = engine.remove(&spec.name);
-        not_started(failure, Some(mounted.unwrap_or_else(|| format!(
-            "the image {} needs a POSIX shell and the architecture of this machine; to use the host's toolchain instead, set `base = \"host\"`",
-            spec.image
-        ))))
+    started.map_err(|failure| match failure {
+        EngineError::Refused(error) => {
+            let hint = remedy(&error.with_cause(), &spec);
+            EngineError::Unable(error.hint_with(hint))
+        }
+        failure => failure,
     })
 }
 
-fn not_started(failure: EngineError, hint: Option<String>) -> EngineError {
-    match (failure, hint) {
-        (EngineError::Refused(error), Some(hint)) if error.hint().is_none() => {
-            EngineError::NotStarted(error.hint_with(hint))
-        }
-        (EngineError::Refused(error), _) => EngineError::NotStarted(error),
-        (failure, _) => failure,
+/// What to do about a container that is not created or started; `said` is why, in the engine's words.
+fn remedy(said: &str, spec: &ContainerSpec) -> String {
+    const ANY_ENGINE: &str = "use another engine with `engine`, or compile on the host with `engine = \"host\"`";
+    let says = |signs: &[&str]| signs.iter().any(|sign| said.to_lowercase().contains(sign));
+    if says(&["setting rlimit"]) {
+        return format!(
+            "this engine may not raise the limits of processes: set `default_ulimits` in its containers.conf, such as `[\"nofile=1024:1024\", \"nproc=1024:1024\"]`, or {ANY_ENGINE}"
+        );
     }
+    if says(&["no space left"]) {
+        return "free space on the disk of the container engine; `lambda-packager clean --dry-run` lists what it would remove".into();
+    }
+    if !spec.mounts.is_empty() {
+        return format!(
+            "an engine on another machine cannot mount the toolchain of this one: set `base` to an image with cargo and a C compiler; or {ANY_ENGINE}"
+        );
+    }
+    if says(&["exec: ", "exec format error", "executable file"]) {
+        return format!(
+            "the image {} needs a POSIX shell and the architecture of this machine; to use the host's toolchain instead, set `base = \"host\"`",
+            spec.image
+        );
+    }
+    format!("fix what the engine reports, or {ANY_ENGINE}")
 }
 
 /// The places of the sources in a container.
@@ -200,4 +219,41 @@ fn digest(spec: &ContainerSpec, wanted: &Wanted) -> String {
     // Quoted, so that one value cannot look like two.
     let specification = format!("{:?}", (image, identity, network, mounts, inodes, volumes, env, command));
     Sha::of(specification.as_bytes()).short(16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Network;
+    use crate::engine::Mount;
+
+    #[test]
+    fn the_remedy_is_for_what_the_engine_says() {
+        let spec = |mounts| ContainerSpec {
+            name: "n".into(),
+            image: "base:1".into(),
+            labels: Vec::new(),
+            network: Network::None,
+            mounts,
+            volumes: Vec::new(),
+            env: Vec::new(),
+            command: Vec::new(),
+        };
+        let (brings, mounts) = (spec(Vec::new()), spec(vec![Mount::at_its_own_path("/usr".as_ref())]));
+        // Recorded from podman 4.3 and docker 20.10.
+        let rlimit = "Error: unable to start container \"b38\": runc: runc create failed: unable to start container process: error during container init: error setting rlimits for ready process: error setting rlimit type 7: operation not permitted: OCI permission denied";
+        let shell = "Error response from daemon: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"sh\": executable file not found in $PATH: unknown";
+        let bridge = "Error response from daemon: network bridge not found";
+        for (said, spec, part) in [
+            (rlimit, &brings, "`default_ulimits`"),
+            (rlimit, &mounts, "`default_ulimits`"),
+            (shell, &brings, "the image base:1 needs a POSIX shell"),
+            (shell, &mounts, "cannot mount the toolchain"),
+            (bridge, &mounts, "cannot mount the toolchain"),
+            (bridge, &brings, "fix what the engine reports, or use another engine"),
+            ("Error: No space left on device", &mounts, "free space"),
+        ] {
+            assert!(remedy(said, spec).contains(part), "{said}: {}", remedy(said, spec));
+        }
+    }
 }

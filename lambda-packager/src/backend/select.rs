@@ -2,7 +2,6 @@
 
 use crate::backend::choice::choose;
 use crate::backend::host::on_host;
-use crate::backend::selected::PATIENCE;
 use crate::backend::{
     Backend, BackendKind, BackendRequest, Choice, CleanRoom, DepsCache, Engines, Identity, Image, Obstacle, Refusal,
     Situation, ToolchainSource, Wanted, base_image, builder_image, container, lock_file,
@@ -12,37 +11,77 @@ use crate::cargo::{Toolchain, config as cargo_config};
 use crate::compile::TARGET;
 use crate::config::{Base, EngineChoice, Network};
 use crate::engine;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, PATIENCE, first_to_answer};
 use crate::error::{Error, Result};
 use crate::fingerprint::manifest;
 use crate::packaged::Reason;
 use crate::report::Reporter;
 use crate::sys::Lock;
 
-/// Selects the backend: the first engine that answers, else the host.
+/// An engine that was passed over.
+struct PassedOver {
+    engine: Engine,
+    why: Error,
+    /// It does not answer. It may be restarting.
+    is_silent: bool,
+}
+
+/// Selects the backend: the first engine that answers and starts a container, else the host.
 ///
 /// # Errors
 /// Where the settings allow no backend, or the one that they allow fails.
 pub fn select(request: &BackendRequest, report: &mut Reporter) -> Result<Backend> {
-    let config = request.config;
-    let mut silent: Vec<Error> = Vec::new();
-    for engine in engine::candidates(config, &request.workspace.state_folder())? {
-        match with_patience(request, &engine, report) {
-            Ok(mut backend) => {
-                let reasons = silent.iter().map(Error::to_string).chain([backend.record.fallback]);
-                backend.record.fallback = joined(reasons);
-                return Ok(backend);
-            }
-            Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) if !error.is_interrupted() => {
-                if config.engine == EngineChoice::Auto {
-                    report.note(&error.to_string());
+    let candidates = engine::candidates(request.config, &request.workspace.state_folder())?;
+    let mut passed_over = Vec::new();
+    if let Some(backend) = first_that_works(request, &candidates, &mut passed_over, report)? {
+        return Ok(backend);
+    }
+    // Before the first build nobody knows whether this machine has an engine that works.
+    let silent: Vec<Engine> = passed_over.iter().filter(|it| it.is_silent).map(|it| it.engine.clone()).collect();
+    if request.config.engine == EngineChoice::Auto && request.before.is_none() && !silent.is_empty() {
+        report.note(&format!("trying again for {} s, in case one is restarting", PATIENCE.as_secs()));
+        match first_to_answer(&silent, PATIENCE) {
+            Ok(_) => {
+                passed_over.clear();
+                if let Some(backend) = first_that_works(request, &candidates, &mut passed_over, report)? {
+                    return Ok(backend);
                 }
-                silent.push(error);
             }
+            Err(EngineError::Unreachable(error)) if !error.is_interrupted() => {}
             Err(failure) => return Err(failure.into()),
         }
     }
-    without_engine(request, silent, report)
+    without_engine(request, passed_over.into_iter().map(|it| it.why).collect(), report)
+}
+
+/// The backend of the first engine that works; those before it are added to `passed_over`.
+fn first_that_works(
+    request: &BackendRequest,
+    candidates: &[Engine],
+    passed_over: &mut Vec<PassedOver>,
+    report: &mut Reporter,
+) -> Result<Option<Backend>> {
+    for engine in candidates {
+        let (why, note, is_silent) = match with_patience(request, engine, report) {
+            Ok(mut backend) => {
+                let reasons = passed_over.iter().map(|it| it.why.to_string()).chain([backend.record.fallback]);
+                backend.record.fallback = joined(reasons);
+                return Ok(Some(backend));
+            }
+            Err(EngineError::Unreachable(error)) if !error.is_interrupted() => (error.clone(), error.to_string(), true),
+            Err(EngineError::Forbidden(error)) => (error.clone(), error.to_string(), false),
+            Err(EngineError::Unable(error)) => {
+                let note = format!("{} cannot be used: {}", engine.kind.program(), error.with_cause());
+                (error, note, false)
+            }
+            Err(failure) => return Err(failure.into()),
+        };
+        if request.config.engine == EngineChoice::Auto {
+            report.note(&note);
+        }
+        passed_over.push(PassedOver { engine: engine.clone(), why, is_silent });
+    }
+    Ok(None)
 }
 
 /// Tries an engine, and waits for one that should be there: it may be restarting.
@@ -139,7 +178,7 @@ fn on_engine(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -
             Ok(backend)
         }
         _ => match container(request, engine, &identity, &source, report) {
-            Err(EngineError::NotStarted(error))
+            Err(EngineError::Unable(error))
                 if choose(&Situation { container_fails: true, ..situation }) == Choice::CleanRoomForContainer =>
             {
                 let why = format!("the container does not start: {}", error.with_cause());
@@ -263,7 +302,9 @@ pub fn renewed(request: &BackendRequest, report: &mut Reporter) -> Result<Option
     let image = match image {
         Ok(Some(image)) => image,
         Ok(None) => return Ok(None),
-        Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) if !error.is_interrupted() => {
+        Err(EngineError::Unreachable(error) | EngineError::Forbidden(error) | EngineError::Unable(error))
+            if !error.is_interrupted() =>
+        {
             report.note(&format!("{error}; could not check for a newer base"));
             return Ok(None);
         }

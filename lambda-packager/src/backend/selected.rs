@@ -17,16 +17,13 @@ use crate::compile::{
     mounted, sources,
 };
 use crate::config::Config;
-use crate::engine::{Engine, EngineError, ExecSpec, Mount};
+use crate::engine::{Engine, EngineError, ExecSpec, Mount, PATIENCE};
 use crate::error::{Error, Result};
 use crate::fingerprint::{inputs, manifest};
 use crate::report::Reporter;
 use crate::snapshot::Snapshot;
 use crate::sys::{Invocation, Lock, Sha, env};
 use crate::{cargo, compile};
-
-/// How long to wait for an engine that should be there: longer than its service takes to restart.
-pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Enough for the sources and crates of a large project.
 const TRANSFER: Duration = Duration::from_secs(10 * 60);

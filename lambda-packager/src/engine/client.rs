@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::{Cause, EngineError, Kind, failure};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sys::{Invocation, Output};
 
 /// An engine's command line.
@@ -22,31 +22,47 @@ pub struct Engine {
     folder: PathBuf,
 }
 
+/// How long to wait for an engine that should be there: longer than its service takes to restart.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits until one of `engines` answers, and returns it. Each pause is twice as long as the one before, with some jitter, so
+/// that several waiting processes do not call again at the same moment.
+///
+/// # Errors
+/// None answers within `limit`: the error of the first. One answers with an error, or a signal ended the wait.
+pub fn first_to_answer(engines: &[Engine], limit: Duration) -> Result<&Engine, EngineError> {
+    let deadline = Instant::now() + limit;
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let mut silent = None;
+        for engine in engines {
+            match engine.version() {
+                Ok(_) => return Ok(engine),
+                Err(EngineError::Unreachable(error)) if !error.is_interrupted() => silent = silent.or(Some(error)),
+                Err(failure) => return Err(failure),
+            }
+        }
+        if Instant::now() + pause >= deadline {
+            let none = || Error::engine("no container engine is installed");
+            return Err(EngineError::Unreachable(silent.unwrap_or_else(none)));
+        }
+        let jitter = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+        thread::sleep(pause.mul_f64(0.75 + 0.5 * f64::from(jitter % 1000) / 1000.0));
+        pause *= 2;
+    }
+}
+
 impl Engine {
     pub fn new(kind: Kind, program: PathBuf, timeout: Duration, folder: &Path) -> Self {
         Self { kind, program, timeout, folder: folder.to_path_buf() }
     }
 
-    /// Waits until the engine answers. Each pause is twice as long as the one before, with some jitter, so that
-    /// several waiting processes do not call again at the same moment.
+    /// Waits until the engine answers.
+    ///
+    /// # Errors
+    /// As for [`first_to_answer`].
     pub fn wait_until_it_answers(&self, limit: Duration) -> Result<(), EngineError> {
-        let deadline = Instant::now() + limit;
-        let mut pause = Duration::from_millis(100);
-        loop {
-            match self.version() {
-                Err(EngineError::Unreachable(error))
-                    if error.is_interrupted() || Instant::now() + pause >= deadline =>
-                {
-                    return Err(EngineError::Unreachable(error));
-                }
-                Err(EngineError::Unreachable(_)) => {}
-                Ok(_) => return Ok(()),
-                Err(refused) => return Err(refused),
-            }
-            let jitter = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
-            thread::sleep(pause.mul_f64(0.75 + 0.5 * f64::from(jitter % 1000) / 1000.0));
-            pause *= 2;
-        }
+        first_to_answer(std::slice::from_ref(self), limit).map(drop)
     }
 
     /// The version of the engine's service.
@@ -84,7 +100,10 @@ impl Engine {
         let verb = format!("{what} inspect");
         match Cause::of(&verb, &output) {
             Cause::Absent => Ok(None),
-            _ => Err(self.failure(&verb, &output)),
+            _ => Err(match self.failure(&verb, &output) {
+                EngineError::Refused(error) => EngineError::Unable(error),
+                failure => failure,
+            }),
         }
     }
 

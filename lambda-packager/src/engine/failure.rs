@@ -13,8 +13,8 @@ pub enum EngineError {
     Forbidden(Error),
     /// It answered with an error.
     Refused(Error),
-    /// It cannot create or start the container.
-    NotStarted(Error),
+    /// It answers, but cannot do what every engine can: look something up, create a container, or start it.
+    Unable(Error),
 }
 
 impl From<EngineError> for Error {
@@ -23,7 +23,7 @@ impl From<EngineError> for Error {
             EngineError::Unreachable(error)
             | EngineError::Forbidden(error)
             | EngineError::Refused(error)
-            | EngineError::NotStarted(error) => error,
+            | EngineError::Unable(error) => error,
         }
     }
 }

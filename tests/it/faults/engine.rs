@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::faults::matrix::{Kept, Matrix, built, mended, recovers, told};
-use crate::support::{Engine, Front, Gated, Live, OwnDocker, Story};
+use crate::support::{Engine, Front, Gated, Live, OwnDocker, Story, has_all};
 
 pub fn faults(matrix: &Matrix) {
     let Some(mut own) = OwnDocker::start() else { return };
@@ -18,6 +18,31 @@ pub fn faults(matrix: &Matrix) {
         let noted = live.until_announced("trying again");
         own.up();
         (noted, mended(&live.end(), &gated))
+    });
+    matrix.row("engine stopped", "before `container stop` and `container status`", NAME, || {
+        let mut told = Vec::new();
+        for (verb, code) in [("status", 3), ("stop", 0)] {
+            own.down();
+            let mut live = Live::start(gated.command().args(["container", verb]));
+            told.push(live.until_announced("trying again"));
+            own.up();
+            let story = live.end();
+            assert_eq!(story.code(), code, "{story}");
+        }
+        gated.edit();
+        (told.join("; "), mended(&Story::of(&mut gated.command()), &gated))
+    });
+    matrix.row("engine stopped", "before the first build of all", NAME, || {
+        let first = Gated::on(own.host());
+        let others = no_podman();
+        own.down();
+        let mut live = Live::start(first.fixture.command().env("DOCKER_HOST", own.host()).env("PATH", &others.path));
+        let noted = live.until_announced("in case one is restarting");
+        own.up();
+        live.end().ok();
+        let road = &first.fixture.manifest("gated")["road"];
+        assert!(road["engine"] == "docker" && road["fallback"] == "no builder image available locally", "{road}");
+        (noted, "docker compiled it".to_string())
     });
     type End = fn(&mut OwnDocker);
     let ends: [(_, End, _); 2] = [
@@ -102,6 +127,13 @@ fn fake_docker(verb: &str, deed: &str) -> Front {
     Front::of("docker", &format!("case $1 in {verb}) {deed};; esac"))
 }
 
+/// Docker as it is, and a podman that does not answer.
+fn no_podman() -> Front {
+    let front = fake_docker("none", ":");
+    front.add("podman", "echo 'Cannot connect to Podman' >&2\nexit 125");
+    front
+}
+
 fn hanging(matrix: &Matrix) {
     let mut gated = built();
     for (fault, verb, named) in [
@@ -165,8 +197,7 @@ fn elsewhere(matrix: &Matrix) {
     }
     matrix.row("no engine answers", "before", "auto", || {
         let gated = Gated::new(Engine::Docker);
-        let podman = fake_docker("none", ":");
-        podman.add("podman", "echo 'Cannot connect to Podman' >&2\nexit 125");
+        let podman = no_podman();
         let story = Story::of(auto(&gated).env("PATH", &podman.path)).ok();
         let notes = story.notes().join("; ");
         assert!(notes.contains("compiling with the host's own toolchain, which is not hermetic"), "{story}");
@@ -177,6 +208,27 @@ fn elsewhere(matrix: &Matrix) {
         let parts = ["no container to compile in", "LAMBDA_PACKAGER_REQUIRE_CONTAINER"];
         told(&Story::of(&mut strict), 3, &parts, &kept, &gated);
         (notes, "the host compiled it; with require_container an error".to_string())
+    });
+    matrix.row("containers are not created", "before", "fake docker and podman", || {
+        let gated = Gated::new(Engine::Docker);
+        let fake = fake_docker("create", "echo 'Error response from daemon: unknown runtime' >&2; exit 1");
+        fake.add("podman", "echo 'Error: creating runtime static files directory: no such device' >&2\nexit 125");
+        let story = Story::of(gated.fixture.command().env("PATH", &fake.path)).ok();
+        let notes = story.notes().join("; ");
+        has_all(
+            &notes,
+            &[
+                "docker cannot be used: `docker create` failed with status 1: Error response from daemon: unknown",
+                "podman cannot be used: `podman ",
+                "compiling with the host's own toolchain",
+            ],
+        );
+        assert_eq!(gated.fixture.output_of_bootstrap("gated"), gated.expected());
+        let kept = Kept::of(&gated);
+        let mut named = gated.command();
+        let story = Story::of(named.env("PATH", &fake.path));
+        let happened = told(&story, 3, &["`docker create` failed", "engine = \"host\""], &kept, &gated);
+        (format!("{notes}; with `engine = \"docker\"` {happened}"), "the host compiled it".to_string())
     });
     matrix.row("container does not start", "before", "docker", || {
         let mut gated = built();
