@@ -10,7 +10,7 @@ mod gate;
 mod gated;
 mod git;
 pub mod host;
-mod http;
+pub mod http;
 mod image_registry;
 mod live;
 mod moto;

@@ -37,7 +37,7 @@ pub fn clean(context: &Context, flags: &Clean, report: &mut Reporter) -> Result<
     for engine in context.engines()? {
         match sweep_engine(&engine, context, flags, all, &mut swept) {
             // From an engine that does not answer, nothing can be removed now.
-            Err(EngineError::Unreachable(error) | EngineError::Forbidden(error)) => {
+            Err(EngineError::Unreachable(error) | EngineError::Hangs(error) | EngineError::Forbidden(error)) => {
                 swept.lines.push(format!("  skipped: {error}"))
             }
             result => result?,

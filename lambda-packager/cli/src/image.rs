@@ -210,10 +210,14 @@ fn load(context: &Context, image: &Image, record: &Record, report: &mut Reporter
     for engine in candidates(&context.project.config, &context.project.workspace.state_folder())? {
         match runtime_image::load(&engine, image, &names) {
             Ok(()) => return Ok(()),
-            Err(EngineError::Unreachable(error) | EngineError::Forbidden(error) | EngineError::Unable(error)) => {
+            Err(EngineError::Refused(error)) => return Err(error),
+            Err(failure) => {
+                let error = Error::from(failure);
+                if error.is_interrupted() {
+                    return Err(error);
+                }
                 report.note(&error.to_string());
             }
-            Err(failure) => return Err(failure.into()),
         }
     }
     let path = context.places.folder.join("image.tar");

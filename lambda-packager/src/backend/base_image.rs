@@ -59,7 +59,8 @@ pub fn named(engine: &Engine, reference: &str, config: &Config) -> Result<Builde
             engine.pull(reference).map_err(|failure| match failure {
                 EngineError::Refused(error) => {
                     let what = format!("{place}: the image {reference} is not available locally and cannot be pulled");
-                    Error::engine(what).source(error).hint_with("check its name and your login, load it with the engine's `load`, or set `base = \"host\"` to use the host's toolchain").into()
+                    let hint = error.hint().unwrap_or("check its name and your login, load it with the engine's `load`, or set `base = \"host\"` to use the host's toolchain").to_string();
+                    Error::engine(what).source(error).hint_with(hint).into()
                 }
                 unreachable => unreachable,
             })?;

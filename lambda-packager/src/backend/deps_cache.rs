@@ -196,7 +196,7 @@ fn run_as(
 ) -> Result<i32, EngineError> {
     let command: Vec<String> = command.iter().map(|word| word.to_string()).collect();
     let spec = ExecSpec { name: container, folder: "/", user, env: &[], passed_env: &[], command: &command };
-    let output = engine.exec(&spec).output(input, TIMEOUT).map_err(EngineError::Unreachable)?;
+    let output = engine.exec(&spec).output(input, TIMEOUT).map_err(EngineError::unanswered)?;
     match output.code {
         0 | NOT_TO_BE_KEPT => Ok(output.code),
         code => {

@@ -69,7 +69,7 @@ fn first_that_works(
                 return Ok(Some(backend));
             }
             Err(EngineError::Unreachable(error)) if !error.is_interrupted() => (error.clone(), error.to_string(), true),
-            Err(EngineError::Forbidden(error)) => (error.clone(), error.to_string(), false),
+            Err(EngineError::Forbidden(error) | EngineError::Hangs(error)) => (error.clone(), error.to_string(), false),
             Err(EngineError::Unable(error)) => {
                 let note = format!("{} cannot be used: {}", engine.kind.program(), error.with_cause());
                 (error, note, false)
@@ -302,13 +302,15 @@ pub fn renewed(request: &BackendRequest, report: &mut Reporter) -> Result<Option
     let image = match image {
         Ok(Some(image)) => image,
         Ok(None) => return Ok(None),
-        Err(EngineError::Unreachable(error) | EngineError::Forbidden(error) | EngineError::Unable(error))
-            if !error.is_interrupted() =>
-        {
+        Err(EngineError::Refused(error)) => return Err(error),
+        Err(failure) => {
+            let error = Error::from(failure);
+            if error.is_interrupted() {
+                return Err(error);
+            }
             report.note(&format!("{error}; could not check for a newer base"));
             return Ok(None);
         }
-        Err(failure) => return Err(failure.into()),
     };
     let differs = |name: &str, old: &str, new: &str| {
         (old != new).then(|| Reason::Setting { name: name.into(), old: old.into(), new: new.into() })

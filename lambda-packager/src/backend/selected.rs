@@ -262,14 +262,14 @@ impl Backend {
     fn diagnose(&self, error: Error) -> BackendError {
         if let BackendKind::CleanRoom(room) = &self.kind {
             return match room.engine.version() {
-                Err(EngineError::Unreachable(unreachable)) => BackendError::Engine(unreachable),
+                Err(EngineError::Unreachable(error) | EngineError::Hangs(error)) => BackendError::Engine(error),
                 _ => BackendError::Final(error),
             };
         }
         let Some((engine, ready)) = self.container() else { return BackendError::Final(error) };
         let what = |text: &str| format!("the container {} {text} while compiling", ready.name);
         match engine.inspect(&ready.name) {
-            Err(EngineError::Unreachable(unreachable)) => BackendError::Engine(unreachable),
+            Err(EngineError::Unreachable(error) | EngineError::Hangs(error)) => BackendError::Engine(error),
             Err(failure) => BackendError::Final(failure.into()),
             Ok(None) => BackendError::Container(what("was removed"), error),
             Ok(Some(container)) => match container.state.status.as_str() {

@@ -110,8 +110,9 @@ macro_rules! with_settings {
                 /// Makes it an error if the compile would fall back to the host's toolchain, in a container or without
                 /// one. The default is `true` with `CI=true` in the modes `Prod` and `Docker`, otherwise `false`.
                 (yes: bool) => yes;
-            engine_timeout_secs: u64 = 60, Number, "time limit for a short command of the engine; 60 if not set",
-                /// The time limit for a short command of the engine, in seconds. The default is 60.
+            engine_timeout_secs: u64 = 30, Number, "time limit for a short command of the engine, in seconds; 30 if not set. A pull may print nothing for ten times as long",
+                /// The time limit for a short command of the engine, in seconds. The default is 30. A pull may print nothing for
+                /// ten times as long.
                 (seconds: u64) => seconds;
             deps_cache_limit: Size = Size(10_000_000_000), Text, "maximum size of the compiled dependencies in the engine, such as `10 GB` (the default); `0` keeps none",
                 /// The maximum size of the compiled dependencies that are kept in the engine, in bytes. The default is

@@ -25,6 +25,9 @@ pub struct Engine {
 /// How long to wait for an engine that should be there: longer than its service takes to restart.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Enough for the largest image on a slow disk.
+const TRANSFER: Duration = Duration::from_secs(5 * 60);
+
 /// Waits until one of `engines` answers, and returns it. Each pause is twice as long as the one before, with some jitter, so
 /// that several waiting processes do not call again at the same moment.
 ///
@@ -36,9 +39,13 @@ pub fn first_to_answer(engines: &[Engine], limit: Duration) -> Result<&Engine, E
     loop {
         let mut silent = None;
         for engine in engines {
-            match engine.version() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let asked = Engine { timeout: engine.timeout.min(left), ..engine.clone() };
+            match asked.version() {
                 Ok(_) => return Ok(engine),
-                Err(EngineError::Unreachable(error)) if !error.is_interrupted() => silent = silent.or(Some(error)),
+                Err(EngineError::Unreachable(error) | EngineError::Hangs(error)) if !error.is_interrupted() => {
+                    silent = silent.or(Some(error));
+                }
                 Err(failure) => return Err(failure),
             }
         }
@@ -112,13 +119,18 @@ impl Engine {
     }
 
     pub(super) fn output(&self, call: Invocation, input: Option<Vec<u8>>) -> Result<Output, EngineError> {
-        call.output(input, self.timeout).map_err(EngineError::Unreachable)
+        call.output(input, self.timeout).map_err(EngineError::unanswered)
     }
 
     pub(super) fn succeed(&self, call: Invocation, input: Option<Vec<u8>>) -> Result<Output, EngineError> {
         let output = self.output(call.clone(), input)?;
         let verb = call.args.first().map_or_else(String::new, |verb| verb.to_string_lossy().into_owned());
         if output.success() { Ok(output) } else { Err(self.failure(&verb, &output)) }
+    }
+
+    /// The same engine for a call that moves or removes much, and may take as long as a large image does.
+    pub(super) fn transferring(&self) -> Self {
+        Self { timeout: self.timeout.max(TRANSFER), ..self.clone() }
     }
 
     pub(super) fn failure(&self, verb: &str, output: &Output) -> EngineError {

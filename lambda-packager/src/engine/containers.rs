@@ -43,7 +43,7 @@ impl Engine {
     /// folder must lie in a volume: docker unpacks nothing into a file system that is read-only.
     pub fn unpack_into(&self, name: &str, folder: &str, tar: Vec<u8>, timeout: Duration) -> Result<(), EngineError> {
         let call = self.call(&args::unpack(self.kind, name, folder));
-        let output = call.output(Some(tar), timeout).map_err(EngineError::Unreachable)?;
+        let output = call.output(Some(tar), timeout).map_err(EngineError::unanswered)?;
         if output.success() { Ok(()) } else { Err(self.failure("cp", &output)) }
     }
 

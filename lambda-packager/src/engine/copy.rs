@@ -56,7 +56,7 @@ impl Engine {
     }
 
     fn pipe(&self, from: Invocation, to: Invocation, timeout: Duration) -> Result<(), EngineError> {
-        let [sent, received] = from.pipe_into(&to, timeout).map_err(EngineError::Unreachable)?;
+        let [sent, received] = from.pipe_into(&to, timeout).map_err(EngineError::unanswered)?;
         // If both failed, the writer failed because the reader ended.
         match (received.success(), sent.success()) {
             (true, true) => Ok(()),

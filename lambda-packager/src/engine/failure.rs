@@ -2,13 +2,15 @@
 //! words anywhere in the output.
 
 use crate::engine::Kind;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::sys::Output;
 
 /// Why an engine did not do what it was asked.
 pub enum EngineError {
     /// Nothing answers: there is no service or no socket.
     Unreachable(Error),
+    /// It did not answer within the limit: it was waited for already.
+    Hangs(Error),
     /// This user may not use it, or may not log in to its machine; waiting does not change that.
     Forbidden(Error),
     /// It answered with an error.
@@ -17,10 +19,21 @@ pub enum EngineError {
     Unable(Error),
 }
 
+impl EngineError {
+    /// The error of a call that did not end in time, was interrupted, or could not be started.
+    pub fn unanswered(error: Error) -> Self {
+        match error.kind() {
+            ErrorKind::Engine => Self::Hangs(error),
+            _ => Self::Unreachable(error),
+        }
+    }
+}
+
 impl From<EngineError> for Error {
     fn from(failure: EngineError) -> Self {
         match failure {
             EngineError::Unreachable(error)
+            | EngineError::Hangs(error)
             | EngineError::Forbidden(error)
             | EngineError::Refused(error)
             | EngineError::Unable(error) => error,

@@ -1,7 +1,7 @@
 //! What an engine does with images.
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::engine::{BuildSpec, Cause, Engine, EngineError, Image, Kind, args, copy, failure, inspect};
 use crate::error::{Error, Result};
@@ -65,7 +65,7 @@ impl Engine {
             self.remove(name)?;
         }
         let id = self.succeed(self.call(&args::create_unstarted(name, image, labels)), None)?.stdout_text();
-        let copied = self.succeed(self.call(&["cp", &format!("{id}:{path}"), "-"]), None);
+        let copied = self.transferring().succeed(self.call(&["cp", &format!("{id}:{path}"), "-"]), None);
         let removed = self.remove(&id);
         let tar = copied?.stdout;
         removed?;
@@ -84,35 +84,45 @@ impl Engine {
 
     /// Makes an image with one layer from a tar archive.
     pub fn import(&self, tar: Vec<u8>, reference: &str, labels: &[String]) -> Result<(), EngineError> {
-        self.succeed(self.call(&args::import(reference, labels)), Some(tar)).map(drop)
+        self.transferring().succeed(self.call(&args::import(reference, labels)), Some(tar)).map(drop)
     }
 
     /// Loads images from an archive that has their names.
     pub fn load(&self, archive: Vec<u8>) -> Result<(), EngineError> {
-        self.succeed(self.call(&["load", "--quiet"]), Some(archive)).map(drop)
+        self.transferring().succeed(self.call(&["load", "--quiet"]), Some(archive)).map(drop)
     }
 
-    /// Pulls an image. Only the first answer of the registry has a time limit.
+    /// Pulls an image. The registry's first answer has a time limit, and so has each silence after it: engines print a line
+    /// when they begin a layer, have it, and have unpacked it.
     pub fn pull(&self, reference: &str) -> Result<(), EngineError> {
         const FIRST_ANSWER: Duration = Duration::from_secs(15);
-        let (mut stderr, answered) = (Vec::new(), Cell::new(false));
+        let (mut stderr, answered, heard_at) = (Vec::new(), Cell::new(false), Cell::new(Instant::now()));
         let hear = |stream: Stream, piece: &[u8]| {
             // Podman prints these lines before it connects.
             let own = |line: &str| line.starts_with("Trying to pull") || line.starts_with("Resolv");
+            heard_at.set(Instant::now());
             answered.set(answered.get() || !String::from_utf8_lossy(piece).lines().all(own));
             if stream == Stream::Stderr {
                 stderr.extend_from_slice(piece);
             }
         };
-        let silence = || match answered.get() {
-            true => Ok(()),
-            false => Err(Error::engine(format!(
-                "the registry of {reference} did not answer within {} s",
-                FIRST_ANSWER.as_secs()
-            ))
-            .hint_with("check the network and the engine's proxy, or load the image with the engine's `load`")),
+        let silence = || {
+            let limit = if answered.get() { self.timeout * 10 } else { FIRST_ANSWER };
+            if heard_at.get().elapsed() < limit {
+                return Ok(());
+            }
+            let limit = limit.as_secs();
+            let (error, slower) = match answered.get() {
+                true => (
+                    format!("the pull of {reference} made no progress for {limit} s"),
+                    ", or allow slower pulls with `engine_timeout_secs`",
+                ),
+                false => (format!("the registry of {reference} did not answer within {limit} s"), ""),
+            };
+            let hint = "check the network and the engine's proxy, or load the image with the engine's `load`";
+            Err(Error::engine(error).hint_with(format!("{hint}{slower}")))
         };
-        let code = self.call(&["pull", reference]).stream_both(Vec::new(), FIRST_ANSWER, hear, silence);
+        let code = self.call(&["pull", reference]).stream_both(Vec::new(), Duration::from_secs(1), hear, silence);
         match code? {
             0 => Ok(()),
             code => Err(self.failure("pull", &Output { code, stdout: Vec::new(), stderr })),
@@ -125,7 +135,7 @@ impl Engine {
         if names.is_empty() {
             return Ok(true);
         }
-        let output = self.output(self.call(&["rmi"]).args(names), None)?;
+        let output = self.transferring().output(self.call(&["rmi"]).args(names), None)?;
         match Cause::of("rmi", &output) {
             _ if output.success() => Ok(true),
             Cause::Absent => Ok(true),

@@ -1,12 +1,18 @@
 //! The builder image: built once, used by both roads, and asked for again only when that can help.
 
 use std::fs;
+use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::clean_room::builder::{AMAZON_LINUX, BASE, Builder, Kind, builders};
-use crate::support::{Ended, Engine, Fixture, Story, cases, every_engine, one_engine, prefixed, program, skip};
+use serde_json::json;
+
+use crate::support::http::Server;
+use crate::support::{
+    Ended, Engine, Fixture, Story, cases, every_engine, one_engine, prefixed, program, sha256, skip,
+};
 
 /// What an image to deploy brings of it.
 #[cfg(target_arch = "x86_64")]
@@ -258,4 +264,38 @@ fn an_image_is_pulled_as_the_policy_says_and_a_silent_registry_is_given_up() {
         let story = run(policy);
         assert!(story.code() == 3 && parts.iter().all(|part| story.failure().contains(part)), "{story}");
     }
+}
+
+#[test]
+fn a_pull_that_stalls_is_given_up() {
+    const LAYER: &str = "sha256:00000000000000000000000000000000000000000000000000000000000000aa";
+    const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+    let Some(engine) = every_engine().find(|engine| *engine == Engine::Docker) else { return };
+    let config = json!({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [LAYER]}});
+    let config = config.to_string();
+    let object = |kind: &str, digest: &str, size: usize| json!({"mediaType": format!("application/vnd.docker.{kind}"), "digest": digest, "size": size});
+    let config_digest = format!("sha256:{}", sha256(config.as_bytes()));
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": MANIFEST,
+        "config": object("container.image.v1+json", &config_digest, config.len()),
+        "layers": [object("image.rootfs.diff.tar.gzip", LAYER, 1_000_000)],
+    });
+    let manifest = manifest.to_string();
+    let digest =
+        format!("Docker-Content-Digest: sha256:{}\r\nContent-Type: {MANIFEST}\r\n", sha256(manifest.as_bytes()));
+    // One byte of the layer, and then nothing until nobody listens any more.
+    let registry = Server::start(move |mut request| match &request.line {
+        line if line.contains("/manifests/") => request.answer(200, &digest, manifest.as_bytes()),
+        line if line.contains(LAYER) => {
+            write!(request.client, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nx")?;
+            io::copy(&mut request.body, &mut io::sink()).map(drop)
+        }
+        line if line.contains("/blobs/") => request.answer(200, "", config.as_bytes()),
+        _ => request.answer(200, "Docker-Distribution-Api-Version: registry/2.0\r\n", b"{}"),
+    });
+    let fixture = Fixture::hello();
+    let base = format!("{}/nobody/stalls:1", registry.name());
+    let mut command = fixture.command_on(engine);
+    command.args(["--base", &base, "--pull-policy", "if-missing"]).env("LAMBDA_PACKAGER_ENGINE_TIMEOUT_SECS", "2");
+    Ended::of(&mut command).fails(3, &["made no progress for 20 s", "help: ", "engine_timeout_secs"]);
 }
