@@ -129,17 +129,22 @@ pub fn choose(
     let rust = RustSource::of(workspace, config.target_arch)?;
     let tag = name(&rust.tag(), config.runtime, config.target_arch);
     let note = workspace.state_folder().join(format!("no-builder-{}", engine.kind.program()));
+    // It may have come by the engine's `load` in the meantime.
+    if config.pull_policy != PullPolicy::Always && engine.image_id(&tag)?.is_some() {
+        fs::remove_tree(&note)?;
+        return Ok(ToolchainSource::Image(tag));
+    }
     if config.pull_policy == PullPolicy::IfMissing && is_remembered(&note, &tag) {
         return Ok(ToolchainSource::NoImage(NONE.into()));
-    }
-    if config.pull_policy != PullPolicy::Always && engine.image_id(&tag)?.is_some() {
-        return Ok(ToolchainSource::Image(tag));
     }
     if config.pull_policy == PullPolicy::Never {
         return Ok(ToolchainSource::NoImage(NONE.into()));
     }
     match build(engine, config, rust, &tag, report) {
-        Ok(()) => Ok(ToolchainSource::Image(tag)),
+        Ok(()) => {
+            fs::remove_tree(&note)?;
+            Ok(ToolchainSource::Image(tag))
+        }
         Err(EngineError::Refused(error)) => {
             let error = error.with_cause();
             report.note(&format!("{error}; trying again in an hour, or now with `pull_policy = \"always\"`"));

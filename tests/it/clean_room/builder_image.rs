@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::support::http::Server;
 use crate::support::{
-    Ended, Engine, Fixture, Story, cases, every_engine, one_engine, prefixed, program, sha256, skip,
+    Ended, Engine, Fixture, OwnPodman, Story, cases, every_engine, one_engine, prefixed, program, sha256, skip,
 };
 
 /// What an image to deploy brings of it.
@@ -298,4 +298,37 @@ fn a_pull_that_stalls_is_given_up() {
     let mut command = fixture.command_on(engine);
     command.args(["--base", &base, "--pull-policy", "if-missing"]).env("LAMBDA_PACKAGER_ENGINE_TIMEOUT_SECS", "2");
     Ended::of(&mut command).fails(3, &["made no progress for 20 s", "help: ", "engine_timeout_secs"]);
+}
+
+#[test]
+fn an_image_that_came_in_the_meantime_is_used_and_the_note_that_there_is_none_is_removed() {
+    if !Engine::Podman.is_here() {
+        return;
+    }
+    // Images of the same name in this machine's own store would be other tests' too.
+    let own = OwnPodman::new();
+    let fixture = Fixture::hello();
+    let command = || {
+        let mut command = fixture.command_elsewhere();
+        command.envs(own.environment()).args(["--engine", "podman", "--pull-policy", "if-missing"]);
+        command
+    };
+    let start = || Story::of(command().args(["container", "start"]));
+    let asked = |story: &Story| story.notes().iter().any(|note| note.contains("trying again in an hour"));
+    let first = start().ok();
+    if !asked(&first) {
+        return skip("no-registry", "a registry answers here: its absence cannot be tested");
+    }
+    assert!(!asked(&start().ok()));
+    let told = Ended::of(command().arg("doctor")).stdout;
+    let (_, rest) = told.split_once("has no builder image ").unwrap();
+    let name = rest.split(':').take(2).collect::<Vec<_>>().join(":");
+    let podman = |args: &[&str]| Ended::answer(Engine::Podman.command().envs(own.environment()).args(args));
+    // No shell is in it: that it is used shows in the error.
+    let empty = podman(&["images", "--quiet", "--filter", "label=lambda-packager.borrowed"]);
+    podman(&["tag", &empty, &name]);
+    let story = start();
+    assert!(story.code() == 3 && story.failure().contains("the container does not start"), "{story}");
+    podman(&["rmi", &name]);
+    assert!(asked(&start().ok()), "the note is still believed");
 }
