@@ -106,6 +106,25 @@ fn a_project_that_cannot_be_packaged_says_why() {
 }
 
 #[test]
+fn what_cannot_be_included_is_told_before_the_compile() {
+    let fixture = Fixture::empty("hello");
+    fixture.package("", "hello", "[package.metadata.lambda-packager]\ninclude = [\"static\"]\n");
+    fixture.write("src/main.rs", "fn main() {\n    nonsense;\n}\n");
+    fixture.write("static/f", "x");
+    let made = |program: &str, args: [&str; 3]| {
+        let made = Command::new(program).args(args).current_dir(fixture.path("static")).status();
+        assert!(made.unwrap().success(), "{program}");
+    };
+    made("mkfifo", ["-m", "600", "odd"]);
+    let place = "`include` in [package.metadata.lambda-packager]";
+    for error in ["odd is not a regular file, but a pipe", "odd is a link to a folder around it, so it has no end"] {
+        fixture.run(&["--engine", "host"]).fails(2, &[place, error, "help: remove"]);
+        fs::remove_file(fixture.path("static/odd")).unwrap();
+        made("ln", ["-s", ".", "odd"]);
+    }
+}
+
+#[test]
 fn a_crate_that_does_not_compile_shows_cargos_words_once() {
     for engine in engines(Engine::Podman).map(Engine::name).chain(["host"]) {
         let mut packaged = Packaged::on(engine);

@@ -44,7 +44,7 @@ pub fn build(
     Ok((outcome, backend, compiled.compiled_units))
 }
 
-/// Checks where the zip will go, fetches the crates, and selects the backend.
+/// Checks where the zip will go and what goes into it, fetches the crates, and selects the backend.
 fn prepare<'a>(
     task: &Task<'a>,
     before: Option<&'a BackendRecord>,
@@ -55,6 +55,8 @@ fn prepare<'a>(
         check_output(&output, config)?;
         output.parent().iter().for_each(|folder| fs::remove_dead_temporaries(folder));
     }
+    // What cannot be packaged is told before the compile.
+    package::included(task)?;
     report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
     let request = BackendRequest { workspace, config, before };
     let backend = report.stage(Stage::Container, |report| select::select(&request, report))?;

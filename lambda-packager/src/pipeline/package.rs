@@ -4,7 +4,7 @@ use crate::artifact::{elf, include, limits, zip};
 use crate::backend::{Backend, BackendRequest, runtime_image};
 use crate::config::Config;
 use crate::error::Result;
-use crate::pipeline::Task;
+use crate::pipeline::{Project, Task};
 use crate::report::{Reporter, Stage};
 
 /// What is packaged, not stored yet.
@@ -42,8 +42,7 @@ pub fn package(
 pub fn check(binary: &[u8], task: &Task) -> Result<Vec<zip::Member>> {
     let Task { project, function, .. } = task;
     let config = &project.config;
-    let folder = function.package.folder();
-    let members = include::members(&config.include, folder, &project.workspace.root, &config.place_of("include"))?;
+    let members = include::read(included(task)?)?;
     let brought: Vec<String> =
         (members.iter()).map(|member| member.name.strip_prefix("lib/").unwrap_or(&member.name).to_string()).collect();
     let expected = elf::Expectation {
@@ -54,6 +53,16 @@ pub fn check(binary: &[u8], task: &Task) -> Result<Vec<zip::Member>> {
     };
     elf::check(binary, &expected)?;
     Ok(members)
+}
+
+/// What the setting `include` names.
+///
+/// # Errors
+/// What cannot go into a zip.
+pub fn included(task: &Task) -> Result<Vec<include::Included>> {
+    let Project { workspace, config, .. } = task.project;
+    let folder = task.function.package.folder();
+    include::find(&config.include, folder, &workspace.root, &config.place_of("include"))
 }
 
 /// The zip of a binary and of what goes into it beside that.

@@ -2,8 +2,9 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::ffi::OsString;
-use std::fs::{DirEntry, File, FileType, Metadata};
+use std::fs::{DirEntry, File, FileType, Metadata, OpenOptions};
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -50,23 +51,45 @@ pub fn read_link(path: &Path) -> Result<PathBuf> {
 }
 
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|e| Error::io("read", path, e))
+    content(path).map_err(|e| Error::io("read", path, e))
 }
 
 /// Opens a file that is too large to hold in memory.
 pub fn open(path: &Path) -> Result<File> {
-    File::open(path).map_err(|e| Error::io("read", path, e))
+    open_regular(path).map_err(|e| Error::io("read", path, e))
 }
 
 /// The first `length` bytes of a file, or all of a shorter one.
 pub fn read_start(path: &Path, length: u64) -> Result<Vec<u8>> {
     let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(length).read_to_end(&mut start));
+    let read = open_regular(path).and_then(|file| file.take(length).read_to_end(&mut start));
     read.map_err(|e| Error::io("read", path, e)).map(|_| start)
 }
 
 pub fn read_if_exists(path: &Path) -> Result<Option<Vec<u8>>> {
-    existing(fs::read(path)).map_err(|e| Error::io("read", path, e))
+    existing(content(path)).map_err(|e| Error::io("read", path, e))
+}
+
+fn content(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = open_regular(path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Opens a regular file. To open a pipe would wait for a writer, and a device may never end.
+fn open_regular(path: &Path) -> io::Result<File> {
+    /// `O_NONBLOCK`: do not wait for the writer of a pipe. Regular files ignore it.
+    const DO_NOT_WAIT: i32 = if cfg!(target_os = "linux") { 0o4000 } else { 0x4 };
+    let file = OpenOptions::new().read(true).custom_flags(DO_NOT_WAIT).open(path)?;
+    match file.metadata()? {
+        meta if meta.is_file() => Ok(file),
+        meta if meta.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is not a regular file, but a pipe, a socket or a device",
+        )),
+    }
 }
 
 /// The names in the folder `path`, in byte order; an error for a name that is not UTF-8.
@@ -105,7 +128,7 @@ fn entries_of<T>(path: &Path, each: impl Fn(&DirEntry) -> io::Result<T>) -> Resu
 /// The SHA-256 of a file's content, read in pieces.
 pub fn sha_of_file(path: &Path) -> Result<Sha> {
     let fail = |e| Error::io("read", path, e);
-    let mut file = File::open(path).map_err(fail)?;
+    let mut file = open_regular(path).map_err(fail)?;
     let mut hasher = Sha256::new();
     // Small and on the stack: most files are small, and clearing a large buffer would cost more than the hash.
     let mut buffer = [0u8; 16 * 1024];
@@ -129,4 +152,20 @@ pub fn size_of_tree(path: &Path) -> Result<u64> {
 /// The free space for the user on the file system of `path`.
 pub fn free_bytes(path: &Path) -> Result<u64> {
     fs2::available_space(path).map_err(|e| Error::io("measure the free space at", path, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_at_once() {
+        for path in ["/dev/null", "/"].map(Path::new) {
+            let results = [read(path).map(drop), open(path).map(drop), read_if_exists(path).map(drop)];
+            for result in results.into_iter().chain([sha_of_file(path).map(drop), read_start(path, 1).map(drop)]) {
+                let error = result.unwrap_err().with_cause();
+                assert!(error.contains("not a regular file") || error.contains("directory"), "{error}");
+            }
+        }
+    }
 }
