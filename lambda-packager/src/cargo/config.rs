@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cargo::Workspace;
 use crate::config::Arch;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sys::{Table, fs, toml};
 
 /// The keys of `[build]` for programs that run the compiler, such as sccache, and the variables that take precedence.
@@ -49,8 +49,7 @@ pub fn carry(workspace: &Workspace, arch: Arch) -> Result<ForwardedConfig> {
         // Without it, rustc would link with the machine's own linker. A linker that the workspace sets takes precedence.
         join(&mut all, json!({"target": {triple: {"linker": linker}}}));
     }
-    forwarded.toml = basic_toml::to_string(&all)
-        .map_err(|e| Error::config("cannot copy cargo's configuration into the container").source(e))?;
+    forwarded.toml = toml::print(&all)?;
     Ok(forwarded)
 }
 
@@ -164,9 +163,7 @@ pub fn for_container(text: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
     if !found {
         return Ok(text);
     }
-    let text = basic_toml::to_string(&parsed);
-    text.map(String::into_bytes)
-        .map_err(|e| Error::config(format!("cannot copy {} into the container", path.display())).source(e))
+    toml::print(&parsed).map(String::into_bytes)
 }
 
 fn tables<'a>(file: &'a Table, name: &str) -> impl Iterator<Item = (&'a String, &'a Map<String, Value>)> {
@@ -197,11 +194,11 @@ mod tests {
         let mut all = Value::Object(Map::new());
         let mut folders = Vec::new();
         for text in files {
-            let table = basic_toml::from_str(text).unwrap();
             let path = Path::new("/home/u/.cargo/config.toml");
+            let table = toml::parse(text.as_bytes(), path).unwrap();
             join(&mut all, kept(&table, "x86_64-unknown-linux-gnu", path, &mut folders));
         }
-        (basic_toml::to_string(&all).unwrap(), folders)
+        (toml::print(&all).unwrap(), folders)
     }
 
     #[test]
@@ -224,7 +221,7 @@ mod tests {
             assert!(!toml.contains(left), "{left} in {toml}");
         }
         assert_eq!(folders, [Path::new("/home/u/vendor")]);
-        basic_toml::from_str::<Table>(&toml).unwrap();
+        super::toml::parse(toml.as_bytes(), Path::new("config.toml")).unwrap();
     }
 
     #[test]
@@ -248,7 +245,7 @@ mod tests {
             "[build]\nrustflags = [\"far\"]\n[registries.a]\nindex = \"far\"\n[registries.b]\nindex = \"b\"",
             "[target.'cfg(unix)']\nrustflags = [\"kind\"]\nlinker = \"clang\"",
         ]);
-        let joined: Value = basic_toml::from_str(&toml).unwrap();
+        let joined = Value::Object(super::toml::parse(toml.as_bytes(), Path::new("config.toml")).unwrap());
         let expected = serde_json::json!({
             "build": {"rustflags": ["far", "near"]},
             "registries": {"a": {"index": "near"}, "b": {"index": "b"}},
