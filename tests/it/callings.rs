@@ -71,6 +71,16 @@ fn only_a_release_build_packages() {
     fixture.write("greeting/src/lib.rs", "pub const GREETING: &str = \"always\";\n");
     with("LAMBDA_PACKAGER", "always", &["build"]).ok();
     assert_eq!(fixture.output_of_bootstrap("function"), "always");
+
+    // Settings made in build.rs, of every shape.
+    fixture.write("Cargo.toml", &fixture.text("Cargo.toml").replace("package = \"function\"\n", ""));
+    fixture.append("function/Cargo.toml", "\n[features]\nloud = []\n");
+    fixture.write("function/src/main.rs", "fn main() {\n    print!(\"{}\", cfg!(feature = \"loud\"));\n}\n");
+    let calls = ".package(\"function\").set(\"features\", \"loud\").set(\"force\", \"true\").set(\"engine_timeout_secs\", \"7\")";
+    fixture.write("build.rs", &fixture.text("build.rs").replace(".run()", &format!("{calls}.run()")));
+    fixture.build_with("host").ok();
+    assert_eq!(fixture.output_of_bootstrap("function"), "true");
+    assert_eq!(fixture.logged_verdict("function"), "cache-miss: forced");
 }
 
 /// The usual layout of a single Lambda: package, workspace and target directory in one folder.
