@@ -411,3 +411,32 @@ fn what_is_packaged_for_production_is_packaged_in_a_mode_for_it() {
     Ended::of(&mut image(&fixture, &["push"], &registry.name())).ok();
     assert_eq!(mode().as_deref(), Some("release"));
 }
+
+/// As a pipeline does it: the job that makes the image has no login, the one that pushes it compiles nothing.
+#[test]
+fn an_image_in_a_file_is_pushed_elsewhere_as_it_is() {
+    let Some((registry, fixture)) = open(&Setup::default()) else { return };
+    let archive = fixture.around().join("image.tar").display().to_string();
+    let build = |environment: &str| {
+        let words = ["image", "build", "--env", environment, "--archive", &archive];
+        Ended::of(fixture.command_for("host").args(words)).ok()
+    };
+    build("preprod");
+    let clone = Fixture::empty("clone");
+    clone.git(&["clone", "--quiet", &fixture.root().display().to_string(), "."]);
+    let push = || Ended::of(&mut image(&clone, &["push", "--archive", &archive], &registry.name()));
+    let pushed = push().ok();
+    assert!(!clone.path("target/lambda/hello/manifest.json").exists(), "something was packaged: {}", pushed.stderr);
+    let told = record(&clone);
+    assert_eq!(pushed.stdout.trim(), told["reference"]);
+    assert_eq!(latest(&registry).as_deref(), told["digest"].as_str());
+    assert_eq!(record(&fixture)["tag"], told["tag"]);
+    // The same that a push from there gives.
+    Ended::of(&mut image(&fixture, &["push"], &registry.name())).ok();
+    assert_eq!((record(&fixture)["digest"].clone(), &record(&fixture)["tag"]), (told["digest"].clone(), &told["tag"]));
+
+    build("prod");
+    push().fails(2, &["has no image preprod-sse-streaming-lambda of preprod", "prod-sse-streaming-lambda:prod-"]);
+    fs::write(&archive, "something else").unwrap();
+    push().fails(2, &["is no image that `image build --archive` wrote", &archive]);
+}

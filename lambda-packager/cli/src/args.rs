@@ -1,6 +1,8 @@
 //! The commands and flags. A flag that is a setting goes through the same parser as the setting in a manifest or a
 //! variable.
 
+use std::path::PathBuf;
+
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use lambda_packager::internal::{Layer, Origin, Result};
@@ -128,9 +130,21 @@ pub enum Container {
 #[derive(Debug, Subcommand)]
 pub enum Image {
     /// Package, unless nothing changed, and make the image
-    Build(Target),
+    Build {
+        /// Write the image to this file instead of an engine, for `docker load` or `image push --archive`
+        #[arg(long, value_name = "FILE")]
+        archive: Option<PathBuf>,
+        #[command(flatten)]
+        target: Target,
+    },
     /// The same as build, then push the image and move `latest` and `<env>-latest` to it
-    Push(Target),
+    Push {
+        /// Push the image in this file, which `image build --archive` wrote: nothing is packaged
+        #[arg(long, value_name = "FILE")]
+        archive: Option<PathBuf>,
+        #[command(flatten)]
+        target: Target,
+    },
     /// List the rollback targets, the newest first
     List(Target),
     /// Check that the registry has an image that is to be deployed, and print it
@@ -225,7 +239,8 @@ impl Image {
     /// What all of these commands need.
     pub fn target(&self) -> &Target {
         match self {
-            Self::Build(target) | Self::Push(target) | Self::List(target) => target,
+            Self::List(target) => target,
+            Self::Build { target, .. } | Self::Push { target, .. } => target,
             Self::Check { target, .. } | Self::Rollback { target, .. } => target,
         }
     }

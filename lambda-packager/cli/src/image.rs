@@ -1,6 +1,6 @@
 //! `lambda-packager image`: the function as a container image, in an engine and in a registry.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lambda_packager::internal::image::Image;
 use lambda_packager::internal::{
@@ -9,21 +9,21 @@ use lambda_packager::internal::{
 };
 
 use crate::args::{Image as Command, Target};
-use crate::publish::{Address, Client, Names, Record, Reference, Repository, credentials, push, revision};
+use crate::publish::{Address, Client, Names, Record, Reference, Repository, archive, credentials, push, revision};
 
 /// The environment for production, by the name that the setting `environments` has for it if nobody sets it.
 const PRODUCTION: &str = "prod";
 
 /// Runs a command of `image`.
 pub fn image(command: &Command, mut request: Request, json: bool, report: &mut Reporter) -> Result<()> {
-    if matches!(command, Command::Build(target) | Command::Push(target) if target.env == PRODUCTION) {
+    if matches!(command, Command::Build { target, .. } | Command::Push { target, .. } if target.env == PRODUCTION) {
         set_production_mode(&mut request)?;
     }
     let request = &request;
     let context = Context::find(command.target(), request).map_err(Error::telling_full_disks)?;
     let result = match command {
-        Command::Build(_) => build(&context, request, json, report),
-        Command::Push(_) => push(&context, request, json, report),
+        Command::Build { archive, .. } => build(&context, request, archive.as_deref(), json, report),
+        Command::Push { archive, .. } => push(&context, request, archive.as_deref(), json, report),
         Command::List(_) => list(&context, json, report),
         Command::Check { image, .. } => check(&context, image, json, report),
         Command::Rollback { tag, .. } => rollback(&context, tag, json, report),
@@ -93,17 +93,29 @@ impl Context {
     }
 }
 
-fn build(context: &Context, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
+fn build(
+    context: &Context,
+    request: &Request,
+    archive: Option<&Path>,
+    json: bool,
+    report: &mut Reporter,
+) -> Result<()> {
     let (image, tag) = make(context, request, report)?;
     let record = Record::of(&context.names, &tag, &image.manifest.bytes);
-    report.stage(Stage::Load, |report| load(context, &image, &record, report))?;
+    match archive {
+        Some(path) => fs::replace(path, &image.archive(&record.names())?, 0o644, None)?,
+        None => report.stage(Stage::Load, |report| load(context, &image, &record, report))?,
+    }
     context.finish(&record, json, report)
 }
 
-fn push(context: &Context, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
+fn push(context: &Context, request: &Request, archive: Option<&Path>, json: bool, report: &mut Reporter) -> Result<()> {
     // Before the compile: a failed login ends the command early.
     let client = context.client(report)?;
-    let (image, tag) = make(context, request, report)?;
+    let (image, tag) = match archive {
+        Some(path) => of_archive(context, path)?,
+        None => make(context, request, report)?,
+    };
     let repository = Repository::new(&client, &context.names.repository);
     client.progressed();
     report.stage(Stage::Push, |report| push::push(&repository, &image, &tag, &context.names.moving(), report))?;
@@ -151,6 +163,19 @@ fn rollback(context: &Context, tag: &str, json: bool, report: &mut Reporter) -> 
     let mut record = Record::of(&context.names, tag, &manifest.bytes);
     record.reference = Some(repository.reference(&manifest.digest));
     context.finish(&record, json, report)
+}
+
+/// The image in a file; also returns its immutable tag.
+fn of_archive(context: &Context, path: &Path) -> Result<(Image, String)> {
+    let (image, names) = archive::read(path)?;
+    let Names { repository, environment } = &context.names;
+    let tags = names.iter().filter_map(|name| name.strip_prefix(&format!("{repository}:")).map(String::from));
+    match tags.into_iter().find(|tag| context.names.stays(tag)) {
+        Some(tag) => Ok((image, tag)),
+        None => Err(Error::config(format!("{} has no image {repository} of {environment}", path.display()))
+            .source(format!("it has {}", names.join(", ")))
+            .hint_with("push it with the environment and the name that it was built with")),
+    }
 }
 
 /// Packages, unless nothing changed, and makes the image; also returns its immutable tag.
@@ -205,8 +230,7 @@ fn assemble(context: &Context, report: &mut Reporter) -> Result<(Image, String)>
 
 /// Loads the image into the first engine that answers.
 fn load(context: &Context, image: &Image, record: &Record, report: &mut Reporter) -> Result<()> {
-    let tags = record.moving_tags.iter().chain([&record.tag]);
-    let names: Vec<_> = tags.map(|tag| format!("{}:{tag}", record.repository)).collect();
+    let names = record.names();
     for engine in candidates(&context.project.config, &context.project.workspace.state_folder())? {
         match runtime_image::load(&engine, image, &names) {
             Ok(()) => return Ok(()),

@@ -70,7 +70,7 @@ pub struct Blob {
 }
 
 impl Blob {
-    fn of(bytes: Vec<u8>) -> Self {
+    pub fn of(bytes: Vec<u8>) -> Self {
         Self { digest: Sha::of(&bytes), bytes }
     }
 }
@@ -97,15 +97,7 @@ pub fn assemble(parts: &Parts) -> Result<Image> {
     let diff_ids: Vec<_> = archives.iter().map(|archive| format!("sha256:{}", Sha::of(archive))).collect();
     let layers: Vec<Blob> =
         archives.iter().map(|archive| Ok(Blob::of(gzip(archive)?))).collect::<std::io::Result<_>>().map_err(failed)?;
-    let config = Blob::of(json_bytes(&config(parts, &diff_ids)));
-    let described = |kind: &str, blob: &Blob| json!({"mediaType": kind, "size": blob.bytes.len(), "digest": format!("sha256:{}", blob.digest)});
-    let manifest = json!({
-        "schemaVersion": 2,
-        "mediaType": MANIFEST_TYPE,
-        "config": described(CONFIG_TYPE, &config),
-        "layers": layers.iter().map(|layer| described(LAYER_TYPE, layer)).collect::<Vec<_>>(),
-    });
-    Ok(Image { manifest: Blob::of(json_bytes(&manifest)), config, layers })
+    Ok(Image::of(Blob::of(json_bytes(&config(parts, &diff_ids))), layers))
 }
 
 fn check_size(unpacked_bytes: u64) -> Result<()> {
@@ -216,6 +208,18 @@ fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 }
 
 impl Image {
+    /// The image of these blobs.
+    pub fn of(config: Blob, layers: Vec<Blob>) -> Self {
+        let described = |kind: &str, blob: &Blob| json!({"mediaType": kind, "size": blob.bytes.len(), "digest": format!("sha256:{}", blob.digest)});
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST_TYPE,
+            "config": described(CONFIG_TYPE, &config),
+            "layers": layers.iter().map(|layer| described(LAYER_TYPE, layer)).collect::<Vec<_>>(),
+        });
+        Self { manifest: Blob::of(json_bytes(&manifest)), config, layers }
+    }
+
     /// The archive for `docker load` and `podman load`; `names` are the names of the loaded image.
     pub fn archive(&self, names: &[String]) -> Result<Vec<u8>> {
         let layer_name = |layer: &Blob| format!("{}.tar.gz", layer.digest);

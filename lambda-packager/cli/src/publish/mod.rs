@@ -1,6 +1,7 @@
 //! The container image of a function in a registry.
 
 pub mod address;
+pub mod archive;
 pub mod client;
 pub mod credentials;
 pub mod names;

@@ -59,6 +59,11 @@ impl Record {
         }
     }
 
+    /// The names of its copy in an engine or in a file.
+    pub fn names(&self) -> Vec<String> {
+        self.moving_tags.iter().chain([&self.tag]).map(|tag| format!("{}:{tag}", self.repository)).collect()
+    }
+
     /// The summary for events.
     pub fn summary(&self) -> ImageSummary {
         let nameless = || format!("{}@{}", self.repository, self.digest);
