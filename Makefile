@@ -1,5 +1,5 @@
 # One line per target; README describes what they do.
-.PHONY: build dev prod docker container-start container-stop container-status image push deploy apply rollback kept-images-load kept-images-save test test-full test-faults ci bench clean help
+.PHONY: build dev prod docker container-start container-stop container-status image push deploy apply rollback kept-images-load kept-images-save handover-load handover-save test test-full test-faults ci bench clean help
 .DEFAULT_GOAL := help
 
 LOG := target/lambda/lambda/build.log
@@ -37,16 +37,17 @@ ENV ?= preprod
 PACKAGE ?= image
 # The shell expands them, not make: what stands in a variable is never a command.
 OF_IMAGE := --env "$$ENV" $${REGISTRY:+--registry "$$REGISTRY"}
+OF_ARCHIVE := $${ARCHIVE:+--archive "$$ARCHIVE"}
 ifneq ($(filter-out 0,$(FORCE)),)
 export LAMBDA_PACKAGER_FORCE := 1
 endif
-export PACKAGER ENV PACKAGE REGISTRY TAG IMAGE STATE_BUCKET
+export PACKAGER ENV PACKAGE REGISTRY TAG IMAGE STATE_BUCKET ARCHIVE
 
-image: ## make the function's image in docker or podman: ENV=preprod|prod
-	@"$$PACKAGER" image build $(OF_IMAGE)
+image: ## make the function's image in docker or podman, or in a file: ENV=preprod|prod ARCHIVE=...
+	@"$$PACKAGER" image build $(OF_IMAGE) $(OF_ARCHIVE)
 
-push: ## the same, and push it: REGISTRY=123456789012.dkr.ecr.eu-central-1.amazonaws.com
-	@"$$PACKAGER" image push $(OF_IMAGE)
+push: ## the same, and push it: REGISTRY=123456789012.dkr.ecr.eu-central-1.amazonaws.com; or one that is in ARCHIVE=...
+	@"$$PACKAGER" image push $(OF_IMAGE) $(OF_ARCHIVE)
 
 deploy: ## the same, then terraform apply: PACKAGE=image|zip
 	@TAG= IMAGE= infra/deploy
@@ -64,6 +65,15 @@ kept-images-load: ## load the images that another machine saved, from target/kep
 
 kept-images-save: ## save the builder image and the compiled dependencies, for kept-images-load
 	@docker/kept-images save
+
+# The programs that the next job runs keep their permissions, which the artifacts of a pipeline do not.
+HANDOVER := target/handover.tar
+
+handover-save: ## put the image of make image ARCHIVE=target/image.tar and the packager into one file; for pipelines
+	@tar -cf $(HANDOVER) target/image.tar target/release/lambda-packager
+
+handover-load: ## unpack that file on another machine, for make push ARCHIVE=target/image.tar
+	@tar -xf $(HANDOVER)
 
 test: ## all tests, with few cases each; those with containers need docker and podman
 	@tests/run

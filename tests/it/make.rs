@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::support::{Desk, Ended, Fixture, Front, REFERENCE, has_all, packager, repository};
+use crate::support::{Desk, Ended, Fixture, Front, REFERENCE, has_all, packager, program, repository};
 
 const MAKE: [&str; 2] = ["make", "--no-print-directory"];
 
@@ -40,6 +40,8 @@ fn each_target_calls_what_it_says() {
         ("image", one("lambda-packager image build --env preprod")),
         ("image ENV=prod REGISTRY=r:1", one("lambda-packager image build --env prod --registry r:1")),
         ("push ENV=prod REGISTRY=r:1", one("lambda-packager image push --env prod --registry r:1")),
+        ("image ARCHIVE=a.tar", one("lambda-packager image build --env preprod --archive a.tar")),
+        ("push ARCHIVE=a.tar", one("lambda-packager image push --env preprod --archive a.tar")),
         ("push FORCE=1", one(&format!("forced {pushed}"))),
         ("deploy", deployed(pushed, "preprod", "image", REFERENCE)),
         ("deploy PACKAGE=zip", deployed("lambda-packager build", "preprod", "zip", "")),
@@ -89,6 +91,48 @@ fn what_is_missing_ends_a_target_before_anything_starts() {
         desk.run(&line, "").fails(2, &[says, "Error 2"]);
         assert_eq!(desk.calls(), calls, "{words:?}");
     }
+}
+
+#[test]
+fn what_a_variable_has_is_never_a_command() {
+    let desk = Desk::with_fakes();
+    for value in ["x; touch planted", "x\"; touch planted; \"", "x' ; touch planted; '", "`touch planted`"] {
+        for name in ["ENV", "REGISTRY", "TAG", "IMAGE", "ARCHIVE", "PACKAGE", "STATE_BUCKET"] {
+            for target in ["image", "push", "deploy", "apply", "rollback"] {
+                let set = format!("{name}={value}");
+                desk.run(&[&MAKE[..], &[target, set.as_str()]].concat(), "");
+                assert!(!desk.has("planted"), "make {target} '{set}'");
+            }
+        }
+    }
+    // It is one argument.
+    desk.run(&[&MAKE[..], &["image", "REGISTRY=a b"]].concat(), "").ok();
+    assert!(desk.calls().contains(&"lambda-packager image build --env preprod --registry a b".to_string()));
+}
+
+#[test]
+fn what_one_job_made_the_next_one_can_run() {
+    let [one, two] = ["one", "two"].map(|name| {
+        let fixture = Fixture::empty(name);
+        fs::copy(repository().join("Makefile"), fixture.path("Makefile")).expect("a Makefile");
+        fixture
+    });
+    let make = |fixture: &Fixture, target: &str| {
+        let mut command = Command::new("make");
+        fixture.prepare(command.args(["--no-print-directory", target]));
+        Ended::of(&mut command)
+    };
+    one.write("target/image.tar", "an image");
+    make(&one, "handover-save").fails(2, &["target/release/lambda-packager"]);
+    one.write("target/release/lambda-packager", "");
+    program(&one.path("target/release/lambda-packager"), b"#!/bin/sh\necho here\n");
+    make(&one, "handover-save").ok();
+    fs::create_dir(two.path("target")).expect("a folder");
+    // As the artifacts of a pipeline do it: the content, without permissions.
+    fs::write(two.path("target/handover.tar"), one.read("target/handover.tar")).expect("a file");
+    make(&two, "handover-load").ok();
+    assert_eq!(two.text("target/image.tar"), "an image");
+    assert_eq!(Ended::answer(&mut Command::new(two.path("target/release/lambda-packager"))), "here");
 }
 
 /// `make build` with a real packager: a fake of cargo runs it, as the build script would, with the output that cargo

@@ -30,3 +30,22 @@ fn an_unknown_argument_ends_a_script_before_anything_starts_and_help_prints_its_
     }
     assert!(!desk.has("target"), "a script made something");
 }
+
+/// As the runner of the workflow is: a user who is not root, and whom sudo asks for no password.
+#[test]
+fn a_pipeline_that_is_not_root_takes_roots_rights_only_for_what_needs_them() {
+    let desk = Desk::with_fakes();
+    let ended = desk.run(&[".ci/run"], "").ok();
+    assert!(ended.stdout.ends_with("skipped: nothing\n"), "{}", ended.stdout);
+    let calls = desk.calls();
+    let of = |program: &str| calls.iter().filter(|call| call.split(' ').next() == Some(program)).collect::<Vec<_>>();
+    let with_cargo: Vec<_> = of("cargo").iter().map(|call| call.split(' ').nth(1).unwrap_or_default()).collect();
+    assert_eq!(with_cargo, ["fmt", "clippy", "build", "doc", "package"], "{calls:?}");
+    let as_root = of("sudo");
+    let tested = as_root.iter().position(|call| call.ends_with(" make test") && call.contains("--preserve-env"));
+    // What root compiled is the user's again, for the next step and for the cache.
+    let given_back = as_root.iter().position(|call| call.contains(" chown -R ") && call.contains(" target "));
+    assert!(tested.is_some() && tested < given_back, "{as_root:?}");
+    assert!(as_root.iter().all(|call| call.starts_with("sudo -n ")), "sudo may ask for a password: {as_root:?}");
+    assert_eq!(of("apt-get").len() + of("dockerd").len(), 0, "{calls:?}");
+}

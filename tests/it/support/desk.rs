@@ -5,8 +5,21 @@ use std::ffi::OsString;
 use super::*;
 
 /// What the scripts start, and what they would install it with. A fake only notes how it was called.
-const FAKED: [&str; 9] =
-    ["cargo", "terraform", "docker", "podman", "apt-get", "sudo", "dockerd", "setsid", "lambda-packager"];
+const FAKED: [&str; 13] = [
+    "cargo",
+    "terraform",
+    "docker",
+    "podman",
+    "apt-get",
+    "sudo",
+    "dockerd",
+    "setsid",
+    "id",
+    "cargo-lambda",
+    "moto_server",
+    "aws",
+    "lambda-packager",
+];
 
 /// What the fake packager prints as the image that it pushed or found.
 pub const REFERENCE: &str =
@@ -43,7 +56,10 @@ impl Desk {
                  for word; do printf ' %s' \"$word\"; done\n\
                  echo; }} >>\"$FAKE_CALLS\"\n\
                  [ \"$FAKE_FAILURE\" != {name} ] || exit 7\n\
-                 case \"{name} $1 $2\" in 'lambda-packager image '*) echo '{REFERENCE}' ;; esac\n"
+                 case \"{name} $1 $2\" in\n\
+                   'lambda-packager image '*) echo '{REFERENCE}' ;;\n\
+                   'id '*) echo 1000 ;;\n\
+                 esac\n"
             );
             let folder = if name == "lambda-packager" { fixture.path("docker") } else { fakes.clone() };
             program(&folder.join(name), fake.as_bytes());
@@ -57,7 +73,8 @@ impl Desk {
         let program = if words[0] == "make" { "make".into() } else { self.fixture.path(words[0]) };
         let mut command = Command::new(program);
         self.fixture.prepare(command.args(&words[1..]));
-        for name in ["PACKAGE", "PACKAGER", "REGISTRY", "TAG", "IMAGE", "FORCE", "STATE_BUCKET", "MAKEFLAGS"] {
+        for name in ["PACKAGE", "PACKAGER", "REGISTRY", "TAG", "IMAGE", "ARCHIVE", "FORCE", "STATE_BUCKET", "MAKEFLAGS"]
+        {
             command.env_remove(name);
         }
         command.env("PATH", &self.path).env("FAKE_CALLS", self.fixture.around().join("calls"));
