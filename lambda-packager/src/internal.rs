@@ -17,6 +17,6 @@ pub use crate::packaged::{Reason, Verdict};
 pub use crate::pipeline::{
     Gate, Places, Project, Request, Task, bring, check, lock_of_function, package, retry, run, surroundings,
 };
-pub use crate::report::{Event, ImageSummary, Reporter, Sink, Stage, Text, print_lines};
+pub use crate::report::{Event, ImageSummary, Reporter, Sink, Stage, Text, print_lines, printable};
 pub use crate::snapshot::{RULE, Snapshot};
 pub use crate::sys::{Invocation, Lock, Sha, env, fs, host_name, interrupt, lexically_clean};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use lambda_packager::internal::image::Image;
 use lambda_packager::internal::{
     BackendRequest, EngineError, Error, Event, Layer, Manifest, Mode, Origin, Place, Places, Project, Reporter,
-    Request, Result, Sha, Stage, candidates, fs, image, print_lines, run, runtime_image, select,
+    Request, Result, Sha, Stage, candidates, fs, image, print_lines, printable, run, runtime_image, select,
 };
 
 use crate::args::{Image as Command, Target};
@@ -134,7 +134,9 @@ fn list(context: &Context, json: bool, report: &mut Reporter) -> Result<()> {
         }
         let moving =
             if version.moving.is_empty() { String::new() } else { format!("  <- {}", version.moving.join(", ")) };
-        format!("{}  {}  {}{moving}", version.tag, &version.digest[..19.min(version.digest.len())], version.created)
+        let digest = &version.digest[..19.min(version.digest.len())];
+        // The date is what the registry has.
+        printable(&format!("{}  {digest}  {}{moving}", version.tag, version.created)).into_owned()
     });
     print_lines(&lines.collect::<Vec<_>>());
     Ok(())

@@ -92,7 +92,13 @@ impl Text {
         (terminal && !quiet && env::var("TERM").is_none_or(|term| term != "dumb"), terminal)
     }
 
+    /// A line of ours. What a registry, an engine or a file said in it cannot drive the terminal.
     fn line(&mut self, text: &str) {
+        self.line_as_it_is(&printable(text));
+    }
+
+    /// A line of cargo's, which may have colours.
+    fn line_as_it_is(&mut self, text: &str) {
         self.clear_bar();
         self.out.line(text);
     }
@@ -134,12 +140,12 @@ impl Text {
                 self.out.write(&format!("\r\x1b[K{bar}"));
                 self.bar_drawn = true;
             }
-            Event::CargoSaid { lines } if self.coloured => self.line(lines),
-            Event::CargoSaid { lines } => self.line(&strip_colours(lines)),
+            Event::CargoSaid { lines } if self.coloured => self.line_as_it_is(lines),
+            Event::CargoSaid { lines } => self.line_as_it_is(&strip_colours(lines)),
             Event::EngineSaid { line } if self.detail == Detail::Verbose => self.line(&strip_colours(line)),
             Event::Finished { summary } => {
                 if let Cargo::AtTheEnd(kept) = &mut self.cargo {
-                    std::mem::take(kept).iter().for_each(|line| self.line(line));
+                    std::mem::take(kept).iter().for_each(|line| self.line_as_it_is(line));
                 }
                 lines_of(summary).iter().for_each(|line| self.line(line));
             }
@@ -201,6 +207,15 @@ pub fn strip_colours(line: &str) -> Cow<'_, str> {
     }
     plain.push_str(rest);
     plain.into()
+}
+
+/// Text without control characters, but for line ends and tabs: each is shown by its number.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let moves = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(moves) {
+        return text.into();
+    }
+    text.chars().map(|c| if moves(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
 }
 
 fn progress_bar(done: u64, total: u64, what: &str) -> String {
@@ -281,6 +296,21 @@ mod tests {
         {
             assert!(!is_progress(line), "{line:?}");
         }
+    }
+
+    #[test]
+    fn what_others_said_cannot_drive_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2J\u{9b}1A\r\n\tä"), "a\\u{1b}[2J\\u{9b}1A\\u{d}\n\tä");
+        let path = tempfile::NamedTempFile::new().unwrap();
+        let mut text = Text::plain(path.reopen().unwrap());
+        text.emit(&Event::Failed {
+            error: &crate::error::Error::config("x").source("\u{1b}]0;title\u{7}").hint_with("\u{1b}c"),
+        });
+        text.emit(&Event::Note { message: "\u{1b}[8m" });
+        text.emit(&Event::CargoSaid { lines: "\u{1b}[1mwarning" });
+        #[allow(clippy::disallowed_methods)]
+        let written = std::fs::read_to_string(path.path()).unwrap();
+        assert_eq!(written.matches('\u{1b}').count(), 1, "{written:?}");
     }
 
     #[test]

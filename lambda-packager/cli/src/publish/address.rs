@@ -48,6 +48,12 @@ impl Address {
         url.strip_prefix(&self.origin()).is_some_and(|path| path.starts_with('/'))
     }
 
+    /// Whether a URL that the registry named may be used: one with TLS does not send us to a server without.
+    pub fn may_refer_to(&self, url: &str) -> bool {
+        let has_tls = url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
+        self.has(url) || has_tls || !self.has_tls()
+    }
+
     /// Whether it is on this machine.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.authority)
@@ -170,6 +176,20 @@ mod tests {
             ("public.ecr.aws.attacker.example", None),
         ] {
             assert_eq!(address(host).ecr(), ecr, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_registry_with_tls_sends_nobody_to_a_server_without() {
+        for (registry, url, may) in [
+            ("registry.example", "https://registry.example/v2/", true),
+            ("registry.example", "https://storage.example/blob", true),
+            ("registry.example", "http://storage.example/blob", false),
+            ("registry.example", "http://registry.example/v2/", false),
+            ("registry.example", "HTTP://localhost/", false),
+            ("http://registry.example", "http://storage.example/blob", true),
+        ] {
+            assert_eq!(address(registry).may_refer_to(url), may, "{registry} {url}");
         }
     }
 

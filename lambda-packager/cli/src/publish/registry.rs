@@ -56,14 +56,25 @@ impl<'a> Repository<'a> {
     }
 
     /// Reads a small blob: the configuration of an image.
+    ///
+    /// # Errors
+    /// If `digest`, which the registry names, is none, or the blob has another one.
     pub fn blob(&self, digest: &str, report: &mut Reporter) -> Result<Vec<u8>> {
+        let wrong = |what: &str| self.client.transport.error(PublishFault::Unexpected, what).source(digest.to_string());
+        if !digest.strip_prefix("sha256:").is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+            return Err(wrong("names a blob by something that is no SHA-256 digest"));
+        }
         let mut target = format!("/v2/{}/blobs/{digest}", self.name);
         // ECR redirects to the storage of its blobs.
         for _ in 0..3 {
             let request = Request::new("GET", &target);
             let answer = self.client.send(&request, report)?;
             match (answer.status, answer.header("location")) {
-                (200, _) => return Ok(answer.body),
+                (200, _) if format!("sha256:{}", Sha::of(&answer.body)) == digest => return Ok(answer.body),
+                (200, _) => {
+                    return Err(wrong("sent a blob with another content than its digest says")
+                        .hint_with("check its storage, and what is between it and this machine"));
+                }
                 (301..=308, Some(location)) => target = location.to_string(),
                 _ => return Err(refusal(self.client, &self.name, &answer, "reading")),
             }

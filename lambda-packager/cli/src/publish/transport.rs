@@ -127,9 +127,15 @@ impl Transport {
     /// Sends one request. `authorization` goes only to this server, also if `request` has the URL of another one.
     ///
     /// # Errors
-    /// No answer, or a server error.
+    /// No answer, or a server error; the URL of a server without TLS, from a registry that has it.
     pub fn send(&self, request: &Request, authorization: Option<&str>) -> Result<Answer, SendError> {
         let url = self.address.url(request.target);
+        if !self.address.may_refer_to(&url) {
+            let error = self.error(PublishFault::Unexpected, "has TLS, but sends us to a server without TLS");
+            return Err(SendError::permanent(error.source(url).hint_with(
+                "others could read or change the image on the way: set the registry's own address to `https://` in its configuration",
+            )));
+        }
         let mut http = HttpRequest::builder().method(request.method).uri(&url);
         for (name, value) in request.headers {
             http = http.header(*name, *value);
@@ -231,6 +237,15 @@ fn is_about_the_name(error: &ureq::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_sent_without_tls_for_a_registry_that_has_it() {
+        let transport = Transport::new(Address::parse("registry.example", "flag --registry").unwrap());
+        let request =
+            Request { method: "PATCH", target: "http://127.0.0.1:1/upload", headers: &[], body: Some(b"layer") };
+        let failure = transport.send(&request, None).unwrap_err();
+        assert!(!failure.temporary && failure.error.to_string().contains("sends us to a server without TLS"));
+    }
 
     #[test]
     fn each_failure_has_its_own_message_and_only_some_are_temporary() {
