@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cargo::Workspace;
-use crate::config::{Config, Mode};
+use crate::config::{Base, Config, Mode, Network, Runtime};
 use crate::engine::Container;
 use crate::error::Result;
 use crate::sys::{Lock, Sha, machine};
@@ -26,7 +26,8 @@ pub struct Identity {
 
 impl Identity {
     /// The identity for a workspace and a user of a machine: a digest of the three makes it unique in an engine, and the
-    /// folder's name makes it readable.
+    /// folder's name makes it readable. Functions that need another container than the usual one get one of their own name,
+    /// so that none removes another's, perhaps in the middle of a compile.
     fn of(workspace: &Path, user: u32, machine: String, config: &Config) -> Self {
         let project = Sha::of(format!("{machine}\0{user}\0{}", workspace.display()).as_bytes()).short(16);
         let folder = workspace.file_name().unwrap_or_default().to_string_lossy();
@@ -35,8 +36,11 @@ impl Identity {
         slug.truncate(32);
         let slug = slug.trim_matches('-');
         let middle = if slug.is_empty() { String::new() } else { format!("{slug}-") };
-        let name =
-            config.container_name.clone().unwrap_or_else(|| format!("lambda-packager-{middle}{}", &project[..8]));
+        let digits = match needs(config) {
+            None => project[..8].to_string(),
+            Some(needs) => Sha::of(format!("{project}\0{needs}").as_bytes()).short(8),
+        };
+        let name = config.container_name.clone().unwrap_or_else(|| format!("lambda-packager-{middle}{digits}"));
         Self { name, project, user, machine }
     }
 
@@ -83,6 +87,15 @@ impl Identity {
     }
 }
 
+/// The settings of a function that decide from which image its container is made and what it reaches. `None` if they are
+/// the defaults.
+fn needs(config: &Config) -> Option<String> {
+    // Only the builder image is one of a runtime.
+    let runtime = if config.base == Base::Auto { config.runtime } else { Runtime::ProvidedAl2023 };
+    let usual = (&config.base, config.network, runtime) == (&Base::Auto, Network::None, Runtime::ProvidedAl2023);
+    (!usual).then(|| format!("{}\0{}\0{runtime}", config.base, config.network))
+}
+
 /// The lock file of a workspace's container, which its functions share.
 pub fn lock_file(workspace: &Workspace) -> PathBuf {
     workspace.state_folder().join("container.lock")
@@ -97,6 +110,10 @@ pub fn image_tag(project: &str, function: &str, mode: Mode) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -113,5 +130,28 @@ mod tests {
         assert_ne!(name("/a/p", 0), name("/a/p", 1));
         assert_ne!(name("/a/p", 0), named("/a/p", 0, "another"));
         assert_eq!(name("/a/p", 0), name("/a/p", 0));
+    }
+
+    #[test]
+    fn functions_with_other_needs_have_containers_of_their_own() {
+        let name =
+            |settings: serde_json::Value| Identity::of(Path::new("/a/p"), 0, "m".into(), &Config::of(settings)).name;
+        let settings = [
+            json!({}),
+            json!({"network": "bridge"}),
+            json!({"runtime": "provided.al2"}),
+            json!({"base": "host"}),
+            json!({"base": "rust:1"}),
+            json!({"base": "rust:1", "network": "bridge"}),
+        ];
+        let names: BTreeSet<String> = settings.iter().cloned().map(name).collect();
+        assert_eq!(names.len(), settings.len(), "{names:?}");
+        for (one, same) in [
+            (json!({}), json!({"mode": "dev", "network": "none", "features": ["a"]})),
+            (json!({"base": "host"}), json!({"base": "host", "runtime": "provided.al2"})),
+        ] {
+            assert_eq!(name(one), name(same));
+        }
+        assert_eq!(name(json!({"container_name": "mine", "network": "bridge"})), "mine");
     }
 }
