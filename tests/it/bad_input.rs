@@ -1,6 +1,7 @@
 //! Bad input gets a clear error, with what to do and a status of its own, and nothing is lost.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -322,6 +323,34 @@ fn an_output_that_cannot_be_written_changes_nothing() {
         let Some(ended) = with_output_mounted(&packaged, options) else { return };
         check(&mut packaged, ended, &["cannot write", "out/x.zip", help]);
     }
+}
+
+#[test]
+fn an_output_where_the_zip_must_not_be_is_an_error_that_says_why() {
+    let fixture = Fixture::hello();
+    fixture.append("Cargo.toml", "\n[package.metadata.lambda-packager]\ninclude = [\"assets\"]\n");
+    fixture.write("assets/a", "a");
+    let run = |output: &str| fixture.run(&["explain", "--engine", "host", "--output", output]);
+    for (output, why) in [
+        ("out/bootstrap", "has the name of the compiled function"),
+        ("bootstrap", "has the name of the compiled function"),
+        ("target/lambda/hello/manifest.json", "is among the packager's own files"),
+        ("assets/x.zip", "is in what `include` names"),
+    ] {
+        run(output).fails(2, &["flag --output", output, why, "help: "]);
+    }
+    // The user may, but a manifest may not put it elsewhere.
+    let out = fixture.around().join("x.zip").display().to_string();
+    assert_eq!(run(&out).code, 1);
+    symlink(fixture.around(), fixture.path("link")).unwrap();
+    for output in ["../x.zip", "link/x.zip", &out] {
+        let manifest = fixture.text("Cargo.toml");
+        fixture.append("Cargo.toml", &format!("output = {output:?}\n"));
+        let ended = fixture.run(&["--engine", "host"]);
+        ended.fails(2, &["`output` in [package.metadata.lambda-packager]", "is outside of the workspace", "--output"]);
+        fixture.write("Cargo.toml", &manifest);
+    }
+    assert!(!fixture.around().join("x.zip").exists());
 }
 
 #[test]

@@ -78,15 +78,23 @@ impl Config {
 
     /// The place where the value of `setting` comes from.
     pub fn place_of(&self, setting: &str) -> String {
-        let origin = self.origins.iter().find(|(name, _)| *name == setting);
-        origin.map_or(&Origin::Default, |(_, origin)| origin).place_of(setting)
+        self.origin_of(setting).place_of(setting)
     }
 
     /// Whether the user made `setting`, by a flag or a variable, and not a file of the project: whoever wrote that may
     /// not say where the user's logins go.
     pub fn is_of_user(&self, setting: &str) -> bool {
-        let mut origins = self.origins.iter();
-        origins.any(|(name, origin)| *name == setting && matches!(origin, Origin::Flag | Origin::Environment))
+        matches!(self.origin_of(setting), Origin::Flag | Origin::Environment)
+    }
+
+    /// Whether a manifest makes `setting`: what it says may come from anybody, and is no program that the user runs.
+    pub fn is_of_manifest(&self, setting: &str) -> bool {
+        matches!(self.origin_of(setting), Origin::Manifest(..))
+    }
+
+    fn origin_of(&self, setting: &str) -> &Origin {
+        let origin = self.origins.iter().find(|(name, _)| *name == setting);
+        origin.map_or(&Origin::Default, |(_, origin)| origin)
     }
 }
 
@@ -117,6 +125,7 @@ mod tests {
         assert_eq!(config.place_of("runtime"), "`runtime` in [package.metadata.lambda-packager] of /p/Cargo.toml");
         assert_eq!(config.place_of("engine"), "the default of `engine`");
         assert_eq!(["mode", "runtime", "engine"].map(|setting| config.is_of_user(setting)), [true, false, false]);
+        assert_eq!(["mode", "runtime", "engine"].map(|setting| config.is_of_manifest(setting)), [false, true, false]);
     }
 
     #[test]

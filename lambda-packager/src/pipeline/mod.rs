@@ -4,6 +4,7 @@ pub mod bring;
 mod build;
 pub mod check;
 mod commit;
+mod destination;
 mod extent;
 mod found;
 pub mod outcome;

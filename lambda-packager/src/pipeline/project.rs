@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cargo::{Function, Workspace};
 use crate::config::{Config, Layer, Origin, from_env};
 use crate::error::Result;
-use crate::fingerprint::inputs;
+use crate::pipeline::destination;
 use crate::report::Reporter;
 use crate::sys::{Lock, fs};
 
@@ -68,7 +68,7 @@ impl Places {
         let folder = state.join(&function.name);
         fs::refuse_to_leave(&folder, &project.workspace.root)?;
         let mut zips = vec![folder.join("lambda-deployment.zip")];
-        zips.extend(inputs::output(&project.workspace, &project.config));
+        zips.extend(destination::of(&project.workspace, function, &project.config)?);
         Ok(Self {
             manifest: folder.join("manifest.json"),
             log: folder.join("build.log"),

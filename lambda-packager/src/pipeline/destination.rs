@@ -1,0 +1,91 @@
+//! Where the setting `output` may put the zip.
+
+use std::path::{Path, PathBuf};
+
+use crate::cargo::{Function, Workspace};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::fingerprint::{inputs, is_bootstrap};
+use crate::sys::{fs, lexically_clean};
+
+/// The path of `output`, if it is set.
+///
+/// # Errors
+/// A path where the zip would be taken for another file of ours, or for an input of itself. A path outside of the
+/// workspace that a manifest names, directly or through a link: its author must not replace files elsewhere.
+pub fn of(workspace: &Workspace, function: &Function, config: &Config) -> Result<Option<PathBuf>> {
+    let Some(path) = inputs::output(workspace, config) else { return Ok(None) };
+    let clean = lexically_clean(&path);
+    let refused = |why: &str, hint: &str| {
+        let error = format!("{}: {} {why}", config.place_of("output"), path.display());
+        Err(Error::config(error).hint_with(hint))
+    };
+    if is_bootstrap(&format!("/{}", clean.display())) {
+        return refused(
+            "has the name of the compiled function",
+            "`output` is where the zip goes: give it a name such as `function.zip`",
+        );
+    }
+    if clean.starts_with(workspace.state_folder()) {
+        return refused(
+            "is among the packager's own files",
+            "the zip is there already, as `lambda-deployment.zip`; set another path, or none",
+        );
+    }
+    let package = function.package.folder();
+    let included = config.include.iter().map(|entry| lexically_clean(&package.join(entry)));
+    let declared = config.inputs.iter().map(|entry| lexically_clean(&workspace.root.join(entry)));
+    if included.clone().any(|folder| clean.starts_with(folder)) {
+        return refused(
+            "is in what `include` names: each zip would have the one before in it",
+            "set another path, or include less",
+        );
+    }
+    if declared.clone().any(|file| clean == file) {
+        return refused(
+            "is named by `inputs`: no zip would be that of its inputs",
+            "set another path, or remove that input",
+        );
+    }
+    if config.is_of_manifest("output") && !is_inside(&clean, &workspace.root)? {
+        return refused(
+            "is outside of the workspace, where a manifest must not put files",
+            "set a path in the workspace, or use the flag `--output` or the variable LAMBDA_PACKAGER_OUTPUT",
+        );
+    }
+    Ok(Some(path))
+}
+
+/// Whether `path`, which need not exist, is in `folder`, with all links followed but one at its end, which is replaced.
+fn is_inside(path: &Path, folder: &Path) -> Result<bool> {
+    let Some(existing) = path.ancestors().skip(1).find(|ancestor| fs::is_dir(ancestor)) else { return Ok(false) };
+    Ok(path.starts_with(folder) && fs::canonical(existing)?.starts_with(fs::canonical(folder)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_may_lead_out_of_a_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inside, outside) = (dir.path().join("in"), dir.path().join("out"));
+        fs::create_dirs(&inside.join("deep")).unwrap();
+        fs::create_dirs(&outside).unwrap();
+        symlink(&outside, inside.join("leaves")).unwrap();
+        symlink("deep", inside.join("stays")).unwrap();
+        for (name, expected) in [
+            ("a.zip", true),
+            ("deep/new/a.zip", true),
+            ("stays/a.zip", true),
+            ("leaves/a.zip", false),
+            ("leaves/new/a.zip", false),
+            ("../out/a.zip", false),
+        ] {
+            let path = lexically_clean(&inside.join(name));
+            assert_eq!(is_inside(&path, &inside).unwrap(), expected, "{name}");
+        }
+    }
+}
