@@ -269,7 +269,19 @@ fn a_login_comes_from_the_environment_or_from_what_the_engine_stored_and_lies_no
     fs::write(docker, "{\"credsStore\": \"test\"}").unwrap();
     let path = prefixed(&folder, &std::env::var_os("PATH").unwrap());
     let mut command = image(&fixture, &["push"], &registry.name());
-    Ended::of(command.env("DOCKER_CONFIG", &folder).env("PATH", path)).ok();
+    Ended::of(command.env("DOCKER_CONFIG", &folder).env("PATH", &path)).ok();
+
+    // A helper that fails says why, and the next source is asked.
+    program(&folder.join("docker-credential-test"), b"#!/bin/sh\necho the vault is sealed; exit 1\n");
+    let list = |podman: &Path| {
+        let mut command = image(&fixture, &["list"], &registry.name());
+        command.env("DOCKER_CONFIG", &folder).env("REGISTRY_AUTH_FILE", podman).env("PATH", &path);
+        Ended::of(&mut command)
+    };
+    let told = format!("docker-credential-test has no login to {}: the vault is sealed", registry.name());
+    list(&folder.join("none")).fails(11, &[&told, "requires a login"]);
+    let found = list(&podman).ok();
+    assert!(found.stderr.contains(&told) && !found.stdout.is_empty(), "{}", found.stderr);
 }
 
 #[test]

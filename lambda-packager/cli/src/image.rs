@@ -73,11 +73,14 @@ impl Context {
             return Err(Error::config("no registry is set")
                 .hint_with("use --registry HOST, or set LAMBDA_PACKAGER_REGISTRY or `registry` in Cargo.toml"));
         };
-        self.client_of(Address::parse(registry, &config.place_of("registry"))?, report)
+        let address = Address::parse(registry, &config.place_of("registry"))?;
+        let repository = format!("{}{}", address.prefix, self.names.repository);
+        self.client_of(address, &repository, report)
     }
 
-    fn client_of(&self, address: Address, report: &mut Reporter) -> Result<Client> {
-        let login = report.stage(Stage::Login, |report| credentials::find(&self.project.config, &address, report))?;
+    fn client_of(&self, address: Address, repository: &str, report: &mut Reporter) -> Result<Client> {
+        let config = &self.project.config;
+        let login = report.stage(Stage::Login, |report| credentials::find(config, &address, repository, report))?;
         Ok(Client::new(address, login))
     }
 
@@ -151,7 +154,7 @@ fn check(context: &Context, image: &str, json: bool, report: &mut Reporter) -> R
         Some(address) if address.authority == reference.registry => address,
         _ => Address::parse(&reference.registry, &format!("image {image}"))?,
     };
-    let client = context.client_of(address, report)?;
+    let client = context.client_of(address, &reference.repository, report)?;
     let repository = Repository { client: &client, name: reference.repository };
     report.stage(Stage::Push, |report| push::check(&repository, &reference.digest, report))?;
     print_lines(&[if json { serde_json::json!({"v": 1, "image": image}).to_string() } else { image.to_string() }]);

@@ -1,7 +1,9 @@
 //! Registries that want a token, which somebody else gives for the login.
 
+use std::fs;
+
 use super::{ENCODED, NAME, PASSWORD, image, open, push, push_as};
-use crate::support::{Ended, Setup, Token, TokenServer, Wish};
+use crate::support::{Ended, Fate, Proxy, Setup, Token, TokenServer, Wish};
 
 /// How the login is sent.
 fn login() -> String {
@@ -26,6 +28,28 @@ fn a_token_is_fetched_for_what_is_asked_and_lies_nowhere() {
 
     // Every token begins so.
     fixture.tells_nobody("eyJ0", &ended);
+}
+
+#[test]
+fn an_identity_that_docker_stored_is_sent_to_the_token_server_alone() {
+    const IDENTITY: &str = "1dentity-s3cret";
+    let identity = format!("Identity {IDENTITY}");
+    let expected = identity.clone();
+    let server = TokenServer::start(move |wish| if wish.login == expected { Token::Whole } else { Token::Refused });
+    let Some((registry, fixture)) = open(&Setup { tokens: Some(&server), ..Setup::default() }) else { return };
+    let proxy = Proxy::to(&registry, |_| Fate::Passed);
+    // As `docker login` leaves it for registries that give one: the name has no password.
+    let stored = serde_json::json!({"auth": "MDo=", "identitytoken": IDENTITY});
+    let store = serde_json::json!({"auths": {proxy.name(): stored}}).to_string();
+    let folder = fixture.around().join("logins");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("config.json"), store).unwrap();
+    // There is no such repository: with a token that is seen, without it is refused.
+    let ended = Ended::of(image(&fixture, &["list", "--verbose"], &proxy.name()).env("DOCKER_CONFIG", &folder));
+    let ended = ended.fails(13, &["has no repository"]);
+    assert!(server.seen().iter().all(|wish| wish.login == identity));
+    assert!(!proxy.seen()[0].ends_with(" with a login"));
+    assert!(!format!("{}{}", ended.stdout, ended.stderr).contains(IDENTITY));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Somebody who gives tokens for a registry, as the distribution project describes it.
 //! <https://distribution.github.io/distribution/spec/auth/jwt/>
 
+use std::io::Read;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,7 +16,7 @@ use super::*;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
     pub scope: String,
-    /// Of the request's `Authorization`, without it empty.
+    /// Of the request's `Authorization`, or `Identity` and the token of a form; else empty.
     pub login: String,
 }
 
@@ -45,9 +46,15 @@ impl TokenServer {
         make_certificate(folder.path(), &["-subj", "/CN=test"]);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (noted, place) = (seen.clone(), folder.path().to_path_buf());
-        let server = Server::start(move |request| {
-            let scope = request.line.split(['?', '&', ' ']).find_map(|pair| pair.strip_prefix("scope="));
-            let wish = Wish { scope: scope.unwrap_or_default().to_string(), login: request.login.clone() };
+        let server = Server::start(move |mut request| {
+            let mut form = String::new();
+            (&mut request.body).take(request.length).read_to_string(&mut form)?;
+            request.length = 0;
+            let asked = format!("{} {form}", request.line);
+            let value = |name: &str| asked.split(['?', '&', ' ']).find_map(|pair| pair.strip_prefix(name));
+            let identity = value("refresh_token=").map(|token| format!("Identity {token}"));
+            let login = identity.unwrap_or_else(|| request.login.clone());
+            let wish = Wish { scope: value("scope=").unwrap_or_default().to_string(), login };
             let token = rule(&wish);
             let signed = (token != Token::Refused).then(|| sign(&place, &wish.scope, token));
             noted.lock().expect("no test panics here").push(wish);

@@ -34,8 +34,30 @@ impl Address {
         Ok(Self { scheme, authority: authority.to_string(), prefix })
     }
 
+    /// Docker Hub's API has another host than its images are named by.
     fn origin(&self) -> String {
-        format!("{}://{}", self.scheme, self.authority)
+        let host = if self.is_docker_hub() { "registry-1.docker.io" } else { &*self.authority };
+        format!("{}://{host}", self.scheme)
+    }
+
+    fn is_docker_hub(&self) -> bool {
+        ["docker.io", "index.docker.io", "registry-1.docker.io"].contains(&&*self.authority)
+    }
+
+    /// The names under which docker and podman may store the login for `repository`, which has this address' prefix: podman
+    /// has one for each namespace. The last one is the registry's own.
+    ///
+    /// Sources: <https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md#format>,
+    /// <https://docs.docker.com/reference/cli/docker/login/#credential-stores>.
+    pub fn login_names(&self, repository: &str) -> Vec<String> {
+        let host = if self.is_docker_hub() { "docker.io" } else { &*self.authority };
+        let parts: Vec<&str> = repository.split('/').collect();
+        let mut names: Vec<_> = (1..=parts.len()).rev().map(|n| format!("{host}/{}", parts[..n].join("/"))).collect();
+        names.push(host.to_string());
+        if self.is_docker_hub() {
+            names.push("https://index.docker.io/v1/".into());
+        }
+        names
     }
 
     /// The URL of a path here; what is not a path already is a URL.
@@ -148,6 +170,20 @@ mod tests {
             let error = Address::parse(wrong, "flag --registry").unwrap_err();
             assert!(error.to_string().starts_with("flag --registry"), "{wrong}: {error}");
         }
+    }
+
+    #[test]
+    fn a_login_is_looked_for_by_namespace_host_and_what_docker_calls_its_hub() {
+        assert_eq!(
+            address("quay.example/team").login_names("team/app"),
+            ["quay.example/team/app", "quay.example/team", "quay.example"]
+        );
+        let hub = address("docker.io/me");
+        assert_eq!(
+            hub.login_names("me/app"),
+            ["docker.io/me/app", "docker.io/me", "docker.io", "https://index.docker.io/v1/"]
+        );
+        assert!(hub.has("https://registry-1.docker.io/v2/") && hub.url("/v2/") == "https://registry-1.docker.io/v2/");
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Client {
     pub fn new(address: Address, login: Option<Login>) -> Self {
         Self {
             transport: Transport::new(address),
-            authorization: RefCell::new(login.as_ref().map(Login::basic)),
+            authorization: RefCell::new(login.as_ref().and_then(Login::basic)),
             login,
             progress: Cell::new(Instant::now()),
         }

@@ -1,15 +1,14 @@
 //! The login for a registry: from the environment, from the AWS CLI, or as `docker login` and `podman login` stored it.
 //! Passwords stay in memory: the packager never puts them into an argument or a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use docker_credential::{CredentialRetrievalError as Failure, DockerCredential};
 use lambda_packager::internal::{
     Config, Error, ErrorKind, Invocation, PublishFault, RegistryLogin, Reporter, Result, env, fs,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::publish::address::Ecr;
 use crate::publish::{Address, Login};
@@ -19,12 +18,12 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// The user of every ECR token.
 const ECR_USER: &str = "AWS";
 
-/// The login for a registry, `None` for no login. Whoever wrote the project's manifests chooses the registry there, but
-/// not which of the user's logins it gets.
+/// The login for `repository` of a registry, `None` for no login. Whoever wrote the project's manifests chooses the
+/// registry there, but not which of the user's logins it gets.
 ///
 /// # Errors
 /// Where there is none although one was asked for, or the registry may not get it.
-pub fn find(config: &Config, address: &Address, report: &mut Reporter) -> Result<Option<Login>> {
+pub fn find(config: &Config, address: &Address, repository: &str, report: &mut Reporter) -> Result<Option<Login>> {
     let place = || config.place_of("registry_login");
     if config.registry_login == RegistryLogin::None {
         return Ok(None);
@@ -43,7 +42,7 @@ pub fn find(config: &Config, address: &Address, report: &mut Reporter) -> Result
     match config.registry_login {
         RegistryLogin::None => Ok(None),
         RegistryLogin::Environment => {
-            Source::Environment.login(config, address)?.map(Some).ok_or_else(|| {
+            of_environment_for(config, address)?.map(Some).ok_or_else(|| {
                 refused(format!("{} requires a login from the environment, but there is none", place()))
                     .hint_with(format!("set {} and {}", env::REGISTRY_USER, env::REGISTRY_PASSWORD))
             })
@@ -53,33 +52,21 @@ pub fn find(config: &Config, address: &Address, report: &mut Reporter) -> Result
                 .hint_with("if it may have your login to ECR, use the flag `--registry-login ecr`"))
         }
         RegistryLogin::Ecr => of_aws(address.ecr()).map(Some),
-        RegistryLogin::Engine => of_engines(address)?.map(Some).ok_or_else(|| {
-            refused(format!("{} requires the engine's login to {}, but there is none", place(), address.authority))
-                .hint_with(format!("run `docker login {0}` or `podman login {0}`", address.authority))
-        }),
-        RegistryLogin::Auto => of_any(config, address, report),
+        RegistryLogin::Engine => {
+            first_of(&engines(address, repository)?.collect::<Vec<_>>(), report)?.map(Some).ok_or_else(|| {
+                refused(format!("{} requires the engine's login to {}, but there is none", place(), address.authority))
+                    .hint_with(format!("run `docker login {0}` or `podman login {0}`", address.authority))
+            })
+        }
+        RegistryLogin::Auto => of_any(config, address, repository, report),
     }
 }
 
-/// A place that may have a login.
-#[derive(Debug, Clone, Copy)]
-enum Source {
-    Environment,
-    Aws,
-    Engines,
-}
-
-impl Source {
-    fn login(self, config: &Config, address: &Address) -> Result<Option<Login>> {
-        match self {
-            Self::Environment if is_of_user(config) => of_environment(),
-            Self::Environment => match of_environment()? {
-                Some(_) => Err(not_of_user(config, address)),
-                None => Ok(None),
-            },
-            Self::Aws => address.ecr().map(|ecr| of_aws(Some(ecr))).transpose(),
-            Self::Engines => of_engines(address),
-        }
+/// The login of the environment, if the registry may have it.
+fn of_environment_for(config: &Config, address: &Address) -> Result<Option<Login>> {
+    match of_environment()? {
+        Some(_) if !is_of_user(config) => Err(not_of_user(config, address)),
+        login => Ok(login),
     }
 }
 
@@ -96,27 +83,48 @@ fn not_of_user(config: &Config, address: &Address) -> Error {
     )
 }
 
-/// The first login that there is. What a source could not say is noted, and the next one is asked.
+/// The first login that there is.
 ///
 /// # Errors
 /// If there is none for a registry that always requires one, the first failure; an interruption.
-fn of_any(config: &Config, address: &Address, report: &mut Reporter) -> Result<Option<Login>> {
-    let mut first = None;
-    for source in [Source::Environment, Source::Aws, Source::Engines] {
-        match source.login(config, address) {
-            Ok(Some(login)) => return Ok(Some(login)),
+fn of_any(config: &Config, address: &Address, repository: &str, report: &mut Reporter) -> Result<Option<Login>> {
+    let mut sources: Vec<Source> = vec![
+        Box::new(|| of_environment_for(config, address)),
+        Box::new(|| address.ecr().map(|ecr| of_aws(Some(ecr))).transpose()),
+    ];
+    sources.extend(engines(address, repository)?);
+    match first_of(&sources, report) {
+        Err(error) if !error.is_interrupted() && !matches!(address.ecr(), Some(Ecr::Private { .. })) => {
+            report.note(&error.with_advice());
+            Ok(None)
+        }
+        result => result,
+    }
+}
+
+/// What may have a login.
+type Source<'a> = Box<dyn Fn() -> Result<Option<Login>> + 'a>;
+
+/// Asks one source after the other until one has a login. What failed before is noted.
+///
+/// # Errors
+/// If none has one, the first failure; an interruption.
+fn first_of(sources: &[Source], report: &mut Reporter) -> Result<Option<Login>> {
+    let (mut found, mut failures) = (None, Vec::new());
+    for source in sources {
+        match source() {
             Ok(None) => {}
-            Err(error) if error.is_interrupted() => return Err(error),
-            Err(error) => {
-                report.note(&error.with_advice());
-                first.get_or_insert(error);
+            Ok(login) => {
+                found = login;
+                break;
             }
+            Err(error) if error.is_interrupted() => return Err(error),
+            Err(error) => failures.push(error),
         }
     }
-    match (first, address.ecr()) {
-        (Some(error), Some(Ecr::Private { .. })) => Err(error),
-        _ => Ok(None),
-    }
+    let first = if found.is_none() && !failures.is_empty() { Some(failures.remove(0)) } else { None };
+    failures.iter().for_each(|error| report.note(&error.with_advice()));
+    first.map_or(Ok(found), Err)
 }
 
 fn refused(message: String) -> Error {
@@ -126,7 +134,7 @@ fn refused(message: String) -> Error {
 fn of_environment() -> Result<Option<Login>> {
     let set = |name: &str| env::var(name).filter(|value| !value.is_empty());
     match (set(env::REGISTRY_USER), set(env::REGISTRY_PASSWORD)) {
-        (Some(user), Some(password)) => Ok(Some(Login { user, password })),
+        (Some(user), Some(password)) => Ok(Some(Login::Password { user, password })),
         (None, None) => Ok(None),
         (user, _) => {
             let (set, unset) = (env::REGISTRY_USER, env::REGISTRY_PASSWORD);
@@ -159,7 +167,7 @@ fn of_aws(ecr: Option<Ecr>) -> Result<Login> {
     })?;
     let password = output.stdout_text();
     if output.success() && !password.is_empty() {
-        return Ok(Login { user: ECR_USER.into(), password });
+        return Ok(Login::Password { user: ECR_USER.into(), password });
     }
     Err(aws_failure(&output.stderr_text()))
 }
@@ -186,23 +194,16 @@ fn aws_failure(said: &str) -> Error {
     error.source(said.to_string())
 }
 
-/// The login that `docker login` or `podman login` stored, in docker's format.
-///
-/// Sources: <https://docs.docker.com/reference/cli/docker/login/>,
-/// <https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md>.
-fn of_engines(address: &Address) -> Result<Option<Login>> {
-    for path in stores()? {
-        let Some(bytes) = fs::read_if_exists(&path)? else { continue };
-        let store: Value = serde_json::from_slice(&bytes).map_err(|e| {
-            refused(format!("{} is not valid JSON", path.display()))
-                .source(e)
-                .hint_with("fix the file, or log in again")
-        })?;
-        if let Some(login) = of_store(&store, &address.authority)? {
-            return Ok(Some(login));
-        }
-    }
-    Ok(None)
+/// The files in which `docker login` and `podman login` store logins.
+fn engines<'a>(address: &Address, repository: &str) -> Result<impl Iterator<Item = Source<'a>>> {
+    let names = address.login_names(repository);
+    Ok(stores()?.into_iter().map(move |path| -> Source {
+        let names = names.clone();
+        Box::new(move || match fs::read_if_exists(&path)? {
+            Some(bytes) => of_store(&bytes, &path, &names),
+            None => Ok(None),
+        })
+    }))
 }
 
 fn stores() -> Result<Vec<PathBuf>> {
@@ -215,50 +216,67 @@ fn stores() -> Result<Vec<PathBuf>> {
     Ok([Some(docker), podman, Some(config.join("containers/auth.json"))].into_iter().flatten().collect())
 }
 
-fn of_store(store: &Value, authority: &str) -> Result<Option<Login>> {
-    let helper = store["credHelpers"][authority].as_str();
-    if let Some(helper) = helper.or_else(|| store["credsStore"].as_str())
-        && let Some(login) = of_helper(helper, authority)?
-    {
-        return Ok(Some(login));
-    }
-    let spellings = [authority.to_string(), format!("https://{authority}"), format!("http://{authority}")];
-    let entry = spellings.iter().map(|name| &store["auths"][name]).find_map(|entry| entry["auth"].as_str());
-    let Some(entry) = entry.filter(|entry| !entry.is_empty()) else {
-        return Ok(None);
+/// The login in a file of docker's format, or of the credential helper that the file names. `names` are those that it may
+/// be stored under.
+fn of_store(bytes: &[u8], path: &Path, names: &[String]) -> Result<Option<Login>> {
+    let place = path.display();
+    let store: Value = serde_json::from_slice(bytes).map_err(|e| {
+        refused(format!("{place} is not valid JSON")).source(e).hint_with("fix the file, or log in again")
+    })?;
+    // Without an entry, a credential helper is asked for the registry's own.
+    let is_there = |name: &&String| store["auths"].get(name).is_some() || store["credHelpers"].get(name).is_some();
+    let Some(name) = names.iter().find(is_there).or(names.last()).cloned() else { return Ok(None) };
+    let failed = |error: Error| {
+        let (user, password) = (env::REGISTRY_USER, env::REGISTRY_PASSWORD);
+        error.hint_with(format!("log in again (`docker login`, `podman login`), or set {user} and {password}"))
     };
-    let pair = STANDARD.decode(entry).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    match pair.as_deref().and_then(|pair| pair.split_once(':')) {
-        Some((user, password)) => Ok(Some(Login { user: user.into(), password: password.into() })),
-        None => Err(refused(format!("cannot read the engine's login to {authority}"))
-            .hint_with(format!("log in again: `docker login {authority}`"))),
+    let helper = |value: &Value| value.as_str().filter(|helper| !helper.is_empty()).map(String::from);
+    if let Some(helper) = helper(&store["credHelpers"][&name]) {
+        return of_helper(&helper, &name).map_err(failed);
+    }
+    // Without the helpers: there they would run without a time limit.
+    let file = json!({"auths": store["auths"]}).to_string();
+    match docker_credential::get_credential_from_reader(file.as_bytes(), &name) {
+        Ok(DockerCredential::UsernamePassword(user, password)) => Ok(Some(Login::Password { user, password })),
+        Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Login::Identity(token))),
+        Err(Failure::NoCredentialConfigured) => match helper(&store["credsStore"]) {
+            Some(helper) => of_helper(&helper, &name).map_err(failed),
+            None => Ok(None),
+        },
+        Err(error) => Err(failed(refused(format!("{place}: cannot read the login")).source(error))),
     }
 }
 
 /// Asks a credential helper. Source: <https://github.com/docker/docker-credential-helpers>.
-fn of_helper(helper: &str, authority: &str) -> Result<Option<Login>> {
+fn of_helper(helper: &str, registry: &str) -> Result<Option<Login>> {
     let name = format!("docker-credential-{helper}");
     let plain = helper.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     let Some(program) = env::find_program(&name).filter(|_| plain) else {
-        return Err(refused(format!("the engine stores its logins in {name}, which is not on PATH"))
-            .hint_with("install it, or set the login in environment variables"));
+        return Err(refused(format!("the engine stores its logins in {name}, which is not on PATH")));
     };
-    let output = Invocation::new(&program).args(&["get"]).output(Some(authority.into()), TIMEOUT)?;
+    let output = Invocation::new(&program).args(&["get"]).output(Some(registry.into()), TIMEOUT)?;
+    let said = [output.stdout_text(), output.stderr_text()].join(" ").trim().to_string();
     if !output.success() {
-        // It has none for this registry.
-        return Ok(None);
+        // The words of docker's library of helpers.
+        // Source: <https://github.com/docker/docker-credential-helpers/blob/master/credentials/error.go>.
+        return if said.contains("credentials not found") {
+            Ok(None)
+        } else {
+            Err(refused(format!("{name} has no login to {registry}")).source(said))
+        };
     }
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     match (answer["Username"].as_str(), answer["Secret"].as_str()) {
-        (Some(user), Some(password)) => Ok(Some(Login { user: user.into(), password: password.into() })),
+        (Some("<token>"), Some(token)) => Ok(Some(Login::Identity(token.into()))),
+        (Some(user), Some(password)) => Ok(Some(Login::Password { user: user.into(), password: password.into() })),
         _ => Err(refused(format!("{name} printed unexpected output"))),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
     use lambda_packager::internal::{Layer, Origin};
-    use serde_json::json;
 
     use super::*;
 
@@ -296,7 +314,7 @@ mod tests {
     fn nobody_is_asked_for_a_login_that_the_registry_may_not_get() {
         let find = |flags: Value, manifest: Value, registry: &str| {
             let address = Address::parse(registry, "").unwrap();
-            let found = find(&config(flags, manifest), &address, &mut Reporter::new(Vec::new(), false, false));
+            let found = find(&config(flags, manifest), &address, "app", &mut Reporter::new(Vec::new(), false, false));
             found.map(|login| login.is_some()).map_err(|error| error.to_string())
         };
         let resembles_ecr = "123456789012.dkr.ecr.eu-central-1.amazonaws.attacker.example";
@@ -313,18 +331,58 @@ mod tests {
 
     #[test]
     fn a_store_is_read_as_docker_and_podman_write_it() {
+        let encoded = |pair: &str| json!({"auth": base64::engine::general_purpose::STANDARD.encode(pair)});
         let store = json!({"auths": {
-            "registry.example:5000": {"auth": STANDARD.encode("user:pass:word")},
-            "https://other.example": {"auth": STANDARD.encode("a:b")},
+            "registry.example:5000": encoded("user:pass:word"),
+            "https://other.example": encoded("a:b"),
+            "quay.example": encoded("all:b"),
+            "quay.example/team": encoded("team:b"),
+            "https://index.docker.io/v1/": encoded("hub:b"),
+            "public.ecr.aws": encoded("AWS:b"),
+            "identity.example": {"auth": encoded("0:")["auth"], "identitytoken": "secret"},
             "empty.example": {},
             "broken.example": {"auth": "?"},
-        }});
-        let login = of_store(&store, "registry.example:5000").unwrap().unwrap();
-        assert_eq!((login.user.as_str(), login.password.as_str()), ("user", "pass:word"));
-        assert_eq!(of_store(&store, "other.example").unwrap().unwrap().user, "a");
-        assert!(of_store(&store, "empty.example").unwrap().is_none());
-        assert!(of_store(&store, "none.example").unwrap().is_none());
-        assert!(of_store(&store, "broken.example").is_err());
+        }, "credHelpers": {"helped.example": "none-of-this-name"}});
+        let find = |registry: &str| {
+            let address = Address::parse(registry, "").unwrap();
+            let names = address.login_names(&format!("{}app", address.prefix));
+            of_store(store.to_string().as_bytes(), Path::new("/config.json"), &names).map(|login| match login {
+                Some(Login::Password { user, .. }) => user,
+                Some(Login::Identity(token)) => format!("identity {token}"),
+                None => "none".into(),
+            })
+        };
+        for (registry, expected) in [
+            ("registry.example:5000", "user"),
+            ("other.example", "a"),
+            ("quay.example", "all"),
+            ("quay.example/team", "team"),
+            ("quay.example/teams", "all"),
+            ("docker.io/me", "hub"),
+            ("public.ecr.aws/me", "AWS"),
+            ("identity.example", "identity secret"),
+            ("empty.example", "none"),
+            ("unknown.example", "none"),
+        ] {
+            assert_eq!(find(registry).unwrap(), expected, "{registry}");
+        }
+        for (registry, why) in [("broken.example", "cannot read the login"), ("helped.example", "which is not on PATH")]
+        {
+            let error = find(registry).unwrap_err();
+            assert!(error.to_string().contains(why) && error.hint().is_some(), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_source_that_fails_does_not_end_the_search() {
+        let login = Login::Password { user: "a".into(), password: "b".into() };
+        let failing = || -> Source { Box::new(|| Err(refused("first".into()))) };
+        let mut sources: Vec<Source> = vec![failing(), Box::new(|| Ok(None))];
+        let mut report = Reporter::new(Vec::new(), false, false);
+        let error = first_of(&sources, &mut report).map(|login| login.is_some()).unwrap_err();
+        assert_eq!(error.to_string(), "first");
+        sources.push(Box::new(|| Ok(Some(login.clone()))));
+        assert!(first_of(&sources, &mut report).is_ok_and(|found| found.as_ref() == Some(&login)));
     }
 
     #[test]

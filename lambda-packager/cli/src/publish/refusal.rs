@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn each_refusal_has_its_own_exit_code() {
         let address = Address::parse("registry.example", "flag --registry").unwrap();
-        let login = Login { user: "a".into(), password: "b".into() };
+        let login = Login::Password { user: "a".into(), password: "b".into() };
         let (anonymous, known) = (Client::new(address.clone(), None), Client::new(address, Some(login)));
         let code = |client: &Client, status: u16, header: &'static str, code: &str, message: &str| {
             let body = format!("{{\"errors\":[{{\"code\":\"{code}\",\"message\":\"{message}\"}}]}}");

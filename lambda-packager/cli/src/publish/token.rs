@@ -11,8 +11,10 @@ use crate::publish::{Address, Answer, Login, Request, SendError, Transport};
 pub struct Challenge {
     /// Scheme, host and port.
     origin: String,
-    /// Path and query.
-    target: String,
+    /// With the query that the registry named.
+    path: String,
+    /// What to ask for: `name=value`, encoded.
+    query: Vec<String>,
 }
 
 impl Challenge {
@@ -40,9 +42,14 @@ impl Challenge {
         let realm = realm?;
         let host = realm.find("://")? + 3;
         let path = realm[host..].find('/').map_or(realm.len(), |at| host + at);
-        let joint = if realm.contains('?') { '&' } else { '?' };
         let path_or_root = if path == realm.len() { "/" } else { &realm[path..] };
-        Some(Self { origin: realm[..path].into(), target: format!("{path_or_root}{joint}{}", query.join("&")) })
+        Some(Self { origin: realm[..path].into(), path: path_or_root.into(), query })
+    }
+
+    /// Path and query of the request that asks for a token.
+    fn target(&self) -> String {
+        let joint = if self.path.contains('?') { '&' } else { '?' };
+        format!("{}{joint}{}", self.path, self.query.join("&"))
     }
 
     /// Gets a token and returns the `Authorization` header; `None` if the server refuses the login.
@@ -64,8 +71,23 @@ impl Challenge {
         if login.is_some() && !address.may_have_login() {
             return Err(unusable("asks to send the login to another machine without TLS"));
         }
-        let authorization = login.map(Login::basic);
-        let answer = Transport::new(address).send(&Request::new("GET", &self.target), authorization.as_deref())?;
+        let server = Transport::new(address);
+        let answer = match login {
+            // Source: <https://distribution.github.io/distribution/spec/auth/oauth/>.
+            Some(Login::Identity(token)) => {
+                let mut form = vec!["grant_type=refresh_token".to_string(), "client_id=lambda-packager".to_string()];
+                form.extend(self.query.iter().cloned());
+                form.push(format!("refresh_token={}", encoded(token)));
+                let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+                let body = form.join("&");
+                let body = Some(body.as_bytes());
+                server.send(&Request { method: "POST", target: &self.path, headers: &headers, body }, None)?
+            }
+            login => {
+                let authorization = login.and_then(Login::basic);
+                server.send(&Request::new("GET", &self.target()), authorization.as_deref())?
+            }
+        };
         match answer.status {
             200 => {}
             401 | 403 => return Ok(None),
@@ -96,7 +118,7 @@ mod tests {
     fn a_login_does_not_leave_this_machine_without_tls() {
         let registry = Transport::new(Address::parse("localhost:5000", "flag --registry").unwrap());
         let challenge = Challenge::parse("Bearer realm=\"http://auth.invalid/token\"").unwrap();
-        let login = Login { user: "a".into(), password: "b".into() };
+        let login = Login::Password { user: "a".into(), password: "b".into() };
         let error = challenge.authorization(&registry, Some(&login)).unwrap_err().error;
         assert!(error.to_string().contains("another machine without TLS"), "{error}");
     }
@@ -110,8 +132,8 @@ mod tests {
             ("bearer realm=\"http://auth.example/t?x=1\",service=\"r\"", "http://auth.example", "/t?x=1&service=r"),
             ("Bearer realm=\"https://auth.example\",service=\"r\"", "https://auth.example", "/?service=r"),
         ] {
-            let expected = Challenge { origin: origin.into(), target: target.into() };
-            assert_eq!(Challenge::parse(header), Some(expected));
+            let challenge = Challenge::parse(header).unwrap();
+            assert_eq!((challenge.origin.as_str(), challenge.target().as_str()), (origin, target));
         }
         for other in ["Basic realm=\"x\"", "Bearer", "Bearer service=\"x\"", "Bearer realm=\"auth.example\"", ""] {
             assert_eq!(Challenge::parse(other), None, "{other}");

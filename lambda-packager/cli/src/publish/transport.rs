@@ -20,17 +20,26 @@ const CONNECT: Duration = Duration::from_secs(8);
 /// Limit for a server that sends nothing. ECR takes some seconds to check a layer.
 const SILENCE: Duration = Duration::from_secs(12);
 
-/// A user's name and password. Never shown.
+/// What opens a registry. Never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Login {
-    pub user: String,
-    pub password: String,
+pub enum Login {
+    Password {
+        user: String,
+        password: String,
+    },
+    /// A token for the registry's token server, which gives others for it.
+    Identity(String),
 }
 
 impl Login {
-    /// The value of the `Authorization` header.
-    pub fn basic(&self) -> String {
-        format!("Basic {}", STANDARD.encode(format!("{}:{}", self.user, self.password)))
+    /// The value of the `Authorization` header; `None` if only the token server takes this login.
+    pub fn basic(&self) -> Option<String> {
+        match self {
+            Self::Password { user, password } => {
+                Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+            }
+            Self::Identity(_) => None,
+        }
     }
 }
 
