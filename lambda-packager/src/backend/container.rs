@@ -8,7 +8,7 @@ use crate::backend::{BuilderImage, Identity};
 use crate::cargo::{ForwardedConfig, Workspace};
 use crate::compile::{CARGO_HOME, Layout, TARGET, WORKSPACE};
 use crate::config::Config;
-use crate::engine::{Container, ContainerSpec, Engine, EngineError, Volume};
+use crate::engine::{Container, ContainerSpec, Engine, EngineError, NAMED, Volume};
 use crate::error::{Error, Result};
 use crate::sys::{Sha, fs};
 
@@ -216,8 +216,9 @@ fn digest(spec: &ContainerSpec, wanted: &Wanted) -> String {
     // A folder that was removed and created again has another inode; the old mount does not show it.
     let inodes: Vec<_> = mounts.iter().map(|mount| Some(fs::stat(&mount.host).ok()??.ino())).collect();
     let identity = &wanted.image.identity;
-    // Quoted, so that one value cannot look like two.
-    let specification = format!("{:?}", (image, identity, network, mounts, inodes, volumes, env, command));
+    // Quoted, so that one value cannot look like two. A container without the label of its name is made again: it would
+    // not be known as ours.
+    let specification = format!("{:?}", (NAMED, image, identity, network, mounts, inodes, volumes, env, command));
     Sha::of(specification.as_bytes()).short(16)
 }
 

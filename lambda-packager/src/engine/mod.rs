@@ -11,7 +11,7 @@ mod inspect;
 mod kind;
 mod volumes;
 
-pub use args::{BuildSpec, ContainerSpec, ExecSpec, Mount, Volume, WayOut};
+pub use args::{BuildSpec, ContainerSpec, ExecSpec, Mount, NAMED, Volume, WayOut};
 pub use client::{Engine, PATIENCE, first_to_answer};
 pub use copy::file_in;
 pub use detect::candidates;
