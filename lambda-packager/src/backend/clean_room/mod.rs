@@ -27,14 +27,22 @@ pub struct CleanRoom {
     pub project: String,
 }
 
-/// Signs of a layer in the engine's cache that is missing or damaged.
+/// Signs of a layer in the engine's cache that is missing or damaged, in the engine's last message (in lower case). The
+/// last one is podman's, where a stage copies from another.
 #[rustfmt::skip]
 const DAMAGED: &[&str] = &[
     "layer does not exist", "layer not known", "unknown blob", "failed to get digest", "failed to register layer",
     "failed to compute cache key", "failed to calculate checksum", "failed to export layer",
     "error creating overlay mount", "invalid argument", "failed to mount", "no such image", "image not known",
-    "readlink /", "lstat /", "stat /", "input/output error",
+    "readlink /", "lstat /", "stat /", "input/output error", "checking on sources under",
 ];
+
+/// Whether a layer is damaged, by what the engine printed on stderr. Only its own last message tells: the programs of a
+/// step may print the same words before it.
+fn is_damaged(stderr: &str) -> bool {
+    let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_lowercase();
+    DAMAGED.iter().any(|sign| last.contains(sign))
+}
 
 impl CleanRoom {
     /// Compiles `job`; layers with the same content are taken from the engine's cache.
@@ -107,9 +115,8 @@ impl CleanRoom {
 
     /// Why the engine's own command failed with `status`; `log` is the end of its messages, and `stderr` of those there.
     fn diagnose(&self, status: i32, stderr: &[u8], log: &str, job: &CompileJob) -> CompileError {
-        let lower = log.to_lowercase();
         match self.engine.failure_of_build(status, stderr, &dockerfile::last_lines(log)) {
-            EngineError::Refused(error) if !job.wipe && DAMAGED.iter().any(|sign| lower.contains(sign)) => {
+            EngineError::Refused(error) if !job.wipe && is_damaged(&String::from_utf8_lossy(stderr)) => {
                 CompileError::Cache(error)
             }
             error => {
@@ -168,6 +175,17 @@ impl<'a> Line<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_damaged_layer_is_known_by_the_engines_last_message() {
+        // Recorded from podman 4.3: a file is gone from a stage, then a whole layer.
+        let copied = "Error: building at STEP \"COPY --from=build /parcel /parcel\": checking on sources under \"/var/lib/containers/storage/overlay/3f05/merged\": copier: stat: \"/parcel\": no such file or directory\n";
+        let layer = "Error: creating build container: creating container: creating read-write layer with ID \"8cdc\": Stat /var/lib/containers/storage/overlay/3cc5/diff: no such file or directory\n";
+        let printed = "tar: lstat /x: input/output error\nError: building at STEP \"RUN sh /opt/run-recipe build\": while running runtime: exit status 2\n";
+        for (stderr, expected) in [(copied, true), (layer, true), (printed, false), ("", false)] {
+            assert_eq!(is_damaged(stderr), expected, "{stderr}");
+        }
+    }
 
     #[test]
     fn lines_of_cargo_and_of_the_engine() {
