@@ -48,7 +48,23 @@ fn a_container_is_started_told_of_reused_and_stopped_by_hand() {
         assert!(told["since"].as_str().is_some_and(|since| since.starts_with("20")), "{told}");
         assert!(fixture.run_on(engine, &["container", "logs"]).ok().stdout.contains("Compiling hello"));
         let lines = fixture.run_on(engine, &["container", "status"]).ok().stdout;
-        has_all(&lines, &["running", engine.name(), "/workspace (writable)", "hello: cache-miss: first build"]);
+        has_all(
+            &lines,
+            &["running", engine.name(), "/workspace (writable)", "hello: cache-miss: first build, ", " ago\n"],
+        );
+
+        // A build elsewhere is none of the container's, and the command that builds in it does not build elsewhere.
+        let built = told["last_build_epoch_secs"].as_u64().unwrap();
+        fixture.run(&["--engine", "host", "--force"]).ok();
+        let told = status(&fixture, engine, 0, "running");
+        assert_eq!((&told["last_build_epoch_secs"], &told["builds"].as_array().unwrap().len()), (&built.into(), &1));
+        for verb in ["start", "build"] {
+            let ended = fixture.run(&["--engine", "host", "container", verb]);
+            ended.fails(3, &["there is no container engine (set by flag --engine)", "help: "]);
+        }
+        // In a mode for production too it is the container that is meant.
+        assert!(fixture.run_on(engine, &["container", "start", "--mode", "prod"]).ok().stdout.contains(" runs on "));
+        fixture.run_on(engine, &["container", "build"]).ok();
 
         // Stopped it keeps what was compiled: the zip is made again, and nothing is compiled for it.
         fixture.run_on(engine, &["container", "stop"]).ok();

@@ -228,6 +228,10 @@ impl Args {
         let switches =
             switches.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| (name.to_string(), json!(true)));
         let mut values = Map::from_iter(texts.chain(switches));
+        if matches!(self.command, Some(Command::Container(_))) {
+            // They are about the container, also in a mode that would compile elsewhere.
+            values.insert("clean_room".into(), json!(false));
+        }
         if !self.features.is_empty() {
             values.insert("features".into(), json!(self.features));
         }

@@ -41,12 +41,11 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
     let context = || Context::find(&request(args)?);
     let json = args.message_format == MessageFormat::Json;
     match &args.command {
-        None | Some(Command::Build | Command::Container(Container::Build)) => {
-            run::run(&request(args)?, report).map(|_| 0)
-        }
+        None | Some(Command::Build) => run::run(&request(args)?, report).map(|_| 0),
         Some(Command::Explain { inputs }) => explain(args, *inputs),
         Some(Command::Image(command)) => image::image(command, request(args)?, json, report).map(|()| 0),
         Some(Command::Container(Container::Start)) => container::start(&context()?, report),
+        Some(Command::Container(Container::Build)) => container::build(&context()?, &request(args)?, report),
         Some(Command::Container(Container::Stop)) => container::stop(&context()?, report),
         Some(Command::Container(Container::Status)) => container::status(&context()?, json, report),
         Some(Command::Container(Container::Logs)) => container::logs(&context()?),

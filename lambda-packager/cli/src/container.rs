@@ -1,8 +1,10 @@
 //! `lambda-packager container`: the builder container by hand.
 
+use std::time::SystemTime;
+
 use lambda_packager::internal::{
-    Backend, Container, Engine, EngineError, Error, Manifest, MountPoint, PATIENCE, Reporter, Result, Task, bring,
-    first_to_answer, fs, print_lines, select,
+    Backend, Container, Engine, EngineError, Error, Manifest, MountPoint, PATIENCE, Reporter, Request, Result, Run,
+    Task, bring, first_to_answer, fs, print_lines, run, select,
 };
 use serde_json::json;
 
@@ -23,11 +25,27 @@ pub fn start(context: &Context, report: &mut Reporter) -> Result<u8> {
     Ok(0)
 }
 
-fn ready(context: &Context, report: &mut Reporter) -> Result<Backend> {
+/// Packages, and compiles in the container if anything changed.
+pub fn build(context: &Context, request: &Request, report: &mut Reporter) -> Result<u8> {
+    running(context, report)?;
+    run::run(request, report).map(|_| 0)
+}
+
+/// The backend, which is the container.
+fn running(context: &Context, report: &mut Reporter) -> Result<Backend> {
     let backend = select::select(&context.request(), report)?;
-    if backend.record.container.is_empty() {
-        return Err(Error::engine("there is no container engine").hint_with("install and start docker or podman"));
+    let record = &backend.record;
+    match (record.container.is_empty(), record.clean_room) {
+        (false, _) => Ok(backend),
+        (true, true) => Err(Error::engine(record.fallback.clone())
+            .hint_with("packaging works without it, in the clean room; to have it, fix what the engine reports")),
+        (true, false) => Err(Error::engine(format!("there is no container engine ({})", record.fallback))
+            .hint_with("install and start docker or podman, and set `engine` to it or to `auto`")),
     }
+}
+
+fn ready(context: &Context, report: &mut Reporter) -> Result<Backend> {
+    let backend = running(context, report)?;
     print_lines(&[format!("{} runs on {} ({})", backend.record.container, backend.record.engine, backend.record.base)]);
     Ok(backend)
 }
@@ -78,9 +96,8 @@ pub fn status(context: &Context, as_json: bool, report: &mut Reporter) -> Result
     };
     let running = container.state.status == "running";
     let state = if running { "running" } else { "stopped" };
-    let builds: Vec<_> = (last_manifests(context))
-        .filter_map(|manifest| Some((manifest.function, manifest.history.into_iter().next()?)))
-        .collect();
+    let builds = builds_in(context, container.name());
+    let last_build = builds.iter().map(|(_, run)| run.at_epoch_secs).max();
     let sizes = engine.volume_sizes().unwrap_or_default();
     let volumes = container.mounts.iter().filter(|mount| mount.is_volume()).filter_map(|mount| sizes.get(mount.what()));
     let disk_bytes = container.size_rw.unwrap_or(0) + volumes.sum::<u64>();
@@ -97,6 +114,7 @@ pub fn status(context: &Context, as_json: bool, report: &mut Reporter) -> Result
             "v": 1, "name": container.name(), "state": state, "engine_state": container.state.status,
             "engine": engine.kind.program(), "image": container.image_reference(), "id": container.id,
             "since": container.state.started_at, "mounts": mounts, "disk_bytes": disk_bytes, "builds": builds,
+            "last_build_epoch_secs": last_build,
         })
         .to_string()]);
     } else {
@@ -112,7 +130,7 @@ pub fn status(context: &Context, as_json: bool, report: &mut Reporter) -> Result
             lines.push(format!("  mount   {} at {} ({access})", mount.what(), mount.destination));
         }
         for (function, run) in builds {
-            lines.push(format!("  build   {function}: {}", run.verdict));
+            lines.push(format!("  build   {function}: {}, {}", run.verdict, ago(run.at_epoch_secs)));
         }
         print_lines(&lines);
     }
@@ -122,20 +140,20 @@ pub fn status(context: &Context, as_json: bool, report: &mut Reporter) -> Result
 /// The container of this project, in the first engine that has one. An engine that does not answer may be restarting: it is
 /// waited for if the last build used it, or if no other answers.
 fn find(context: &Context, report: &mut Reporter) -> Result<Option<(Engine, Container)>> {
-    let (mut silent, mut forbidden, mut answered) = (Vec::new(), None, false);
+    let (mut silent, mut unusable, mut answered) = (Vec::new(), None, false);
     for engine in context.engines()? {
         match container_in(context, &engine) {
             Ok(Some(container)) => return Ok(Some((engine, container))),
             Ok(None) => answered = true,
             Err(EngineError::Unreachable(error)) if !error.is_interrupted() => silent.push((engine, error)),
-            Err(EngineError::Forbidden(error)) => forbidden = Some(error),
+            Err(EngineError::Forbidden(error) | EngineError::Hangs(error)) => unusable = Some(error),
             Err(failure) => return Err(failure.into()),
         }
     }
     let used: Vec<String> = last_manifests(context).map(|manifest| manifest.backend.engine).collect();
     silent.retain(|(engine, _)| !answered || used.iter().any(|used| used == engine.kind.program()));
     let Some((_, error)) = silent.first() else {
-        return match forbidden {
+        return match unusable {
             Some(error) if !answered => Err(error),
             _ => Ok(None),
         };
@@ -157,6 +175,26 @@ fn functions(context: &Context) -> Vec<String> {
     let mut names = fs::names_in(&state).unwrap_or_default();
     names.retain(|name| fs::is_file(&state.join(name).join("build.log")));
     names
+}
+
+/// The last build of each function in a container.
+fn builds_in(context: &Context, container: &str) -> Vec<(String, Run)> {
+    let last = |manifest: Manifest| {
+        let run = manifest.history.into_iter().find(|run| run.container == container)?;
+        Some((manifest.function, run))
+    };
+    last_manifests(context).filter_map(last).collect()
+}
+
+/// How long ago a time was, in the largest unit that fits.
+fn ago(epoch_secs: u64) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let seconds = now.saturating_sub(epoch_secs);
+    let units = [(86400, "d"), (3600, "h"), (60, "min")];
+    match units.iter().find(|(unit, _)| seconds >= *unit) {
+        Some((unit, name)) => format!("{} {name} ago", seconds / unit),
+        None => format!("{seconds} s ago"),
+    }
 }
 
 /// The records of the last builds here.

@@ -16,7 +16,7 @@ use crate::snapshot::Snapshot;
 use crate::sys::{Sha, Stamp, fs, lexically_clean};
 
 /// The version of the manifest's schema.
-pub const SCHEMA: u32 = 5;
+pub const SCHEMA: u32 = 6;
 /// The number of runs in the history.
 const HISTORY: usize = 10;
 
@@ -116,6 +116,8 @@ pub struct Run {
     pub verdict: String,
     pub elapsed_ms: u64,
     pub zip_bytes: u64,
+    /// The name of the container that compiled it; empty for another backend.
+    pub container: String,
 }
 
 impl Manifest {

@@ -50,6 +50,7 @@ pub fn commit(
             verdict: verdict.to_string(),
             elapsed_ms: report.started.elapsed().as_millis() as u64,
             zip_bytes: package.zip.len() as u64,
+            container: backend.record.container.clone(),
         };
         let root = &workspace.root;
         let stages = report.stages();
