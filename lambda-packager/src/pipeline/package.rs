@@ -32,6 +32,9 @@ pub fn package(
         true => report.stage(Stage::Runtime, |_| runtime_image::leave(backend, request, &task.function.name, &zip))?,
         false => None,
     };
+    if image.is_none() && config.mode.is_for_production() {
+        report.note("there is no engine to leave the image in that runs the function; `lambda-packager image build` writes it to a file");
+    }
     Ok(Package { zip, image })
 }
 
