@@ -7,7 +7,7 @@ pub use crate::backend::{
     runtime_image, select,
 };
 pub use crate::cargo::Toolchain;
-pub use crate::config::{Arch, Base, Config, EngineChoice, Layer, Mode, Origin, RegistryLogin, from_env};
+pub use crate::config::{Arch, Base, Config, EngineChoice, Layer, Mode, Origin, PullPolicy, RegistryLogin, from_env};
 pub use crate::engine::{
     Container, Engine, EngineError, Image, Kind, MountPoint, PATIENCE, VolumeInfo, candidates, first_to_answer,
 };

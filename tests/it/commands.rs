@@ -143,6 +143,10 @@ fn doctor_finds_nothing_where_all_is_well_and_says_what_is_wrong_elsewhere() {
         let found = findings.iter().any(|(level, what)| level == "error" && what.contains(part));
         assert!(code == 1 && found, "{part:?}: {code} {findings:?}");
     }
+    // The policy of the tests is never to pull: nothing was tried.
+    let (_, unpulled) = doctor(fixture.command_on(engine).args(["--base", "localhost:1/no/such:image"]));
+    let left = "base image localhost:1/no/such:image is not available locally";
+    assert!(unpulled.iter().any(|(_, what)| what == left), "{unpulled:?}");
     let (_, borrowing) = doctor(fixture.command_on(engine).args(["--base", "host"]));
     let borrows = |(_, what): &(String, String)| what.contains("the host's toolchain is mounted read-only");
     assert!(borrowing.iter().any(borrows), "{borrowing:?}");

@@ -8,8 +8,8 @@ use lambda_packager::internal::builder_image::Use;
 use lambda_packager::internal::deps_cache::KEPT;
 use lambda_packager::internal::identity::PATH;
 use lambda_packager::internal::{
-    Base, Engine, EngineChoice, Lock, Project, Result, Toolchain, base_image, builder_image, deps_cache, env, fs,
-    host_name, print_lines,
+    Base, Engine, EngineChoice, Lock, Project, PullPolicy, Result, Toolchain, base_image, builder_image, deps_cache,
+    env, fs, host_name, print_lines,
 };
 
 use crate::doctor::findings::{Findings, Level, with_cause};
@@ -85,7 +85,8 @@ fn engines(context: &Context, findings: &mut Findings) -> Vec<Engine> {
 }
 
 fn base(context: &Context, reachable: &[Engine], findings: &mut Findings) {
-    let reference = match &context.project.config.base {
+    let config = &context.project.config;
+    let reference = match &config.base {
         Base::Image(reference) => reference,
         Base::Auto => return builder(context, reachable, findings),
         Base::Host => return findings.ok("the host's toolchain is mounted read-only; no registry is needed"),
@@ -93,6 +94,14 @@ fn base(context: &Context, reachable: &[Engine], findings: &mut Findings) {
     for engine in reachable {
         match engine.image_id(reference) {
             Ok(Some(id)) => findings.ok(format!("base image {reference} is available locally ({id})")),
+            Ok(None) if config.pull_policy == PullPolicy::Never => findings.add(
+                Level::Error,
+                format!("base image {reference} is not available locally"),
+                format!(
+                    "load it with the engine's `load`, or allow pulling it: {} does not allow it",
+                    config.place_of("pull_policy")
+                ),
+            ),
             Ok(None) => match engine.pull(reference) {
                 Ok(()) => findings.ok(format!("base image {reference} was pulled from its registry")),
                 Err(failure) => findings.add(
