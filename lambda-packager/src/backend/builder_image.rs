@@ -140,6 +140,9 @@ pub fn choose(
     if config.pull_policy == PullPolicy::Never {
         return Ok(ToolchainSource::NoImage(NONE.into()));
     }
+    if let Some(why) = rust.obstacle() {
+        return Ok(ToolchainSource::NoImage(why));
+    }
     match build(engine, config, rust, &tag, report) {
         Ok(()) => {
             fs::remove_tree(&note)?;

@@ -42,6 +42,13 @@ impl RustSource {
         Ok(Self { release: rustc.release, identity: Sha::of(identity.as_bytes()), sysroot })
     }
 
+    /// Why no image can get it, if so: rustup knows a nightly toolchain by its date, which the compiler does not tell.
+    pub fn obstacle(&self) -> Option<String> {
+        let is_unknown =
+            self.sysroot.is_none() && (self.release.ends_with("-nightly") || self.release.ends_with("-dev"));
+        is_unknown.then(|| format!("rustup cannot install rustc {} by its version", self.release))
+    }
+
     /// A part of the name of an image.
     pub fn tag(&self) -> String {
         format!("{}-{}", self.release, self.identity.short(8))
@@ -97,6 +104,9 @@ mod tests {
         let source = RustSource { release: "1.95.0".into(), identity: Sha::of(b""), sysroot: None };
         assert_eq!(source.build_args(Arch::Arm64).unwrap()[1].1, Arch::Arm64.triple());
         assert_eq!(source.tag(), "1.95.0-e3b0c442");
+        assert_eq!(source.obstacle(), None);
+        let nightly = RustSource { release: "1.97.0-nightly".into(), identity: Sha::of(b""), sysroot: None };
+        assert!(nightly.obstacle().is_some_and(|why| why.contains("1.97.0-nightly")));
         let Input::Written(write) = source.context(Arc::default()) else { panic!("it is in memory") };
         let mut bytes = Vec::new();
         write(&mut bytes).unwrap();
