@@ -62,11 +62,15 @@ const RULES: &[Rule] = &[
     (Ended, None, &["(signal: 9, SIGKILL"], KILLED, OUT_OF_MEMORY),
     // Something other than cargo wrote to the target directory, or cut it off.
     (Cache, Some(101), &["found invalid metadata files", "error[E0786]", "error[E0460]", "failed to mmap",
-        "the compiler unexpectedly panicked", "internal compiler error", "file truncated", "file format not recognized",
+        "rustc_metadata/src/", "rustc_serialize/src/", "rustc_incremental/src/", "file truncated", "file format not recognized",
         "is not an ar archive", "malformed archive", "extern location for", "failed to parse dep-info",
         "failed to read `/target", "failed to write `/target", "failed to open: /target",
         "failed to create directory `/target"],
         DOES_NOT_COMPILE, SEE_ABOVE),
+    // It crashed elsewhere than where it reads what it compiled before: it would again.
+    (Crate, Some(101), &["the compiler unexpectedly panicked", "internal compiler error"],
+        "the compiler crashed on {unit}",
+        "compile with another version of Rust; cargo's own messages are above and in build.log, and say where to report it"),
     (Crate, Some(101), &["can't find crate for `core`", "target may not be installed"],
         "the builder has no standard library for the target {target}, which {unit} needs",
         "add it to the base image with `rustup target add {target}`, or set `target_arch` or `base`"),
@@ -108,7 +112,7 @@ const NO_NETWORK: &str = "the compile has no network: if a build script needs it
 
 /// Why a compile of `package` ended with `status`; `log` is the end of its messages.
 pub fn diagnose(status: i32, log: &str, package: &str, config: &Config) -> CompileError {
-    let log = strip_colours(log);
+    let log = errors_of(&strip_colours(log));
     let any = |signs: &[&str]| signs.iter().find_map(|sign| find(&log, sign));
     let unit = any(&["failed to run custom build command for `*`", "could not compile `*`"]);
     // Without the folder of a local one.
@@ -141,6 +145,20 @@ pub fn diagnose(status: i32, log: &str, package: &str, config: &Config) -> Compi
     Crate(Error::cargo(fill(DOES_NOT_COMPILE, "")).hint_with(hints.join("; ")))
 }
 
+/// The log without what only looks like a message: warnings that tell of no error, what build scripts print on the way
+/// (with `-vv`, after `[package version]`), and lines of source code.
+fn errors_of(log: &str) -> String {
+    let is_source = |line: &str| {
+        let line = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
+        line.starts_with('|')
+    };
+    let is_told = |line: &&str| {
+        let is_warning = line.starts_with("warning") && !line.contains("error");
+        !is_warning && !line.starts_with('[') && !is_source(line)
+    };
+    log.lines().filter(is_told).map(|line| format!("{line}\n")).collect()
+}
+
 /// What `*` in `sign` stands for, where the log has the sign. It is a part of one line.
 fn find<'a>(log: &'a str, sign: &str) -> Option<&'a str> {
     match sign.split_once('*') {
@@ -169,6 +187,9 @@ mod tests {
         let read_only = "  called `Result::unwrap()` on an `Err` value: Os { code: 30, kind: ReadOnlyFilesystem, message: \"Read-only file system\" }\n";
         let colon = "error: failed to join paths from `$LD_LIBRARY_PATH` together\n\nCaused by:\n  path segment contains separator `:`\n";
         let network = "  called `Result::unwrap()` on an `Err` value: Os { code: 101, kind: NetworkUnreachable, message: \"Network is unreachable\" }\n";
+        let crashed = "thread 'rustc' (7) panicked at compiler/rustc_mir_build/src/lib.rs:1:2:\nerror: the compiler unexpectedly panicked. this is a bug.\n";
+        let damaged_unit = "thread 'rustc' panicked at compiler/rustc_metadata/src/rmeta/decoder.rs:1:2:\nerror: the compiler unexpectedly panicked. this is a bug.\n";
+        let quoted = "error[E0308]: mismatched types\n  |\n3 |     let a: u8 = \"No space left on device\";\n  |                 ^\nwarning: app@0.1.0: No space left on device once\n[app 0.1.0] No space left on device\n";
         let setsid = "setsid: failed to execute cargo: No such file or directory\n";
         let mut config = Config::resolve(Vec::new());
         config.target_arch = Arch::Arm64;
@@ -179,6 +200,9 @@ mod tests {
             (127, setsid, "Crate", "setsid or flock is missing"),
             (137, "", "Ended", "the compile of app was killed (status 137)\n"),
             (101, killed, "Ended", "the compile of app was killed (status 101)\n"),
+            (101, crashed, "Crate", "the compiler crashed on app\n"),
+            (101, damaged_unit, "Cache", "app does not compile"),
+            (101, quoted, "Crate", "app does not compile (cargo's status 101)\n"),
             (101, "error[E0786]: found invalid metadata files for crate `dep`\n", "Cache", "app does not compile"),
             (101, target, "Crate", &format!("no standard library {needs} dep needs")),
             (101, linker, "Crate", &format!("no linker aarch64-linux-gnu-gcc {needs} app needs")),

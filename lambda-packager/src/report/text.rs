@@ -193,7 +193,7 @@ fn is_progress(line: &str) -> bool {
     verb.starts_with(char::is_uppercase) && verb.chars().all(char::is_alphabetic) && rest.starts_with(' ')
 }
 
-/// A line without the escape sequences of colours.
+/// A line without the escape sequences of colours and links.
 pub fn strip_colours(line: &str) -> Cow<'_, str> {
     if !line.contains('\x1b') {
         return line.into();
@@ -202,8 +202,15 @@ pub fn strip_colours(line: &str) -> Cow<'_, str> {
     let mut rest = line;
     while let Some((before, after)) = rest.split_once('\x1b') {
         plain.push_str(before);
-        let end = after.find(|c: char| c.is_ascii_alphabetic()).map_or(after.len(), |at| at + 1);
-        rest = &after[end..];
+        rest = match after.strip_prefix(']') {
+            // A link: it ends with BEL, or with ESC and a backslash.
+            Some(link) => {
+                let end =
+                    link.find('\x07').map(|at| at + 1).into_iter().chain(link.find("\x1b\\").map(|at| at + 2)).min();
+                &link[end.unwrap_or(link.len())..]
+            }
+            None => &after[after.find(|c: char| c.is_ascii_alphabetic()).map_or(after.len(), |at| at + 1)..],
+        };
     }
     plain.push_str(rest);
     plain.into()
@@ -275,6 +282,13 @@ pub fn print_lines(lines: &[String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_and_colours_are_taken_away() {
+        let links = "see \x1b]8;;https://doc.rust-lang.org/E0308\x1b\\E0308\x1b]8;;\x1b\\, \x1b]8;;file:///a\x07a\x1b]8;;\x07 and \x1b[1m\x1b[31mred\x1b[0m";
+        assert_eq!(strip_colours(links), "see E0308, a and red");
+        assert_eq!(strip_colours("cut off \x1b]8;;https://"), "cut off ");
+    }
 
     #[test]
     fn numbers_and_times_read_well() {
