@@ -146,8 +146,13 @@ fn find(context: &Context, report: &mut Reporter) -> Result<Option<(Engine, Cont
             Ok(Some(container)) => return Ok(Some((engine, container))),
             Ok(None) => answered = true,
             Err(EngineError::Unreachable(error)) if !error.is_interrupted() => silent.push((engine, error)),
-            Err(EngineError::Forbidden(error) | EngineError::Hangs(error)) => unusable = Some(error),
-            Err(failure) => return Err(failure.into()),
+            Err(failure) => {
+                let error = Error::from(failure);
+                if error.is_interrupted() {
+                    return Err(error);
+                }
+                unusable = Some(error);
+            }
         }
     }
     let used: Vec<String> = last_manifests(context).map(|manifest| manifest.backend.engine).collect();
@@ -155,7 +160,10 @@ fn find(context: &Context, report: &mut Reporter) -> Result<Option<(Engine, Cont
     let Some((_, error)) = silent.first() else {
         return match unusable {
             Some(error) if !answered => Err(error),
-            _ => Ok(None),
+            unusable => {
+                unusable.iter().for_each(|error| report.note(&error.with_cause()));
+                Ok(None)
+            }
         };
     };
     report.note(&format!("{error}; trying again for {} s", PATIENCE.as_secs()));
