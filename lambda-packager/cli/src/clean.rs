@@ -153,8 +153,8 @@ fn of_functions(engine: &Engine, context: &Context, of_everybody: bool) -> Resul
     }
     let mut images = Vec::new();
     for function in context.project.workspace.members.iter().flat_map(|package| &package.bins) {
-        ours.extend([Mode::Prod, Mode::Docker].map(|mode| runtime_image::name(&context.identity, function, mode)));
-        for image in engine.images_with(&format!("{TITLE}={function}"))? {
+        ours.extend([Mode::Prod, Mode::Docker].map(|mode| runtime_image::name(&context.identity, &function.id, mode)));
+        for image in engine.images_with(&format!("{TITLE}={}", function.name))? {
             images.extend(Some(image).filter(is_function).and_then(|image| image.ours(&ours)));
         }
     }

@@ -2,7 +2,7 @@
 
 use lambda_packager::internal::{BackendRequest, Engine, Identity, Project, Request, Result, candidates};
 
-/// The project of the working directory, and the identity of its container.
+/// The project of the working directory, whichever of its functions is meant, and the identity of its container.
 pub struct Context {
     pub project: Project,
     pub identity: Identity,
@@ -10,7 +10,7 @@ pub struct Context {
 
 impl Context {
     pub fn find(request: &Request) -> Result<Self> {
-        let project = Project::find(request)?;
+        let project = Project::around(request)?;
         Ok(Self { identity: Identity::here(&project.workspace, &project.config)?, project })
     }
 

@@ -6,6 +6,7 @@ use crate::artifact::image::{FINGERPRINT, TITLE, assemble};
 use crate::artifact::{Image, Parts, zip};
 use crate::backend::runtime_libraries::{certificates, closure};
 use crate::backend::{Backend, BackendRequest, Identity, Place, image_tag};
+use crate::cargo::Function;
 use crate::config::{Config, Mode};
 use crate::engine::{Engine, EngineError, Kind};
 use crate::error::{Error, Result};
@@ -51,11 +52,16 @@ pub fn load(engine: &Engine, image: &Image, names: &[String]) -> Result<(), Engi
 }
 
 /// Leaves the image of a production build in the engine of `backend` and returns its name; `None` without an engine.
-pub fn leave(backend: &Backend, request: &BackendRequest, function: &str, archive: &[u8]) -> Result<Option<String>> {
+pub fn leave(
+    backend: &Backend,
+    request: &BackendRequest,
+    function: &Function,
+    archive: &[u8],
+) -> Result<Option<String>> {
     let Some(engine) = backend.engine() else { return Ok(None) };
     let config = request.config;
-    let name = name(&Identity::here(request.workspace, config)?, function, config.mode);
-    let image = assemble(&parts(function, archive, config, &Place::of(backend))?)?;
+    let name = name(&Identity::here(request.workspace, config)?, &function.id, config.mode);
+    let image = assemble(&parts(&function.name, archive, config, &Place::of(backend))?)?;
     load(engine, &image, std::slice::from_ref(&name))?;
     Ok(Some(name))
 }
@@ -63,7 +69,7 @@ pub fn leave(backend: &Backend, request: &BackendRequest, function: &str, archiv
 /// The repository of the images of production builds.
 pub const REPOSITORY: &str = "lambda-packager-runtime";
 
-/// The name of the image of a production build.
+/// The name of the image of a production build; `function` is the id.
 pub fn name(identity: &Identity, function: &str, mode: Mode) -> String {
     format!("{REPOSITORY}:{}", image_tag(&identity.label(), function, mode))
 }

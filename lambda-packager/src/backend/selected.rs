@@ -355,7 +355,7 @@ impl Backend {
         let Seen { inputs, found, surroundings } = *seen;
         let store = if let BackendKind::Container { store, .. } = &self.kind { store.as_deref() } else { None };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
-        let name = format!("{}\0{}\0{}\0{now}", workspace.root.display(), function.name, std::process::id());
+        let name = format!("{}\0{}\0{}\0{now}", workspace.root.display(), function.id, std::process::id());
         CompileJob {
             workspace,
             function,

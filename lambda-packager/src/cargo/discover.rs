@@ -21,7 +21,11 @@ impl Workspace {
                 .hint_with("run this in a folder with a Cargo.toml, or below one")
         })?;
         let manifest = nearest.join("Cargo.toml");
-        for root in nearest.ancestors() {
+        // A path through a link leads to a project that calls itself by another.
+        let real = fs::canonical(nearest)?;
+        let real_manifest = real.join("Cargo.toml");
+        let further = real.ancestors().filter(|_| real != nearest);
+        for root in nearest.ancestors().chain(further) {
             if check_state_folder(root).is_err() {
                 continue;
             }
@@ -29,7 +33,8 @@ impl Workspace {
             if let Some(workspace) = cached.map(|memo| memo.value)
                 && workspace.root == root
                 && workspace.cargo_home == env::cargo_home()?
-                && (workspace.local_manifests.iter()).any(|known| root.join(known) == manifest)
+                && (workspace.local_manifests.iter())
+                    .any(|known| [&manifest, &real_manifest].contains(&&root.join(known)))
             {
                 return Ok(workspace);
             }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cargo::{Package, Workspace};
+use crate::cargo::{Bin, Package, Workspace};
 use crate::config::Config;
 use crate::error::{Error, Result};
 
@@ -10,8 +10,10 @@ use crate::error::{Error, Result};
 #[derive(Clone)]
 pub struct Function<'a> {
     pub package: &'a Package,
-    /// The bin target; also the name of its folder under `target/lambda`.
+    /// The bin target.
     pub name: String,
+    /// Its name among all functions of the workspace; also that of its folder under `target/lambda`.
+    pub id: String,
 }
 
 impl Workspace {
@@ -35,34 +37,48 @@ impl Workspace {
                 .hint_with(format!("its packages are: {}", known.join(", "))));
         }
         let named = |package: &&Package| config.package.as_ref().is_none_or(|name| package.name == *name);
-        let candidates: Vec<Function> = (self.members.iter().filter(named))
-            .flat_map(|package| package.bins.iter().map(move |bin| Function { package, name: bin.clone() }))
-            .collect();
-        let names = || candidates.iter().map(|function| function.name.as_str()).collect::<Vec<_>>().join(", ");
-        let mut chosen: Vec<&Function> = candidates.iter().collect();
-        chosen.retain(|function| config.function.as_ref().is_none_or(|name| function.name == *name));
-        if chosen.len() > 1 {
-            // In the folder of a member, select that member's function.
-            let is_here = |package: &&Package| start.starts_with(package.folder()) && package.folder() != self.root;
-            let here = self.members.iter().find(is_here);
-            if let Some(here) = here.filter(|_| config.package.is_none()) {
-                chosen.retain(|function| function.package.name == here.name);
-            }
+        let bins =
+            self.members.iter().filter(named).flat_map(|package| package.bins.iter().map(move |bin| (package, bin)));
+        let (candidates, lacking): (Vec<_>, Vec<_>) =
+            bins.partition(|(package, bin)| package.missing_features(bin, config).is_empty());
+        let wanted = |(_, bin): &&(&Package, &Bin)| config.function.as_ref().is_none_or(|name| bin.name == *name);
+        let mut chosen: Vec<_> = candidates.iter().filter(wanted).collect();
+        // In the folder of a member, select that member's function.
+        let here = self.member_at(start).filter(|package| package.folder() != self.root && config.package.is_none());
+        let is_here = |(package, _): &(&Package, &Bin)| here.is_some_and(|here| package.name == here.name);
+        if chosen.len() > 1 && chosen.iter().any(|function| is_here(function)) {
+            chosen.retain(|function| is_here(function));
         }
         let root = self.root.display();
-        match (chosen.as_slice(), &config.function) {
-            ([function], _) => Ok((*function).clone()),
+        let names = || {
+            let name = |(package, bin): &(&Package, &Bin)| match bin.id == bin.name {
+                true => bin.name.clone(),
+                false => format!("{} of the package {}", bin.name, package.name),
+            };
+            candidates.iter().map(name).collect::<Vec<_>>().join(", ")
+        };
+        let error = match (chosen.as_slice(), &config.function) {
+            ([(package, bin)], _) => return Ok(Function { package, name: bin.name.clone(), id: bin.id.clone() }),
             ([], Some(name)) => {
-                let place = config.place_of("function");
-                Err(Error::config(format!("{place}: there is no function `{name}` in {root}"))
-                    .hint_with(format!("the functions are: {}", names())))
+                Error::config(format!("{}: there is no function `{name}` in {root}", config.place_of("function")))
+                    .hint_with(format!("the functions are: {}", names()))
             }
-            ([], None) => Err(Error::config(format!("there is no bin target to package in {root}"))
-                .hint_with("a Lambda needs src/main.rs or a [[bin]]")),
-            _ => Err(Error::config(format!("there are several functions; select one: {}", names())).hint_with(
+            ([], None) => Error::config(format!("there is no bin target to package in {root}"))
+                .hint_with("a Lambda needs src/main.rs or a [[bin]]"),
+            _ => Error::config(format!("there are several functions; select one: {}", names())).hint_with(
                 "name one with --function, or `function` or `package` in [package.metadata.lambda-packager]",
+            ),
+        };
+        // What is missing may be one that cargo builds only with more features.
+        Err(match lacking.iter().find(wanted).filter(|_| chosen.is_empty()) {
+            Some((package, bin)) => error.hint_with(format!(
+                "`{}` of the package {} requires more features: `features = {:?}`",
+                bin.name,
+                package.name,
+                package.missing_features(bin, config)
             )),
-        }
+            None => error,
+        })
     }
 }
 
@@ -96,5 +112,47 @@ mod tests {
         }
         assert_eq!(workspace.member_at(Path::new("/w/b/src")).unwrap().name, "b");
         assert!(workspace.member_at(Path::new("/w")).is_none());
+    }
+
+    #[test]
+    fn features_turn_on_the_bins_that_require_them() {
+        let mut workspace = Workspace::sample(Path::new("/w"), &[("a", &["one", "extra"])]);
+        let package = &mut workspace.members[0];
+        package.bins[1].required_features = ["x".into(), "z".into()].into();
+        package.features =
+            [("default", vec!["z"]), ("all", vec!["x", "all", "dep:y"]), ("x", vec![]), ("z", vec!["other/z"])]
+                .map(|(name, more)| (name.into(), more.into_iter().map(String::from).collect()))
+                .into();
+        let select = |mut settings: Value| {
+            settings["function"] = "extra".into();
+            let function = workspace.function(&Config::of(settings), Path::new("/w"));
+            function.map_or_else(|e| e.report(), |function| function.id)
+        };
+        for on in [
+            json!({"features": ["x"]}),
+            json!({"features": ["a/all"]}),
+            json!({"cargo_flags": ["--features", "q,x"]}),
+            json!({"cargo_flags": ["-Fall"]}),
+            json!({"cargo_flags": ["--all-features"]}),
+            json!({"cargo_flags": ["--no-default-features"], "features": ["x", "z"]}),
+        ] {
+            assert_eq!(select(on.clone()), "extra", "{on}");
+        }
+        for off in [json!({}), json!({"features": ["x"], "cargo_flags": ["--no-default-features"]})] {
+            let error = select(off);
+            assert!(error.contains("requires more features: `features = ["), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_innermost_member_is_here_and_bins_of_one_name_are_told_apart() {
+        let workspace =
+            Workspace::sample(Path::new("/w"), &[("a", &["one"]), ("a/b", &["two"]), ("deploy", &[]), ("c", &["one"])]);
+        let function = |settings: Value, start: &str| workspace.function(&Config::of(settings), Path::new(start));
+        assert_eq!(function(json!({}), "/w/a/b/src").unwrap().name, "two");
+        assert_eq!(function(json!({"function": "one"}), "/w/c").unwrap().package.name, "c");
+        // A package without a function is no reason to say that there is none.
+        let error = function(json!({}), "/w/deploy").map(|function| function.name).unwrap_err();
+        assert!(error.to_string().starts_with("there are several functions"), "{error}");
     }
 }

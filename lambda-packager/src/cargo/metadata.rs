@@ -1,13 +1,13 @@
 //! The output of `cargo metadata`, and the workspace that is made of it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cargo::path_dependencies::source_root;
-use crate::cargo::{LocalPackage, Package, PathDependencies, Profiles, Workspace};
+use crate::cargo::{Bin, LocalPackage, Package, PathDependencies, Profiles, Workspace};
 use crate::config::from_manifest;
 use crate::error::Result;
 use crate::sys::{env, fs, relative};
@@ -34,6 +34,8 @@ struct MetadataPackage {
     metadata: Value,
     /// As declared, including those for other platforms.
     dependencies: Vec<Declared>,
+    #[serde(default)]
+    features: BTreeMap<String, Vec<String>>,
     targets: Vec<Target>,
 }
 
@@ -104,7 +106,8 @@ impl Metadata {
         let root = &self.workspace_root;
         let graph = self.graph();
         let members = self.workspace_members.iter().filter_map(|id| graph.get(id.as_str()));
-        let members = members.map(|(package, _)| member(package, &graph)).collect::<Result<_>>()?;
+        let mut members = members.map(|(package, _)| member(package, &graph)).collect::<Result<Vec<_>>>()?;
+        name_apart(&mut members);
         let local = || self.packages.iter().filter(|package| package.source.is_none());
         let mut local_manifests: Vec<String> = local().map(|package| relative(&package.manifest_path, root)).collect();
         let dependencies = local().flat_map(|package| &package.dependencies);
@@ -192,15 +195,33 @@ fn member(package: &MetadataPackage, graph: &Graph) -> Result<Package> {
         }
     }
     let bins = package.targets.iter().filter(|target| target.kind.iter().any(|kind| kind == "bin"));
+    let bins = bins.map(|target| Bin {
+        name: target.name.clone(),
+        id: target.name.clone(),
+        required_features: target.required_features.clone(),
+    });
     Ok(Package {
         name: package.name.clone(),
         manifest: package.manifest_path.clone(),
         metadata: package.metadata.get(from_manifest::KEY).cloned().unwrap_or_default(),
-        bins: bins.filter(|bin| bin.required_features.is_empty()).map(|bin| bin.name.clone()).collect(),
+        bins: bins.collect(),
+        features: package.features.clone(),
         local_folders,
         downloads,
         linked_by,
     })
+}
+
+/// Tells bins of the same name apart by their packages. No name of a bin or a package has a dot.
+fn name_apart(members: &mut [Package]) {
+    let names: Vec<String> = members.iter().flat_map(|package| &package.bins).map(|bin| bin.name.clone()).collect();
+    for package in members {
+        for bin in &mut package.bins {
+            if names.iter().filter(|name| **name == bin.name).count() > 1 {
+                bin.id = format!("{}.{}", package.name, bin.name);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -228,11 +249,11 @@ mod tests {
         let metadata: Metadata = serde_json::from_value(json!({
             "packages": [
                 package("a", root, Value::Null, json!([bin("a", &[]), bin("extra", &["x"])])),
-                package("b", &root.join("b"), Value::Null, json!([])),
+                package("b", &root.join("b"), Value::Null, json!([bin("a", &[])])),
                 package("dev", &root.join("dev"), Value::Null, json!([])),
                 package("r", &download, json!("git+https://example.invalid/r"), json!([])),
             ],
-            "workspace_members": ["a"], "workspace_root": root, "metadata": {"lambda-packager": {"mode": "dev"}},
+            "workspace_members": ["a", "b"], "workspace_root": root, "metadata": {"lambda-packager": {"mode": "dev"}},
             "resolve": {"nodes": [
                 {"id": "a", "deps": [edge("b", json!("build")), edge("dev", json!("dev"))]},
                 {"id": "b", "deps": [edge("r", Value::Null), edge("a", Value::Null)]},
@@ -242,7 +263,11 @@ mod tests {
         let workspace = metadata.into_workspace(&root.join("Cargo.toml")).unwrap();
         let member = &workspace.members[0];
         let local: Vec<_> = member.local_folders.iter().map(|package| package.name.as_str()).collect();
-        assert_eq!((local, member.bins.as_slice()), (vec!["a", "b"], &["a".to_string()][..]));
+        assert_eq!(local, ["a", "b"]);
+        // Two packages have a bin of the same name.
+        let bins: Vec<_> = workspace.members.iter().flat_map(|package| &package.bins).map(|bin| &*bin.id).collect();
+        assert_eq!(bins, ["a.a", "extra", "b.a"]);
+        assert_eq!(member.bins[1].required_features, ["x"]);
         assert_eq!(member.downloads, [download]);
         let links: Vec<_> = member.linked_by.iter().map(|(links, _)| links.as_str()).collect();
         assert_eq!(links, ["liba", "libb", "libr"]);

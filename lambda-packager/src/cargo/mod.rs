@@ -22,4 +22,4 @@ pub use metadata::Metadata;
 pub use path_dependencies::PathDependencies;
 pub use profiles::Profiles;
 pub use toolchain::Toolchain;
-pub use workspace::{LocalPackage, Package, Workspace};
+pub use workspace::{Bin, LocalPackage, Package, Workspace};

@@ -1,6 +1,6 @@
 //! The workspace, as a record that is cached until an input of it changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::cargo::command::cargo;
 use crate::cargo::{PathDependencies, Profiles};
-use crate::config::{Arch, Layer, Origin, from_manifest};
+use crate::config::{Arch, Config, Layer, Origin, from_manifest};
 use crate::error::Result;
 use crate::snapshot::MemoDeps;
 use crate::sys::{env, fs, lexically_clean, relative, toml};
@@ -48,14 +48,25 @@ pub struct Package {
     pub manifest: PathBuf,
     /// `[package.metadata.lambda-packager]`, or null.
     pub metadata: Value,
-    /// The bin targets that default features build.
-    pub bins: Vec<String>,
+    pub bins: Vec<Bin>,
+    /// Its features, and what each turns on.
+    pub features: BTreeMap<String, Vec<String>>,
     /// All local packages in the closure of its dependencies, itself first.
     pub local_folders: Vec<LocalPackage>,
     /// Folders of unpacked crates in that closure.
     pub downloads: Vec<PathBuf>,
     /// `(links, package)` of the native libraries in that closure.
     pub linked_by: Vec<(String, String)>,
+}
+
+/// A bin target.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bin {
+    pub name: String,
+    /// Its name among all functions of the workspace: two packages may have a bin of the same name.
+    pub id: String,
+    /// Cargo builds it only with these features.
+    pub required_features: Vec<String>,
 }
 
 /// A package whose sources are on this machine, outside of cargo's home.
@@ -203,6 +214,40 @@ impl Package {
         from_manifest::layer(&self.metadata, "package.metadata.lambda-packager", &self.manifest)
     }
 
+    /// The features that `config` turns on, with those that they turn on.
+    ///
+    /// Source: <https://doc.rust-lang.org/cargo/reference/features.html#command-line-feature-options>.
+    fn enabled(&self, config: &Config) -> BTreeSet<String> {
+        let flags: Vec<&str> = config.cargo_flags.iter().map(String::as_str).take_while(|flag| *flag != "--").collect();
+        if flags.contains(&"--all-features") {
+            return self.features.keys().cloned().collect();
+        }
+        let mut queue: Vec<String> = config.features.clone();
+        queue.extend((!flags.contains(&"--no-default-features")).then(|| "default".to_string()));
+        for (index, flag) in flags.iter().enumerate() {
+            let value = match *flag {
+                "--features" | "-F" => flags.get(index + 1).copied(),
+                flag => ["--features=", "-F"].iter().find_map(|name| flag.strip_prefix(name)),
+            };
+            queue.extend(value.into_iter().flat_map(|names| names.split([',', ' '])).map(String::from));
+        }
+        let mut enabled = BTreeSet::new();
+        while let Some(name) = queue.pop() {
+            // `package/feature` names a feature of a dependency, or of this package.
+            let name = name.strip_prefix(&format!("{}/", self.name)).unwrap_or(&name).to_string();
+            if enabled.insert(name.clone()) {
+                queue.extend(self.features.get(&name).into_iter().flatten().cloned());
+            }
+        }
+        enabled
+    }
+
+    /// The features that `bin` needs and `config` does not turn on.
+    pub fn missing_features(&self, bin: &Bin, config: &Config) -> Vec<String> {
+        let enabled = self.enabled(config);
+        bin.required_features.iter().filter(|feature| !enabled.contains(*feature)).cloned().collect()
+    }
+
     pub fn folder(&self) -> &Path {
         self.manifest.parent().unwrap_or(Path::new("/"))
     }
@@ -223,8 +268,10 @@ impl Workspace {
         let member = |(name, bins): &(&str, &[&str])| {
             let others = packages.iter().filter(|(other, _)| other != name).map(|(other, _)| local(other));
             let all: Vec<_> = [local(name)].into_iter().chain(others).collect();
+            let bins = bins.iter().map(|name| json!({"name": name, "id": name, "required_features": []}));
+            let bins: Vec<_> = bins.collect();
             json!({
-                "name": name, "manifest": root.join(name).join("Cargo.toml"), "metadata": null, "bins": bins,
+                "name": name, "manifest": root.join(name).join("Cargo.toml"), "metadata": null, "bins": bins, "features": {},
                 "local_folders": all, "downloads": [], "linked_by": [],
             })
         };

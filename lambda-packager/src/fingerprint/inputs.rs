@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     fn function<'a>(workspace: &'a Workspace) -> Function<'a> {
-        Function { package: &workspace.members[0], name: "a".into() }
+        Function { package: &workspace.members[0], name: "a".into(), id: "a".into() }
     }
 
     #[test]

@@ -128,7 +128,7 @@ mod tests {
         let root = dir.path().join("w");
         let mut workspace = Workspace::sample(&root, &[("a", &["a"]), ("b", &[])]);
         workspace.members[0].local_folders.truncate(1);
-        let function = Function { package: &workspace.members[0], name: "a".into() };
+        let function = Function { package: &workspace.members[0], name: "a".into(), id: "a".into() };
         let config = Config::of(json!({"inputs": ["gen", "../beside/*"]}));
         let found = BTreeSet::from(["proto".to_string()]);
         let discovered = DiscoveredInputs { found: found.clone(), ..DiscoveredInputs::default() };

@@ -155,7 +155,7 @@ mod tests {
         let workspace = Workspace::sample(&root, &[("a", &["a"]), ("b", &[])]);
         let mut member = workspace;
         member.members[0].local_folders.truncate(1);
-        let function = Function { package: &member.members[0], name: "a".into() };
+        let function = Function { package: &member.members[0], name: "a".into(), id: "a".into() };
         let layout = Layout::of_roots(&root, std::iter::empty());
         let look = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();

@@ -29,7 +29,7 @@ pub fn package(
     let members = report.stage(Stage::Verify, |_| check(binary, task))?;
     let zip = report.stage(Stage::Zip, |_| archive(binary, members, config))?;
     let image = match config.mode.is_for_production() {
-        true => report.stage(Stage::Runtime, |_| runtime_image::leave(backend, request, &task.function.name, &zip))?,
+        true => report.stage(Stage::Runtime, |_| runtime_image::leave(backend, request, &task.function, &zip))?,
         false => None,
     };
     if image.is_none() && config.mode.is_for_production() {
