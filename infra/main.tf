@@ -78,11 +78,32 @@ resource "aws_lambda_function_url" "function" {
   invoke_mode        = "RESPONSE_STREAM"
 }
 
-# A public URL needs a permission for everybody.
+# A public URL needs both permissions for everybody: to call the URL, and to invoke the function through it.
+# https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
 resource "aws_lambda_permission" "everybody" {
   count                  = var.url_authorization == "NONE" ? 1 : 0
   action                 = "lambda:InvokeFunctionUrl"
   function_name          = aws_lambda_function.function.function_name
   principal              = "*"
   function_url_auth_type = "NONE"
+}
+
+# By CloudFormation, since this version of the provider cannot say "through the URL" (6.29 can). Without these words
+# every account of AWS could invoke the function directly, with any event.
+resource "aws_cloudformation_stack" "everybody_through_the_url" {
+  count = var.url_authorization == "NONE" ? 1 : 0
+  name  = "${local.name}-url"
+  template_body = jsonencode({
+    Resources = {
+      Permission = {
+        Type = "AWS::Lambda::Permission"
+        Properties = {
+          Action                = "lambda:InvokeFunction"
+          FunctionName          = aws_lambda_function.function.function_name
+          Principal             = "*"
+          InvokedViaFunctionUrl = true
+        }
+      }
+    }
+  })
 }

@@ -6,7 +6,7 @@ pub use crate::backend::{
     Backend, BackendRequest, Identity, Place, Seen, base_image, builder_image, deps_cache, dockerfile, identity,
     runtime_image, select,
 };
-pub use crate::cargo::Toolchain;
+pub use crate::cargo::{Toolchain, config as cargo_config};
 pub use crate::config::{Arch, Base, Config, EngineChoice, Layer, Mode, Origin, PullPolicy, RegistryLogin, from_env};
 pub use crate::engine::{
     Container, Engine, EngineError, Image, Kind, MountPoint, PATIENCE, VolumeInfo, candidates, first_to_answer,

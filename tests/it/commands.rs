@@ -153,6 +153,31 @@ fn doctor_finds_nothing_where_all_is_well_and_says_what_is_wrong_elsewhere() {
 }
 
 #[test]
+fn what_is_out_of_support_is_said_where_it_is_used() {
+    let fixture = Fixture::hello();
+    let warnings = |runtime: &str| {
+        let (_, findings) = doctor(fixture.command_for("host").args(["--runtime", runtime]));
+        let warnings = findings.into_iter().filter(|(level, _)| level == "warning");
+        warnings.map(|(_, what)| what).collect::<Vec<_>>().join("\n")
+    };
+    let runs = |runtime: &str| fixture.run(&["--engine", "host", "--force", "--runtime", runtime]).stderr;
+    for says in [warnings("provided.al2"), runs("provided.al2")] {
+        has_all(&says, &["ended the runtime provided.al2 on 2026-07-31", "use provided.al2023"]);
+    }
+    for silent in [warnings("provided.al2023"), runs("provided.al2023")] {
+        assert!(!silent.contains("2026"), "{silent}");
+    }
+    // What is wrong with this cargo matters with such a registry.
+    let index = "sparse+https://user:SECRET@registry.invalid/";
+    fixture.write(".cargo/config.toml", &format!("[registries.mine]\nindex = \"{index}\"\n"));
+    let says = warnings("provided.al2023");
+    let release = Ended::answer(Command::new("rustc").arg("--version"));
+    let minor: u32 = release.split('.').nth(1).and_then(|minor| minor.parse().ok()).expect("a release");
+    assert_eq!(says.contains("CVE-2026-5223") && says.contains("`mine`"), minor < 96, "{says}");
+    assert!(!says.contains("SECRET"), "{says}");
+}
+
+#[test]
 fn doctor_warns_of_what_others_left() {
     let Some(engine) = one_engine(Engine::Podman) else { return };
     let gone = Fixture::hello();

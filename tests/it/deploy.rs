@@ -9,7 +9,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Ended, Fixture, ImageRegistry, Moto, Setup, free_port, is_installed, packager, repository, skip};
+use crate::support::{
+    Ended, Fixture, ImageRegistry, Moto, Setup, free_port, is_full, is_installed, packager, repository, skip,
+};
 
 /// Where a provider is unpacked on machines that cannot download one.
 const PLUGINS: &str = "/opt/tf-plugins";
@@ -169,6 +171,30 @@ fn a_zip_is_deployed_to_an_environment_of_its_own() {
     stage.make(&["deploy", "ENV=preprod", "PACKAGE=image"]).ok();
     assert_eq!(stage.function("prod")["Configuration"]["PackageType"], "Zip");
     assert_eq!(stage.deployed(), stage.latest());
+}
+
+#[test]
+fn a_public_url_has_both_permissions_and_another_has_none() {
+    let Some(mut stage) = Stage::set() else { return };
+    let name = "preprod-sse-streaming-lambda";
+    let deploy = ["deploy", "ENV=preprod", "PACKAGE=zip"];
+    if is_full() {
+        stage.make(&deploy).ok();
+        assert_eq!(stage.aws(&["cloudformation", "describe-stacks"])["Stacks"], serde_json::json!([]));
+    }
+    stage.settings.push(("TF_VAR_url_authorization", "NONE".into()));
+    stage.make(&deploy).ok();
+    let policy = stage.aws(&["lambda", "get-policy", "--function-name", name]);
+    let policy: Value = serde_json::from_str(policy["Policy"].as_str().expect("a policy")).expect("JSON");
+    let statements = policy["Statement"].as_array().expect("statements");
+    let mut actions: Vec<_> = statements.iter().filter_map(|it| it["Action"].as_str()).collect();
+    actions.sort_unstable();
+    assert_eq!(actions, ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl"], "{policy}");
+    // Moto keeps no condition of the first: the template has it.
+    let stack = format!("{name}-url");
+    let template = stage.aws(&["cloudformation", "get-template", "--stack-name", &stack]);
+    let permission = &template["TemplateBody"]["Resources"]["Permission"]["Properties"];
+    assert_eq!(permission["InvokedViaFunctionUrl"], true, "{template}");
 }
 
 #[test]

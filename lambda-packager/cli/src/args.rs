@@ -44,7 +44,7 @@ pub struct Args {
     /// auto, host (the borrowed toolchain), or an image with cargo and a C compiler
     #[arg(long, global = true, value_name = "BASE")]
     base: Option<String>,
-    /// provided.al2023 (default) or provided.al2
+    /// provided.al2023 (default), or provided.al2, which AWS ended on 2026-07-31
     #[arg(long, global = true, value_name = "RUNTIME")]
     runtime: Option<String>,
     /// When to ask a registry for the base: if-missing (default), always or never

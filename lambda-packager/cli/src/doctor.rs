@@ -8,8 +8,8 @@ use lambda_packager::internal::builder_image::Use;
 use lambda_packager::internal::deps_cache::KEPT;
 use lambda_packager::internal::identity::PATH;
 use lambda_packager::internal::{
-    Base, Engine, EngineChoice, Lock, Project, PullPolicy, Result, Toolchain, base_image, builder_image, deps_cache,
-    env, fs, host_name, print_lines,
+    Base, Engine, EngineChoice, Lock, Project, PullPolicy, Result, Toolchain, base_image, builder_image, cargo_config,
+    deps_cache, env, fs, host_name, print_lines,
 };
 
 use crate::doctor::findings::{Findings, Level, with_cause};
@@ -19,6 +19,11 @@ use crate::project::Context;
 const FREE_BYTES_NEEDED: u64 = 500 << 20;
 /// With less, a few builds fill the disk.
 const FREE_BYTES_WANTED: u64 = 5 << 30;
+
+/// The first release of Rust whose cargo is without CVE-2026-5222 and CVE-2026-5223.
+///
+/// Sources: <https://blog.rust-lang.org/2026/05/25/cve-2026-5222/>, <https://blog.rust-lang.org/2026/05/25/cve-2026-5223/>.
+const SAFE_WITH_REGISTRIES: (u32, u32) = (1, 96);
 
 /// Checks everything; the exit status is 1 if a finding is an error.
 pub fn doctor(context: &Context, as_json: bool) -> Result<u8> {
@@ -39,19 +44,51 @@ pub fn doctor(context: &Context, as_json: bool) -> Result<u8> {
 fn toolchain(context: &Context, findings: &mut Findings) {
     let config = &context.project.config;
     match Toolchain::discover(&context.project.workspace, config.target_arch) {
-        Ok(Toolchain { rustc_release, cc_program, .. }) => findings.ok(format!(
-            "cargo and rustc {rustc_release} for {}, C compiler {}",
-            config.target_arch.triple(),
-            cc_program.display()
-        )),
+        Ok(Toolchain { rustc_release, cc_program, .. }) => {
+            findings.ok(format!(
+                "cargo and rustc {rustc_release} for {}, C compiler {}",
+                config.target_arch.triple(),
+                cc_program.display()
+            ));
+            registries(context, &rustc_release, findings);
+        }
         // An image has its own toolchain.
         Err(error) if matches!(config.base, Base::Image(_)) => findings.add_error(Level::Warning, error),
         Err(error) => findings.add_error(Level::Error, error),
+    }
+    if let Some(warning) = config.runtime.warning() {
+        let fix = format!("change {}", config.place_of("runtime"));
+        findings.add(Level::Warning, warning, fix);
     }
     let home = &context.project.workspace.cargo_home;
     if !fs::is_writable(home) {
         let what = format!("cargo's home {} is not writable", home.display());
         findings.add(Level::Error, what, "crates are downloaded there; check its owner, or set CARGO_HOME");
+    }
+}
+
+/// Warns of a cargo that a crate, or somebody who publishes crates, may attack in a registry other than cargo's default.
+fn registries(context: &Context, rust_release: &str, findings: &mut Findings) {
+    match cargo_config::registries(&context.project.workspace) {
+        Ok(others) if !others.is_empty() && is_before(rust_release, SAFE_WITH_REGISTRIES) => findings.add(
+            Level::Warning,
+            format!(
+                "the cargo of Rust {rust_release} has CVE-2026-5222 and CVE-2026-5223, which concern registries other than cargo's default (`{}` in cargo's configuration)",
+                others.join("`, `")
+            ),
+            "update to Rust 1.96 or newer, such as by `rustup update`; until then trust everybody who can publish to these registries",
+        ),
+        Ok(_) => {}
+        Err(error) => findings.add_error(Level::Warning, error),
+    }
+}
+
+/// Whether a release such as `1.95.0` or `1.97.0-nightly` is before a version.
+fn is_before(release: &str, version: (u32, u32)) -> bool {
+    let mut parts = release.split('.').map(str::parse::<u32>);
+    match (parts.next(), parts.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < version,
+        _ => false,
     }
 }
 
@@ -234,6 +271,20 @@ fn clock(context: &Context, findings: &mut Findings) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_release_before_the_fixed_one_is_warned_of() {
+        for (release, expected) in [
+            ("1.95.0", true),
+            ("1.68.2", true),
+            ("1.96.0", false),
+            ("1.97.0-nightly", false),
+            ("2.0.0", false),
+            ("dev", false),
+        ] {
+            assert_eq!(is_before(release, SAFE_WITH_REGISTRIES), expected, "{release}");
+        }
+    }
 
     #[test]
     fn little_space_is_a_warning_and_too_little_an_error() {

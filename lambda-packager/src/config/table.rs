@@ -42,7 +42,7 @@ macro_rules! with_settings {
             target_arch: Arch = Arch::of_this_machine(), Text, "`x86_64` or `arm64`",
                 /// The instruction set of the Lambda. The default is the one of this machine.
                 (arch: crate::config::Arch) => arch;
-            runtime: Runtime = Runtime::ProvidedAl2023, Text, "`provided.al2023` or `provided.al2`",
+            runtime: Runtime = Runtime::ProvidedAl2023, Text, "`provided.al2023`, or `provided.al2`, which AWS ended on 2026-07-31",
                 /// The Lambda runtime. The default is
                 /// [`Runtime::ProvidedAl2023`](crate::Runtime::ProvidedAl2023).
                 (runtime: crate::config::Runtime) => runtime;

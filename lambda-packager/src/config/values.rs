@@ -98,16 +98,32 @@ impl Arch {
     }
 }
 
-/// The Lambda runtime that the zip is for. As text: `provided.al2023` (the default) or `provided.al2`.
+/// The Lambda runtime that the zip is for. As text: `provided.al2023` (the default) or `provided.al2`, which AWS ended on
+/// 2026-07-31.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Runtime {
     /// Amazon Linux 2023.
     #[serde(rename = "provided.al2023")]
     ProvidedAl2023,
-    /// Amazon Linux 2.
+    /// Amazon Linux 2. AWS ended it on 2026-07-31: it gets no security patches any more.
     #[serde(rename = "provided.al2")]
     ProvidedAl2,
+}
+
+#[doc(hidden)]
+impl Runtime {
+    /// What to know of a runtime that AWS ended.
+    ///
+    /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html#runtimes-deprecated>.
+    pub fn warning(self) -> Option<&'static str> {
+        match self {
+            Self::ProvidedAl2023 => None,
+            Self::ProvidedAl2 => Some(
+                "AWS ended the runtime provided.al2 on 2026-07-31: it gets no security patches, and Lambda stops to create and then to update functions of it; use provided.al2023",
+            ),
+        }
+    }
 }
 
 /// The container engine to compile with. As text: the variant in lower case; the default is `auto`.
@@ -241,6 +257,12 @@ impl TryFrom<serde_json::Value> for Size {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_runtime_that_ended_has_a_warning_and_the_default_has_none() {
+        assert!(Runtime::ProvidedAl2.warning().is_some_and(|text| text.contains("2026-07-31")));
+        assert_eq!(Runtime::ProvidedAl2023.warning(), None);
+    }
 
     #[test]
     fn choices_are_read_as_they_are_written() {

@@ -51,6 +51,7 @@ fn prepare<'a>(
     report: &mut Reporter,
 ) -> Result<(BackendRequest<'a>, Backend)> {
     let (workspace, config) = (&task.project.workspace, &task.project.config);
+    config.runtime.warning().iter().for_each(|text| report.note(text));
     if let Some(output) = inputs::output(workspace, config) {
         check_output(&output, config)?;
         output.parent().iter().for_each(|folder| fs::remove_dead_temporaries(folder));
