@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::clean_room::builder::{Kind, builders};
 use crate::support::host::git;
-use crate::support::{Ended, Engine, Fixture, is_full, one_engine};
+use crate::support::{Ended, Engine, Fixture, is_full, one_engine, skip, user};
 
 /// Hands what git says to the program. The folder of git has nothing of its user's configuration, and no file's content.
 const ASKS: &str = r#"
@@ -217,6 +217,46 @@ fn where_git_is_no_input_the_line_to_add_is_told() {
 }
 
 /// The crates that people name their commit with; each is compiled for real.
+/// Git sets such variables for its hooks.
+#[test]
+fn variables_of_a_hook_of_git_do_not_change_the_inputs() {
+    let fixture = Fixture::hello_in_git();
+    fixture.write(".git/info/exclude", "*.log\n");
+    let other = Fixture::hello_in_git();
+    let run = || Ended::of(&mut fixture.command_for("host")).ok();
+    let in_hook = || {
+        let mut command = fixture.command_for("host");
+        let [folder, index] = [".git", ".git/index"].map(|name| other.path(name));
+        command.env("GIT_DIR", &folder).env("GIT_INDEX_FILE", index).env("GIT_WORK_TREE", other.root());
+        Ended::of(command.env("GIT_CONFIG_PARAMETERS", "'core.excludesFile=/dev/null'")).ok()
+    };
+    run();
+    // Ignored here, and not there.
+    fixture.write("src/one.log", "");
+    assert_eq!(in_hook().verdict(), "cache-hit");
+    fixture.says("again");
+    in_hook();
+    fixture.write("src/two.log", "");
+    assert_eq!(run().verdict(), "cache-hit");
+}
+
+#[test]
+fn a_repository_of_another_user_is_not_read_in_another_way() {
+    if user() != 0 {
+        return skip("other-user", "only root can give a folder to another user");
+    }
+    let fixture = Fixture::hello_in_git();
+    std::os::unix::fs::chown(fixture.root(), Some(1), None).unwrap();
+    let run = |config: &str| {
+        fixture.write("../gitconfig", config);
+        let mut command = fixture.command_for("host");
+        Ended::of(command.env("GIT_CONFIG_GLOBAL", fixture.path("../gitconfig")))
+    };
+    let line = format!("run `git config --global --add safe.directory {}`", fixture.root().display());
+    run("").fails(2, &["git does not read the repository of another user", "dubious ownership", &line]);
+    run(&format!("[safe]\ndirectory = {}\n", fixture.root().display())).ok();
+}
+
 #[test]
 fn the_crates_of_others_name_the_commit() {
     if !is_full() {

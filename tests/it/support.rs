@@ -117,7 +117,7 @@ pub fn skip(name: &str, why: &str) {
     assert!(is_allowed || std::env::var_os("CI").is_none(), "CI skips {name} and SKIP_OK does not name it: {why}");
 }
 
-fn user() -> u32 {
+pub fn user() -> u32 {
     use std::os::unix::fs::MetadataExt;
     fs::metadata("/proc/self").map_or(0, |meta| meta.uid())
 }

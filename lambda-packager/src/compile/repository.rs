@@ -8,7 +8,6 @@
 //! Source: <https://git-scm.com/docs/gitrepository-layout>.
 
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use crate::compile::node::{Node, Sources};
 use crate::error::{Error, Result};
 use crate::fingerprint::{declared, git};
 use crate::snapshot::RULE;
+use crate::sys;
 use crate::sys::{Invocation, Lock, env, fs, relative};
 
 /// For the history of a large repository.
@@ -211,12 +211,7 @@ impl<'a> Git<'a> {
         // The working tree is as its user has it; only what is written here is not.
         let settings = SETTINGS.iter().filter(|_| args[0] != "status").flat_map(|setting| ["-c", setting]);
         let settings: Vec<&str> = settings.chain(["--no-replace-objects", "--no-optional-locks"]).collect();
-        // A hook of git that calls us has variables which name another repository or index.
-        let is_kept = |name: &OsStr| {
-            let name = name.to_string_lossy();
-            !name.starts_with("GIT_") || name.starts_with("GIT_CONFIG")
-        };
-        let mut variables: Vec<(OsString, OsString)> = env::vars_os().filter(|(name, _)| is_kept(name)).collect();
+        let mut variables = sys::git::environment();
         variables.extend(index.map(|index| ("GIT_INDEX_FILE".into(), index.into())));
         variables.push(("GIT_NO_LAZY_FETCH".into(), "1".into()));
         let call = Invocation::new(&self.program).args(&settings).args(args).only(variables).folder(self.top);

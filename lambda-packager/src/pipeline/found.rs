@@ -9,7 +9,7 @@ use crate::compile::{Layout, WORKSPACE};
 use crate::error::Result;
 use crate::fingerprint::declared::GIT;
 use crate::snapshot::Snapshot;
-use crate::sys::{Invocation, env, fs, lexically_clean, relative};
+use crate::sys::{fs, git, lexically_clean, relative};
 
 /// What was looked for.
 #[derive(Debug, Default)]
@@ -117,9 +117,9 @@ fn owned(path: &Path, workspace: &Workspace) -> PathBuf {
 fn listed(path: &Path, root: &Path) -> Result<bool> {
     const TIMEOUT: Duration = Duration::from_secs(60);
     let without = path.starts_with(root) && !path.starts_with(root.join("target"));
-    let Some(git) = env::find_program("git") else { return Ok(without) };
-    let call = |args: &[&str]| Invocation::new(&git).args(args).folder(root).output(None, TIMEOUT);
-    if !call(&["rev-parse", "--git-dir"])?.success() {
+    let Some(git) = git::git(root) else { return Ok(without) };
+    let call = |args: &[&str]| git.clone().args(args).output(None, TIMEOUT);
+    if git::answer(call(&["rev-parse", "--git-dir"])?, root)?.is_none() {
         return Ok(without);
     }
     let name = path.to_string_lossy();
@@ -149,8 +149,7 @@ mod tests {
             fs::replace(&root.join(name), b"", 0o644, None).unwrap();
         }
         fs::replace(&root.join(".gitignore"), b"made\n", 0o644, None).unwrap();
-        let git = env::find_program("git").unwrap();
-        let init = Invocation::new(&git).args(&["init", "--quiet", ".."]).folder(&root);
+        let init = git::git(&root).unwrap().args(&["init", "--quiet", ".."]);
         assert!(init.output(None, Duration::from_secs(60)).unwrap().success());
         let workspace = Workspace::sample(&root, &[("a", &["a"]), ("b", &[])]);
         let mut member = workspace;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::sys::{Glob, Invocation, Stamp, env, fs};
+use crate::sys::{Glob, Stamp, fs, git};
 
 /// A folder that is an input, with the files in it that `rule` selects.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -214,16 +214,14 @@ pub fn lossy(name: OsString) -> String {
 
 /// The absolute paths below `root` that git ignores, with one path for a whole folder. `None` if git is not installed
 /// or there is no repository.
+///
+/// # Errors
+/// If there is one that git cannot read.
 fn ignored_by_git(root: &Path) -> Result<Option<Vec<PathBuf>>> {
     const TIMEOUT: Duration = Duration::from_secs(60);
-    let Some(git) = env::find_program("git") else {
-        return Ok(None);
-    };
+    let Some(git) = git::git(root) else { return Ok(None) };
     let args = ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"];
-    let output = Invocation::new(&git).args(&args).folder(root).output(None, TIMEOUT)?;
-    if !output.success() {
-        return Ok(None);
-    }
+    let Some(output) = git::answer(git.args(&args).output(None, TIMEOUT)?, root)? else { return Ok(None) };
     use std::os::unix::ffi::OsStrExt;
     let names = output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     let path = |name: &[u8]| {
@@ -255,6 +253,7 @@ mod tests {
         ] {
             fs::replace(&root.join(name), b"", 0o644, None).unwrap();
         }
+        fs::replace(&root.join(".git"), b"gitdir: none\n", 0o644, None).unwrap();
         for name in [dir.path().join("shared/a.rs"), other.path().join("b.rs")] {
             fs::replace(&name, b"", 0o644, None).unwrap();
         }

@@ -8,6 +8,8 @@ pub mod sha256;
 #[cfg(unix)]
 pub mod fs;
 #[cfg(unix)]
+pub mod git;
+#[cfg(unix)]
 pub mod interrupt;
 #[cfg(unix)]
 pub mod lock;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lambda_packager::internal::{Error, Invocation, RULE, Result, Snapshot, env, lexically_clean};
+use lambda_packager::internal::{Error, RULE, Result, Snapshot, git, lexically_clean};
 
 /// Enough for the status of a large repository on a slow disk.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -29,20 +29,12 @@ pub struct Revision {
 /// # Errors
 /// If git fails.
 pub fn of(root: &Path, inputs: &Snapshot, made: &[PathBuf]) -> Result<Option<Revision>> {
-    let Some(program) = env::find_program("git") else {
-        return Ok(None);
-    };
+    let Some(git) = git::git(root) else { return Ok(None) };
     // Git writes dates in the local time zone.
-    let git = Invocation::new(Path::new("/usr/bin/env")).args(&["TZ=UTC0"]).args(&[&program]);
-    let git = git.args(&["--no-optional-locks"]).folder(root);
+    let variables = git::environment().into_iter().chain([("TZ".into(), "UTC0".into())]).collect();
+    let git = git.only(variables).args(&["--no-optional-locks"]);
     let output = git.clone().args(&["rev-parse", "--show-toplevel"]).output(None, TIMEOUT)?;
-    if !output.success() {
-        let said = output.stderr_text();
-        if said.contains("not a git repository") {
-            return Ok(None);
-        }
-        return Err(Error::config(format!("git could not read the revision of {}", root.display())).source(said));
-    }
+    let Some(output) = git::answer(output, root)? else { return Ok(None) };
     let top = output.stdout_text();
     let head = git.clone().args(&["rev-parse", "--verify", "--quiet", "HEAD"]).output(None, TIMEOUT)?;
     if !head.success() {
