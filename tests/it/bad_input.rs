@@ -273,6 +273,18 @@ fn an_engine_that_is_not_for_this_user_is_named_with_its_remedy() {
 }
 
 #[test]
+fn what_root_left_is_named_and_made_again_once_it_is_the_users() {
+    let Some(user) = OtherUser::of_no_group() else { return };
+    let fixture = Fixture::hello_packaged("host");
+    let mut as_user = user.command(&fixture);
+    std::os::unix::fs::chown(fixture.path("target/lambda"), Some(0), Some(0)).unwrap();
+    Ended::of(as_user.args(["--engine", "host"]))
+        .fails(1, &["target/lambda cannot be written: it may belong to another user", "help: remove it, or give it"]);
+    // The records of root name files in its home.
+    Ended::of(user.command(&fixture).args(["--engine", "host"])).ok();
+}
+
+#[test]
 fn where_no_engine_answers_auto_takes_the_host_and_says_so() {
     let fixture = Fixture::hello();
     let astray = [("DOCKER_HOST", "unix:///nowhere/docker.sock"), ("CONTAINER_HOST", "unix:///nowhere/podman.sock")];

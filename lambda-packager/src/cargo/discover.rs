@@ -6,7 +6,7 @@ use crate::cargo::command::cargo;
 use crate::cargo::config_include::included;
 use crate::cargo::{Metadata, Workspace};
 use crate::config::Arch;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::snapshot::{Computed, Memo};
 use crate::sys::{env, fs, relative};
 
@@ -54,6 +54,7 @@ impl Workspace {
             .map_err(|e| Error::cargo("cargo metadata printed unexpected output").source(e))?;
         let mut workspace = metadata.into_workspace(manifest)?;
         check_state_folder(&workspace.root)?;
+        check_writable(&workspace.state_folder())?;
         let configs = workspace.config_files()?;
         let included = included(configs.iter().map(|file| workspace.root.join(file)))?;
         workspace.included_configs = included.iter().map(|file| relative(file, &workspace.root)).collect();
@@ -65,6 +66,15 @@ impl Workspace {
 /// Refuses a state folder that is a link to a place outside of the workspace.
 fn check_state_folder(root: &Path) -> Result<()> {
     ["target", "target/lambda"].iter().try_for_each(|name| fs::refuse_to_leave(&root.join(name), root))
+}
+
+/// Refuses a state folder in which the user cannot write, such as one that root left.
+fn check_writable(state: &Path) -> Result<()> {
+    if !fs::is_dir(state) || fs::is_writable(state) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Io, format!("{} cannot be written: it may belong to another user", state.display()))
+        .hint_with("remove it, or give it to yourself: `sudo chown -R \"$(id -u)\" target/lambda`"))
 }
 
 fn memo_path(root: &Path, arch: Arch) -> PathBuf {

@@ -35,6 +35,8 @@ pub struct Memo<T> {
     /// The inode of the file itself when it was written. A copy has another one. So a file that came with a checkout,
     /// which could make us read and mount any path, is not used.
     inode: u64,
+    /// The home of the user who made it: it names files there, which another user may not even look at.
+    home: Option<PathBuf>,
     /// The files and folders that the result depends on.
     pub files: Snapshot,
     /// Those that were not read.
@@ -52,6 +54,7 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
     pub fn load(path: &Path, base: &Path) -> Result<Option<Self>> {
         let Some(memo) = Self::read(path) else { return Ok(None) };
         let holds = memo.packager == PACKAGER
+            && memo.home == env::home().ok()
             && memo.variables.iter().all(|(name, sha)| digest_of(name) == *sha)
             && memo.programs.iter().all(|(name, path)| env::find_program(name) == *path);
         if !holds {
@@ -155,7 +158,7 @@ impl<T: Serialize + DeserializeOwned> Computed<T> {
         let variables = deps.variables.into_iter().map(|name| (name.clone(), digest_of(&name))).collect();
         let programs = deps.programs.into_iter().map(|name| (name.clone(), env::find_program(&name))).collect();
         let packager = PACKAGER.into();
-        Memo { inode: 0, programs, packager, files, stamped, variables, value }
+        Memo { inode: 0, home: env::home().ok(), programs, packager, files, stamped, variables, value }
     }
 }
 
@@ -232,6 +235,22 @@ mod tests {
         let copy = fs::read(&path).unwrap();
         fs::replace(&path, &copy, 0o644, None).unwrap();
         assert_eq!(known(), None);
+    }
+
+    #[test]
+    fn what_another_user_left_is_not_looked_at() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("memo.json");
+        // To look at what it depends on would be an error: the name is too long.
+        let computed = Computed { value: 7, deps: MemoDeps::default(), path: path.clone(), base: dir.path().into() };
+        let mut memo = computed.with(Snapshot::default(), Vec::new());
+        let stamp = Stamp::of(&fs::lstat(dir.path()).unwrap().unwrap());
+        memo.stamped = vec![("a".repeat(300), Kind::File, stamp)];
+        memo.write(&path).unwrap();
+        assert!(Memo::<i32>::load(&path, dir.path()).is_err());
+        memo.home = Some("/home/another".into());
+        memo.write(&path).unwrap();
+        assert!(Memo::<i32>::load(&path, dir.path()).unwrap().is_none());
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub fn take(scope: &Scope, base: &Path, previous: Option<&Snapshot>, taken_at_ns
     }
     // A change of the ignore rules changes the listings, though no name changed.
     let listed = match previous {
-        Some(snapshot) if !ignore_rules_changed(snapshot, base)? => previous,
+        Some(snapshot) if !ignore_rules_changed(scope, snapshot, base)? => previous,
         _ => None,
     };
     let taken = look(scope, base, previous, listed, taken_at_ns)?;
@@ -116,7 +116,12 @@ fn look(
     Ok(Taken { snapshot, worth_keeping })
 }
 
-fn ignore_rules_changed(previous: &Snapshot, base: &Path) -> Result<bool> {
+fn ignore_rules_changed(scope: &Scope, previous: &Snapshot, base: &Path) -> Result<bool> {
+    // Other files have rules now. Those of another user are not even looked at.
+    let rules = scope.files.iter().filter(|name| is_ignore_rule(name));
+    if !rules.eq(previous.files.iter().map(|entry| &entry.name).filter(|name| is_ignore_rule(name))) {
+        return Ok(true);
+    }
     let folders = previous.trees.iter().flat_map(|record| &record.folders);
     let in_folders = folders.flat_map(|folder| folder.files.iter().map(|entry| (folder.path.as_str(), entry)));
     let alone = previous.files.iter().map(|entry| ("", entry));
