@@ -151,7 +151,7 @@ fn an_include_that_leads_out_of_the_workspace_is_refused() {
 }
 
 #[test]
-fn a_state_folder_that_leads_out_of_the_workspace_is_refused() {
+fn a_state_folder_that_came_with_the_checkout_and_leads_out_of_it_is_refused() {
     for name in ["target", "target/lambda", "target/lambda/hello"] {
         let fixture = Fixture::hello();
         let victim = fixture.around().join("victim");
@@ -162,6 +162,8 @@ fn a_state_folder_that_leads_out_of_the_workspace_is_refused() {
         let before = listed(&victim);
         fs::create_dir_all(fixture.path(name).parent().unwrap()).unwrap();
         symlink(&victim, fixture.path(name)).unwrap();
+        fixture.git(&["init", "--quiet"]);
+        fixture.git(&["add", "--force", name]);
         for command in [&["build"][..], &["explain"], &["clean"], &["clean", "--all"], &["clean", "--cache"]] {
             let ended = Ended::of(fixture.command_for("host").args(command));
             // The link to the function's folder is ours to remove, not what it leads to.
@@ -174,6 +176,20 @@ fn a_state_folder_that_leads_out_of_the_workspace_is_refused() {
             }
         }
     }
+}
+
+#[test]
+fn a_target_directory_on_another_disk_is_the_users_own() {
+    let fixture = Fixture::hello_in_git();
+    let elsewhere = fixture.around().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    symlink(&elsewhere, fixture.path("target")).unwrap();
+    let run = |args: &[&str]| Ended::of(fixture.command_for("host").args(args)).ok();
+    run(&[]);
+    assert_eq!(fixture.output_of_bootstrap("hello"), "hello");
+    assert_eq!(run(&[]).verdict(), "cache-hit");
+    run(&["clean", "--cache"]);
+    assert!(fs::read_dir(elsewhere.join("lambda")).unwrap().flatten().all(|entry| entry.path().extension().is_some()));
 }
 
 fn listed(folder: &Path) -> Vec<String> {

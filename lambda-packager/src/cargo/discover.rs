@@ -1,6 +1,7 @@
 //! Finds the workspace of a folder: from the cached record, or by calling cargo.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::cargo::command::cargo;
 use crate::cargo::config_include::included;
@@ -8,7 +9,7 @@ use crate::cargo::{Metadata, Workspace};
 use crate::config::Arch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::snapshot::{Computed, Memo};
-use crate::sys::{env, fs, relative};
+use crate::sys::{env, fs, git, relative};
 
 impl Workspace {
     /// The workspace of the folder `start`. Calls cargo only if there is no valid cached record.
@@ -63,9 +64,30 @@ impl Workspace {
     }
 }
 
-/// Refuses a state folder that is a link to a place outside of the workspace.
+/// Refuses a state folder that is a link to a place outside of the workspace, if the link came with the checkout: the
+/// files there are not ours to write or remove. A link that the user made, to another disk, is fine.
 fn check_state_folder(root: &Path) -> Result<()> {
-    ["target", "target/lambda"].iter().try_for_each(|name| fs::refuse_to_leave(&root.join(name), root))
+    const TIMEOUT: Duration = Duration::from_secs(60);
+    let real = fs::canonical(root)?;
+    for name in ["target", "target/lambda"] {
+        let folder = root.join(name);
+        if !fs::leads_out(&folder, root)? {
+            continue;
+        }
+        // The path without a link in it, as git would track it.
+        let above = fs::canonical(folder.parent().unwrap_or(root))?;
+        let Some(git) = git::git(root).filter(|_| above.starts_with(&real)) else { continue };
+        let path = above.join(folder.file_name().unwrap_or_default());
+        let args = ["ls-files", "--cached", "-z", "--", &path.to_string_lossy()];
+        let tracked = git::answer(git.args(&args).output(None, TIMEOUT)?, root)?;
+        if tracked.is_some_and(|output| !output.stdout.is_empty()) {
+            let (folder, root) = (folder.display(), root.display());
+            return Err(Error::config(format!("{folder} leads out of {root}, and git tracks that link")).hint_with(
+                "remove that link from the repository; a link of your own that git ignores may lead anywhere",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a state folder in which the user cannot write, such as one that root left.
@@ -86,14 +108,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_folder_may_not_lead_out_of_the_workspace() {
+    fn a_state_folder_that_came_with_the_checkout_may_not_lead_out_of_the_workspace() {
         let (root, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, root.path().join(name)).unwrap();
+        let git = |args: &[&str]| {
+            let git = git::git(root.path()).unwrap().args(args);
+            assert!(git.output(None, Duration::from_secs(60)).unwrap().success(), "{args:?}");
+        };
         check_state_folder(root.path()).unwrap();
         fs::create_dirs(&root.path().join("elsewhere")).unwrap();
         link(&root.path().join("elsewhere"), "target");
         check_state_folder(root.path()).unwrap();
         link(other.path(), "elsewhere/lambda");
+        check_state_folder(root.path()).unwrap();
+        git(&["init", "--quiet"]);
+        check_state_folder(root.path()).unwrap();
+        fs::remove_tree(&root.path().join("target")).unwrap();
+        link(other.path(), "target");
+        check_state_folder(root.path()).unwrap();
+        git(&["add", "--force", "elsewhere", "target"]);
+        let error = check_state_folder(root.path()).unwrap_err().to_string();
+        assert!(error.contains("target leads out of") && error.ends_with("git tracks that link"), "{error}");
+        fs::remove_tree(&root.path().join("target")).unwrap();
+        link(&root.path().join("elsewhere"), "target");
         assert!(check_state_folder(root.path()).unwrap_err().to_string().contains("target/lambda leads out of"));
     }
 }

@@ -101,7 +101,7 @@ impl Places {
     pub fn of(project: &Project, function: &Function) -> Result<Self> {
         let state = project.workspace.state_folder();
         let folder = state.join(&function.id);
-        fs::refuse_to_leave(&folder, &project.workspace.root)?;
+        fs::refuse_to_leave(&folder, &state)?;
         let mut zips = vec![folder.join("lambda-deployment.zip")];
         zips.extend(destination::of(&project.workspace, function, &project.config)?);
         Ok(Self {

@@ -23,13 +23,17 @@ fn check(path: &Path) -> Result<()> {
     }
 }
 
+/// Whether `folder` is a link out of `boundary`.
+pub fn leads_out(folder: &Path, boundary: &Path) -> Result<bool> {
+    let is_link = lstat(folder)?.is_some_and(|meta| meta.is_symlink());
+    Ok(is_link && !canonical(folder)?.starts_with(canonical(boundary)?))
+}
+
 /// Refuses our own folder if it is a link out of `boundary`: the files there are not ours to write or remove.
 pub fn refuse_to_leave(folder: &Path, boundary: &Path) -> Result<()> {
-    let is_link = lstat(folder)?.is_some_and(|meta| meta.is_symlink());
-    if is_link && !canonical(folder)?.starts_with(canonical(boundary)?) {
-        return Err(Error::config(format!("{} leads out of {}", folder.display(), boundary.display())).hint_with(
-            "remove that link; to move cargo's target directory, set `build.target-dir` or CARGO_TARGET_DIR",
-        ));
+    if leads_out(folder, boundary)? {
+        return Err(Error::config(format!("{} leads out of {}", folder.display(), boundary.display()))
+            .hint_with("remove that link; `target` itself may be a link to another disk"));
     }
     Ok(())
 }
