@@ -111,6 +111,24 @@ fn with_what_must_not_be_seen() -> Fixture {
 
 const TOKEN: &str = "M4RK-of-what-is-no-input";
 
+/// A pipeline has them in the project, so that it can keep them.
+#[test]
+fn what_cargo_keeps_in_the_project_is_no_input() {
+    let fixture = Fixture::hello_in_git();
+    let run = |home: &str| {
+        fixture.write(&format!("{home}/registry/index"), home);
+        fixture.write(&format!("{home}-2/CACHEDIR.TAG"), "Signature: 8a477f597d28d172789f06886806bc55\n");
+        fixture.write(&format!("{home}-2/release/deps/x"), home);
+        Ended::of(fixture.command_for("host").env("CARGO_HOME", home)).ok()
+    };
+    run("cargo");
+    // A relative home is the same place for the cargo that is started elsewhere.
+    assert!(!fixture.path("src/cargo").exists());
+    fixture.write("cargo/registry/more", "");
+    fixture.write("cargo-2/release/more", "");
+    assert_eq!(run("cargo").verdict(), "cache-hit");
+}
+
 #[test]
 fn nothing_that_is_no_input_is_visible() {
     let fixture = with_what_must_not_be_seen();

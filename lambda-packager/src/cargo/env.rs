@@ -3,13 +3,24 @@
 use std::ffi::OsString;
 
 use crate::config::Config;
-use crate::sys::env::{PREFIX, var, var_os, vars_os};
+use crate::sys::env::{PREFIX, cargo_home, rustup_home, var, var_os, vars_os};
 
 /// The environment for a cargo or rustc on the host: our own, without the variables that an outer cargo set for its
 /// build, or for the build script that we may be running in.
 pub fn for_host_tools() -> Vec<(OsString, OsString)> {
     let kept = |(name, _): &(OsString, OsString)| name.to_str().is_none_or(|name| !is_of_outer_build(name));
-    vars_os().filter(kept).collect()
+    with_absolute_homes(vars_os().filter(kept))
+}
+
+/// A relative home would lead elsewhere from the folder in which we start cargo.
+fn with_absolute_homes(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsString, OsString)> {
+    let homes = [("CARGO_HOME", cargo_home()), ("RUSTUP_HOME", rustup_home())];
+    let place = |name: &OsString| homes.iter().find(|(known, _)| name == known)?.1.as_ref().ok();
+    let absolute = |(name, value): (OsString, OsString)| match place(&name) {
+        Some(home) if !value.is_empty() => (name, home.into()),
+        _ => (name, value),
+    };
+    variables.map(absolute).collect()
 }
 
 /// Whether a variable belongs to the build that called us, and not to the user's configuration of cargo. The
@@ -28,7 +39,7 @@ fn is_of_outer_build(name: &str) -> bool {
 /// The environment for the compile on the host: only what a toolchain needs to start, as in a container.
 pub fn for_host_compile() -> Vec<(OsString, OsString)> {
     const NAMES: &[&str] = &["HOME", "PATH", "TMPDIR", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
-    vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| NAMES.contains(&name))).collect()
+    with_absolute_homes(vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| NAMES.contains(&name))))
 }
 
 /// The variables of the user's environment that reach the compile: those that the settings pass, the Rust flags for the

@@ -87,7 +87,8 @@ pub fn scope(
     files.extend(workspace.path_dependencies.all().map(|folder| relative(&folder.join("Cargo.toml"), root)));
     trees.sort_unstable();
     trees.dedup();
-    let mut excluded = vec![root.join("target")];
+    // A pipeline may have cargo's home in the project, so that it can keep it.
+    let mut excluded = vec![root.join("target"), workspace.cargo_home.clone()];
     excluded.extend(output(workspace, config));
     let packages = workspace.package_folders();
     Ok(Scope { trees, files: files.into_iter().collect(), packages, excluded })
@@ -152,7 +153,7 @@ mod tests {
             assert!(scope.files.iter().any(|known| known == file), "{file}: {:?}", scope.files);
         }
         assert!(!scope.files.iter().any(|known| known == "./a/.gitignore"), "the package's listing has it");
-        assert_eq!(scope.excluded, ["target", "out.zip"].map(|name| dir.path().join(name)));
+        assert_eq!(scope.excluded, ["target", "home", "out.zip"].map(|name| dir.path().join(name)));
     }
 
     #[test]

@@ -92,7 +92,6 @@ pub fn list(tree: &Tree, base: &Path, excluded: &[PathBuf], packages: &[PathBuf]
         Rule::Everything => (None, None),
         Rule::Matching(pattern) => (None, Some(Glob::new(pattern))),
     };
-    let skip_marked = tree.rule == Rule::Package && ignored.is_none();
     let mut skipped = excluded.to_vec();
     skipped.extend(ignored.into_iter().flatten());
     skipped.sort_unstable();
@@ -101,8 +100,6 @@ pub fn list(tree: &Tree, base: &Path, excluded: &[PathBuf], packages: &[PathBuf]
         matching,
         exclude,
         packages,
-        // Without git, cargo's own marker file shows which folders are generated.
-        skip_marked,
         boundaries: [fs::canonical(base)?, fs::canonical(&root).unwrap_or_else(|_| root.clone())],
         skipped,
         seen: BTreeSet::new(),
@@ -121,12 +118,16 @@ pub fn list(tree: &Tree, base: &Path, excluded: &[PathBuf], packages: &[PathBuf]
     Ok(walk.folders)
 }
 
+/// With it cargo marks what it makes, such as a target directory, at whichever place it was told to make it.
+///
+/// Source: <https://bford.info/cachedir/>.
+const MARK: &str = "CACHEDIR.TAG";
+
 struct Walk<'a> {
     rule: &'a Rule,
     matching: Option<Glob<'a>>,
     exclude: Vec<Glob<'a>>,
     packages: &'a [PathBuf],
-    skip_marked: bool,
     /// A link is followed only if its target is in the base or in the tree itself.
     boundaries: [PathBuf; 2],
     /// Sorted.
@@ -148,6 +149,9 @@ impl Walk<'_> {
         // Take the stamp before the names: then a later change is visible in the stamp.
         let stamp = Stamp::of(&meta);
         let names = fs::typed_names_in(path)?;
+        if *self.rule == Rule::Package && !is_root && names.iter().any(|(name, _)| name == MARK) {
+            return Ok(());
+        }
         if !is_root && *self.rule == Rule::Package && self.packages.iter().any(|package| package == path) {
             let others = names.into_iter().map(|(name, _)| lossy(name)).collect();
             let listed = ListedFolder { path: relative, stamp, others, files: Vec::new() };
@@ -159,11 +163,10 @@ impl Walk<'_> {
         for (name, kind) in names {
             let child = path.join(&name);
             let is_dir = kind.is_dir();
-            let generated = self.skip_marked && is_dir && fs::is_file(&child.join("CACHEDIR.TAG"));
             let not_on_top = *self.rule == Rule::Top && (is_dir || is_for_people(&name));
             let is_skipped = self.skipped.binary_search(&child).is_ok() || name == ".git";
             let below = join(&listed.path, &name.to_string_lossy());
-            if is_skipped || generated || not_on_top || !self.is_selected(&below, kind) {
+            if is_skipped || not_on_top || !self.is_selected(&below, kind) {
                 listed.others.push(lossy(name));
                 continue;
             }

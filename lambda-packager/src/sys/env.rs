@@ -3,7 +3,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -68,8 +68,18 @@ pub fn rustup_home() -> Result<PathBuf> {
 }
 
 fn home_of(variable: &str, folder: &str) -> Result<PathBuf> {
-    let set = var_os(variable).filter(|home| !home.is_empty());
-    set.map_or_else(|| Ok(home()?.join(folder)), |home| Ok(home.into()))
+    match var_os(variable).filter(|home| !home.is_empty()).map(PathBuf::from) {
+        None => Ok(home()?.join(folder)),
+        Some(set) if set.is_absolute() => Ok(set),
+        Some(set) => Ok(home_below(&set, &current_dir()?)),
+    }
+}
+
+/// Where a relative home is: cargo takes it from its working directory, which for a build script, in the folder of its
+/// package, may be one further up.
+fn home_below(set: &Path, here: &Path) -> PathBuf {
+    let there = here.ancestors().find_map(|folder| folder.join(set).canonicalize().ok());
+    there.unwrap_or_else(|| here.join(set))
 }
 
 pub fn home() -> Result<PathBuf> {
@@ -94,4 +104,21 @@ pub fn colour_wanted() -> bool {
 pub fn is_variable_name(name: &str) -> bool {
     let start = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     start && OsStr::new(name).as_encoded_bytes().iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_home_is_found_from_the_folder_of_a_package() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path().canonicalize().unwrap();
+        let here = top.join("w/app");
+        std::fs::create_dir_all(&here).unwrap();
+        assert_eq!(home_below(Path::new(".cargo-home"), &here), here.join(".cargo-home"));
+        std::fs::create_dir_all(top.join("w/.cargo-home")).unwrap();
+        assert_eq!(home_below(Path::new(".cargo-home"), &here), top.join("w/.cargo-home"));
+        assert_eq!(home_below(Path::new("../.cargo-home"), &here), top.join("w/.cargo-home"));
+    }
 }
