@@ -73,6 +73,40 @@ impl Config {
                 return Err(Error::config(format!("{}: {value:?} is not a valid {what}", self.place_of(setting))));
             }
         }
+        self.check_flags()
+    }
+
+    /// Refuses flags of cargo that select another target: it would be compiled, and the function be packaged.
+    fn check_flags(&self) -> Result<()> {
+        const SELECTING: &[(&str, &str)] = &[
+            ("--bin", "`function`"),
+            ("--bins", "`function`"),
+            ("--lib", "`function`"),
+            ("--example", "`function`; an example cannot be one: move it to src/bin"),
+            ("--examples", "`function`; an example cannot be one: move it to src/bin"),
+            ("--test", "`function`"),
+            ("--tests", "`function`"),
+            ("--bench", "`function`"),
+            ("--benches", "`function`"),
+            ("--all-targets", "`function`"),
+            ("-p", "`package`"),
+            ("--package", "`package`"),
+            ("--workspace", "`package`"),
+            ("--all", "`package`"),
+            ("--target", "`target_arch`"),
+        ];
+        let mut before = "";
+        for flag in self.cargo_flags.iter().take_while(|flag| *flag != "--") {
+            let name = flag.split('=').next().unwrap_or_default();
+            let name = if flag.starts_with("-p") { "-p" } else { name };
+            let is_value = ["--config", "--features", "-F", "--exclude", "-Z"].contains(&before);
+            if let Some((_, setting)) = SELECTING.iter().find(|(known, _)| *known == name && !is_value) {
+                let place = self.place_of("cargo_flags");
+                return Err(Error::config(format!("{place}: `{flag}` selects another target than the function"))
+                    .hint_with(format!("what is packaged is selected by {setting}")));
+            }
+            before = flag;
+        }
         Ok(())
     }
 
@@ -162,6 +196,12 @@ mod tests {
             (json!({"label": "-a=b"}), "flag --label: \"-a=b\" is not a valid label of the form key=value"),
             (json!({"inputs": ["/a"]}), "flag --inputs: \"/a\" is not a valid path or glob relative to the workspace"),
             (json!({"exclude": ["a", "b[c"]}), "flag --exclude: \"b[c\" is not a valid path or glob"),
+            (
+                json!({"cargo_flags": ["-v", "--example", "x"]}),
+                "flag --cargo-flags: `--example` selects another target",
+            ),
+            (json!({"cargo_flags": ["--bin=x"]}), "flag --cargo-flags: `--bin=x` selects another target"),
+            (json!({"cargo_flags": ["-pother"]}), "flag --cargo-flags: `-pother` selects another target"),
             (json!({"base": "-v"}), "flag --base: \"-v\" is not a valid image reference"),
         ];
         let check = |value: Value| Config::of(value).check_names();
@@ -169,7 +209,8 @@ mod tests {
             assert!(check(value).unwrap_err().to_string().starts_with(message), "{message}");
         }
         let valid = json!({"pass_env": ["_A1"], "container_name": "a.b-c", "label": "a=b", "base": "a/b:1", "features": ["a/b"],
-            "inputs": ["../a/**", ".git"], "exclude": ["*.[ab]"]});
+            "inputs": ["../a/**", ".git"], "exclude": ["*.[ab]"],
+            "cargo_flags": ["--binary", "--config", "--lib", "--", "--test"]});
         check(valid).unwrap();
     }
 }
