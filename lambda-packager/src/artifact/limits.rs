@@ -5,18 +5,29 @@
 
 use crate::error::{Error, Result};
 
-/// 50 MB zipped, for direct upload.
-const ZIPPED_BYTES: u64 = 50 * 1024 * 1024;
+/// 50 MB zipped, for direct upload. A zip in S3 may have more.
+const UPLOADED_BYTES: u64 = 50 * 1024 * 1024;
 /// 250 MB unzipped, layers included.
 const UNZIPPED_BYTES: u64 = 250 * 1024 * 1024;
 
-/// Refuses an archive that is larger than Lambda allows.
-pub fn check(zipped_bytes: u64, unzipped_bytes: u64) -> Result<()> {
-    let sizes = [("unzipped", unzipped_bytes, UNZIPPED_BYTES), ("zipped", zipped_bytes, ZIPPED_BYTES)];
-    let Some((what, size, limit)) = sizes.into_iter().find(|(_, size, limit)| size > limit) else { return Ok(()) };
-    Err(Error::artifact(format!("the {what} package has {size} bytes; Lambda allows at most {limit}")).hint_with(
+/// Refuses a package that is larger than Lambda allows.
+pub fn check(unzipped_bytes: u64) -> Result<()> {
+    if unzipped_bytes <= UNZIPPED_BYTES {
+        return Ok(());
+    }
+    let error = format!("the unzipped package has {unzipped_bytes} bytes; Lambda allows at most {UNZIPPED_BYTES}");
+    Err(Error::artifact(error).hint_with(
         "strip it, optimise for size (`opt-level = \"s\"`, `lto = true`), include fewer files, or deploy a container image",
     ))
+}
+
+/// What to tell of a zip that is too large for the usual way to deploy it.
+pub fn note(zipped_bytes: u64) -> Option<String> {
+    (zipped_bytes > UPLOADED_BYTES).then(|| {
+        format!(
+            "the zip has {zipped_bytes} bytes; a direct upload to Lambda may have at most {UPLOADED_BYTES}: upload it to S3 and deploy it from there"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -25,9 +36,10 @@ mod tests {
 
     #[test]
     fn the_limits_are_inclusive() {
-        check(ZIPPED_BYTES, UNZIPPED_BYTES).unwrap();
-        assert!(check(ZIPPED_BYTES + 1, 0).unwrap_err().to_string().contains("the zipped package"));
-        let error = check(0, UNZIPPED_BYTES + 1).unwrap_err();
+        check(UNZIPPED_BYTES).unwrap();
+        assert_eq!(note(UPLOADED_BYTES), None);
+        assert!(note(UPLOADED_BYTES + 1).unwrap().starts_with("the zip has 52428801 bytes; a direct upload"));
+        let error = check(UNZIPPED_BYTES + 1).unwrap_err();
         assert_eq!(error.to_string(), "the unzipped package has 262144001 bytes; Lambda allows at most 262144000");
     }
 }

@@ -28,6 +28,7 @@ pub fn package(
     let config = &task.project.config;
     let members = report.stage(Stage::Verify, |_| check(binary, task))?;
     let zip = report.stage(Stage::Zip, |_| archive(binary, members, config))?;
+    limits::note(zip.len() as u64).iter().for_each(|text| report.note(text));
     let image = match config.mode.is_for_production() {
         true => report.stage(Stage::Runtime, |_| runtime_image::leave(backend, request, &task.function, &zip))?,
         false => None,
@@ -73,6 +74,6 @@ pub fn archive(binary: &[u8], mut members: Vec<zip::Member>, config: &Config) ->
     let unzipped: usize = members.iter().map(|member| member.content.len()).sum();
     members.push(zip::Member { name: "bootstrap".into(), executable: true, content: binary.to_vec() });
     let bytes = zip::archive(members, zip::level(config.mode))?;
-    limits::check(bytes.len() as u64, (unzipped + binary.len()) as u64)?;
+    limits::check((unzipped + binary.len()) as u64)?;
     Ok(bytes)
 }
