@@ -47,12 +47,10 @@ pub fn check(binary: &[u8], task: &Task) -> Result<Vec<zip::Member>> {
     let Task { project, function, .. } = task;
     let config = &project.config;
     let members = include::read(included(task)?)?;
-    let brought: Vec<String> =
-        (members.iter()).map(|member| member.name.strip_prefix("lib/").unwrap_or(&member.name).to_string()).collect();
     let expected = elf::Expectation {
         arch: config.target_arch,
         runtime: config.runtime,
-        brought: &brought,
+        included: &members,
         linked_by: &function.package.linked_by,
     };
     elf::check(binary, &expected)?;

@@ -1,8 +1,11 @@
 //! Whether a binary can start on the selected Lambda runtime.
 
+use std::collections::BTreeSet;
+
 use ::elf::file::Class;
 use ::elf::{ParseError, abi};
 
+use crate::artifact::Member;
 use crate::artifact::elf::glibc;
 use crate::artifact::elf::read::{Binary, interpreter, needed, versions};
 use crate::config::{Arch, Runtime};
@@ -16,36 +19,59 @@ const LIBRARIES: &str = "ld-linux-aarch64.so.1 ld-linux-x86-64.so.2 libc.so.6 li
 pub struct Expectation<'a> {
     pub arch: Arch,
     pub runtime: Runtime,
-    /// File names of shared libraries in the zip, at its root or in `lib/`. Lambda searches both (`LD_LIBRARY_PATH` of
-    /// the function's environment).
-    pub brought: &'a [String],
+    /// What is in the zip beside the binary. Lambda searches its root and `lib/` for shared libraries (`LD_LIBRARY_PATH`
+    /// of the function's environment).
+    pub included: &'a [Member],
     /// `(links, package)` of the native libraries in the dependency closure, to name the crate that links one.
     pub linked_by: &'a [(String, String)],
 }
 
-/// Checks that the expected runtime can execute `binary`.
+impl<'a> Expectation<'a> {
+    fn included(&self, library: &str) -> Option<&'a Member> {
+        let finds = |member: &&Member| member.name.strip_prefix("lib/").unwrap_or(&member.name) == library;
+        self.included.iter().find(finds)
+    }
+}
+
+/// Checks that the expected runtime can execute `binary`, with the libraries that it loads from the zip and those that they
+/// load in turn.
 ///
 /// # Errors
 /// If something would prevent the start. The hint says what to do.
 pub fn check(binary: &[u8], expected: &Expectation) -> Result<()> {
+    let mut queue = check_file(binary, "the bootstrap", expected)?;
+    let mut seen = BTreeSet::new();
+    while let Some(name) = queue.pop() {
+        if let Some(library) = expected.included(&name).filter(|_| seen.insert(name)) {
+            queue.extend(check_file(&library.content, &library.name, expected)?);
+        }
+    }
+    Ok(())
+}
+
+/// Checks one file that is loaded, the bootstrap or a library of the zip, by its `title`. Returns the libraries that it
+/// needs.
+fn check_file(file: &[u8], title: &str, expected: &Expectation) -> Result<Vec<String>> {
     let unreadable = |why: String| {
-        Error::artifact("the compiled bootstrap is not a readable 64-bit ELF binary")
+        Error::artifact(format!("{title} is not a readable 64-bit ELF binary"))
             .source(why)
             .hint_with("Lambda runs Linux binaries for x86_64 or arm64; see `target_arch`")
     };
     let damaged = |e: ParseError| unreadable(e.to_string());
-    let binary = Binary::minimal_parse(binary).map_err(damaged)?;
+    let binary = Binary::minimal_parse(file).map_err(damaged)?;
     if binary.ehdr.class != Class::ELF64 {
         return Err(unreadable("it is a 32-bit binary".into()));
     }
-    check_machine(&binary, expected.arch)?;
-    check_sections(&binary)?;
-    check_interpreter(interpreter(&binary).map_err(damaged)?, expected.arch)?;
-    check_libraries(&needed(&binary).map_err(damaged)?, expected)?;
-    glibc::check(&versions(&binary).map_err(damaged)?, expected.runtime)
+    check_machine(&binary, title, expected.arch)?;
+    check_sections(&binary, title)?;
+    check_interpreter(interpreter(&binary).map_err(damaged)?, title, expected.arch)?;
+    let needed = needed(&binary).map_err(damaged)?;
+    check_libraries(&needed, title, expected)?;
+    glibc::check(&versions(&binary).map_err(damaged)?, title, expected.runtime)?;
+    Ok(needed)
 }
 
-fn check_machine(binary: &Binary<'_>, arch: Arch) -> Result<()> {
+fn check_machine(binary: &Binary<'_>, title: &str, arch: Arch) -> Result<()> {
     let machine = binary.ehdr.e_machine;
     let wanted = match arch {
         Arch::X86_64 => abi::EM_X86_64,
@@ -57,12 +83,12 @@ fn check_machine(binary: &Binary<'_>, arch: Arch) -> Result<()> {
             abi::EM_AARCH64 => "arm64".to_string(),
             other => format!("ELF machine {other}"),
         };
-        return Err(Error::artifact(format!("the bootstrap is for {name}, the function for {arch}"))
+        return Err(Error::artifact(format!("{title} is for {name}, the function for {arch}"))
             .hint_with("set `target_arch`, or remove the setting that overrides cargo's target"));
     }
     if ![abi::ET_EXEC, abi::ET_DYN].contains(&binary.ehdr.e_type) {
         return Err(
-            Error::artifact("the bootstrap is not an executable").hint_with("package a bin target, not a library")
+            Error::artifact(format!("{title} is not an executable")).hint_with("package a bin target, not a library")
         );
     }
     Ok(())
@@ -70,25 +96,25 @@ fn check_machine(binary: &Binary<'_>, arch: Arch) -> Result<()> {
 
 /// All tools read the libraries and versions of a dynamically linked binary from its sections. The runtime's dynamic
 /// linker does not need them.
-fn check_sections(binary: &Binary<'_>) -> Result<()> {
+fn check_sections(binary: &Binary<'_>, title: &str) -> Result<()> {
     let is_dynamic = binary.segments().is_some_and(|all| all.iter().any(|segment| segment.p_type == abi::PT_DYNAMIC));
     if is_dynamic && binary.section_headers().is_none_or(|all| all.is_empty()) {
-        return Err(Error::artifact(
-            "the bootstrap has no section headers: lambda-packager cannot check what it needs from the runtime",
-        )
+        return Err(Error::artifact(format!(
+            "{title} has no section headers: lambda-packager cannot check what it needs from the runtime"
+        ))
         .hint_with("do not remove them, for example with the linker's `-z nosectionheader` or with `sstrip`"));
     }
     Ok(())
 }
 
-fn check_interpreter(interpreter: Option<String>, arch: Arch) -> Result<()> {
+fn check_interpreter(interpreter: Option<String>, title: &str, arch: Arch) -> Result<()> {
     let wanted = match arch {
         Arch::X86_64 => "/lib64/ld-linux-x86-64.so.2",
         Arch::Arm64 => "/lib/ld-linux-aarch64.so.1",
     };
     match interpreter {
         Some(linker) if linker != wanted => {
-            let error = format!("the bootstrap needs the dynamic linker {linker}, which the runtime does not have");
+            let error = format!("{title} needs the dynamic linker {linker}, which the runtime does not have");
             Err(Error::artifact(error).hint_with("compile in a base with glibc, or link statically (a musl target)"))
         }
         _ => Ok(()),
@@ -106,18 +132,18 @@ pub struct Needs {
 /// What `binary` needs; `None` if it is not a binary for `arch`.
 pub fn needs(binary: &[u8], arch: Arch) -> Option<Needs> {
     let binary = Binary::minimal_parse(binary).ok()?;
-    check_machine(&binary, arch).ok()?;
+    check_machine(&binary, "it", arch).ok()?;
     Some(Needs { interpreter: interpreter(&binary).ok()?, libraries: needed(&binary).ok()? })
 }
 
-fn check_libraries(needed: &[String], expected: &Expectation) -> Result<()> {
-    let present = |name: &String| LIBRARIES.split(' ').any(|known| known == name) || expected.brought.contains(name);
+fn check_libraries(needed: &[String], title: &str, expected: &Expectation) -> Result<()> {
+    let present = |name: &String| LIBRARIES.split(' ').any(|known| known == name) || expected.included(name).is_some();
     let Some(name) = needed.iter().find(|name| !present(name)) else {
         return Ok(());
     };
     let by = crate_that_links(name, expected.linked_by);
     Err(Error::artifact(format!(
-        "the bootstrap needs the shared library {name}, which {} does not have{}",
+        "{title} needs the shared library {name}, which {} does not have{}",
         expected.runtime,
         by.as_ref().map_or(String::new(), |package| format!(" (linked by the crate {package})")),
     ))
@@ -149,7 +175,7 @@ mod tests {
     }
 
     fn expectation(arch: Arch) -> Expectation<'static> {
-        Expectation { arch, runtime: Runtime::ProvidedAl2023, brought: &[], linked_by: &[] }
+        Expectation { arch, runtime: Runtime::ProvidedAl2023, included: &[], linked_by: &[] }
     }
 
     #[test]
@@ -208,10 +234,26 @@ mod tests {
         binary[at..at + 9].copy_from_slice(b"libq.so.6");
         let error = check(&binary, &expectation(Arch::of_this_machine())).unwrap_err();
         assert!(error.to_string().contains("libq.so.6"), "{error}");
-        let brought = ["libq.so.6".to_string()];
-        let expected = Expectation { brought: &brought, ..expectation(Arch::of_this_machine()) };
-        let result = check(&binary, &expected);
-        assert!(!result.is_err_and(|e| e.to_string().contains("libq")));
+        let bring = |name: &str, content: Vec<u8>| {
+            let included = [Member { name: name.into(), executable: false, content }];
+            let expected = Expectation { included: &included, ..expectation(Arch::of_this_machine()) };
+            check(&binary, &expected).map_or_else(|e| e.to_string(), |()| String::new())
+        };
+        assert_eq!(bring("lib/libq.so.6", this_binary()), "");
+        // Lambda does not look there.
+        assert!(bring("deep/libq.so.6", this_binary()).starts_with("the bootstrap needs the shared library libq.so.6"));
+        // What is brought has needs of its own; a circle ends.
+        assert_eq!(bring("libq.so.6", binary.clone()), "");
+        let mut needy = this_binary();
+        needy[at..at + 9].copy_from_slice(b"libr.so.6");
+        assert!(bring("lib/libq.so.6", needy).starts_with("lib/libq.so.6 needs the shared library libr.so.6"));
+        let mut narrow = this_binary();
+        narrow[0x12..0x14].copy_from_slice(&abi::EM_RISCV.to_le_bytes());
+        assert!(bring("lib/libq.so.6", narrow).starts_with("lib/libq.so.6 is for ELF machine 243, the function for"));
+        assert!(
+            bring("lib/libq.so.6", b"GROUP ( libq_nonshared.a )".to_vec())
+                .starts_with("lib/libq.so.6 is not a readable")
+        );
     }
 
     #[test]

@@ -30,8 +30,8 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// Refuses a binary whose `versions`, each with its symbol, are newer than the runtime's glibc.
-pub fn check(versions: &[(String, String)], runtime: Runtime) -> Result<()> {
+/// Refuses the file `title` whose `versions`, each with its symbol, are newer than the runtime's glibc.
+pub fn check(versions: &[(String, String)], title: &str, runtime: Runtime) -> Result<()> {
     let limit = newest_glibc(runtime);
     let of_glibc = |(version, symbol): &(String, String)| {
         Some((version.strip_prefix("GLIBC_").and_then(Version::parse)?, symbol.clone()))
@@ -43,8 +43,7 @@ pub fn check(versions: &[(String, String)], runtime: Runtime) -> Result<()> {
     let mut names: Vec<_> = too_new.iter().map(|(version, name)| format!("{name} (GLIBC_{version})")).collect();
     names.sort_unstable();
     names.dedup();
-    let error =
-        Error::artifact(format!("the bootstrap needs glibc {newest}, {runtime} has {limit}: {}", names.join(", ")));
+    let error = Error::artifact(format!("{title} needs glibc {newest}, {runtime} has {limit}: {}", names.join(", ")));
     Err(error.hint_with(match runtime {
         Runtime::ProvidedAl2023 => "compile in a base with glibc 2.34 or older: set `base` to an Amazon Linux 2023 image with cargo and gcc",
         Runtime::ProvidedAl2 => "compile in a base with glibc 2.26 or older (set `base` to an Amazon Linux 2 image with cargo and gcc), or deploy to `provided.al2023`",
