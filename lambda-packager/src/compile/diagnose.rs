@@ -6,6 +6,7 @@ use crate::engine::EngineError;
 use crate::error::Error;
 use crate::fingerprint::declared::has_git;
 use crate::report::strip_colours;
+use crate::sys;
 
 /// Why a compile did not make a binary.
 #[cfg_attr(test, derive(Debug))]
@@ -79,6 +80,9 @@ const RULES: &[Rule] = &[
     // Of the crate cc, in its versions until 1.0 and since then.
     (Crate, Some(101), &["Failed to find tool. Is `*` installed", "failed to find tool \"*\""],
         "the builder has no C compiler {program} for the target {target}, which {unit} needs", INSTALL_COMPILER),
+    // Of the crates cmake and prost-build.
+    (Crate, Some(101), &["is `*` not installed?", "Could not find `*`. If"],
+        "the builder has no program {program}, which {unit} needs", INSTALL_PROGRAM),
     (Downloads, Some(101), &["--offline was specified", "while offline", "using offline mode (--offline)",
         "failed to unpack package", "failed to verify the checksum of", "unable to verify that"],
         "a crate that {package} needs is missing or incomplete in cargo's downloads on this machine",
@@ -93,6 +97,8 @@ const SEE_ABOVE: &str = "cargo's own messages are above and in build.log";
 const INSTALL_COMPILER: &str =
     "install it in the base image (Debian: `gcc`, for arm64 `gcc-aarch64-linux-gnu`), or set `target_arch` or `base`";
 
+const INSTALL_PROGRAM: &str = "install it in the base image; with the host's toolchain in a container install it below /usr, which is all that is mounted";
+
 /// More hints for a crate that does not compile, by signs in its messages; the last ones only without repository and without
 /// network.
 #[rustfmt::skip]
@@ -104,7 +110,12 @@ const MORE_HINTS: &[(&[&str], &str)] = &[
         "cargo cannot compile below a folder with `:` in its name: move it, or package in a container, where every project has the same path"),
     // Of git, libgit2 and gitoxide.
     (&["not a git repository", "could not find repository", "Could not find a git repository"], NO_REPOSITORY),
-    (&["Network is unreachable", "Temporary failure in name resolution", "failed to lookup address", "NetworkUnreachable"],
+    (&["environment variable `*` not defined at compile time"],
+        "the compile sees no variable of this shell: hand it on with `pass_env = [\"{program}\"]`"),
+    // Of sqlx.
+    (&["set `DATABASE_URL` to use query macros online", "error communicating with database"],
+        "run `cargo sqlx prepare` and keep `.sqlx`, so that no database is asked; or set `pass_env = [\"DATABASE_URL\"]` and `network = \"bridge\"`"),
+    (&["Network is unreachable", "Connection refused", "Temporary failure in name resolution", "failed to lookup address", "NetworkUnreachable"],
         NO_NETWORK),
 ];
 const NO_REPOSITORY: &str = "the compile sees no git repository: to name the commit, add `inputs = [\".git\"]` in [package.metadata.lambda-packager]";
@@ -124,22 +135,27 @@ pub fn diagnose(status: i32, log: &str, package: &str, config: &Config) -> Compi
     for (kind, only, signs, message, hint) in RULES {
         let found = if signs.is_empty() { Some("") } else { any(signs) };
         if let Some(program) = found.filter(|_| only.is_none_or(|only| only == status)) {
-            return kind(Error::cargo(fill(message, program)).hint_with(fill(hint, program)));
+            let error = Error::cargo(fill(message, program)).hint_with(fill(hint, program));
+            let place = sys::env::find_program(program).filter(|_| *hint == INSTALL_PROGRAM);
+            return kind(match place {
+                Some(path) => error.and_hint(&format!("the one of this machine is {}", path.display())),
+                None => error,
+            });
         }
     }
     if status != 101 {
         let message = format!("the compile of {package} was ended by another process (status {status})");
         return Ended(Error::cargo(message));
     }
-    let mut hints = vec![SEE_ABOVE];
+    let mut hints = vec![SEE_ABOVE.to_string()];
     for (signs, hint) in MORE_HINTS {
         let applies = match *hint {
             NO_REPOSITORY => !has_git(config),
             NO_NETWORK => config.network == Network::None,
             _ => true,
         };
-        if applies && any(signs).is_some() {
-            hints.push(hint);
+        if let Some(found) = any(signs).filter(|_| applies) {
+            hints.push(fill(hint, found));
         }
     }
     Crate(Error::cargo(fill(DOES_NOT_COMPILE, "")).hint_with(hints.join("; ")))
@@ -190,6 +206,9 @@ mod tests {
         let crashed = "thread 'rustc' (7) panicked at compiler/rustc_mir_build/src/lib.rs:1:2:\nerror: the compiler unexpectedly panicked. this is a bug.\n";
         let damaged_unit = "thread 'rustc' panicked at compiler/rustc_metadata/src/rmeta/decoder.rs:1:2:\nerror: the compiler unexpectedly panicked. this is a bug.\n";
         let quoted = "error[E0308]: mismatched types\n  |\n3 |     let a: u8 = \"No space left on device\";\n  |                 ^\nwarning: app@0.1.0: No space left on device once\n[app 0.1.0] No space left on device\n";
+        let cmake = "error: failed to run custom build command for `zmq v0.1.0`\n  failed to execute command: No such file or directory (os error 2)\n  is `sh` not installed?\n";
+        let variable = "error: environment variable `API_URL` not defined at compile time\n";
+        let sqlx = "error: error communicating with database: Connection refused (os error 111)\n";
         let setsid = "setsid: failed to execute cargo: No such file or directory\n";
         let mut config = Config::resolve(Vec::new());
         config.target_arch = Arch::Arm64;
@@ -208,6 +227,11 @@ mod tests {
             (101, linker, "Crate", &format!("no linker aarch64-linux-gnu-gcc {needs} app needs")),
             (101, cc, "Crate", &format!("no C compiler aarch64-linux-gnu-gcc {needs} needs_cc v0.1.0 needs")),
             (101, old_cc, "Crate", &format!("no C compiler musl-gcc {needs} old v0.1.0 needs")),
+            (101, cmake, "Crate", "the builder has no program sh, which zmq v0.1.0 needs\n"),
+            (101, cmake, "Crate", "which is all that is mounted; the one of this machine is /"),
+            (101, variable, "Crate", "`pass_env = [\"API_URL\"]`"),
+            (101, sqlx, "Crate", "run `cargo sqlx prepare`"),
+            (101, sqlx, "Crate", NO_NETWORK),
             (101, absent, "Downloads", "a crate that app needs is missing"),
             (101, unknown, "Downloads", "a crate that app needs is missing"),
             (101, damaged, "Downloads", "a crate that app needs is missing"),
