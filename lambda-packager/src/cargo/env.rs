@@ -55,6 +55,18 @@ pub fn passed(config: &Config) -> Vec<String> {
     all
 }
 
+/// The variables of the user's environment that would change a compile of the user's own, and do not reach this one.
+pub fn without_effect(config: &Config) -> Vec<String> {
+    let names = vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut all: Vec<String> = names.filter(|name| is_for_compile(name) && !config.pass_env.contains(name)).collect();
+    all.sort_unstable();
+    all
+}
+
+fn is_for_compile(name: &str) -> bool {
+    ["RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"].contains(&name) || name.starts_with("CARGO_PROFILE_")
+}
+
 /// Those of [`passed`] that may be secrets: no layer of an image may have them.
 pub fn secrets(config: &Config) -> Vec<String> {
     let public = public_indexes();

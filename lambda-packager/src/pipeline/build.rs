@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::backend::{Backend, BackendError, BackendRequest, Seen, select};
+use crate::cargo;
 use crate::compile::{Compiled, CompiledUnits};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -30,6 +31,13 @@ pub fn build(
     let (request, mut backend) = prepare(task, before.as_ref(), report)?;
     if let Some(text) = extent::told(&gate.now.snapshot) {
         report.note(&text);
+    }
+    let ignored = cargo::env::without_effect(request.config);
+    if !ignored.is_empty() {
+        let names = ignored.join(", ");
+        report.note(&format!(
+            "{names} of this shell has no effect on the function: set the same in its manifest or in .cargo/config.toml, or hand it on with `pass_env`"
+        ));
     }
     let compiled = report.stage(Stage::Compile, |report| compile(task, gate, &request, &mut backend, report))?;
     let package = package::package(task, &backend, &request, &compiled.binary, report)?;
