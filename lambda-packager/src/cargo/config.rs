@@ -1,6 +1,6 @@
 //! The parts of the user's cargo configuration that are forwarded into the container. The workspace's own files are
 //! mounted with it. From the files outside of it, only the tables that say where crates come from and the Rust flags
-//! for the Lambda's target are forwarded; tokens never are.
+//! for the Lambda's target, with the linker that they are for, are forwarded; tokens never are.
 //!
 //! Source: <https://doc.rust-lang.org/cargo/reference/config.html>.
 
@@ -131,15 +131,28 @@ fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> 
         keep("registry", "default", default.clone());
     }
     // By triple or by `cfg`; cargo merges them.
-    for (name, target) in tables(file, "target").filter(|(name, _)| *name == triple || name.starts_with("cfg(")) {
-        if target.contains_key("rustflags") {
-            keep("target", name, Value::Object(only(target, &["rustflags"])));
+    let targets = || tables(file, "target").filter(|(name, _)| *name == triple || name.starts_with("cfg("));
+    let flags = file.get("build").and_then(|table| table.get("rustflags"));
+    // Flags may be for one linker only. A linker without flags makes the same of every program that links.
+    let has_flags = flags.is_some() || targets().any(|(_, target)| target.contains_key("rustflags"));
+    for (name, target) in targets().filter(|_| has_flags) {
+        let mut target = only(target, &["rustflags", "linker"]);
+        if let Some(Value::String(linker)) = target.get_mut("linker").filter(|linker| is_path(linker)) {
+            *linker = base.join(&linker).to_string_lossy().into_owned();
+        }
+        if !target.is_empty() {
+            keep("target", name, Value::Object(target));
         }
     }
-    if let Some(flags) = file.get("build").and_then(|table| table.get("rustflags")) {
+    if let Some(flags) = flags {
         keep("build", "rustflags", flags.clone());
     }
     all
+}
+
+/// Whether a program is named by a path. Any other is looked for in `PATH`.
+fn is_path(program: &Value) -> bool {
+    program.as_str().is_some_and(|program| program.contains('/'))
 }
 
 /// The text of the configuration file `path` as a compile in a container sees it: without credentials, and without
@@ -214,10 +227,12 @@ mod tests {
             x86_64-unknown-linux-gnu = { rustflags = ["-C", "target-cpu=x86-64-v3"], linker = "clang" }
             aarch64-unknown-linux-gnu = { rustflags = ["--cfg", "other"] }
         "#]);
-        for kept in ["mirror", "/home/u/vendor", "sparse+https", "target-cpu", "default = \"mine\""] {
+        for kept in
+            ["mirror", "/home/u/vendor", "sparse+https", "target-cpu", "linker = \"clang\"", "default = \"mine\""]
+        {
             assert!(toml.contains(kept), "{kept} in {toml}");
         }
-        for left in ["SECRET", "linker", "sccache", "proxy", "aarch64", "git-fetch"] {
+        for left in ["SECRET", "sccache", "proxy", "aarch64", "git-fetch"] {
             assert!(!toml.contains(left), "{left} in {toml}");
         }
         assert_eq!(folders, [Path::new("/home/u/vendor")]);
@@ -249,8 +264,16 @@ mod tests {
         let expected = serde_json::json!({
             "build": {"rustflags": ["far", "near"]},
             "registries": {"a": {"index": "near"}, "b": {"index": "b"}},
-            "target": {"cfg(unix)": {"rustflags": ["kind"]}},
+            "target": {"cfg(unix)": {"rustflags": ["kind"], "linker": "clang"}},
         });
         assert_eq!(joined, expected);
+    }
+
+    #[test]
+    fn a_linker_is_forwarded_with_the_flags_that_may_be_for_it() {
+        let linker = "[target.x86_64-unknown-linux-gnu]\nlinker = \"tools/ld\"\n";
+        assert_eq!(forwarded(&[linker]).0, "");
+        let (toml, _) = forwarded(&[&format!("{linker}[build]\nrustflags = [\"-Clink-arg=-fuse-ld=mold\"]\n")]);
+        assert!(toml.contains("linker = \"/home/u/tools/ld\"") && toml.contains("mold"), "{toml}");
     }
 }
