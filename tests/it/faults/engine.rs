@@ -151,6 +151,10 @@ fn hanging(matrix: &Matrix) {
             let mut command = gated.command();
             command.env("PATH", &fake.path).env("LAMBDA_PACKAGER_ENGINE_TIMEOUT_SECS", "1");
             let story = Story::of(&mut command);
+            assert!(
+                !story.notes().iter().any(|note| note.contains("trying again")),
+                "it was waited for already: {story}"
+            );
             let happened = told(&story, 3, &[named, "did not end within 1 s", "restart it"], &kept, &gated);
             (happened, recovers(&gated))
         });
