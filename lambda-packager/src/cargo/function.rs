@@ -66,7 +66,7 @@ impl Workspace {
             ([], None) => Error::config(format!("there is no bin target to package in {root}"))
                 .hint_with("a Lambda needs src/main.rs or a [[bin]]"),
             _ => Error::config(format!("there are several functions; select one: {}", names())).hint_with(
-                "name one with --function, or `function` or `package` in [package.metadata.lambda-packager]",
+                "name one with --function or --package, or `function` or `package` in [package.metadata.lambda-packager]",
             ),
         };
         // What is missing may be one that cargo builds only with more features.
