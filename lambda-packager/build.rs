@@ -17,7 +17,7 @@ fn main() -> io::Result<()> {
             digest = part.iter().fold(digest, |digest, byte| (digest ^ u64::from(*byte)).wrapping_mul(FNV_PRIME));
         }
     }
-    println!("cargo::rustc-env=LAMBDA_PACKAGER_SOURCES={digest:016x}");
+    println!("cargo::rustc-env=PACKAGER_SOURCES={digest:016x}");
     Ok(())
 }
 

@@ -1,6 +1,23 @@
 //! What was last at each place. There can be many: one text has all of them, in their order.
 
-use crate::compile::sent::Stored;
+use crate::sys::Sha;
+
+/// Kind and digest of a content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct State {
+    pub kind: u8,
+    pub sha: Sha,
+}
+
+/// What was last at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    pub state: State,
+    /// The compile that saw it first.
+    pub since: u32,
+    /// It is still there. The compile of another function may not see it.
+    pub is_there: bool,
+}
 
 /// Places, and what was last at each.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -88,15 +105,41 @@ impl<'a> Cursor<'a> {
     }
 }
 
+impl State {
+    pub fn of(kind: u8, sha: Sha) -> Self {
+        Self { kind, sha }
+    }
+
+    /// Whether it is the list of a folder.
+    pub fn is_folder(&self) -> bool {
+        self.kind == FOLDER
+    }
+}
+
+/// The kind of a folder.
+pub const FOLDER: u8 = b'd';
+
+impl Stored {
+    /// The state `state` in the compile `count`, after `before`. Also whether it is another one than before.
+    pub fn next(before: Option<&Self>, state: State, count: u32) -> (Self, bool) {
+        match before {
+            Some(before) if before.state == state => (Self { is_there: true, ..*before }, false),
+            _ => (Self { state, since: count, is_there: true }, true),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compile::sent::State;
-    use crate::sys::Sha;
+
+    fn state(content: u8) -> State {
+        State::of(b'f', Sha([content; 32]))
+    }
 
     #[test]
     fn places_are_found_one_by_one_and_in_their_order() {
-        let stored = |since| Stored { state: State::of(b'f', Sha([0; 32])), since, is_there: true };
+        let stored = |since| Stored { state: state(0), since, is_there: true };
         let all = [("/b", 1), ("/a/c", 2), ("/a", 3), ("/b", 4), ("/a.c", 5)];
         let places = Places::of(all.map(|(place, since)| (place, stored(since))).into());
         let since = |found: Option<&Stored>| found.map(|stored| stored.since);
@@ -115,5 +158,16 @@ mod tests {
         }
         assert_eq!(places.beginning_with("/a/").map(|(_, stored)| stored.since).collect::<Vec<_>>(), [2]);
         assert_eq!(places.beginning_with("/c").count() + Places::default().iter().count(), 0);
+    }
+
+    #[test]
+    fn a_state_keeps_its_date_and_another_gets_a_new_one() {
+        let (first, changed) = Stored::next(None, state(1), 1);
+        assert!(changed && first.since == 1);
+        assert_eq!(Stored::next(Some(&first), state(1), 2), (first, false));
+        let (second, changed) = Stored::next(Some(&first), state(2), 2);
+        assert!(changed && second.since == 2);
+        let gone = Stored { is_there: false, ..first };
+        assert_eq!(Stored::next(Some(&gone), state(1), 3), (first, false));
     }
 }

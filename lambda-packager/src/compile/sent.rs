@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::compile::places::Places;
+use crate::compile::places::{Places, State, Stored};
 use crate::error::Result;
 use crate::sys::{Sha, fs};
 
@@ -19,23 +19,6 @@ pub struct Sent {
     pub places: Places,
     /// For each local package the digest of all that its compile may read without telling cargo.
     pub packages: BTreeMap<String, Stored>,
-}
-
-/// Kind and digest of a content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct State {
-    pub kind: u8,
-    pub sha: Sha,
-}
-
-/// What was last at a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stored {
-    pub state: State,
-    /// The compile that saw it first.
-    pub since: u32,
-    /// It is still there. The compile of another function may not see it.
-    pub is_there: bool,
 }
 
 const FORMAT: &[u8] = b"2";
@@ -111,30 +94,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl State {
-    pub fn of(kind: u8, sha: Sha) -> Self {
-        Self { kind, sha }
-    }
-
-    /// Whether it is the list of a folder.
-    pub fn is_folder(&self) -> bool {
-        self.kind == FOLDER
-    }
-}
-
-/// The kind of a folder.
-pub const FOLDER: u8 = b'd';
-
-impl Stored {
-    /// The state `state` in the compile `count`, after `before`. Also whether it is another one than before.
-    pub fn next(before: Option<&Self>, state: State, count: u32) -> (Self, bool) {
-        match before {
-            Some(before) if before.state == state => (Self { is_there: true, ..*before }, false),
-            _ => (Self { state, since: count, is_there: true }, true),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,16 +122,5 @@ mod tests {
             let read = Sent::load(&path);
             assert_eq!(read, None, "{end}");
         }
-    }
-
-    #[test]
-    fn a_state_keeps_its_date_and_another_gets_a_new_one() {
-        let (first, changed) = Stored::next(None, state(1), 1);
-        assert!(changed && first.since == 1);
-        assert_eq!(Stored::next(Some(&first), state(1), 2), (first, false));
-        let (second, changed) = Stored::next(Some(&first), state(2), 2);
-        assert!(changed && second.since == 2);
-        let gone = Stored { is_there: false, ..first };
-        assert_eq!(Stored::next(Some(&gone), state(1), 3), (first, false));
     }
 }
