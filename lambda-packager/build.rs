@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 fn main() -> io::Result<()> {
-    println!("cargo::rerun-if-changed=src");
     let mut files = Vec::new();
-    add(Path::new("src"), &mut files)?;
+    // What the code includes, too.
+    for folder in ["src", "docker"] {
+        println!("cargo::rerun-if-changed={folder}");
+        add(Path::new(folder), &mut files)?;
+    }
     files.sort();
     let mut digest = FNV_OFFSET;
     for file in files {

@@ -80,7 +80,8 @@ fn only_a_release_build_packages() {
     fixture.write("build.rs", &fixture.text("build.rs").replace(".run()", &format!("{calls}.run()")));
     fixture.build_with("host").ok();
     assert_eq!(fixture.output_of_bootstrap("function"), "true");
-    assert_eq!(fixture.logged_verdict("function"), "cache-miss: forced");
+    let verdict = fixture.logged_verdict("function");
+    assert!(verdict.starts_with("cache-miss: forced"), "{verdict}");
 }
 
 /// The usual layout of a single Lambda: package, workspace and target directory in one folder.

@@ -189,6 +189,8 @@ fn a_public_url_has_both_permissions_and_another_has_none() {
     let statements = policy["Statement"].as_array().expect("statements");
     let mut actions: Vec<_> = statements.iter().filter_map(|it| it["Action"].as_str()).collect();
     actions.sort_unstable();
+    // The provider may give one of them itself, too.
+    actions.dedup();
     assert_eq!(actions, ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl"], "{policy}");
     // Moto keeps no condition of the first: the template has it.
     let stack = format!("{name}-url");
