@@ -41,7 +41,9 @@ impl Workspace {
             self.members.iter().filter(named).flat_map(|package| package.bins.iter().map(move |bin| (package, bin)));
         let (candidates, lacking): (Vec<_>, Vec<_>) =
             bins.partition(|(package, bin)| package.missing_features(bin, config).is_empty());
-        let wanted = |(_, bin): &&(&Package, &Bin)| config.function.as_ref().is_none_or(|name| [&bin.name, &bin.id].contains(&name));
+        let wanted = |(_, bin): &&(&Package, &Bin)| {
+            config.function.as_ref().is_none_or(|name| [&bin.name, &bin.id].contains(&name))
+        };
         let mut chosen: Vec<_> = candidates.iter().filter(wanted).collect();
         // In the folder of a member, select that member's function.
         let here = self.member_at(start).filter(|package| package.folder() != self.root && config.package.is_none());
