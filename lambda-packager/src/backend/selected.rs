@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::backend::deps_cache::PACK_ALONG;
-use crate::backend::{CachedImage, CleanRoom, DepsCache, Ready};
+use crate::backend::{BackendError, CachedImage, CleanRoom, DepsCache, Ready};
 use crate::cargo::{ForwardedConfig, Function, Toolchain, Workspace};
 use crate::compile::{
     CompileError, CompileJob, Compiled, CompiledUnits, Delivery, Layout, STATE, Sent, UNPACKED, USER, delivery,
@@ -76,47 +76,6 @@ pub enum BackendKind {
         /// Variables that hide the programs by which the user's configuration runs the compiler.
         wrappers: Vec<&'static str>,
     },
-}
-
-/// Why a compile failed: one variant for each remedy.
-pub enum BackendError {
-    /// Nothing: the crate does not compile, or the user interrupted.
-    Final(Error),
-    /// Take these paths as inputs, where the repository has them: the compile may have missed them.
-    Missing(Error, Vec<String>),
-    /// Make a new container; the text says what happened to the old one.
-    Container(String, Error),
-    /// Wait for the engine.
-    Engine(Error),
-    /// Compile with an empty target directory.
-    Cache(Error),
-    /// Fetch the crates again, if the user asked for it.
-    Downloads(Error),
-}
-
-impl From<BackendError> for Error {
-    fn from(error: BackendError) -> Self {
-        match error {
-            BackendError::Final(error)
-            | BackendError::Missing(error, _)
-            | BackendError::Container(_, error)
-            | BackendError::Engine(error)
-            | BackendError::Cache(error)
-            | BackendError::Downloads(error) => error,
-        }
-    }
-}
-
-impl From<CompileError> for BackendError {
-    fn from(error: CompileError) -> Self {
-        match error {
-            CompileError::Crate(error) | CompileError::Ended(error) => Self::Final(error),
-            CompileError::OtherSources | CompileError::NoTar => Self::Final(error.into()),
-            CompileError::Missing(error, paths) => Self::Missing(error, paths),
-            CompileError::Cache(error) => Self::Cache(error),
-            CompileError::Downloads(error) => Self::Downloads(error),
-        }
-    }
 }
 
 impl Backend {
