@@ -27,6 +27,7 @@ mod killed;
 mod lifecycle;
 mod make;
 mod manifest;
+mod many;
 mod never_stale;
 mod push;
 mod remote;

@@ -29,12 +29,18 @@ pub struct Args {
     /// x86_64 or arm64
     #[arg(long, visible_alias = "target-arch", global = true, value_name = "ARCH")]
     target: Option<String>,
-    /// The bin target to package
-    #[arg(long, global = true, value_name = "NAME")]
-    function: Option<String>,
-    /// The cargo package that holds the function
-    #[arg(long, short, global = true, value_name = "NAME")]
-    package: Option<String>,
+    /// A bin target to package, or a glob; may be repeated, and `!` before a name leaves it out
+    #[arg(long, global = true, value_delimiter = ',', value_name = "NAME")]
+    function: Vec<String>,
+    /// A cargo package that holds functions, or a glob; may be repeated
+    #[arg(long, short, global = true, value_delimiter = ',', value_name = "NAME")]
+    package: Vec<String>,
+    /// All packages of the workspace
+    #[arg(long, global = true, conflicts_with = "package")]
+    workspace: bool,
+    /// A package to leave out, or a glob; may be repeated
+    #[arg(long, global = true, value_delimiter = ',', value_name = "NAME")]
+    exclude: Vec<String>,
     /// Cargo features, separated by commas
     #[arg(long, global = true, value_delimiter = ',', value_name = "FEATURES")]
     features: Vec<String>,
@@ -211,8 +217,6 @@ impl Args {
             ("mode", &self.mode),
             ("profile", &self.profile),
             ("target_arch", &self.target),
-            ("function", &self.function),
-            ("package", &self.package),
             ("engine", &self.engine),
             ("base", &self.base),
             ("runtime", &self.runtime),
@@ -232,8 +236,13 @@ impl Args {
             // They are about the container, also in a mode that would compile elsewhere.
             values.insert("clean_room".into(), json!(false));
         }
-        if !self.features.is_empty() {
-            values.insert("features".into(), json!(self.features));
+        let mut packages = self.package.clone();
+        packages.extend(self.workspace.then(|| "*".to_string()));
+        packages.extend(self.exclude.iter().map(|name| format!("!{name}")));
+        for (name, list) in [("features", &self.features), ("function", &self.function), ("package", &packages)] {
+            if !list.is_empty() {
+                values.insert(name.into(), json!(list));
+            }
         }
         Layer::parse(values, &Origin::Flag)
     }
@@ -261,6 +270,9 @@ mod tests {
             ("--target arm64", "target_arch", json!("arm64")),
             ("--target-arch arm64", "target_arch", json!("arm64")),
             ("--features a,b", "features", json!(["a", "b"])),
+            ("--function a --function b*,!c", "function", json!(["a", "b*", "!c"])),
+            ("-p a -p b", "package", json!(["a", "b"])),
+            ("--workspace --exclude a", "package", json!(["*", "!a"])),
             ("build --force-rebuild", "force", json!(true)),
             ("--clean-room", "clean_room", json!(true)),
             ("-o x.zip", "output", json!("x.zip")),

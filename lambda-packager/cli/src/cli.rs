@@ -5,8 +5,8 @@ use std::thread;
 
 use clap::Parser;
 use lambda_packager::internal::{
-    Error, ErrorKind, Event, Origin, Reporter, Request, Result, Sink, Text, Verdict, check, env, from_env, interrupt,
-    print_lines, run,
+    Error, ErrorKind, Event, Explained, Origin, Reporter, Request, Result, Sink, Text, Verdict, check, env, from_env,
+    interrupt, print_lines, run,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -99,17 +99,23 @@ fn request(args: &Args) -> Result<Request> {
 }
 
 fn explain(args: &Args, only_inputs: bool) -> Result<u8> {
-    let (verdict, inputs) = check::explain(&request(args)?)?;
+    let explained = check::explain(&request(args)?)?;
     let json = args.message_format == MessageFormat::Json;
-    let inputs = inputs.iter().map(|(path, why)| format!("{why}: {path}"));
-    if only_inputs {
-        print_lines(&inputs.collect::<Vec<_>>());
-        return Ok(0);
-    }
-    let mut lines = if json { vec![json::verdict(&verdict)] } else { verdict.lines(args.verbose) };
-    if args.verbose && !json {
-        lines.extend(inputs.map(|line| format!("  {line}")));
+    let mut lines = Vec::new();
+    for Explained { function, verdict, inputs } in &explained {
+        // Where there is one function, it is not named.
+        let whose = if explained.len() > 1 { format!("{function}: ") } else { String::new() };
+        let inputs = inputs.iter().map(|(path, why)| format!("{whose}{why}: {path}"));
+        if only_inputs {
+            lines.extend(inputs);
+        } else if json {
+            lines.push(json::verdict(function, verdict));
+        } else {
+            lines.extend(verdict.lines(args.verbose).into_iter().map(|line| format!("{whose}{line}")));
+            lines.extend(inputs.filter(|_| args.verbose).map(|line| format!("  {line}")));
+        }
     }
     print_lines(&lines);
-    Ok(if verdict == Verdict::Hit { 0 } else { MISS })
+    let is_hit = explained.iter().all(|explained| explained.verdict == Verdict::Hit);
+    Ok(if only_inputs || is_hit { 0 } else { MISS })
 }

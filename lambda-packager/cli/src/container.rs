@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use lambda_packager::internal::{
     Backend, Container, Engine, EngineError, Error, Manifest, MountPoint, PATIENCE, Reporter, Request, Result, Run,
-    Task, bring, first_to_answer, fs, print_lines, run, select,
+    bring, first_to_answer, fs, print_lines, run, select,
 };
 use serde_json::json;
 
@@ -65,7 +65,7 @@ pub fn stop(context: &Context, report: &mut Reporter) -> Result<u8> {
 /// An interactive shell in the container.
 pub fn shell(context: &Context, report: &mut Reporter) -> Result<u8> {
     let backend = ready(context, report)?;
-    let folder = bring::bring(&Task::of(&context.project)?, &context.request(), &backend, report)?;
+    let folder = bring::bring(&context.project.task()?, &context.request(), &backend, report)?;
     let (engine, container) =
         find(context, report)?.ok_or_else(|| Error::engine("the container was removed in the meantime"))?;
     let code = engine.shell(container.name(), VISITOR, &folder).interactive()?;

@@ -59,7 +59,7 @@ impl Context {
     fn find(target: &Target, request: &Request) -> Result<Self> {
         let project = Project::find(request)?;
         let names = Names::of(&project.config, &target.env)?;
-        let places = Places::of(&project, &project.function()?)?;
+        let places = project.task()?.places;
         Ok(Self { project, names, places })
     }
 
@@ -192,7 +192,7 @@ fn make(context: &Context, request: &Request, report: &mut Reporter) -> Result<(
 fn assemble(context: &Context, report: &mut Reporter) -> Result<(Image, String)> {
     let Context { project, names, places } = context;
     let Project { workspace, config, .. } = project;
-    let function = project.function()?;
+    let function = project.task()?.function;
     let raced = || {
         Error::artifact("another run packages the function right now")
             .hint_with("run it again when the other run has ended")

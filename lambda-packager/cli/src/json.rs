@@ -22,10 +22,10 @@ impl Sink for Json {
 }
 
 /// The verdict and every reason as one line.
-pub fn verdict(verdict: &Verdict) -> String {
+pub fn verdict(function: &str, verdict: &Verdict) -> String {
     let reasons: &[Reason] = if let Verdict::Miss(reasons) = verdict { reasons } else { &[] };
     let hit = reasons.is_empty();
-    json!({"v": VERSION, "event": "verdict", "verdict": verdict.to_string(), "hit": hit, "reasons": reasons})
+    json!({"v": VERSION, "event": "verdict", "function": function, "verdict": verdict.to_string(), "hit": hit, "reasons": reasons})
         .to_string()
 }
 
@@ -50,7 +50,9 @@ fn render(event: &Event) -> Vec<Value> {
         }
         Event::Waiting { holder } => json!({"event": "waiting", "holder": holder}),
         Event::Note { message } => json!({"event": "announced", "message": message}),
-        Event::Judged { verdict, reasons, .. } => json!({"event": "verdict", "verdict": verdict, "reasons": reasons}),
+        Event::Judged { function, verdict, reasons, .. } => {
+            json!({"event": "verdict", "function": function, "verdict": verdict, "reasons": reasons})
+        }
         Event::StageEnded { stage, elapsed } => {
             json!({"event": "stage", "stage": stage, "elapsed_ms": ms(*elapsed)})
         }
@@ -61,6 +63,7 @@ fn render(event: &Event) -> Vec<Value> {
         Event::Finished { summary } => {
             json!({
                 "event": "finished",
+                "function": summary.packaged.function,
                 "verdict": summary.packaged.verdict.to_string(),
                 "hit": summary.packaged.is_hit(),
                 "zip": summary.packaged.zip,
@@ -71,6 +74,13 @@ fn render(event: &Event) -> Vec<Value> {
                 "road": summary.built.as_ref().map(|built| built.backend.as_str()),
                 "stages_ms": stages_ms(&summary.stages),
             })
+        }
+        Event::FinishedAll { summaries, failed } => {
+            let packaged: Vec<_> = summaries.iter().map(|summary| &summary.packaged.function).collect();
+            let failed = failed.iter().map(|(function, error)| {
+                json!({"function": function, "message": error.to_string(), "hint": error.hint(), "exit_code": error.exit_code()})
+            });
+            json!({"event": "finished_all", "packaged": packaged, "failed": failed.collect::<Vec<_>>()})
         }
         Event::Blob { digest, size_bytes, pushed, elapsed } => {
             json!({"event": "blob", "digest": digest, "size_bytes": size_bytes, "pushed": pushed, "elapsed_ms": ms(*elapsed)})

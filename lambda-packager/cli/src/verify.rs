@@ -1,5 +1,7 @@
 //! Checks what was packaged: against its record, and by building it again on the other backend.
 
+use std::slice::from_ref;
+
 use lambda_packager::internal::{
     ArtifactState, BackendRequest, Error, Gate, Project, Reporter, Request, Result, Seen, Sha, Stage, Task, Verdict,
     check, fs, package, retry, select, surroundings,
@@ -7,16 +9,20 @@ use lambda_packager::internal::{
 
 mod elf_diff;
 
-/// Checks the packaged function. Returns the result as lines for people.
+/// Checks the packaged functions. Returns the result as lines for people.
 ///
 /// # Errors
-/// If there is a difference (kind `Artifact`), or if the function cannot be built again.
+/// If there is a difference (kind `Artifact`), or if a function cannot be built again.
 pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<Vec<String>> {
-    let mut project = Project::find(request)?;
+    let project = Project::find(request)?;
+    let lines = project.tasks()?.into_iter().map(|task| one(task, rebuild, report)).collect::<Result<Vec<_>>>()?;
+    Ok(lines.concat())
+}
+
+fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<String>> {
     // With `force`, every zip would count as outdated.
-    project.config.force = false;
-    let task = Task::of(&project)?;
-    let Task { function, places, .. } = &task;
+    task.config.force = false;
+    let Task { workspace, config, function, places, .. } = &task;
     let lock = task.lock(report)?;
     let gate = check::take(&task, lock.signed_at_ns()?)?;
     for (path, state) in &gate.artifact {
@@ -27,7 +33,7 @@ pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<Ve
         };
         return Err(Error::artifact(format!("{path} {what}")).hint_with("package again: `lambda-packager`"));
     }
-    if let Verdict::Miss(reasons) = check::decide(&gate, &project.config) {
+    if let Verdict::Miss(reasons) = check::decide(&gate, config) {
         let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
         return Err(Error::artifact(format!(
             "the files on disk were not made from the current inputs: {}",
@@ -38,31 +44,31 @@ pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<Ve
     let zip = places.zips.first().map(|path| fs::read(path)).transpose()?.unwrap_or_default();
     let bootstrap = fs::read(&places.bootstrap)?;
     package::check(&bootstrap, &task)?;
-    let runtime = project.config.runtime;
+    let runtime = config.runtime;
     let mut lines =
         vec![format!("{} is as it was packaged, and starts on {runtime}: sha256 {}", function.name, Sha::of(&zip))];
     let Gate { recorded: Ok(manifest), .. } = &gate else { return Ok(lines) };
     if !rebuild {
         return Ok(lines);
     }
-    let config = &project.config.on_other_backend(manifest.backend.clean_room);
-    let workspace = &project.workspace;
+    let config = &config.on_other_backend(manifest.backend.clean_room);
     report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
     let request = BackendRequest { workspace, config, before: None };
     let mut backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
     let surroundings = surroundings::digest(workspace, config, &gate.ingredients, &gate.now.snapshot)?;
     let seen = Seen { inputs: &gate.now.snapshot, found: &gate.found, surroundings };
-    let compiled =
-        report.stage(Stage::Compile, |report| retry::compile(&request, function, &mut backend, &seen, report))?;
-    let members = package::check(&compiled.binary, &task)?;
-    let bytes = package::archive(&compiled.binary, members, config)?;
+    let compiled = report
+        .stage(Stage::Compile, |report| retry::compile(&request, from_ref(function), &mut backend, &seen, report))?;
+    let binary = compiled.binaries.get(&function.name).cloned().unwrap_or_default();
+    let members = package::check(&binary, &task)?;
+    let bytes = package::archive(&binary, members, config)?;
     if bytes == zip {
         lines.push(format!("rebuilt to the same bytes: {}", backend.record));
         return Ok(lines);
     }
-    let found = match compiled.binary == bootstrap {
+    let found = match binary == bootstrap {
         true => vec!["an included file, or the zip archive itself".to_string()],
-        false => elf_diff::sections(&bootstrap, &compiled.binary),
+        false => elf_diff::sections(&bootstrap, &binary),
     };
     let backends = format!("on disk: {}; rebuilt: {}", manifest.backend, backend.record);
     let error = Error::artifact(format!("rebuilt, {} is not the same: {}", function.name, found.join("; ")));

@@ -285,6 +285,12 @@ impl Backend {
         Ok(store.keep(engine, &ready.name, made)?)
     }
 
+    /// Whether several functions may go through one call of cargo.
+    pub fn compiles_several(&self, config: &Config) -> bool {
+        // The clean room has a layer for each, and `cargo rustc` takes one target.
+        !config.mode.is_for_production() && !matches!(&self.kind, BackendKind::CleanRoom(_))
+    }
+
     fn container(&self) -> Option<(&Engine, &Ready)> {
         if let BackendKind::Container { engine, ready, .. } = &self.kind { Some((engine, ready)) } else { None }
     }
@@ -306,7 +312,7 @@ impl Backend {
     pub fn job<'a>(
         &'a self,
         request: &BackendRequest<'a>,
-        function: &'a Function,
+        functions: &'a [Function<'a>],
         seen: &Seen<'a>,
         wipe: bool,
     ) -> CompileJob<'a> {
@@ -314,10 +320,11 @@ impl Backend {
         let Seen { inputs, found, surroundings } = *seen;
         let store = if let BackendKind::Container { store, .. } = &self.kind { store.as_deref() } else { None };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
-        let name = format!("{}\0{}\0{}\0{now}", workspace.root.display(), function.id, std::process::id());
+        let ids: Vec<&str> = functions.iter().map(|function| function.id.as_str()).collect();
+        let name = format!("{}\0{}\0{}\0{now}", workspace.root.display(), ids.join("\0"), std::process::id());
         CompileJob {
             workspace,
-            function,
+            functions,
             config,
             layout: self.layout(request, found),
             target: &self.target,

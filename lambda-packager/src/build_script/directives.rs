@@ -40,6 +40,11 @@ impl<'a> Directives<'a> {
     /// metadata `<name>`.
     pub fn constant(&mut self, name: &str, value: &str) {
         self.line(&format!("cargo::rustc-env=LAMBDA_DEPLOYMENT_{}={value}", name.to_uppercase()));
+        self.metadata(name, value);
+    }
+
+    /// For dependents `DEP_<LINKS>_<NAME>`, if the package has a `links` key.
+    pub fn metadata(&mut self, name: &str, value: &str) {
         if self.links {
             self.line(&format!("cargo::metadata={name}={value}"));
         }

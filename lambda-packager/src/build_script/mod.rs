@@ -1,5 +1,6 @@
 //! The two entry points: `BuildScript` for a `build.rs`, and `Packager` for any other program.
 
+mod constants;
 mod directives;
 mod packager;
 mod script;

@@ -41,17 +41,36 @@ impl Packager {
         self
     }
 
-    /// Packages, unless nothing changed.
+    /// Packages a function, unless nothing changed.
     ///
     /// # Errors
     /// If the zip cannot be made, or if this is a build script in a compile that lambda-packager started. The last
-    /// good zip then stays.
+    /// good zip then stays. If the settings select several functions: for those there is [`run_all`](Self::run_all).
     pub fn run(&self) -> Result<Packaged> {
+        one(self.run_all()?)
+    }
+
+    /// Packages each function that the settings select, unless nothing changed.
+    ///
+    /// # Errors
+    /// If a zip cannot be made, or if this is a build script in a compile that lambda-packager started. The last
+    /// good zip then stays. A function that fails does not keep the others from their zips.
+    pub fn run_all(&self) -> Result<Vec<Packaged>> {
         if env::var_os(env::INNER).is_some() {
             return Err(Error::config("`Packager` was called in a compile that lambda-packager started")
                 .hint_with("in a build.rs use `BuildScript`, which does nothing there"));
         }
         start::for_program(&self.folder, self.settings.layers()?.into(), self.quiet)
+    }
+}
+
+/// What a caller gets who asked for one function.
+pub fn one(packaged: Vec<Packaged>) -> Result<Packaged> {
+    let count = packaged.len();
+    match <[Packaged; 1]>::try_from(packaged) {
+        Ok([packaged]) => Ok(packaged),
+        Err(_) => Err(Error::config(format!("{count} functions are packaged where the program expects one"))
+            .hint_with("select one with `.function(...)`, or call `run_all` or `try_run_all`")),
     }
 }
 

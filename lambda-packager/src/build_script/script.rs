@@ -4,8 +4,9 @@ use std::io::{Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::build_script::packager::one;
 use crate::build_script::settings::setters;
-use crate::build_script::{Directives, Settings, start};
+use crate::build_script::{Directives, Settings, constants, start};
 use crate::config::{Layer, Mode, Origin, SETTINGS, with_settings};
 use crate::error::{Error, Result};
 use crate::packaged::Packaged;
@@ -42,7 +43,7 @@ impl BuildScript {
 
     /// Packages. If that fails, prints the error on stderr, where cargo shows it.
     pub fn run(&self) -> ExitCode {
-        match self.try_run() {
+        match self.try_run_all() {
             Ok(_) => ExitCode::SUCCESS,
             Err(error) => {
                 let _ = writeln!(stderr(), "{}", error.report());
@@ -54,19 +55,33 @@ impl BuildScript {
     /// Packages, and returns what was packaged; `None` if this build does not package.
     ///
     /// # Errors
-    /// If the zip cannot be made. The last good zip then stays.
+    /// If the zip cannot be made. The last good zip then stays. If the settings select several functions: for those there
+    /// is [`try_run_all`](Self::try_run_all).
     pub fn try_run(&self) -> Result<Option<Packaged>> {
+        match self.try_run_all()? {
+            packaged if packaged.is_empty() => Ok(None),
+            packaged => one(packaged).map(Some),
+        }
+    }
+
+    /// Packages each function that the settings select, and returns what was packaged: nothing if this build does not
+    /// package.
+    ///
+    /// # Errors
+    /// If a zip cannot be made. The last good zip then stays. A function that fails does not keep the others from their
+    /// zips.
+    pub fn try_run_all(&self) -> Result<Vec<Packaged>> {
         self.try_run_to(&Called::by_cargo()?, &mut stdout())
     }
 
-    fn try_run_to(&self, called: &Called, out: &mut dyn Write) -> Result<Option<Packaged>> {
+    fn try_run_to(&self, called: &Called, out: &mut dyn Write) -> Result<Vec<Packaged>> {
         let mut directives = Directives::new(out, called.links);
         directives.rerun_if_env_changed(env::WHEN);
         // A run under such a tool prints no sources to watch, so cargo must run the script again without the tool.
         for variable in OF_TOOLS {
             directives.rerun_if_env_changed(variable);
         }
-        for (setting, ..) in SETTINGS {
+        for setting in SETTINGS.iter().map(|(setting, ..)| *setting).chain(["functions"]) {
             directives.rerun_if_env_changed(&env::variable_of(setting));
         }
         let packages = called.packages()?;
@@ -76,10 +91,8 @@ impl BuildScript {
             );
         }
         if !packages || !start::SUPPORTED {
-            for name in ["zip", "sha256", "manifest"] {
-                directives.constant(name, "");
-            }
-            return Ok(None);
+            constants::define(&[], &called.out_dir, &mut directives)?;
+            return Ok(Vec::new());
         }
         let layers = self.layers(called)?;
         let run = start::for_cargo(&called.folder, layers.into())?;
@@ -94,10 +107,8 @@ impl BuildScript {
         if !run.hermetic {
             directives.lasting_warning("lambda-packager: compiled outside of a container with the host's toolchain, not hermetic; start docker or podman, or set `require_container`");
         }
-        directives.constant("zip", &run.packaged.zip.to_string_lossy());
-        directives.constant("sha256", &run.packaged.zip_sha256.to_string());
-        directives.constant("manifest", &run.packaged.manifest.to_string_lossy());
-        Ok(Some(run.packaged))
+        constants::define(&run.packaged, &called.out_dir, &mut directives)?;
+        Ok(run.packaged)
     }
 
     /// The layers of settings, with the custom profile that cargo was called with. The mode `dev` has its own profile.
@@ -185,19 +196,20 @@ fn only_looking() -> bool {
 mod tests {
     use super::*;
 
-    fn by(profile: &str, is_release: bool) -> Called {
-        let (folder, out_dir) = ("/nowhere".into(), "/nowhere/out".into());
+    fn by(profile: &str, is_release: bool, out_dir: &Path) -> Called {
+        let (folder, out_dir) = ("/nowhere".into(), out_dir.into());
         Called { folder, out_dir, profile: profile.into(), is_release, links: true }
     }
 
-    fn called(is_release: bool, out: &mut Vec<u8>) -> Result<Option<Packaged>> {
-        BuildScript::new().set("force", "perhaps").try_run_to(&by("dist", is_release), out)
+    fn called(is_release: bool, out: &mut Vec<u8>) -> Result<Vec<Packaged>> {
+        let folder = tempfile::tempdir().unwrap();
+        BuildScript::new().set("force", "perhaps").try_run_to(&by("dist", is_release, folder.path()), out)
     }
 
     #[test]
     fn it_leaves_other_builds_alone_and_defines_empty_constants_there() {
         let mut out = Vec::new();
-        assert!(called(false, &mut out).unwrap().is_none());
+        assert!(called(false, &mut out).unwrap().is_empty());
         let out = String::from_utf8(out).unwrap();
         for line in [
             "cargo::rerun-if-env-changed=LAMBDA_PACKAGER",
@@ -220,7 +232,7 @@ mod tests {
     #[test]
     fn a_custom_profile_is_the_one_to_compile_with() {
         let of = |script: &BuildScript, profile: &str| {
-            let [_, (_, own)] = script.layers(&by(profile, true)).unwrap();
+            let [_, (_, own)] = script.layers(&by(profile, true, Path::new("/nowhere/out"))).unwrap();
             own.profile
         };
         let mut script = BuildScript::new();

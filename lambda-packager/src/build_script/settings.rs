@@ -63,6 +63,13 @@ macro_rules! setters {
                 self
             })?)+
 
+            /// The bin targets to package: names and globs, `!` before what is left out.
+            #[track_caller]
+            pub fn functions(&mut self, names: impl IntoIterator<Item = impl Into<String>>) -> &mut Self {
+                self.settings.call("function").function = Some(crate::config::Names::new(names));
+                self
+            }
+
             /// Any setting by its name, with the text that its environment variable would take:
             /// `.set("features", "a,b")`, `.set("force", "true")`, `.set("deps_cache_limit", "5 GB")`. As with the
             /// variable, an empty text changes nothing. Settings of the command `image`, such as `registry`, have no
@@ -97,6 +104,7 @@ mod tests {
     const SETTERS: &[(&str, &str, Setter)] = &[
         ("package", "a", |b| b.package("a")),
         ("function", "a", |b| b.function("a")),
+        ("function", "a,b*", |b| b.functions(["a", "b*"])),
         ("mode", "prod", |b| b.mode(Mode::Prod)),
         ("profile", "dist", |b| b.profile("dist")),
         ("target_arch", "aarch64", |b| b.target_arch(Arch::Arm64)),

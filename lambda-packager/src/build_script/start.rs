@@ -6,10 +6,10 @@ use std::path::Path;
 use crate::config::{Layer, Origin};
 use crate::error::Result;
 use crate::packaged::{ForCargo, Packaged};
-use crate::pipeline::Request;
 use crate::pipeline::run::{run, run_watched};
+use crate::pipeline::{Outcome, Request};
 use crate::report::{Reporter, Sink, Terminal, Text};
-use crate::sys::env;
+use crate::sys::{env, fs};
 
 /// Whether this system can package.
 pub const SUPPORTED: bool = true;
@@ -23,14 +23,27 @@ pub fn for_cargo(folder: &Path, layers: Vec<(Origin, Layer)>) -> Result<ForCargo
         sinks.push(Box::new(Text::terminal(terminal)));
     }
     let mut report = Reporter::new(sinks, progress, colour);
-    let (outcome, watch) = run_watched(&Request { start: folder.to_path_buf(), layers }, &mut report)?;
-    Ok(ForCargo { watch, hermetic: outcome.hermetic, packaged: outcome.summary.packaged })
+    let (outcomes, watch) = run_watched(&Request { start: folder.to_path_buf(), layers }, &mut report)?;
+    let hermetic = outcomes.iter().all(|outcome| outcome.hermetic);
+    Ok(ForCargo { watch, hermetic, packaged: packaged(outcomes) })
 }
 
 /// Reports to stderr, unless `quiet`.
-pub fn for_program(folder: &Path, layers: Vec<(Origin, Layer)>, quiet: bool) -> Result<Packaged> {
+pub fn for_program(folder: &Path, layers: Vec<(Origin, Layer)>, quiet: bool) -> Result<Vec<Packaged>> {
     let (progress, colour) = Text::stderr_draws(quiet);
     let sink = Box::new(Text::stderr(false, quiet));
     let mut report = Reporter::new(vec![sink], progress, colour && env::colour_wanted());
-    Ok(run(&Request { start: folder.to_path_buf(), layers }, &mut report)?.summary.packaged)
+    Ok(packaged(run(&Request { start: folder.to_path_buf(), layers }, &mut report)?))
+}
+
+/// Stores a file for the crate, if it is another one: a new date would compile the crate again.
+pub fn store(path: &Path, text: &str) -> Result<()> {
+    match fs::read_if_exists(path)? {
+        Some(before) if before == text.as_bytes() => Ok(()),
+        _ => fs::replace(path, text.as_bytes(), 0o644, None),
+    }
+}
+
+fn packaged(outcomes: Vec<Outcome>) -> Vec<Packaged> {
+    outcomes.into_iter().map(|outcome| outcome.summary.packaged).collect()
 }

@@ -1,9 +1,9 @@
-//! Selects the function to package.
+//! Selects the functions to package.
 
 use std::path::Path;
 
 use crate::cargo::{Bin, Package, Workspace};
-use crate::config::Config;
+use crate::config::{Config, Names};
 use crate::error::{Error, Result};
 
 /// The function to package.
@@ -23,65 +23,143 @@ impl Workspace {
         around.max_by_key(|package| package.folder().components().count())
     }
 
-    /// The function that the settings select.
+    /// The functions that the settings select, each with the settings of its own: `of_call` are those of the call, which
+    /// select packages, and `of_package` adds those that a package makes.
     ///
     /// # Errors
-    /// If a name is unknown, or if there are several functions and the settings name none.
-    pub fn function(&self, config: &Config, start: &Path) -> Result<Function<'_>> {
-        if let Some(name) = &config.package
-            && !self.members.iter().any(|package| package.name == *name)
-        {
+    /// If a name or glob matches nothing, if two packages have a function of a name, or if there is no function.
+    pub fn functions(
+        &self,
+        of_call: &Config,
+        start: &Path,
+        of_package: impl Fn(&Package) -> Result<Config>,
+    ) -> Result<Vec<(Function<'_>, Config)>> {
+        let mut candidates = Vec::new();
+        for package in self.packages(of_call)? {
+            let config = of_package(package)?;
+            candidates.extend(package.bins.iter().map(|bin| Candidate { package, bin, config: config.clone() }));
+        }
+        let (candidates, lacking): (Vec<_>, Vec<_>) = candidates
+            .into_iter()
+            .partition(|found| found.package.missing_features(found.bin, &found.config).is_empty());
+        let chosen: Vec<&Candidate> = candidates.iter().filter(|found| found.is_named()).collect();
+        let chosen = self.nearest(chosen, of_call, start);
+        self.refuse_unmatched(&candidates, &lacking, &chosen, of_call)?;
+        refuse_two_of_a_name(&chosen)?;
+        Ok(chosen.into_iter().map(Candidate::selected).collect())
+    }
+
+    /// The packages that the setting `package` selects.
+    fn packages(&self, config: &Config) -> Result<Vec<&Package>> {
+        let Some(names) = &config.package else { return Ok(self.members.iter().collect()) };
+        let is_known = |name: &str| {
+            let pattern = Names::new([name]);
+            self.members.iter().any(|package| pattern.select(&[&package.name]))
+        };
+        if let Some(name) = names.all().find(|name| !is_known(name)) {
             let known: Vec<_> = self.members.iter().map(|package| package.name.as_str()).collect();
             let (place, root) = (config.place_of("package"), self.root.display());
             return Err(Error::config(format!("{place}: the workspace {root} has no package `{name}`"))
                 .hint_with(format!("its packages are: {}", known.join(", "))));
         }
-        let named = |package: &&Package| config.package.as_ref().is_none_or(|name| package.name == *name);
-        let bins =
-            self.members.iter().filter(named).flat_map(|package| package.bins.iter().map(move |bin| (package, bin)));
-        let (candidates, lacking): (Vec<_>, Vec<_>) =
-            bins.partition(|(package, bin)| package.missing_features(bin, config).is_empty());
-        let wanted = |(_, bin): &&(&Package, &Bin)| {
-            config.function.as_ref().is_none_or(|name| [&bin.name, &bin.id].contains(&name))
-        };
-        let mut chosen: Vec<_> = candidates.iter().filter(wanted).collect();
-        // In the folder of a member, select that member's function.
-        let here = self.member_at(start).filter(|package| package.folder() != self.root && config.package.is_none());
-        let is_here = |(package, _): &(&Package, &Bin)| here.is_some_and(|here| package.name == here.name);
-        if chosen.len() > 1 && chosen.iter().any(|function| is_here(function)) {
-            chosen.retain(|function| is_here(function));
-        }
-        let root = self.root.display();
-        let names = || {
-            let name = |(package, bin): &(&Package, &Bin)| match bin.id == bin.name {
-                true => bin.name.clone(),
-                false => format!("{} of the package {}", bin.name, package.name),
-            };
-            candidates.iter().map(name).collect::<Vec<_>>().join(", ")
-        };
-        let error = match (chosen.as_slice(), &config.function) {
-            ([(package, bin)], _) => return Ok(Function { package, name: bin.name.clone(), id: bin.id.clone() }),
-            ([], Some(name)) => {
-                Error::config(format!("{}: there is no function `{name}` in {root}", config.place_of("function")))
-                    .hint_with(format!("the functions are: {}", names()))
-            }
-            ([], None) => Error::config(format!("there is no bin target to package in {root}"))
-                .hint_with("a Lambda needs src/main.rs or a [[bin]]"),
-            _ => Error::config(format!("there are several functions; select one: {}", names())).hint_with(
-                "name one with --function or --package, or `function` or `package` in [package.metadata.lambda-packager]",
-            ),
-        };
-        // What is missing may be one that cargo builds only with more features.
-        Err(match lacking.iter().find(wanted).filter(|_| chosen.is_empty()) {
-            Some((package, bin)) => error.hint_with(format!(
-                "`{}` of the package {} requires more features: `features = {:?}`",
-                bin.name,
-                package.name,
-                package.missing_features(bin, config)
-            )),
-            None => error,
-        })
+        Ok(self.members.iter().filter(|package| names.select(&[&package.name])).collect())
     }
+
+    /// Of what was chosen, that of the package of the folder `start`; where nothing is named, that of the default
+    /// members, as cargo does.
+    fn nearest<'c, 'a>(&self, chosen: Vec<&'c Candidate<'a>>, config: &Config, start: &Path) -> Vec<&'c Candidate<'a>> {
+        if config.package.is_some() {
+            return chosen;
+        }
+        let here = self.member_at(start).filter(|package| package.folder() != self.root);
+        let is_here = |found: &&Candidate| here.is_some_and(|here| found.package.name == here.name);
+        let is_default = |found: &&Candidate| config.function.is_none() && found.package.is_default;
+        let only =
+            |wanted: &dyn Fn(&&Candidate) -> bool| chosen.iter().copied().filter(|found| wanted(found)).collect();
+        let nearest: [Vec<&Candidate>; 2] = [only(&is_here), only(&is_default)];
+        nearest.into_iter().find(|found| !found.is_empty()).unwrap_or(chosen)
+    }
+
+    fn refuse_unmatched(
+        &self,
+        candidates: &[Candidate],
+        lacking: &[Candidate],
+        chosen: &[&Candidate],
+        of_call: &Config,
+    ) -> Result<()> {
+        let root = self.root.display();
+        // What is missing may be one that cargo builds only with more features.
+        let and_features =
+            |error: Error, is_meant: &dyn Fn(&Candidate) -> bool| match lacking.iter().find(|found| is_meant(found)) {
+                Some(Candidate { package, bin, config }) => error.hint_with(format!(
+                    "`{}` of the package {} requires more features: `features = {:?}`",
+                    bin.name,
+                    package.name,
+                    package.missing_features(bin, config)
+                )),
+                None => error,
+            };
+        let configs = candidates.iter().map(|found| &found.config).chain([of_call]);
+        for config in configs {
+            for name in config.function.iter().flat_map(Names::wanted) {
+                let pattern = Names::new([name]);
+                let matches = |found: &Candidate| pattern.select(&[&found.bin.name, &found.bin.id]);
+                if !candidates.iter().any(matches) {
+                    let names: Vec<_> = candidates.iter().map(Candidate::shown).collect();
+                    let error = format!("{}: there is no function `{name}` in {root}", config.place_of("function"));
+                    let error = Error::config(error).hint_with(format!("the functions are: {}", names.join(", ")));
+                    return Err(and_features(error, &matches));
+                }
+            }
+        }
+        if chosen.is_empty() {
+            let error = Error::config(format!("there is no bin target to package in {root}"));
+            return Err(and_features(error.hint_with("a Lambda needs src/main.rs or a [[bin]]"), &|found| {
+                found.is_named()
+            }));
+        }
+        Ok(())
+    }
+}
+
+/// A bin target, with the settings of its package.
+struct Candidate<'a> {
+    package: &'a Package,
+    bin: &'a Bin,
+    config: Config,
+}
+
+impl<'a> Candidate<'a> {
+    fn is_named(&self) -> bool {
+        self.config.function.as_ref().is_none_or(|names| names.select(&[&self.bin.name, &self.bin.id]))
+    }
+
+    fn selected(&self) -> (Function<'a>, Config) {
+        let Bin { name, id, .. } = self.bin;
+        (Function { package: self.package, name: name.clone(), id: id.clone() }, self.config.clone())
+    }
+
+    fn shown(&self) -> String {
+        match self.bin.id == self.bin.name {
+            true => self.bin.name.clone(),
+            false => format!("{} of the package {}", self.bin.name, self.package.name),
+        }
+    }
+}
+
+/// Refuses a name without a glob that selects the functions of two packages: one of them is not meant.
+fn refuse_two_of_a_name(chosen: &[&Candidate]) -> Result<()> {
+    for found in chosen {
+        let namesakes: Vec<_> = chosen.iter().filter(|other| other.bin.name == found.bin.name).collect();
+        let is_named = found.config.function.iter().flat_map(Names::wanted).any(|name| *name == found.bin.name);
+        if namesakes.len() > 1 && is_named {
+            let (place, name) = (found.config.place_of("function"), &found.bin.name);
+            let ids: Vec<_> = namesakes.iter().map(|found| found.bin.id.as_str()).collect();
+            return Err(Error::config(format!("{place}: there are several functions `{name}`"))
+                .hint_with(format!("select one by its package, or by its id: {}", ids.join(", "))));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -89,31 +167,66 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::config::{Layer, Origin};
+
+    /// The ids of what is selected, or the error; `own` are the settings of a package.
+    fn select(workspace: &Workspace, settings: &Value, start: &str, own: &[(&str, Value)]) -> String {
+        let layer = |settings: &Value| (Origin::Flag, Layer::of(settings.clone(), &Origin::Flag).unwrap());
+        let of_package = |package: &Package| {
+            let own = own.iter().filter(|(name, _)| *name == package.name).map(|(_, settings)| layer(settings));
+            Ok(Config::resolve([layer(settings)].into_iter().chain(own).collect()))
+        };
+        let functions = workspace.functions(&Config::of(settings.clone()), Path::new(start), of_package);
+        let ids = |functions: Vec<(Function, Config)>| {
+            functions.into_iter().map(|(function, _)| function.id).collect::<Vec<_>>().join(" ")
+        };
+        functions.map_or_else(|e| e.report(), ids)
+    }
 
     #[test]
-    fn settings_and_folder_select_the_function() {
+    fn settings_and_folder_select_the_functions() {
         let workspace = Workspace::sample(Path::new("/w"), &[("a", &["one"]), ("b", &["two", "three"]), ("c", &[])]);
-        let select = |settings: &Value, start: &str| {
-            let config = Config::of(settings.clone());
-            let function = workspace.function(&config, Path::new(start));
-            function.map_or_else(|e| e.report(), |function| format!("{}/{}", function.package.name, function.name))
-        };
         for (settings, start, expected) in [
-            (json!({"function": "two"}), "/w", "b/two"),
-            (json!({"package": "a"}), "/w/b", "a/one"),
-            (json!({"package": "b", "function": "three"}), "/w", "b/three"),
-            (json!({}), "/w/a/src", "a/one"),
-            (json!({}), "/w", "there are several functions; select one: one, two, three"),
-            (json!({}), "/w/b", "there are several functions"),
-            (json!({"package": "c"}), "/w", "there is no bin target to package in /w"),
-            (json!({"package": "x"}), "/w", "its packages are: a, b, c"),
-            (json!({"package": "a", "function": "two"}), "/w", "the functions are: one"),
+            (json!({"function": "two"}), "/w", "two"),
+            (json!({"package": "a"}), "/w/b", "one"),
+            (json!({"package": "b", "function": "three"}), "/w", "three"),
+            (json!({}), "/w/a/src", "one"),
+            (json!({}), "/w", "one two three"),
+            (json!({}), "/w/b", "two three"),
+            (json!({}), "/w/c", "one two three"),
+            (json!({"function": ["t*", "one"]}), "/w", "one two three"),
+            (json!({"function": ["!two"]}), "/w", "one three"),
+            (json!({"package": ["*", "!a"]}), "/w/a", "two three"),
         ] {
-            let selected = select(&settings, start);
-            assert!(selected.contains(expected), "{settings} in {start}: {selected}");
+            assert_eq!(select(&workspace, &settings, start, &[]), expected, "{settings} in {start}");
         }
+        for (settings, expected) in [
+            (json!({"package": "c"}), "there is no bin target to package in /w"),
+            (json!({"package": ["a", "x*"]}), "has no package `x*`"),
+            (json!({"package": ["*", "!x"]}), "its packages are: a, b, c"),
+            (json!({"package": "a", "function": "two"}), "the functions are: one"),
+            (json!({"function": ["one", "four*"]}), "flag --function: there is no function `four*`"),
+            (json!({"function": ["!*"]}), "there is no bin target"),
+        ] {
+            let selected = select(&workspace, &settings, "/w", &[]);
+            assert!(selected.contains(expected), "{settings}: {selected}");
+        }
+        // A package says which of its bins are functions, and a call is stronger.
+        let own = [("b", json!({"function": "two"}))];
+        assert_eq!(select(&workspace, &json!({}), "/w", &own), "one two");
+        assert_eq!(select(&workspace, &json!({"function": "three"}), "/w", &own), "three");
         assert_eq!(workspace.member_at(Path::new("/w/b/src")).unwrap().name, "b");
         assert!(workspace.member_at(Path::new("/w")).is_none());
+    }
+
+    #[test]
+    fn where_nothing_is_named_the_default_members_are_meant() {
+        let mut workspace = Workspace::sample(Path::new("/w"), &[("a", &["one"]), ("b", &["two"])]);
+        workspace.members[0].is_default = false;
+        assert_eq!(select(&workspace, &json!({}), "/w", &[]), "two");
+        assert_eq!(select(&workspace, &json!({"function": "one"}), "/w", &[]), "one");
+        workspace.members[1].is_default = false;
+        assert_eq!(select(&workspace, &json!({}), "/w", &[]), "one two");
     }
 
     #[test]
@@ -125,10 +238,10 @@ mod tests {
             [("default", vec!["z"]), ("all", vec!["x", "all", "dep:y"]), ("x", vec![]), ("z", vec!["other/z"])]
                 .map(|(name, more)| (name.into(), more.into_iter().map(String::from).collect()))
                 .into();
+        assert_eq!(select(&workspace, &json!({}), "/w", &[]), "one");
         let select = |mut settings: Value| {
             settings["function"] = "extra".into();
-            let function = workspace.function(&Config::of(settings), Path::new("/w"));
-            function.map_or_else(|e| e.report(), |function| function.id)
+            select(&workspace, &settings, "/w", &[])
         };
         for on in [
             json!({"features": ["x"]}),
@@ -150,11 +263,13 @@ mod tests {
     fn the_innermost_member_is_here_and_bins_of_one_name_are_told_apart() {
         let workspace =
             Workspace::sample(Path::new("/w"), &[("a", &["one"]), ("a/b", &["two"]), ("deploy", &[]), ("c", &["one"])]);
-        let function = |settings: Value, start: &str| workspace.function(&Config::of(settings), Path::new(start));
-        assert_eq!(function(json!({}), "/w/a/b/src").unwrap().name, "two");
-        assert_eq!(function(json!({"function": "one"}), "/w/c").unwrap().package.name, "c");
+        let select = |settings: Value, start: &str| select(&workspace, &settings, start, &[]);
+        assert_eq!(select(json!({}), "/w/a/b/src"), "two");
+        let of_c = &workspace.members[3];
+        assert_eq!((of_c.name.as_str(), select(json!({"function": "one"}), "/w/c")), ("c", "one".to_string()));
         // A package without a function is no reason to say that there is none.
-        let error = function(json!({}), "/w/deploy").map(|function| function.name).unwrap_err();
-        assert!(error.to_string().starts_with("there are several functions"), "{error}");
+        let error = select(json!({"function": "one"}), "/w/deploy");
+        assert!(error.contains("flag --function: there are several functions `one`"), "{error}");
+        assert_eq!(select(json!({}), "/w/deploy"), "one two one");
     }
 }

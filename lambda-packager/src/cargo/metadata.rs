@@ -19,6 +19,8 @@ use crate::sys::{env, fs, relative};
 pub struct Metadata {
     packages: Vec<MetadataPackage>,
     workspace_members: Vec<String>,
+    /// Cargo tells them since 1.71.
+    workspace_default_members: Option<Vec<String>>,
     resolve: Resolve,
     workspace_root: PathBuf,
     metadata: Value,
@@ -105,8 +107,10 @@ impl Metadata {
     pub fn into_workspace(self, asked: &Path) -> Result<Workspace> {
         let root = &self.workspace_root;
         let graph = self.graph();
+        let default = self.workspace_default_members.as_ref().unwrap_or(&self.workspace_members);
         let members = self.workspace_members.iter().filter_map(|id| graph.get(id.as_str()));
-        let mut members = members.map(|(package, _)| member(package, &graph)).collect::<Result<Vec<_>>>()?;
+        let member = |package: &MetadataPackage| member(package, default.contains(&package.id), &graph);
+        let mut members = members.map(|(package, _)| member(package)).collect::<Result<Vec<_>>>()?;
         name_apart(&mut members);
         let local = || self.packages.iter().filter(|package| package.source.is_none());
         let mut local_manifests: Vec<String> = local().map(|package| relative(&package.manifest_path, root)).collect();
@@ -165,7 +169,7 @@ impl Metadata {
     }
 }
 
-fn member(package: &MetadataPackage, graph: &Graph) -> Result<Package> {
+fn member(package: &MetadataPackage, is_default: bool, graph: &Graph) -> Result<Package> {
     let (mut local_folders, mut linked_by, mut downloads) = (Vec::new(), Vec::new(), Vec::new());
     let mut seen = BTreeSet::from([package.id.clone()]);
     let mut queue = vec![package.id.as_str()];
@@ -203,6 +207,7 @@ fn member(package: &MetadataPackage, graph: &Graph) -> Result<Package> {
     Ok(Package {
         name: package.name.clone(),
         manifest: package.manifest_path.clone(),
+        is_default,
         metadata: package.metadata.get(from_manifest::KEY).cloned().unwrap_or_default(),
         bins: bins.collect(),
         features: package.features.clone(),
@@ -253,7 +258,7 @@ mod tests {
                 package("dev", &root.join("dev"), Value::Null, json!([])),
                 package("r", &download, json!("git+https://example.invalid/r"), json!([])),
             ],
-            "workspace_members": ["a", "b"], "workspace_root": root, "metadata": {"lambda-packager": {"mode": "dev"}},
+            "workspace_members": ["a", "b"], "workspace_default_members": ["b"], "workspace_root": root, "metadata": {"lambda-packager": {"mode": "dev"}},
             "resolve": {"nodes": [
                 {"id": "a", "deps": [edge("b", json!("build")), edge("dev", json!("dev"))]},
                 {"id": "b", "deps": [edge("r", Value::Null), edge("a", Value::Null)]},
@@ -264,6 +269,7 @@ mod tests {
         let member = &workspace.members[0];
         let local: Vec<_> = member.local_folders.iter().map(|package| package.name.as_str()).collect();
         assert_eq!(local, ["a", "b"]);
+        assert_eq!([0, 1].map(|member| workspace.members[member].is_default), [false, true]);
         // Two packages have a bin of the same name.
         let bins: Vec<_> = workspace.members.iter().flat_map(|package| &package.bins).map(|bin| &*bin.id).collect();
         assert_eq!(bins, ["a.a", "extra", "b.a"]);

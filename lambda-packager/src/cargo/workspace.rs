@@ -46,6 +46,8 @@ pub struct Workspace {
 pub struct Package {
     pub name: String,
     pub manifest: PathBuf,
+    /// Whether cargo builds it where nothing is named at the top of the workspace.
+    pub is_default: bool,
     /// `[package.metadata.lambda-packager]`, or null.
     pub metadata: Value,
     pub bins: Vec<Bin>,
@@ -254,9 +256,14 @@ impl Package {
 
     /// The innermost local package in the closure whose folder contains `path`.
     pub fn owner_of(&self, path: &Path) -> Option<&LocalPackage> {
-        let around = self.local_folders.iter().filter(|package| path.starts_with(&package.folder));
-        around.max_by_key(|package| package.folder.components().count())
+        owner_of(path, &self.local_folders)
     }
+}
+
+/// The innermost of `packages` whose folder contains `path`.
+pub fn owner_of<'a>(path: &Path, packages: impl IntoIterator<Item = &'a LocalPackage>) -> Option<&'a LocalPackage> {
+    let around = packages.into_iter().filter(|package| path.starts_with(&package.folder));
+    around.max_by_key(|package| package.folder.components().count())
 }
 
 /// For tests: packages that depend on each other, by folder and bins.
@@ -271,7 +278,7 @@ impl Workspace {
             let bins = bins.iter().map(|name| json!({"name": name, "id": name, "required_features": []}));
             let bins: Vec<_> = bins.collect();
             json!({
-                "name": name, "manifest": root.join(name).join("Cargo.toml"), "metadata": null, "bins": bins, "features": {},
+                "name": name, "manifest": root.join(name).join("Cargo.toml"), "is_default": true, "metadata": null, "bins": bins, "features": {},
                 "local_folders": all, "downloads": [], "linked_by": [],
             })
         };

@@ -3,35 +3,39 @@
 #   compile.sh FIELD... -- COMMAND...
 #
 #   --target=DIR            cargo's target directory
-#   --binary=FILE           the binary that the command makes
+#   --binary=FILE           a binary that the command makes; for each of them
 #   --wipe                  start with an empty target directory
 #   --link-arg=FLAG         a linker flag that makes the zip smaller, used if the linker knows it
 #   --surroundings=DIGEST   of the influences on a compile that cargo does not check
 #   --compile=NAME          a unique name of this compile
+#   --sources               print the rule that cargo puts beside each binary: the local files that it is made of
 #   --outside               print what was read besides the sources
 #   --git                   there is no repository: print what shows that a local build script looked for one
 #   --pack-along=SCRIPT     a script to run during the first compile in the target directory
 #   --deps=NAME             of the image that may keep the compiled dependencies, if the target directory began empty for it
 #
 # stdin is a pipe that the packager keeps open: when it ends, the packager is gone and the compile ends too.
-# stdout is a line with name and length for each section, then the sections: `read` (rules of dep-info, and
+# stdout is a line with length and name for each section and one for their sum, then the sections: `read` (rules of dep-info, and
 # `rerun-if-changed` of build scripts), `git` (lines of build scripts that looked for a repository), `messages` (cargo's, about what it made), `kept-units` (`= NAME` of the image that may keep
-# them, then the units that images keep), `binary`.
-# Without a binary, nothing is printed.
+# them, then the units that images keep), the binaries, and the rules of `--sources`.
+# If one of them is not there, nothing is printed.
 # Run by `sh -c`: POSIX, only coreutils, findutils, grep, and setsid and flock of util-linux.
 set -u
-wipe='' flag='' along='' deps='' outside='' git=''
+wipe='' flag='' along='' deps='' outside='' git='' binaries='' sources=''
+line='
+'
 while [ "$#" -gt 0 ]; do
   field=$1 value=${1#*=}
   shift
   case $field in
     --) break ;;
     --target=*) target=$value ;;
-    --binary=*) binary=$value ;;
+    --binary=*) binaries=$binaries$value$line ;;
     --wipe) wipe=1 ;;
     --link-arg=*) flag=$value ;;
     --surroundings=*) surroundings=$value ;;
     --compile=*) compile=$value ;;
+    --sources) sources=1 ;;
     --outside) outside=1 ;;
     --git) git=1 ;;
     --pack-along=*) along=$value ;;
@@ -84,8 +88,9 @@ if [ -n "$flag" ]; then
   fi
   rm -rf "$probe"
 fi
-# The output is the binary of this call of cargo, or nothing.
-rm -rf "$binary" "$binary.d" "$state/code" "$state/along" || exit 1
+# The output are the binaries of this call of cargo, or nothing.
+rm -rf "$state/code" "$state/along" || exit 1
+printf %s "$binaries" | while IFS= read -r binary; do rm -rf "$binary" "$binary.d" || exit; done || exit 1
 
 # In its own session, so that all its processes can be ended together. Its messages go through `cat`, which
 # joins them: cargo writes line by line, and each write would wake every process up to the packager.
@@ -121,7 +126,7 @@ rm -rf "$binary" "$binary.d" "$state/code" "$state/along" || exit 1
 grep -v '^{' "$state/messages" >&2
 read -r code <"$state/code" && [ "$code" = 0 ] || exit "${code:-1}"
 # Flags can make cargo build something else or in another folder: then there is no output.
-[ -e "$binary" ] || exit 0
+printf %s "$binaries" | while IFS= read -r binary; do [ -e "$binary" ] || exit; done || exit 0
 
 # What was read besides the sources, such as headers of the machine: the dep-info of all units, and what build scripts
 # named.
@@ -144,6 +149,12 @@ if [ -n "$git" ]; then
 fi
 # The run of another function may be adding to `kept`.
 : >>"$state/kept" && { printf '= ' && cat "$state/deps" "$state/kept"; } >"$state/kept-units" && cd "$state" || exit
-# shellcheck disable=SC2046 # the length of each file, and its name
-set -- $(wc -c read git messages kept-units - <"$binary")
-printf '%s\n' "read $1" "git $3" "messages $5" "kept-units $7" "binary $9" && cat read git messages kept-units "$binary"
+IFS=$line
+set -f
+# shellcheck disable=SC2086 # each line is a path
+set -- read git messages kept-units $binaries
+if [ -n "$sources" ]; then
+  # shellcheck disable=SC2086
+  for binary in $binaries; do set -- "$@" "$binary.d"; done
+fi
+LC_ALL=C wc -c "$@" && cat "$@"

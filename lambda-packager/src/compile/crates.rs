@@ -21,7 +21,7 @@ pub fn add(job: &CompileJob, forwarded: &ForwardedConfig, sources: &mut Sources)
     sources.insert(format!("{CARGO_HOME}/.global-cache"), Node::Link("/tmp/.global-cache".into()));
     let locked = lockfile::read(&job.workspace.root)?;
     let mut registries = BTreeSet::new();
-    for folder in &job.function.package.downloads {
+    for folder in job.downloads() {
         let Ok(below) = folder.strip_prefix(home) else { continue };
         let parts: Vec<&str> = below.iter().filter_map(|part| part.to_str()).collect();
         match parts.as_slice() {

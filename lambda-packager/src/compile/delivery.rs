@@ -100,10 +100,10 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
         gone.extend(job.layout.places());
     }
     let removed = outermost(&gone).flat_map(|place| [place.as_bytes(), &[0]].concat()).collect();
-    let local = &job.function.package.local_folders;
+    let local = job.local_packages();
     // On the host, a package that a manifest names by an absolute path is compiled where it is, with its own dates.
     let is_elsewhere = local.iter().any(|package| job.layout.place_of(&package.folder).is_none());
-    let cleaned = local.iter().filter(|package| package.has_build_script);
+    let cleaned = local.iter().copied().filter(|package| package.has_build_script);
     let cleaned =
         cleaned.filter(|package| is_stale(job, package, before, &sent)).filter_map(|package| url(job, package));
     Ok(Delivery {
@@ -263,7 +263,7 @@ fn pack_whole(archive: &mut Archive, name: &str, path: &Path) -> Result<()> {
 /// packages for which it changed. What stands for packages that are not compiled is only for those that may read any: it
 /// is another for each function, and a package that two functions share stays as it is.
 fn packages_of(job: &CompileJob, sources: &Sources, before: Option<&Sent>, sent: &mut Sent) -> BTreeSet<String> {
-    let local = &job.function.package.local_folders;
+    let local = job.local_packages();
     let places: Vec<String> =
         local.iter().map(|package| job.layout.place_of(&package.folder).unwrap_or_default()).collect();
     let owner_of = |place: &str| {
@@ -305,9 +305,11 @@ fn packages_of(job: &CompileJob, sources: &Sources, before: Option<&Sent>, sent:
         let (stored, is_new) = Stored::next(was, state, sent.count);
         sent.packages.insert(place.clone(), stored);
         if is_new {
-            let targets = job.workspace.targets.iter().filter(|(path, _)| {
-                job.function.package.owner_of(path).is_some_and(|owner| owner.folder == package.folder)
-            });
+            let targets = job
+                .workspace
+                .targets
+                .iter()
+                .filter(|(path, _)| job.owner_of(path).is_some_and(|owner| owner.folder == package.folder));
             bumped.extend(targets.filter_map(|(path, _)| job.layout.place_of(path)));
         }
     }

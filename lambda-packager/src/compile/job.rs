@@ -1,16 +1,20 @@
 //! What a compile is given.
 
-use crate::cargo::{Function, Workspace};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::cargo::{Function, LocalPackage, Package, Workspace, owner_of};
 use crate::compile::Layout;
 use crate::config::Config;
 use crate::snapshot::Snapshot;
 use crate::sys::Sha;
 
-/// A function to compile, and how.
+/// Functions to compile in one call of cargo, and how.
 #[derive(Clone)]
 pub struct CompileJob<'a> {
     pub workspace: &'a Workspace,
-    pub function: &'a Function<'a>,
+    /// At least one.
+    pub functions: &'a [Function<'a>],
     pub config: &'a Config,
     pub layout: Layout,
     /// Cargo's target directory, as the compile sees it.
@@ -28,4 +32,49 @@ pub struct CompileJob<'a> {
     pub deps: Option<(&'a str, &'static str)>,
     /// Whether a compile can read more than its sources: headers of the machine.
     pub reads_outside: bool,
+}
+
+impl<'a> CompileJob<'a> {
+    /// The package of the first function.
+    pub fn package(&self) -> &'a Package {
+        self.functions[0].package
+    }
+
+    /// The packages of the functions, each once.
+    pub fn packages(&self) -> Vec<&'a Package> {
+        let mut packages: Vec<&Package> = Vec::new();
+        for function in self.functions {
+            if !packages.iter().any(|package| package.name == function.package.name) {
+                packages.push(function.package);
+            }
+        }
+        packages
+    }
+
+    /// All local packages in the closure of their dependencies, each once.
+    pub fn local_packages(&self) -> Vec<&'a LocalPackage> {
+        let mut local: Vec<&LocalPackage> = Vec::new();
+        for package in self.packages().into_iter().flat_map(|package| &package.local_folders) {
+            if !local.iter().any(|known| known.folder == package.folder) {
+                local.push(package);
+            }
+        }
+        local
+    }
+
+    /// The folders of unpacked crates in that closure.
+    pub fn downloads(&self) -> BTreeSet<&'a PathBuf> {
+        self.packages().into_iter().flat_map(|package| &package.downloads).collect()
+    }
+
+    /// The innermost of the local packages whose folder contains `path`.
+    pub fn owner_of(&self, path: &Path) -> Option<&'a LocalPackage> {
+        owner_of(path, self.local_packages())
+    }
+
+    /// The names of the functions, for people.
+    pub fn shown(&self) -> String {
+        let names: Vec<&str> = self.functions.iter().map(|function| function.name.as_str()).collect();
+        names.join(", ")
+    }
 }

@@ -64,6 +64,12 @@ impl Layout {
         Some([&self.root, WORKSPACE, slash, &below].concat())
     }
 
+    /// The path on the host of a source at `place` below the workspace's folder; nothing else has one.
+    pub fn source(&self, place: &str) -> Option<PathBuf> {
+        let below = lexically_clean(Path::new(place));
+        Some(self.common.join(below.strip_prefix(format!("{}{WORKSPACE}", self.root)).ok()?))
+    }
+
     /// Where the sources are: each is emptied before all of them are sent.
     pub fn places(&self) -> Vec<String> {
         let absolute = self.absolute.iter().map(|folder| folder.to_string_lossy().into_owned());

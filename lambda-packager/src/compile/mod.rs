@@ -20,7 +20,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::cargo::config_flags;
+use crate::cargo::{Function, config_flags};
 use crate::compile::mounted::OTHER_TOOLCHAIN;
 use crate::compile::output::finish;
 use crate::config::{Config, Mode};
@@ -87,9 +87,10 @@ pub fn command(job: &CompileJob, wipe: bool) -> Vec<String> {
         other => other,
     };
     let triple = job.config.target_arch.triple();
-    let binary = format!("{}/{triple}/{profile_folder}/{}", job.target, job.function.name);
+    let binary = |function: &Function| format!("--binary={}/{triple}/{profile_folder}/{}", job.target, function.name);
     let mut command: Vec<String> = ["sh", "-c", SCRIPT, "lambda-packager"].map(String::from).into();
-    command.extend([format!("--target={}", job.target), format!("--binary={binary}")]);
+    command.push(format!("--target={}", job.target));
+    command.extend(job.functions.iter().map(binary));
     command.extend(wipe.then(|| "--wipe".to_string()));
     command.extend(is_sorted(job.config).then(|| format!("--link-arg={COMPRESSION_SORT}")));
     command.extend([format!("--surroundings={}", job.surroundings), format!("--compile={}", job.compile)]);
@@ -97,6 +98,7 @@ pub fn command(job: &CompileJob, wipe: bool) -> Vec<String> {
         command.extend([format!("--deps={image}"), format!("--pack-along={script}")]);
     }
     command.extend(job.reads_outside.then(|| "--outside".to_string()));
+    command.extend((job.packages().len() > 1).then(|| "--sources".to_string()));
     // Who excludes it knows that it is not there.
     let is_told = declared::has_git(job.config) || declared::is_excluded(declared::GIT, job.config);
     command.extend((!is_told && git::work_tree(&job.workspace.root).is_some()).then(|| "--git".to_string()));
@@ -160,7 +162,7 @@ fn clean(job: &CompileJob, packages: &[String]) -> Vec<u8> {
     if packages.is_empty() {
         return Vec::new();
     }
-    let manifest = job.layout.place_of(&job.function.package.manifest).unwrap_or_default();
+    let manifest = job.layout.place_of(&job.package().manifest).unwrap_or_default();
     let mut args: Vec<String> = ["clean", "--offline", "--locked"].map(String::from).into();
     args.extend([format!("--manifest-path={manifest}"), format!("--target-dir={}", job.target)]);
     args.extend([format!("--target={}", job.config.target_arch.triple()), format!("--profile={}", job.config.profile)]);
@@ -175,11 +177,16 @@ fn is_sorted(config: &Config) -> bool {
 
 fn cargo(job: &CompileJob, triple: &str) -> Vec<String> {
     let config = job.config;
-    let manifest = job.layout.place_of(&job.function.package.manifest).unwrap_or_default();
+    let manifest = job.layout.place_of(&job.package().manifest).unwrap_or_default();
     // `cargo rustc` is `cargo build` with flags for the binary alone.
     let verb = if is_sorted(config) { "rustc" } else { "build" };
     let mut args: Vec<String> = ["cargo", verb, "--offline", "--locked"].map(String::from).into();
-    args.extend([format!("--manifest-path={manifest}"), format!("--bin={}", job.function.name)]);
+    args.push(format!("--manifest-path={manifest}"));
+    let packages = job.packages();
+    if packages.len() > 1 {
+        args.extend(packages.iter().map(|package| format!("--package={}", package.name)));
+    }
+    args.extend(job.functions.iter().map(|function| format!("--bin={}", function.name)));
     args.extend([format!("--target={triple}"), format!("--profile={}", config.profile)]);
     args.extend(config.features.iter().map(|feature| format!("--features={feature}")));
     for (key, value) in profile_settings(config.mode) {

@@ -8,12 +8,18 @@ use crate::compile::{CompileError, CompileJob, CompiledUnits, Layout, missing};
 use crate::error::Error;
 use crate::report::{Event, Reporter, strip_colours};
 
+/// The end of the name of a rule.
+const RULE: &str = ".d";
+
 /// The exit status of cargo if a crate does not compile.
 const CARGO_FAILED: i32 = 101;
 
 /// The result of a compile.
 pub struct Compiled {
-    pub binary: Vec<u8>,
+    /// Of each function, by its name.
+    pub binaries: BTreeMap<String, Vec<u8>>,
+    /// If functions of several packages were compiled: the local files that each was made of, by its name.
+    pub sources: BTreeMap<String, Vec<PathBuf>>,
     /// What it read besides its sources, by the path on the host.
     pub outside: BTreeSet<PathBuf>,
     pub compiled_units: CompiledUnits,
@@ -48,7 +54,7 @@ impl CargoOutput {
     /// Why the compile ended with `status`.
     pub fn diagnose(&self, status: i32, job: &CompileJob) -> CompileError {
         let messages = String::from_utf8_lossy(&self.tail);
-        match diagnose(status, &messages, &job.function.package.name, job.config) {
+        match diagnose(status, &messages, &job.package().name, job.config) {
             CompileError::Crate(error) if status == CARGO_FAILED && missing::is_told(&messages) => {
                 CompileError::Missing(error, missing::named(&messages))
             }
@@ -63,7 +69,7 @@ impl CargoOutput {
 /// There is no binary where cargo should have made it, or the output is incomplete.
 pub fn finish(stdout: &[u8], job: &CompileJob) -> Result<Compiled, CompileError> {
     if stdout.is_empty() {
-        let binary = &job.function.name;
+        let binary = job.shown();
         return Err(CompileError::Crate(
             Error::cargo(format!("cargo ended without making {binary} in the expected place"))
                 .hint_with("remove flags from `cargo_flags` that make cargo build into another folder, or build nothing; see build.log"),
@@ -103,24 +109,41 @@ fn parse_output(stdout: &[u8], layout: &Layout, target: &str, compile: &str) -> 
     // Generated files are not sources, wherever they are.
     let is_generated = |path: &String| Path::new(path).starts_with(target);
     let read = text("read")?.lines().flat_map(paths_in).filter(|path| !is_generated(path));
+    // Beside each binary, cargo puts a rule with all local files that it is made of.
+    let (mut binaries, mut sources) = (BTreeMap::new(), BTreeMap::new());
+    for (path, content) in sections.iter().filter(|(path, _)| Path::new(path).starts_with(target)) {
+        let name = path.rsplit_once('/').map_or(*path, |(_, name)| name);
+        match name.strip_suffix(RULE) {
+            Some(function) => {
+                let read = String::from_utf8_lossy(content).lines().flat_map(prerequisites).collect::<Vec<_>>();
+                sources.insert(function.to_string(), read.iter().filter_map(|path| layout.source(path)).collect());
+            }
+            None => drop(binaries.insert(name.to_string(), content.to_vec())),
+        }
+    }
     Ok(Compiled {
-        binary: section("binary")?.to_vec(),
+        binaries,
+        sources,
         outside: read.filter_map(|path| layout.outside(&path)).collect(),
         misses_git: !section("git")?.is_empty(),
         compiled_units: CompiledUnits::read(compile, text("messages")?, text("kept-units")?),
     })
 }
 
-/// Splits the output of `compile.sh`: a line with name and length of each section, the binary last, then the sections.
+/// Splits the output of `compile.sh`: a line with length and name of each section, one with their sum, then the sections.
 fn sections(mut rest: &[u8]) -> Result<BTreeMap<&str, &[u8]>, String> {
     let mut list = Vec::new();
-    while list.last().is_none_or(|(name, _)| *name != "binary") {
+    loop {
         let end = rest.iter().position(|byte| *byte == b'\n').ok_or("the list of sections is cut off")?;
         let line = String::from_utf8_lossy(&rest[..end]);
-        let entry = str::from_utf8(&rest[..end]).ok().and_then(|line| line.split_once(' '));
-        let entry = entry.and_then(|(name, length)| Some((name, length.trim().parse::<usize>().ok()?)));
-        list.push(entry.ok_or_else(|| format!("`{line}` is not the name and the length of a section"))?);
+        let entry = str::from_utf8(&rest[..end]).ok().and_then(|line| line.trim_start().split_once(' '));
+        let entry = entry.and_then(|(length, name)| Some((name, length.parse::<usize>().ok()?)));
+        let entry = entry.ok_or_else(|| format!("`{line}` is not the length and the name of a section"))?;
         rest = &rest[end + 1..];
+        if entry.0 == "total" {
+            break;
+        }
+        list.push(entry);
     }
     let mut sections = BTreeMap::new();
     for (name, length) in list {
@@ -129,7 +152,7 @@ fn sections(mut rest: &[u8]) -> Result<BTreeMap<&str, &[u8]>, String> {
         sections.insert(name, section);
         rest = after;
     }
-    if rest.is_empty() { Ok(sections) } else { Err(format!("{} more bytes follow the binary", rest.len())) }
+    if rest.is_empty() { Ok(sections) } else { Err(format!("{} more bytes follow the last section", rest.len())) }
 }
 
 /// The paths in a line of what a compile read: a rule of a dep-info, or `cargo::rerun-if-changed=PATH`.
@@ -207,14 +230,14 @@ mod tests {
         let (code, stdout, stderr) = compile(target, &["--outside"], command);
         assert_eq!((code, stderr.trim()), (0, "Compiling"));
         let compiled = parse_output(&stdout, &layout, target, "c1").ok().unwrap();
-        assert_eq!(compiled.binary, b"E\nF");
+        assert_eq!(compiled.binaries, [("app".to_string(), b"E\nF".to_vec())].into());
         let outside: Vec<_> = compiled.outside.iter().map(|path| path.to_string_lossy()).collect();
         assert_eq!(outside, ["/usr/include/a b.h", "/usr/include/c d.h"]);
         for end in 0..stdout.len() {
             let error = parse_output(&stdout[..end], &layout, target, "c1").err();
             assert!(error.is_some_and(|error| error.contains("cut off")), "{end}");
         }
-        for (other, error) in [("binary 0\nx", "1 more bytes"), ("x\n", "`x`"), ("binary 0\n", "section `read`")] {
+        for (other, error) in [("0 total\nx", "1 more bytes"), ("x\n", "`x`"), ("0 total\n", "section `read`")] {
             let found = parse_output(other.as_bytes(), &layout, target, "c1").err();
             assert!(found.as_ref().is_some_and(|found| found.contains(error)), "{found:?}");
         }

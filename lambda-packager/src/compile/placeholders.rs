@@ -26,14 +26,14 @@ pub fn digests() -> [Sha; 2] {
 /// If a manifest is not valid TOML.
 pub fn add(job: &CompileJob, sources: &mut Sources) -> Result<()> {
     let folders = job.workspace.path_dependencies.all().map(|folder| folder.join("Cargo.toml"));
+    let local = job.local_packages();
     for manifest in job.workspace.manifests().chain(folders) {
         let Some(place) = job.layout.place_of(&manifest) else { continue };
         if !sources.contains_key(&place) || !fs::is_file(&manifest) {
             continue;
         }
         let folder = Path::new(&place).parent().unwrap_or(Path::new("/"));
-        let is_compiled =
-            job.function.package.local_folders.iter().any(|package| manifest.parent() == Some(&package.folder));
+        let is_compiled = local.iter().any(|package| manifest.parent() == Some(&package.folder));
         for (path, text) in targets(&toml::read(&manifest)?, is_compiled) {
             let place = lexically_clean(&folder.join(path)).to_string_lossy().into_owned();
             sources.entry(place).or_insert_with(|| Node::made(text.into()));

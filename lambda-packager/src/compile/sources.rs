@@ -86,7 +86,7 @@ fn is_secret(path: &Path) -> bool {
 fn is_of_the_project(job: &CompileJob, file: &Path) -> Result<bool> {
     let root = &job.workspace.root;
     let repository = root.ancestors().find(|folder| fs::lstat(&folder.join(".git")).is_ok_and(|meta| meta.is_some()));
-    let packages = job.function.package.local_folders.iter().map(|package| package.source_root.as_path());
+    let packages = job.local_packages().into_iter().map(|package| package.source_root.as_path());
     for folder in [root.as_path()].into_iter().chain(repository).chain(packages) {
         if file.starts_with(fs::canonical(folder)?) {
             return Ok(true);

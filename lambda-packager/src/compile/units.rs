@@ -52,6 +52,18 @@ impl CompiledUnits {
             kept: kept.lines().map(String::from).collect(),
         }
     }
+
+    /// Those of several compiles in one target directory; `last` is of the last one.
+    pub fn with(before: Option<Self>, last: Self) -> Option<Self> {
+        Some(match before {
+            Some(before) => Self {
+                units: before.units.into_iter().chain(last.units).collect(),
+                has_other_layout: before.has_other_layout || last.has_other_layout,
+                ..last
+            },
+            None => last,
+        })
+    }
 }
 
 /// `/target/release/deps/libserde-0123456789abcdef.rlib` and `/target/release/build/serde-0123456789abcdef/out`

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use serde_json::{Map, Value};
 
-use crate::config::{Layer, Origin, SETTINGS, Shape};
+use crate::config::{Layer, Origin, SETTINGS, Shape, name_of};
 use crate::error::{Error, Result};
 use crate::sys::env;
 use crate::sys::env::{CI, INNER, PREFIX, REGISTRY_PASSWORD, REGISTRY_USER};
@@ -41,7 +41,7 @@ pub fn value_of(setting: &str, text: &str) -> Value {
     if text.is_empty() {
         return Value::Null;
     }
-    let shape = SETTINGS.iter().find(|(known, ..)| *known == setting).map(|(_, shape, _)| *shape);
+    let shape = SETTINGS.iter().find(|(known, ..)| *known == name_of(setting)).map(|(_, shape, _)| *shape);
     parse(shape.unwrap_or(Shape::Text), text)
 }
 

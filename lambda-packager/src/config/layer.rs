@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::{Layer, Origin, SETTINGS};
+use crate::config::{Layer, Origin, SETTINGS, name_of};
 use crate::error::{Error, Result};
 
 impl Layer {
@@ -13,7 +13,7 @@ impl Layer {
     pub fn parse(values: Map<String, Value>, origin: &Origin) -> Result<Self> {
         let mut layer = Self::default();
         for (key, value) in values {
-            match layer.put(&key, value) {
+            match layer.put(name_of(&key), value) {
                 Ok(true) => {}
                 Ok(false) => {
                     let names: Vec<_> = SETTINGS.iter().map(|(name, ..)| *name).collect();

@@ -3,13 +3,15 @@
 pub mod from_env;
 pub mod from_manifest;
 mod layer;
+mod names;
 mod origin;
 mod resolved;
 mod table;
 #[warn(missing_docs)]
 mod values;
 
+pub use names::Names;
 pub use origin::Origin;
 pub(crate) use table::with_settings;
-pub use table::{Config, Layer, SETTINGS, Shape};
+pub use table::{Config, Layer, SETTINGS, Shape, name_of};
 pub use values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime, Size};

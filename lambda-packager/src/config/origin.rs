@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::sys::env;
 
 /// Where a layer was written.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Origin {
     Flag,
     Environment,

@@ -35,6 +35,20 @@ impl Config {
         self
     }
 
+    /// Whether a compile with these settings is one with the `other` ones: they differ in what is selected and in what
+    /// becomes of it.
+    pub fn compiles_like(&self, other: &Self) -> bool {
+        let compiled = |config: &Self| Self {
+            package: None,
+            function: None,
+            output: None,
+            include: Vec::new(),
+            origins: Vec::new(),
+            ..config.clone()
+        };
+        compiled(self) == compiled(other)
+    }
+
     /// Whether any layer has `setting`.
     pub fn is_set(&self, setting: &str) -> bool {
         self.origins.iter().any(|(name, _)| *name == setting)

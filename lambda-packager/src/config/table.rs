@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::config::{Arch, Base, EngineChoice, Mode, Network, Origin, PullPolicy, RegistryLogin, Runtime, Size};
+use crate::config::{Arch, Base, EngineChoice, Mode, Names, Network, Origin, PullPolicy, RegistryLogin, Runtime, Size};
 
 /// How a setting is written as text: in an environment variable, or in `BuildScript::set`.
 #[derive(Clone, Copy)]
@@ -26,12 +26,13 @@ macro_rules! with_settings {
     ($then:ident $($builder:ident)?) => {
         $then! {
             $($builder)?
-            package: String, Text, "the cargo package that holds the function",
-                /// The cargo package that holds the function. The default is the package in whose folder this runs.
-                (name: impl Into<String>) => name.into();
-            function: String, Text, "the bin target to package; required if the package has several",
-                /// The bin target to package. Required if the package has several.
-                (name: impl Into<String>) => name.into();
+            package: Names, List, "the cargo packages that hold the functions: names and globs, `!` before what is left out",
+                /// The cargo package that holds the functions. The default is the package in whose folder this runs, or the
+                /// default members of the workspace.
+                (name: impl Into<String>) => crate::config::Names::new([name]);
+            function: Names, List, "the bin targets to package: names and globs, `!` before what is left out; all of them if not set. `functions` is the same",
+                /// The bin target to package. The default is every bin target of the package.
+                (name: impl Into<String>) => crate::config::Names::new([name]);
             mode: Mode = Mode::Release, Text, "`release`, `dev`, `prod` or `docker`",
                 /// Speed of the build or size of the zip. The default is [`Mode::Release`](crate::Mode::Release).
                 (mode: crate::config::Mode) => mode;
@@ -67,8 +68,8 @@ macro_rules! with_settings {
                 /// Compiles in the four-stage Dockerfile instead of the reused container. The default is `true` in the
                 /// modes `Prod` and `Docker`.
                 (yes: bool) => yes;
-            output: PathBuf, Text, "where to copy the zip, relative to the workspace",
-                /// Where to copy the zip, relative to the workspace.
+            output: PathBuf, Text, "where to copy the zip, relative to the workspace; `{function}` stands for the function's name",
+                /// Where to copy the zip, relative to the workspace; `{function}` stands for the function's name.
                 (path: impl Into<std::path::PathBuf>) => path.into();
             include: Vec<String> = Vec::new(), List, "files and folders of the package to add to the zip",
                 /// Files and folders of the package to add to the zip.
@@ -130,6 +131,11 @@ macro_rules! with_settings {
 }
 pub(crate) use with_settings;
 
+/// The name of a setting that may be written in another way.
+pub fn name_of(written: &str) -> &str {
+    if written == "functions" { "function" } else { written }
+}
+
 macro_rules! resolved {
     (type $type:ty) => { Option<$type> };
     (type $type:ty, $default:expr) => { $type };
@@ -147,7 +153,7 @@ macro_rules! tables {
         }
 
         /// The settings of a run. It knows where each value comes from.
-        #[derive(Debug, Clone)]
+        #[derive(Debug, Clone, PartialEq)]
         pub struct Config {
             $(#[doc = $doc] pub $name: resolved!(type $type $(, $default)?),)+
             pub(super) origins: Vec<(&'static str, Origin)>,

@@ -112,7 +112,8 @@ mod tests {
 
     fn of(settings: serde_json::Value) -> Ingredients {
         let config = Config::of(settings);
-        ingredients(&config, config.function.as_deref().unwrap_or("f"), "p", None, None, Some(&Key::sample(1)))
+        let function = config.function.as_ref().and_then(|names| names.wanted().next()).unwrap_or("f");
+        ingredients(&config, function, "p", None, None, Some(&Key::sample(1)))
     }
 
     #[test]

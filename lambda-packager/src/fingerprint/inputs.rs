@@ -89,14 +89,32 @@ pub fn scope(
     trees.dedup();
     // A pipeline may have cargo's home in the project, so that it can keep it.
     let mut excluded = vec![root.join("target"), workspace.cargo_home.clone()];
-    excluded.extend(output(workspace, config));
+    excluded.extend(outputs(workspace, function, config));
     let packages = workspace.package_folders();
     Ok(Scope { trees, files: files.into_iter().collect(), packages, excluded })
 }
 
+/// In the setting `output`, what stands for the function.
+const FUNCTION: &str = "{function}";
+
 /// The path of the setting `output`.
-pub fn output(workspace: &Workspace, config: &Config) -> Option<PathBuf> {
-    config.output.as_ref().map(|path| workspace.root.join(path))
+pub fn output(workspace: &Workspace, function: &Function, config: &Config) -> Option<PathBuf> {
+    let output = config.output.as_ref()?;
+    Some(workspace.root.join(match output.to_str() {
+        Some(text) => PathBuf::from(text.replace(FUNCTION, &function.id)),
+        None => output.clone(),
+    }))
+}
+
+/// The path of `output` of this function, and if it is named after functions, those of all others.
+fn outputs(workspace: &Workspace, function: &Function, config: &Config) -> Vec<PathBuf> {
+    let of_one = output(workspace, function, config);
+    let Some(pattern) = config.output.as_ref().and_then(|path| path.to_str()).filter(|path| path.contains(FUNCTION))
+    else {
+        return of_one.into_iter().collect();
+    };
+    let bins = workspace.members.iter().flat_map(|package| &package.bins);
+    bins.map(|bin| workspace.root.join(pattern.replace(FUNCTION, &bin.id))).collect()
 }
 
 /// The inputs of `outside`, which a compile read besides its sources, together with those that compiles `found`.

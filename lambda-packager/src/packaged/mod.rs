@@ -13,6 +13,8 @@ use crate::sys::Sha;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Packaged {
+    /// Its name; `<package>.<name>` where two packages have a function of that name.
+    pub function: String,
     /// Whether the zip of the last build was reused, or why it was not.
     pub verdict: Verdict,
     /// Absolute path of the zip: the `output` if one is set.
@@ -47,7 +49,7 @@ pub struct Watch {
 
 /// The result of a run, with what the outer cargo needs to know.
 pub struct ForCargo {
-    pub packaged: Packaged,
+    pub packaged: Vec<Packaged>,
     pub watch: Watch,
     /// Whether the compile could read nothing but the inputs.
     pub hermetic: bool,

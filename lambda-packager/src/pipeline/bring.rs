@@ -1,5 +1,7 @@
 //! The sources in the container, without a compile: for a person who looks around in it.
 
+use std::slice::from_ref;
+
 use crate::backend::{Backend, BackendRequest, Seen};
 use crate::error::Result;
 use crate::pipeline::{Task, check, surroundings};
@@ -16,7 +18,7 @@ pub fn bring(task: &Task, request: &BackendRequest, backend: &Backend, report: &
     let gate = check::take(task, lock.signed_at_ns()?)?;
     let surroundings = surroundings::digest(workspace, config, &gate.ingredients, &gate.now.snapshot)?;
     let seen = Seen { inputs: &gate.now.snapshot, found: &gate.found, surroundings };
-    let job = backend.job(request, &task.function, &seen, false);
+    let job = backend.job(request, from_ref(&task.function), &seen, false);
     backend.bring(&job, report)?;
     Ok(job.layout.workspace)
 }

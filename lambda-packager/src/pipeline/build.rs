@@ -1,35 +1,138 @@
-//! One build after a miss: prepare, compile, package, commit.
+//! The build after misses: prepare, compile, package, commit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::fs::File;
 use std::path::Path;
 
 use crate::backend::{Backend, BackendError, BackendRequest, Seen, select};
 use crate::cargo;
+use crate::cargo::Function;
 use crate::compile::{Compiled, CompiledUnits};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::declared::{GIT, has_git};
 use crate::fingerprint::inputs;
 use crate::fingerprint::manifest::BackendRecord;
 use crate::packaged::Verdict;
 use crate::pipeline::found::Found;
-use crate::pipeline::{Gate, Outcome, Task, check, commit, extent, found, package, retry, surroundings};
-use crate::report::{Built, Reporter, Stage};
+use crate::pipeline::{Gate, Outcome, Task, check, commit, extent, found, group, package, retry, surroundings};
+use crate::report::{Built, Event, Reporter, Stage};
+use crate::snapshot::Snapshot;
 use crate::sys::fs;
 
-/// Builds the function after the check `gate`. Also returns the backend, and the units that it compiled.
+/// A function to build, after its check.
+pub struct Miss<'a> {
+    pub task: &'a Task<'a>,
+    pub gate: Gate,
+    pub verdict: Verdict,
+    /// Its log, which has its verdict.
+    pub log: File,
+}
+
+/// What became of a function, by its id.
+pub type Ended = (String, Result<Outcome>);
+
+/// Builds functions with the same settings for a compile: the compiled crates are shared. Also returns the backend, and the
+/// units that it compiled. A function that fails keeps no other one from its zip.
 ///
 /// # Errors
-/// If the zip cannot be made. The last good zip and its record then stay as they are.
-pub fn build(
-    task: &Task,
-    gate: &mut Gate,
-    verdict: &Verdict,
+/// What keeps every function from its zip. The last good zips and their records then stay as they are.
+pub fn build(misses: Vec<Miss>, report: &mut Reporter) -> Result<(Vec<Ended>, Backend, Option<CompiledUnits>)> {
+    let Some(first) = misses.first() else { return Err(Error::config("there is nothing to build")) };
+    let (task, before) = (first.task, first.gate.recorded.as_ref().ok().map(|manifest| manifest.backend.clone()));
+    logs(&misses, report);
+    let (request, mut backend) = prepare(task, &misses, before.as_ref(), report)?;
+    let mut queue = VecDeque::from(group::together(misses, &backend));
+    let (mut ended, mut units) = (Vec::new(), None);
+    while let Some(mut group) = queue.pop_front() {
+        logs(&group, report);
+        let compiled = report.stage(Stage::Compile, |report| compile(&mut group, &request, &mut backend, report));
+        match compiled {
+            Ok(compiled) if group::is_mixed(&group, &compiled) => split(group, &mut queue),
+            Ok(compiled) => {
+                for miss in &group {
+                    let outcome = finish(miss, &compiled, &request, &backend, report);
+                    ended.push((miss.task.function.id.clone(), of_one(outcome)?));
+                }
+                units = CompiledUnits::with(units, compiled.compiled_units);
+            }
+            // One of them may not compile: each alone.
+            Err(error) if group.len() > 1 && is_of_one(&error) => split(group, &mut queue),
+            Err(error) => {
+                let [miss] = group.as_slice() else { return Err(error) };
+                ended.push((miss.task.function.id.clone(), of_one(Err(error))?));
+            }
+        }
+    }
+    Ok((ended, backend, units))
+}
+
+/// Puts each function of a group by itself next.
+fn split<'a>(group: Vec<Miss<'a>>, queue: &mut VecDeque<Vec<Miss<'a>>>) {
+    group.into_iter().rev().for_each(|miss| queue.push_front(vec![miss]));
+}
+
+/// Whether an error is of one function: others may still succeed.
+fn is_of_one(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Cargo | ErrorKind::Artifact)
+}
+
+fn of_one(outcome: Result<Outcome>) -> Result<Result<Outcome>> {
+    if outcome.as_ref().is_err_and(|error| !is_of_one(error)) { outcome.map(Ok) } else { Ok(outcome) }
+}
+
+/// From now on, the logs of these functions get what is reported.
+fn logs(misses: &[Miss], report: &mut Reporter) {
+    report.log_to(misses.iter().filter_map(|miss| miss.log.try_clone().ok()).collect());
+}
+
+/// Packages and stores one of the functions that were compiled.
+fn finish(
+    miss: &Miss,
+    compiled: &Compiled,
+    request: &BackendRequest,
+    backend: &Backend,
     report: &mut Reporter,
-) -> Result<(Outcome, Backend, CompiledUnits)> {
-    let before = gate.recorded.as_ref().ok().map(|manifest| manifest.backend.clone());
-    let (request, mut backend) = prepare(task, before.as_ref(), report)?;
-    if let Some(text) = extent::told(&gate.now.snapshot) {
+) -> Result<Outcome> {
+    let Miss { task, gate, verdict, .. } = miss;
+    let Some(binary) = compiled.binaries.get(&task.function.name) else {
+        return Err(Error::cargo(format!("the compile of {} ended without its binary", task.function.name)));
+    };
+    logs(std::slice::from_ref(miss), report);
+    let package = package::package(task, backend, request, binary, report)?;
+    let manifest = commit::commit(task, gate, verdict, backend, compiled, binary, &package, report)?;
+    let warm = backend.warm_start().map_or(String::new(), |image| format!(", warm start from {image}"));
+    let built = Built {
+        backend: format!("{}{warm}", backend.record),
+        image: package.image,
+        zip_bytes_before: gate.recorded.as_ref().ok().map(|before| before.artifact.zip_bytes),
+    };
+    let outcome = Outcome::of(task, manifest, verdict.clone(), Some(built), report);
+    report.emit(&Event::Finished { summary: &outcome.summary });
+    Ok(outcome)
+}
+
+/// Checks where the zips will go and what goes into them, fetches the crates, and selects the backend.
+fn prepare<'a>(
+    task: &'a Task<'a>,
+    misses: &[Miss],
+    before: Option<&'a BackendRecord>,
+    report: &mut Reporter,
+) -> Result<(BackendRequest<'a>, Backend)> {
+    let Task { workspace, config, .. } = task;
+    config.runtime.warning().iter().for_each(|text| report.note(text));
+    for Miss { task, .. } in misses {
+        if let Some(output) = inputs::output(workspace, &task.function, &task.config) {
+            check_output(&output, &task.config)?;
+            output.parent().iter().for_each(|folder| fs::remove_dead_temporaries(folder));
+        }
+        // What cannot be packaged is told before the compile.
+        package::included(task)?;
+    }
+    report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
+    let request = BackendRequest { workspace, config, before };
+    let backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
+    for text in misses.iter().filter_map(|miss| extent::told(&miss.gate.now.snapshot)).collect::<BTreeSet<_>>() {
         report.note(&text);
     }
     let ignored = cargo::env::without_effect(request.config);
@@ -39,53 +142,25 @@ pub fn build(
             "{names} of this shell has no effect on the function: set the same in its manifest or in .cargo/config.toml, or hand it on with `pass_env`"
         ));
     }
-    let compiled = report.stage(Stage::Compile, |report| compile(task, gate, &request, &mut backend, report))?;
-    let package = package::package(task, &backend, &request, &compiled.binary, report)?;
-    let manifest = commit::commit(task, gate, verdict, &backend, &compiled, &package, report)?;
-    let warm = backend.warm_start().map_or(String::new(), |image| format!(", warm start from {image}"));
-    let built = Built {
-        backend: format!("{}{warm}", backend.record),
-        image: package.image,
-        zip_bytes_before: gate.recorded.as_ref().ok().map(|before| before.artifact.zip_bytes),
-    };
-    let outcome = Outcome::of(task, manifest, verdict.clone(), Some(built), report);
-    Ok((outcome, backend, compiled.compiled_units))
-}
-
-/// Checks where the zip will go and what goes into it, fetches the crates, and selects the backend.
-fn prepare<'a>(
-    task: &Task<'a>,
-    before: Option<&'a BackendRecord>,
-    report: &mut Reporter,
-) -> Result<(BackendRequest<'a>, Backend)> {
-    let (workspace, config) = (&task.project.workspace, &task.project.config);
-    config.runtime.warning().iter().for_each(|text| report.note(text));
-    if let Some(output) = inputs::output(workspace, config) {
-        check_output(&output, config)?;
-        output.parent().iter().for_each(|folder| fs::remove_dead_temporaries(folder));
-    }
-    // What cannot be packaged is told before the compile.
-    package::included(task)?;
-    report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
-    let request = BackendRequest { workspace, config, before };
-    let backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
     Ok((request, backend))
 }
 
-/// Compiles; the backend may be another one afterwards. What the compile misses and the repository has becomes an input,
-/// as long as something new is found.
+/// Compiles functions in one call of cargo; the backend may be another one afterwards. What the compile misses and the
+/// repository has becomes an input, as long as something new is found.
 fn compile(
-    task: &Task,
-    gate: &mut Gate,
+    group: &mut [Miss],
     request: &BackendRequest,
     backend: &mut Backend,
     report: &mut Reporter,
 ) -> Result<Compiled> {
-    let (workspace, function) = (request.workspace, &task.function);
+    let workspace = request.workspace;
+    let functions: Vec<Function> = group.iter().map(|miss| miss.task.function.clone()).collect();
     loop {
-        let surroundings = surroundings::digest(workspace, request.config, &gate.ingredients, &gate.now.snapshot)?;
-        let seen = Seen { inputs: &gate.now.snapshot, found: &gate.found, surroundings };
-        let (error, missing) = match retry::compile(request, function, backend, &seen, report) {
+        let inputs = Snapshot::of_all(group.iter().map(|miss| &miss.gate.now.snapshot));
+        let known: BTreeSet<String> = group.iter().flat_map(|miss| &miss.gate.found).cloned().collect();
+        let surroundings = surroundings::digest(workspace, request.config, &group[0].gate.ingredients, &inputs)?;
+        let seen = Seen { inputs: &inputs, found: &known, surroundings };
+        let (error, missing) = match retry::compile(request, &functions, backend, &seen, report) {
             Ok(compiled) => {
                 if compiled.misses_git {
                     report.note(&format!(
@@ -99,12 +174,13 @@ fn compile(
             Err(BackendError::Missing(error, missing)) => (error, missing),
             Err(error) => return Err(error.into()),
         };
-        let layout = backend.job(request, function, &seen, false).layout;
-        let Found { inputs, mut ignored } = found::look(workspace, function, &layout, seen.inputs, &missing)?;
+        let job = backend.job(request, &functions, &seen, false);
+        let Found { inputs: new, mut ignored } =
+            found::look(workspace, &job.local_packages(), &job.layout, seen.inputs, &missing)?;
         if has_git(request.config) {
             ignored.remove(GIT);
         }
-        if inputs.is_subset(&gate.found) {
+        if new.is_subset(&known) {
             return Err(match ignored.first() {
                 Some(path) => error.and_hint(&format!(
                     "git ignores {path}, so the compile does not see it; if it is an input, add it: {}",
@@ -119,13 +195,15 @@ fn compile(
                 },
             });
         }
-        let names = Vec::from_iter(inputs.iter().map(String::as_str)).join(", ");
+        let names = Vec::from_iter(new.iter().map(String::as_str)).join(", ");
         report.note(&format!(
             "the compile needs {names}, which the repository has: compiling again with it; {} saves the first attempt",
-            declared(&inputs)
+            declared(&new)
         ));
-        gate.found.extend(inputs);
-        check::look(task, gate)?;
+        for Miss { task, gate, .. } in group.iter_mut() {
+            gate.found.extend(new.iter().cloned());
+            check::look(task, gate)?;
+        }
     }
 }
 

@@ -33,21 +33,31 @@ pub struct Gate {
     pub last_run: Option<SystemTime>,
 }
 
-/// The verdict, and every input with the reason why it is one. Nothing is built; only what cargo answered is remembered.
-pub fn explain(request: &Request) -> Result<(Verdict, BTreeMap<String, Why>)> {
+/// A function's verdict, and every input of it with the reason why it is one.
+pub struct Explained {
+    /// The function's id.
+    pub function: String,
+    pub verdict: Verdict,
+    pub inputs: BTreeMap<String, Why>,
+}
+
+/// Explains each function. Nothing is built; only what cargo answered is remembered.
+pub fn explain(request: &Request) -> Result<Vec<Explained>> {
     let project = Project::find(request)?;
-    let task = Task::of(&project)?;
     // For its date. It does not wait for a run, which may take long.
     let lock = Lock::acquire(&project.workspace.state_folder().join("explain.lock"), |_| ())?;
-    let gate = take(&task, lock.signed_at_ns()?)?;
-    let (workspace, config) = (&project.workspace, &project.config);
-    let inputs = why::of(&gate.now.snapshot, workspace, &task.function, config, &gate.found)?;
-    Ok((decide(&gate, config), inputs))
+    let now_ns = lock.signed_at_ns()?;
+    let explained = project.tasks()?.into_iter().map(|task| {
+        let gate = take(&task, now_ns)?;
+        let inputs = why::of(&gate.now.snapshot, task.workspace, &task.function, &task.config, &gate.found)?;
+        Ok(Explained { verdict: decide(&gate, &task.config), inputs, function: task.function.id })
+    });
+    explained.collect()
 }
 
 /// Takes a snapshot of the inputs at the time `now_ns`, and compares it with the record of the last build.
 pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
-    let Task { project: Project { workspace, config, .. }, function, places } = task;
+    let Task { workspace, config, function, places, .. } = task;
     let recorded = Manifest::load(&places.manifest, &function.name, workspace);
     let believed = |manifest: Manifest| {
         if config.trust_restored_cache { Ok(manifest) } else { manifest.written_at(&places.manifest) }
@@ -93,7 +103,7 @@ pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
 
 /// Looks at the inputs again, after more of them were found.
 pub fn look(task: &Task, gate: &mut Gate) -> Result<()> {
-    let Task { project: Project { workspace, config, .. }, function, .. } = task;
+    let Task { workspace, config, function, .. } = task;
     let before = &gate.now.snapshot;
     let discovered = DiscoveredInputs { found: gate.found.clone(), ..gate.discovered_inputs() };
     let scope = inputs::scope(workspace, function, config, &discovered)?;

@@ -24,15 +24,16 @@ pub fn commit(
     verdict: &Verdict,
     backend: &Backend,
     compiled: &Compiled,
+    binary: &[u8],
     package: &Package,
     report: &mut Reporter,
 ) -> Result<Manifest> {
     report.stage(Stage::Store, |report| {
-        let workspace = &task.project.workspace;
+        let workspace = task.workspace;
         let discovered = inputs::discovered_inputs(&compiled.outside, gate.found.clone(), &workspace.root);
         let (inputs, moved) = look_again(task, gate, &discovered)?;
-        write(task, &compiled.binary, &package.zip, date(&inputs, gate.last_run))?;
-        let config = &task.project.config;
+        write(task, binary, &package.zip, date(&inputs, gate.last_run))?;
+        let config = &task.config;
         let before = gate.recorded.as_ref().ok();
         let toolchain = backend.toolchain.as_ref();
         let builder = Some(backend.record.base.as_str()).filter(|base| builder_image::is_one(base));
@@ -66,8 +67,8 @@ pub fn commit(
             artifact: manifest::Artifact {
                 zip_sha256: Sha::of(&package.zip),
                 zip_bytes: package.zip.len() as u64,
-                bootstrap_sha256: Sha::of(&compiled.binary),
-                bootstrap_bytes: compiled.binary.len() as u64,
+                bootstrap_sha256: Sha::of(binary),
+                bootstrap_bytes: binary.len() as u64,
                 copies: copies(&task.places, root)?,
                 image: package.image.clone().unwrap_or_default(),
                 checked_at_ns: inputs.taken_at_ns,
@@ -96,7 +97,7 @@ fn write(task: &Task, binary: &[u8], zip: &[u8], mtime: SystemTime) -> Result<()
 
 /// The inputs as they are after the compile, and which of them changed since the check.
 fn look_again(task: &Task, gate: &Gate, discovered: &DiscoveredInputs) -> Result<(Snapshot, Vec<String>)> {
-    let (workspace, config) = (&task.project.workspace, &task.project.config);
+    let (workspace, config) = (task.workspace, &task.config);
     let before = &gate.now.snapshot;
     let scope = inputs::scope(workspace, &task.function, config, discovered)?;
     // With the time of the first look: what was written since then is too young to be trusted.

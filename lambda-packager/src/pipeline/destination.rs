@@ -14,7 +14,7 @@ use crate::sys::{fs, lexically_clean};
 /// A path where the zip would be taken for another file of ours, or for an input of itself. A path outside of the
 /// workspace that a manifest names, directly or through a link: its author must not replace files elsewhere.
 pub fn of(workspace: &Workspace, function: &Function, config: &Config) -> Result<Option<PathBuf>> {
-    let Some(path) = inputs::output(workspace, config) else { return Ok(None) };
+    let Some(path) = inputs::output(workspace, function, config) else { return Ok(None) };
     let clean = lexically_clean(&path);
     let refused = |why: &str, hint: &str| {
         let error = format!("{}: {} {why}", config.place_of("output"), path.display());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cargo::{Function, Workspace};
+use crate::cargo::{LocalPackage, Workspace};
 use crate::compile::{Layout, WORKSPACE};
 use crate::error::Result;
 use crate::fingerprint::declared::GIT;
@@ -26,7 +26,7 @@ pub struct Found {
 /// If git cannot be asked.
 pub fn look(
     workspace: &Workspace,
-    function: &Function,
+    local: &[&LocalPackage],
     layout: &Layout,
     inputs: &Snapshot,
     missing: &[String],
@@ -35,10 +35,10 @@ pub fn look(
     let known: BTreeSet<String> = inputs.present().into_iter().map(|(name, _)| name).collect();
     let mut found = Found::default();
     for name in missing {
-        for path in places(name, root, function, layout) {
+        for path in places(name, root, local, layout) {
             let shown = relative(&path, root);
             let exists = fs::stat(&path)?.is_some();
-            let has_package = function.package.local_folders.iter().any(|package| package.folder.starts_with(&path));
+            let has_package = local.iter().any(|package| package.folder.starts_with(&path));
             if !exists
                 || has_package
                 || known.contains(&shown)
@@ -79,7 +79,7 @@ pub fn unseen(workspace: &Workspace, inputs: &Snapshot) -> Result<Vec<String>> {
 }
 
 /// Where on the host a path may be that a message names: seen from the workspace, or from a package.
-fn places(name: &str, root: &Path, function: &Function, layout: &Layout) -> Vec<PathBuf> {
+fn places(name: &str, root: &Path, local: &[&LocalPackage], layout: &Layout) -> Vec<PathBuf> {
     let base = format!("{}{WORKSPACE}/", layout.root);
     if let Some(below) = name.strip_prefix(&base) {
         return vec![lexically_clean(&layout.common.join(below))];
@@ -87,7 +87,7 @@ fn places(name: &str, root: &Path, function: &Function, layout: &Layout) -> Vec<
     if name.starts_with('/') {
         return Vec::new();
     }
-    let packages = function.package.local_folders.iter().map(|package| &*package.folder);
+    let packages = local.iter().map(|package| &*package.folder);
     let mut places: Vec<PathBuf> =
         [root].into_iter().chain(packages).map(|folder| lexically_clean(&folder.join(name))).collect();
     places.dedup();
@@ -152,13 +152,11 @@ mod tests {
         let init = git::git(&root).unwrap().args(&["init", "--quiet", ".."]);
         assert!(init.output(None, Duration::from_secs(60)).unwrap().success());
         let workspace = Workspace::sample(&root, &[("a", &["a"]), ("b", &[])]);
-        let mut member = workspace;
-        member.members[0].local_folders.truncate(1);
-        let function = Function { package: &member.members[0], name: "a".into(), id: "a".into() };
+        let local = [&workspace.members[0].local_folders[0]];
         let layout = Layout::of_roots(&root, std::iter::empty());
         let look = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
-            let found = look(&member, &function, &layout, &Snapshot::default(), &names).unwrap();
+            let found = look(&workspace, &local, &layout, &Snapshot::default(), &names).unwrap();
             [found.inputs, found.ignored].map(|names| Vec::from_iter(names).join(" "))
         };
         for (name, inputs, ignored) in [

@@ -1,4 +1,4 @@
-//! Packages a function: the stages in their order.
+//! Packages functions: the stages in their order.
 
 pub mod bring;
 mod build;
@@ -7,6 +7,7 @@ mod commit;
 mod destination;
 mod extent;
 mod found;
+mod group;
 pub mod outcome;
 pub mod package;
 pub mod project;
@@ -15,7 +16,7 @@ pub mod run;
 pub mod surroundings;
 mod watch;
 
-pub use check::{Gate, copies};
+pub use check::{Explained, Gate, copies};
 pub use outcome::Outcome;
 pub use package::Package;
 pub use project::{Places, Project, Request, Task, lock_of_function};

@@ -24,12 +24,15 @@ pub struct Outcome {
 impl Outcome {
     /// The outcome of a run that left `manifest`.
     pub fn of(task: &Task, manifest: Manifest, verdict: Verdict, built: Option<Built>, report: &Reporter) -> Self {
-        let (root, places) = (&task.project.workspace.root, &task.places);
+        let (root, places) = (&task.workspace.root, &task.places);
+        let function = &task.function.id;
         let zip = places.zips.last().cloned().unwrap_or_default();
         Self {
             summary: Summary {
                 zip_shown: relative(&zip, root),
+                is_alone: task.is_alone,
                 packaged: Packaged {
+                    function: function.clone(),
                     verdict,
                     zip,
                     zip_sha256: manifest.artifact.zip_sha256,

@@ -4,7 +4,7 @@ use crate::artifact::{elf, include, limits, zip};
 use crate::backend::{Backend, BackendRequest, runtime_image};
 use crate::config::Config;
 use crate::error::Result;
-use crate::pipeline::{Project, Task};
+use crate::pipeline::Task;
 use crate::report::{Reporter, Stage};
 
 /// What is packaged, not stored yet.
@@ -25,7 +25,7 @@ pub fn package(
     binary: &[u8],
     report: &mut Reporter,
 ) -> Result<Package> {
-    let config = &task.project.config;
+    let config = &task.config;
     let members = report.stage(Stage::Verify, |_| check(binary, task))?;
     let zip = report.stage(Stage::Zip, |_| archive(binary, members, config))?;
     limits::note(zip.len() as u64).iter().for_each(|text| report.note(text));
@@ -44,8 +44,7 @@ pub fn package(
 /// # Errors
 /// A binary that the runtime could not start, or an included file that cannot be read.
 pub fn check(binary: &[u8], task: &Task) -> Result<Vec<zip::Member>> {
-    let Task { project, function, .. } = task;
-    let config = &project.config;
+    let Task { config, function, .. } = task;
     let members = include::read(included(task)?)?;
     let expected = elf::Expectation {
         arch: config.target_arch,
@@ -62,8 +61,8 @@ pub fn check(binary: &[u8], task: &Task) -> Result<Vec<zip::Member>> {
 /// # Errors
 /// What cannot go into a zip.
 pub fn included(task: &Task) -> Result<Vec<include::Included>> {
-    let Project { workspace, config, .. } = task.project;
-    let folder = task.function.package.folder();
+    let Task { workspace, config, function, .. } = task;
+    let folder = function.package.folder();
     include::find(&config.include, folder, &workspace.root, &config.place_of("include"))
 }
 

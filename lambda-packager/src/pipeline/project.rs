@@ -1,10 +1,11 @@
 //! The project: its workspace, its settings, and where its files are.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::cargo::{Function, Workspace};
+use crate::cargo::{Function, Package, Workspace};
 use crate::config::{Config, Layer, Origin, from_env};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pipeline::destination;
 use crate::report::Reporter;
 use crate::sys::{Lock, fs};
@@ -17,11 +18,14 @@ pub struct Request {
     pub layers: Vec<(Origin, Layer)>,
 }
 
-/// The workspace and the settings.
+/// The workspace, and the settings of the call.
 pub struct Project {
     pub workspace: Workspace,
+    /// Those that do not depend on a function. With one function it has those of its package too.
     pub config: Config,
     start: PathBuf,
+    /// The layers above those of a function's package, and below it that of the workspace.
+    layers: Vec<(Origin, Layer)>,
 }
 
 impl Project {
@@ -32,7 +36,7 @@ impl Project {
     /// There is no project, a setting is not valid, or the settings select no function.
     pub fn find(request: &Request) -> Result<Self> {
         let project = Self::around(request)?;
-        project.function()?;
+        project.tasks()?;
         Ok(project)
     }
 
@@ -50,22 +54,81 @@ impl Project {
             Some(asking) => Some(asking.layer()?),
             None => deployment(&workspace, &early)?,
         });
-        let so_far = layers.iter().cloned().chain([workspace.layer()?]).collect();
-        if let Ok(function) = workspace.function(&Config::resolve(so_far), &start) {
-            layers.push(function.package.layer()?);
+        let config = config(&workspace, &layers, None)?;
+        let mut project = Self { config, start, workspace, layers };
+        if let Ok(tasks) = project.selected()
+            && let [(_, of_function)] = tasks.as_slice()
+        {
+            project.config = of_function.clone();
         }
-        layers.push(workspace.layer()?);
-        let mut config = Config::resolve(layers);
-        if from_env::is_pipeline() {
-            config = config.in_pipeline();
-        }
-        config.check_names()?;
-        Ok(Self { config, start, workspace })
+        Ok(project)
     }
 
-    pub fn function(&self) -> Result<Function<'_>> {
-        self.workspace.function(&self.config, &self.start)
+    /// The functions that the settings select, each with its own settings.
+    fn selected(&self) -> Result<Vec<(Function<'_>, Config)>> {
+        let of_package = |package: &Package| config(&self.workspace, &self.layers, Some(package));
+        self.workspace.functions(&self.config, &self.start, of_package)
     }
+
+    /// The functions to package.
+    ///
+    /// # Errors
+    /// A setting is not valid, the settings select no function, or two functions have one `output`.
+    pub fn tasks(&self) -> Result<Vec<Task<'_>>> {
+        let (workspace, selected) = (&self.workspace, self.selected()?);
+        let is_alone = selected.len() == 1;
+        let mut tasks = Vec::new();
+        for (function, config) in selected {
+            let places = Places::of(workspace, &function, &config)?;
+            tasks.push(Task { workspace, config, function, places, is_alone });
+        }
+        refuse_one_output_for_several(&tasks)?;
+        Ok(tasks)
+    }
+
+    /// The one function that the settings select, for a command that is about one.
+    ///
+    /// # Errors
+    /// There are several.
+    pub fn task(&self) -> Result<Task<'_>> {
+        let mut tasks = self.tasks()?;
+        match (tasks.pop(), tasks.as_slice()) {
+            (Some(task), []) => Ok(task),
+            (last, _) => {
+                let ids: Vec<_> = tasks.iter().chain(&last).map(|task| task.function.id.as_str()).collect();
+                Err(Error::config(format!("there are several functions; select one: {}", ids.join(", "))).hint_with(
+                    "name one with --function or --package, or `function` or `package` in [package.metadata.lambda-packager]",
+                ))
+            }
+        }
+    }
+}
+
+/// The settings of `layers`, of a package below them, and of the workspace below that.
+fn config(workspace: &Workspace, layers: &[(Origin, Layer)], package: Option<&Package>) -> Result<Config> {
+    let mut layers = layers.to_vec();
+    layers.extend(package.map(Package::layer).transpose()?);
+    layers.push(workspace.layer()?);
+    let mut config = Config::resolve(layers);
+    if from_env::is_pipeline() {
+        config = config.in_pipeline();
+    }
+    config.check_names()?;
+    Ok(config)
+}
+
+fn refuse_one_output_for_several(tasks: &[Task]) -> Result<()> {
+    let mut outputs = BTreeMap::new();
+    for task in tasks {
+        let Some(output) = task.places.zips.get(1) else { continue };
+        if let Some(other) = outputs.insert(output, task) {
+            let (place, output) = (task.config.place_of("output"), output.display());
+            let (one, two) = (&other.function.id, &task.function.id);
+            return Err(Error::config(format!("{place}: {output} would be the zip of {one} and of {two}"))
+                .hint_with("put the function's name into it: `dist/{function}.zip`; or select one function"));
+        }
+    }
+    Ok(())
 }
 
 /// The settings of the member that packages another one, if there is one such member, and `config` selects nothing else.
@@ -74,10 +137,11 @@ fn deployment(workspace: &Workspace, config: &Config) -> Result<Option<(Origin, 
     let mut found = Vec::new();
     for member in &workspace.members {
         let (origin, layer) = member.layer()?;
-        let packaged = workspace.members.iter().find(|other| layer.package.as_ref() == Some(&other.name));
+        let Some(names) = &layer.package else { continue };
+        let packaged = workspace.members.iter().find(|other| names.select(&[&other.name]));
         let Some(packaged) = packaged.filter(|packaged| packaged.name != member.name) else { continue };
-        let is_meant = config.package.as_ref().is_none_or(|name| *name == packaged.name)
-            && config.function.as_ref().is_none_or(|name| packaged.bins.iter().any(|bin| bin.name == *name));
+        let is_meant = config.package.as_ref().is_none_or(|names| names.select(&[&packaged.name]))
+            && config.function.as_ref().is_none_or(|names| packaged.bins.iter().any(|bin| names.select(&[&bin.name])));
         if is_meant {
             found.push((origin, layer));
         }
@@ -98,12 +162,12 @@ pub struct Places {
 }
 
 impl Places {
-    pub fn of(project: &Project, function: &Function) -> Result<Self> {
-        let state = project.workspace.state_folder();
+    pub fn of(workspace: &Workspace, function: &Function, config: &Config) -> Result<Self> {
+        let state = workspace.state_folder();
         let folder = state.join(&function.id);
         fs::refuse_to_leave(&folder, &state)?;
         let mut zips = vec![folder.join("lambda-deployment.zip")];
-        zips.extend(destination::of(&project.workspace, function, &project.config)?);
+        zips.extend(destination::of(workspace, function, config)?);
         Ok(Self {
             manifest: folder.join("manifest.json"),
             log: folder.join("build.log"),
@@ -120,21 +184,17 @@ impl Places {
     }
 }
 
-/// One function of a project to package.
+/// One function of a project to package, with its settings.
 pub struct Task<'a> {
-    pub project: &'a Project,
+    pub workspace: &'a Workspace,
+    pub config: Config,
     pub function: Function<'a>,
     pub places: Places,
+    /// Whether the settings select no other function.
+    pub is_alone: bool,
 }
 
-impl<'a> Task<'a> {
-    /// The function that the settings name.
-    pub fn of(project: &'a Project) -> Result<Self> {
-        let function = project.function()?;
-        let places = Places::of(project, &function)?;
-        Ok(Self { project, function, places })
-    }
-
+impl Task<'_> {
     /// Waits for the lock on the files of the function, and makes its folder.
     pub fn lock(&self, report: &mut Reporter) -> Result<Lock> {
         let lock = Lock::acquire(&self.places.lock, |holder| report.waiting_for(holder))?;
@@ -188,7 +248,7 @@ mod tests {
         let root = workspace(dir.path());
         let found = |settings: serde_json::Value| {
             let project = project(&root, settings).unwrap();
-            let function = project.function().map_or_else(|e| e.to_string(), |function| function.id);
+            let function = project.task().map_or_else(|e| e.to_string(), |task| task.function.id);
             (function, project.config.locked, project.config.runtime.to_string())
         };
         assert_eq!(found(json!({})), ("api.bootstrap".into(), true, "provided.al2".into()));
@@ -198,8 +258,7 @@ mod tests {
         let text = String::from_utf8(fs::read(&web).unwrap()).unwrap() + "package = \"api\"\n";
         fs::replace(&web, text.as_bytes(), 0o644, None).unwrap();
         let (error, locked, _) = found(json!({}));
-        let expected =
-            "there are several functions; select one: bootstrap of the package api, bootstrap of the package web";
+        let expected = "there are several functions; select one: api.bootstrap, web.bootstrap";
         assert_eq!((error.as_str(), locked), (expected, false));
     }
 
@@ -212,7 +271,7 @@ mod tests {
         for start in [root.join("api/src"), link.join("api"), link.join("api/src/bin")] {
             let project = project(&start, json!({})).unwrap();
             assert_eq!(project.workspace.root, root, "{}", start.display());
-            assert_eq!(project.function().unwrap().id, "api.bootstrap", "{}", start.display());
+            assert_eq!(project.task().unwrap().function.id, "api.bootstrap", "{}", start.display());
         }
     }
 }

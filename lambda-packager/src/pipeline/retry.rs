@@ -12,14 +12,14 @@ use crate::report::Reporter;
 /// The crate does not compile, or the remedy did not help.
 pub fn compile(
     request: &BackendRequest,
-    function: &Function,
+    functions: &[Function],
     backend: &mut Backend,
     seen: &Seen,
     report: &mut Reporter,
 ) -> Result<Compiled, BackendError> {
     let (mut new_container, mut waited, mut fetched, mut wipe) = (false, false, false, false);
     loop {
-        let job = backend.job(request, function, seen, wipe);
+        let job = backend.job(request, functions, seen, wipe);
         match backend.compile(&job, report) {
             Ok(compiled) => return Ok(compiled),
             Err(BackendError::Container(what, _)) if !new_container => {

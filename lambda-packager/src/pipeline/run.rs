@@ -1,81 +1,163 @@
 //! One run, from the settings to the summary. This is the one place that orders the stages.
 
+use std::collections::BTreeMap;
+
 use crate::backend::{Backend, BackendRequest, CachedImage, select};
 use crate::compile::CompiledUnits;
 use crate::config::PullPolicy;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fingerprint::Manifest;
 use crate::packaged::{Reason, Verdict, Watch};
-use crate::pipeline::build::build;
+use crate::pipeline::build::{Ended, Miss, build};
 use crate::pipeline::{Gate, Outcome, Project, Request, Task, check, copies, watch};
 use crate::report::{Event, Reporter, Stage};
 use crate::snapshot::Taken;
-use crate::sys::fs;
+use crate::sys::{Lock, fs};
 
-/// Packages a function: decides whether the last zip can be reused, and builds if not.
+/// Packages functions: decides for each whether its last zip can be reused, and builds the others.
 ///
 /// # Errors
-/// If the zip cannot be made. The last good zip and its record then stay as they are.
-pub fn run(request: &Request, report: &mut Reporter) -> Result<Outcome> {
-    package(&find(request, report)?, report)
+/// If a zip cannot be made. The last good zip of that function and its record then stay as they are.
+pub fn run(request: &Request, report: &mut Reporter) -> Result<Vec<Outcome>> {
+    let project = find(request, report)?;
+    package(&project.tasks()?, report)
 }
 
 /// The same for a build script; also returns what the cargo that runs it has to watch.
 ///
 /// # Errors
 /// Those of [`run`]; what decides the next verdict cannot be found out.
-pub fn run_watched(request: &Request, report: &mut Reporter) -> Result<(Outcome, Watch)> {
+pub fn run_watched(request: &Request, report: &mut Reporter) -> Result<(Vec<Outcome>, Watch)> {
     let project = find(request, report)?;
-    let outcome = package(&project, report)?;
-    let watch = watch::of(&project, &outcome, &request.start)?;
-    Ok((outcome, watch))
+    let tasks = project.tasks()?;
+    let outcomes = package(&tasks, report)?;
+    let watch = watch::of(&tasks, &outcomes, &request.start)?;
+    Ok((outcomes, watch))
 }
 
 fn find(request: &Request, report: &mut Reporter) -> Result<Project> {
     report.stage(Stage::Inputs, |_| Project::find(request))
 }
 
-fn package(project: &Project, report: &mut Reporter) -> Result<Outcome> {
-    let task = Task::of(project)?;
-    let config = &project.config;
-    report.emit(&Event::Started { function: &task.function.name, config });
-    let lock = task.lock(report)?;
-    fs::remove_dead_temporaries(&task.places.folder);
-    let gate = report.stage(Stage::Inputs, |_| check::take(&task, lock.signed_at_ns()?))?;
-    let verdict = report.stage(Stage::Verdict, |_| check::decide(&gate, config));
-    let verdict = unless_renewed(verdict, project, &gate, report)?;
+fn package(tasks: &[Task], report: &mut Reporter) -> Result<Vec<Outcome>> {
+    let locks = lock(tasks, report)?;
+    let (mut ended, mut misses) = (Vec::new(), Vec::new());
+    for (task, lock) in tasks.iter().zip(&locks) {
+        match judge(task, lock, report)? {
+            Judged::Hit(outcome) => ended.push((task.function.id.clone(), Ok(*outcome))),
+            Judged::Miss(miss) => misses.push(*miss),
+        }
+    }
+    let mut kept = Vec::new();
+    for alike in compiled_alike(misses) {
+        let (built, backend, units) = build(alike, report)?;
+        ended.extend(built);
+        kept.push((backend, units));
+    }
+    let outcomes = outcomes(tasks, ended, report)?;
+    for (backend, units) in kept {
+        units.map_or(Ok(()), |units| keep(&backend, &units, report))?;
+    }
+    Ok(outcomes)
+}
+
+/// Waits for the locks of all functions. Every run takes them in the same order, so that none waits for another one.
+fn lock(tasks: &[Task], report: &mut Reporter) -> Result<Vec<Lock>> {
+    let mut order: Vec<usize> = (0..tasks.len()).collect();
+    order.sort_by(|a, b| tasks[*a].places.lock.cmp(&tasks[*b].places.lock));
+    let mut locks = Vec::new();
+    for index in order {
+        let task = &tasks[index];
+        report.emit(&Event::Started { function: &task.function.id, config: &task.config });
+        locks.push((index, task.lock(report)?));
+        fs::remove_dead_temporaries(&task.places.folder);
+    }
+    locks.sort_by_key(|(index, _)| *index);
+    Ok(locks.into_iter().map(|(_, lock)| lock).collect())
+}
+
+enum Judged<'a> {
+    Hit(Box<Outcome>),
+    Miss(Box<Miss<'a>>),
+}
+
+/// Decides whether the last zip of a function can be reused.
+fn judge<'a>(task: &'a Task<'a>, lock: &Lock, report: &mut Reporter) -> Result<Judged<'a>> {
+    let gate = report.stage(Stage::Inputs, |_| check::take(task, lock.signed_at_ns()?))?;
+    let verdict = report.stage(Stage::Verdict, |_| check::decide(&gate, &task.config));
+    let verdict = unless_renewed(verdict, task, &gate, report)?;
     // A miss starts a new log; a hit appends to the log of the build that it reuses.
     let open_log = if verdict == Verdict::Hit { fs::append } else { fs::create };
-    report.also_log_to(open_log(&task.places.log)?);
+    let log = open_log(&task.places.log)?;
+    report.log_to(log.try_clone().into_iter().collect());
     let reasons: &[Reason] = if let Verdict::Miss(reasons) = &verdict { reasons } else { &[] };
-    report.emit(&Event::Judged { function: &task.function.name, config, verdict: &verdict.to_string(), reasons });
-    let mut gate = match (&verdict, gate) {
+    let (function, config) = (&task.function.id, &task.config);
+    report.emit(&Event::Judged { function, config, verdict: &verdict.to_string(), reasons });
+    match (verdict, gate) {
         (Verdict::Hit, Gate { recorded: Ok(manifest), now, artifact_was_read, .. }) => {
-            let outcome = reuse(&task, manifest, now, artifact_was_read, report)?;
+            let outcome = reuse(task, manifest, now, artifact_was_read, report)?;
             report.emit(&Event::Finished { summary: &outcome.summary });
-            return Ok(outcome);
+            Ok(Judged::Hit(Box::new(outcome)))
         }
-        (_, gate) => gate,
-    };
-    let (outcome, backend, units) = build(&task, &mut gate, &verdict, report)?;
-    report.emit(&Event::Finished { summary: &outcome.summary });
-    keep(&backend, &units, report)?;
-    Ok(outcome)
+        (verdict, gate) => Ok(Judged::Miss(Box::new(Miss { task, gate, verdict, log }))),
+    }
+}
+
+/// The functions whose settings are the same for a compile, in the order in which they are named.
+fn compiled_alike(misses: Vec<Miss>) -> Vec<Vec<Miss>> {
+    let mut alike: Vec<Vec<Miss>> = Vec::new();
+    for miss in misses {
+        match alike.iter_mut().find(|known| known[0].task.config.compiles_like(&miss.task.config)) {
+            Some(known) => known.push(miss),
+            None => alike.push(vec![miss]),
+        }
+    }
+    alike
+}
+
+/// The outcomes in the order of `tasks`.
+///
+/// # Errors
+/// That of the one function; with several functions, which of them were not packaged.
+fn outcomes(tasks: &[Task], ended: Vec<Ended>, report: &mut Reporter) -> Result<Vec<Outcome>> {
+    report.log_to(Vec::new());
+    let mut by_id: BTreeMap<String, Result<Outcome>> = ended.into_iter().collect();
+    if let ([task], 1) = (tasks, by_id.len()) {
+        return by_id.remove(&task.function.id).into_iter().collect();
+    }
+    let (mut outcomes, mut failed) = (Vec::new(), Vec::new());
+    for Task { function, .. } in tasks {
+        match by_id.remove(&function.id) {
+            Some(Ok(outcome)) => outcomes.push(outcome),
+            Some(Err(error)) => failed.push((function.id.as_str(), error)),
+            None => {}
+        }
+    }
+    let summaries: Vec<_> = outcomes.iter().map(|outcome| &outcome.summary).collect();
+    report.emit(&Event::FinishedAll { summaries: &summaries, failed: &failed });
+    match failed.first() {
+        None => Ok(outcomes),
+        Some((_, error)) => {
+            let names: Vec<_> = failed.iter().map(|(name, _)| *name).collect();
+            let what = format!("{} of {} functions were not packaged: {}", names.len(), tasks.len(), names.join(", "));
+            Err(Error::new(error.kind(), what).hint_with("the others are packaged; why these are not is told above"))
+        }
+    }
 }
 
 /// The check calls no engine. With `pull_policy = "always"`, this turns a hit into a miss if there is a newer base.
-fn unless_renewed(verdict: Verdict, project: &Project, gate: &Gate, report: &mut Reporter) -> Result<Verdict> {
-    let config = &project.config;
+fn unless_renewed(verdict: Verdict, task: &Task, gate: &Gate, report: &mut Reporter) -> Result<Verdict> {
+    let Task { workspace, config, .. } = task;
     if verdict != Verdict::Hit || config.pull_policy != PullPolicy::Always {
         return Ok(verdict);
     }
     let before = gate.recorded.as_ref().ok().map(|manifest| &manifest.backend);
-    let request = BackendRequest { workspace: &project.workspace, config, before };
+    let request = BackendRequest { workspace, config, before };
     let reason = report.stage(Stage::Container, |report| select::renewed(&request, report))?;
     Ok(reason.map_or(Verdict::Hit, |reason| Verdict::Miss(vec![reason])))
 }
 
-/// Saves the compiled dependencies for other checkouts. It comes last: the zip is ready. If it fails, that is a note.
+/// Saves the compiled dependencies for other checkouts. It comes last: the zips are ready. If it fails, that is a note.
 fn keep(backend: &Backend, units: &CompiledUnits, report: &mut Reporter) -> Result<()> {
     if units.has_other_layout && backend.keeps_dependencies() {
         report.note("cargo's target directory has a layout that this version does not know: the compiled dependencies are not kept for other checkouts");
@@ -107,7 +189,7 @@ fn reuse(
         // Same content with new stamps: recorded, so that the next check need not read it again.
         report.stage(Stage::Store, |_| {
             manifest.artifact.checked_at_ns = now.snapshot.taken_at_ns;
-            manifest.artifact.copies = copies(&task.places, &task.project.workspace.root)?;
+            manifest.artifact.copies = copies(&task.places, &task.workspace.root)?;
             manifest.inputs = now.snapshot;
             manifest.store(&task.places.manifest)
         })?;

@@ -12,15 +12,30 @@ use crate::error::Result;
 use crate::fingerprint::declared::has_git;
 use crate::fingerprint::{git, git_rules};
 use crate::packaged::Watch;
-use crate::pipeline::{Outcome, Project};
+use crate::pipeline::{Outcome, Task};
 use crate::sys::{env, fs, lexically_clean, relative};
 
-/// What decides whether `outcome` still holds, for a caller in `folder`.
+/// What decides whether `outcomes` still hold, for a caller in `folder`.
 ///
 /// # Errors
 /// If a configuration of cargo, or the host's toolchain, cannot be read.
-pub fn of(project: &Project, outcome: &Outcome, folder: &Path) -> Result<Watch> {
-    let (workspace, config) = (&project.workspace, &project.config);
+pub fn of(tasks: &[Task], outcomes: &[Outcome], folder: &Path) -> Result<Watch> {
+    let mut watch = Watch::default();
+    for (task, outcome) in tasks.iter().zip(outcomes) {
+        let Watch { paths, variables, always } = of_one(task, outcome, folder)?;
+        watch.paths.extend(paths);
+        watch.variables.extend(variables);
+        watch.always |= always;
+    }
+    watch.variables.sort_unstable();
+    watch.variables.dedup();
+    watch.paths.sort_unstable();
+    watch.paths.dedup();
+    Ok(watch)
+}
+
+fn of_one(task: &Task, outcome: &Outcome, folder: &Path) -> Result<Watch> {
+    let Task { workspace, config, .. } = task;
     let inputs = outcome.inputs.watch_list(|name| fs::is_dir(&workspace.root.join(name)));
     let inputs = inputs.iter().map(|path| lexically_clean(&workspace.root.join(path)));
     let mut paths: Vec<PathBuf> = inputs.chain(outcome.files.iter().cloned()).collect();

@@ -32,8 +32,10 @@ pub enum Event<'a> {
     CargoSaid { lines: &'a str },
     /// A line that an engine printed while it built an image.
     EngineSaid { line: &'a str },
-    /// The run ended well.
+    /// A function is packaged.
     Finished { summary: &'a Summary },
+    /// A run for several functions ended: what is packaged, and what failed, by its id.
+    FinishedAll { summaries: &'a [&'a Summary], failed: &'a [(&'a str, Error)] },
     /// A registry has a layer or a configuration; `pushed` if it was sent just now.
     Blob { digest: &'a str, size_bytes: u64, pushed: bool, elapsed: Duration },
     /// A tag names an image; `moved` if it named another one before.
@@ -56,6 +58,7 @@ pub trait Sink {
 /// Sends events to all receivers, and measures the stages.
 pub struct Reporter {
     sinks: Vec<Box<dyn Sink>>,
+    logs: Vec<Text>,
     stages: Vec<(Stage, Duration)>,
     /// Whether a receiver draws progress; cargo is asked for it only then.
     pub wants_progress: bool,
@@ -66,7 +69,7 @@ pub struct Reporter {
 
 impl Reporter {
     pub fn new(sinks: Vec<Box<dyn Sink>>, wants_progress: bool, wants_colour: bool) -> Self {
-        Self { sinks, stages: Vec::new(), wants_progress, wants_colour, started: Instant::now() }
+        Self { sinks, logs: Vec::new(), stages: Vec::new(), wants_progress, wants_colour, started: Instant::now() }
     }
 
     pub fn note(&mut self, message: &str) {
@@ -79,14 +82,17 @@ impl Reporter {
         self.emit(&Event::Waiting { holder });
     }
 
-    /// Also writes to `log` from now on.
-    pub fn also_log_to(&mut self, log: File) {
-        self.sinks.push(Box::new(Text::log(log)));
+    /// From now on also writes to `logs`, and to no others.
+    pub fn log_to(&mut self, logs: Vec<File>) {
+        self.logs = logs.into_iter().map(Text::log).collect();
     }
 
     pub fn emit(&mut self, event: &Event) {
         for sink in &mut self.sinks {
             sink.emit(event);
+        }
+        for log in &mut self.logs {
+            log.emit(event);
         }
     }
 

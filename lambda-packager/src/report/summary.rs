@@ -8,6 +8,8 @@ use crate::report::Stage;
 /// The result of a run.
 pub struct Summary {
     pub packaged: Packaged,
+    /// Whether no other function is packaged in this run.
+    pub is_alone: bool,
     /// The path of the zip relative to the workspace.
     pub zip_shown: String,
     pub stages: Vec<(Stage, Duration)>,

@@ -6,6 +6,8 @@ use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
 
 use crate::config::Config;
+use crate::error::Error;
+use crate::packaged::Packaged;
 use crate::report::{Event, Out, Sink, Stage, Summary};
 use crate::sys::env;
 
@@ -30,6 +32,8 @@ pub struct Text {
     cargo: Cargo,
     /// Whether cargo's colours are kept.
     coloured: bool,
+    /// Whether it is of one function.
+    is_log: bool,
 }
 
 /// When cargo's lines are written.
@@ -78,12 +82,20 @@ impl Text {
 
     /// The log: everything.
     pub fn log(file: File) -> Self {
-        Self { coloured: false, ..Self::of(file, Detail::Verbose) }
+        Self { coloured: false, is_log: true, ..Self::of(file, Detail::Verbose) }
     }
 
     /// Lines as they come, in colour, without a bar.
     fn of(out: impl Write + 'static, detail: Detail) -> Self {
-        Self { out: Out::new(out), detail, bar: false, bar_drawn: false, cargo: Cargo::AsItComes, coloured: true }
+        Self {
+            out: Out::new(out),
+            detail,
+            bar: false,
+            bar_drawn: false,
+            cargo: Cargo::AsItComes,
+            coloured: true,
+            is_log: false,
+        }
     }
 
     /// Whether stderr can show a bar, and colours.
@@ -109,6 +121,13 @@ impl Text {
         }
     }
 
+    /// The compiler's warnings that were kept until the end.
+    fn kept_lines(&mut self) {
+        if let Cargo::AtTheEnd(kept) = &mut self.cargo {
+            std::mem::take(kept).iter().for_each(|line| self.line_as_it_is(line));
+        }
+    }
+
     fn take(&mut self, event: &Event) {
         if let Event::Failed { error } = event {
             return self.line(&error.report());
@@ -116,6 +135,9 @@ impl Text {
         if let (Event::CargoSaid { lines }, Cargo::AtTheEnd(kept)) = (event, &mut self.cargo) {
             kept.extend(lines.lines().filter(|line| !is_progress(line)).map(String::from));
             return;
+        }
+        if let (Event::FinishedAll { failed, .. }, Detail::Quiet) = (event, &self.detail) {
+            return failed_lines(failed).iter().for_each(|line| self.line(line));
         }
         if self.detail == Detail::Quiet {
             return;
@@ -143,11 +165,13 @@ impl Text {
             Event::CargoSaid { lines } if self.coloured => self.line_as_it_is(lines),
             Event::CargoSaid { lines } => self.line_as_it_is(&strip_colours(lines)),
             Event::EngineSaid { line } if self.detail == Detail::Verbose => self.line(&strip_colours(line)),
-            Event::Finished { summary } => {
-                if let Cargo::AtTheEnd(kept) = &mut self.cargo {
-                    std::mem::take(kept).iter().for_each(|line| self.line_as_it_is(line));
-                }
+            Event::Finished { summary } if summary.is_alone || self.is_log => {
+                self.kept_lines();
                 lines_of(summary).iter().for_each(|line| self.line(line));
+            }
+            Event::FinishedAll { summaries, failed } => {
+                self.kept_lines();
+                table_of(summaries, failed).iter().for_each(|line| self.line(line));
             }
             Event::Kept { image, size_bytes } => {
                 self.line(&format!("  kept    {image} {} bytes, for other checkouts", thousands(*size_bytes)));
@@ -252,6 +276,43 @@ pub fn lines_of(summary: &Summary) -> Vec<String> {
     ));
     lines.push(format!("  sha256  {}", packaged.zip_sha256));
     lines
+}
+
+/// The last lines of a run for several functions: one for each, and one for all.
+fn table_of(summaries: &[&Summary], failed: &[(&str, Error)]) -> Vec<String> {
+    let names =
+        summaries.iter().map(|summary| summary.packaged.function.as_str()).chain(failed.iter().map(|(id, _)| *id));
+    let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
+    let mut lines = failed_lines(failed);
+    lines.extend(summaries.iter().map(|Summary { packaged, zip_shown, .. }| {
+        let Packaged { function, zip_bytes, zip_sha256, .. } = packaged;
+        let what = if packaged.is_hit() { "reused  " } else { "packaged" };
+        format!(
+            "  {function:width$}  {what}  {zip_shown} {} bytes, sha256 {}",
+            thousands(*zip_bytes),
+            zip_sha256.short(16)
+        )
+    }));
+    lines.extend(failed.iter().map(|(function, _)| format!("  {function:width$}  FAILED")));
+    let packaged: Vec<_> = summaries.iter().filter(|summary| !summary.packaged.is_hit()).collect();
+    let mut counts = Vec::new();
+    if let [first, ..] = packaged.as_slice() {
+        let Packaged { function, verdict, .. } = &first.packaged;
+        let verdict = verdict.to_string();
+        let why = verdict.strip_prefix("cache-miss: ").unwrap_or(&verdict);
+        let more = if packaged.len() > 1 { ", ..." } else { "" };
+        counts.push(format!("{} packaged ({function}: {why}{more})", packaged.len()));
+    }
+    let reused = summaries.len() - packaged.len();
+    counts.extend((reused > 0).then(|| format!("{reused} reused")));
+    counts.extend((!failed.is_empty()).then(|| format!("{} failed", failed.len())));
+    lines.push(format!("{} functions: {}", summaries.len() + failed.len(), counts.join(", ")));
+    lines
+}
+
+/// Why functions were not packaged.
+fn failed_lines(failed: &[(&str, Error)]) -> Vec<String> {
+    failed.iter().map(|(function, error)| format!("{function}: {}", error.report())).collect()
 }
 
 fn stages(stages: &[(Stage, Duration)]) -> String {

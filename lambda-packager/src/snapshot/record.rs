@@ -1,6 +1,6 @@
 //! A record of files: stamps for a fast comparison, and digests for files whose stamp changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
@@ -22,13 +22,13 @@ pub struct Snapshot {
     pub files: Arc<Vec<Entry>>,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreeRecord {
     pub tree: Tree,
     pub folders: Vec<FolderRecord>,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FolderRecord {
     /// Relative to the base.
     pub path: String,
@@ -153,6 +153,26 @@ impl FolderRecord {
 }
 
 impl Snapshot {
+    /// All that is in any of them.
+    pub fn of_all<'a>(snapshots: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut snapshots = snapshots.into_iter();
+        let first = snapshots.next().cloned().unwrap_or_default();
+        snapshots.fold(first, |all, other| {
+            if Arc::ptr_eq(&all.trees, &other.trees) && Arc::ptr_eq(&all.files, &other.files) {
+                return all;
+            }
+            let trees: BTreeMap<&Tree, &TreeRecord> =
+                all.trees.iter().chain(other.trees.iter()).map(|record| (&record.tree, record)).collect();
+            let files: BTreeMap<&str, &Entry> =
+                all.files.iter().chain(other.files.iter()).map(|entry| (entry.name.as_str(), entry)).collect();
+            Self {
+                taken_at_ns: all.taken_at_ns,
+                trees: Arc::new(trees.into_values().cloned().collect()),
+                files: Arc::new(files.into_values().cloned().collect()),
+            }
+        })
+    }
+
     /// Every file that exists, with its path relative to the base, in a fixed order.
     pub fn present(&self) -> Vec<(String, &Entry)> {
         let mut all = Vec::new();

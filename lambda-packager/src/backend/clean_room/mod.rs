@@ -57,7 +57,7 @@ impl CleanRoom {
             let files = self.build(WayOut::Files, context, job, report)?;
             return output::finish(&file_in(&files, dockerfile::COMPILED).map_err(CompileError::Ended)?, job);
         }
-        let name = image_tag(&self.project, &job.function.id, job.config.mode);
+        let name = image_tag(&self.project, &job.functions[0].id, job.config.mode);
         let (tag, reader) = (format!("lambda-packager-parcel:{name}"), format!("lambda-packager-parcel-{name}"));
         self.build(WayOut::Image(&tag), context, job, report)?;
         let file = self.engine.file_of_image(&tag, dockerfile::COMPILED, &reader, &self.labels);

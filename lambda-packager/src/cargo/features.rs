@@ -1,0 +1,99 @@
+//! With which features cargo compiles what a package depends on, if it compiles that package alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::cargo::command::cargo;
+use crate::cargo::{Package, Workspace};
+use crate::config::Arch;
+use crate::error::{Error, Result};
+use crate::snapshot::{Computed, Memo};
+
+/// The features of each crate, by its name, version and source; several lists where build scripts and macros need other
+/// ones than the function.
+type Features = BTreeMap<String, BTreeSet<String>>;
+
+/// What cargo resolves for one package.
+#[derive(Serialize, Deserialize)]
+pub struct ResolvedFeatures {
+    all: Features,
+    /// Without what only build scripts and macros need.
+    of_target: Features,
+}
+
+impl ResolvedFeatures {
+    /// Whether each crate that both need has the same features in both: then cargo compiles each of the two packages as
+    /// if it were alone, also if it is told to compile both.
+    ///
+    /// Source: <https://doc.rust-lang.org/cargo/reference/resolver.html#features>.
+    pub fn agree_with(&self, other: &Self) -> bool {
+        let agree = |one: &Features, other: &Features| {
+            one.iter().all(|(name, features)| other.get(name).is_none_or(|others| features == others))
+        };
+        agree(&self.all, &other.all) && agree(&self.of_target, &other.of_target)
+    }
+}
+
+impl Workspace {
+    /// The features for `package` alone, with its default features. Calls cargo only if there is no valid cached record.
+    ///
+    /// # Errors
+    /// If cargo cannot resolve them, for example because a crate is not downloaded.
+    pub fn resolved_features(&self, package: &Package, arch: Arch) -> Result<ResolvedFeatures> {
+        let path = self.state_folder().join(format!("features-{}-{arch}.json", package.name));
+        if let Some(known) = Memo::<ResolvedFeatures>::load(&path, &self.root)? {
+            return Ok(known.value);
+        }
+        let compute = || {
+            let tree = |edges: &str| {
+                let (edges, package) = (format!("--edges={edges}"), format!("--package={}", package.name));
+                let target = format!("--target={}", arch.triple());
+                let args = ["tree", "--locked", "--offline", "--color=never", "--prefix=none", "--format={p}\t{f}"];
+                let output = cargo(&self.root, &[&args[..], &[&edges, &package, &target]].concat())?;
+                Ok::<_, Error>(features(&String::from_utf8_lossy(&output.stdout)))
+            };
+            let value = ResolvedFeatures { all: tree("normal,build")?, of_target: tree("normal,no-proc-macro")? };
+            Ok(Computed { deps: self.memo_deps()?, path: path.clone(), base: self.root.clone(), value })
+        };
+        Ok(Memo::compute(compute)?.value)
+    }
+}
+
+/// Reads lines of a crate, a tab, and its features. ` (*)` ends one that was listed before.
+fn features(tree: &str) -> Features {
+    let mut features = Features::new();
+    for line in tree.lines() {
+        let line = line.strip_suffix(" (*)").unwrap_or(line);
+        if let Some((name, list)) = line.split_once('\t') {
+            // ` (proc-macro)` follows the name of a macro.
+            features.entry(name.to_string()).or_default().insert(list.to_string());
+        }
+    }
+    features
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(all: &str, of_target: &str) -> ResolvedFeatures {
+        ResolvedFeatures { all: features(all), of_target: features(of_target) }
+    }
+
+    #[test]
+    fn crates_that_both_need_have_to_have_the_same_features() {
+        let api = resolved("api v1\t\nserde v1\tstd\nserde v1\tstd (*)\nx v1\ta,b", "api v1\t\nserde v1\tstd");
+        for (all, of_target, agree) in [
+            ("web v1\t\nserde v1\tstd", "web v1\t\nserde v1\tstd", true),
+            ("web v1\t\nserde v2\tderive", "web v1\t\nserde v2\tderive", true),
+            ("web v1\t\nserde v1\tderive,std", "web v1\t\nserde v1\tderive,std", false),
+            // Its build script needs more.
+            ("web v1\t\nserde v1\tstd\nserde v1\tderive,std", "web v1\t\nserde v1\tstd", false),
+            ("web v1\t\nserde v1\tstd", "web v1\t\nserde v1\t", false),
+        ] {
+            let web = resolved(all, of_target);
+            assert_eq!([api.agree_with(&web), web.agree_with(&api)], [agree; 2], "{all}");
+        }
+    }
+}

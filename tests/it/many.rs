@@ -1,0 +1,150 @@
+//! Many functions in one run.
+
+use std::process::Command;
+
+use crate::support::{Ended, Engine, Fixture, cases, one_engine};
+
+/// A workspace of `api` with the bins `api` and `admin`, `worker`, and `loud`, which turns on another feature of the crate
+/// that all of them share. Each prints its name and what the shared crate says.
+fn workspace() -> Fixture {
+    let fixture = Fixture::empty("many");
+    fixture
+        .write("Cargo.toml", "[workspace]\nmembers = [\"api\", \"loud\", \"shared\", \"worker\"]\nresolver = \"2\"\n");
+    fixture.package("shared", "shared", "[features]\nloud = []\n");
+    fixture.write(
+        "shared/src/lib.rs",
+        "pub fn say() -> &'static str {\n    if cfg!(feature = \"loud\") { \"LOUD\" } else { \"soft\" }\n}\n",
+    );
+    let shared = "[dependencies]\nshared = { path = \"../shared\" }\n";
+    fixture.package("api", "api", shared);
+    fixture.package("worker", "worker", shared);
+    fixture.package("loud", "loud", "[dependencies]\nshared = { path = \"../shared\", features = [\"loud\"] }\n");
+    for (file, name) in [("api/src/main.rs", "api"), ("api/src/bin/admin.rs", "admin")] {
+        says(&fixture, file, name);
+    }
+    for name in ["worker", "loud"] {
+        says(&fixture, &format!("{name}/src/main.rs"), name);
+    }
+    fixture
+}
+
+fn says(fixture: &Fixture, file: &str, what: &str) {
+    fixture.write(file, &format!("fn main() {{\n    println!(\"{what} {{}}\", shared::say());\n}}\n"));
+}
+
+const ALL: [&str; 4] = ["admin", "api", "loud", "worker"];
+
+/// What each function prints.
+fn printed(fixture: &Fixture) -> [String; 4] {
+    ALL.map(|name| fixture.output_of_bootstrap(name))
+}
+
+fn ended(command: &mut Command) -> Ended {
+    Ended::of(command).ok()
+}
+
+/// The last line of a run.
+#[track_caller]
+fn summary(ended: &Ended) -> &str {
+    ended.stderr.lines().last().unwrap_or_default()
+}
+
+/// How often cargo was called to compile.
+fn compiles(ended: &Ended) -> usize {
+    ended.stderr.matches("Finished `release`").count()
+}
+
+#[test]
+fn one_run_packages_all_and_each_is_judged_by_itself_and_has_the_bytes_that_it_has_alone() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    for road in cases(vec![engine.name()], vec![engine.name(), "host"]) {
+        let fixture = workspace();
+        let first = ended(&mut fixture.command_for(road));
+        assert_eq!(summary(&first), "4 functions: 4 packaged (admin: no previous build, ...)", "{}", first.stderr);
+        // The shared crate has other features for `loud` alone.
+        assert_eq!(compiles(&first), 2, "{}", first.stderr);
+        assert_eq!(printed(&fixture), ["admin soft", "api soft", "loud LOUD", "worker soft"]);
+        let again = ended(&mut fixture.command_for(road));
+        assert_eq!(summary(&again), "4 functions: 4 reused");
+
+        says(&fixture, "worker/src/main.rs", "edited");
+        let edited = ended(&mut fixture.command_for(road));
+        let expected = "4 functions: 1 packaged (worker: changed worker/src/main.rs), 3 reused";
+        assert_eq!(summary(&edited), expected, "{}", edited.stderr);
+        fixture.append("shared/src/lib.rs", "// another\n");
+        let shared = ended(&mut fixture.command_for(road));
+        assert_eq!(summary(&shared), "4 functions: 4 packaged (admin: changed shared/src/lib.rs, ...)");
+        let together = ALL.map(|name| fixture.zip(name));
+        assert_eq!(printed(&fixture), ["admin soft", "api soft", "loud LOUD", "edited soft"]);
+        for (name, zip) in ALL.iter().zip(&together) {
+            let alone = ended(fixture.command_for(road).args(["--force", "--function", name]));
+            assert!(alone.stderr.contains("sha256"), "{}", alone.stderr);
+            assert!(fixture.zip(name) == *zip, "{name} alone has other bytes");
+        }
+        let explained = Ended::answer(fixture.command_for(road).arg("explain"));
+        assert_eq!(explained.lines().filter(|line| line.ends_with(": cache-hit")).count(), 4, "{explained}");
+    }
+}
+
+#[test]
+fn what_does_not_compile_keeps_no_other_function_from_its_zip() {
+    let fixture = workspace();
+    ended(&mut fixture.command_for("host"));
+    says(&fixture, "api/src/main.rs", "edited");
+    fixture.write("worker/src/main.rs", "fn main() { oops }\n");
+    let worker = fixture.zip("worker");
+    let failed = Ended::of(&mut fixture.command_for("host"));
+    let failed =
+        failed.fails(4, &["1 of 4 functions were not packaged: worker", "worker: `cargo build` failed", "oops"]);
+    assert!(
+        failed.stderr.contains("4 functions: 2 packaged (admin: changed api/src/main.rs, ...), 1 reused, 1 failed")
+    );
+    assert_eq!(fixture.output_of_bootstrap("api"), "edited soft");
+    assert!(fixture.zip("worker") == worker, "the last good zip was touched");
+    says(&fixture, "worker/src/main.rs", "mended");
+    let mended = ended(&mut fixture.command_for("host"));
+    assert_eq!(summary(&mended), "4 functions: 1 packaged (worker: changed worker/src/main.rs), 3 reused");
+}
+
+/// Compiled with others, a function sees their files too. What it reads of them is an input, as it is if it is alone.
+#[test]
+fn what_a_function_reads_of_another_ones_package_is_its_input() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let fixture = workspace();
+    fixture.write("worker/words.txt", "first");
+    fixture
+        .write("api/src/main.rs", "fn main() {\n    println!(\"{}\", include_str!(\"../../worker/words.txt\"));\n}\n");
+    ended(&mut fixture.command_on(engine));
+    assert_eq!(fixture.output_of_bootstrap("api"), "first");
+    fixture.write("worker/words.txt", "second");
+    ended(&mut fixture.command_on(engine));
+    assert_eq!(fixture.output_of_bootstrap("api"), "second");
+    let explained = Ended::answer(fixture.command_on(engine).args(["explain", "--inputs", "--function", "api"]));
+    assert!(explained.contains("worker/words.txt") && !explained.contains("worker/src/main.rs"), "{explained}");
+}
+
+#[test]
+fn each_function_has_an_output_of_its_own() {
+    let fixture = workspace();
+    let one = Ended::of(fixture.command_for("host").args(["--output", "all.zip"]));
+    one.fails(2, &["flag --output", "all.zip would be the zip of admin and of api", "dist/{function}.zip"]);
+    // At the top, where a file would be an input of all.
+    for output in ["{function}.zip", "dist/{function}.zip"] {
+        ended(fixture.command_for("host").args(["--output", output]));
+        for name in ALL {
+            assert_eq!(fixture.read(&output.replace("{function}", name)), fixture.zip(name));
+        }
+        let again = ended(fixture.command_for("host").args(["--output", output]));
+        assert_eq!(summary(&again), "4 functions: 4 reused", "{}", again.stderr);
+    }
+    let verified = Ended::answer(fixture.command_for("host").arg("verify"));
+    assert_eq!(verified.lines().count(), 4, "{verified}");
+    for (args, parts) in [
+        (&["--function", "none*"][..], ["flag --function: there is no function `none*`", "the functions are: admin"]),
+        (&["--workspace", "--exclude", "none"], ["has no package `none`", "its packages are: api"]),
+    ] {
+        Ended::of(fixture.command_for("host").args(args)).fails(2, &parts);
+    }
+    let some = ended(fixture.command_for("host").args(["--workspace", "--exclude", "loud", "--function", "a*"]));
+    assert_eq!(summary(&some), "2 functions: 2 reused");
+}
