@@ -139,7 +139,9 @@ fn outcomes(tasks: &[Task], ended: Vec<Ended>, report: &mut Reporter) -> Result<
         None => Ok(outcomes),
         Some((_, error)) => {
             let names: Vec<_> = failed.iter().map(|(name, _)| *name).collect();
-            let what = format!("{} of {} functions were not packaged: {}", names.len(), tasks.len(), names.join(", "));
+            let were = if names.len() == 1 { "was" } else { "were" };
+            let what =
+                format!("{} of {} functions {were} not packaged: {}", names.len(), tasks.len(), names.join(", "));
             Err(Error::new(error.kind(), what).hint_with("the others are packaged; why these are not is told above"))
         }
     }

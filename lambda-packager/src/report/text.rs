@@ -312,7 +312,11 @@ fn table_of(summaries: &[&Summary], failed: &[(&str, Error)]) -> Vec<String> {
 
 /// Why functions were not packaged.
 fn failed_lines(failed: &[(&str, Error)]) -> Vec<String> {
-    failed.iter().map(|(function, error)| format!("{function}: {}", error.report())).collect()
+    let line = |(function, error): &(&str, Error)| {
+        let report = error.report();
+        format!("error: {function}: {}", report.strip_prefix("error: ").unwrap_or(&report))
+    };
+    failed.iter().map(line).collect()
 }
 
 fn stages(stages: &[(Stage, Duration)]) -> String {
