@@ -148,11 +148,14 @@ fn of_functions(engine: &Engine, context: &Context, of_everybody: bool) -> Resul
     }
     let config = &context.project.config;
     let mut ours = Vec::new();
-    for environment in &config.environments {
-        ours.push(format!("{}:", Names::of(config, environment)?.repository));
-    }
     let mut images = Vec::new();
-    for function in context.project.workspace.members.iter().flat_map(|package| &package.bins) {
+    let functions = || context.project.workspace.members.iter().flat_map(|package| &package.bins);
+    for environment in &config.environments {
+        for function in functions() {
+            ours.push(format!("{}:", Names::of(config, environment, &function.id)?.repository));
+        }
+    }
+    for function in functions() {
         ours.extend([Mode::Prod, Mode::Docker].map(|mode| runtime_image::name(&context.identity, &function.id, mode)));
         for image in engine.images_with(&format!("{TITLE}={}", function.name))? {
             images.extend(Some(image).filter(is_function).and_then(|image| image.ours(&ours)));

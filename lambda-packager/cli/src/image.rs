@@ -1,34 +1,42 @@
-//! `lambda-packager image`: the function as a container image, in an engine and in a registry.
+//! `lambda-packager image`: functions as container images, in an engine and in a registry.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lambda_packager::internal::image::Image;
 use lambda_packager::internal::{
-    BackendRequest, EngineError, Error, Event, Layer, Manifest, Mode, Origin, Place, Places, Project, Reporter,
-    Request, Result, Sha, Stage, candidates, fs, image, print_lines, printable, run, runtime_image, select,
+    BackendRequest, EngineError, Error, Layer, Manifest, Mode, Origin, Place, Project, Reporter, Request, Result, Sha,
+    Stage, Task, candidates, fs, image, print_lines, printable, run, runtime_image, select,
 };
 
-use crate::args::{Image as Command, Target};
-use crate::publish::{Address, Client, Names, Record, Reference, Repository, archive, credentials, push, revision};
+use crate::args::Image as Command;
+use crate::publish::{Address, Names, Record, Reference, Repository, archive, push, revision};
+
+mod context;
+
+use context::{Context, contexts, only};
 
 /// The environment for production, by the name that the setting `environments` has for it if nobody sets it.
 const PRODUCTION: &str = "prod";
 
-/// Runs a command of `image`.
+/// Runs a command of `image`, for each function that the settings select.
 pub fn image(command: &Command, mut request: Request, json: bool, report: &mut Reporter) -> Result<()> {
     if matches!(command, Command::Build { target, .. } | Command::Push { target, .. } if target.env == PRODUCTION) {
         set_production_mode(&mut request)?;
     }
-    let request = &request;
-    let context = Context::find(command.target(), request).map_err(Error::telling_full_disks)?;
-    let result = match command {
-        Command::Build { archive, .. } => build(&context, request, archive.as_deref(), json, report),
-        Command::Push { archive, .. } => push(&context, request, archive.as_deref(), json, report),
-        Command::List(_) => list(&context, json, report),
-        Command::Check { image, .. } => check(&context, image, json, report),
-        Command::Rollback { tag, .. } => rollback(&context, tag, json, report),
-    };
-    result.map_err(Error::telling_full_disks)
+    run(command, &request, json, report).map_err(Error::telling_full_disks)
+}
+
+fn run(command: &Command, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
+    let project = Project::find(request)?;
+    let tasks = project.tasks()?;
+    let contexts = contexts(&tasks, &command.target().env)?;
+    match command {
+        Command::Build { archive, .. } => build(&contexts, request, archive.as_deref(), json, report),
+        Command::Push { archive, .. } => push(&contexts, request, archive.as_deref(), json, report),
+        Command::List(_) => contexts.iter().try_for_each(|context| list(context, contexts.len() > 1, json, report)),
+        Command::Check { image, .. } => check(&contexts[0], image, json, report),
+        Command::Rollback { tag, .. } => rollback(only(&contexts, "a tag is of one image")?, tag, json, report),
+    }
 }
 
 /// Makes a request package for production: in the mode `prod`, unless a setting says `docker`.
@@ -36,110 +44,88 @@ pub fn image(command: &Command, mut request: Request, json: bool, report: &mut R
 /// # Errors
 /// If a setting says another mode: such a zip may be of this machine's own toolchain, in a pipeline too.
 fn set_production_mode(request: &mut Request) -> Result<()> {
-    let config = Project::find(request)?.config;
-    if !config.is_set("mode") {
-        let mode = Layer { mode: Some(Mode::Prod), ..Layer::default() };
-        request.layers.push((Origin::Production, mode));
-    } else if !config.mode.is_for_production() {
+    let project = Project::find(request)?;
+    let tasks = project.tasks()?;
+    let mut configs = tasks.iter().map(|task| &task.config);
+    if let Some(config) = configs.clone().find(|config| config.is_set("mode") && !config.mode.is_for_production()) {
         let (place, mode) = (config.place_of("mode"), config.mode);
         return Err(Error::config(format!("{place}: the mode `{mode}` is not for the environment {PRODUCTION}"))
             .hint_with("use --mode prod or --mode docker, or set no mode: then it is prod"));
     }
+    if configs.all(|config| !config.is_set("mode")) {
+        let mode = Layer { mode: Some(Mode::Prod), ..Layer::default() };
+        request.layers.push((Origin::Production, mode));
+    } else if tasks.iter().any(|task| !task.config.is_set("mode")) {
+        return Err(Error::config("some of the functions set a mode, and some do not")
+            .hint_with("set `mode = \"prod\"` or `mode = \"docker\"` for all of them, or use --mode"));
+    }
     Ok(())
 }
 
-/// The project, the names of its images, and the paths of its files.
-struct Context {
-    project: Project,
-    names: Names,
-    places: Places,
-}
-
-impl Context {
-    fn find(target: &Target, request: &Request) -> Result<Self> {
-        let project = Project::find(request)?;
-        let names = Names::of(&project.config, &target.env)?;
-        let places = project.task()?.places;
-        Ok(Self { project, names, places })
-    }
-
-    fn record(&self) -> PathBuf {
-        self.places.folder.join("image.json")
-    }
-
-    fn client(&self, report: &mut Reporter) -> Result<Client> {
-        let config = &self.project.config;
-        let Some(registry) = &config.registry else {
-            return Err(Error::config("no registry is set")
-                .hint_with("use --registry HOST, or set LAMBDA_PACKAGER_REGISTRY or `registry` in Cargo.toml"));
-        };
-        let address = Address::parse(registry, &config.place_of("registry"))?;
-        let repository = format!("{}{}", address.prefix, self.names.repository);
-        self.client_of(address, &repository, report)
-    }
-
-    fn client_of(&self, address: Address, repository: &str, report: &mut Reporter) -> Result<Client> {
-        let config = &self.project.config;
-        let login = report.stage(Stage::Login, |report| credentials::find(config, &address, repository, report))?;
-        Ok(Client::new(address, login))
-    }
-
-    /// Stores the record of the image and reports it.
-    fn finish(&self, record: &Record, json: bool, report: &mut Reporter) -> Result<()> {
-        record.store(&self.record())?;
-        report.emit(&Event::Imaged { image: &record.summary(), stages: report.stages() });
-        if !json {
-            let image = record.reference.clone().unwrap_or_else(|| format!("{}:{}", record.repository, record.tag));
-            print_lines(&[image]);
-        }
-        Ok(())
-    }
-}
-
 fn build(
-    context: &Context,
+    contexts: &[Context],
     request: &Request,
     archive: Option<&Path>,
     json: bool,
     report: &mut Reporter,
 ) -> Result<()> {
-    let (image, tag) = make(context, request, report)?;
-    let record = Record::of(&context.names, &tag, &image.manifest.bytes);
-    match archive {
-        Some(path) => fs::replace(path, &image.archive(&record.names())?, 0o644, None)?,
-        None => report.stage(Stage::Load, |report| load(context, &image, &record, report))?,
+    archive.map(|_| only(contexts, "a file has one image")).transpose()?;
+    run::run(request, report)?;
+    for context in contexts {
+        let (image, tag) = report.stage(Stage::Image, |report| assemble(context, report))?;
+        let record = Record::of(&context.names, &tag, &image.manifest.bytes);
+        match archive {
+            Some(path) => fs::replace(path, &image.archive(&record.names())?, 0o644, None)?,
+            None => report.stage(Stage::Load, |report| load(context, &image, &record, report))?,
+        }
+        context.finish(&record, json, report)?;
     }
-    context.finish(&record, json, report)
+    Ok(())
 }
 
-fn push(context: &Context, request: &Request, archive: Option<&Path>, json: bool, report: &mut Reporter) -> Result<()> {
+fn push(
+    contexts: &[Context],
+    request: &Request,
+    archive: Option<&Path>,
+    json: bool,
+    report: &mut Reporter,
+) -> Result<()> {
     // Before the compile: a failed login ends the command early.
-    let client = context.client(report)?;
-    let (image, tag) = match archive {
-        Some(path) => of_archive(context, path)?,
-        None => make(context, request, report)?,
-    };
-    let repository = Repository::new(&client, &context.names.repository);
-    client.progressed();
-    report.stage(Stage::Push, |report| push::push(&repository, &image, &tag, &context.names.moving(), report))?;
-    let mut record = Record::of(&context.names, &tag, &image.manifest.bytes);
-    record.reference = Some(repository.reference(&image.manifest.digest));
-    context.finish(&record, json, report)
+    let clients = contexts.iter().map(|context| context.client(report)).collect::<Result<Vec<_>>>()?;
+    let mut archive = archive.map(|path| of_archive(only(contexts, "a file has one image")?, path)).transpose()?;
+    if archive.is_none() {
+        run::run(request, report)?;
+    }
+    for (context, client) in contexts.iter().zip(&clients) {
+        let (image, tag) = match archive.take() {
+            Some(archived) => archived,
+            None => report.stage(Stage::Image, |report| assemble(context, report))?,
+        };
+        let repository = Repository::new(client, &context.names.repository);
+        client.progressed();
+        report.stage(Stage::Push, |report| push::push(&repository, &image, &tag, &context.names.moving(), report))?;
+        let mut record = Record::of(&context.names, &tag, &image.manifest.bytes);
+        record.reference = Some(repository.reference(&image.manifest.digest));
+        context.finish(&record, json, report)?;
+    }
+    Ok(())
 }
 
-fn list(context: &Context, json: bool, report: &mut Reporter) -> Result<()> {
+/// Prints the rollback targets; with several functions, each with its repository.
+fn list(context: &Context, is_named: bool, json: bool, report: &mut Reporter) -> Result<()> {
     let client = context.client(report)?;
     let repository = Repository::new(&client, &context.names.repository);
     let versions = push::versions(&repository, &context.names, report)?;
+    let whose = if is_named { format!("{}  ", context.names.repository) } else { String::new() };
     let lines = versions.iter().map(|version| {
         if json {
-            return serde_json::json!({"v": 1, "version": version}).to_string();
+            return serde_json::json!({"v": 1, "function": context.task.function.id, "version": version}).to_string();
         }
         let moving =
             if version.moving.is_empty() { String::new() } else { format!("  <- {}", version.moving.join(", ")) };
         let digest = &version.digest[..19.min(version.digest.len())];
         // The date is what the registry has.
-        printable(&format!("{}  {digest}  {}{moving}", version.tag, version.created)).into_owned()
+        printable(&format!("{whose}{}  {digest}  {}{moving}", version.tag, version.created)).into_owned()
     });
     print_lines(&lines.collect::<Vec<_>>());
     Ok(())
@@ -147,7 +133,7 @@ fn list(context: &Context, json: bool, report: &mut Reporter) -> Result<()> {
 
 fn check(context: &Context, image: &str, json: bool, report: &mut Reporter) -> Result<()> {
     let reference = Reference::parse(image)?;
-    let config = &context.project.config;
+    let config = &context.task.config;
     let configured = config.registry.as_ref().map(|it| Address::parse(it, &config.place_of("registry"))).transpose()?;
     // A reference does not say whether the registry has TLS. The setting does.
     let address = match configured {
@@ -183,16 +169,10 @@ fn of_archive(context: &Context, path: &Path) -> Result<(Image, String)> {
     }
 }
 
-/// Packages, unless nothing changed, and makes the image; also returns its immutable tag.
-fn make(context: &Context, request: &Request, report: &mut Reporter) -> Result<(Image, String)> {
-    run::run(request, report)?;
-    report.stage(Stage::Image, |report| assemble(context, report))
-}
-
+/// Makes the image of a packaged function; also returns its immutable tag.
 fn assemble(context: &Context, report: &mut Reporter) -> Result<(Image, String)> {
-    let Context { project, names, places } = context;
-    let Project { workspace, config, .. } = project;
-    let function = project.task()?.function;
+    let Context { task, names } = context;
+    let Task { workspace, config, function, places, .. } = task;
     let raced = || {
         Error::artifact("another run packages the function right now")
             .hint_with("run it again when the other run has ended")
@@ -236,7 +216,7 @@ fn assemble(context: &Context, report: &mut Reporter) -> Result<(Image, String)>
 /// Loads the image into the first engine that answers.
 fn load(context: &Context, image: &Image, record: &Record, report: &mut Reporter) -> Result<()> {
     let names = record.names();
-    for engine in candidates(&context.project.config, &context.project.workspace.state_folder())? {
+    for engine in candidates(&context.task.config, &context.task.workspace.state_folder())? {
         match runtime_image::load(&engine, image, &names) {
             Ok(()) => return Ok(()),
             Err(EngineError::Refused(error)) => return Err(error),
@@ -249,7 +229,7 @@ fn load(context: &Context, image: &Image, record: &Record, report: &mut Reporter
             }
         }
     }
-    let path = context.places.folder.join("image.tar");
+    let path = context.task.places.folder.join("image.tar");
     fs::replace(&path, &image.archive(&names)?, 0o644, None)?;
     let path = path.display();
     report.note(&format!("no container engine is available locally: the image was written to {path}"));

@@ -123,7 +123,7 @@ macro_rules! with_settings {
                 /// A label `key=value` for the container and the image.
                 (label: impl Into<String>) => label.into();
             environments: Vec<String> = ["preprod", "prod"].map(String::from).into(), List, "the names that `--env` accepts; `preprod` and `prod` if not set";
-            image_name: String = "{env}-sse-streaming-lambda".to_string(), Text, "the image's repository; `{env}-sse-streaming-lambda` if not set";
+            image_name: String = "{env}-sse-streaming-lambda".to_string(), Text, "the image's repository; `{env}` stands for the environment, `{function}` for the function; `{env}-sse-streaming-lambda` if not set";
             registry: String, Text, "where to push images; with `http://` in front for a registry without TLS";
             registry_login: RegistryLogin = RegistryLogin::Auto, Text, "`auto`, `ecr`, `engine`, `environment` or `none`";
         }

@@ -18,11 +18,11 @@ pub struct Names {
 }
 
 impl Names {
-    /// The names for `environment`.
+    /// The names for a function in `environment`.
     ///
     /// # Errors
     /// If the project has no such environment, or if a name or tag would not be valid.
-    pub fn of(config: &Config, environment: &str) -> Result<Self> {
+    pub fn of(config: &Config, environment: &str, function: &str) -> Result<Self> {
         if !config.environments.iter().any(|known| known == environment) {
             return Err(Error::publish(
                 PublishFault::UnknownEnvironment,
@@ -30,7 +30,7 @@ impl Names {
             )
             .hint_with(format!("use one of these, or add it to {}", config.place_of("environments"))));
         }
-        let repository = config.image_name.replace("{env}", environment);
+        let repository = config.image_name.replace("{env}", environment).replace("{function}", function);
         if !is_repository(&repository) || !is_tag(&format!("{environment}-latest")) {
             return Err(Error::config(format!(
                 "{} gives the repository name {repository:?} for the environment {environment:?}, which is not a valid name",
@@ -86,7 +86,7 @@ mod tests {
     }
 
     fn names() -> Names {
-        Names::of(&config(serde_json::json!({})), "preprod").unwrap()
+        Names::of(&config(serde_json::json!({})), "preprod", "f").unwrap()
     }
 
     #[test]
@@ -105,8 +105,8 @@ mod tests {
     #[test]
     fn another_pattern_and_other_environments() {
         let config = config(serde_json::json!({"image_name": "team/x_{env}", "environments": ["qa"]}));
-        assert_eq!(Names::of(&config, "qa").unwrap().repository, "team/x_qa");
-        let error = Names::of(&config, "prod").unwrap_err();
+        assert_eq!(Names::of(&config, "qa", "api").unwrap().repository, "team/x_qa");
+        let error = Names::of(&config, "prod", "api").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Publish(PublishFault::UnknownEnvironment));
         assert!(error.to_string().contains("\"prod\"; the environments are qa"), "{error}");
     }
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn what_is_no_name_is_refused_with_its_place() {
         for pattern in ["Team/{env}", "{env} x", "-{env}", "a//{env}", ""] {
-            let error = Names::of(&config(serde_json::json!({"image_name": pattern})), "prod").unwrap_err();
+            let error = Names::of(&config(serde_json::json!({"image_name": pattern})), "prod", "api").unwrap_err();
             assert!(error.to_string().contains("flag --image-name"), "{pattern:?}: {error}");
         }
     }

@@ -1,0 +1,82 @@
+//! A function whose image a command is about.
+
+use std::path::PathBuf;
+
+use lambda_packager::internal::{Error, Event, Reporter, Result, Stage, Task, print_lines};
+
+use crate::publish::{Address, Client, Names, Record, credentials};
+
+/// A function, and the names of its images.
+pub struct Context<'a> {
+    pub task: &'a Task<'a>,
+    pub names: Names,
+}
+
+/// The context of each function.
+///
+/// # Errors
+/// If an environment or a name is not valid, or if two functions would have one repository.
+pub fn contexts<'a>(tasks: &'a [Task<'a>], environment: &str) -> Result<Vec<Context<'a>>> {
+    let mut contexts: Vec<Context> = Vec::new();
+    for task in tasks {
+        let names = Names::of(&task.config, environment, &task.function.id)?;
+        if let Some(other) = contexts.iter().find(|other| other.names.repository == names.repository) {
+            let (one, two, repository) = (&other.task.function.id, &task.function.id, &names.repository);
+            let place = task.config.place_of("image_name");
+            return Err(Error::config(format!(
+                "{place}: the repository {repository} would have the images of {one} and of {two}"
+            ))
+            .hint_with(
+                "put the function's name into it: `image_name = \"{env}-{function}\"`; or select one function",
+            ));
+        }
+        contexts.push(Context { task, names });
+    }
+    Ok(contexts)
+}
+
+/// The one function that a command is about.
+pub fn only<'a>(contexts: &'a [Context<'a>], why: &str) -> Result<&'a Context<'a>> {
+    match contexts {
+        [context] => Ok(context),
+        several => {
+            let ids: Vec<_> = several.iter().map(|context| context.task.function.id.as_str()).collect();
+            Err(Error::config(format!("there are several functions, and {why}: {}", ids.join(", ")))
+                .hint_with("select one with --function"))
+        }
+    }
+}
+
+impl Context<'_> {
+    fn record(&self) -> PathBuf {
+        self.task.places.folder.join("image.json")
+    }
+
+    pub fn client(&self, report: &mut Reporter) -> Result<Client> {
+        let config = &self.task.config;
+        let Some(registry) = &config.registry else {
+            return Err(Error::config("no registry is set")
+                .hint_with("use --registry HOST, or set LAMBDA_PACKAGER_REGISTRY or `registry` in Cargo.toml"));
+        };
+        let address = Address::parse(registry, &config.place_of("registry"))?;
+        let repository = format!("{}{}", address.prefix, self.names.repository);
+        self.client_of(address, &repository, report)
+    }
+
+    pub fn client_of(&self, address: Address, repository: &str, report: &mut Reporter) -> Result<Client> {
+        let config = &self.task.config;
+        let login = report.stage(Stage::Login, |report| credentials::find(config, &address, repository, report))?;
+        Ok(Client::new(address, login))
+    }
+
+    /// Stores the record of the image and reports it.
+    pub fn finish(&self, record: &Record, json: bool, report: &mut Reporter) -> Result<()> {
+        record.store(&self.record())?;
+        report.emit(&Event::Imaged { image: &record.summary(), stages: report.stages() });
+        if !json {
+            let image = record.reference.clone().unwrap_or_else(|| format!("{}:{}", record.repository, record.tag));
+            print_lines(&[image]);
+        }
+        Ok(())
+    }
+}
