@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::support::host::{Profile, printed_by, ran_a_build_script, sha256_of};
 use crate::support::{Ended, Engine, Fixture, cases, one_engine};
 
 /// A workspace of `api` with the bins `api` and `admin`, `worker`, and `loud`, which turns on another feature of the crate
@@ -154,4 +155,41 @@ fn each_function_has_an_output_of_its_own() {
         "-o{function}.zip",
     ]));
     assert_eq!(summary(&some), "2 functions: 2 reused");
+}
+
+#[test]
+fn a_build_script_packages_several_functions_and_its_crate_knows_each() {
+    let fixture = Fixture::with_packager("deployment", "", &[Profile::Release]);
+    fixture.write("function/src/bin/worker.rs", "fn main() {\n    println!(\"worker\");\n}\n");
+    let call = "BuildScript::new().functions([\"function\", \"w*\"]).output(\"dist/{function}.zip\").run()";
+    let build = format!("fn main() -> std::process::ExitCode {{\n    lambda_packager::{call}\n}}\n");
+    let main = "include!(concat!(env!(\"OUT_DIR\"), \"/lambda_deployment.rs\"));\nfn main() {\n    \
+                for LambdaFunction { name, zip, sha256, .. } in LAMBDA_FUNCTIONS {\n        \
+                println!(\"{name} {zip} {sha256}\");\n    }\n}\n";
+    fixture.builds_with(&build, main);
+    let consumer = fixture.text("consumer/build.rs").replace("\"ZIP\", \"SHA256\"", "\"FUNCTION_ZIP\", \"WORKER_ZIP\"");
+    fixture.write(
+        "consumer/build.rs",
+        &consumer.replace("SEEN_{name}", "SEEN_{}").replace(
+            "={value}\");",
+            "={value}\", name.replace(\"FUNCTION_ZIP\", \"ZIP\").replace(\"WORKER_ZIP\", \"SHA256\"));",
+        ),
+    );
+    let build = || ended(&mut fixture.cargo_with("host", &["build", "--release", "--workspace", "--verbose"]));
+    build();
+    let zips = ["function", "worker"].map(|name| fixture.path(&format!("dist/{name}.zip")));
+    let listed: Vec<String> = ["function", "worker"]
+        .iter()
+        .zip(&zips)
+        .map(|(name, zip)| format!("{name} {} {}", zip.display(), sha256_of(zip)))
+        .collect();
+    let printed = |bin: &str| printed_by(&fixture.path(&format!("target/release/{bin}")));
+    assert_eq!(printed("deployment").lines().collect::<Vec<_>>(), listed);
+    let seen: Vec<String> = zips.iter().map(|zip| zip.display().to_string()).collect();
+    assert_eq!(printed("consumer").lines().take(2).collect::<Vec<_>>(), seen);
+    assert!(!ran_a_build_script(&build()), "nothing changed");
+    fixture.write("function/src/bin/worker.rs", "fn main() {\n    println!(\"edited\");\n}\n");
+    build();
+    assert_eq!(fixture.output_of_bootstrap("worker"), "edited");
+    assert!(printed("deployment").contains(&sha256_of(&zips[1])));
 }
