@@ -83,12 +83,13 @@ fn what_does_not_exist_is_named_with_what_does() {
 fn a_project_that_cannot_be_packaged_says_why() {
     let mut packaged = Packaged::on("host");
     let half = Some("[package]\nname = \"hel");
-    let two = ["several functions; select one: hello, other", "help: name one with --function"];
+    let two =
+        ["flag --output: ", "x.zip would be the zip of hello and of other", "help: put the function's name into it"];
     let unlocked = ["`cargo metadata` failed in", "lock file", "help: run `cargo generate-lockfile`"];
     let cases = [
         ("Cargo.toml", None, &[][..], 2, &["hello is not in a cargo project"][..]),
         ("Cargo.toml", half, &[], 4, &["`cargo metadata` failed in", "Cargo.toml", "help: "]),
-        ("src/bin/other.rs", Some("fn main() {}\n"), &[], 2, &two),
+        ("src/bin/other.rs", Some("fn main() {}\n"), &["--output=x.zip"], 2, &two),
         ("Cargo.lock", None, &["--locked"], 4, &unlocked),
     ];
     for (file, text, args, code, parts) in cases {
