@@ -238,7 +238,7 @@ pub fn remove(path: &Path) -> Result<()> {
 }
 
 /// Copies a folder without what was built in it.
-fn copy(from: &Path, to: &Path) -> Result<()> {
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
     let fail = |e: std::io::Error| format!("{}: {e}", from.display());
     fs::create_dir_all(to).map_err(fail)?;
     for entry in fs::read_dir(from).map_err(fail)? {

@@ -16,6 +16,7 @@ mod gate;
 mod hit;
 mod lab;
 mod machine;
+mod many;
 mod measure;
 mod publish;
 mod report;
@@ -47,6 +48,7 @@ const FIGURES: &[Figure] = &[
     ("hit", hit::hit),
     ("unchanged", hit::unchanged),
     ("gate", gate::gate),
+    ("many", many::many),
     ("sending", sending::sending),
     ("fingerprint", gate::fingerprint),
     ("recovery", survival::recovery),

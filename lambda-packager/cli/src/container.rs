@@ -65,7 +65,7 @@ pub fn stop(context: &Context, report: &mut Reporter) -> Result<u8> {
 /// An interactive shell in the container.
 pub fn shell(context: &Context, report: &mut Reporter) -> Result<u8> {
     let backend = ready(context, report)?;
-    let folder = bring::bring(&context.project.task()?, &context.request(), &backend, report)?;
+    let folder = bring::bring(&context.project.tasks()?, &context.request(), &backend, report)?;
     let (engine, container) =
         find(context, report)?.ok_or_else(|| Error::engine("the container was removed in the meantime"))?;
     let code = engine.shell(container.name(), VISITOR, &folder).interactive()?;

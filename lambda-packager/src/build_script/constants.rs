@@ -55,7 +55,7 @@ fn file(packaged: &[Packaged]) -> String {
 mod tests {
     use super::*;
     use crate::packaged::Verdict;
-    use crate::sys::{Sha, fs};
+    use crate::sys::Sha;
 
     fn packaged(name: &str) -> Packaged {
         Packaged {
@@ -72,8 +72,9 @@ mod tests {
     fn told(packaged: &[Packaged]) -> (String, String) {
         let (folder, mut out) = (tempfile::tempdir().unwrap(), Vec::new());
         define(packaged, folder.path(), &mut Directives::new(&mut out, true)).unwrap();
-        let file = fs::read(&folder.path().join(FILE)).unwrap();
-        (String::from_utf8(out).unwrap(), String::from_utf8(file).unwrap())
+        #[allow(clippy::disallowed_methods)]
+        let file = std::fs::read_to_string(folder.path().join(FILE)).unwrap();
+        (String::from_utf8(out).unwrap(), file)
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The build after misses: prepare, compile, package, commit.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fs::File;
 use std::path::Path;
 
 use crate::backend::{Backend, BackendError, BackendRequest, Seen, select};
@@ -13,21 +12,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::declared::{GIT, has_git};
 use crate::fingerprint::inputs;
 use crate::fingerprint::manifest::BackendRecord;
-use crate::packaged::Verdict;
 use crate::pipeline::found::Found;
-use crate::pipeline::{Gate, Outcome, Task, check, commit, extent, found, group, package, retry, surroundings};
+use crate::pipeline::{Miss, Outcome, Task, check, commit, extent, found, group, package, retry, surroundings};
 use crate::report::{Built, Event, Reporter, Stage};
 use crate::snapshot::Snapshot;
 use crate::sys::fs;
-
-/// A function to build, after its check.
-pub struct Miss<'a> {
-    pub task: &'a Task<'a>,
-    pub gate: Gate,
-    pub verdict: Verdict,
-    /// Its log, which has its verdict.
-    pub log: File,
-}
 
 /// What became of a function, by its id.
 pub type Ended = (String, Result<Outcome>);
@@ -100,7 +89,7 @@ fn finish(
     };
     logs(std::slice::from_ref(miss), report);
     let package = package::package(task, backend, request, binary, report)?;
-    let manifest = commit::commit(task, gate, verdict, backend, compiled, binary, &package, report)?;
+    let manifest = commit::commit(miss, backend, compiled, binary, &package, report)?;
     let warm = backend.warm_start().map_or(String::new(), |image| format!(", warm start from {image}"));
     let built = Built {
         backend: format!("{}{warm}", backend.record),

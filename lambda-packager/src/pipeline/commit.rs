@@ -7,8 +7,7 @@ use crate::backend::{Backend, builder_image};
 use crate::compile::Compiled;
 use crate::error::Result;
 use crate::fingerprint::{DiscoveredInputs, Key, Manifest, Run, ingredients, inputs, manifest};
-use crate::packaged::Verdict;
-use crate::pipeline::{Gate, Package, Task, copies};
+use crate::pipeline::{Gate, Miss, Package, Task, copies};
 use crate::report::{Reporter, Stage};
 use crate::snapshot;
 use crate::snapshot::Snapshot;
@@ -19,15 +18,14 @@ use crate::sys::{Sha, Staged, fs};
 /// # Errors
 /// What cannot be written: then the last good zip and its manifest are untouched.
 pub fn commit(
-    task: &Task,
-    gate: &Gate,
-    verdict: &Verdict,
+    miss: &Miss,
     backend: &Backend,
     compiled: &Compiled,
     binary: &[u8],
     package: &Package,
     report: &mut Reporter,
 ) -> Result<Manifest> {
+    let Miss { task, gate, verdict, .. } = miss;
     report.stage(Stage::Store, |report| {
         let workspace = task.workspace;
         let discovered = inputs::discovered_inputs(&compiled.outside, gate.found.clone(), &workspace.root);

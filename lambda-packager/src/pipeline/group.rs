@@ -4,8 +4,7 @@ use crate::backend::Backend;
 use crate::cargo::ResolvedFeatures;
 use crate::compile::Compiled;
 use crate::config::Config;
-use crate::pipeline::Task;
-use crate::pipeline::build::Miss;
+use crate::pipeline::{Miss, Task};
 use crate::sys::relative;
 
 /// Functions that are compiled together, and for each package of them what cargo resolves.

@@ -8,6 +8,7 @@ mod destination;
 mod extent;
 mod found;
 mod group;
+mod miss;
 pub mod outcome;
 pub mod package;
 pub mod project;
@@ -17,6 +18,7 @@ pub mod surroundings;
 mod watch;
 
 pub use check::{Explained, Gate, copies};
+pub use miss::Miss;
 pub use outcome::Outcome;
 pub use package::Package;
-pub use project::{Places, Project, Request, Task, lock_of_function};
+pub use project::{Places, Project, Request, Task, lock, lock_of_function};

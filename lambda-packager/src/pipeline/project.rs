@@ -203,6 +203,17 @@ impl Task<'_> {
     }
 }
 
+/// Waits for the locks of all functions. Every run takes them in the same order, so that no two wait for each other.
+pub fn lock(tasks: &[Task], report: &mut Reporter) -> Result<Vec<Lock>> {
+    let mut order: Vec<usize> = (0..tasks.len()).collect();
+    order.sort_by(|a, b| tasks[*a].places.lock.cmp(&tasks[*b].places.lock));
+    let mut locks = BTreeMap::new();
+    for index in order {
+        locks.insert(index, tasks[index].lock(report)?);
+    }
+    Ok(locks.into_values().collect())
+}
+
 /// The lock file for the folder `function` in the folder `state`. It is beside that folder, so that the folder can be
 /// removed: a lock file that somebody may hold never is.
 pub fn lock_of_function(state: &Path, function: &str) -> PathBuf {

@@ -8,8 +8,8 @@ use crate::config::PullPolicy;
 use crate::error::{Error, Result};
 use crate::fingerprint::Manifest;
 use crate::packaged::{Reason, Verdict, Watch};
-use crate::pipeline::build::{Ended, Miss, build};
-use crate::pipeline::{Gate, Outcome, Project, Request, Task, check, copies, watch};
+use crate::pipeline::build::{Ended, build};
+use crate::pipeline::{Gate, Miss, Outcome, Project, Request, Task, check, copies, lock, watch};
 use crate::report::{Event, Reporter, Stage};
 use crate::snapshot::Taken;
 use crate::sys::{Lock, fs};
@@ -40,9 +40,13 @@ fn find(request: &Request, report: &mut Reporter) -> Result<Project> {
 }
 
 fn package(tasks: &[Task], report: &mut Reporter) -> Result<Vec<Outcome>> {
+    for Task { function, config, .. } in tasks {
+        report.emit(&Event::Started { function: &function.id, config });
+    }
     let locks = lock(tasks, report)?;
     let (mut ended, mut misses) = (Vec::new(), Vec::new());
     for (task, lock) in tasks.iter().zip(&locks) {
+        fs::remove_dead_temporaries(&task.places.folder);
         match judge(task, lock, report)? {
             Judged::Hit(outcome) => ended.push((task.function.id.clone(), Ok(*outcome))),
             Judged::Miss(miss) => misses.push(*miss),
@@ -59,21 +63,6 @@ fn package(tasks: &[Task], report: &mut Reporter) -> Result<Vec<Outcome>> {
         units.map_or(Ok(()), |units| keep(&backend, &units, report))?;
     }
     Ok(outcomes)
-}
-
-/// Waits for the locks of all functions. Every run takes them in the same order, so that none waits for another one.
-fn lock(tasks: &[Task], report: &mut Reporter) -> Result<Vec<Lock>> {
-    let mut order: Vec<usize> = (0..tasks.len()).collect();
-    order.sort_by(|a, b| tasks[*a].places.lock.cmp(&tasks[*b].places.lock));
-    let mut locks = Vec::new();
-    for index in order {
-        let task = &tasks[index];
-        report.emit(&Event::Started { function: &task.function.id, config: &task.config });
-        locks.push((index, task.lock(report)?));
-        fs::remove_dead_temporaries(&task.places.folder);
-    }
-    locks.sort_by_key(|(index, _)| *index);
-    Ok(locks.into_iter().map(|(_, lock)| lock).collect())
 }
 
 enum Judged<'a> {

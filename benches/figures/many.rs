@@ -1,0 +1,90 @@
+//! What it costs to package many functions in one run: sixteen packages with a crate that they share, and all the crates of
+//! the example function.
+
+use std::cell::Cell;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::bench::Bench;
+use crate::figure::Row;
+use crate::hit::settle;
+use crate::lab::{Lab, copy, read, remove, repository, write};
+use crate::measure::{Result, Side};
+
+const FUNCTIONS: usize = 16;
+const CARGO: [&str; 3] = ["build", "--release", "--workspace"];
+
+pub fn many(lab: &Bench) -> Result<Vec<Row>> {
+    let (ours, plain) = (workspace(lab, "many")?, workspace(lab, "many-plain")?);
+    lab.run(lab.command("cargo", &ours).args(["fetch", "--locked"]))?;
+    lab.run(&mut lab.package(&ours, &["container", "start"])?)?;
+    let (package, cargo) = (lab.package(&ours, &[])?, lab.cargo(&plain, &CARGO));
+    let (force, engine) = (lab.package(&ours, &["--force"])?, lab.engine()?);
+    let sides = [
+        Side::of(&force).after(|| engine.remove_containers()),
+        Side::of(&cargo).after(|| remove(&plain.join("target"))),
+    ];
+    let against = "against cargo on the host";
+    let mut rows = vec![lab.ratio("many", format!("{FUNCTIONS} functions, cold, {against}"), 3, sides, 1.10)?];
+    let count = Cell::new(0);
+    let edit = |folder: &Path, file: &str| -> Result<()> {
+        count.set(count.get() + 1);
+        let path = folder.join(file);
+        let text = read(&path)?;
+        let kept = text.split_once(MARK).map_or(text.as_str(), |(kept, _)| kept);
+        write(&path, format!("{kept}{MARK}pub const EDIT: u32 = {};\n#[used]\nstatic USED: u32 = EDIT;\n", count.get()))
+    };
+    for (file, what) in [("functions/f01/src/main.rs", "one edited"), ("shared/src/lib.rs", "the shared crate edited")]
+    {
+        let sides = [Side::of(&package).after(|| edit(&ours, file)), Side::of(&cargo).after(|| edit(&plain, file))];
+        rows.push(lab.ratio("many", format!("{FUNCTIONS} functions, {what}, {against}"), 5, sides, 1.10)?);
+    }
+    settle(lab, &package)?;
+    let samples = lab.interleaved(40, vec![Side::of(&package), Side::of(&cargo)])?;
+    rows.push(Row::at_most("many", format!("{FUNCTIONS} functions, nothing changed"), &samples[0], 0.015));
+    let what = format!("for comparison: {FUNCTIONS} functions, nothing changed, {against}");
+    rows.push(Row::ratio("many", what, &samples[0], &samples[1], None));
+    Ok(rows)
+}
+
+/// Before what an edit adds.
+const MARK: &str = "\n// Edited.\n";
+
+/// A workspace of the functions, whose shared crate is the library of the example function.
+fn workspace(lab: &Lab, name: &str) -> Result<PathBuf> {
+    let folder = lab.folder.join(name);
+    if folder.exists() {
+        return Ok(folder);
+    }
+    let head = |name: &str| {
+        format!("[package]\nname = {name:?}\nversion = \"0.1.0\"\nedition = \"2024\"\npublish = false\n\n")
+    };
+    let lambda = repository().join("lambda");
+    let manifest = read(&lambda.join("Cargo.toml"))?;
+    let dependencies = manifest.split_once("[dependencies]").ok_or("lambda has no dependencies")?.1;
+    let dependencies = dependencies.split("\n[").next().unwrap_or_default();
+    let members = "[workspace]\nmembers = [\"functions/*\", \"shared\"]\nresolver = \"3\"\n";
+    write(&folder.join("Cargo.toml"), members)?;
+    write(&folder.join("Cargo.lock"), read(&repository().join("Cargo.lock"))?)?;
+    copy(&lambda.join("src"), &folder.join("shared/src"))?;
+    for program in ["main.rs", "log.rs"] {
+        fs::remove_file(folder.join("shared/src").join(program)).map_err(|e| format!("{program}: {e}"))?;
+    }
+    let library = "[lib]\nname = \"lambda_function\"\n\n";
+    write(&folder.join("shared/Cargo.toml"), format!("{}{library}[dependencies]{dependencies}", head("shared")))?;
+    let main = read(&lambda.join("src/main.rs"))?.replace("mod log;\n", "").replace("    log::init();\n", "");
+    for number in 1..=FUNCTIONS {
+        let (name, own) = (format!("f{number:02}"), "shared = { path = \"../../shared\" }");
+        let function = folder.join("functions").join(&name);
+        write(&function.join("Cargo.toml"), format!("{}[dependencies]\n{own}{dependencies}", head(&name)))?;
+        let named = format!("{main}\n#[used]\nstatic NAME: &str = {name:?};\n");
+        write(&function.join("src/main.rs"), named)?;
+    }
+    // Takes what it needs of the versions that are known here.
+    lab.run(lab.command("cargo", &folder).env("CARGO_NET_OFFLINE", "true").args([
+        "metadata",
+        "--format-version=1",
+        "-q",
+    ]))?;
+    Ok(folder)
+}

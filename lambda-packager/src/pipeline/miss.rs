@@ -1,0 +1,15 @@
+//! A function that has to be built.
+
+use std::fs::File;
+
+use crate::packaged::Verdict;
+use crate::pipeline::{Gate, Task};
+
+/// A function to build, after its check.
+pub struct Miss<'a> {
+    pub task: &'a Task<'a>,
+    pub gate: Gate,
+    pub verdict: Verdict,
+    /// Its log, which has its verdict.
+    pub log: File,
+}
