@@ -9,7 +9,7 @@ pub use crate::backend::{
 pub use crate::cargo::{Toolchain, config as cargo_config};
 pub use crate::config::{Arch, Base, Config, EngineChoice, Layer, Mode, Origin, PullPolicy, RegistryLogin, from_env};
 pub use crate::engine::{
-    Container, Engine, EngineError, Image, Kind, MountPoint, PATIENCE, VolumeInfo, candidates, first_to_answer,
+    Container, Engine, EngineError, Image, Kind, MountPoint, VolumeInfo, candidates, first_to_answer,
 };
 pub use crate::error::{Error, ErrorKind, PublishFault, Result};
 pub use crate::fingerprint::{ArtifactState, Manifest, Run};

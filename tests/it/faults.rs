@@ -21,7 +21,11 @@ fn every_fault_is_mended_or_told() {
             scope.spawn(move || compile::faults(engine, matrix));
         }
         scope.spawn(|| engine::faults(&matrix));
-        scope.spawn(|| engine::faults_of_its_command_line(&matrix));
+        for hang in engine::HANGS {
+            let matrix = &matrix;
+            scope.spawn(move || engine::hanging(matrix, hang));
+        }
+        scope.spawn(|| engine::elsewhere(&matrix));
         scope.spawn(|| files::faults(&matrix));
     });
     matrix.print_and_judge();

@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use lambda_packager::internal::{
-    Backend, Container, Engine, EngineError, Error, Manifest, MountPoint, PATIENCE, Reporter, Request, Result, Run,
-    bring, first_to_answer, fs, print_lines, run, select,
+    Backend, Container, Engine, EngineError, Error, Manifest, MountPoint, Reporter, Request, Result, Run, bring,
+    first_to_answer, fs, print_lines, run, select,
 };
 use serde_json::json;
 
@@ -157,7 +157,7 @@ fn find(context: &Context, report: &mut Reporter) -> Result<Option<(Engine, Cont
     }
     let used: Vec<String> = last_manifests(context).map(|manifest| manifest.backend.engine).collect();
     silent.retain(|(engine, _)| !answered || used.iter().any(|used| used == engine.kind.program()));
-    let Some((_, error)) = silent.first() else {
+    let Some((first, error)) = silent.first() else {
         return match unusable {
             Some(error) if !answered => Err(error),
             unusable => {
@@ -166,9 +166,9 @@ fn find(context: &Context, report: &mut Reporter) -> Result<Option<(Engine, Cont
             }
         };
     };
-    report.note(&format!("{error}; trying again for {} s", PATIENCE.as_secs()));
+    report.note(&format!("{error}; trying again for {} s", first.patience().as_secs()));
     let silent: Vec<Engine> = silent.into_iter().map(|(engine, _)| engine).collect();
-    let engine = first_to_answer(&silent, PATIENCE)?;
+    let engine = first_to_answer(&silent)?;
     Ok(container_in(context, engine)?.map(|container| (engine.clone(), container)))
 }
 

@@ -11,7 +11,7 @@ use crate::cargo::{Toolchain, config as cargo_config};
 use crate::compile::TARGET;
 use crate::config::{Base, EngineChoice, Network};
 use crate::engine;
-use crate::engine::{Engine, EngineError, PATIENCE, first_to_answer};
+use crate::engine::{Engine, EngineError, first_to_answer};
 use crate::error::{Error, Result};
 use crate::fingerprint::manifest;
 use crate::packaged::Reason;
@@ -38,9 +38,10 @@ pub fn select(request: &BackendRequest, report: &mut Reporter) -> Result<Backend
     }
     // Before the first build nobody knows whether this machine has an engine that works.
     let silent: Vec<Engine> = passed_over.iter().filter(|it| it.is_silent).map(|it| it.engine.clone()).collect();
-    if request.config.engine == EngineChoice::Auto && request.before.is_none() && !silent.is_empty() {
-        report.note(&format!("trying again for {} s, in case one is restarting", PATIENCE.as_secs()));
-        match first_to_answer(&silent, PATIENCE) {
+    let may_wait = request.config.engine == EngineChoice::Auto && request.before.is_none();
+    if let Some(first) = silent.first().filter(|_| may_wait) {
+        report.note(&format!("trying again for {} s, in case one is restarting", first.patience().as_secs()));
+        match first_to_answer(&silent) {
             Ok(_) => {
                 passed_over.clear();
                 if let Some(backend) = first_that_works(request, &candidates, &mut passed_over, report)? {
@@ -88,8 +89,8 @@ fn first_that_works(
 fn with_patience(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -> Result<Backend, EngineError> {
     match on_engine(request, engine, report) {
         Err(EngineError::Unreachable(error)) if is_expected(request, engine) && !error.is_interrupted() => {
-            report.note(&format!("{error}; trying again for {} s", PATIENCE.as_secs()));
-            engine.wait_until_it_answers(PATIENCE)?;
+            report.note(&format!("{error}; trying again for {} s", engine.patience().as_secs()));
+            engine.wait_until_it_answers()?;
             on_engine(request, engine, report)
         }
         result => result,

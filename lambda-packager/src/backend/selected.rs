@@ -17,7 +17,7 @@ use crate::compile::{
     mounted, sources,
 };
 use crate::config::Config;
-use crate::engine::{Engine, EngineError, ExecSpec, Mount, PATIENCE};
+use crate::engine::{Engine, EngineError, ExecSpec, Mount};
 use crate::error::{Error, Result};
 use crate::fingerprint::{inputs, manifest};
 use crate::report::Reporter;
@@ -297,7 +297,7 @@ impl Backend {
 
     /// Waits until the engine answers again.
     pub fn wait_for_engine(&self) -> Result<()> {
-        self.engine().map_or(Ok(()), |engine| Ok(engine.wait_until_it_answers(PATIENCE)?))
+        self.engine().map_or(Ok(()), |engine| Ok(engine.wait_until_it_answers()?))
     }
 
     /// The engine, unless the host compiles.

@@ -22,25 +22,24 @@ pub struct Engine {
     folder: PathBuf,
 }
 
-/// How long to wait for an engine that should be there: longer than its service takes to restart.
-pub const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Enough for the largest image on a slow disk.
 const TRANSFER: Duration = Duration::from_secs(5 * 60);
 
-/// Waits until one of `engines` answers, and returns it. Each pause is twice as long as the one before, with some jitter, so
-/// that several waiting processes do not call again at the same moment.
+/// Waits until one of `engines` answers, and returns it. Each pause is twice as long as the one before, up to a second, with
+/// some jitter, so that several waiting processes do not call again at the same moment.
 ///
 /// # Errors
-/// None answers within `limit`: the error of the first. One answers with an error, or a signal ended the wait.
-pub fn first_to_answer(engines: &[Engine], limit: Duration) -> Result<&Engine, EngineError> {
-    let deadline = Instant::now() + limit;
+/// None answers within the [`patience`](Engine::patience) with the first: the error of the first. One answers with an
+/// error, or a signal ended the wait.
+pub fn first_to_answer(engines: &[Engine]) -> Result<&Engine, EngineError> {
+    const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+    let deadline = Instant::now() + engines.first().map_or(Duration::ZERO, Engine::patience);
     let mut pause = Duration::from_millis(100);
     loop {
         let mut silent = None;
         for engine in engines {
             let left = deadline.saturating_duration_since(Instant::now());
-            let asked = Engine { timeout: engine.timeout.min(left), ..engine.clone() };
+            let asked = Engine { timeout: engine.timeout.min(left.max(LONGEST_PAUSE)), ..engine.clone() };
             match asked.version() {
                 Ok(_) => return Ok(engine),
                 Err(EngineError::Unreachable(error) | EngineError::Hangs(error)) if !error.is_interrupted() => {
@@ -55,7 +54,7 @@ pub fn first_to_answer(engines: &[Engine], limit: Duration) -> Result<&Engine, E
         }
         let jitter = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
         thread::sleep(pause.mul_f64(0.75 + 0.5 * f64::from(jitter % 1000) / 1000.0));
-        pause *= 2;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -64,12 +63,18 @@ impl Engine {
         Self { kind, program, timeout, folder: folder.to_path_buf() }
     }
 
+    /// How long to wait for it where it should be there: longer than its service takes to restart. An engine that may take
+    /// longer for each command takes longer for that too.
+    pub fn patience(&self) -> Duration {
+        (self.timeout / 3).max(Duration::from_secs(10))
+    }
+
     /// Waits until the engine answers.
     ///
     /// # Errors
     /// As for [`first_to_answer`].
-    pub fn wait_until_it_answers(&self, limit: Duration) -> Result<(), EngineError> {
-        first_to_answer(std::slice::from_ref(self), limit).map(drop)
+    pub fn wait_until_it_answers(&self) -> Result<(), EngineError> {
+        first_to_answer(std::slice::from_ref(self)).map(drop)
     }
 
     /// The version of the engine's service.

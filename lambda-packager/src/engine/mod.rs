@@ -12,7 +12,7 @@ mod kind;
 mod volumes;
 
 pub use args::{BuildSpec, ContainerSpec, ExecSpec, Mount, NAMED, Volume, WayOut};
-pub use client::{Engine, PATIENCE, first_to_answer};
+pub use client::{Engine, first_to_answer};
 pub use copy::file_in;
 pub use detect::candidates;
 pub use failure::{Cause, EngineError};

@@ -8,11 +8,11 @@ type Strike = fn(&Gated, &str);
 /// In the middle of a compile: what befalls the container, and the note that tells of it. Whether the end
 /// of the container or of what ran in it is noticed first is a matter of time.
 const MID_COMPILE: &[(&str, Strike, &str)] = &[
-    ("container removed", |gated, id| drop(gated.ask(&["rm", "--force", id])), "creating it again"),
-    ("container stopped", |gated, id| drop(gated.ask(&["stop", "--time", "1", id])), "creating it again"),
-    ("container killed", |gated, id| drop(gated.ask(&["kill", id])), "creating it again"),
-    ("container paused", |gated, id| drop(gated.ask(&["pause", id])), "was paused while compiling; resuming it"),
-    ("inner cargo killed", kill_cargo, "was killed"),
+    ("container removed", |gated, id| strike(gated, &["rm", "--force", id]), "creating it again"),
+    ("container stopped", |gated, id| strike(gated, &["stop", "--time", "1", id]), "creating it again"),
+    ("container killed", |gated, id| strike(gated, &["kill", id]), "creating it again"),
+    ("container paused", |gated, id| strike(gated, &["pause", id]), "was paused while compiling; resuming it"),
+    ("inner cargo killed", |gated, id| strike(gated, &["exec", id, "sh", "-c", KILL_CARGO]), "was killed"),
 ];
 
 /// The borrowed toolchain has procps only where the host has it.
@@ -38,9 +38,9 @@ const CORRUPT: &[(&str, &str)] = &[
     ),
 ];
 
-/// How this ends says nothing: the packager may replace the container before it does.
-fn kill_cargo(gated: &Gated, id: &str) {
-    Ended::of(gated.engine_command().args(["exec", id, "sh", "-c", KILL_CARGO]));
+/// Calls the engine. How that ends says nothing: the packager may replace the container before it does.
+fn strike(gated: &Gated, args: &[&str]) {
+    Ended::of(gated.engine_command().args(args));
 }
 
 /// With few cases the engines take turns with the rows.
@@ -63,10 +63,10 @@ pub fn faults(engine: Engine, matrix: &Matrix) {
             gated = ready();
         }
     };
-    for (fault, strike, note) in MID_COMPILE.iter().filter(|_| is_mine()) {
+    for (fault, befall, note) in MID_COMPILE.iter().filter(|_| is_mine()) {
         row(fault, "mid-compile", &|gated| {
             let mut live = gated.held_build();
-            strike(gated, &gated.container());
+            befall(gated, &gated.container());
             let noted = live.until_announced(note);
             gated.release();
             (noted, mended(&live.end(), gated))

@@ -43,6 +43,8 @@ pub struct Gated {
     pub engine: Engine,
     /// Which service the engine's command line talks to, where it is not the machine's own.
     docker_host: Option<String>,
+    /// The time limit for the engine's commands, in seconds, where it is not the default.
+    pub timeout_secs: Option<u32>,
     edits: u32,
     gate: Gate,
 }
@@ -56,7 +58,7 @@ impl Gated {
         fixture.write("dep/src/lib.rs", &format!("pub const TEXT: &str = \"{SAYS}\";\n"));
         let gate = Gate::new();
         fixture.write("build.rs", &BUILD.replace("HOLD", &gate.seen("hold")).replace("EAT", &gate.seen("eat")));
-        let mut gated = Self { fixture, engine, docker_host: None, edits: 0, gate };
+        let mut gated = Self { fixture, engine, docker_host: None, timeout_secs: None, edits: 0, gate };
         gated.edit();
         gated
     }
@@ -81,6 +83,7 @@ impl Gated {
     pub fn command(&self) -> Command {
         let mut command = self.fixture.command_on(self.engine);
         command.envs(self.docker_host.iter().map(|host| ("DOCKER_HOST", host)));
+        command.envs(self.timeout_secs.map(|limit| ("LAMBDA_PACKAGER_ENGINE_TIMEOUT_SECS", limit.to_string())));
         command
     }
 
