@@ -1,5 +1,5 @@
 # One line per target; README describes what they do.
-.PHONY: build dev prod docker container-start container-stop container-status image push deploy apply rollback kept-images-load kept-images-save handover-load handover-save test test-full test-faults ci bench clean help
+.PHONY: build dev prod docker container-start container-stop container-status image push deploy apply rollback kept-images-load kept-images-save handover-load handover-save test test-full test-faults fuzz ci bench clean help
 .DEFAULT_GOAL := help
 
 LOG := target/lambda/lambda/build.log
@@ -83,6 +83,9 @@ test-full: ## all tests with all cases, half an hour and more: before an issue i
 
 test-faults: ## of all cases the fault matrix alone, as a table; FAULTS=paused for those of that name
 	@PACKAGER_TESTS=full tests/run --test it faults::every_fault
+
+fuzz: ## of all cases those of damaged files and answers alone, a million each, optimised
+	@PACKAGER_TESTS=full cargo test --release -p lambda-packager -p lambda-packager-cli --lib --bins damaged
 
 ci: ## what CI does: installs what the tests need (Debian), checks, builds, tests
 	@.ci/run

@@ -92,6 +92,9 @@ mod backend;
 mod cargo;
 #[cfg(unix)]
 mod compile;
+#[cfg(test)]
+#[path = "../tests/support/damaged.rs"]
+mod damaged;
 #[cfg(unix)]
 mod engine;
 #[cfg(unix)]

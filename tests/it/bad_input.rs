@@ -341,17 +341,28 @@ fn an_output_that_cannot_be_written_changes_nothing() {
 #[test]
 fn an_output_where_the_zip_must_not_be_is_an_error_that_says_why() {
     let fixture = Fixture::hello();
-    fixture.append("Cargo.toml", "\n[package.metadata.lambda-packager]\ninclude = [\"assets\"]\n");
+    fixture.append(
+        "Cargo.toml",
+        "\n[package.metadata.lambda-packager]\ninclude = [\"assets\"]\ninputs = [\"data\", \"in.zip\"]\n",
+    );
     fixture.write("assets/a", "a");
+    fixture.write("data/a", "a");
+    fixture.write("in.zip", "a");
     let run = |output: &str| fixture.run(&["explain", "--engine", "host", "--output", output]);
     for (output, why) in [
         ("out/bootstrap", "has the name of the compiled function"),
         ("bootstrap", "has the name of the compiled function"),
         ("target/lambda/hello/manifest.json", "is among the packager's own files"),
         ("assets/x.zip", "is in what `include` names"),
+        ("in.zip", "is named by `inputs`"),
+        ("data/../in.zip", "is named by `inputs`"),
     ] {
         run(output).fails(2, &["flag --output", output, why, "help: "]);
     }
+    // In a folder of inputs it is none of them.
+    let in_folder = ["--engine", "host", "--output", "data/x.zip"];
+    fixture.run(&in_folder).ok();
+    assert_eq!(fixture.run(&in_folder).ok().verdict(), "cache-hit");
     // The user may, but a manifest may not put it elsewhere.
     let out = fixture.around().join("x.zip").display().to_string();
     assert_eq!(run(&out).code, 1);

@@ -123,3 +123,29 @@ fn two_functions_of_one_workspace_share_a_container_from_the_very_first_build() 
         }
     }
 }
+
+#[test]
+fn variables_of_the_shell_that_do_nothing_are_named_in_one_note() {
+    const SET: [(&str, &str); 3] =
+        [("RUSTFLAGS", "-Cpanic=abort"), ("CARGO_PROFILE_RELEASE_LTO", "fat"), ("CARGO_BUILD_RUSTFLAGS", "-g")];
+    let fixture = Fixture::hello();
+    let notes = |variables: &[(&str, &str)], args: &[&str]| {
+        let mut command = fixture.command_for("host");
+        let story = Story::of(command.envs(variables.iter().copied()).args(args)).ok();
+        let all = story.notes().into_iter().filter(|note| note.contains("has no effect on the function"));
+        all.map(String::from).collect::<Vec<_>>()
+    };
+    assert!(notes(&[], &[]).is_empty());
+    let zip = fixture.zip("hello");
+    // Nothing is compiled, so there is nothing to say.
+    assert!(notes(&SET, &[]).is_empty());
+    let told = notes(&SET, &["--force"]);
+    let [note] = &told[..] else { panic!("{told:?}") };
+    assert!(note.starts_with("CARGO_BUILD_RUSTFLAGS, CARGO_PROFILE_RELEASE_LTO, RUSTFLAGS of this shell"), "{note}");
+    assert!(note.contains(".cargo/config.toml") && note.contains("`pass_env`"), "{note}");
+    assert!(fixture.zip("hello") == zip, "they have an effect");
+    // What is handed on has one.
+    let passed = [SET[0], ("LAMBDA_PACKAGER_PASS_ENV", "RUSTFLAGS")];
+    assert!(notes(&passed, &["--force"]).is_empty());
+    assert!(fixture.zip("hello") != zip);
+}

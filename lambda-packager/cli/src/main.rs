@@ -4,6 +4,9 @@ mod args;
 mod clean;
 mod cli;
 mod container;
+#[cfg(test)]
+#[path = "../../tests/support/damaged.rs"]
+mod damaged;
 mod doctor;
 mod image;
 mod json;

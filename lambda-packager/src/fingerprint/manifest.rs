@@ -123,17 +123,20 @@ pub struct Run {
 impl Manifest {
     /// Reads the manifest of `function` in `workspace`.
     pub fn load(path: &Path, function: &str, workspace: &Workspace) -> Result<Self, ManifestProblem> {
+        match fs::read_own(path) {
+            Ok(Some(bytes)) => Self::parse(bytes, function, workspace),
+            Ok(None) => Err(ManifestProblem::Absent),
+            Err(e) => Err(ManifestProblem::Unreadable { detail: e.to_string() }),
+        }
+    }
+
+    fn parse(bytes: Vec<u8>, function: &str, workspace: &Workspace) -> Result<Self, ManifestProblem> {
         /// The field that every schema has.
         #[derive(Deserialize)]
         struct Head {
             schema: u32,
         }
         let unreadable = |detail: String| ManifestProblem::Unreadable { detail };
-        let bytes = match fs::read_own(path) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => return Err(ManifestProblem::Absent),
-            Err(e) => return Err(unreadable(e.to_string())),
-        };
         // Check for UTF-8 once. Parsing bytes would check each string separately.
         let text = String::from_utf8(bytes).map_err(|e| unreadable(e.to_string()))?;
         let manifest = match serde_json::from_str::<Self>(&text) {
@@ -223,7 +226,43 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::snapshot::{FolderRecord, Rule, Tree, TreeRecord};
+    use crate::damaged;
+    use crate::snapshot::{Entry, FolderRecord, Kind, Rule, Tree, TreeRecord};
+
+    #[test]
+    fn a_damaged_manifest_names_no_file_outside() {
+        let workspace = Workspace::sample(Path::new("/w"), &[("a", &["f"])]);
+        let stamp = Stamp { size_bytes: 1, mtime_ns: 2, ctime_ns: 3, inode: 4 };
+        let entry = |name: &str| Entry { name: name.into(), kind: Kind::File, stamp, sha: Sha::of(b"") };
+        let folder =
+            json!({"path": "a/src", "stamp": stamp, "others": ["target"], "files": [entry("main.rs"), entry("b")]});
+        let tree = json!({"tree": Tree::new("a", Rule::Package), "folders": [folder]});
+        let mut manifest = sample();
+        manifest["inputs"] =
+            json!({"taken_at_ns": 5, "trees": [tree], "files": [entry("Cargo.lock"), entry("/usr/include/x.h")]});
+        manifest["history"] =
+            json!([{"at_epoch_secs": 1, "verdict": "first build", "elapsed_ms": 2, "zip_bytes": 3, "container": "c"}]);
+        manifest["artifact"]["copies"] = json!({"target/lambda/f/bootstrap": stamp});
+        let bytes = manifest.to_string().into_bytes();
+        let whole = Manifest::parse(bytes.clone(), "f", &workspace).unwrap();
+        damaged::each(&[bytes], |bytes| {
+            let Ok(manifest) = Manifest::parse(bytes.to_vec(), "f", &workspace) else { return };
+            let at = |path: &str| lexically_clean(&Path::new("/w").join(path));
+            let discovered = &manifest.discovered_inputs;
+            for path in discovered.files.iter().chain(&discovered.folders).map(|path| at(path)) {
+                assert!(path.starts_with("/w") || path.starts_with("/usr"), "{}", path.display());
+            }
+            // Which trees and single files are looked at is compared with the scope.
+            for record in manifest.inputs.trees.iter() {
+                for folder in &record.folders {
+                    let paths = folder.files.iter().map(|entry| folder.path_of(entry)).chain([folder.path.clone()]);
+                    paths.for_each(|path| assert!(at(&path).starts_with(at(&record.tree.path)), "{path}"));
+                }
+            }
+            manifest.inputs.changes_since(&whole.inputs);
+            let _ = (manifest.backend.to_string(), serde_json::to_vec(&manifest).unwrap());
+        });
+    }
 
     #[test]
     fn a_manifest_is_read_only_if_it_is_of_this_schema_function_and_workspace() {

@@ -66,7 +66,45 @@ fn is_inside(path: &Path, folder: &Path) -> Result<bool> {
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use serde_json::Value;
+
     use super::*;
+    use crate::config::from_env::value_of;
+    use crate::config::from_manifest;
+    use crate::damaged;
+    use crate::sys::toml;
+
+    #[test]
+    fn damaged_settings_put_no_zip_outside() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, outside) = (dir.path().join("w"), dir.path().join("outside"));
+        for folder in [&root.join("a"), &outside] {
+            fs::create_dirs(folder).unwrap();
+        }
+        symlink(&outside, root.join("link")).unwrap();
+        let workspace = Workspace::sample(&root, &[("a", &["f"])]);
+        let function = workspace.function(&Config::resolve(Vec::new()), &root.join("a")).unwrap();
+        let text = "[package.metadata.lambda-packager]\noutput = \"a/f.zip\"\nmode = \"dev\"\nfeatures = [\"x\"]\n\
+            include = [\"a/assets\"]\ninputs = [\"a/proto\"]\nlocked = true\nengine_timeout_secs = 7\ndeps_cache_limit = \"1 GB\"\n";
+        let table = toml::parse(text.as_bytes(), &root).unwrap();
+        let variables = "output=../f.zip\nfeatures=a, b\nforce=yes\nengine_timeout_secs=9\ncargo_flags=-v  -j1";
+        let examples =
+            [text.as_bytes().to_vec(), Value::from(table).to_string().into_bytes(), variables.as_bytes().to_vec()];
+        damaged::each(&examples, |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            text.lines().filter_map(|line| line.split_once('=')).for_each(|(name, value)| drop(value_of(name, value)));
+            let table = serde_json::from_slice(bytes).ok().or_else(|| toml::parse(bytes, &root).map(Value::from).ok());
+            let Some(table) = table else { return };
+            let ours = &table["package"]["metadata"]["lambda-packager"];
+            let Ok(layer) = from_manifest::layer(ours, "package.metadata.lambda-packager", &root) else { return };
+            let config = Config::resolve(vec![layer]);
+            if let Ok(Some(path)) = of(&workspace, &function, &config) {
+                let folder = path.ancestors().skip(1).find(|folder| fs::is_dir(folder)).unwrap();
+                let inside = fs::canonical(folder).unwrap().starts_with(fs::canonical(&root).unwrap());
+                assert!(inside && lexically_clean(&path).starts_with(&root), "{}", path.display());
+            }
+        });
+    }
 
     #[test]
     fn a_link_may_lead_out_of_a_folder() {

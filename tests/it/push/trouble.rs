@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{NAME, edit, image, latest, on, open, push, record, tag};
+use crate::support::http::Server;
 use crate::support::{Ended, Fate, Fixture, ImageRegistry, Proxy, Setup, TempDir, Tmpfs, free_port};
 
 #[test]
@@ -150,6 +151,32 @@ fn what_the_registry_took_and_does_not_have_moves_nothing() {
     ended.fails(21, &["accepted preprod-sse-streaming-lambda:preprod-", "does not have it"]);
     assert!(seen.iter().any(|request| request.starts_with("PUT ") && request.contains("/manifests/preprod-")));
     scene.is_unmoved();
+}
+
+#[test]
+fn what_is_read_back_is_what_its_digest_says() {
+    let Some(scene) = Scene::set() else { return };
+    let list = |registry: &str| Ended::of(&mut image(&scene.fixture, &["list"], registry));
+    list(&scene.registry.name()).ok();
+    let other = Fate::Answered(200, r#"{"created":"2099-01-01T00:00:00Z"}"#);
+    let proxy = Proxy::to(&scene.registry, on("GET /v2/preprod-sse-streaming-lambda/blobs/", other));
+    list(&proxy.name()).fails(21, &["sent a blob with another content than its digest says", "sha256:", "help: "]);
+}
+
+#[test]
+fn pages_of_tags_without_an_end_are_an_error() {
+    let pages = AtomicUsize::new(0);
+    let registry = Server::start(move |request| {
+        if !request.line.contains("/tags/list") {
+            return request.answer(404, "", b"{}");
+        }
+        let page = pages.fetch_add(1, Ordering::SeqCst);
+        let link = format!("Link: </v2/{NAME}/tags/list?last={page}>; rel=\"next\"\r\n");
+        request.answer(200, &link, br#"{"tags": ["a"]}"#)
+    });
+    let fixture = Fixture::hello_in_git();
+    let ended = Ended::of(&mut image(&fixture, &["list"], &registry.name()));
+    ended.fails(21, &["sent more than 1000 pages of tags", "help: "]);
 }
 
 #[test]

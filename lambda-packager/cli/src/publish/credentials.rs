@@ -279,6 +279,7 @@ mod tests {
     use lambda_packager::internal::{Layer, Origin};
 
     use super::*;
+    use crate::damaged;
 
     fn layer(origin: Origin, values: Value) -> (Origin, Layer) {
         let Value::Object(values) = values else { panic!("a table") };
@@ -371,6 +372,30 @@ mod tests {
             let error = find(registry).unwrap_err();
             assert!(error.to_string().contains(why) && error.hint().is_some(), "{error}");
         }
+    }
+
+    #[test]
+    fn a_damaged_store_is_an_error_and_starts_no_other_program() {
+        let store = json!({"auths": {
+            "registry.example": {"auth": "dXNlcjpwYXNz"}, "registry.example/team": {"auth": "dTpw", "email": "a@b"},
+            "other.example": {"auth": "MDo=", "identitytoken": "secret"}, "empty.example": {},
+        }, "credHelpers": {"helped.example": "lambda-packager-has-none"}, "credsStore": "lambda-packager-has-none",
+            "HttpHeaders": {"User-Agent": "Docker-Client/28"}});
+        let names = [
+            "registry.example/team/app",
+            "registry.example/team",
+            "other.example",
+            "helped.example",
+            "registry.example",
+        ];
+        let names = names.map(String::from);
+        damaged::each(&[store.to_string().into_bytes()], |bytes| {
+            for at in 0..names.len() {
+                if let Err(error) = of_store(bytes, Path::new("/config.json"), &names[at..]) {
+                    assert!(!error.to_string().contains("printed unexpected output"), "{error}");
+                }
+            }
+        });
     }
 
     #[test]

@@ -45,7 +45,9 @@ impl Record {
         let layers: Vec<_> = (parsed["layers"].as_array().into_iter().flatten())
             .map(|layer| LayerRecord { digest: digest(layer), size_bytes: size(layer) })
             .collect();
-        let size_bytes = layers.iter().map(|layer| layer.size_bytes).sum::<u64>() + size(&parsed["config"]);
+        // Whoever pushed the manifest wrote these numbers.
+        let sizes = layers.iter().map(|layer| layer.size_bytes).chain([size(&parsed["config"]), manifest.len() as u64]);
+        let size_bytes = sizes.fold(0, u64::saturating_add);
         Self {
             schema: SCHEMA,
             environment: names.environment.clone(),
@@ -55,7 +57,7 @@ impl Record {
             tag: tag.to_string(),
             moving_tags: names.moving().into(),
             layers,
-            size_bytes: size_bytes + manifest.len() as u64,
+            size_bytes,
         }
     }
 

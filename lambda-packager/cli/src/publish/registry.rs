@@ -6,7 +6,7 @@ use lambda_packager::internal::image::{Blob, MANIFEST_TYPE};
 use lambda_packager::internal::{Error, Event, PublishFault, Reporter, Result, Sha};
 
 use crate::publish::refusal::{missing, refusal};
-use crate::publish::{Client, Request};
+use crate::publish::{Answer, Client, Request};
 
 /// Also the types of images that others may have pushed under our tags: a rollback must not change them.
 const ACCEPTED: [(&str, &str); 4] = [
@@ -84,31 +84,27 @@ impl<'a> Repository<'a> {
 
     /// All tags. The registry may send several pages.
     pub fn tags(&self, report: &mut Reporter) -> Result<Vec<String>> {
-        #[derive(serde::Deserialize)]
-        struct Page {
-            tags: Option<Vec<String>>,
-        }
+        /// Of ten tags or more: more than anybody can read, and an end for pages that lead to each other.
+        const PAGES: usize = 1_000;
+        let unexpected = |what: &str| self.client.transport.error(PublishFault::Unexpected, what);
         let mut tags = Vec::new();
         let mut target = format!("/v2/{}/tags/list", self.name);
-        loop {
+        for _ in 0..PAGES {
             let answer = self.client.send(&Request::new("GET", &target), report)?;
             match answer.status {
                 200 => {}
                 404 => return Err(missing(self.client, &self.name)),
                 _ => return Err(refusal(self.client, &self.name, &answer, "reading")),
             }
-            let page: Page = serde_json::from_slice(&answer.body).map_err(|e| {
-                self.client.transport.error(PublishFault::Unexpected, "sent an unexpected list of tags").source(e)
-            })?;
-            tags.extend(page.tags.unwrap_or_default());
-            // `Link: </v2/...>; rel="next"`
-            let next =
-                answer.header("link").and_then(|link| Some(link.split_once('<')?.1.split_once('>')?.0.to_string()));
+            let (more, next) = page(&answer).map_err(|e| unexpected("sent an unexpected list of tags").source(e))?;
+            tags.extend(more);
             match next {
                 Some(next) if next != target => target = next,
                 _ => return Ok(tags),
             }
         }
+        Err(unexpected(&format!("sent more than {PAGES} pages of tags of {}", self.name))
+            .hint_with("remove old images there, or check what is between it and this machine"))
     }
 
     /// Sets a tag to a manifest.
@@ -147,9 +143,93 @@ impl<'a> Repository<'a> {
     }
 }
 
+/// The tags of a page of their list, and the address of the next one.
+fn page(answer: &Answer) -> serde_json::Result<(Vec<String>, Option<String>)> {
+    #[derive(serde::Deserialize)]
+    struct Page {
+        tags: Option<Vec<String>>,
+    }
+    let page: Page = serde_json::from_slice(&answer.body)?;
+    // `Link: </v2/...>; rel="next"`
+    let next = answer.header("link").and_then(|link| Some(link.split_once('<')?.1.split_once('>')?.0.to_string()));
+    Ok((page.tags.unwrap_or_default(), next))
+}
+
 impl Stored {
     /// A manifest of ours, before it is stored.
     pub fn of(manifest: &Blob) -> Self {
         Self { digest: manifest.digest, bytes: manifest.bytes.clone(), media_type: MANIFEST_TYPE.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+
+    use super::*;
+    use crate::damaged;
+    use crate::publish::{Address, Challenge, Names, Record};
+
+    /// An answer from its status, its headers and its body, a line each.
+    fn answer(bytes: &[u8]) -> Answer {
+        let mut lines = bytes.splitn(5, |byte| *byte == b'\n');
+        let mut line = || lines.next().unwrap_or_default();
+        let status = String::from_utf8_lossy(line()).parse().unwrap_or(200);
+        let mut headers = HeaderMap::new();
+        for name in ["link", "location", "www-authenticate"] {
+            if let Ok(value) = HeaderValue::from_bytes(line()) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+        Answer { status, headers, body: line().to_vec() }
+    }
+
+    #[test]
+    fn damaged_answers_are_errors_and_lead_nowhere_else() {
+        let client = Client::new(Address::parse("registry.example:5000", "flag --registry").unwrap(), None);
+        let names = Names { environment: "prod".into(), repository: "team/app".into() };
+        let head = |status: u16| {
+            format!(
+                "{status}\n</v2/team/app/tags/list?last=b&n=2>; rel=\"next\"\nhttps://registry.example:5000/v2/team/app/blobs/uploads/1?state=x\nBearer realm=\"https://auth.example/token\",service=\"r\"\n"
+            )
+        };
+        let manifest = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{MANIFEST_TYPE}","config":{{"mediaType":"c","size":7,"digest":"sha256:{0}"}},"layers":[{{"mediaType":"l","size":9,"digest":"sha256:{0}"}}]}}"#,
+            Sha::of(b"")
+        );
+        let huge = manifest.replace(r#""size":9"#, &format!(r#""size":{}"#, u64::MAX));
+        let refused = r#"{"errors":[{"code":"DENIED","message":"denied: expired","detail":{"class":"repository"}}]}"#;
+        let bodies = [
+            (200, r#"{"name":"team/app","tags":["latest","prod-1"]}"#),
+            (200, &*manifest),
+            (200, &*huge),
+            (403, refused),
+            (401, refused),
+        ];
+        let examples: Vec<Vec<u8>> = bodies.iter().map(|(status, body)| (head(*status) + body).into_bytes()).collect();
+        let whole = page(&answer(&examples[0])).unwrap();
+        assert_eq!((whole.0.len(), whole.1.as_deref()), (2, Some("/v2/team/app/tags/list?last=b&n=2")));
+        // Bodies alone too, which are JSON and changed as such.
+        let examples =
+            examples.into_iter().chain(bodies.iter().map(|(_, body)| body.as_bytes().to_vec())).collect::<Vec<_>>();
+        damaged::each(&examples, |bytes| {
+            let mut answer = answer(bytes);
+            if bytes.first() == Some(&b'{') {
+                answer.body = bytes.to_vec();
+            }
+            let next = page(&answer).ok().and_then(|(_, next)| next);
+            let _ = (answer.errors(), Challenge::of(&answer));
+            let _ = refusal(&client, "team/app", &answer, "reading").with_advice();
+            let _ = serde_json::to_vec(&Record::of(&names, "tag", &answer.body)).unwrap();
+            let address = &client.transport.address;
+            for target in next.iter().map(String::as_str).chain(answer.header("location")) {
+                let url = address.url(target);
+                let Ok(uri) = url.parse::<Uri>() else { continue };
+                if address.has(&url) {
+                    assert_eq!(uri.authority().map(|it| it.as_str()), Some(&*address.authority), "{url}");
+                }
+                assert!(!address.may_refer_to(&url) || uri.scheme_str() == Some("https"), "{url}");
+            }
+        });
     }
 }

@@ -57,11 +57,6 @@ impl Challenge {
     /// # Errors
     /// No answer, or an unexpected one. A token server without TLS that is on another machine, or whose registry has TLS.
     pub fn authorization(&self, registry: &Transport, login: Option<&Login>) -> Result<Option<String>, SendError> {
-        #[derive(serde::Deserialize)]
-        struct Given {
-            token: Option<String>,
-            access_token: Option<String>,
-        }
         let unusable = |what: &str| SendError::permanent(registry.error(PublishFault::Unexpected, what));
         let address =
             Address::parse(&self.origin, "the registry's `www-authenticate`").map_err(SendError::permanent)?;
@@ -98,10 +93,19 @@ impl Challenge {
                 )));
             }
         }
-        let given: Given = serde_json::from_slice(&answer.body)
-            .map_err(|_| unusable("names a token server that sent an unexpected answer"))?;
-        Ok(given.token.or(given.access_token).map(|token| format!("Bearer {token}")))
+        given(&answer.body).map_err(|_| unusable("names a token server that sent an unexpected answer"))
     }
+}
+
+/// The `Authorization` header for the token that a server gave.
+fn given(body: &[u8]) -> serde_json::Result<Option<String>> {
+    #[derive(serde::Deserialize)]
+    struct Given {
+        token: Option<String>,
+        access_token: Option<String>,
+    }
+    let given: Given = serde_json::from_slice(body)?;
+    Ok(given.token.or(given.access_token).map(|token| format!("Bearer {token}")))
 }
 
 /// Encodes a part of a query.
@@ -112,7 +116,29 @@ fn encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ureq::http::Uri;
+
     use super::*;
+    use crate::damaged;
+
+    #[test]
+    fn a_damaged_challenge_leads_to_no_other_server_than_it_names() {
+        let challenge =
+            "Bearer realm=\"https://auth.example:1/token?a=b\",service=\"a registry\",scope=\"repository:a/b:pull\"";
+        let token =
+            "{\"token\":\"abc\",\"access_token\":\"abc\",\"expires_in\":300,\"issued_at\":\"2026-01-01T00:00:00Z\"}";
+        damaged::each(&[challenge.into(), token.into()], |bytes| {
+            let _ = given(bytes);
+            let Some(challenge) = Challenge::parse(&String::from_utf8_lossy(bytes)) else { return };
+            let target = challenge.target();
+            let Ok(address) = Address::parse(&challenge.origin, "the registry") else { return };
+            let url = address.url(&target);
+            assert!(address.has(&url), "{url}");
+            if let Ok(uri) = url.parse::<Uri>() {
+                assert_eq!(uri.authority().map(|it| it.as_str()), Some(&*address.authority), "{url}");
+            }
+        });
+    }
 
     #[test]
     fn a_login_does_not_leave_this_machine_without_tls() {

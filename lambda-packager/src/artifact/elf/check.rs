@@ -166,7 +166,12 @@ fn crate_that_links(library: &str, linked_by: &[(String, String)]) -> Option<Str
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::damaged;
+    use crate::sys::env::find_program;
+    use crate::sys::{Invocation, fs};
 
     /// The test binary itself: a real ELF for this machine, linked by the installed C toolchain.
     fn this_binary() -> Vec<u8> {
@@ -254,6 +259,34 @@ mod tests {
             bring("lib/libq.so.6", b"GROUP ( libq_nonshared.a )".to_vec())
                 .starts_with("lib/libq.so.6 is not a readable")
         );
+    }
+
+    /// A small binary and a library of this machine's C compiler, which Rust links with.
+    fn small_binaries() -> Vec<Vec<u8>> {
+        let folder = tempfile::tempdir().unwrap();
+        let compiled = |flags: &[&str]| {
+            let path = folder.path().join("compiled");
+            let to = path.display().to_string();
+            let compiler = Invocation::new(&find_program("cc").expect("Rust links with it"));
+            let call = compiler.args(flags).args(&["-x", "c", "-o", &to, "-"]);
+            let source = b"#include <stdio.h>\nint main(void) { return puts(\"hello\") < 0; }\n";
+            let output = call.output(Some(source.to_vec()), Duration::from_secs(60)).unwrap();
+            assert!(output.success(), "{}", output.stderr_text());
+            fs::read(&path).unwrap()
+        };
+        vec![compiled(&[]), compiled(&["-shared", "-fPIC"]), compiled(&["-Wl,-z,pack-relative-relocs"])]
+    }
+
+    #[test]
+    fn a_damaged_binary_is_refused_or_accepted() {
+        let examples = small_binaries();
+        let expected = expectation(Arch::of_this_machine());
+        assert!(examples[..2].iter().all(|example| check(example, &expected).is_ok()));
+        damaged::each(&examples, |bytes| {
+            let included = [Member { name: "lib/libc.so.6".into(), executable: false, content: bytes.to_vec() }];
+            let expected = Expectation { included: &included, ..expectation(Arch::of_this_machine()) };
+            let _ = (check(bytes, &expected).map_err(|e| e.to_string()), needs(bytes, expected.arch));
+        });
     }
 
     #[test]
