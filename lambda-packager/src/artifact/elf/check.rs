@@ -6,14 +6,10 @@ use ::elf::file::Class;
 use ::elf::{ParseError, abi};
 
 use crate::artifact::Member;
-use crate::artifact::elf::glibc;
 use crate::artifact::elf::read::{Binary, interpreter, needed, versions};
+use crate::artifact::elf::{glibc, libraries};
 use crate::config::{Arch, Runtime};
 use crate::error::{Error, Result};
-
-/// The shared libraries of both runtimes that a Rust binary may need: glibc's own and gcc's unwinder.
-const LIBRARIES: &str = "ld-linux-aarch64.so.1 ld-linux-x86-64.so.2 libc.so.6 libdl.so.2 libgcc_s.so.1 libm.so.6 \
-    libpthread.so.0 libresolv.so.2 librt.so.1 libutil.so.1";
 
 /// What the check needs besides the binary.
 pub struct Expectation<'a> {
@@ -67,7 +63,10 @@ fn check_file(file: &[u8], title: &str, expected: &Expectation) -> Result<Vec<St
     check_interpreter(interpreter(&binary).map_err(damaged)?, title, expected.arch)?;
     let needed = needed(&binary).map_err(damaged)?;
     check_libraries(&needed, title, expected)?;
-    glibc::check(&versions(&binary).map_err(damaged)?, title, expected.runtime)?;
+    let versions = versions(&binary).map_err(damaged)?;
+    glibc::check(&versions, title, expected.runtime)?;
+    let of_runtime = needed.iter().map(String::as_str).filter(|name| expected.included(name).is_none());
+    libraries::check(&versions, &of_runtime.collect::<Vec<_>>(), title, expected.runtime)?;
     Ok(needed)
 }
 
@@ -137,7 +136,7 @@ pub fn needs(binary: &[u8], arch: Arch) -> Option<Needs> {
 }
 
 fn check_libraries(needed: &[String], title: &str, expected: &Expectation) -> Result<()> {
-    let present = |name: &String| LIBRARIES.split(' ').any(|known| known == name) || expected.included(name).is_some();
+    let present = |name: &String| libraries::has(expected.runtime, name) || expected.included(name).is_some();
     let Some(name) = needed.iter().find(|name| !present(name)) else {
         return Ok(());
     };

@@ -15,10 +15,10 @@ fn newest_glibc(runtime: Runtime) -> Version {
 
 /// A dotted version number, compared number by number.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Version(Vec<u32>);
+pub(super) struct Version(pub Vec<u32>);
 
 impl Version {
-    fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         text.split('.').map(|part| part.parse().ok()).collect::<Option<_>>().map(Self)
     }
 }

@@ -3,6 +3,7 @@
 
 mod check;
 mod glibc;
+mod libraries;
 mod read;
 
 pub use check::{Expectation, check, needs};

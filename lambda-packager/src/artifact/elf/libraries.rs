@@ -1,0 +1,106 @@
+//! The shared libraries that a runtime has, and the versions of their symbols.
+
+use crate::artifact::elf::glibc::Version;
+use crate::config::Runtime;
+use crate::error::{Error, Result};
+
+/// The libraries of both runtimes that a Rust binary may need: glibc's own and gcc's unwinder.
+const OF_BOTH: &str = "ld-linux-aarch64.so.1 ld-linux-x86-64.so.2 libc.so.6 libdl.so.2 libgcc_s.so.1 libm.so.6 \
+    libpthread.so.0 libresolv.so.2 librt.so.1 libutil.so.1";
+
+/// A library of a runtime, how the names of its symbols' versions begin, and the newest one that it has.
+struct Library {
+    name: &'static str,
+    versions: &'static [(&'static str, [u32; 3])],
+}
+
+/// Further libraries of `provided.al2023`, which is based on AL2023's minimal container image. That has the packages zlib
+/// 1.2.11, openssl-libs 3.0.8 and libstdc++ 11.4.1, and later ones only with more versions.
+///
+/// Sources: <https://docs.aws.amazon.com/linux/al2023/ug/lambda.html>, the column `Minimal Container` of
+/// <https://docs.aws.amazon.com/linux/al2023/ug/al2023-container-ami.html> (release 2023.6.20241031), and for the versions
+/// <https://github.com/madler/zlib/blob/v1.2.11/zlib.map>,
+/// <https://gcc.gnu.org/onlinedocs/gcc-11.4.0/libstdc++/manual/manual/abi.html>; OpenSSL names them by its releases.
+const OF_AL2023: [Library; 4] = [
+    Library { name: "libz.so.1", versions: &[("ZLIB_", [1, 2, 9])] },
+    Library { name: "libssl.so.3", versions: &[("OPENSSL_", [3, 0, 8])] },
+    Library { name: "libcrypto.so.3", versions: &[("OPENSSL_", [3, 0, 8])] },
+    Library { name: "libstdc++.so.6", versions: &[("GLIBCXX_", [3, 4, 29]), ("CXXABI_", [1, 3, 13])] },
+];
+
+fn further(runtime: Runtime) -> &'static [Library] {
+    match runtime {
+        Runtime::ProvidedAl2023 => &OF_AL2023,
+        Runtime::ProvidedAl2 => &[],
+    }
+}
+
+/// Whether `runtime` has the library `name`.
+pub fn has(runtime: Runtime, name: &str) -> bool {
+    OF_BOTH.split(' ').any(|known| known == name) || further(runtime).iter().any(|library| library.name == name)
+}
+
+/// Refuses the file `title` whose `versions`, each with its symbol, are newer than those of the libraries `needed` of the
+/// runtime.
+pub fn check(versions: &[(String, String)], needed: &[&str], title: &str, runtime: Runtime) -> Result<()> {
+    for library in further(runtime).iter().filter(|library| needed.contains(&library.name)) {
+        let name = library.name;
+        for ((version, symbol), (start, newest)) in
+            versions.iter().flat_map(|it| library.versions.iter().map(move |its| (it, its)))
+        {
+            let number = version.strip_prefix(start).and_then(Version::parse);
+            if number.is_some_and(|number| number > Version(newest.to_vec())) {
+                let error =
+                    format!("{title} needs {symbol} ({version}) of {name}, which {runtime} has in an older version");
+                return Err(Error::artifact(error).hint_with(format!(
+                    "compile in an Amazon Linux 2023 image (`base`), link it statically, or add the library to the zip with `include = [\"lib/{name}\"]`"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_counts_with_the_versions_that_the_runtime_has() {
+        let check = |version: &str, needed: &[&str]| {
+            let versions =
+                [("GLIBC_2.34".to_string(), "puts".to_string()), (version.to_string(), "symbol".to_string())];
+            check(&versions, needed, "the bootstrap", Runtime::ProvidedAl2023).map_err(|e| e.to_string())
+        };
+        for (version, library) in [
+            ("ZLIB_1.2.9", "libz.so.1"),
+            ("OPENSSL_3.0.0", "libssl.so.3"),
+            ("GLIBCXX_3.4.29", "libstdc++.so.6"),
+            ("CXXABI_TM_1", "libstdc++.so.6"),
+            // Of a library that comes along: not the runtime's.
+            ("ZLIB_1.2.12", "libc.so.6"),
+        ] {
+            assert_eq!(check(version, &["libc.so.6", library]), Ok(()));
+        }
+        for (version, library) in [
+            ("ZLIB_1.2.12", "libz.so.1"),
+            ("OPENSSL_3.2.0", "libcrypto.so.3"),
+            ("GLIBCXX_3.4.30", "libstdc++.so.6"),
+            ("CXXABI_1.3.14", "libstdc++.so.6"),
+        ] {
+            let error = check(version, &["libc.so.6", library]).unwrap_err();
+            assert!(
+                error.contains(&format!("symbol ({version}) of {library}, which provided.al2023 has in an older")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_al2023_has_more_than_glibc_and_the_unwinder() {
+        for (name, al2023, al2) in [("libc.so.6", true, true), ("libz.so.1", true, false), ("libpq.so.5", false, false)]
+        {
+            assert_eq!((has(Runtime::ProvidedAl2023, name), has(Runtime::ProvidedAl2, name)), (al2023, al2), "{name}");
+        }
+    }
+}
