@@ -14,10 +14,14 @@ use crate::support::{Ended, Fixture, Story, repository, rows};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct State {
     manifest: usize,
+    lockfile: usize,
     source: usize,
 }
 
 const DEPENDENCIES: [&str; 2] = ["itoa = \"1\"\n", "itoa = \"1\"\ncfg-if = \"1\"\n"];
+
+/// What Cargo.lock alone decides: the manifest takes both versions.
+const LOCKED: [&str; 2] = ["0.22.1", "0.23.1"];
 
 const SOURCES: [&str; 3] = [
     "fn main() {\n    println!(\"{} {}\", leaf::five(), itoa::Buffer::new().format(1));\n}\n",
@@ -29,13 +33,19 @@ const SOURCES: [&str; 3] = [
 impl State {
     fn put_into(self, fixture: &Fixture) {
         let manifest = format!(
-            "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[dependencies]\nleaf = {{ path = \"leaf\" }}\n{}\
+            "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[dependencies]\nleaf = {{ path = \"leaf\" }}\nbase64 = \">=0.22, <0.24\"\n{}\
              [package.metadata.lambda-packager]\ninclude = [\"words.txt\"]\n[profile.release]\nlto = \"off\"\nopt-level = 0\n[workspace]\n",
             DEPENDENCIES[self.manifest]
         );
         fixture.write("Cargo.toml", &manifest);
-        // The crates in the versions that this machine has.
-        fs::copy(repository().join("Cargo.lock"), fixture.path("Cargo.lock")).unwrap();
+        // The crates in the versions that this machine has; cargo adds the local packages, and removes what is not needed.
+        let all = fs::read_to_string(repository().join("Cargo.lock")).unwrap();
+        let is_other = |package: &&str| {
+            let is_locked = package.contains(&format!("version = \"{}\"", LOCKED[self.lockfile]));
+            package.starts_with("[[package]]\nname = \"base64\"\n") && !is_locked
+        };
+        let packages: Vec<&str> = all.split("\n\n").filter(|package| !is_other(package)).collect();
+        fixture.write("Cargo.lock", &packages.join("\n\n"));
         fixture.write("leaf/Cargo.toml", "[package]\nname = \"leaf\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
         fixture.write("leaf/src/lib.rs", "pub fn five() -> u32 {\n    std::env::args().count() as u32 + 4\n}\n");
         fixture.write("src/main.rs", SOURCES[self.source]);
@@ -89,13 +99,13 @@ fn layers_are_reused_the_bytes_are_the_containers_and_the_image_is_minimal() {
     let Some(first) = builders.first() else { return };
     let mut reference = Reference { builder: first, fixture: Fixture::empty("elsewhere"), known: BTreeMap::new() };
     let fixture = Fixture::empty("app");
-    let mut seen: Vec<(BTreeSet<usize>, BTreeSet<State>)> = builders.iter().map(|_| Default::default()).collect();
+    let mut seen: Vec<(BTreeSet<[usize; 2]>, BTreeSet<State>)> = builders.iter().map(|_| Default::default()).collect();
     // Podman takes five times as long for what is there already.
     let turns = |at: usize| if builders[at].kind == Kind::Podman { 1 } else { 6 };
     let turns: Vec<usize> = (0..builders.len()).flat_map(|at| vec![at; turns(at)]).collect();
-    let cases = (prop::sample::select(turns), 0..DEPENDENCIES.len(), 0..SOURCES.len());
-    let case = |(which, manifest, source): (usize, usize, usize)| {
-        let (builder, state) = (&builders[which], State { manifest, source });
+    let cases = (prop::sample::select(turns), 0..DEPENDENCIES.len(), 0..LOCKED.len(), 0..SOURCES.len());
+    let case = |(which, manifest, lockfile, source): (usize, usize, usize, usize)| {
+        let (builder, state) = (&builders[which], State { manifest, lockfile, source });
         let (bytes, bootstrap) = reference.of(state).clone();
         state.put_into(&fixture);
         let story = Story::of(&mut builder.package(&fixture, &["--mode", "prod", "--force"])).ok();
@@ -103,9 +113,11 @@ fn layers_are_reused_the_bytes_are_the_containers_and_the_image_is_minimal() {
         // A layer is made anew if and only if what it is made of was not there yet.
         let (dependencies, sources) = &mut seen[which];
         let first = dependencies.is_empty();
-        let expected =
-            Reused { base: !first, dependencies: !dependencies.insert(manifest), build: !sources.insert(state) };
+        let is_known = !dependencies.insert([manifest, lockfile]);
+        let expected = Reused { base: !first, dependencies: is_known, build: !sources.insert(state) };
         prop_assert_eq!(builder.reused(&story), expected, "{}", story);
+        let locked = fixture.text("Cargo.lock");
+        prop_assert!(locked.contains(&format!("name = \"base64\"\nversion = \"{}\"", LOCKED[lockfile])), "{}", locked);
 
         prop_assert!(fixture.zip("app") == bytes, "{:?} of {state:?}: not the container's bytes", builder.kind);
 
@@ -124,9 +136,9 @@ fn layers_are_reused_the_bytes_are_the_containers_and_the_image_is_minimal() {
     };
     // With few cases one builder makes and reuses each layer; the others at least make and reuse.
     let of = |which: usize| {
-        let all = [(0, 0), (0, 2), (0, 0), (1, 1)];
+        let all = [(0, 0, 0), (0, 0, 2), (0, 0, 0), (0, 1, 0), (1, 0, 1)];
         let few = if builders[which].kind == Kind::BuildKit { &all[..] } else { &all[..2] };
-        few.iter().map(move |(manifest, source)| (which, *manifest, *source)).collect::<Vec<_>>()
+        few.iter().map(move |(manifest, lockfile, source)| (which, *manifest, *lockfile, *source)).collect::<Vec<_>>()
     };
     rows((0..builders.len()).flat_map(of), 100, cases, case);
 }
