@@ -49,7 +49,8 @@ impl From<CompileError> for Error {
 /// cargo was compiling) and `{program}` (what `*` in the part of a message stands for).
 type Rule = (fn(Error) -> CompileError, Option<i32>, &'static [&'static str], &'static str, &'static str);
 
-/// The first rule that applies decides.
+/// What cargo, the compiler and the linker say, and exit statuses. The first rule that applies decides; what build scripts
+/// and macros say is not looked at, for they may print the same words about something else.
 #[rustfmt::skip]
 const RULES: &[Rule] = &[
     // The last is LLVM's linker, which writes its output through a mapping.
@@ -77,16 +78,21 @@ const RULES: &[Rule] = &[
         "add it to the base image with `rustup target add {target}`, or set `target_arch` or `base`"),
     (Crate, Some(101), &["linker `*` not found"],
         "the builder has no linker {program} for the target {target}, which {unit} needs", INSTALL_COMPILER),
+    (Downloads, Some(101), &["--offline was specified", "while offline", "using offline mode (--offline)",
+        "failed to unpack package", "failed to verify the checksum of", "unable to verify that"],
+        "a crate that {package} needs is missing or incomplete in cargo's downloads on this machine",
+        "package with `--force`, which fetches it again; cargo's own message is above and in build.log"),
+];
+
+/// The same for build scripts: what crates that many of them use say.
+#[rustfmt::skip]
+const RULES_OF_SCRIPTS: &[Rule] = &[
     // Of the crate cc, in its versions until 1.0 and since then.
     (Crate, Some(101), &["Failed to find tool. Is `*` installed", "failed to find tool \"*\""],
         "the builder has no C compiler {program} for the target {target}, which {unit} needs", INSTALL_COMPILER),
     // Of the crates cmake and prost-build.
     (Crate, Some(101), &["is `*` not installed?", "Could not find `*`. If"],
         "the builder has no program {program}, which {unit} needs", INSTALL_PROGRAM),
-    (Downloads, Some(101), &["--offline was specified", "while offline", "using offline mode (--offline)",
-        "failed to unpack package", "failed to verify the checksum of", "unable to verify that"],
-        "a crate that {package} needs is missing or incomplete in cargo's downloads on this machine",
-        "package with `--force`, which fetches it again; cargo's own message is above and in build.log"),
 ];
 
 const KILLED: &str = "the compile of {package} was killed (status {status})";
@@ -99,12 +105,14 @@ const INSTALL_COMPILER: &str =
 
 const INSTALL_PROGRAM: &str = "install it in the base image; with the host's toolchain in a container install it below /usr, which is all that is mounted";
 
-/// More hints for a crate that does not compile, by signs in its messages; the last ones only without repository and without
+/// More hints for a crate that does not compile, by signs in all messages; the last ones only without repository and without
 /// network.
 #[rustfmt::skip]
 const MORE_HINTS: &[(&[&str], &str)] = &[
     (&["Read-only file system", "PermissionDenied", "Permission denied"],
         "the sources are read-only during the compile: write generated files to OUT_DIR"),
+    (&["No space left on device", "(os error 28)"],
+        "{unit} says that no space is left: if that is so, free space on the disk of the container engine (`docker system df`)"),
     // Of `PATH` and its like: <https://doc.rust-lang.org/std/env/fn.join_paths.html>.
     (&["path segment contains separator"],
         "cargo cannot compile below a folder with `:` in its name: move it, or package in a container, where every project has the same path"),
@@ -132,8 +140,10 @@ pub fn diagnose(status: i32, log: &str, package: &str, config: &Config) -> Compi
         let text = text.replace("{package}", package).replace("{target}", config.target_arch.triple());
         text.replace("{status}", &status.to_string()).replace("{unit}", unit).replace("{program}", program)
     };
-    for (kind, only, signs, message, hint) in RULES {
-        let found = if signs.is_empty() { Some("") } else { any(signs) };
+    let own = without_scripts(&log);
+    let rules = RULES.iter().map(|rule| (&own, rule)).chain(RULES_OF_SCRIPTS.iter().map(|rule| (&log, rule)));
+    for (log, (kind, only, signs, message, hint)) in rules {
+        let found = if signs.is_empty() { Some("") } else { signs.iter().find_map(|sign| find(log, sign)) };
         if let Some(program) = found.filter(|_| only.is_none_or(|only| only == status)) {
             let error = Error::cargo(fill(message, program)).hint_with(fill(hint, program));
             let place = sys::env::find_program(program).filter(|_| *hint == INSTALL_PROGRAM);
@@ -175,6 +185,22 @@ fn errors_of(log: &str) -> String {
     log.lines().filter(is_told).map(|line| format!("{line}\n")).collect()
 }
 
+/// The log without what build scripts and macros say: what cargo shows below a heading of the output of a program that
+/// failed, indented, or as a warning that names the package; and the message of a macro that panicked.
+fn without_scripts(log: &str) -> String {
+    let mut in_output = false;
+    let is_own = |line: &&str| {
+        if ["  --- stdout", "  --- stderr"].contains(line) {
+            in_output = true;
+        }
+        in_output &= line.is_empty() || line.starts_with("  ");
+        let warned = line.strip_prefix("warning: ").and_then(|rest| rest.split_once(": "));
+        let is_warning = warned.is_some_and(|(package, _)| package.contains('@'));
+        !in_output && !is_warning && !line.contains("= help: message: ")
+    };
+    log.lines().filter(is_own).map(|line| format!("{line}\n")).collect()
+}
+
 /// What `*` in `sign` stands for, where the log has the sign. It is a part of one line.
 fn find<'a>(log: &'a str, sign: &str) -> Option<&'a str> {
     match sign.split_once('*') {
@@ -209,12 +235,33 @@ mod tests {
         let cmake = "error: failed to run custom build command for `zmq v0.1.0`\n  failed to execute command: No such file or directory (os error 2)\n  is `sh` not installed?\n";
         let variable = "error: environment variable `API_URL` not defined at compile time\n";
         let sqlx = "error: error communicating with database: Connection refused (os error 111)\n";
+        let script = |said: &str| {
+            format!(
+                "error: failed to run custom build command for `app v0.1.0 (/workspace)`\n\nCaused by:\n  process didn't exit successfully: `/target/release/build/app-1/build-script-build` (exit status: 101)\n  --- stdout\n  cargo:rerun-if-changed=build.rs\n\n  --- stderr\n\n  thread 'main' panicked at build.rs:1:13:\n  {said}\n"
+            )
+        };
+        let (quota, corrupt) = (script("No space left on device in the bucket"), script("malformed archive"));
+        let killed_itself = script("sh: 1 (signal: 9, SIGKILL: kill)");
+        let killed_script = "Caused by:\n  process didn't exit successfully: `/target/release/build/app-1/build-script-build` (signal: 9, SIGKILL: kill)\n  --- stdout\n  a\n";
+        let then_full =
+            format!("{quota}error: failed to write /target/a.rmeta: No space left on device (os error 28)\n");
+        let cc_warned = "warning: app@0.1.0: cc1: fatal error: error writing to /tmp/a.s: No space left on device\n";
+        let a_macro =
+            "error: proc macro panicked\n --> src/main.rs:1:1\n  |\n  = help: message: No space left on device\n";
         let setsid = "setsid: failed to execute cargo: No such file or directory\n";
         let mut config = Config::resolve(Vec::new());
         config.target_arch = Arch::Arm64;
         let needs = "for the target aarch64-unknown-linux-gnu, which";
         for (status, log, kind, text) in [
             (101, "  No space left on device (os error 28)\n", "Crate", "the disk is full on which app is compiled\n"),
+            (101, &quota, "Crate", "app does not compile (cargo's status 101)\n"),
+            (101, &quota, "Crate", "app v0.1.0 says that no space is left: if that is so"),
+            (101, &then_full, "Crate", "the disk is full on which app is compiled\n"),
+            (101, cc_warned, "Crate", "app does not compile (cargo's status 101)\n"),
+            (101, a_macro, "Crate", "app does not compile (cargo's status 101)\n"),
+            (101, &corrupt, "Crate", "app does not compile (cargo's status 101)\n"),
+            (101, &killed_itself, "Crate", "app does not compile (cargo's status 101)\n"),
+            (101, killed_script, "Ended", "the compile of app was killed (status 101)\n"),
             (101, bus, "Crate", "the disk is full on which app is compiled\n"),
             (127, setsid, "Crate", "setsid or flock is missing"),
             (137, "", "Ended", "the compile of app was killed (status 137)\n"),

@@ -103,7 +103,7 @@ fn full_disks(matrix: &Matrix) {
         // Its own disk is everybody's here; a writer that meets the same error says the same.
         let full = "fn main() {\n    println!(\"cargo::rerun-if-changed=src/main.rs\");\n    std::fs::write(\"/dev/full\", [0; 9]).unwrap();\n}\n";
         gated.fixture.write("build.rs", full);
-        let happened = told(&Story::of(&mut gated.command()), 4, &["the disk is full", "docker system df"], &kept, &gated);
+        let happened = told(&Story::of(&mut gated.command()), 4, &["says that no space is left", "docker system df"], &kept, &gated);
         gated.fixture.write("build.rs", "fn main() {\n    println!(\"cargo::rerun-if-changed=src/main.rs\");\n}\n");
         gated.edit();
         (happened, recovers(&gated))
