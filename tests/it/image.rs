@@ -161,6 +161,50 @@ fn clean_takes_the_local_copies_of_this_project_along_and_no_others() {
     }
 }
 
+#[test]
+fn an_image_that_the_engine_lost_is_made_again_from_the_zip_and_nothing_is_compiled() {
+    for engine in engines(Engine::Docker) {
+        let fixture = Fixture::hello();
+        let package = |variables: &[(&str, &str)]| {
+            let mut command = fixture.command_on(engine);
+            Story::of(command.args(["--base", "host", "--mode", "prod"]).envs(variables.iter().copied())).ok()
+        };
+        package(&[]);
+        let image = fixture.manifest("hello")["artifact"]["image"].as_str().expect("an image").to_string();
+        let id = || engine.inspect_any("image", &image)["Id"].clone();
+        let before = id();
+        let again = |expected: bool| {
+            let story = package(&[]);
+            assert_eq!(story.verdict(), "cache-hit");
+            let is_told = story.notes().iter().any(|note| note.contains(&image) && note.contains("made again"));
+            assert_eq!(is_told, expected, "{story}");
+            assert_eq!(id(), before);
+        };
+        again(false);
+        engine.ask(&["rmi", &image]);
+        again(true);
+        assert_eq!(engine.ask(&["run", "--rm", "--network", "none", &image]), "hello");
+        // One of another zip, as a run leaves it that ends before it stores the zip.
+        let labels = format!("{} lambda-packager.fingerprint=other", fixture.label());
+        import(&fixture, engine, &labels, &local(engine, &image));
+        again(true);
+
+        // What is somebody else's stays, and so does the zip.
+        engine.ask(&["rmi", &image]);
+        import(&fixture, engine, &fixture.label(), &local(engine, &image));
+        let theirs = id();
+        let story = package(&[]);
+        assert_eq!((story.verdict(), id()), ("cache-hit", theirs));
+        let told = |story: &Story, part: &str| story.notes().iter().any(|note| note.contains(part));
+        assert!(told(&story, "cannot be made again") && told(&story, "not lambda-packager's"), "{story}");
+        if engine == Engine::Docker {
+            let story = package(&[("DOCKER_HOST", "unix:///nowhere")]);
+            assert_eq!(story.verdict(), "cache-hit");
+            assert!(told(&story, "could not check whether the image"), "{story}");
+        }
+    }
+}
+
 /// At most a tenth more than bootstrap, libraries and certificates.
 fn is_lean(fixture: &Fixture, archive: &str) {
     let folder = fixture.around().join("unpacked");

@@ -33,8 +33,7 @@ pub fn parts(function: &str, archive: &[u8], config: &Config, place: &Place) -> 
 /// # Errors
 /// If one of the names belongs to an image that is not ours.
 pub fn load(engine: &Engine, image: &Image, names: &[String]) -> Result<(), EngineError> {
-    let prefix = if engine.kind == Kind::Podman { "localhost/" } else { "" };
-    let names: Vec<_> = names.iter().map(|name| format!("{prefix}{name}")).collect();
+    let names: Vec<_> = names.iter().map(|name| full_name(engine, name)).collect();
     let ours = image.config.digest.to_string();
     let mut all = true;
     for name in &names {
@@ -51,6 +50,21 @@ pub fn load(engine: &Engine, image: &Image, names: &[String]) -> Result<(), Engi
     if all { Ok(()) } else { engine.load(image.archive(&names)?) }
 }
 
+/// The name of an image of ours, as the engine has it.
+fn full_name(engine: &Engine, name: &str) -> String {
+    let prefix = if engine.kind == Kind::Podman { "localhost/" } else { "" };
+    format!("{prefix}{name}")
+}
+
+/// Whether the engine has under `name` the image that was made of the zip with the digest `zip`.
+///
+/// # Errors
+/// If the engine does not say.
+pub fn is_there(engine: &Engine, name: &str, zip: &Sha) -> Result<bool, EngineError> {
+    let found = engine.image(&full_name(engine, name))?;
+    Ok(found.is_some_and(|image| image.labels.get(FINGERPRINT) == Some(&zip.to_string())))
+}
+
 /// Leaves the image of a production build in the engine of `backend` and returns its name; `None` without an engine.
 pub fn leave(
     backend: &Backend,
@@ -61,9 +75,24 @@ pub fn leave(
     let Some(engine) = backend.engine() else { return Ok(None) };
     let config = request.config;
     let name = name(&Identity::here(request.workspace, config)?, &function.id, config.mode);
-    let image = assemble(&parts(&function.name, archive, config, &Place::of(backend))?)?;
-    load(engine, &image, std::slice::from_ref(&name))?;
+    leave_from(&Place::of(backend), engine, &name, &function.name, archive, config)?;
     Ok(Some(name))
+}
+
+/// Makes the image of a production build with the libraries in `place`, and leaves it in `engine` under `name`.
+///
+/// # Errors
+/// If a library is missing, or the name belongs to an image that is not ours.
+pub fn leave_from(
+    place: &Place,
+    engine: &Engine,
+    name: &str,
+    function: &str,
+    archive: &[u8],
+    config: &Config,
+) -> Result<()> {
+    let image = assemble(&parts(function, archive, config, place)?)?;
+    Ok(load(engine, &image, &[name.to_string()])?)
 }
 
 /// The repository of the images of production builds.

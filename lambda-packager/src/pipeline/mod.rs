@@ -8,6 +8,7 @@ mod destination;
 mod extent;
 mod found;
 mod group;
+mod image;
 mod miss;
 pub mod outcome;
 pub mod package;

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::Manifest;
 use crate::packaged::{Reason, Verdict, Watch};
 use crate::pipeline::build::{Ended, build};
-use crate::pipeline::{Gate, Miss, Outcome, Project, Request, Task, check, copies, lock, watch};
+use crate::pipeline::{Gate, Miss, Outcome, Project, Request, Task, check, copies, image, lock, watch};
 use crate::report::{Event, Reporter, Stage};
 use crate::snapshot::Taken;
 use crate::sys::{Lock, fs};
@@ -75,6 +75,7 @@ fn judge<'a>(task: &'a Task<'a>, lock: &Lock, report: &mut Reporter) -> Result<J
     let gate = report.stage(Stage::Inputs, |_| check::take(task, lock.signed_at_ns()?))?;
     let verdict = report.stage(Stage::Verdict, |_| check::decide(&gate, &task.config));
     let verdict = unless_renewed(verdict, task, &gate, report)?;
+    let verdict = with_image(verdict, task, &gate, report)?;
     // A miss starts a new log; a hit appends to the log of the build that it reuses.
     let open_log = if verdict == Verdict::Hit { fs::append } else { fs::create };
     let log = open_log(&task.places.log)?;
@@ -146,6 +147,16 @@ fn unless_renewed(verdict: Verdict, task: &Task, gate: &Gate, report: &mut Repor
     let request = BackendRequest { workspace, config, before };
     let reason = report.stage(Stage::Container, |report| select::renewed(&request, report))?;
     Ok(reason.map_or(Verdict::Hit, |reason| Verdict::Miss(vec![reason])))
+}
+
+/// A hit in a mode for production has an image too. This turns it into a miss if the image is gone, and only a compile
+/// can make it again.
+fn with_image(verdict: Verdict, task: &Task, gate: &Gate, report: &mut Reporter) -> Result<Verdict> {
+    let reason = match (&verdict, &gate.recorded) {
+        (Verdict::Hit, Ok(manifest)) => image::restore(task, manifest, report)?,
+        _ => None,
+    };
+    Ok(reason.map_or(verdict, |reason| Verdict::Miss(vec![reason])))
 }
 
 /// Saves the compiled dependencies for other checkouts. It comes last: the zips are ready. If it fails, that is a note.

@@ -1,7 +1,7 @@
 //! What a function includes stands in the final image where Lambda unpacks a zip.
 
 use crate::clean_room::builder::{BASE, Kind, builders};
-use crate::support::{Ended, Fixture, fed};
+use crate::support::{Ended, Fixture, Story, fed};
 
 #[test]
 fn the_final_image_has_what_the_function_includes_and_takes_a_library_from_there() {
@@ -39,6 +39,17 @@ fn the_final_image_has_what_the_function_includes_and_takes_a_library_from_there
         assert_eq!(files.keys().filter(|name| name.contains("seven")).count(), 1, "{:?}", files.keys());
         let run = ["run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL"];
         assert_eq!(builder.ask(&[&run[..], &[image]].concat()), "good morning 7", "{:?}", builder.kind);
+
+        // The engine loses it: it is made again from the zip, with the libraries of the same base, or compiled on another.
+        let again = || Story::of(&mut builder.package(&fixture, &["--mode", "prod"])).ok();
+        builder.ask(&["rmi", image]);
+        assert_eq!(again().verdict(), "cache-hit");
+        assert!(builder.files_of(image) == files, "{:?}", builder.kind);
+        builder.ask(&["rmi", image]);
+        builder.build(BASE, &format!("FROM {BASE}\nLABEL a=b\n"));
+        let story = again();
+        assert!(story.verdict().starts_with("cache-miss: builder image "), "{:?}: {story}", builder.kind);
+        assert!(builder.files_of(image) == files, "{:?}", builder.kind);
 
         // The last stage of the Dockerfile is an image that runs too, of the same bootstrap.
         let context = std::fs::read(front.file(&format!("{}.tar", builder.engine()))).unwrap();

@@ -1,0 +1,72 @@
+//! The image of a production build, when the zip is reused: the engine may have lost it since.
+
+use crate::backend::runtime_image::{is_there, leave_from};
+use crate::backend::{BackendRequest, Place, select};
+use crate::engine;
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::fingerprint::Manifest;
+use crate::packaged::Reason;
+use crate::pipeline::Task;
+use crate::report::{Reporter, Stage};
+use crate::sys::fs;
+
+/// Makes the image of `manifest` again from the zip, if its engine has it no more. Returns a reason to compile again if
+/// the image that the function was compiled in, which has its libraries, is another one now. That the engine does not
+/// say, or that the image cannot be made, is a note: the zip is as good as before.
+///
+/// # Errors
+/// If the run is interrupted.
+pub fn restore(task: &Task, manifest: &Manifest, report: &mut Reporter) -> Result<Option<Reason>> {
+    let name = &manifest.artifact.image;
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let Task { workspace, config, .. } = task;
+    let engines = engine::candidates(config, &workspace.state_folder())?;
+    let Some(engine) = engines.into_iter().find(|engine| engine.kind.program() == manifest.backend.engine) else {
+        return Ok(None);
+    };
+    let program = engine.kind.program();
+    let problem = match report.stage(Stage::Runtime, |_| is_there(&engine, name, &manifest.artifact.zip_sha256)) {
+        Ok(true) => return Ok(None),
+        Ok(false) => match make(task, manifest, &engine, report) {
+            Ok(None) => {
+                report.note(&format!("{program} had the image {name} no more: it was made again from the zip"));
+                return Ok(None);
+            }
+            Ok(reason) => return Ok(reason),
+            Err(error) => (error, format!("{program} has the image {name} no more, and it cannot be made again")),
+        },
+        Err(failure) => (failure.into(), format!("could not check whether the image {name} is still there")),
+    };
+    match problem {
+        (error, _) if error.is_interrupted() => Err(error),
+        (error, what) => {
+            report.note(&format!("{what}: {}", error.with_cause()));
+            Ok(None)
+        }
+    }
+}
+
+fn make(task: &Task, manifest: &Manifest, engine: &Engine, report: &mut Reporter) -> Result<Option<Reason>> {
+    let Task { workspace, config, function, places, .. } = task;
+    let before = &manifest.backend;
+    let backend;
+    let place = if before.host_toolchain {
+        Place::Host
+    } else {
+        let request = BackendRequest { workspace, config, before: Some(before) };
+        backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
+        let (old, new) = (&before.image_id, &backend.record.image_id);
+        if old != new {
+            let (old, new) = (old.clone(), new.clone());
+            return Ok(Some(Reason::Setting { name: "builder image".into(), old, new }));
+        }
+        Place::Container(&backend)
+    };
+    let zip = fs::read(&places.zips[0])?;
+    let name = &manifest.artifact.image;
+    report.stage(Stage::Runtime, |_| leave_from(&place, engine, name, &function.name, &zip, config))?;
+    Ok(None)
+}
