@@ -3,14 +3,19 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use crate::engine::{BuildSpec, Cause, Engine, EngineError, Image, Kind, args, copy, failure, inspect};
+use crate::engine::{BuildSpec, Cause, Engine, EngineError, Image, Kind, args, copy, damaged, failure, inspect};
 use crate::error::{Error, Result};
 use crate::sys::{Invocation, Output, Stream};
 
 impl Engine {
     /// The image `reference`; `None` if the engine has none.
     pub fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
-        self.look_up("image", reference, inspect::parse_image)
+        self.look_up("image", reference, inspect::parse_image).map_err(|failure| match failure {
+            EngineError::Unable(error) if damaged::is_damaged(&error.with_cause()) => {
+                EngineError::Unable(error.hint_with(damaged::remedy(self.kind, reference)))
+            }
+            failure => failure,
+        })
     }
 
     /// The id of the image `reference`; `None` if the engine has none.

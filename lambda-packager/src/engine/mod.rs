@@ -4,6 +4,7 @@ mod args;
 mod client;
 mod containers;
 mod copy;
+pub mod damaged;
 mod detect;
 mod failure;
 mod images;

@@ -1,6 +1,7 @@
 //! What leads into the clean room though the container was asked for, and what mends it.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::clean_room::builder::{BASE, Kind, Ready, builders};
@@ -86,5 +87,15 @@ fn a_layer_that_was_damaged_is_made_again_once() {
         let story = run().ok();
         assert!(story.notes().iter().any(|note| note.contains(mended)), "{:?}: {story}", builder.kind);
         assert_eq!(fixture.output_of_bootstrap("hello"), "hello once more");
+
+        // What nobody here can make again: the base. The clean room says so, and where the container is asked for too.
+        let layer = builder.ask(&["image", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", BASE]);
+        fs::remove_dir_all(Path::new(&layer).parent().unwrap()).unwrap();
+        fixture.says("hello in vain");
+        for road in [&["--clean-room"][..], &[]] {
+            let story = Story::of(&mut builder.package(&fixture, road));
+            let remedy = format!("{} rmi --force {BASE}", builder.engine());
+            assert!(story.code() == 3 && story.failure().contains(&remedy), "{:?}: {story}", builder.kind);
+        }
     }
 }

@@ -9,7 +9,8 @@ use crate::backend::{dockerfile, image_tag};
 use crate::cargo::ForwardedConfig;
 use crate::compile::{CargoOutput, CompileError, CompileJob, Compiled, output};
 use crate::config::{Mode, Network};
-use crate::engine::{BuildSpec, Engine, EngineError, WayOut, file_in};
+use crate::engine::damaged::is_damaged;
+use crate::engine::{BuildSpec, Engine, EngineError, WayOut, damaged, file_in};
 use crate::error::{Error, Result};
 use crate::report::{Event, Reporter, strip_colours};
 use crate::sys::Stream;
@@ -25,23 +26,6 @@ pub struct CleanRoom {
     pub labels: Vec<String>,
     /// Distinguishes its images from those of another project.
     pub project: String,
-}
-
-/// Signs of a layer in the engine's cache that is missing or damaged, in the engine's last message (in lower case). The
-/// last one is podman's, where a stage copies from another.
-#[rustfmt::skip]
-const DAMAGED: &[&str] = &[
-    "layer does not exist", "layer not known", "unknown blob", "failed to get digest", "failed to register layer",
-    "failed to compute cache key", "failed to calculate checksum", "failed to export layer",
-    "error creating overlay mount", "invalid argument", "failed to mount", "no such image", "image not known",
-    "readlink /", "lstat /", "stat /", "input/output error", "checking on sources under",
-];
-
-/// Whether a layer is damaged, by what the engine printed on stderr. Only its own last message tells: the programs of a
-/// step may print the same words before it.
-fn is_damaged(stderr: &str) -> bool {
-    let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_lowercase();
-    DAMAGED.iter().any(|sign| last.contains(sign))
 }
 
 impl CleanRoom {
@@ -116,9 +100,11 @@ impl CleanRoom {
     /// Why the engine's own command failed with `status`; `log` is the end of its messages, and `stderr` of those there.
     fn diagnose(&self, status: i32, stderr: &[u8], log: &str, job: &CompileJob) -> CompileError {
         match self.engine.failure_of_build(status, stderr, &dockerfile::last_lines(log)) {
-            EngineError::Refused(error) if !job.wipe && is_damaged(&String::from_utf8_lossy(stderr)) => {
-                CompileError::Cache(error)
-            }
+            EngineError::Refused(error) if is_damaged(&String::from_utf8_lossy(stderr)) => match job.wipe {
+                false => CompileError::Cache(error),
+                // Without the cache there is only the base.
+                true => CompileError::Ended(error.hint_with(damaged::remedy(self.engine.kind, &self.base))),
+            },
             error => {
                 let error = Error::from(error);
                 CompileError::Ended(match error.hint() {
@@ -175,17 +161,6 @@ impl<'a> Line<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_damaged_layer_is_known_by_the_engines_last_message() {
-        // Recorded from podman 4.3: a file is gone from a stage, then a whole layer.
-        let copied = "Error: building at STEP \"COPY --from=build /parcel /parcel\": checking on sources under \"/var/lib/containers/storage/overlay/3f05/merged\": copier: stat: \"/parcel\": no such file or directory\n";
-        let layer = "Error: creating build container: creating container: creating read-write layer with ID \"8cdc\": Stat /var/lib/containers/storage/overlay/3cc5/diff: no such file or directory\n";
-        let printed = "tar: lstat /x: input/output error\nError: building at STEP \"RUN sh /opt/run-recipe build\": while running runtime: exit status 2\n";
-        for (stderr, expected) in [(copied, true), (layer, true), (printed, false), ("", false)] {
-            assert_eq!(is_damaged(stderr), expected, "{stderr}");
-        }
-    }
 
     #[test]
     fn lines_of_cargo_and_of_the_engine() {

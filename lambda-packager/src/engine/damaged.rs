@@ -1,0 +1,61 @@
+//! A layer of an image that is damaged in the engine's storage.
+
+use crate::engine::Kind;
+
+/// Signs of a layer that is missing or damaged, in the engine's last message (in lower case). The last one is podman's,
+/// where a stage copies from another.
+#[rustfmt::skip]
+const SIGNS: &[&str] = &[
+    "layer does not exist", "layer not known", "unknown blob", "failed to get digest", "failed to register layer",
+    "failed to compute cache key", "failed to calculate checksum", "failed to export layer",
+    "error creating overlay mount", "invalid argument", "failed to mount", "no such image", "image not known",
+    "readlink /", "lstat /", "stat /", "input/output error", "failed to prepare", "/committed: no such file",
+    "recreating the missing symlinks", "checking on sources under",
+];
+
+/// Whether a layer is damaged, by what an engine printed on stderr. Only its own last message tells: the programs of a
+/// step may print the same words before it.
+pub fn is_damaged(stderr: &str) -> bool {
+    let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_lowercase();
+    SIGNS.iter().any(|sign| last.contains(sign))
+}
+
+/// What to do about a damaged layer of `image`. It is not ours to remove, and as long as it is there, a pull brings no
+/// layer again: docker 20.10 and podman 4.3 both say that they have it.
+pub fn remedy(kind: Kind, image: &str) -> String {
+    let program = kind.program();
+    format!(
+        "a layer of the image {image} is damaged: remove it and what was built upon it (`{program} rmi --force {image}`, `{program} image prune`), then pull or load it again"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_layer_is_known_by_the_engines_last_message() {
+        // Recorded from docker 20.10, with BuildKit and without: a layer is gone from a base, then what is in it.
+        let base = "------\n > [2/2] RUN sh:\n------\nfailed to prepare 71fof: open /var/lib/docker/overlay2/6966/committed: no such file or directory\n";
+        let legacy =
+            "failed to create rwlayer: open /var/lib/docker/overlay2/4669/committed: no such file or directory\n";
+        let created =
+            "Error response from daemon: open /var/lib/docker/overlay2/4669/committed: no such file or directory\n";
+        let content = "Error response from daemon: error creating overlay mount to /var/lib/docker/overlay2/be82-init/merged: no such file or directory\n";
+        // Recorded from podman 4.3: a file is gone from a stage, then a whole layer.
+        let copied = "Error: building at STEP \"COPY --from=build /parcel /parcel\": checking on sources under \"/var/lib/containers/storage/overlay/3f05/merged\": copier: stat: \"/parcel\": no such file or directory\n";
+        let layer = "Error: creating build container: creating container: creating read-write layer with ID \"8cdc\": Stat /var/lib/containers/storage/overlay/3cc5/diff: no such file or directory\n";
+        let printed = "tar: lstat /x: input/output error\nError: building at STEP \"RUN sh /opt/run-recipe build\": while running runtime: exit status 2\n";
+        let of_docker = [base, legacy, created, content].map(|stderr| (stderr, true));
+        let program = "Error response from daemon: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"sh\": executable file not found in $PATH: unknown\n";
+        for (stderr, expected) in of_docker.into_iter().chain([
+            (program, false),
+            (copied, true),
+            (layer, true),
+            (printed, false),
+            ("", false),
+        ]) {
+            assert_eq!(is_damaged(stderr), expected, "{stderr}");
+        }
+    }
+}
