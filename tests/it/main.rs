@@ -11,6 +11,7 @@ mod clean_room;
 mod commands;
 mod compatibility;
 mod container;
+mod debug;
 mod deploy;
 mod ecr;
 mod elf;

@@ -1,5 +1,6 @@
 //! The artifact as bytes: the check whether a binary can run on Lambda, and the archives.
 
+pub mod build_id;
 pub mod elf;
 pub mod image;
 pub mod include;

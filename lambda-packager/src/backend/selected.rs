@@ -286,9 +286,9 @@ impl Backend {
     }
 
     /// Whether several functions may go through one call of cargo.
-    pub fn compiles_several(&self, config: &Config) -> bool {
+    pub fn compiles_several(&self, workspace: &Workspace, config: &Config) -> bool {
         // The clean room has a layer for each, and `cargo rustc` takes one target.
-        !config.mode.is_for_production() && !matches!(&self.kind, BackendKind::CleanRoom(_))
+        compile::is_build(workspace, config) && !matches!(&self.kind, BackendKind::CleanRoom(_))
     }
 
     fn container(&self) -> Option<(&Engine, &Ready)> {

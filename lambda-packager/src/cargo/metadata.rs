@@ -143,7 +143,7 @@ impl Metadata {
             has_git_sources: (self.packages.iter()).any(|p| p.source.as_ref().is_some_and(|s| s.starts_with("git+"))),
             downloads: downloads().map(MetadataPackage::folder).collect(),
             vendored: vendored.map(MetadataPackage::vendored).collect::<Result<_>>()?,
-            profiles: Profiles::read(&root.join("Cargo.toml"))?,
+            profiles: Profiles::read(root)?,
             members,
             local_manifests,
             targets,

@@ -1,60 +1,78 @@
-//! The profiles in a workspace's manifest.
+//! The profiles of a workspace, in its manifest and in its cargo configuration.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::Result;
-use crate::sys::{Table, toml};
+use crate::sys::{Table, fs, toml};
 
-/// The `[profile.*]` tables of a workspace manifest.
-#[derive(PartialEq, Serialize, Deserialize)]
-pub struct Profiles(Vec<Profile>);
-
-/// A table, as far as the packager uses it.
-#[derive(PartialEq, Serialize, Deserialize)]
-struct Profile {
-    name: String,
-    inherits: Option<String>,
-    keys: Vec<String>,
-}
+/// The `[profile.*]` tables of a workspace: the keys of each.
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+pub struct Profiles(BTreeMap<String, BTreeMap<String, Value>>);
 
 impl Profiles {
+    /// Of the workspace at `root`: its manifest, and its own cargo configuration, which takes precedence.
+    ///
+    /// Source: <https://doc.rust-lang.org/cargo/reference/config.html#profile>.
+    ///
     /// # Errors
-    /// If the manifest cannot be read or parsed.
-    pub fn read(manifest: &Path) -> Result<Self> {
-        Ok(Self::of(&toml::read(manifest)?))
-    }
-
-    fn of(manifest: &Table) -> Self {
-        let mut profiles = Vec::new();
-        for (name, keys) in manifest.get("profile").and_then(Value::as_object).into_iter().flatten() {
-            let Some(keys) = keys.as_object() else { continue };
-            let inherits = keys.get("inherits").and_then(Value::as_str).map(String::from);
-            profiles.push(Profile { name: name.clone(), inherits, keys: keys.keys().cloned().collect() });
+    /// If a file cannot be read or parsed.
+    pub fn read(root: &Path) -> Result<Self> {
+        let mut profiles = Self::default();
+        profiles.join(&toml::read(&root.join("Cargo.toml"))?);
+        for name in [".cargo/config.toml", ".cargo/config"] {
+            let file = root.join(name);
+            if fs::is_file(&file) {
+                profiles.join(&toml::read(&file)?);
+            }
         }
-        Self(profiles)
+        Ok(profiles)
     }
 
-    fn named(&self, name: &str) -> Option<&Profile> {
-        self.0.iter().find(|profile| profile.name == name)
+    /// Adds the profiles of a file; what it sets takes precedence.
+    fn join(&mut self, file: &Table) {
+        for (name, keys) in file.get("profile").and_then(Value::as_object).into_iter().flatten() {
+            let Some(keys) = keys.as_object() else { continue };
+            let own = self.0.entry(name.clone()).or_default();
+            own.extend(keys.iter().map(|(key, value)| (key.clone(), value.clone())));
+        }
     }
 
-    /// Whether the manifest sets `key` in `profile` or in a profile that it inherits from.
+    /// Whether the workspace sets `key` in `profile` or in a profile that it inherits from.
     pub fn sets(&self, profile: &str, key: &str) -> bool {
-        let sets = |profile: &Profile| profile.keys.iter().any(|known| known == key);
-        self.lineage(profile).iter().filter_map(|name| self.named(name)).any(sets)
+        self.value(profile, key).is_some()
+    }
+
+    /// Whether the workspace asks for debug information in `profile`, and leaves it to others what to strip.
+    ///
+    /// Source: <https://doc.rust-lang.org/cargo/reference/profiles.html#debug>.
+    pub fn asks_for_debug(&self, profile: &str) -> bool {
+        let is_none = |value: &Value| [json!(false), json!(0), json!("none")].contains(value);
+        !self.sets(profile, "strip") && self.value(profile, "debug").is_some_and(|value| !is_none(value))
+    }
+
+    /// Whether the debug information of `profile` would stay in files beside each object.
+    pub fn leaves_debug_behind(&self, profile: &str) -> bool {
+        self.value(profile, "split-debuginfo").is_some_and(|value| value == "unpacked")
+    }
+
+    /// The value of `key` in `profile` or in the nearest profile that it inherits from.
+    fn value(&self, profile: &str, key: &str) -> Option<&Value> {
+        self.lineage(profile).iter().filter_map(|name| self.0.get(name)).find_map(|keys| keys.get(key))
     }
 
     /// `profile` and all profiles that it inherits from. A cycle ends at its first repetition.
     fn lineage(&self, profile: &str) -> Vec<String> {
         let mut names = vec![profile.to_string()];
-        while let Some(parent) = self.named(&names[names.len() - 1]).and_then(|profile| profile.inherits.clone()) {
-            if names.contains(&parent) {
+        let parent = |name: &String| self.0.get(name)?.get("inherits")?.as_str();
+        while let Some(parent) = names.last().and_then(parent) {
+            if names.iter().any(|name| name == parent) {
                 break;
             }
-            names.push(parent);
+            names.push(parent.to_string());
         }
         if profile == "bench" {
             names.push("release".into());
@@ -67,12 +85,44 @@ impl Profiles {
 mod tests {
     use super::*;
 
+    fn of(files: &[&str]) -> Profiles {
+        let mut profiles = Profiles::default();
+        files.iter().for_each(|text| profiles.join(&toml::parse(text.as_bytes(), Path::new("x")).unwrap()));
+        profiles
+    }
+
     #[test]
     fn profiles_inherit() {
         let manifest = "[profile.release]\nstrip = true\n[profile.dist]\ninherits = \"release\"\nlto = true\n\
              [profile.a]\ninherits = \"b\"\n[profile.b]\ninherits = \"a\"\n";
-        let profiles = Profiles::of(&toml::parse(manifest.as_bytes(), Path::new("Cargo.toml")).unwrap());
+        let profiles = of(&[manifest]);
         assert!(profiles.sets("dist", "strip") && profiles.sets("bench", "strip") && !profiles.sets("release", "lto"));
         assert!(!profiles.sets("dev", "strip") && !profiles.sets("a", "strip"));
+    }
+
+    #[test]
+    fn debug_information_is_asked_for_by_the_nearest_value_unless_the_user_strips() {
+        for (text, asked) in [
+            ("[profile.release]\ndebug = 1\n", true),
+            ("[profile.release]\ndebug = \"line-tables-only\"\nsplit-debuginfo = \"packed\"\n", true),
+            ("[profile.release]\ndebug = true\n[profile.release.package.a]\ndebug = false\n", true),
+            ("[profile.release]\ndebug = 0\n", false),
+            ("[profile.release]\ndebug = \"none\"\n", false),
+            ("[profile.release]\ndebug = true\nstrip = true\n", false),
+            ("[profile.release]\ndebug = 2\nstrip = \"none\"\n", false),
+            ("[profile.release]\nsplit-debuginfo = \"packed\"\n", false),
+            ("[profile.dev]\ndebug = 2\n", false),
+            ("", false),
+        ] {
+            let profiles = of(&[text]);
+            assert_eq!(profiles.asks_for_debug("release"), asked, "{text}");
+        }
+        let text = "[profile.release]\ndebug = 1\nsplit-debuginfo = \"unpacked\"\n[profile.dist]\ninherits = \"release\"\ndebug = 0\n";
+        let profiles = of(&[text]);
+        assert!(profiles.asks_for_debug("bench") && !profiles.asks_for_debug("dist"));
+        assert!(profiles.leaves_debug_behind("dist") && !profiles.leaves_debug_behind("dev"));
+        // The configuration after the manifest.
+        assert!(of(&[text, "[profile.dist]\ndebug = 1\n"]).asks_for_debug("dist"));
+        assert!(!of(&[text, "[profile.release]\ndebug = 0\n"]).asks_for_debug("release"));
     }
 }

@@ -288,7 +288,7 @@ impl Workspace {
             "root": root, "cargo_home": root.join("home"), "metadata": null, "has_git_sources": false,
             "members": members, "local_manifests": manifests,
             "path_dependencies": {"folders": [], "absolute": []}, "included_configs": [], "targets": [],
-            "declared": [], "downloads": [], "vendored": [], "profiles": [],
+            "declared": [], "downloads": [], "vendored": [], "profiles": {},
         }))
         .unwrap()
     }

@@ -5,7 +5,8 @@
 #   --target=DIR            cargo's target directory
 #   --binary=FILE           a binary that the command makes; for each of them
 #   --wipe                  start with an empty target directory
-#   --link-arg=FLAG         a linker flag that makes the zip smaller, used if the linker knows it
+#   --link-arg=FLAG         a linker flag that is used if the linker knows it; any number of them
+#   --debug=MACHINE         separate the debug information from the one binary, which is for this machine
 #   --surroundings=DIGEST   of the influences on a compile that cargo does not check
 #   --compile=NAME          a unique name of this compile
 #   --sources               print the rule that cargo puts beside each binary: the local files that it is made of
@@ -17,11 +18,11 @@
 # stdin is a pipe that the packager keeps open: when it ends, the packager is gone and the compile ends too.
 # stdout is a line with length and name for each section and one for their sum, then the sections: `read` (rules of dep-info, and
 # `rerun-if-changed` of build scripts), `git` (lines of build scripts that looked for a repository), `messages` (cargo's, about what it made), `kept-units` (`= NAME` of the image that may keep
-# them, then the units that images keep), the binaries, and the rules of `--sources`.
+# them, then the units that images keep), `debug` and `dwp` (the debug information, or empty), the binaries, and the rules of `--sources`.
 # If one of them is not there, nothing is printed.
 # Run by `sh -c`: POSIX, only coreutils, findutils, grep, and setsid and flock of util-linux.
 set -u
-wipe='' flag='' along='' deps='' outside='' git='' binaries='' sources=''
+wipe='' flags='' debug='' along='' deps='' outside='' git='' binaries='' sources=''
 line='
 '
 while [ "$#" -gt 0 ]; do
@@ -32,7 +33,8 @@ while [ "$#" -gt 0 ]; do
     --target=*) target=$value ;;
     --binary=*) binaries=$binaries$value$line ;;
     --wipe) wipe=1 ;;
-    --link-arg=*) flag=$value ;;
+    --link-arg=*) flags="$flags $value" ;;
+    --debug=*) debug=$value ;;
     --surroundings=*) surroundings=$value ;;
     --compile=*) compile=$value ;;
     --sources) sources=1 ;;
@@ -60,7 +62,7 @@ if [ -n "$wipe" ] || [ "$was" != "$surroundings" ]; then
 fi
 # A linker that does not know the flag would fail, after minutes. Any of cargo's settings may choose the
 # linker, so this compiles an empty program with cargo to find out.
-if [ -n "$flag" ]; then
+for flag in $flags; do
   probe=$state/probe
   mkdir -p "$probe" && echo 'fn main() {}' >"$probe/main.rs" || exit 1
   printf '[package]\nname = "probe"\n[[bin]]\nname = "probe"\npath = "main.rs"\n[workspace]\n' >"$probe/Cargo.toml" || exit 1
@@ -87,10 +89,10 @@ if [ -n "$flag" ]; then
     set -- "$@" $dashes -C "link-arg=$flag"
   fi
   rm -rf "$probe"
-fi
+done
 # The output are the binaries of this call of cargo, or nothing.
-rm -rf "$state/code" "$state/along" || exit 1
-printf %s "$binaries" | while IFS= read -r binary; do rm -rf "$binary" "$binary.d" || exit; done || exit 1
+rm -rf "$state/code" "$state/along" "$state/stripped" || exit 1
+printf %s "$binaries" | while IFS= read -r binary; do rm -rf "$binary" "$binary.d" "$binary.dwp" || exit; done || exit 1
 
 # In its own session, so that all its processes can be ended together. Its messages go through `cat`, which
 # joins them: cargo writes line by line, and each write would wake every process up to the packager.
@@ -147,12 +149,23 @@ if [ -n "$git" ]; then
         -e 'not a git repository' "$out/output" "$out/stderr" "$out/stdout" "$out/run/stdout" "$out/run/stderr"
     done >"$state/git"
 fi
+# The binary that cargo made stays as it is: cargo would take another one for its own.
+: >"$state/debug" && : >"$state/dwp" || exit
+if [ -n "$debug" ]; then
+  tool=$debug-linux-gnu-objcopy
+  command -v "$tool" >/dev/null 2>&1 || tool=objcopy
+  binary=${binaries%"$line"}
+  binaries=$state/stripped/${binary##*/}
+  mkdir -p "$state/stripped" || exit
+  "$tool" --only-keep-debug "$binary" "$state/debug" && "$tool" --strip-all "$binary" "$binaries" >&2 || exit 79
+  if [ -e "$binary.dwp" ]; then cp "$binary.dwp" "$state/dwp" || exit; fi
+fi
 # The run of another function may be adding to `kept`.
 : >>"$state/kept" && { printf '= ' && cat "$state/deps" "$state/kept"; } >"$state/kept-units" && cd "$state" || exit
 IFS=$line
 set -f
 # shellcheck disable=SC2086 # each line is a path
-set -- read git messages kept-units $binaries
+set -- read git messages kept-units debug dwp $binaries
 if [ -n "$sources" ]; then
   # shellcheck disable=SC2086
   for binary in $binaries; do set -- "$@" "$binary.d"; done

@@ -60,6 +60,10 @@ const RULES: &[Rule] = &[
     (Crate, Some(127), &[],
         "cargo, setsid or flock is missing in the environment of the compile",
         "set `base` to an image with cargo, rustc, a C compiler and util-linux, or to `host`"),
+    // Of `compile.sh`.
+    (Crate, Some(79), &[],
+        "the debug information of {package}, which its profile asks for, cannot be separated from the binary",
+        "install objcopy for the target {target} in the base image (binutils), or set `debug = false` or `strip` in the profile"),
     (Ended, Some(137), &[], KILLED, OUT_OF_MEMORY),
     (Ended, None, &["(signal: 9, SIGKILL"], KILLED, OUT_OF_MEMORY),
     // Something other than cargo wrote to the target directory, or cut it off.
@@ -264,6 +268,7 @@ mod tests {
             (101, killed_script, "Ended", "the compile of app was killed (status 101)\n"),
             (101, bus, "Crate", "the disk is full on which app is compiled\n"),
             (127, setsid, "Crate", "setsid or flock is missing"),
+            (79, "", "Crate", "install objcopy for the target aarch64-unknown-linux-gnu"),
             (137, "", "Ended", "the compile of app was killed (status 137)\n"),
             (101, killed, "Ended", "the compile of app was killed (status 101)\n"),
             (101, crashed, "Crate", "the compiler crashed on app\n"),

@@ -20,7 +20,8 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::cargo::{Function, config_flags};
+use crate::artifact::build_id;
+use crate::cargo::{Function, Workspace, config_flags};
 use crate::compile::mounted::OTHER_TOOLCHAIN;
 use crate::compile::output::finish;
 use crate::config::{Config, Mode};
@@ -93,6 +94,10 @@ pub fn command(job: &CompileJob, wipe: bool) -> Vec<String> {
     command.extend(job.functions.iter().map(binary));
     command.extend(wipe.then(|| "--wipe".to_string()));
     command.extend(is_sorted(job.config).then(|| format!("--link-arg={COMPRESSION_SORT}")));
+    if asks_for_debug(job) {
+        command.extend(is_rustc(job).then(|| format!("--link-arg={}", build_id::LINK_ARG)));
+        command.push(format!("--debug={}", triple.split('-').next().unwrap_or_default()));
+    }
     command.extend([format!("--surroundings={}", job.surroundings), format!("--compile={}", job.compile)]);
     if let Some((image, script)) = job.deps {
         command.extend([format!("--deps={image}"), format!("--pack-along={script}")]);
@@ -170,16 +175,35 @@ fn clean(job: &CompileJob, packages: &[String]) -> Vec<u8> {
     args.into_iter().flat_map(|arg| arg.into_bytes().into_iter().chain([0])).collect()
 }
 
-/// Whether to link with `COMPRESSION_SORT`. With a profile of these names `cargo rustc` would compile tests.
+/// Whether to link with `COMPRESSION_SORT`.
 fn is_sorted(config: &Config) -> bool {
-    config.mode.is_for_production() && !["test", "bench"].contains(&config.profile.as_str())
+    config.mode.is_for_production() && can_be_rustc(config)
+}
+
+/// With a profile of these names `cargo rustc` would compile tests.
+fn can_be_rustc(config: &Config) -> bool {
+    !["test", "bench"].contains(&config.profile.as_str())
+}
+
+/// Whether debug information is separated from the binary and kept, since the user's profile asks for it.
+fn asks_for_debug(job: &CompileJob) -> bool {
+    job.workspace.profiles.asks_for_debug(&job.config.profile)
+}
+
+/// Whether `cargo build` compiles, which may make several binaries.
+pub fn is_build(workspace: &Workspace, config: &Config) -> bool {
+    !is_sorted(config) && !workspace.profiles.asks_for_debug(&config.profile)
+}
+
+/// Whether flags for the linker are given: `cargo rustc` is `cargo build` with flags for the binary alone.
+fn is_rustc(job: &CompileJob) -> bool {
+    is_sorted(job.config) || (asks_for_debug(job) && can_be_rustc(job.config))
 }
 
 fn cargo(job: &CompileJob, triple: &str) -> Vec<String> {
     let config = job.config;
     let manifest = job.layout.place_of(&job.package().manifest).unwrap_or_default();
-    // `cargo rustc` is `cargo build` with flags for the binary alone.
-    let verb = if is_sorted(config) { "rustc" } else { "build" };
+    let verb = if is_rustc(job) { "rustc" } else { "build" };
     let mut args: Vec<String> = ["cargo", verb, "--offline", "--locked"].map(String::from).into();
     args.push(format!("--manifest-path={manifest}"));
     let packages = job.packages();
@@ -190,10 +214,15 @@ fn cargo(job: &CompileJob, triple: &str) -> Vec<String> {
     args.extend([format!("--target={triple}"), format!("--profile={}", config.profile)]);
     args.extend(config.features.iter().map(|feature| format!("--features={feature}")));
     for (key, value) in profile_settings(config.mode) {
-        // A setting in the user's manifest takes precedence.
-        if !job.workspace.profiles.sets(&config.profile, key) {
+        // A setting in the user's manifest takes precedence. What is separated is stripped afterwards.
+        let is_kept = *key == "strip" && asks_for_debug(job);
+        if !is_kept && !job.workspace.profiles.sets(&config.profile, key) {
             args.extend(["--config".into(), format!("profile.{}.{key}={value}", config.profile)]);
         }
+    }
+    // Only one file can be kept.
+    if asks_for_debug(job) && job.workspace.profiles.leaves_debug_behind(&config.profile) {
+        args.extend(["--config".into(), format!("profile.{}.split-debuginfo=\"packed\"", config.profile)]);
     }
     // Messages about what cargo made are JSON; the messages for people stay as they are.
     if !config.cargo_flags.iter().any(|flag| flag.starts_with("--message-format")) {
@@ -245,6 +274,6 @@ pub use delivery::Delivery;
 pub use diagnose::CompileError;
 pub use job::CompileJob;
 pub use layout::{CARGO_HOME, Layout, TARGET, WORKSPACE};
-pub use output::{CargoOutput, Compiled};
+pub use output::{CargoOutput, Compiled, DebugInfo};
 pub use sent::Sent;
 pub use units::CompiledUnits;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::artifact::build_id;
 use crate::compile::diagnose::diagnose;
 use crate::compile::{CompileError, CompileJob, CompiledUnits, Layout, missing};
 use crate::error::Error;
@@ -20,11 +21,34 @@ pub struct Compiled {
     pub binaries: BTreeMap<String, Vec<u8>>,
     /// If functions of several packages were compiled: the local files that each was made of, by its name.
     pub sources: BTreeMap<String, Vec<PathBuf>>,
+    /// The debug information of the one binary, where the user's profile asks for it.
+    pub debug: Option<DebugInfo>,
     /// What it read besides its sources, by the path on the host.
     pub outside: BTreeSet<PathBuf>,
     pub compiled_units: CompiledUnits,
     /// A build script looked for a git repository, and there is none.
     pub misses_git: bool,
+}
+
+/// Debug information that was separated from a binary.
+pub struct DebugInfo {
+    /// Its build id in hexadecimal digits; `None` if the linker gives none.
+    pub build_id: Option<String>,
+    /// An ELF file with everything that was stripped.
+    pub file: Vec<u8>,
+    /// The package of split debug information; empty if there is none.
+    pub dwp: Vec<u8>,
+}
+
+impl DebugInfo {
+    /// What was separated from `binary`, if anything was. Both get their build id.
+    fn of(binary: &mut [u8], mut file: Vec<u8>, dwp: &[u8]) -> Option<Self> {
+        if file.is_empty() {
+            return None;
+        }
+        let build_id = build_id::give(binary, &mut file);
+        Some(Self { build_id, file, dwp: dwp.to_vec() })
+    }
 }
 
 /// Cargo's stderr: passes it on to the reporter, and keeps its end.
@@ -121,8 +145,11 @@ fn parse_output(stdout: &[u8], layout: &Layout, target: &str, compile: &str) -> 
             None => drop(binaries.insert(name.to_string(), content.to_vec())),
         }
     }
+    let (of_debug, dwp) = (section("debug")?.to_vec(), section("dwp")?);
+    let debug = binaries.values_mut().next().and_then(|binary| DebugInfo::of(binary, of_debug, dwp));
     Ok(Compiled {
         binaries,
+        debug,
         sources,
         outside: read.filter_map(|path| layout.outside(&path)).collect(),
         misses_git: !section("git")?.is_empty(),

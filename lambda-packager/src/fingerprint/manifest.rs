@@ -16,7 +16,7 @@ use crate::snapshot::Snapshot;
 use crate::sys::{Sha, Stamp, fs, lexically_clean};
 
 /// The version of the manifest's schema.
-pub const SCHEMA: u32 = 6;
+pub const SCHEMA: u32 = 7;
 /// The number of runs in the history.
 const HISTORY: usize = 10;
 
@@ -94,12 +94,18 @@ pub struct Artifact {
     pub checked_at_ns: i64,
     /// The image that runs it; empty if the backend makes none.
     pub image: String,
+    /// The paths of its debug information, relative to the workspace, and their digests.
+    pub debug: BTreeMap<String, Sha>,
 }
 
 impl Artifact {
     /// The recorded digest of the artifact's file `path`.
     pub fn sha_of(&self, path: &str) -> Sha {
-        if is_bootstrap(path) { self.bootstrap_sha256 } else { self.zip_sha256 }
+        match self.debug.get(path) {
+            Some(sha) => *sha,
+            None if is_bootstrap(path) => self.bootstrap_sha256,
+            None => self.zip_sha256,
+        }
     }
 }
 
@@ -213,7 +219,7 @@ pub fn sample() -> serde_json::Value {
         },
         "artifact": {
             "zip_sha256": Sha::of(b"zip"), "zip_bytes": 3, "bootstrap_sha256": Sha::of(b"bootstrap"),
-            "bootstrap_bytes": 9, "copies": {}, "checked_at_ns": 1, "image": "",
+            "bootstrap_bytes": 9, "copies": {}, "checked_at_ns": 1, "image": "", "debug": {},
         },
         "extras": {"files": ["/usr/include/x.h"], "folders": []},
     })

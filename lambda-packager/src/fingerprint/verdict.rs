@@ -77,6 +77,11 @@ fn differences(manifest: &Manifest, present: &Present) -> Vec<Reason> {
     reasons.extend(changed.map(|path| Reason::ChangedWhileCompiling { path }));
     for (path, state) in present.artifact {
         let (path, old) = (path.clone(), manifest.artifact.sha_of(path).to_string());
+        if manifest.artifact.debug.contains_key(&path) {
+            let is_lost = !matches!(state, ArtifactState::Intact);
+            reasons.extend(is_lost.then_some(Reason::DebugLost { path, old }));
+            continue;
+        }
         reasons.extend(match (state, is_bootstrap(&path)) {
             (ArtifactState::Intact, _) => None,
             (ArtifactState::Missing, true) => Some(Reason::BootstrapMissing { path, old }),

@@ -61,6 +61,13 @@ pub enum Reason {
         /// SHA-256 of the one that was found.
         new: String,
     },
+    /// The debug information beside the zip did not exist any more, or was not that of the bootstrap.
+    DebugLost {
+        /// Its path, relative to the workspace.
+        path: String,
+        /// SHA-256 of the one that was kept.
+        old: String,
+    },
     /// The last build used a fallback, and the settings do not allow it any more.
     Fallback {
         /// The backend, and why it was used.
@@ -175,6 +182,7 @@ impl Reason {
             Self::ZipModified { .. } => 13,
             Self::BootstrapMissing { .. } => 14,
             Self::BootstrapModified { .. } => 15,
+            Self::DebugLost { .. } => 16,
         }
     }
 
@@ -189,7 +197,8 @@ impl Reason {
             | Self::ZipMissing { path, .. }
             | Self::ZipModified { path, .. }
             | Self::BootstrapMissing { path, .. }
-            | Self::BootstrapModified { path, .. } => Some(path),
+            | Self::BootstrapModified { path, .. }
+            | Self::DebugLost { path, .. } => Some(path),
             _ => None,
         }
     }
@@ -206,6 +215,7 @@ impl std::fmt::Display for Reason {
             Self::ZipModified { path, .. } => write!(f, "zip modified ({path})"),
             Self::BootstrapMissing { path, .. } => write!(f, "bootstrap missing ({path})"),
             Self::BootstrapModified { path, .. } => write!(f, "bootstrap modified ({path})"),
+            Self::DebugLost { path, .. } => write!(f, "debug information missing or modified ({path})"),
             Self::Setting { name, old, new } if name.starts_with("variable ") => {
                 let state = |value: &str| if value == "unset" { "unset" } else { "set" };
                 match (old.is_empty(), new.is_empty()) {

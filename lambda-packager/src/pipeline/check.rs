@@ -88,10 +88,10 @@ pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
     };
     let mut artifact = Vec::new();
     let mut artifact_was_read = false;
-    for path in places.artifact() {
-        let name = relative(path, &workspace.root);
+    for path in places.artifact(&workspace.root, manifest.map(|manifest| &manifest.artifact)) {
+        let name = relative(&path, &workspace.root);
         let state = match manifest {
-            Some(manifest) => state_of(path, &name, &manifest.artifact, &mut artifact_was_read)?,
+            Some(manifest) => state_of(&path, &name, &manifest.artifact, &mut artifact_was_read)?,
             None => ArtifactState::Missing,
         };
         artifact.push((name, state));
@@ -146,13 +146,13 @@ impl Gate {
     }
 }
 
-/// The files of the artifact, and their stamps now.
-pub fn copies(places: &Places, root: &Path) -> Result<BTreeMap<String, Stamp>> {
-    let mut copies = BTreeMap::new();
-    for path in places.artifact() {
-        if let Some(meta) = fs::lstat(path)? {
-            copies.insert(relative(path, root), Stamp::of(&meta));
+/// Records the stamps that the files of the artifact have now.
+pub fn record_stamps(artifact: &mut Artifact, places: &Places, root: &Path) -> Result<()> {
+    artifact.copies.clear();
+    for path in places.artifact(root, Some(artifact)) {
+        if let Some(meta) = fs::lstat(&path)? {
+            artifact.copies.insert(relative(&path, root), Stamp::of(&meta));
         }
     }
-    Ok(copies)
+    Ok(())
 }

@@ -1,17 +1,18 @@
 //! Stores what a build made: the zips, the bootstrap, and last the manifest.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::backend::{Backend, builder_image};
 use crate::compile::Compiled;
 use crate::error::Result;
 use crate::fingerprint::{DiscoveredInputs, Key, Manifest, Run, ingredients, inputs, manifest};
-use crate::pipeline::{Gate, Miss, Package, Task, copies};
+use crate::pipeline::{Gate, Miss, Package, Task, debug, record_stamps};
 use crate::report::{Reporter, Stage};
 use crate::snapshot;
 use crate::snapshot::Snapshot;
-use crate::sys::{Sha, Staged, fs};
+use crate::sys::{Sha, Staged, fs, relative};
 
 /// Stores the package; returns its manifest.
 ///
@@ -30,7 +31,8 @@ pub fn commit(
         let workspace = task.workspace;
         let discovered = inputs::discovered_inputs(&compiled.outside, gate.found.clone(), &workspace.root);
         let (inputs, moved) = look_again(task, gate, &discovered)?;
-        write(task, binary, &package.zip, date(&inputs, gate.last_run))?;
+        let debug = debug::files(&task.places, compiled.debug.as_ref());
+        write(task, binary, &debug, &package.zip, date(&inputs, gate.last_run))?;
         let config = &task.config;
         let before = gate.recorded.as_ref().ok();
         let toolchain = backend.toolchain.as_ref();
@@ -54,6 +56,17 @@ pub fn commit(
         let root = &workspace.root;
         let stages = report.stages();
         let stages = stages.iter().map(|(stage, time)| (stage.to_string(), time.as_millis() as u64));
+        let mut artifact = manifest::Artifact {
+            zip_sha256: Sha::of(&package.zip),
+            zip_bytes: package.zip.len() as u64,
+            bootstrap_sha256: Sha::of(binary),
+            bootstrap_bytes: binary.len() as u64,
+            copies: BTreeMap::new(),
+            image: package.image.clone().unwrap_or_default(),
+            checked_at_ns: inputs.taken_at_ns,
+            debug: debug.iter().map(|(path, content)| (relative(path, root), Sha::of(content))).collect(),
+        };
+        record_stamps(&mut artifact, &task.places, root)?;
         let mut manifest = Manifest {
             schema: manifest::SCHEMA,
             packager: env!("CARGO_PKG_VERSION").into(),
@@ -62,15 +75,7 @@ pub fn commit(
             inode: 0,
             fingerprint: ingredients::digest(&ingredients, &inputs),
             ingredients,
-            artifact: manifest::Artifact {
-                zip_sha256: Sha::of(&package.zip),
-                zip_bytes: package.zip.len() as u64,
-                bootstrap_sha256: Sha::of(binary),
-                bootstrap_bytes: binary.len() as u64,
-                copies: copies(&task.places, root)?,
-                image: package.image.clone().unwrap_or_default(),
-                checked_at_ns: inputs.taken_at_ns,
-            },
+            artifact,
             changed_while_compiling: moved,
             stages_ms: stages.collect::<BTreeMap<_, _>>(),
             history: Manifest::history_with(before, run),
@@ -85,12 +90,22 @@ pub fn commit(
 
 /// Writes all files before it replaces the first, the user's own zip first: where something cannot be
 /// written, everything stays as it was.
-fn write(task: &Task, binary: &[u8], zip: &[u8], mtime: SystemTime) -> Result<()> {
-    let mut staged = vec![Staged::write(&task.places.bootstrap, binary, 0o755, Some(mtime))?];
+fn write(task: &Task, binary: &[u8], debug: &[(PathBuf, &[u8])], zip: &[u8], mtime: SystemTime) -> Result<()> {
+    let mut staged = Vec::new();
+    for (path, content) in debug {
+        let ours = &task.places.folder;
+        for folder in path.ancestors().skip(1).take_while(|folder| folder != ours) {
+            fs::refuse_to_leave(folder, ours)?;
+        }
+        path.parent().map_or(Ok(()), fs::create_dirs)?;
+        staged.push(Staged::write(path, content, 0o644, Some(mtime))?);
+    }
+    staged.push(Staged::write(&task.places.bootstrap, binary, 0o755, Some(mtime))?);
     for path in &task.places.zips {
         staged.push(Staged::write(path, zip, 0o644, Some(mtime))?);
     }
-    staged.into_iter().rev().try_for_each(Staged::commit)
+    staged.into_iter().rev().try_for_each(Staged::commit)?;
+    debug::remove_others(&task.places.debug, debug)
 }
 
 /// The inputs as they are after the compile, and which of them changed since the check.

@@ -17,7 +17,7 @@ struct Group<'a> {
 /// package, of which a compile sees the same; and those of other packages, if cargo gives the crates that they share the
 /// same features, and nothing that is compiled with them may read whatever it likes.
 pub fn together<'a>(misses: Vec<Miss<'a>>, backend: &Backend) -> Vec<Vec<Miss<'a>>> {
-    let several = misses.first().is_some_and(|miss| backend.compiles_several(&miss.task.config));
+    let several = misses.first().is_some_and(|miss| backend.compiles_several(miss.task.workspace, &miss.task.config));
     let lists = by_package(misses, several);
     let may_join = |list: &Vec<Miss>| several && is_free_of_features(&list[0].task.config) && reads_nothing_else(list);
     let is_one_of_several = lists.iter().filter(|list| may_join(list)).count() > 1;

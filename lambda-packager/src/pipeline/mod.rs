@@ -4,6 +4,7 @@ pub mod bring;
 mod build;
 pub mod check;
 mod commit;
+mod debug;
 mod destination;
 mod extent;
 mod found;
@@ -18,7 +19,7 @@ pub mod run;
 pub mod surroundings;
 mod watch;
 
-pub use check::{Explained, Gate, copies};
+pub use check::{Explained, Gate, record_stamps};
 pub use miss::Miss;
 pub use outcome::Outcome;
 pub use package::Package;

@@ -45,7 +45,7 @@ impl Outcome {
             },
             hermetic: manifest.backend.hermetic,
             host_toolchain: manifest.backend.host_toolchain,
-            files: places.artifact().cloned().collect(),
+            files: places.artifact(root, Some(&manifest.artifact)),
             inputs: manifest.inputs,
         }
     }

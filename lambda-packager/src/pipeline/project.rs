@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::cargo::{Function, Package, Workspace};
 use crate::config::{Config, Layer, Origin, from_env};
 use crate::error::{Error, Result};
+use crate::fingerprint::Artifact;
 use crate::pipeline::destination;
 use crate::report::Reporter;
-use crate::sys::{Lock, fs};
+use crate::sys::{Lock, fs, lexically_clean};
 
 /// What the caller asks for.
 pub struct Request {
@@ -155,6 +156,8 @@ pub struct Places {
     pub manifest: PathBuf,
     pub log: PathBuf,
     pub bootstrap: PathBuf,
+    /// The folder of debug information.
+    pub debug: PathBuf,
     /// The zip, and the copy named by `output`.
     pub zips: Vec<PathBuf>,
     /// The lock on all of these, whatever the mode.
@@ -172,15 +175,19 @@ impl Places {
             manifest: folder.join("manifest.json"),
             log: folder.join("build.log"),
             bootstrap: folder.join("bootstrap"),
+            debug: folder.join("debug"),
             zips,
             lock: lock_of_function(&state, &function.id),
             folder,
         })
     }
 
-    /// Every file of the artifact: the zips, and the bootstrap in them.
-    pub fn artifact(&self) -> impl Iterator<Item = &PathBuf> {
-        self.zips.iter().chain([&self.bootstrap])
+    /// Every file of the artifact: the zips, the bootstrap in them, and the debug information that `recorded` names. A
+    /// record may come from elsewhere: it names nothing in other folders.
+    pub fn artifact(&self, root: &Path, recorded: Option<&Artifact>) -> Vec<PathBuf> {
+        let debug = recorded.into_iter().flat_map(|artifact| artifact.debug.keys());
+        let debug = debug.map(|path| lexically_clean(&root.join(path))).filter(|path| path.starts_with(&self.debug));
+        self.zips.iter().chain([&self.bootstrap]).cloned().chain(debug).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::Manifest;
 use crate::packaged::{Reason, Verdict, Watch};
 use crate::pipeline::build::{Ended, build};
-use crate::pipeline::{Gate, Miss, Outcome, Project, Request, Task, check, copies, image, lock, watch};
+use crate::pipeline::{Gate, Miss, Outcome, Project, Request, Task, check, image, lock, record_stamps, watch};
 use crate::report::{Event, Reporter, Stage};
 use crate::snapshot::Taken;
 use crate::sys::{Lock, fs};
@@ -191,7 +191,7 @@ fn reuse(
         // Same content with new stamps: recorded, so that the next check need not read it again.
         report.stage(Stage::Store, |_| {
             manifest.artifact.checked_at_ns = now.snapshot.taken_at_ns;
-            manifest.artifact.copies = copies(&task.places, &task.workspace.root)?;
+            record_stamps(&mut manifest.artifact, &task.places, &task.workspace.root)?;
             manifest.inputs = now.snapshot;
             manifest.store(&task.places.manifest)
         })?;
