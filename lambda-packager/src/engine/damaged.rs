@@ -17,7 +17,8 @@ const SIGNS: &[&str] = &[
 /// step may print the same words before it.
 pub fn is_damaged(stderr: &str) -> bool {
     let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_lowercase();
-    SIGNS.iter().any(|sign| last.contains(sign))
+    // An image without the program that is to start is whole.
+    !last.contains("unable to start container process") && SIGNS.iter().any(|sign| last.contains(sign))
 }
 
 /// What to do about a damaged layer of `image`. It is not ours to remove, and as long as it is there, a pull brings no
@@ -47,7 +48,7 @@ mod tests {
         let layer = "Error: creating build container: creating container: creating read-write layer with ID \"8cdc\": Stat /var/lib/containers/storage/overlay/3cc5/diff: no such file or directory\n";
         let printed = "tar: lstat /x: input/output error\nError: building at STEP \"RUN sh /opt/run-recipe build\": while running runtime: exit status 2\n";
         let of_docker = [base, legacy, created, content].map(|stderr| (stderr, true));
-        let program = "Error response from daemon: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"sh\": executable file not found in $PATH: unknown\n";
+        let program = "Error response from daemon: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"/bin/sh\": stat /bin/sh: no such file or directory: unknown\n";
         for (stderr, expected) in of_docker.into_iter().chain([
             (program, false),
             (copied, true),
