@@ -1,7 +1,7 @@
 //! The inputs of a function: the files and folders to record.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -117,12 +117,17 @@ fn outputs(workspace: &Workspace, function: &Function, config: &Config) -> Vec<P
     bins.map(|bin| workspace.root.join(pattern.replace(FUNCTION, &bin.id))).collect()
 }
 
-/// The inputs of `outside`, which a compile read besides its sources, together with those that compiles `found`.
-pub fn discovered_inputs(outside: &BTreeSet<PathBuf>, found: BTreeSet<String>, root: &Path) -> DiscoveredInputs {
+/// The inputs of `outside`, which a compile read besides its sources, together with those that compiles `found`. Downloaded
+/// crates, which a compile on the host reads in cargo's home, are no inputs: they are locked.
+pub fn discovered_inputs(
+    outside: &BTreeSet<PathBuf>,
+    found: BTreeSet<String>,
+    workspace: &Workspace,
+) -> DiscoveredInputs {
     let mut discovered = DiscoveredInputs { found, ..DiscoveredInputs::default() };
-    for path in outside {
+    for path in outside.iter().filter(|path| !path.starts_with(&workspace.cargo_home)) {
         let names = if fs::is_dir(path) { &mut discovered.folders } else { &mut discovered.files };
-        names.insert(relative(path, root));
+        names.insert(relative(path, &workspace.root));
     }
     discovered
 }
@@ -140,10 +145,20 @@ pub fn outside(workspace: &Workspace, config: &Config, found: &BTreeSet<String>)
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn function<'a>(workspace: &'a Workspace) -> Function<'a> {
         Function { package: &workspace.members[0], name: "a".into(), id: "a".into() }
+    }
+
+    #[test]
+    fn what_a_compile_read_is_an_input_unless_it_is_a_downloaded_crate() {
+        let workspace = Workspace::sample(Path::new("/w"), &[("a", &["a"])]);
+        let outside = ["/w/home/registry/src/x/lib.rs", "/usr/include/x.h"].map(PathBuf::from).into();
+        let discovered = discovered_inputs(&outside, BTreeSet::new(), &workspace);
+        assert_eq!(discovered.files, ["../usr/include/x.h".to_string()].into());
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub fn commit(
     let Miss { task, gate, verdict, .. } = miss;
     report.stage(Stage::Store, |report| {
         let workspace = task.workspace;
-        let discovered = inputs::discovered_inputs(&compiled.outside, gate.found.clone(), &workspace.root);
+        let discovered = inputs::discovered_inputs(&compiled.outside, gate.found.clone(), workspace);
         let (inputs, moved) = look_again(task, gate, &discovered)?;
         let debug = debug::files(&task.places, compiled.debug.as_ref());
         write(task, binary, &debug, &package.zip, date(&inputs, gate.last_run))?;
