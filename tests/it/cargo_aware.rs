@@ -202,6 +202,37 @@ fn every_input_is_told_with_the_folder_that_another_may_come_to() {
     }
 }
 
+/// What cargo-lambda's file and variables say is a setting.
+#[test]
+fn what_configures_cargo_lambda_is_seen() {
+    let Some((fixture, engine)) = built("deployment", "", one_engine(Engine::Docker)) else { return };
+    edit(&fixture, "function/Cargo.toml", "[dependencies]", "[features]\nloud = []\n\n[dependencies]");
+    fixture.write("function/src/main.rs", "fn main() {\n    println!(\"{}\", cfg!(feature = \"loud\"));\n}\n");
+    runs(&fixture, engine, "cache-miss: changed function/Cargo.toml (+1 more)");
+    let file = "function/CargoLambda.toml";
+    fixture.write(file, "[build]\nfeatures = [\"loud\"]\n[prod.build]\n");
+    assert!(ran_a_build_script(&fixture.build_with(engine).ok()));
+    assert_eq!(fixture.output_of_bootstrap("function"), "true");
+    rests(&fixture, engine);
+    // Another table of it, and a file elsewhere.
+    let builds = |variables: &[(&str, &str)]| {
+        let mut command = fixture.cargo_with(engine, &["build", "--release", "--verbose"]);
+        let ended = Ended::of(command.envs(variables.iter().copied())).ok();
+        ran_a_build_script(&ended).then(|| fixture.output_of_bootstrap("function"))
+    };
+    assert_eq!(builds(&[("CARGO_LAMBDA_CONTEXT", "prod")]).as_deref(), Some("false"));
+    let global = fixture.around().join("global.toml");
+    let variables = [("CARGO_LAMBDA_GLOBAL", global.to_str().expect("a path"))];
+    for (text, says) in [("[build]\nfeatures = [\"loud\"]\n", "true"), ("[build]\njobs = 1\n", "false")] {
+        fs::write(&global, text).expect("it can be written");
+        assert_eq!(builds(&variables).as_deref(), Some(says), "{text}");
+        assert_eq!(builds(&variables), None);
+    }
+    fs::remove_file(fixture.path(file)).expect("it is there");
+    assert_eq!(builds(&[]).as_deref(), Some("false"));
+    assert_eq!(builds(&[]), None);
+}
+
 /// A file that comes to a folder in which git ignores another.
 #[test]
 fn what_is_added_beside_an_ignored_file_is_seen() {

@@ -17,6 +17,7 @@ mod ecr;
 mod elf;
 mod faults;
 mod fetch;
+mod from_cargo_lambda;
 mod gate_property;
 mod git;
 mod image;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::cargo::path_dependencies::source_root;
 use crate::cargo::{Bin, LocalPackage, Package, PathDependencies, Profiles, Workspace};
-use crate::config::from_manifest;
+use crate::config::{cargo_lambda_tables, from_manifest};
 use crate::error::Result;
 use crate::sys::{env, fs, relative};
 
@@ -140,6 +140,7 @@ impl Metadata {
         let vendored = downloads().filter(|package| !package.manifest_path.starts_with(&cargo_home));
         Ok(Workspace {
             metadata: self.metadata.get(from_manifest::KEY).cloned().unwrap_or_default(),
+            cargo_lambda: self.metadata.get(cargo_lambda_tables::KEY).cloned().unwrap_or_default(),
             has_git_sources: (self.packages.iter()).any(|p| p.source.as_ref().is_some_and(|s| s.starts_with("git+"))),
             downloads: downloads().map(MetadataPackage::folder).collect(),
             vendored: vendored.map(MetadataPackage::vendored).collect::<Result<_>>()?,
@@ -209,6 +210,7 @@ fn member(package: &MetadataPackage, is_default: bool, graph: &Graph) -> Result<
         manifest: package.manifest_path.clone(),
         is_default,
         metadata: package.metadata.get(from_manifest::KEY).cloned().unwrap_or_default(),
+        cargo_lambda: package.metadata.get(cargo_lambda_tables::KEY).cloned().unwrap_or_default(),
         bins: bins.collect(),
         features: package.features.clone(),
         local_folders,
@@ -258,7 +260,7 @@ mod tests {
                 package("dev", &root.join("dev"), Value::Null, json!([])),
                 package("r", &download, json!("git+https://example.invalid/r"), json!([])),
             ],
-            "workspace_members": ["a", "b"], "workspace_default_members": ["b"], "workspace_root": root, "metadata": {"lambda-packager": {"mode": "dev"}},
+            "workspace_members": ["a", "b"], "workspace_default_members": ["b"], "workspace_root": root, "metadata": {"lambda-packager": {"mode": "dev"}, "lambda": {"env": {}}},
             "resolve": {"nodes": [
                 {"id": "a", "deps": [edge("b", json!("build")), edge("dev", json!("dev"))]},
                 {"id": "b", "deps": [edge("r", Value::Null), edge("a", Value::Null)]},
@@ -279,6 +281,6 @@ mod tests {
         assert_eq!(links, ["liba", "libb", "libr"]);
         assert_eq!(workspace.local_manifests, ["Cargo.toml", "b/Cargo.toml", "dev/Cargo.toml"]);
         assert!(workspace.has_git_sources && workspace.vendored.is_empty());
-        assert_eq!(workspace.metadata, json!({"mode": "dev"}));
+        assert_eq!((workspace.metadata, workspace.cargo_lambda), (json!({"mode": "dev"}), json!({"env": {}})));
     }
 }

@@ -1,5 +1,6 @@
 //! What cargo and rustc report about the project. The results are cached until an input of theirs changes.
 
+pub mod cargo_lambda;
 mod command;
 pub mod config;
 pub mod config_flags;

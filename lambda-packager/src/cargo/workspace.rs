@@ -22,6 +22,8 @@ pub struct Workspace {
     pub cargo_home: PathBuf,
     /// `[workspace.metadata.lambda-packager]`, or null.
     pub metadata: Value,
+    /// `[workspace.metadata.lambda]` of cargo-lambda, or null.
+    pub cargo_lambda: Value,
     /// Whether Cargo.lock names a git source.
     pub has_git_sources: bool,
     pub members: Vec<Package>,
@@ -50,6 +52,8 @@ pub struct Package {
     pub is_default: bool,
     /// `[package.metadata.lambda-packager]`, or null.
     pub metadata: Value,
+    /// `[package.metadata.lambda]` of cargo-lambda, or null.
+    pub cargo_lambda: Value,
     pub bins: Vec<Bin>,
     /// Its features, and what each turns on.
     pub features: BTreeMap<String, Vec<String>>,
@@ -278,14 +282,14 @@ impl Workspace {
             let bins = bins.iter().map(|name| json!({"name": name, "id": name, "required_features": []}));
             let bins: Vec<_> = bins.collect();
             json!({
-                "name": name, "manifest": root.join(name).join("Cargo.toml"), "is_default": true, "metadata": null, "bins": bins, "features": {},
+                "name": name, "manifest": root.join(name).join("Cargo.toml"), "is_default": true, "metadata": null, "cargo_lambda": null, "bins": bins, "features": {},
                 "local_folders": all, "downloads": [], "linked_by": [],
             })
         };
         let members: Vec<_> = packages.iter().map(member).collect();
         let manifests: Vec<_> = packages.iter().map(|(name, _)| format!("{name}/Cargo.toml")).collect();
         serde_json::from_value(json!({
-            "root": root, "cargo_home": root.join("home"), "metadata": null, "has_git_sources": false,
+            "root": root, "cargo_home": root.join("home"), "metadata": null, "cargo_lambda": null, "has_git_sources": false,
             "members": members, "local_manifests": manifests,
             "path_dependencies": {"folders": [], "absolute": []}, "included_configs": [], "targets": [],
             "declared": [], "downloads": [], "vendored": [], "profiles": {},

@@ -1,5 +1,8 @@
 //! Every setting: its type, its layers, and where its value came from.
 
+mod cargo_lambda_notes;
+pub mod cargo_lambda_tables;
+pub mod from_cargo_lambda;
 pub mod from_env;
 pub mod from_manifest;
 mod layer;

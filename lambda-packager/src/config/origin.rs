@@ -18,6 +18,11 @@ pub enum Origin {
     Production,
     /// A metadata table: its name, and the manifest that holds it.
     Manifest(&'static str, PathBuf),
+    /// A key of cargo-lambda's, which means this setting, and the table and file that have it.
+    CargoLambda {
+        key: String,
+        place: String,
+    },
     Default,
 }
 
@@ -36,6 +41,7 @@ impl Origin {
             Self::Manifest(table, path) => {
                 format!("`{setting}` in [{table}] of {}", path.display())
             }
+            Self::CargoLambda { key, place } => format!("`{key}` in {place}"),
             Self::Default => format!("the default of `{setting}`"),
         }
     }

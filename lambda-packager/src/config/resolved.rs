@@ -137,7 +137,7 @@ impl Config {
 
     /// Whether a manifest makes `setting`: what it says may come from anybody, and is no program that the user runs.
     pub fn is_of_manifest(&self, setting: &str) -> bool {
-        matches!(self.origin_of(setting), Origin::Manifest(..))
+        matches!(self.origin_of(setting), Origin::Manifest(..) | Origin::CargoLambda { .. })
     }
 
     fn origin_of(&self, setting: &str) -> &Origin {

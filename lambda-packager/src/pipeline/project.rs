@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::cargo::{Function, Package, Workspace};
+use crate::config::from_cargo_lambda::CargoLambda;
 use crate::config::{Config, Layer, Origin, from_env};
 use crate::error::{Error, Result};
 use crate::fingerprint::Artifact;
@@ -24,6 +25,8 @@ pub struct Project {
     pub workspace: Workspace,
     /// Those that do not depend on a function. With one function it has those of its package too.
     pub config: Config,
+    /// What cargo-lambda's tables say: settings, which are below ours, and what is not honoured.
+    pub cargo_lambda: CargoLambda,
     start: PathBuf,
     /// The layers above those of a function's package, and below it that of the workspace.
     layers: Vec<(Origin, Layer)>,
@@ -31,7 +34,8 @@ pub struct Project {
 
 impl Project {
     /// Finds the workspace and resolves the settings. Strongest first: those of `request`, of the package in the
-    /// start folder, of the package that is packaged, of the workspace.
+    /// start folder, of the package that is packaged, of the workspace, of
+    /// cargo-lambda's tables.
     ///
     /// # Errors
     /// There is no project, a setting is not valid, or the settings select no function.
@@ -55,20 +59,28 @@ impl Project {
             Some(asking) => Some(asking.layer()?),
             None => deployment(&workspace, &early)?,
         });
-        let config = config(&workspace, &layers, None)?;
-        let mut project = Self { config, start, workspace, layers };
-        if let Ok(tasks) = project.selected()
-            && let [(_, of_function)] = tasks.as_slice()
-        {
-            project.config = of_function.clone();
+        let (config, cargo_lambda) = settings(&workspace, &layers, &start, None, None)?;
+        let mut project = Self { config, cargo_lambda, start, workspace, layers };
+        let of_function = project.selected().ok().and_then(|mut all| {
+            let (_, config, cargo_lambda) = all.pop()?;
+            all.is_empty().then_some((config, cargo_lambda))
+        });
+        if let Some(of_function) = of_function {
+            (project.config, project.cargo_lambda) = of_function;
         }
         Ok(project)
     }
 
-    /// The functions that the settings select, each with its own settings.
-    fn selected(&self) -> Result<Vec<(Function<'_>, Config)>> {
-        let of_package = |package: &Package| config(&self.workspace, &self.layers, Some(package));
-        self.workspace.functions(&self.config, &self.start, of_package)
+    /// The functions that the settings select, each with its own settings, and what cargo-lambda's tables say of it.
+    fn selected(&self) -> Result<Vec<(Function<'_>, Config, CargoLambda)>> {
+        let Self { workspace, layers, start, config, .. } = self;
+        let of_package = |package: &Package| Ok(settings(workspace, layers, start, Some(package), None)?.0);
+        let selected = workspace.functions(config, start, of_package)?.into_iter().map(|(function, _)| {
+            let name = Some(function.name.as_str());
+            let (config, cargo_lambda) = settings(workspace, layers, start, Some(function.package), name)?;
+            Ok((function, config, cargo_lambda))
+        });
+        selected.collect()
     }
 
     /// The functions to package.
@@ -79,9 +91,9 @@ impl Project {
         let (workspace, selected) = (&self.workspace, self.selected()?);
         let is_alone = selected.len() == 1;
         let mut tasks = Vec::new();
-        for (function, config) in selected {
+        for (function, config, cargo_lambda) in selected {
             let places = Places::of(workspace, &function, &config)?;
-            tasks.push(Task { workspace, config, function, places, is_alone });
+            tasks.push(Task { workspace, config, cargo_lambda, function, places, is_alone });
         }
         refuse_one_output_for_several(&tasks)?;
         Ok(tasks)
@@ -105,17 +117,25 @@ impl Project {
     }
 }
 
-/// The settings of `layers`, of a package below them, and of the workspace below that.
-fn config(workspace: &Workspace, layers: &[(Origin, Layer)], package: Option<&Package>) -> Result<Config> {
+/// The settings of `layers`, of a package below them, of the workspace below that, and of cargo-lambda's tables below all.
+fn settings(
+    workspace: &Workspace,
+    layers: &[(Origin, Layer)],
+    start: &Path,
+    package: Option<&Package>,
+    function: Option<&str>,
+) -> Result<(Config, CargoLambda)> {
+    let cargo_lambda = workspace.cargo_lambda(package.or(workspace.member_at(start)), function, start)?;
     let mut layers = layers.to_vec();
     layers.extend(package.map(Package::layer).transpose()?);
     layers.push(workspace.layer()?);
+    layers.extend(cargo_lambda.layers.iter().cloned());
     let mut config = Config::resolve(layers);
     if from_env::is_pipeline() {
         config = config.in_pipeline();
     }
     config.check_names()?;
-    Ok(config)
+    Ok((config, cargo_lambda))
 }
 
 fn refuse_one_output_for_several(tasks: &[Task]) -> Result<()> {
@@ -195,6 +215,8 @@ impl Places {
 pub struct Task<'a> {
     pub workspace: &'a Workspace,
     pub config: Config,
+    /// What cargo-lambda's tables say of it.
+    pub cargo_lambda: CargoLambda,
     pub function: Function<'a>,
     pub places: Places,
     /// Whether the settings select no other function.

@@ -52,6 +52,7 @@ fn package(tasks: &[Task], report: &mut Reporter) -> Result<Vec<Outcome>> {
             Judged::Miss(miss) => misses.push(*miss),
         }
     }
+    note_cargo_lambda(&misses, report);
     let mut kept = Vec::new();
     for alike in compiled_alike(misses) {
         let (built, backend, units) = build(alike, report)?;
@@ -90,6 +91,18 @@ fn judge<'a>(task: &'a Task<'a>, lock: &Lock, report: &mut Reporter) -> Result<J
             Ok(Judged::Hit(Box::new(outcome)))
         }
         (verdict, gate) => Ok(Judged::Miss(Box::new(Miss { task, gate, verdict, log }))),
+    }
+}
+
+/// Names what cargo-lambda's tables say and what is not honoured, once for all functions that it is about.
+fn note_cargo_lambda(misses: &[Miss], report: &mut Reporter) {
+    report.log_to(misses.iter().filter_map(|miss| miss.log.try_clone().ok()).collect());
+    let mut notes: Vec<&String> = Vec::new();
+    for note in misses.iter().flat_map(|miss| &miss.task.cargo_lambda.notes) {
+        if !notes.contains(&note) {
+            report.note(note);
+            notes.push(note);
+        }
     }
 }
 

@@ -39,6 +39,7 @@ fn of_one(task: &Task, outcome: &Outcome, folder: &Path) -> Result<Watch> {
     let inputs = outcome.inputs.watch_list(|name| fs::is_dir(&workspace.root.join(name)));
     let inputs = inputs.iter().map(|path| lexically_clean(&workspace.root.join(path)));
     let mut paths: Vec<PathBuf> = inputs.chain(outcome.files.iter().cloned()).collect();
+    paths.extend(task.cargo_lambda.file.clone());
     if has_git(config) {
         paths.extend(git::references(&workspace.root)?);
     }
@@ -61,6 +62,7 @@ fn of_one(task: &Task, outcome: &Outcome, folder: &Path) -> Result<Watch> {
 /// The variables that are ingredients, set or not; `registries` are those of cargo's configuration.
 fn variables(config: &Config, registries: &[String]) -> Vec<String> {
     let mut variables = cargo::env::passed(config);
+    variables.extend(cargo::cargo_lambda::VARIABLES.map(String::from));
     variables.extend([env::CI.into(), cargo::env::rustflags_of(config.target_arch.triple())]);
     variables.extend(registries.iter().map(|name| cargo::env::index_of(name)));
     variables
@@ -91,7 +93,13 @@ mod tests {
     fn every_variable_that_is_an_ingredient_is_told() {
         let config = Config::of(json!({"pass_env": ["API"], "target_arch": "arm64"}));
         let told = variables(&config, &["my-own".into()]);
-        for name in ["API", "CI", "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "CARGO_REGISTRIES_MY_OWN_INDEX"] {
+        for name in [
+            "API",
+            "CI",
+            "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
+            "CARGO_REGISTRIES_MY_OWN_INDEX",
+            "CARGO_LAMBDA_CONTEXT",
+        ] {
             assert!(told.iter().any(|known| known == name), "{name}: {told:?}");
         }
     }

@@ -1,0 +1,125 @@
+//! Where a project configures cargo-lambda, and with which of its variables.
+//!
+//! Source: <https://www.cargo-lambda.info/guide/configuration.html#loading-order>.
+
+use std::path::{Path, PathBuf};
+
+use crate::cargo::{Package, Workspace};
+use crate::config::cargo_lambda_tables::{FILE, Table};
+use crate::config::from_cargo_lambda::CargoLambda;
+use crate::error::Result;
+use crate::sys::{env, fs, toml};
+
+/// The path of the configuration file; the table in it; whether lists of several places are joined.
+const GLOBAL: &str = "CARGO_LAMBDA_GLOBAL";
+const CONTEXT: &str = "CARGO_LAMBDA_CONTEXT";
+const JOINS: &str = "CARGO_LAMBDA_ADMERGE";
+/// The variables that decide what cargo-lambda's tables say.
+pub const VARIABLES: [&str; 3] = [GLOBAL, CONTEXT, JOINS];
+
+impl Workspace {
+    /// What the tables of cargo-lambda say about the bin `function` of `package`, for a caller in `start`. The strongest
+    /// are those of the package, then those of the workspace, then a file: the one that a variable names, or the one in the
+    /// folder of the package, or the one in the root.
+    ///
+    /// # Errors
+    /// If a table or a value is not valid, or the file cannot be read.
+    pub fn cargo_lambda(&self, package: Option<&Package>, function: Option<&str>, start: &Path) -> Result<CargoLambda> {
+        let names: Vec<&str> = function.into_iter().chain(package.map(|package| package.name.as_str())).collect();
+        let mut tables = self.tables_of_cargo_lambda(package, &names)?;
+        let file = self.file_of_cargo_lambda(package, start);
+        if let Some(file) = file.as_ref().filter(|file| fs::is_file(file)) {
+            tables.extend(Table::in_file(toml::read(file)?, file, variable(CONTEXT).as_deref())?);
+        }
+        let mut all = CargoLambda::read(&tables, function, variable(JOINS).is_some_and(|text| text == "true"))?;
+        if let Some(file) = file.as_ref().filter(|file| !fs::is_file(file)) {
+            all.notes.push(format!("variable {GLOBAL}: {} is not a file: it has no effect", file.display()));
+        }
+        all.notes.extend(ignored_variables(env::vars_os().filter_map(|(name, _)| name.into_string().ok())));
+        all.file = file;
+        Ok(all)
+    }
+
+    /// The tables in manifests, the strongest first, with those for one of `names`.
+    pub fn tables_of_cargo_lambda(&self, package: Option<&Package>, names: &[&str]) -> Result<Vec<Table>> {
+        let mut tables = Vec::new();
+        if let Some(package) = package {
+            let metadata = &package.cargo_lambda;
+            tables.extend(Table::in_manifest(metadata, "package.metadata.lambda", &package.manifest, names)?);
+        }
+        let manifest = self.root.join("Cargo.toml");
+        tables.extend(Table::in_manifest(&self.cargo_lambda, "workspace.metadata.lambda", &manifest, names)?);
+        Ok(tables)
+    }
+
+    /// The configuration file, if there is one or a variable names one.
+    fn file_of_cargo_lambda(&self, package: Option<&Package>, start: &Path) -> Option<PathBuf> {
+        if let Some(named) = variable(GLOBAL) {
+            return Some(start.join(named));
+        }
+        let folders = package.map(Package::folder).into_iter().chain([self.root.as_path()]);
+        folders.map(|folder| folder.join(FILE)).find(|file| fs::is_file(file))
+    }
+}
+
+/// An empty variable counts as unset.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).filter(|value| !value.is_empty())
+}
+
+/// A note for each variable that is a setting of cargo-lambda's `build`: they have variables here.
+fn ignored_variables(names: impl Iterator<Item = String>) -> Vec<String> {
+    let is_setting = |name: &String| {
+        let rest = name.strip_prefix("CARGO_LAMBDA_").unwrap_or_default().to_uppercase();
+        rest == "COMPILER" || rest.starts_with("BUILD.")
+    };
+    let mut names: Vec<String> = names.filter(is_setting).collect();
+    names.sort_unstable();
+    let note = |name| format!("variable {name} is not read: set LAMBDA_PACKAGER_<SETTING>");
+    names.into_iter().map(note).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn the_package_is_above_the_workspace_and_that_above_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        let write = |name: &str, text: &str| fs::replace(&root.join(name), text.as_bytes(), 0o644, None).unwrap();
+        let mut workspace = Workspace::sample(root, &[("a", &["api"])]);
+        workspace.cargo_lambda = json!({"build": {"features": ["workspace"], "locked": true}});
+        workspace.members[0].cargo_lambda = json!({"bin": {"api": {"build": {"features": ["package"]}}}});
+        write("CargoLambda.toml", "[build]\nfeatures = [\"file\"]\nlocked = false\nprofile = \"dist\"\n");
+        let of = |function: Option<&str>| {
+            let package = function.map(|_| &workspace.members[0]);
+            let said = workspace.cargo_lambda(package, function, root).unwrap();
+            (Config::resolve(said.layers), said.file)
+        };
+        let (config, file) = of(Some("api"));
+        assert_eq!(
+            (config.features.as_slice(), config.locked, &*config.profile),
+            (&["package".into()][..], true, "dist")
+        );
+        let expected =
+            format!("`features` in [package.metadata.lambda.bin.api.build] of {}", root.join("a/Cargo.toml").display());
+        assert_eq!(config.place_of("features"), expected);
+        assert_eq!(file, Some(root.join("CargoLambda.toml")));
+        assert_eq!(of(None).0.features, ["workspace"]);
+        write("a/CargoLambda.toml", "");
+        let (config, file) = of(Some("api"));
+        assert_eq!((config.is_set("profile"), file), (false, Some(root.join("a/CargoLambda.toml"))));
+    }
+
+    #[test]
+    fn a_setting_in_a_variable_of_cargo_lambda_is_named() {
+        let names = ["CARGO_LAMBDA_BUILD.FEATURES", "CARGO_LAMBDA_COMPILER", "CARGO_LAMBDA_COLOR", "BUILD.X"];
+        let notes = ignored_variables(names.into_iter().map(String::from));
+        assert_eq!(notes.len(), 2);
+        assert!(notes[0].starts_with("variable CARGO_LAMBDA_BUILD.FEATURES is not read"), "{notes:?}");
+    }
+}
