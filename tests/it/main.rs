@@ -21,6 +21,7 @@ mod from_cargo_lambda;
 mod gate_property;
 mod git;
 mod image;
+mod init;
 mod inputs;
 mod interrupts;
 mod isolation;

@@ -96,6 +96,15 @@ pub enum Command {
 15 disk full, 16 connection lost, 17 immutable tag has another image, 18 larger than 10 GB, 19 unknown environment, 20 unknown tag or digest, 21 unexpected answer; else as `build`."
     )]
     Image(Image),
+    /// Write the few lines that this project needs: settings in Cargo.toml, and what a deploy tool takes the zip by
+    Init {
+        /// The deploy tool; what is there already stays as it is
+        #[arg(long = "for", value_enum, value_name = "TOOL")]
+        tool: Option<Tool>,
+        /// Only print the difference
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Check this machine and project for problems, and print how to fix them
     Doctor,
     /// Check that the zip on disk is the one that was packaged, and starts on Lambda
@@ -202,6 +211,15 @@ pub struct Clean {
     /// Only print what would be removed
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// A deploy tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Tool {
+    Sam,
+    Cdk,
+    Terraform,
+    Github,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 use crate::args::{Args, Command, Container, MessageFormat};
 use crate::json::Json;
 use crate::project::Context;
-use crate::{args, clean, container, doctor, image, json, verify};
+use crate::{args, clean, container, doctor, image, init, json, verify};
 
 /// Exit status of `explain` where packaging would build.
 const MISS: u8 = 1;
@@ -54,6 +54,7 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
             print_lines(&verify::run(&request(args)?, *rebuild, report)?);
             Ok(0)
         }
+        Some(Command::Init { tool, dry_run }) => init::init(&request(args)?, *tool, *dry_run, report).map(|()| 0),
         Some(Command::Doctor) => doctor::doctor(&context()?, json),
         Some(Command::Clean(flags)) => clean::clean(&context()?, flags, report),
         Some(Command::Completions { shell }) => {

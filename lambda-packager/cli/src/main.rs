@@ -9,6 +9,7 @@ mod container;
 mod damaged;
 mod doctor;
 mod image;
+mod init;
 mod json;
 mod project;
 mod publish;

@@ -1,0 +1,115 @@
+//! `lambda-packager init`: from a new project to a zip.
+
+use std::process::Command;
+
+use crate::support::host::cargo_here;
+use crate::support::{Ended, Fixture, has_all};
+
+/// Runs `init` with more arguments.
+fn init(fixture: &Fixture, args: &[&str]) -> Ended {
+    fixture.run(&[&["init", "--target", "x86_64"], args].concat())
+}
+
+fn files(fixture: &Fixture) -> String {
+    let mut find = Command::new("find");
+    find.arg(fixture.root())
+        .args(["-path", "*/target", "-prune", "-o", "-path", "*/.git", "-prune", "-o", "-type", "f"]);
+    let mut all: Vec<String> =
+        Ended::of(find.args(["-exec", "sha256sum", "{}", "+"])).ok().stdout.lines().map(String::from).collect();
+    all.sort_unstable();
+    all.join("\n")
+}
+
+#[test]
+fn a_new_project_has_a_zip_after_two_commands_and_init_changes_it_once() {
+    let fixture = Fixture::empty("hello");
+    Ended::of(cargo_here(&["init", "--quiet", "--vcs", "git"]).current_dir(fixture.root())).ok();
+    Ended::of(&mut fixture.command_for("host")).ok();
+    assert_eq!(fixture.output_of_bootstrap("hello"), "Hello, world!");
+
+    let before = files(&fixture);
+    let shown = init(&fixture, &["--dry-run"]).ok().stdout;
+    let added =
+        ["+[package.metadata.lambda-packager]", "+target_arch = \"x86_64\"", "+output = \"lambda-deployment.zip\""];
+    has_all(&shown, &added);
+    has_all(&shown, &["--- a/Cargo.toml", "+++ b/Cargo.toml", "+/lambda-deployment.zip", "nothing was written"]);
+    assert_eq!(files(&fixture), before);
+    let manifest = fixture.text("Cargo.toml");
+    has_all(&init(&fixture, &[]).ok().stdout, &["wrote Cargo.toml, .gitignore"]);
+    assert!(fixture.text("Cargo.toml").starts_with(&manifest));
+    let after = files(&fixture);
+    let second = init(&fixture, &[]).ok();
+    assert!(second.stdout.contains("nothing to change"), "{}", second.stdout);
+    assert!(second.stderr.contains("[package.metadata.lambda-packager] of Cargo.toml is there and stays as it is"));
+    assert_eq!(files(&fixture), after);
+    Ended::of(&mut fixture.command_for("host")).ok();
+    assert!(fixture.read("lambda-deployment.zip") == fixture.zip("hello"));
+}
+
+#[test]
+fn each_tool_gets_its_files_once_and_none_over_what_is_there() {
+    for (tool, file) in [
+        ("sam", "template.yaml"),
+        ("cdk", "cdk/app.py"),
+        ("terraform", "terraform/lambda.tf"),
+        ("github", ".github/workflows/package.yml"),
+    ] {
+        let fixture = Fixture::hello();
+        has_all(&init(&fixture, &["--for", tool]).ok().stdout, &[&format!("+++ b/{file}"), "hello"]);
+        let once = files(&fixture);
+        assert!(init(&fixture, &["--for", tool]).ok().stdout.contains("nothing to change"), "{tool}");
+        assert_eq!(files(&fixture), once, "{tool}");
+        fixture.write(file, "mine");
+        let ended = init(&fixture, &["--for", tool]).ok();
+        assert!(ended.stderr.contains(&format!("{file} is there and stays as it is: ")), "{}", ended.stderr);
+        assert_eq!(fixture.text(file), "mine");
+    }
+    Fixture::hello().run(&["init", "--for", "pulumi"]).fails(2, &["possible values: sam, cdk, terraform, github"]);
+}
+
+/// What belongs to the tool is no input, also where the settings were there before.
+#[test]
+fn files_of_a_tool_are_no_reason_to_package_again() {
+    let fixture = Fixture::hello();
+    init(&fixture, &[]).ok();
+    fixture.append("Cargo.toml", "locked = false # mine\n");
+    has_all(
+        &init(&fixture, &["--for", "terraform"]).ok().stdout,
+        &["+exclude = [\"terraform\"]", " locked = false # mine"],
+    );
+    Ended::of(&mut fixture.command_for("host")).ok();
+    fixture.write("terraform/.terraform/plugin", "");
+    assert!(Ended::of(&mut fixture.command_for("host")).ok().stderr.contains("cache-hit"));
+    let ended = init(&fixture, &["--for", "cdk"]).ok();
+    assert!(ended.stderr.contains("stays as it is: add to `exclude` [\"cdk\"]"), "{}", ended.stderr);
+}
+
+#[test]
+fn the_settings_of_cargo_lambda_become_ours_with_the_same_zip() {
+    let fixture = Fixture::empty("hello");
+    let theirs = "[features]\nloud = []\n\n[package.metadata.lambda.build]\nfeatures = [\"loud\"]\nlambda_dir = \"dist\"\noutput_format = \"binary\"\n";
+    fixture.package("", "hello", theirs);
+    fixture.prints("\"{}\", cfg!(feature = \"loud\")");
+    let packages = || {
+        Ended::of(fixture.command_for("host").args(["--target", "x86_64"])).ok();
+        fixture.zip("hello")
+    };
+    let before = packages();
+    let ended = init(&fixture, &[]).ok();
+    has_all(&ended.stdout, &["+features = [\"loud\"]", "+output = \"dist/hello/bootstrap.zip\""]);
+    has_all(&ended.stderr, &["`output_format = \"binary\"` in [package.metadata.lambda.build] of ", "is not honoured"]);
+    let manifest = fixture.text("Cargo.toml");
+    fixture.write("Cargo.toml", &manifest.replace(&theirs[theirs.find("[package").unwrap()..], ""));
+    assert!(packages() == before && fixture.read("dist/hello/bootstrap.zip") == before);
+    assert_eq!(fixture.output_of_bootstrap("hello"), "true");
+}
+
+#[test]
+fn without_a_function_there_is_nothing_to_write() {
+    let fixture = Fixture::empty("hello");
+    fixture.package("", "hello", "");
+    fixture.write("src/lib.rs", "");
+    let before = files(&fixture);
+    init(&fixture, &["--for", "sam"]).fails(2, &["there is no bin target to package"]);
+    assert_eq!(files(&fixture).lines().count(), before.lines().count() + 1, "only Cargo.lock");
+}
