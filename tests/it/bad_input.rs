@@ -124,6 +124,23 @@ fn what_cannot_be_included_is_told_before_the_compile() {
         fs::remove_file(fixture.path("static/odd")).unwrap();
         made("ln", ["-s", ".", "odd"]);
     }
+    fixture.write("static/g", "x");
+    let big = fs::File::create(fixture.path("big")).unwrap();
+    big.set_len(251 << 20).unwrap();
+    for (include, error, help) in [
+        ("static/*.css", "\"static/*.css\" selects no file", "globs are relative to the package's folder"),
+        ("!static/f", "\"!static/f\" takes files out, but no entry before it", "the entries apply in their order"),
+        ("../hello/static/**", "is not a path inside the package", "without `..`"),
+        ("up:../up", "\"up:../up\" leads out of", "copy the file into the workspace"),
+        ("x/:static/f", "has no place in the zip before its `:`", "without `/` at its end"),
+        ("x:static/*", "has a glob after its `:`", "name the folder"),
+        ("static/f,static/f:static/g", "two things would be at static/f in the zip: static/f and static/g", "!GLOB"),
+        ("bootstrap:static/f", "`bootstrap` is the place of the compiled binary", "at another place"),
+        ("big", "the included files have 263192576 bytes; Lambda allows at most 262144000", "the largest, big"),
+    ] {
+        let ended = Ended::of(fixture.command_for("host").env("LAMBDA_PACKAGER_INCLUDE", include));
+        ended.fails(2, &["error: variable LAMBDA_PACKAGER_INCLUDE: ", error, "help: ", help]);
+    }
 }
 
 #[test]

@@ -1,63 +1,119 @@
-//! The files that `include` puts into the zip beside `bootstrap`.
+//! The files that `include` puts into the zip beside the binary.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Component, Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use crate::artifact::Member;
+use crate::artifact::{Member, Selection, limits};
 use crate::error::{Error, Result};
-use crate::sys::fs;
+use crate::snapshot::is_executable;
+use crate::snapshot::listing::join;
+use crate::sys::{Glob, fs, relative};
 
 /// A file that goes into the zip.
 pub struct Included {
-    /// Its name in the zip: its path in the package.
+    /// Its name in the zip.
     name: String,
-    path: PathBuf,
+    pub path: PathBuf,
     executable: bool,
+    size_bytes: u64,
 }
 
-/// The files and folders in `include`, relative to the package's `folder`.
+/// Where files are looked for.
+pub struct Surroundings<'a> {
+    /// The root of the workspace; nothing from elsewhere goes into a zip.
+    pub root: &'a Path,
+    /// Absolute paths that are never included, unless an entry names them: the target directory, the zip.
+    pub excluded: &'a [PathBuf],
+    /// The location of the setting, for messages.
+    pub place: &'a str,
+}
+
+/// The files of all `selections`, in the order of their names. `binary` is the place of what is compiled.
 ///
 /// # Errors
-/// If a path is absolute, has `..`, does not exist, is no file and no folder, is named `bootstrap`, or leads out of
-/// `boundary` or back to a folder around it through a symlink. `place` is the location of the setting, for the message.
-pub fn find(include: &[String], folder: &Path, boundary: &Path, place: &str) -> Result<Vec<Included>> {
-    let mut walk = Walk { boundary, place, around: Vec::new(), found: Vec::new() };
-    for entry in include {
-        let path = Path::new(entry);
-        let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        let name = path.components().filter(|part| *part != Component::CurDir);
-        let name = name.map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
-        if !inside || name.is_empty() {
-            return Err(Error::config(format!("{place}: {entry:?} is not a path inside the package"))
-                .hint_with("include paths are relative to the package's folder, without `..`"));
+/// A path that does not exist, is no file and no folder, or leads out of the workspace or back to a folder around it
+/// through a symlink; a glob that matches no file; two files at one place in the zip; more bytes than Lambda allows.
+pub fn find(selections: &[Selection], around: &Surroundings, binary: &str) -> Result<Vec<Included>> {
+    let mut found: Vec<Included> = Vec::new();
+    for selection in selections {
+        let mut walk = Walk::of(selection, around);
+        let path = around.root.join(&selection.path);
+        if walk.pattern.is_none() || fs::is_dir(&path) {
+            walk.entry(&path, &selection.path, selection.name.clone())?;
         }
-        walk.entry(&folder.join(path), name)?;
+        if walk.pattern.is_some() && walk.found.is_empty() {
+            return Err(Error::config(format!("{}: {:?} selects no file", around.place, selection.entry)).hint_with(
+                "globs are relative to the package's folder and select files: `folder/**` takes all that is in a folder; \
+                 later entries with `!` take files out",
+            ));
+        }
+        found.append(&mut walk.found);
     }
-    let mut found = walk.found;
-    found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    found.dedup_by(|a, b| a.name == b.name);
-    if found.iter().any(|file| file.name == "bootstrap") {
-        return Err(Error::config(format!("{place}: `bootstrap` is the name of the compiled function")));
-    }
+    found.sort_unstable_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
+    found.dedup_by(|a, b| a.name == b.name && a.path == b.path);
+    refuse_collisions(&found, around, binary)?;
+    limits::check_included(found.iter().map(|file| (file.name.as_str(), file.size_bytes)), around.place)?;
     Ok(found)
 }
 
 /// Reads what was found.
 pub fn read(included: Vec<Included>) -> Result<Vec<Member>> {
-    let member = |Included { name, path, executable }| Ok(Member { name, executable, content: fs::read(&path)? });
+    let member = |Included { name, path, executable, .. }| Ok(Member { name, executable, content: fs::read(&path)? });
     included.into_iter().map(member).collect()
 }
 
+/// Refuses two files at one place of the zip, a file where another one needs a folder, and any at the place of the
+/// `binary`. `found` is sorted.
+fn refuse_collisions(found: &[Included], around: &Surroundings, binary: &str) -> Result<()> {
+    let shown = |file: &Included| relative(&file.path, around.root);
+    // Of two with one name, the first.
+    let at: BTreeMap<&str, &Included> = found.iter().rev().map(|file| (file.name.as_str(), file)).collect();
+    for file in found {
+        let mut places = folders_of(&file.name).chain([file.name.as_str()]);
+        if places.clone().any(|place| place == binary) || folders_of(binary).any(|folder| folder == file.name) {
+            let (file, name) = (shown(file), &file.name);
+            return Err(Error::config(format!(
+                "{}: {file} would be at {name} in the zip, but `{binary}` is the place of the compiled binary",
+                around.place
+            ))
+            .hint_with("put it at another place, `DEST:SRC`, or take it out, `!GLOB`"));
+        }
+        let other = places.find_map(|place| at.get(place)).filter(|other| other.path != file.path);
+        if let Some(other) = other {
+            let (place, first, second) = (&other.name, shown(other), shown(file));
+            return Err(Error::config(format!(
+                "{}: two things would be at {place} in the zip: {first} and {second}",
+                around.place
+            ))
+            .hint_with("put one at another place, `DEST:SRC`, or take it out, `!GLOB`"));
+        }
+    }
+    Ok(())
+}
+
+/// The folders around a name in the zip.
+fn folders_of(name: &str) -> impl Iterator<Item = &str> + Clone {
+    name.match_indices('/').map(|(at, _)| &name[..at])
+}
+
 struct Walk<'a> {
-    boundary: &'a Path,
-    place: &'a str,
+    around: &'a Surroundings<'a>,
+    pattern: Option<Glob<'a>>,
+    without: Vec<Glob<'a>>,
     /// The real paths of the folders around the entry that is looked at.
-    around: Vec<PathBuf>,
+    folders: Vec<PathBuf>,
     found: Vec<Included>,
 }
 
-impl Walk<'_> {
-    fn entry(&mut self, path: &Path, name: String) -> Result<()> {
+impl<'a> Walk<'a> {
+    fn of(selection: &'a Selection, around: &'a Surroundings<'a>) -> Self {
+        let pattern = selection.pattern.as_deref().map(Glob::new);
+        let without = selection.without.iter().map(|pattern| Glob::new(pattern)).collect();
+        Self { around, pattern, without, folders: Vec::new(), found: Vec::new() }
+    }
+
+    /// Looks at `path`, which is `seen` from the root and would be `name` in the zip.
+    fn entry(&mut self, path: &Path, seen: &str, name: String) -> Result<()> {
         let Some(meta) = fs::stat(path)? else {
             return Err(match fs::lstat(path)? {
                 Some(_) => {
@@ -68,22 +124,20 @@ impl Walk<'_> {
         };
         // Resolve symlinks, so that none puts a file from elsewhere on the machine into the zip.
         let real = fs::canonical(path)?;
-        if !real.starts_with(self.boundary) {
+        if !real.starts_with(self.around.root) {
             return Err(self
-                .refusal(path, &format!("leads out of {}", self.boundary.display()))
+                .refusal(path, &format!("leads out of {}", self.around.root.display()))
                 .hint_with("copy the file into the package"));
         }
         if meta.is_dir() {
-            if self.around.contains(&real) {
+            if self.folders.contains(&real) {
                 return Err(self
                     .refusal(path, "is a link to a folder around it, so it has no end")
                     .hint_with("remove that link"));
             }
-            self.around.push(real);
-            for entry in fs::names_in(path)? {
-                self.entry(&path.join(&entry), format!("{name}/{entry}"))?;
-            }
-            self.around.pop();
+            self.folders.push(real);
+            self.folder(path, seen, &name)?;
+            self.folders.pop();
             return Ok(());
         }
         if !meta.is_file() {
@@ -91,61 +145,188 @@ impl Walk<'_> {
                 .refusal(path, "is not a regular file, but a pipe, a socket or a device")
                 .hint_with("remove it, or include the other files one by one"));
         }
-        let executable = meta.permissions().mode() & 0o111 != 0;
-        self.found.push(Included { name, path: path.to_path_buf(), executable });
+        let (path, executable) = (path.to_path_buf(), is_executable(&meta));
+        self.found.push(Included { name, path, executable, size_bytes: meta.len() });
+        Ok(())
+    }
+
+    /// Looks at what is in a folder. What a snapshot never records is left out: no change of it would be seen.
+    fn folder(&mut self, path: &Path, seen: &str, name: &str) -> Result<()> {
+        for (child, kind) in fs::typed_names_in(path)? {
+            let below = path.join(&child);
+            if child == ".git" || self.around.excluded.contains(&below) {
+                continue;
+            }
+            let child = fs::utf8(path, child)?;
+            let seen = join(seen, &child);
+            if let Some(pattern) = &self.pattern {
+                let is_folder = kind.is_dir() || (kind.is_symlink() && fs::is_dir(&below));
+                let is_wanted =
+                    if is_folder { kind.is_dir() && pattern.may_match_below(&seen) } else { pattern.matches(&seen) };
+                if !is_wanted {
+                    continue;
+                }
+            }
+            if !self.without.iter().any(|pattern| pattern.covers(&seen)) {
+                self.entry(&below, &seen, join(name, &child))?;
+            }
+        }
         Ok(())
     }
 
     fn refusal(&self, path: &Path, what: &str) -> Error {
-        Error::config(format!("{}: {} {what}", self.place, path.display()))
+        Error::config(format!("{}: {} {what}", self.around.place, path.display()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::artifact::selections;
+    use crate::config::Config;
+
+    /// The members of the zip for a package in the folder `app` of `root`, or the error.
+    fn packed(root: &Path, include: &[&str]) -> String {
+        let config = Config::of(json!({"include": include}));
+        let excluded = [root.join("app/target")];
+        let around = Surroundings { root, excluded: &excluded, place: "flag --include" };
+        let found = selections(&config, &root.join("app"), root).and_then(|all| find(&all, &around, "bootstrap"));
+        found.and_then(read).map_or_else(
+            |error| error.to_string(),
+            |all| all.iter().map(|m| format!("{}{} ", m.name, if m.executable { "*" } else { "" })).collect(),
+        )
+    }
+
+    fn project() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = fs::canonical(dir.path()).unwrap();
+        (dir, root)
+    }
+
+    fn write(root: &Path, names: &[&str]) {
+        for name in names {
+            let mode = if name.ends_with(".sh") { 0o755 } else { 0o644 };
+            fs::replace(&root.join(name), b"x", mode, None).unwrap();
+        }
+    }
 
     #[test]
     fn files_and_folders_of_the_package_are_included_and_nothing_else() {
-        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let root = fs::canonical(dir.path()).unwrap();
-        for (name, mode) in [("config/b.json", 0o644), ("config/run.sh", 0o755), ("bootstrap", 0o755)] {
-            fs::replace(&root.join(name), b"x", mode, None).unwrap();
-        }
-        let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, root.join(name)).unwrap();
+        let ((_dir, root), other) = (project(), tempfile::tempdir().unwrap());
+        write(&root, &["app/config/b.json", "app/config/run.sh", "app/bootstrap"]);
+        let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, root.join("app").join(name)).unwrap();
         link(other.path(), "link");
-        fs::create_dirs(&root.join("loop/deep")).unwrap();
-        link(&root.join("loop"), "loop/deep/back");
+        fs::create_dirs(&root.join("app/loop/deep")).unwrap();
+        link(&root.join("app/loop"), "loop/deep/back");
         link(Path::new("self"), "self");
-        fs::create_dirs(&root.join("odd")).unwrap();
-        let _socket = std::os::unix::net::UnixListener::bind(root.join("odd/socket")).unwrap();
+        fs::create_dirs(&root.join("app/odd")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(root.join("app/odd/socket")).unwrap();
         // Twice the same folder is no loop.
         link(Path::new("../config"), "loop/again");
-        let packed = |include: &[&str]| {
-            let include: Vec<String> = include.iter().map(|entry| entry.to_string()).collect();
-            find(&include, &root, &root, "`include`").and_then(read).map_or_else(
-                |error| error.to_string(),
-                |all| all.iter().map(|m| format!("{} {} ", m.name, m.executable)).collect(),
-            )
-        };
-        assert_eq!(packed(&["./config", "config/b.json"]), "config/b.json false config/run.sh true ");
+        assert_eq!(packed(&root, &["./config", "config/b.json"]), "config/b.json config/run.sh* ");
         assert_eq!(
-            packed(&["loop/again", "config"]),
-            "config/b.json false config/run.sh true loop/again/b.json false loop/again/run.sh true "
+            packed(&root, &["loop/again", "config"]),
+            "config/b.json config/run.sh* loop/again/b.json loop/again/run.sh* "
         );
         for (entry, expected) in [
-            ("/etc/passwd", "is not a path inside the package"),
-            ("config/../..", "is not a path inside the package"),
-            (".", "is not a path inside the package"),
             ("none", "does not exist"),
             ("link", "leads out of"),
+            ("x:link", "leads out of"),
+            ("lin*", "selects no file"),
             ("loop", "deep/back is a link to a folder around it"),
             ("self", "is a link that leads nowhere, or to itself"),
+            ("sel*", "is a link that leads nowhere, or to itself"),
             ("odd", "odd/socket is not a regular file"),
-            ("bootstrap", "is the name of the compiled function"),
+            ("bootstrap", "is the place of the compiled binary"),
         ] {
-            let error = packed(&[entry]);
-            assert!(error.starts_with("`include`: ") && error.contains(expected), "{entry}: {error}");
+            let error = packed(&root, &[entry]);
+            assert!(error.starts_with("flag --include: ") && error.contains(expected), "{entry}: {error}");
         }
+    }
+
+    #[test]
+    fn globs_select_files_and_entries_apply_in_their_order() {
+        let (_dir, root) = project();
+        write(
+            &root,
+            &[
+                "app/www/a.js",
+                "app/www/a.js.map",
+                "app/www/deep/b.js.map",
+                "app/www/.dot",
+                "app/target/c.js",
+                "app/d.js",
+            ],
+        );
+        // No snapshot records it.
+        write(&root, &["app/www/.git/config"]);
+        std::os::unix::fs::symlink("deep", root.join("app/www/link")).unwrap();
+        for (include, expected) in [
+            (&["www/**"][..], "www/.dot www/a.js www/a.js.map www/deep/b.js.map "),
+            (&["www/**", "!www/**/*.map"], "www/.dot www/a.js "),
+            (&["www/**", "!**/*.map", "www/deep/*"], "www/.dot www/a.js www/deep/b.js.map "),
+            (&["www/**", "!www/deep", "!**/.*"], "www/a.js www/a.js.map "),
+            (&["**/*.js"], "d.js www/a.js "),
+            (&["www", "!www/deep"], "www/.dot www/a.js www/a.js.map www/link/b.js.map "),
+            (&["www/**", "!nothing"], "www/.dot www/a.js www/a.js.map www/deep/b.js.map "),
+            (&["www/*.css"], "flag --include: \"www/*.css\" selects no file"),
+            // It matches a folder only.
+            (&["ww*"], "flag --include: \"ww*\" selects no file"),
+            (&["none/**"], "flag --include: \"none/**\" selects no file"),
+            (&["www/a.*", "!www"], "flag --include: \"www/a.*\" selects no file"),
+        ] {
+            assert_eq!(packed(&root, include), expected, "{include:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_or_folder_goes_where_it_is_put() {
+        let (_dir, root) = project();
+        write(&root, &["app/conf/a.json", "app/conf/b.json", "app/run.sh", "shared/c.json"]);
+        for (include, expected) in [
+            (&["etc/x.json:conf/a.json"][..], "etc/x.json "),
+            (&["etc:conf", "bin/start:run.sh"], "bin/start* etc/a.json etc/b.json "),
+            (&["etc:conf", "!conf/b.json"], "etc/a.json "),
+            (&[".:../shared"], "c.json "),
+            (&["etc:conf", "conf"], "conf/a.json conf/b.json etc/a.json etc/b.json "),
+            // The same file for the same place.
+            (&["conf:conf", "conf/*"], "conf/a.json conf/b.json "),
+        ] {
+            assert_eq!(packed(&root, include), expected, "{include:?}");
+        }
+        for (include, expected) in [
+            (&["conf", "conf/a.json:../shared/c.json"][..], "two things would be at conf/a.json in the zip: "),
+            (&["a:run.sh", "a/b:conf"], "two things would be at a in the zip: app/run.sh and app/conf/a.json"),
+            (&["bootstrap:run.sh"], "app/run.sh would be at bootstrap in the zip, but `bootstrap` is the place"),
+            (
+                &["bootstrap:conf"],
+                "app/conf/a.json would be at bootstrap/a.json in the zip, but `bootstrap` is the place",
+            ),
+        ] {
+            assert!(packed(&root, include).contains(expected), "{include:?}: {}", packed(&root, include));
+        }
+    }
+
+    #[test]
+    fn what_is_included_has_to_be_within_lambdas_limit() {
+        let (_dir, root) = project();
+        write(&root, &["app/data/small"]);
+        let big = root.join("app/data/big");
+        fs::replace(&big, b"", 0o644, None).unwrap();
+        #[allow(clippy::disallowed_methods)]
+        let file = std::fs::OpenOptions::new().write(true).open(&big).unwrap();
+        file.set_len(250 * 1024 * 1024 - 1).unwrap();
+        assert_eq!(packed(&root, &["data", "!**/big"]), "data/small ");
+        let found = |include: &[&str]| {
+            let all = selections(&Config::of(json!({"include": include})), &root.join("app"), &root).unwrap();
+            find(&all, &Surroundings { root: &root, excluded: &[], place: "flag --include" }, "bootstrap")
+        };
+        found(&["data"]).unwrap();
+        file.set_len(250 * 1024 * 1024).unwrap();
+        let error = found(&["data"]).err().unwrap();
+        assert!(error.to_string().starts_with("flag --include: the included files have 262144001 bytes"), "{error}");
+        assert!(error.hint().unwrap().contains("data/big, has 262144000"), "{error:?}");
     }
 }

@@ -21,6 +21,22 @@ pub fn check(unzipped_bytes: u64) -> Result<()> {
     ))
 }
 
+/// Refuses included files, by name and size, that alone are larger than Lambda allows. `place` is the location of the
+/// setting.
+pub fn check_included<'a>(files: impl Iterator<Item = (&'a str, u64)> + Clone, place: &str) -> Result<()> {
+    let bytes: u64 = files.clone().map(|(_, size)| size).sum();
+    if bytes <= UNZIPPED_BYTES {
+        return Ok(());
+    }
+    let largest = files
+        .max_by_key(|(_, size)| *size)
+        .map_or(String::new(), |(name, size)| format!("; the largest, {name}, has {size}"));
+    let error =
+        format!("{place}: the included files have {bytes} bytes; Lambda allows at most {UNZIPPED_BYTES} unzipped");
+    Err(Error::config(error)
+        .hint_with(format!("include fewer files, or read them at run time from S3 or EFS{largest}")))
+}
+
 /// What to tell of a zip that is too large for the usual way to deploy it.
 pub fn note(zipped_bytes: u64) -> Option<String> {
     (zipped_bytes > UPLOADED_BYTES).then(|| {

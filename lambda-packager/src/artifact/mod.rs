@@ -5,9 +5,11 @@ pub mod elf;
 pub mod image;
 pub mod include;
 pub mod limits;
+mod selection;
 pub mod tar;
 pub mod zip;
 
 pub use image::{File, Image, Parts};
+pub use selection::{Selection, selections};
 pub use tar::Archive;
 pub use zip::Member;

@@ -71,8 +71,10 @@ macro_rules! with_settings {
             output: PathBuf, Text, "where to copy the zip, relative to the workspace; `{function}` stands for the function's name",
                 /// Where to copy the zip, relative to the workspace; `{function}` stands for the function's name.
                 (path: impl Into<std::path::PathBuf>) => path.into();
-            include: Vec<String> = Vec::new(), List, "files and folders of the package to add to the zip",
-                /// Files and folders of the package to add to the zip.
+            include: Vec<String> = Vec::new(), List, "files, folders and globs of the package to add to the zip; `DEST:SRC` puts a file or folder at a place in the zip, `!GLOB` takes files out",
+                /// Files, folders and globs of the package to add to the zip, in order: `assets/**` selects files, a later
+                /// `!assets/**/*.map` takes files out again, and `DEST:SRC` puts the file or folder `SRC` of the workspace
+                /// at `DEST` in the zip. All are relative to the package's folder.
                 (paths: impl IntoIterator<Item = impl Into<String>>) => paths.into_iter().map(Into::into).collect();
             inputs: Vec<String> = Vec::new(), List, "further files, folders and globs that the compile may read, relative to the workspace; `.git` stands for what names the commit",
                 /// Further files, folders with everything in them, and globs (`*`, `?`, `[a-z]`, and `**` for any number of

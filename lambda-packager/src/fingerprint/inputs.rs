@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::{Selection, selections};
 use crate::cargo::{Function, Workspace, config_flags};
 use crate::config::Config;
 use crate::error::Result;
@@ -66,12 +67,12 @@ pub fn scope(
     files.extend(declared_files);
     files.extend(discovered_inputs.files.iter().filter(|file| !is_excluded(file, config)).cloned());
     // What goes into the zip is an input, whether the compile sees it or not.
-    for entry in &config.include {
-        let path = function.package.folder().join(entry);
-        if fs::is_dir(&path) {
-            trees.push(Tree::new(relative(&path, root), Rule::Everything));
-        } else {
-            files.insert(relative(&path, root));
+    for Selection { path, pattern, without, .. } in selections(config, function.package.folder(), root)? {
+        match pattern {
+            Some(pattern) => trees.push(Tree::new(path, Rule::Matching(pattern)).without(&without)),
+            // A snapshot lists a folder once, by whichever link leads there, and `without` may cover one link only.
+            None if fs::is_dir(&root.join(&path)) => trees.push(Tree::new(path, Rule::Everything)),
+            None => drop(files.insert(path)),
         }
     }
     for name in &discovered_inputs.found {
@@ -87,11 +88,15 @@ pub fn scope(
     files.extend(workspace.path_dependencies.all().map(|folder| relative(&folder.join("Cargo.toml"), root)));
     trees.sort_unstable();
     trees.dedup();
-    // A pipeline may have cargo's home in the project, so that it can keep it.
-    let mut excluded = vec![root.join("target"), workspace.cargo_home.clone()];
-    excluded.extend(outputs(workspace, function, config));
-    let packages = workspace.package_folders();
+    let (packages, excluded) = (workspace.package_folders(), excluded(workspace, function, config));
     Ok(Scope { trees, files: files.into_iter().collect(), packages, excluded })
+}
+
+/// Absolute paths that are never inputs.
+pub fn excluded(workspace: &Workspace, function: &Function, config: &Config) -> Vec<PathBuf> {
+    // A pipeline may have cargo's home in the project, so that it can keep it.
+    let made = [workspace.root.join("target"), workspace.cargo_home.clone()];
+    made.into_iter().chain(outputs(workspace, function, config)).collect()
 }
 
 /// In the setting `output`, what stands for the function.
@@ -148,6 +153,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::artifact::include;
+    use crate::snapshot::take;
 
     fn function<'a>(workspace: &'a Workspace) -> Function<'a> {
         Function { package: &workspace.members[0], name: "a".into(), id: "a".into() }
@@ -168,7 +175,7 @@ mod tests {
         fs::replace(&dir.path().join(".git/HEAD"), b"", 0o644, None).unwrap();
         let workspace = Workspace::sample(dir.path(), &[("a", &["a"]), ("b", &[])]);
         let mut config = Config::resolve(Vec::new());
-        config.include = vec!["assets".into(), "x.json".into()];
+        config.include = vec!["assets".into(), "x.json".into(), "*/*.css".into(), "!*/a.css".into()];
         config.output = Some("out.zip".into());
         let discovered = DiscoveredInputs {
             files: ["gen.rs".into()].into(),
@@ -180,13 +187,66 @@ mod tests {
         let (package, everything) = (&Rule::Package, &Rule::Everything);
         assert_eq!(
             trees,
-            [("", &Rule::Top), ("a", package), ("a/assets", everything), ("b", package), ("proto", everything)]
+            [
+                ("", &Rule::Top),
+                ("a", package),
+                ("a", &Rule::Matching("a/*/*.css".into())),
+                ("a/assets", everything),
+                ("b", package),
+                ("proto", everything)
+            ]
         );
+        assert_eq!(scope.trees[2].exclude, ["a/*/a.css"]);
         for file in ["Cargo.lock", "a/x.json", "gen.rs", "./.gitignore", "./.git/info/exclude", "./../.gitignore"] {
             assert!(scope.files.iter().any(|known| known == file), "{file}: {:?}", scope.files);
         }
         assert!(!scope.files.iter().any(|known| known == "./a/.gitignore"), "the package's listing has it");
         assert_eq!(scope.excluded, ["target", "home", "out.zip"].map(|name| dir.path().join(name)));
+    }
+
+    #[test]
+    fn a_snapshot_has_every_file_that_goes_into_the_zip() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = fs::canonical(dir.path()).unwrap();
+        for name in ["a/www/x.js", "a/www/v1/x.map", "a/www/.git/x.js", "a/b/v1/y.map", "shared/z.js", "target/t.js"] {
+            fs::replace(&root.join(name), b"", 0o644, None).unwrap();
+        }
+        for (to, name) in
+            [("../b/v1", "www/v2"), ("../b/v1", "www/v3"), ("../../shared", "www/v4"), ("x.js", "www/y.js")]
+        {
+            std::os::unix::fs::symlink(to, root.join("a").join(name)).unwrap();
+        }
+        let workspace = Workspace::sample(&root, &[("a", &["a"])]);
+        let mut count = 0;
+        for include in [
+            &["www"][..],
+            &["www/**"],
+            &["**/*.js"],
+            &["**/v?/*"],
+            &["www/**", "!**/v1"],
+            &["www", "!www/v2/*"],
+            &["www", "!www/v3/*"],
+            &["www", "!b/v1/*.map", "b/**"],
+            &["x:www/v4", "top:..", "!../shared"],
+        ] {
+            let mut config = Config::resolve(Vec::new());
+            config.include = include.iter().map(|entry| entry.to_string()).collect();
+            // Nothing but what is included.
+            config.exclude = vec!["**".into()];
+            let scope = scope(&workspace, &function(&workspace), &config, &DiscoveredInputs::default()).unwrap();
+            let snapshot = take::take(&scope, &root, None, 0).unwrap().snapshot;
+            let real = |path: &Path| fs::canonical(path).unwrap();
+            let recorded: BTreeSet<PathBuf> =
+                snapshot.present().iter().map(|(path, _)| real(&root.join(path))).collect();
+            let selections = selections(&config, &root.join("a"), &root).unwrap();
+            let excluded = excluded(&workspace, &function(&workspace), &config);
+            let around = include::Surroundings { root: &root, excluded: &excluded, place: "" };
+            for file in include::find(&selections, &around, "bootstrap").unwrap() {
+                assert!(recorded.contains(&real(&file.path)), "{include:?}: {}", file.path.display());
+                count += 1;
+            }
+        }
+        assert_eq!(count, 40);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::artifact::selections;
 use crate::cargo::{Function, Workspace, config_flags};
 use crate::config::Config;
 use crate::error::Result;
@@ -46,7 +47,7 @@ impl std::fmt::Display for Why {
 /// Every input of `inputs` by its path, and why it is one; `found` are those that compiles found.
 ///
 /// # Errors
-/// If cargo's configuration cannot be found.
+/// If cargo's configuration cannot be found, or an entry of `include` is not valid.
 pub fn of(
     inputs: &Snapshot,
     workspace: &Workspace,
@@ -60,13 +61,14 @@ pub fn of(
         function.package.local_folders.iter().chain(&workspace.vendored).map(|package| name(&package.folder)).collect();
     let declared: BTreeSet<String> =
         config.inputs.iter().map(|entry| name(&lexically_clean(&root.join(Glob::new(entry).text())))).collect();
-    let included: BTreeSet<String> =
-        config.include.iter().map(|entry| name(&function.package.folder().join(entry))).collect();
+    let included = selections(config, function.package.folder(), root)?;
+    let included: BTreeSet<String> = included.into_iter().map(|selection| selection.path).collect();
     let mut of_cargo: BTreeSet<String> = workspace.fixed_files()?.into_iter().collect();
     of_cargo.extend(config_flags::files(workspace, config)?);
     of_cargo.extend(workspace.manifests().map(|manifest| name(&manifest)));
     let of_tree = |tree: &Tree| match tree.rule {
         Rule::Top => Why::Root,
+        Rule::Matching(ref pattern) if !declared.contains(pattern) => Why::Included,
         Rule::Matching(_) => Why::Declared,
         _ if tree.path == ".sqlx" => Why::Root,
         _ if packages.contains(&tree.path) => Why::Package,
@@ -121,6 +123,8 @@ mod tests {
             "gen/x",
             "one.ld",
             "proto/a",
+            "www/i",
+            "a/i.html",
             "../beside/y",
         ] {
             fs::replace(&dir.path().join("w").join(name), b"", 0o644, None).unwrap();
@@ -129,7 +133,9 @@ mod tests {
         let mut workspace = Workspace::sample(&root, &[("a", &["a"]), ("b", &[])]);
         workspace.members[0].local_folders.truncate(1);
         let function = Function { package: &workspace.members[0], name: "a".into(), id: "a".into() };
-        let config = Config::of(json!({"inputs": ["gen", "../beside/*"]}));
+        let config = Config::of(
+            json!({"inputs": ["gen", "../beside/*"], "include": ["www:../www", "*.html"], "exclude": ["a/*.html"]}),
+        );
         let found = BTreeSet::from(["proto".to_string()]);
         let discovered = DiscoveredInputs { found: found.clone(), ..DiscoveredInputs::default() };
         let scope = inputs::scope(&workspace, &function, &config, &discovered).unwrap();
@@ -141,11 +147,13 @@ mod tests {
             "Cargo.lock: workspace root",
             "VERSION: workspace root",
             "a/Cargo.toml: package",
+            "a/i.html: included",
             "a/src/main.rs: package",
             "b/Cargo.toml: cargo",
             "gen/x: declared",
             "one.ld: workspace root",
             "proto/a: found",
+            "www/i: included",
         ];
         assert_eq!(told, expected);
     }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::artifact::selections;
 use crate::cargo::{Function, Workspace};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -32,10 +33,12 @@ pub fn of(workspace: &Workspace, function: &Function, config: &Config) -> Result
             "the zip is there already, as `lambda-deployment.zip`; set another path, or none",
         );
     }
-    let package = function.package.folder();
-    let included = config.include.iter().map(|entry| lexically_clean(&package.join(entry)));
+    // A glob leaves the zip out.
+    let selected = selections(config, function.package.folder(), &workspace.root)?;
+    let named = selected.iter().filter(|selection| selection.pattern.is_none());
+    let mut included = named.map(|selection| lexically_clean(&workspace.root.join(&selection.path)));
     let declared = config.inputs.iter().map(|entry| lexically_clean(&workspace.root.join(entry)));
-    if included.clone().any(|folder| clean.starts_with(folder)) {
+    if included.any(|folder| clean.starts_with(folder)) {
         return refused(
             "is in what `include` names: each zip would have the one before in it",
             "set another path, or include less",

@@ -1,9 +1,11 @@
 //! From the compiled binary to the zip, and to the image that runs it.
 
-use crate::artifact::{elf, include, limits, zip};
+use crate::artifact::include::Surroundings;
+use crate::artifact::{elf, include, limits, selections, zip};
 use crate::backend::{Backend, BackendRequest, runtime_image};
 use crate::config::Config;
 use crate::error::Result;
+use crate::fingerprint::inputs;
 use crate::pipeline::Task;
 use crate::report::{Reporter, Stage};
 
@@ -62,15 +64,16 @@ pub fn check(binary: &[u8], task: &Task) -> Result<Vec<zip::Member>> {
 /// What cannot go into a zip.
 pub fn included(task: &Task) -> Result<Vec<include::Included>> {
     let Task { workspace, config, function, .. } = task;
-    let folder = function.package.folder();
-    include::find(&config.include, folder, &workspace.root, &config.place_of("include"))
+    let selections = selections(config, function.package.folder(), &workspace.root)?;
+    let (excluded, place) = (inputs::excluded(workspace, function, config), config.place_of("include"));
+    let around = Surroundings { root: &workspace.root, excluded: &excluded, place: &place };
+    include::find(&selections, &around, "bootstrap")
 }
 
 /// The zip of a binary and of what goes into it beside that.
 pub fn archive(binary: &[u8], mut members: Vec<zip::Member>, config: &Config) -> Result<Vec<u8>> {
     let unzipped: usize = members.iter().map(|member| member.content.len()).sum();
     members.push(zip::Member { name: "bootstrap".into(), executable: true, content: binary.to_vec() });
-    let bytes = zip::archive(members, zip::level(config.mode))?;
     limits::check((unzipped + binary.len()) as u64)?;
-    Ok(bytes)
+    zip::archive(members, zip::level(config.mode))
 }

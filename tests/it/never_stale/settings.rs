@@ -202,6 +202,22 @@ fn included_files() {
     project.adds("many/deep/c", "7", Now);
 }
 
+/// What a glob selects comes, changes and goes; what it leaves out is not even looked at.
+#[test]
+fn files_that_globs_include() {
+    let Some(project) = host_or_docker().map(Project::pair) else { return };
+    project.calls_part("app", "include = [\"www/**/*.js\", \"!www/raw/**\", \"etc:../shared\"]\n");
+    project.write("app/.gitignore", "www\n").init_git();
+    project.write("app/www/a.js", "1").write("shared/x", "2").misses("first build");
+    project.adds("app/www/deep/b.js", "3", Old);
+    project.changes("app/www/a.js", "4", Kept);
+    project.adds("shared/y", "5", Now);
+    project.changes("shared/x", "6", Kept);
+    project.write("app/www/a.css", "7").write("app/www/raw/c.js", "8").hits();
+    project.removes("app/www/deep/b.js");
+    project.removes("shared/y");
+}
+
 /// What the zip tells of a linked file is whether that file may be executed.
 #[test]
 fn an_included_link_to_a_file_that_becomes_a_program() {
