@@ -110,7 +110,7 @@ mod report;
 mod snapshot;
 
 pub use build_script::{BuildScript, Packager};
-pub use config::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, Runtime};
+pub use config::{Arch, ArtifactKind, Base, EngineChoice, Mode, Network, PullPolicy, Runtime};
 pub use error::{Error, ErrorKind, PublishFault, Result};
 pub use packaged::{ManifestProblem, Packaged, Reason, Verdict};
 pub use sys::sha256::Sha;

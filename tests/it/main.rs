@@ -15,6 +15,7 @@ mod debug;
 mod deploy;
 mod ecr;
 mod elf;
+mod extension;
 mod faults;
 mod fetch;
 mod from_cargo_lambda;

@@ -20,6 +20,9 @@ pub struct Args {
     /// Package again even if nothing changed
     #[arg(long, visible_alias = "force-rebuild", global = true)]
     force: bool,
+    /// What the zip is for: function (default), or a layer with an extension or an internal-extension
+    #[arg(long, global = true, value_name = "KIND")]
+    kind: Option<String>,
     /// release (default), dev, prod or docker
     #[arg(long, global = true, value_name = "MODE")]
     mode: Option<String>,
@@ -232,6 +235,7 @@ impl Args {
     /// The settings among the flags.
     pub fn layer(&self) -> Result<Layer> {
         let mut texts = vec![
+            ("kind", &self.kind),
             ("mode", &self.mode),
             ("profile", &self.profile),
             ("target_arch", &self.target),
@@ -285,6 +289,7 @@ mod tests {
     fn each_flag_is_its_setting() {
         for (line, setting, value) in [
             ("--mode prod", "mode", json!("prod")),
+            ("--kind extension", "kind", json!("extension")),
             ("--target arm64", "target_arch", json!("arm64")),
             ("--target-arch arm64", "target_arch", json!("arm64")),
             ("--features a,b", "features", json!(["a", "b"])),

@@ -61,7 +61,7 @@ fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<Strin
         .stage(Stage::Compile, |report| retry::compile(&request, from_ref(function), &mut backend, &seen, report))?;
     let binary = compiled.binaries.get(&function.name).cloned().unwrap_or_default();
     let members = package::check(&binary, &task)?;
-    let bytes = package::archive(&binary, members, config)?;
+    let bytes = package::archive(&binary, members, &task)?;
     if bytes == zip {
         lines.push(format!("rebuilt to the same bytes: {}", backend.record));
         return Ok(lines);

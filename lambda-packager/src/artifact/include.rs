@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::artifact::{Member, Selection, limits};
+use crate::config::ArtifactKind;
 use crate::error::{Error, Result};
 use crate::snapshot::is_executable;
 use crate::snapshot::listing::join;
@@ -26,14 +27,18 @@ pub struct Surroundings<'a> {
     pub excluded: &'a [PathBuf],
     /// The location of the setting, for messages.
     pub place: &'a str,
+    pub kind: ArtifactKind,
+    /// The name of the compiled binary.
+    pub binary: &'a str,
 }
 
-/// The files of all `selections`, in the order of their names. `binary` is the place of what is compiled.
+/// The files of all `selections`, in the order of their names.
 ///
 /// # Errors
 /// A path that does not exist, is no file and no folder, or leads out of the workspace or back to a folder around it
-/// through a symlink; a glob that matches no file; two files at one place in the zip; more bytes than Lambda allows.
-pub fn find(selections: &[Selection], around: &Surroundings, binary: &str) -> Result<Vec<Included>> {
+/// through a symlink; a glob that matches no file; two files at one place in the zip; more bytes than Lambda allows; an
+/// extension that may not be executed.
+pub fn find(selections: &[Selection], around: &Surroundings) -> Result<Vec<Included>> {
     let mut found: Vec<Included> = Vec::new();
     for selection in selections {
         let mut walk = Walk::of(selection, around);
@@ -51,7 +56,8 @@ pub fn find(selections: &[Selection], around: &Surroundings, binary: &str) -> Re
     }
     found.sort_unstable_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
     found.dedup_by(|a, b| a.name == b.name && a.path == b.path);
-    refuse_collisions(&found, around, binary)?;
+    refuse_collisions(&found, around)?;
+    refuse_idle_extensions(&found, around)?;
     limits::check_included(found.iter().map(|file| (file.name.as_str(), file.size_bytes)), around.place)?;
     Ok(found)
 }
@@ -63,8 +69,10 @@ pub fn read(included: Vec<Included>) -> Result<Vec<Member>> {
 }
 
 /// Refuses two files at one place of the zip, a file where another one needs a folder, and any at the place of the
-/// `binary`. `found` is sorted.
-fn refuse_collisions(found: &[Included], around: &Surroundings, binary: &str) -> Result<()> {
+/// binary. `found` is sorted.
+fn refuse_collisions(found: &[Included], around: &Surroundings) -> Result<()> {
+    let binary = around.kind.place_of(around.binary);
+    let binary = binary.as_str();
     let shown = |file: &Included| relative(&file.path, around.root);
     // Of two with one name, the first.
     let at: BTreeMap<&str, &Included> = found.iter().rev().map(|file| (file.name.as_str(), file)).collect();
@@ -89,6 +97,25 @@ fn refuse_collisions(found: &[Included], around: &Surroundings, binary: &str) ->
         }
     }
     Ok(())
+}
+
+/// Refuses what Lambda could not start of a layer: it executes every file directly in `extensions/`.
+///
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html>.
+fn refuse_idle_extensions(found: &[Included], around: &Surroundings) -> Result<()> {
+    let is_idle = |file: &&Included| is_extension(&file.name) && !file.executable;
+    let Some(file) = found.iter().find(is_idle).filter(|_| around.kind.is_layer()) else { return Ok(()) };
+    let (name, path) = (&file.name, relative(&file.path, around.root));
+    Err(Error::config(format!(
+        "{}: {name} in the zip may not be executed, and Lambda executes every file in `extensions/` of a layer",
+        around.place
+    ))
+    .hint_with(format!("make it executable (`chmod +x {path}`), or put it into another folder")))
+}
+
+/// Whether Lambda executes the file of this name in a layer.
+pub fn is_extension(name: &str) -> bool {
+    name.strip_prefix("extensions/").is_some_and(|name| !name.contains('/'))
 }
 
 /// The folders around a name in the zip.
@@ -189,10 +216,14 @@ mod tests {
 
     /// The members of the zip for a package in the folder `app` of `root`, or the error.
     fn packed(root: &Path, include: &[&str]) -> String {
+        packed_as(ArtifactKind::Function, root, include)
+    }
+
+    fn packed_as(kind: ArtifactKind, root: &Path, include: &[&str]) -> String {
         let config = Config::of(json!({"include": include}));
         let excluded = [root.join("app/target")];
-        let around = Surroundings { root, excluded: &excluded, place: "flag --include" };
-        let found = selections(&config, &root.join("app"), root).and_then(|all| find(&all, &around, "bootstrap"));
+        let around = Surroundings { root, excluded: &excluded, place: "flag --include", kind, binary: "app" };
+        let found = selections(&config, &root.join("app"), root).and_then(|all| find(&all, &around));
         found.and_then(read).map_or_else(
             |error| error.to_string(),
             |all| all.iter().map(|m| format!("{}{} ", m.name, if m.executable { "*" } else { "" })).collect(),
@@ -310,6 +341,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_the_folder_of_extensions_has_to_be_executable_in_a_layer() {
+        let (_dir, root) = project();
+        write(&root, &["app/extensions/a.sh", "app/extensions/b", "app/extensions/deep/c", "app/d"]);
+        let all = "extensions/a.sh* extensions/b extensions/deep/c ";
+        assert_eq!(packed(&root, &["extensions"]), all);
+        for kind in [ArtifactKind::Extension, ArtifactKind::InternalExtension] {
+            let error = packed_as(kind, &root, &["extensions"]);
+            assert!(error.contains("extensions/b in the zip may not be executed"), "{kind}: {error}");
+            let packed = packed_as(kind, &root, &["extensions", "!extensions/b", "bootstrap:d"]);
+            assert_eq!(packed, "bootstrap extensions/a.sh* extensions/deep/c ");
+        }
+        let taken = |kind, include| packed_as(kind, &root, &[include]).contains("is the place of the compiled binary");
+        assert!(taken(ArtifactKind::Extension, "extensions/app:d") && taken(ArtifactKind::Extension, "extensions:d"));
+        assert!(taken(ArtifactKind::InternalExtension, "app:d") && !taken(ArtifactKind::Extension, "app:d"));
+    }
+
+    #[test]
     fn what_is_included_has_to_be_within_lambdas_limit() {
         let (_dir, root) = project();
         write(&root, &["app/data/small"]);
@@ -321,7 +369,16 @@ mod tests {
         assert_eq!(packed(&root, &["data", "!**/big"]), "data/small ");
         let found = |include: &[&str]| {
             let all = selections(&Config::of(json!({"include": include})), &root.join("app"), &root).unwrap();
-            find(&all, &Surroundings { root: &root, excluded: &[], place: "flag --include" }, "bootstrap")
+            find(
+                &all,
+                &Surroundings {
+                    root: &root,
+                    excluded: &[],
+                    place: "flag --include",
+                    kind: ArtifactKind::Function,
+                    binary: "app",
+                },
+            )
         };
         found(&["data"]).unwrap();
         file.set_len(250 * 1024 * 1024).unwrap();

@@ -90,7 +90,7 @@ pub(crate) use setters;
 mod tests {
     use super::*;
     use crate::config::{SETTINGS, Size};
-    use crate::{Arch, Base, BuildScript, EngineChoice, Mode, Network, Packager, PullPolicy, Runtime};
+    use crate::{Arch, ArtifactKind, Base, BuildScript, EngineChoice, Mode, Network, Packager, PullPolicy, Runtime};
 
     impl BuildScript {
         fn layer(&self) -> Result<Layer> {
@@ -105,6 +105,7 @@ mod tests {
         ("package", "a", |b| b.package("a")),
         ("function", "a", |b| b.function("a")),
         ("function", "a,b*", |b| b.functions(["a", "b*"])),
+        ("kind", "internal-extension", |b| b.kind(ArtifactKind::InternalExtension)),
         ("mode", "prod", |b| b.mode(Mode::Prod)),
         ("profile", "dist", |b| b.profile("dist")),
         ("target_arch", "aarch64", |b| b.target_arch(Arch::Arm64)),

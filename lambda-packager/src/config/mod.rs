@@ -17,4 +17,4 @@ pub use names::Names;
 pub use origin::Origin;
 pub(crate) use table::with_settings;
 pub use table::{Config, Layer, SETTINGS, Shape, name_of};
-pub use values::{Arch, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime, Size};
+pub use values::{Arch, ArtifactKind, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime, Size};

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::config::{Arch, Base, EngineChoice, Mode, Names, Network, Origin, PullPolicy, RegistryLogin, Runtime, Size};
+use crate::config::{
+    Arch, ArtifactKind, Base, EngineChoice, Mode, Names, Network, Origin, PullPolicy, RegistryLogin, Runtime, Size,
+};
 
 /// How a setting is written as text: in an environment variable, or in `BuildScript::set`.
 #[derive(Clone, Copy)]
@@ -33,6 +35,9 @@ macro_rules! with_settings {
             function: Names, List, "the bin targets to package: names and globs, `!` before what is left out; all of them if not set. `functions` is the same",
                 /// The bin target to package. The default is every bin target of the package.
                 (name: impl Into<String>) => crate::config::Names::new([name]);
+            kind: ArtifactKind = ArtifactKind::Function, Text, "what the zip is for: `function`, or a layer with an `extension` or an `internal-extension`",
+                /// What the zip is for. The default is [`ArtifactKind::Function`](crate::ArtifactKind::Function).
+                (kind: crate::config::ArtifactKind) => kind;
             mode: Mode = Mode::Release, Text, "`release`, `dev`, `prod` or `docker`",
                 /// Speed of the build or size of the zip. The default is [`Mode::Release`](crate::Mode::Release).
                 (mode: crate::config::Mode) => mode;

@@ -28,7 +28,7 @@ macro_rules! as_text {
     )+};
 }
 
-as_text!(Mode, Arch, Runtime, EngineChoice, PullPolicy, Network);
+as_text!(ArtifactKind, Mode, Arch, Runtime, EngineChoice, PullPolicy, Network);
 
 /// How to compile: the speed of the build against the size of the zip. As text: `release`, `prod`, `docker`, `dev`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +58,39 @@ impl Mode {
     /// Whether this mode compiles in the clean room by default.
     pub fn is_for_production(self) -> bool {
         matches!(self, Self::Prod | Self::Docker)
+    }
+}
+
+/// What the zip is for. As text: the variant in kebab case; the default is `function`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ArtifactKind {
+    /// A function: the binary is `bootstrap`.
+    Function,
+    /// A layer with an external extension: the binary is `extensions/NAME`, which Lambda starts beside the runtime.
+    Extension,
+    /// A layer with an internal extension: the binary is `NAME`, at the top, and the function's own process starts it,
+    /// such as by `AWS_LAMBDA_EXEC_WRAPPER=/opt/NAME`. Lambda itself does not.
+    InternalExtension,
+}
+
+#[doc(hidden)]
+impl ArtifactKind {
+    /// Where the binary `name` is in the zip. The places are those of cargo-lambda.
+    ///
+    /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/lambda-extensions.html>.
+    pub fn place_of(self, name: &str) -> String {
+        match self {
+            Self::Function => "bootstrap".into(),
+            Self::Extension => format!("extensions/{name}"),
+            Self::InternalExtension => name.into(),
+        }
+    }
+
+    /// Whether Lambda unpacks the zip in `/opt`, and not in the folder of the function.
+    pub fn is_layer(self) -> bool {
+        self != Self::Function
     }
 }
 
@@ -271,6 +304,7 @@ mod tests {
                 assert_eq!(text.parse::<T>().unwrap().to_string(), *text);
             }
         }
+        read::<ArtifactKind>(&["function", "extension", "internal-extension"]);
         read::<Mode>(&["release", "prod", "docker", "dev"]);
         read::<Arch>(&["x86_64", "arm64"]);
         read::<Runtime>(&["provided.al2023", "provided.al2"]);

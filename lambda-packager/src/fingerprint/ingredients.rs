@@ -33,6 +33,7 @@ pub fn ingredients(
     let mut set = |name: &str, value: String| all.insert(name.to_string(), value);
     set("packager", PACKAGER.into());
     set("function", format!("{package}/{function}"));
+    set("kind", config.kind.to_string());
     set("mode", config.mode.to_string());
     set("profile", config.profile.clone());
     set("target", config.target_arch.to_string());
@@ -119,7 +120,7 @@ mod tests {
     #[test]
     fn every_setting_is_an_ingredient_or_known_to_decide_no_byte() {
         let another = json!({
-            "package": "other", "function": "other", "mode": "dev", "profile": "other", "features": ["other"],
+            "package": "other", "function": "other", "kind": "extension", "mode": "dev", "profile": "other", "features": ["other"],
             "target_arch": if Arch::of_this_machine() == Arch::Arm64 { "x86_64" } else { "arm64" },
             "runtime": "provided.al2", "cargo_flags": ["--other"], "engine": "host", "base": "other",
             "output": "other.zip", "include": ["other"], "inputs": ["other"], "exclude": ["other"], "container_name": "other", "network": "bridge",

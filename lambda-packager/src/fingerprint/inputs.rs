@@ -240,8 +240,9 @@ mod tests {
                 snapshot.present().iter().map(|(path, _)| real(&root.join(path))).collect();
             let selections = selections(&config, &root.join("a"), &root).unwrap();
             let excluded = excluded(&workspace, &function(&workspace), &config);
-            let around = include::Surroundings { root: &root, excluded: &excluded, place: "" };
-            for file in include::find(&selections, &around, "bootstrap").unwrap() {
+            let around =
+                include::Surroundings { root: &root, excluded: &excluded, place: "", kind: config.kind, binary: "a" };
+            for file in include::find(&selections, &around).unwrap() {
                 assert!(recorded.contains(&real(&file.path)), "{include:?}: {}", file.path.display());
                 count += 1;
             }

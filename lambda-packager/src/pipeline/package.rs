@@ -3,7 +3,6 @@
 use crate::artifact::include::Surroundings;
 use crate::artifact::{elf, include, limits, selections, zip};
 use crate::backend::{Backend, BackendRequest, runtime_image};
-use crate::config::Config;
 use crate::error::Result;
 use crate::fingerprint::inputs;
 use crate::pipeline::Task;
@@ -29,13 +28,14 @@ pub fn package(
 ) -> Result<Package> {
     let config = &task.config;
     let members = report.stage(Stage::Verify, |_| check(binary, task))?;
-    let zip = report.stage(Stage::Zip, |_| archive(binary, members, config))?;
+    let zip = report.stage(Stage::Zip, |_| archive(binary, members, task))?;
     limits::note(zip.len() as u64).iter().for_each(|text| report.note(text));
-    let image = match config.mode.is_for_production() {
+    let leaves_image = config.mode.is_for_production() && !config.kind.is_layer();
+    let image = match leaves_image {
         true => report.stage(Stage::Runtime, |_| runtime_image::leave(backend, request, &task.function, &zip))?,
         false => None,
     };
-    if image.is_none() && config.mode.is_for_production() {
+    if image.is_none() && leaves_image {
         report.note("there is no engine to leave the image in that runs the function; `lambda-packager image build` writes it to a file");
     }
     Ok(Package { zip, image })
@@ -44,17 +44,25 @@ pub fn package(
 /// Checks the binary, and reads what goes into the zip beside it.
 ///
 /// # Errors
-/// A binary that the runtime could not start, or an included file that cannot be read.
+/// A binary that the runtime could not start, compiled or included, or an included file that cannot be read.
 pub fn check(binary: &[u8], task: &Task) -> Result<Vec<zip::Member>> {
     let Task { config, function, .. } = task;
     let members = include::read(included(task)?)?;
     let expected = elf::Expectation {
         arch: config.target_arch,
         runtime: config.runtime,
+        kind: config.kind,
         included: &members,
         linked_by: &function.package.linked_by,
     };
-    elf::check(binary, &expected)?;
+    let title = if config.kind.is_layer() { "the extension" } else { "the bootstrap" };
+    elf::check(binary, title, &expected)?;
+    // Lambda starts these of a layer too. A script has no such header.
+    let is_started =
+        |member: &&zip::Member| include::is_extension(&member.name) && member.content.starts_with(b"\x7fELF");
+    for member in members.iter().filter(is_started).filter(|_| config.kind.is_layer()) {
+        elf::check(&member.content, &member.name, &expected)?;
+    }
     Ok(members)
 }
 
@@ -66,14 +74,19 @@ pub fn included(task: &Task) -> Result<Vec<include::Included>> {
     let Task { workspace, config, function, .. } = task;
     let selections = selections(config, function.package.folder(), &workspace.root)?;
     let (excluded, place) = (inputs::excluded(workspace, function, config), config.place_of("include"));
-    let around = Surroundings { root: &workspace.root, excluded: &excluded, place: &place };
-    include::find(&selections, &around, "bootstrap")
+    let (root, kind, binary) = (&workspace.root, config.kind, function.name.as_str());
+    include::find(&selections, &Surroundings { root, excluded: &excluded, place: &place, kind, binary })
 }
 
 /// The zip of a binary and of what goes into it beside that.
-pub fn archive(binary: &[u8], mut members: Vec<zip::Member>, config: &Config) -> Result<Vec<u8>> {
+pub fn archive(binary: &[u8], mut members: Vec<zip::Member>, task: &Task) -> Result<Vec<u8>> {
+    let config = &task.config;
     let unzipped: usize = members.iter().map(|member| member.content.len()).sum();
-    members.push(zip::Member { name: "bootstrap".into(), executable: true, content: binary.to_vec() });
+    members.push(zip::Member {
+        name: config.kind.place_of(&task.function.name),
+        executable: true,
+        content: binary.to_vec(),
+    });
     limits::check((unzipped + binary.len()) as u64)?;
     zip::archive(members, zip::level(config.mode))
 }

@@ -19,6 +19,7 @@ pub struct Context<'a> {
 pub fn contexts<'a>(tasks: &'a [Task<'a>], environment: &str) -> Result<Vec<Context<'a>>> {
     let mut contexts: Vec<Context> = Vec::new();
     for task in tasks {
+        refuse_layer(task)?;
         let names = Names::of(&task.config, environment, &task.function.id)?;
         if let Some(other) = contexts.iter().find(|other| other.names.repository == names.repository) {
             let (one, two, repository) = (&other.task.function.id, &task.function.id, &names.repository);
@@ -33,6 +34,17 @@ pub fn contexts<'a>(tasks: &'a [Task<'a>], environment: &str) -> Result<Vec<Cont
         contexts.push(Context { task, names });
     }
     Ok(contexts)
+}
+
+fn refuse_layer(task: &Task) -> Result<()> {
+    let (kind, place) = (task.config.kind, task.config.place_of("kind"));
+    if !kind.is_layer() {
+        return Ok(());
+    }
+    Err(Error::config(format!("{place}: a layer with an {kind} cannot be a container image")).hint_with(
+        "publish its zip: `aws lambda publish-layer-version --zip-file fileb://...`; the image of a function contains \
+         its extensions in /opt/extensions",
+    ))
 }
 
 /// The one function that a command is about.

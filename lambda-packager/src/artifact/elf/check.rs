@@ -8,15 +8,18 @@ use ::elf::{ParseError, abi};
 use crate::artifact::Member;
 use crate::artifact::elf::read::{Binary, interpreter, needed, versions};
 use crate::artifact::elf::{glibc, libraries};
-use crate::config::{Arch, Runtime};
+use crate::config::{Arch, ArtifactKind, Runtime};
 use crate::error::{Error, Result};
 
 /// What the check needs besides the binary.
 pub struct Expectation<'a> {
     pub arch: Arch,
     pub runtime: Runtime,
-    /// What is in the zip beside the binary. Lambda searches its root and `lib/` for shared libraries (`LD_LIBRARY_PATH`
-    /// of the function's environment).
+    pub kind: ArtifactKind,
+    /// What is in the zip beside the binary. Lambda searches the root and `lib/` of a function for shared libraries, and
+    /// only `lib/` of a layer.
+    ///
+    /// Source: `LD_LIBRARY_PATH` in <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>.
     pub included: &'a [Member],
     /// `(links, package)` of the native libraries in the dependency closure, to name the crate that links one.
     pub linked_by: &'a [(String, String)],
@@ -24,18 +27,21 @@ pub struct Expectation<'a> {
 
 impl<'a> Expectation<'a> {
     fn included(&self, library: &str) -> Option<&'a Member> {
-        let finds = |member: &&Member| member.name.strip_prefix("lib/").unwrap_or(&member.name) == library;
+        let finds = |member: &&Member| match member.name.strip_prefix("lib/") {
+            Some(name) => name == library,
+            None => member.name == library && !self.kind.is_layer(),
+        };
         self.included.iter().find(finds)
     }
 }
 
-/// Checks that the expected runtime can execute `binary`, with the libraries that it loads from the zip and those that they
-/// load in turn.
+/// Checks that the expected runtime can execute `binary`, called `title` in messages, with the libraries that it loads from
+/// the zip and those that they load in turn.
 ///
 /// # Errors
 /// If something would prevent the start. The hint says what to do.
-pub fn check(binary: &[u8], expected: &Expectation) -> Result<()> {
-    let mut queue = check_file(binary, "the bootstrap", expected)?;
+pub fn check(binary: &[u8], title: &str, expected: &Expectation) -> Result<()> {
+    let mut queue = check_file(binary, title, expected)?;
     let mut seen = BTreeSet::new();
     while let Some(name) = queue.pop() {
         if let Some(library) = expected.included(&name).filter(|_| seen.insert(name)) {
@@ -45,7 +51,7 @@ pub fn check(binary: &[u8], expected: &Expectation) -> Result<()> {
     Ok(())
 }
 
-/// Checks one file that is loaded, the bootstrap or a library of the zip, by its `title`. Returns the libraries that it
+/// Checks one file that is loaded, the binary or a library of the zip, by its `title`. Returns the libraries that it
 /// needs.
 fn check_file(file: &[u8], title: &str, expected: &Expectation) -> Result<Vec<String>> {
     let unreadable = |why: String| {
@@ -179,7 +185,12 @@ mod tests {
     }
 
     fn expectation(arch: Arch) -> Expectation<'static> {
-        Expectation { arch, runtime: Runtime::ProvidedAl2023, included: &[], linked_by: &[] }
+        let kind = ArtifactKind::Function;
+        Expectation { arch, runtime: Runtime::ProvidedAl2023, kind, included: &[], linked_by: &[] }
+    }
+
+    fn check(binary: &[u8], expected: &Expectation) -> Result<()> {
+        super::check(binary, "the bootstrap", expected)
     }
 
     #[test]
@@ -246,6 +257,11 @@ mod tests {
         assert_eq!(bring("lib/libq.so.6", this_binary()), "");
         // Lambda does not look there.
         assert!(bring("deep/libq.so.6", this_binary()).starts_with("the bootstrap needs the shared library libq.so.6"));
+        let layer = Expectation { kind: ArtifactKind::Extension, ..expectation(Arch::of_this_machine()) };
+        for (name, finds) in [("lib/libq.so.6", true), ("libq.so.6", false)] {
+            let included = [Member { name: name.into(), executable: false, content: this_binary() }];
+            assert_eq!(check(&binary, &Expectation { included: &included, ..layer }).is_ok(), finds, "{name}");
+        }
         // What is brought has needs of its own; a circle ends.
         assert_eq!(bring("libq.so.6", binary.clone()), "");
         let mut needy = this_binary();

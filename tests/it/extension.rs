@@ -1,0 +1,114 @@
+//! Extensions are zips for layers, with the binary where Lambda or its caller looks for it, checked as functions are.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{Ended, Engine, Fixture, cases, engines, is_installed};
+
+const KINDS: [(&str, &str); 2] = [("extension", "extensions/hello"), ("internal-extension", "hello")];
+
+/// The files of a zip and whether they may be executed, as somebody else's program reads them.
+fn listed(zip: &Path) -> Vec<String> {
+    let listed = Ended::answer(Command::new("unzip").arg("-Z").arg(zip));
+    let line = |line: &str| {
+        let (mode, name) = (&line[..10], line.rsplit(' ').next().unwrap());
+        format!("{name}{}", if mode == "-rwxr-xr-x" { "*" } else { "" })
+    };
+    let mut files: Vec<String> = listed.lines().filter(|line| line.starts_with('-')).map(line).collect();
+    files.sort_unstable();
+    files
+}
+
+fn zip_of(fixture: &Fixture) -> Vec<String> {
+    listed(&fixture.path("target/lambda/hello/lambda-deployment.zip"))
+}
+
+fn allow_execution(fixture: &Fixture, name: &str) {
+    fs::set_permissions(fixture.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn the_zip_of_an_extension_is_one_for_a_layer() {
+    if !is_installed("unzip", "Debian: apt-get install unzip") {
+        return;
+    }
+    let fixture = Fixture::hello();
+    fixture.write("etc/b.toml", "b");
+    fixture.write("etc/a.map", "a");
+    fixture.append("Cargo.toml", "[package.metadata.lambda-packager]\ninclude = [\"etc/*\", \"!etc/*.map\"]\n");
+    let mut before = "function";
+    fixture.run(&["--engine", "host"]).ok();
+    assert_eq!(zip_of(&fixture), ["bootstrap*", "etc/b.toml"]);
+    for (kind, place) in KINDS {
+        let run = |args: &[&str]| fixture.run(&[&["--engine", "host", "--kind", kind], args].concat());
+        assert_eq!(run(&[]).ok().verdict(), format!("cache-miss: kind {before} -> {kind}"));
+        let mut expected = [format!("{place}*"), "etc/b.toml".to_string()];
+        expected.sort_unstable();
+        assert_eq!(zip_of(&fixture), expected);
+        assert_eq!(run(&[]).ok().verdict(), "cache-hit");
+        run(&["verify"]).ok();
+        run(&["image", "build", "--env", "preprod"])
+            .fails(2, &["flag --kind: a layer with an", "cannot be a container image", "publish-layer-version"]);
+        let zip = fixture.zip("hello");
+        for engine in engines(Engine::Docker) {
+            fixture.run_on(engine, &["--kind", kind]).ok();
+            assert!(fixture.zip("hello") == zip, "{kind} on {}", engine.name());
+        }
+        run(&[]).ok();
+        before = kind;
+    }
+}
+
+#[test]
+fn what_lambda_could_not_start_of_a_layer_is_an_error() {
+    let fixture = Fixture::hello();
+    fixture.write("extensions/watch", "#!/bin/sh\n");
+    fixture
+        .append("Cargo.toml", "[package.metadata.lambda-packager]\nkind = \"extension\"\ninclude = [\"extensions\"]\n");
+    fixture.says("{nonsense");
+    let run = || fixture.run(&["--engine", "host"]);
+    let idle = "extensions/watch in the zip may not be executed, and Lambda executes every file in `extensions/`";
+    run().fails(
+        2,
+        &["`include` in [package.metadata.lambda-packager]", idle, "help: make it executable (`chmod +x ext"],
+    );
+    fixture.write("extensions/hello", "");
+    let taken = "`extensions/hello` is the place of the compiled binary";
+    allow_execution(&fixture, "extensions/watch");
+    run().fails(2, &[taken, "help: put it at another place"]);
+    fs::remove_file(fixture.path("extensions/hello")).unwrap();
+    // A binary that is brought is checked as the compiled one.
+    fixture.says("hello");
+    let mut elf = fs::read("/bin/sh").unwrap();
+    elf[0x12..0x14].copy_from_slice(&[0xf3, 0]);
+    fs::write(fixture.path("extensions/watch"), elf).unwrap();
+    run().fails(5, &["extensions/watch is for ELF machine 243"]);
+    fixture.write("extensions/watch", "#!/bin/sh\n");
+    run().ok();
+    let kinds = ["flag --kind is not valid", "`layers`", "`function`, `extension`"];
+    fixture.run(&["--engine", "host", "--kind", "layers"]).fails(2, &kinds);
+}
+
+/// The binary is where cargo-lambda puts it, so that what a team deploys stays as it is.
+#[test]
+fn extensions_are_where_cargo_lambda_puts_them() {
+    if !cases(false, true) || !is_installed("cargo-lambda", "pip install cargo-lambda") {
+        return;
+    }
+    for (kind, place) in KINDS {
+        let fixture = Fixture::hello();
+        fixture.write("etc/b.toml", "b");
+        let mut theirs = Command::new("cargo-lambda");
+        theirs.args(["lambda", "build", "--release", "--extension", "--output-format", "zip", "--compiler", "cargo"]);
+        theirs.args(["--skip-target-check", "--include", "etc", "--include", "x/y.toml:etc/b.toml"]);
+        theirs.args((kind == "internal-extension").then_some("--internal")).current_dir(fixture.root());
+        Ended::of(&mut theirs).ok();
+        let theirs = listed(&fixture.path("target/lambda/extensions/hello.zip"));
+        let mut ours = fixture.command_for("host");
+        Ended::of(ours.args(["--kind", kind]).env("LAMBDA_PACKAGER_INCLUDE", "etc,x/y.toml:etc/b.toml")).ok();
+        assert_eq!(zip_of(&fixture), theirs);
+        assert!(theirs.contains(&format!("{place}*")), "{theirs:?}");
+    }
+}
