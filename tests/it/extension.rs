@@ -49,8 +49,14 @@ fn the_zip_of_an_extension_is_one_for_a_layer() {
         assert_eq!(zip_of(&fixture), expected);
         assert_eq!(run(&[]).ok().verdict(), "cache-hit");
         run(&["verify"]).ok();
-        run(&["image", "build", "--env", "preprod"])
-            .fails(2, &["flag --kind: a layer with an", "cannot be a container image", "publish-layer-version"]);
+        run(&["image", "build", "--env", "preprod"]).fails(
+            2,
+            &[
+                "flag --kind: the zip of kind",
+                "is for a layer, which cannot be a container image",
+                "publish-layer-version",
+            ],
+        );
         let zip = fixture.zip("hello");
         for engine in engines(Engine::Docker) {
             fixture.run_on(engine, &["--kind", kind]).ok();
@@ -89,6 +95,50 @@ fn what_lambda_could_not_start_of_a_layer_is_an_error() {
     run().ok();
     let kinds = ["flag --kind is not valid", "`layers`", "`function`, `extension`"];
     fixture.run(&["--engine", "host", "--kind", "layers"]).fails(2, &kinds);
+}
+
+#[test]
+fn a_layer_of_files_needs_no_bin_and_no_compile() {
+    if !is_installed("unzip", "Debian: apt-get install unzip") {
+        return;
+    }
+    let fixture = Fixture::hello();
+    fs::remove_file(fixture.path("src/main.rs")).unwrap();
+    fixture.write("src/lib.rs", "");
+    let manifest = fixture.text("Cargo.toml");
+    fixture.append("Cargo.toml", "[package.metadata.lambda-packager]\nkind = \"layer\"\n");
+    // No engine is asked, and none is missed.
+    let run = |args: &[&str]| {
+        let mut command = fixture.command();
+        Ended::of(
+            command.env("LAMBDA_PACKAGER_REQUIRE_CONTAINER", "1").env("DOCKER_HOST", "tcp://127.0.0.1:1").args(args),
+        )
+    };
+    run(&[]).fails(2, &["`kind` in [package.metadata.lambda-packager]", "it selects nothing", "help: set `include`"]);
+    let settings =
+        "[package.metadata.lambda-packager]\nkind = \"layer\"\ninclude = [\".:opt\"]\noutput = \"opt.zip\"\n";
+    fixture.write("Cargo.toml", &format!("{manifest}{settings}"));
+    fixture.write("opt/bin/tool", "#!/bin/sh\n");
+    fixture.write("opt/extensions/watch", "#!/bin/sh\n");
+    run(&[]).fails(2, &["extensions/watch in the zip may not be executed", "chmod +x opt/extensions/watch"]);
+    allow_execution(&fixture, "opt/extensions/watch");
+    let ended = run(&[]).ok();
+    assert_eq!(ended.verdict(), "cache-miss: first build");
+    assert!(
+        ended.stderr.contains("backend none: nothing to compile") && !ended.stderr.contains("bootstrap"),
+        "{ended:?}"
+    );
+    assert_eq!(zip_of(&fixture), ["bin/tool", "extensions/watch*"]);
+    assert!(fixture.read("opt.zip") == fixture.zip("hello") && !fixture.path("target/lambda/hello/bootstrap").exists());
+    let first = fixture.zip("hello");
+    assert_eq!(run(&[]).ok().verdict(), "cache-hit");
+    run(&["verify"]).ok();
+    fixture.write("opt/lib/b", "b");
+    assert_eq!(run(&[]).ok().verdict(), "cache-miss: added opt/lib/b");
+    fs::remove_dir_all(fixture.path("opt/lib")).unwrap();
+    run(&[]).ok();
+    assert!(fixture.zip("hello") == first);
+    run(&["image", "build", "--env", "preprod"]).fails(2, &["the zip of kind `layer` is for a layer"]);
 }
 
 /// The binary is where cargo-lambda puts it, so that what a team deploys stays as it is.

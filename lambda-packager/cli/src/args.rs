@@ -20,7 +20,7 @@ pub struct Args {
     /// Package again even if nothing changed
     #[arg(long, visible_alias = "force-rebuild", global = true)]
     force: bool,
-    /// What the zip is for: function (default), or a layer with an extension or an internal-extension
+    /// What the zip is for: function (default), or a layer with an extension or an internal-extension, or a layer of files
     #[arg(long, global = true, value_name = "KIND")]
     kind: Option<String>,
     /// release (default), dev, prod or docker

@@ -42,7 +42,10 @@ fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<Strin
         .hint_with("package first: `lambda-packager`"));
     }
     let zip = places.zips.first().map(|path| fs::read(path)).transpose()?.unwrap_or_default();
-    let bootstrap = fs::read(&places.bootstrap)?;
+    let Some(bootstrap) = &places.bootstrap else {
+        return Ok(vec![format!("{} is as it was packaged: sha256 {}", function.name, Sha::of(&zip))]);
+    };
+    let bootstrap = fs::read(bootstrap)?;
     package::check(&bootstrap, &task)?;
     let runtime = config.runtime;
     let mut lines =

@@ -72,7 +72,7 @@ pub fn read(included: Vec<Included>) -> Result<Vec<Member>> {
 /// binary. `found` is sorted.
 fn refuse_collisions(found: &[Included], around: &Surroundings) -> Result<()> {
     let binary = around.kind.place_of(around.binary);
-    let binary = binary.as_str();
+    let binary = binary.as_deref().unwrap_or_default();
     let shown = |file: &Included| relative(&file.path, around.root);
     // Of two with one name, the first.
     let at: BTreeMap<&str, &Included> = found.iter().rev().map(|file| (file.name.as_str(), file)).collect();
@@ -171,6 +171,11 @@ impl<'a> Walk<'a> {
             return Err(self
                 .refusal(path, "is not a regular file, but a pipe, a socket or a device")
                 .hint_with("remove it, or include the other files one by one"));
+        }
+        if name.is_empty() {
+            return Err(self
+                .refusal(path, "is a file, and `.` is the top of the zip")
+                .hint_with("name it as it is to be in the zip: `NAME:SRC`"));
         }
         let (path, executable) = (path.to_path_buf(), is_executable(&meta));
         self.found.push(Included { name, path, executable, size_bytes: meta.len() });
@@ -330,6 +335,7 @@ mod tests {
         for (include, expected) in [
             (&["conf", "conf/a.json:../shared/c.json"][..], "two things would be at conf/a.json in the zip: "),
             (&["a:run.sh", "a/b:conf"], "two things would be at a in the zip: app/run.sh and app/conf/a.json"),
+            (&[".:run.sh"], "run.sh is a file, and `.` is the top of the zip"),
             (&["bootstrap:run.sh"], "app/run.sh would be at bootstrap in the zip, but `bootstrap` is the place"),
             (
                 &["bootstrap:conf"],
@@ -352,6 +358,7 @@ mod tests {
             let packed = packed_as(kind, &root, &["extensions", "!extensions/b", "bootstrap:d"]);
             assert_eq!(packed, "bootstrap extensions/a.sh* extensions/deep/c ");
         }
+        assert_eq!(packed_as(ArtifactKind::Layer, &root, &["bootstrap:d", "app:d"]), "app bootstrap ");
         let taken = |kind, include| packed_as(kind, &root, &[include]).contains("is the place of the compiled binary");
         assert!(taken(ArtifactKind::Extension, "extensions/app:d") && taken(ArtifactKind::Extension, "extensions:d"));
         assert!(taken(ArtifactKind::InternalExtension, "app:d") && !taken(ArtifactKind::Extension, "app:d"));

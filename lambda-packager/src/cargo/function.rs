@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 #[derive(Clone)]
 pub struct Function<'a> {
     pub package: &'a Package,
-    /// The bin target.
+    /// The bin target; of a layer of files, the package.
     pub name: String,
     /// Its name among all functions of the workspace; also that of its folder under `target/lambda`.
     pub id: String,
@@ -37,16 +37,28 @@ impl Workspace {
         let mut candidates = Vec::new();
         for package in self.packages(of_call)? {
             let config = of_package(package)?;
-            candidates.extend(package.bins.iter().map(|bin| Candidate { package, bin, config: config.clone() }));
+            if config.kind.has_binary() {
+                candidates.extend(package.bins.iter().map(|bin| Candidate::of_bin(package, bin, &config)));
+            } else {
+                candidates.push(self.layer_of_files(package, config));
+            }
         }
-        let (candidates, lacking): (Vec<_>, Vec<_>) = candidates
-            .into_iter()
-            .partition(|found| found.package.missing_features(found.bin, &found.config).is_empty());
+        let (candidates, lacking): (Vec<_>, Vec<_>) =
+            candidates.into_iter().partition(|found| found.missing_features.is_empty());
         let chosen: Vec<&Candidate> = candidates.iter().filter(|found| found.is_named()).collect();
         let chosen = self.nearest(chosen, of_call, start);
         self.refuse_unmatched(&candidates, &lacking, &chosen, of_call)?;
         refuse_two_of_a_name(&chosen)?;
         Ok(chosen.into_iter().map(Candidate::selected).collect())
+    }
+
+    /// The package itself, whose included files are a layer.
+    fn layer_of_files<'a>(&self, package: &'a Package, config: Config) -> Candidate<'a> {
+        let name = package.name.clone();
+        let is_taken = self.members.iter().flat_map(|package| &package.bins).any(|bin| bin.id == name);
+        // No name of a package has a dot.
+        let id = if is_taken { format!("{name}.layer") } else { name.clone() };
+        Candidate { function: Function { package, name, id }, missing_features: Vec::new(), config }
     }
 
     /// The packages that the setting `package` selects.
@@ -72,8 +84,8 @@ impl Workspace {
             return chosen;
         }
         let here = self.member_at(start).filter(|package| package.folder() != self.root);
-        let is_here = |found: &&Candidate| here.is_some_and(|here| found.package.name == here.name);
-        let is_default = |found: &&Candidate| config.function.is_none() && found.package.is_default;
+        let is_here = |found: &&Candidate| here.is_some_and(|here| found.function.package.name == here.name);
+        let is_default = |found: &&Candidate| config.function.is_none() && found.function.package.is_default;
         let only =
             |wanted: &dyn Fn(&&Candidate) -> bool| chosen.iter().copied().filter(|found| wanted(found)).collect();
         let nearest: [Vec<&Candidate>; 2] = [only(&is_here), only(&is_default)];
@@ -91,11 +103,9 @@ impl Workspace {
         // What is missing may be one that cargo builds only with more features.
         let and_features =
             |error: Error, is_meant: &dyn Fn(&Candidate) -> bool| match lacking.iter().find(|found| is_meant(found)) {
-                Some(Candidate { package, bin, config }) => error.hint_with(format!(
-                    "`{}` of the package {} requires more features: `features = {:?}`",
-                    bin.name,
-                    package.name,
-                    package.missing_features(bin, config)
+                Some(Candidate { function, missing_features, .. }) => error.hint_with(format!(
+                    "`{}` of the package {} requires more features: `features = {missing_features:?}`",
+                    function.name, function.package.name,
                 )),
                 None => error,
             };
@@ -103,7 +113,7 @@ impl Workspace {
         for config in configs {
             for name in config.function.iter().flat_map(Names::wanted) {
                 let pattern = Names::new([name]);
-                let matches = |found: &Candidate| pattern.select(&[&found.bin.name, &found.bin.id]);
+                let matches = |found: &Candidate| pattern.select(&found.names());
                 if !candidates.iter().any(matches) {
                     let names: Vec<_> = candidates.iter().map(Candidate::shown).collect();
                     let error = format!("{}: there is no function `{name}` in {root}", config.place_of("function"));
@@ -122,39 +132,45 @@ impl Workspace {
     }
 }
 
-/// A bin target, with the settings of its package.
+/// A bin target, or a layer of files, with the settings of its package.
 struct Candidate<'a> {
-    package: &'a Package,
-    bin: &'a Bin,
+    function: Function<'a>,
+    missing_features: Vec<String>,
     config: Config,
 }
 
 impl<'a> Candidate<'a> {
+    fn of_bin(package: &'a Package, bin: &Bin, config: &Config) -> Self {
+        let function = Function { package, name: bin.name.clone(), id: bin.id.clone() };
+        Self { function, missing_features: package.missing_features(bin, config), config: config.clone() }
+    }
+
     fn is_named(&self) -> bool {
-        self.config.function.as_ref().is_none_or(|names| names.select(&[&self.bin.name, &self.bin.id]))
+        self.config.function.as_ref().is_none_or(|names| names.select(&self.names()))
+    }
+
+    fn names(&self) -> [&str; 2] {
+        [&self.function.name, &self.function.id]
     }
 
     fn selected(&self) -> (Function<'a>, Config) {
-        let Bin { name, id, .. } = self.bin;
-        (Function { package: self.package, name: name.clone(), id: id.clone() }, self.config.clone())
+        (self.function.clone(), self.config.clone())
     }
 
     fn shown(&self) -> String {
-        match self.bin.id == self.bin.name {
-            true => self.bin.name.clone(),
-            false => format!("{} of the package {}", self.bin.name, self.package.name),
-        }
+        let Function { package, name, id } = &self.function;
+        if id == name { name.clone() } else { format!("{name} of the package {}", package.name) }
     }
 }
 
 /// Refuses a name without a glob that selects the functions of two packages: one of them is not meant.
 fn refuse_two_of_a_name(chosen: &[&Candidate]) -> Result<()> {
     for found in chosen {
-        let namesakes: Vec<_> = chosen.iter().filter(|other| other.bin.name == found.bin.name).collect();
-        let is_named = found.config.function.iter().flat_map(Names::wanted).any(|name| *name == found.bin.name);
+        let namesakes: Vec<_> = chosen.iter().filter(|other| other.function.name == found.function.name).collect();
+        let is_named = found.config.function.iter().flat_map(Names::wanted).any(|name| *name == found.function.name);
         if namesakes.len() > 1 && is_named {
-            let (place, name) = (found.config.place_of("function"), &found.bin.name);
-            let ids: Vec<_> = namesakes.iter().map(|found| found.bin.id.as_str()).collect();
+            let (place, name) = (found.config.place_of("function"), &found.function.name);
+            let ids: Vec<_> = namesakes.iter().map(|found| found.function.id.as_str()).collect();
             return Err(Error::config(format!("{place}: there are several functions `{name}`"))
                 .hint_with(format!("select one by its package, or by its id: {}", ids.join(", "))));
         }

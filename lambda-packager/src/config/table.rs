@@ -35,7 +35,7 @@ macro_rules! with_settings {
             function: Names, List, "the bin targets to package: names and globs, `!` before what is left out; all of them if not set. `functions` is the same",
                 /// The bin target to package. The default is every bin target of the package.
                 (name: impl Into<String>) => crate::config::Names::new([name]);
-            kind: ArtifactKind = ArtifactKind::Function, Text, "what the zip is for: `function`, or a layer with an `extension` or an `internal-extension`",
+            kind: ArtifactKind = ArtifactKind::Function, Text, "what the zip is for: `function`, or a layer with an `extension` or an `internal-extension`, or a `layer` of included files alone",
                 /// What the zip is for. The default is [`ArtifactKind::Function`](crate::ArtifactKind::Function).
                 (kind: crate::config::ArtifactKind) => kind;
             mode: Mode = Mode::Release, Text, "`release`, `dev`, `prod` or `docker`",

@@ -73,19 +73,27 @@ pub enum ArtifactKind {
     /// A layer with an internal extension: the binary is `NAME`, at the top, and the function's own process starts it,
     /// such as by `AWS_LAMBDA_EXEC_WRAPPER=/opt/NAME`. Lambda itself does not.
     InternalExtension,
+    /// A layer of what `include` names, and nothing else: nothing is compiled, and the package needs no bin.
+    Layer,
 }
 
 #[doc(hidden)]
 impl ArtifactKind {
-    /// Where the binary `name` is in the zip. The places are those of cargo-lambda.
+    /// Where the binary `name` is in the zip, if it has one. The places are those of cargo-lambda.
     ///
     /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/lambda-extensions.html>.
-    pub fn place_of(self, name: &str) -> String {
+    pub fn place_of(self, name: &str) -> Option<String> {
         match self {
-            Self::Function => "bootstrap".into(),
-            Self::Extension => format!("extensions/{name}"),
-            Self::InternalExtension => name.into(),
+            Self::Function => Some("bootstrap".into()),
+            Self::Extension => Some(format!("extensions/{name}")),
+            Self::InternalExtension => Some(name.into()),
+            Self::Layer => None,
         }
+    }
+
+    /// Whether there is something to compile.
+    pub fn has_binary(self) -> bool {
+        self != Self::Layer
     }
 
     /// Whether Lambda unpacks the zip in `/opt`, and not in the folder of the function.
@@ -304,7 +312,7 @@ mod tests {
                 assert_eq!(text.parse::<T>().unwrap().to_string(), *text);
             }
         }
-        read::<ArtifactKind>(&["function", "extension", "internal-extension"]);
+        read::<ArtifactKind>(&["function", "extension", "internal-extension", "layer"]);
         read::<Mode>(&["release", "prod", "docker", "dev"]);
         read::<Arch>(&["x86_64", "arm64"]);
         read::<Runtime>(&["provided.al2023", "provided.al2"]);

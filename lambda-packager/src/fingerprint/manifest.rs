@@ -48,7 +48,7 @@ pub struct Manifest {
 /// The backend that compiled it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct BackendRecord {
-    /// `docker`, `podman`, `finch`, `nerdctl` or `host`.
+    /// `docker`, `podman`, `finch`, `nerdctl` or `host`; `none` where nothing is compiled.
     pub engine: String,
     pub engine_version: String,
     /// The name of the container; empty on the host.
@@ -69,9 +69,18 @@ pub struct BackendRecord {
     pub fallback: String,
 }
 
+impl BackendRecord {
+    /// That of a layer of files.
+    pub fn of_nothing() -> Self {
+        Self { engine: "none".into(), hermetic: true, ..Self::default() }
+    }
+}
+
 impl std::fmt::Display for BackendRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.clean_room {
+        if self.engine == "none" {
+            f.write_str("none: nothing to compile")?;
+        } else if self.clean_room {
             write!(f, "{} {}, clean room, {}", self.engine, self.engine_version, self.base)?;
         } else if self.container.is_empty() {
             write!(f, "{}, no container, not hermetic", self.base)?;

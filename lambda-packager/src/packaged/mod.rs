@@ -23,7 +23,7 @@ pub struct Packaged {
     pub zip_sha256: Sha,
     /// Size of the zip in bytes.
     pub zip_bytes: u64,
-    /// Size of the `bootstrap` in it in bytes.
+    /// Size of the binary in it in bytes; 0 for a layer of files.
     pub bootstrap_bytes: u64,
     /// Absolute path of `manifest.json`, the record of the build.
     pub manifest: PathBuf,

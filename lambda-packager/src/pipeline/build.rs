@@ -1,17 +1,16 @@
 //! The build after misses: prepare, compile, package, commit.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::path::Path;
 
 use crate::backend::{Backend, BackendError, BackendRequest, Seen, select};
 use crate::cargo;
 use crate::cargo::Function;
 use crate::compile::{Compiled, CompiledUnits};
-use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::declared::{GIT, has_git};
 use crate::fingerprint::inputs;
 use crate::fingerprint::manifest::BackendRecord;
+use crate::pipeline::commit::Made;
 use crate::pipeline::found::Found;
 use crate::pipeline::{Miss, Outcome, Task, check, commit, extent, found, group, package, retry, surroundings};
 use crate::report::{Built, Event, Reporter, Stage};
@@ -89,7 +88,15 @@ fn finish(
     };
     logs(std::slice::from_ref(miss), report);
     let package = package::package(task, backend, request, binary, report)?;
-    let manifest = commit::commit(miss, backend, compiled, binary, &package, report)?;
+    let made = Made {
+        backend: &backend.record,
+        toolchain: backend.toolchain.as_ref(),
+        binary,
+        outside: &compiled.outside,
+        debug: compiled.debug.as_ref(),
+        package: &package,
+    };
+    let manifest = commit::commit(miss, &made, report)?;
     let warm = backend.warm_start().map_or(String::new(), |image| format!(", warm start from {image}"));
     let built = Built {
         backend: format!("{}{warm}", backend.record),
@@ -111,10 +118,7 @@ fn prepare<'a>(
     let Task { workspace, config, .. } = task;
     config.runtime.warning().iter().for_each(|text| report.note(text));
     for Miss { task, .. } in misses {
-        if let Some(output) = inputs::output(workspace, &task.function, &task.config) {
-            check_output(&output, &task.config)?;
-            output.parent().iter().for_each(|folder| fs::remove_dead_temporaries(folder));
-        }
+        check_output(task)?;
         // What cannot be packaged is told before the compile.
         package::included(task)?;
     }
@@ -202,16 +206,22 @@ fn declared(inputs: &BTreeSet<String>) -> String {
     format!("`inputs = [{}]` in [package.metadata.lambda-packager]", names.join(", "))
 }
 
-/// Refuses an `output` that exists and is not a zip: a mistyped path must not overwrite another file.
-fn check_output(output: &Path, config: &Config) -> Result<()> {
+/// Refuses an `output` that exists and is not a zip: a mistyped path must not overwrite another file. Removes
+/// what runs that were killed left beside it.
+pub fn check_output(task: &Task) -> Result<()> {
+    let Task { workspace, config, function, .. } = task;
+    let Some(output) = inputs::output(workspace, function, config) else { return Ok(()) };
     let is_named_zip = output.extension().is_some_and(|extension| extension == "zip");
-    let is_zip = || Ok::<bool, Error>(is_named_zip || fs::read_start(output, 2)? == b"PK");
-    match fs::stat(output)? {
+    let is_zip = || Ok::<bool, Error>(is_named_zip || fs::read_start(&output, 2)? == b"PK");
+    match fs::stat(&output)? {
         Some(meta) if !meta.is_file() || !is_zip()? => {
             let (place, path) = (config.place_of("output"), output.display());
             Err(Error::config(format!("{place}: {path} exists and is not a zip; it was not changed"))
                 .hint_with("set another path, or remove that file yourself"))
         }
-        _ => Ok(()),
+        _ => {
+            output.parent().iter().for_each(|folder| fs::remove_dead_temporaries(folder));
+            Ok(())
+        }
     }
 }

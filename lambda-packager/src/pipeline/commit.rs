@@ -1,12 +1,14 @@
 //! Stores what a build made: the zips, the bootstrap, and last the manifest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use crate::backend::{Backend, builder_image};
-use crate::compile::Compiled;
+use crate::backend::builder_image;
+use crate::cargo::Toolchain;
+use crate::compile::DebugInfo;
 use crate::error::Result;
+use crate::fingerprint::manifest::BackendRecord;
 use crate::fingerprint::{DiscoveredInputs, Key, Manifest, Run, ingredients, inputs, manifest};
 use crate::pipeline::{Gate, Miss, Package, Task, debug, record_stamps};
 use crate::report::{Reporter, Stage};
@@ -14,29 +16,35 @@ use crate::snapshot;
 use crate::snapshot::Snapshot;
 use crate::sys::{Sha, Staged, fs, relative};
 
+/// What a build made.
+pub struct Made<'a> {
+    pub backend: &'a BackendRecord,
+    /// The host's toolchain, where it compiled.
+    pub toolchain: Option<&'a Toolchain>,
+    /// Empty for a layer of files.
+    pub binary: &'a [u8],
+    /// What the compile read besides its sources.
+    pub outside: &'a BTreeSet<PathBuf>,
+    pub debug: Option<&'a DebugInfo>,
+    pub package: &'a Package,
+}
+
 /// Stores the package; returns its manifest.
 ///
 /// # Errors
 /// What cannot be written: then the last good zip and its manifest are untouched.
-pub fn commit(
-    miss: &Miss,
-    backend: &Backend,
-    compiled: &Compiled,
-    binary: &[u8],
-    package: &Package,
-    report: &mut Reporter,
-) -> Result<Manifest> {
+pub fn commit(miss: &Miss, made: &Made, report: &mut Reporter) -> Result<Manifest> {
     let Miss { task, gate, verdict, .. } = miss;
+    let &Made { backend, toolchain, binary, outside, debug, package } = made;
     report.stage(Stage::Store, |report| {
         let workspace = task.workspace;
-        let discovered = inputs::discovered_inputs(&compiled.outside, gate.found.clone(), workspace);
+        let discovered = inputs::discovered_inputs(outside, gate.found.clone(), workspace);
         let (inputs, moved) = look_again(task, gate, &discovered)?;
-        let debug = debug::files(&task.places, compiled.debug.as_ref());
+        let debug = debug::files(&task.places, debug);
         write(task, binary, &debug, &package.zip, date(&inputs, gate.last_run))?;
         let config = &task.config;
         let before = gate.recorded.as_ref().ok();
-        let toolchain = backend.toolchain.as_ref();
-        let builder = Some(backend.record.base.as_str()).filter(|base| builder_image::is_one(base));
+        let builder = Some(backend.base.as_str()).filter(|base| builder_image::is_one(base));
         let (name, crate_name) = (&task.function.name, &task.function.package.name);
         let ingredients = ingredients::ingredients(
             config,
@@ -51,7 +59,7 @@ pub fn commit(
             verdict: verdict.to_string(),
             elapsed_ms: report.started.elapsed().as_millis() as u64,
             zip_bytes: package.zip.len() as u64,
-            container: backend.record.container.clone(),
+            container: backend.container.clone(),
         };
         let root = &workspace.root;
         let stages = report.stages();
@@ -79,7 +87,7 @@ pub fn commit(
             changed_while_compiling: moved,
             stages_ms: stages.collect::<BTreeMap<_, _>>(),
             history: Manifest::history_with(before, run),
-            backend: backend.record.clone(),
+            backend: backend.clone(),
             discovered_inputs: discovered,
             inputs,
         };
@@ -100,7 +108,9 @@ fn write(task: &Task, binary: &[u8], debug: &[(PathBuf, &[u8])], zip: &[u8], mti
         path.parent().map_or(Ok(()), fs::create_dirs)?;
         staged.push(Staged::write(path, content, 0o644, Some(mtime))?);
     }
-    staged.push(Staged::write(&task.places.bootstrap, binary, 0o755, Some(mtime))?);
+    if let Some(path) = &task.places.bootstrap {
+        staged.push(Staged::write(path, binary, 0o755, Some(mtime))?);
+    }
     for path in &task.places.zips {
         staged.push(Staged::write(path, zip, 0o644, Some(mtime))?);
     }

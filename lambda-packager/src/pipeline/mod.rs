@@ -10,6 +10,7 @@ mod extent;
 mod found;
 mod group;
 mod image;
+mod layer;
 mod miss;
 pub mod outcome;
 pub mod package;

@@ -15,6 +15,14 @@ pub struct Package {
     pub image: Option<String>,
 }
 
+impl Package {
+    /// Notes what is to know of the zip.
+    pub fn without_image(zip: Vec<u8>, report: &mut Reporter) -> Self {
+        limits::note(zip.len() as u64).iter().for_each(|text| report.note(text));
+        Self { zip, image: None }
+    }
+}
+
 /// Checks the binary, makes the zip, and in a mode for production the image.
 ///
 /// # Errors
@@ -29,16 +37,18 @@ pub fn package(
     let config = &task.config;
     let members = report.stage(Stage::Verify, |_| check(binary, task))?;
     let zip = report.stage(Stage::Zip, |_| archive(binary, members, task))?;
-    limits::note(zip.len() as u64).iter().for_each(|text| report.note(text));
+    let package = Package::without_image(zip, report);
     let leaves_image = config.mode.is_for_production() && !config.kind.is_layer();
     let image = match leaves_image {
-        true => report.stage(Stage::Runtime, |_| runtime_image::leave(backend, request, &task.function, &zip))?,
+        true => {
+            report.stage(Stage::Runtime, |_| runtime_image::leave(backend, request, &task.function, &package.zip))?
+        }
         false => None,
     };
     if image.is_none() && leaves_image {
         report.note("there is no engine to leave the image in that runs the function; `lambda-packager image build` writes it to a file");
     }
-    Ok(Package { zip, image })
+    Ok(Package { image, ..package })
 }
 
 /// Checks the binary, and reads what goes into the zip beside it.
@@ -46,24 +56,34 @@ pub fn package(
 /// # Errors
 /// A binary that the runtime could not start, compiled or included, or an included file that cannot be read.
 pub fn check(binary: &[u8], task: &Task) -> Result<Vec<zip::Member>> {
-    let Task { config, function, .. } = task;
     let members = include::read(included(task)?)?;
-    let expected = elf::Expectation {
+    let title = if task.config.kind.is_layer() { "the extension" } else { "the bootstrap" };
+    elf::check(binary, title, &expectation(&members, task))?;
+    check_extensions(&members, task)?;
+    Ok(members)
+}
+
+/// Checks the included binaries that Lambda starts of a layer. A script has no such header.
+///
+/// # Errors
+/// One that the runtime could not start.
+pub fn check_extensions(members: &[zip::Member], task: &Task) -> Result<()> {
+    let is_started = |member: &&zip::Member| {
+        task.config.kind.is_layer() && include::is_extension(&member.name) && member.content.starts_with(b"\x7fELF")
+    };
+    let expected = expectation(members, task);
+    members.iter().filter(is_started).try_for_each(|member| elf::check(&member.content, &member.name, &expected))
+}
+
+fn expectation<'a>(members: &'a [zip::Member], task: &'a Task) -> elf::Expectation<'a> {
+    let config = &task.config;
+    elf::Expectation {
         arch: config.target_arch,
         runtime: config.runtime,
         kind: config.kind,
-        included: &members,
-        linked_by: &function.package.linked_by,
-    };
-    let title = if config.kind.is_layer() { "the extension" } else { "the bootstrap" };
-    elf::check(binary, title, &expected)?;
-    // Lambda starts these of a layer too. A script has no such header.
-    let is_started =
-        |member: &&zip::Member| include::is_extension(&member.name) && member.content.starts_with(b"\x7fELF");
-    for member in members.iter().filter(is_started).filter(|_| config.kind.is_layer()) {
-        elf::check(&member.content, &member.name, &expected)?;
+        included: members,
+        linked_by: &task.function.package.linked_by,
     }
-    Ok(members)
 }
 
 /// What the setting `include` names.
@@ -78,15 +98,12 @@ pub fn included(task: &Task) -> Result<Vec<include::Included>> {
     include::find(&selections, &Surroundings { root, excluded: &excluded, place: &place, kind, binary })
 }
 
-/// The zip of a binary and of what goes into it beside that.
+/// The zip of a binary, where the kind has one, and of what goes into it beside that.
 pub fn archive(binary: &[u8], mut members: Vec<zip::Member>, task: &Task) -> Result<Vec<u8>> {
     let config = &task.config;
-    let unzipped: usize = members.iter().map(|member| member.content.len()).sum();
-    members.push(zip::Member {
-        name: config.kind.place_of(&task.function.name),
-        executable: true,
-        content: binary.to_vec(),
-    });
-    limits::check((unzipped + binary.len()) as u64)?;
+    if let Some(name) = config.kind.place_of(&task.function.name) {
+        members.push(zip::Member { name, executable: true, content: binary.to_vec() });
+    }
+    limits::check(members.iter().map(|member| member.content.len() as u64).sum())?;
     zip::archive(members, zip::level(config.mode))
 }

@@ -175,7 +175,8 @@ pub struct Places {
     pub folder: PathBuf,
     pub manifest: PathBuf,
     pub log: PathBuf,
-    pub bootstrap: PathBuf,
+    /// A layer of files has none.
+    pub bootstrap: Option<PathBuf>,
     /// The folder of debug information.
     pub debug: PathBuf,
     /// The zip, and the copy named by `output`.
@@ -194,7 +195,7 @@ impl Places {
         Ok(Self {
             manifest: folder.join("manifest.json"),
             log: folder.join("build.log"),
-            bootstrap: folder.join("bootstrap"),
+            bootstrap: config.kind.has_binary().then(|| folder.join("bootstrap")),
             debug: folder.join("debug"),
             zips,
             lock: lock_of_function(&state, &function.id),
@@ -207,7 +208,7 @@ impl Places {
     pub fn artifact(&self, root: &Path, recorded: Option<&Artifact>) -> Vec<PathBuf> {
         let debug = recorded.into_iter().flat_map(|artifact| artifact.debug.keys());
         let debug = debug.map(|path| lexically_clean(&root.join(path))).filter(|path| path.starts_with(&self.debug));
-        self.zips.iter().chain([&self.bootstrap]).cloned().chain(debug).collect()
+        self.zips.iter().chain(&self.bootstrap).cloned().chain(debug).collect()
     }
 }
 

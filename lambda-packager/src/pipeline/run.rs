@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::Manifest;
 use crate::packaged::{Reason, Verdict, Watch};
 use crate::pipeline::build::{Ended, build};
-use crate::pipeline::{Gate, Miss, Outcome, Project, Request, Task, check, image, lock, record_stamps, watch};
+use crate::pipeline::{Gate, Miss, Outcome, Project, Request, Task, check, image, layer, lock, record_stamps, watch};
 use crate::report::{Event, Reporter, Stage};
 use crate::snapshot::Taken;
 use crate::sys::{Lock, fs};
@@ -53,6 +53,11 @@ fn package(tasks: &[Task], report: &mut Reporter) -> Result<Vec<Outcome>> {
         }
     }
     note_cargo_lambda(&misses, report);
+    let (misses, layers): (Vec<_>, Vec<_>) = misses.into_iter().partition(|miss| miss.task.config.kind.has_binary());
+    for miss in &layers {
+        report.log_to(miss.log.try_clone().into_iter().collect());
+        ended.push((miss.task.function.id.clone(), Ok(layer::build(miss, report)?)));
+    }
     let mut kept = Vec::new();
     for alike in compiled_alike(misses) {
         let (built, backend, units) = build(alike, report)?;

@@ -268,12 +268,13 @@ pub fn lines_of(summary: &Summary) -> Vec<String> {
     let packaged = &summary.packaged;
     let before = summary.built.as_ref().and_then(|built| built.zip_bytes_before);
     let change = before.map_or(String::new(), |before| format!(" ({:+})", packaged.zip_bytes as i64 - before as i64));
-    lines.push(format!(
-        "  zip     {} {} bytes{change}, bootstrap {} bytes",
-        summary.zip_shown,
-        thousands(packaged.zip_bytes),
-        thousands(packaged.bootstrap_bytes),
-    ));
+    let bootstrap = match packaged.bootstrap_bytes {
+        // A layer of files.
+        0 => String::new(),
+        bytes => format!(", bootstrap {} bytes", thousands(bytes)),
+    };
+    let (zip, bytes) = (&summary.zip_shown, thousands(packaged.zip_bytes));
+    lines.push(format!("  zip     {zip} {bytes} bytes{change}{bootstrap}"));
     lines.push(format!("  sha256  {}", packaged.zip_sha256));
     lines
 }

@@ -41,7 +41,7 @@ fn refuse_layer(task: &Task) -> Result<()> {
     if !kind.is_layer() {
         return Ok(());
     }
-    Err(Error::config(format!("{place}: a layer with an {kind} cannot be a container image")).hint_with(
+    Err(Error::config(format!("{place}: the zip of kind `{kind}` is for a layer, which cannot be a container image")).hint_with(
         "publish its zip: `aws lambda publish-layer-version --zip-file fileb://...`; the image of a function contains \
          its extensions in /opt/extensions",
     ))
