@@ -48,7 +48,6 @@ const BUILD: &[(&[&str], &str)] = &[
         ],
         "what is packaged is selected by `package` and `function`",
     ),
-    (&["extension", "internal"], "what is packaged is a function, with the name `bootstrap`"),
     (&["override"], "write it as `--config` into `cargo_flags`"),
 ];
 

@@ -37,6 +37,7 @@ impl CargoLambda {
         this.target(&said)?;
         this.cargo_flags(&said)?;
         this.selection(&said)?;
+        this.kind(&said)?;
         this.contents(&said)?;
         if let Some(function) = function {
             this.output(&said, function)?;
@@ -133,6 +134,15 @@ impl CargoLambda {
             }
         }
         Ok(())
+    }
+
+    fn kind(&mut self, said: &Together) -> Result<()> {
+        let kind = match (said.switch("extension")?, said.switch("internal")?) {
+            (true, true) => "internal-extension",
+            (true, false) => "extension",
+            _ => return Ok(()),
+        };
+        self.set("kind", kind.into(), "extension", &said.build["extension"].place)
     }
 
     fn contents(&mut self, said: &Together) -> Result<()> {
@@ -257,6 +267,9 @@ mod tests {
             (json!({"lambda_dir": "dist/"}), json!({"output": "dist/api/bootstrap.zip"})),
             (json!({"lambda_dir": "./dist", "flatten": "api"}), json!({"output": "./dist/bootstrap.zip"})),
             (json!({"lambda_dir": "dist", "flatten": "web"}), json!({"output": "dist/api/bootstrap.zip"})),
+            (json!({"extension": true}), json!({"kind": "extension"})),
+            (json!({"extension": true, "internal": true}), json!({"kind": "internal-extension"})),
+            (json!({"internal": true}), json!({})),
             (json!({"lambda_dir": "target/lambda"}), json!({})),
             (json!({"lambda_dir": "../dist"}), json!({})),
         ] {
