@@ -62,16 +62,16 @@ fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<Strin
     let seen = Seen { inputs: &gate.now.snapshot, found: &gate.found, surroundings };
     let compiled = report
         .stage(Stage::Compile, |report| retry::compile(&request, from_ref(function), &mut backend, &seen, report))?;
-    let binary = compiled.binaries.get(&function.name).cloned().unwrap_or_default();
-    let members = package::check(&binary, &task)?;
-    let bytes = package::archive(&binary, members, &task)?;
+    let binary = compiled.binary_of(&function.name);
+    let members = package::check(binary, &task)?;
+    let bytes = package::archive(binary, members, &task)?;
     if bytes == zip {
         lines.push(format!("rebuilt to the same bytes: {}", backend.record));
         return Ok(lines);
     }
     let found = match binary == bootstrap {
         true => vec!["an included file, or the zip archive itself".to_string()],
-        false => elf_diff::sections(&bootstrap, &binary),
+        false => elf_diff::sections(&bootstrap, binary),
     };
     let backends = format!("on disk: {}; rebuilt: {}", manifest.backend, backend.record);
     let error = Error::artifact(format!("rebuilt, {} is not the same: {}", function.name, found.join("; ")));

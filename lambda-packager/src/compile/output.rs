@@ -51,6 +51,13 @@ impl DebugInfo {
     }
 }
 
+impl Compiled {
+    /// The binary of a function; empty if there is none, which the check of binaries refuses.
+    pub fn binary_of(&self, function: &str) -> &[u8] {
+        self.binaries.get(function).map_or(&[], Vec::as_slice)
+    }
+}
+
 /// Cargo's stderr: passes it on to the reporter, and keeps its end.
 #[derive(Default)]
 pub struct CargoOutput {

@@ -38,8 +38,10 @@ pub fn build(misses: Vec<Miss>, report: &mut Reporter) -> Result<(Vec<Ended>, Ba
         match compiled {
             Ok(compiled) if group::is_mixed(&group, &compiled) => split(group, &mut queue),
             Ok(compiled) => {
-                for miss in &group {
-                    let outcome = finish(miss, &compiled, &request, &backend, report);
+                let tasks = group.iter().map(|miss| (miss.task, compiled.binary_of(&miss.task.function.name)));
+                let zips = package::zips(&tasks.collect::<Vec<_>>(), report);
+                for (miss, zip) in group.iter().zip(zips) {
+                    let outcome = zip.and_then(|zip| finish(miss, zip, &compiled, &request, &backend, report));
                     ended.push((miss.task.function.id.clone(), of_one(outcome)?));
                 }
                 units = CompiledUnits::with(units, compiled.compiled_units);
@@ -77,21 +79,19 @@ fn logs(misses: &[Miss], report: &mut Reporter) {
 /// Packages and stores one of the functions that were compiled.
 fn finish(
     miss: &Miss,
+    zip: Vec<u8>,
     compiled: &Compiled,
     request: &BackendRequest,
     backend: &Backend,
     report: &mut Reporter,
 ) -> Result<Outcome> {
     let Miss { task, gate, verdict, .. } = miss;
-    let Some(binary) = compiled.binaries.get(&task.function.name) else {
-        return Err(Error::cargo(format!("the compile of {} ended without its binary", task.function.name)));
-    };
     logs(std::slice::from_ref(miss), report);
-    let package = package::package(task, backend, request, binary, report)?;
+    let package = package::package(task, backend, request, zip, report)?;
     let made = Made {
         backend: &backend.record,
         toolchain: backend.toolchain.as_ref(),
-        binary,
+        binary: compiled.binary_of(&task.function.name),
         outside: &compiled.outside,
         debug: compiled.debug.as_ref(),
         package: &package,

@@ -1,5 +1,8 @@
 //! From the compiled binary to the zip, and to the image that runs it.
 
+use std::sync::{Mutex, OnceLock};
+use std::thread;
+
 use crate::artifact::include::Surroundings;
 use crate::artifact::{elf, include, limits, selections, zip};
 use crate::backend::{Backend, BackendRequest, runtime_image};
@@ -23,20 +26,41 @@ impl Package {
     }
 }
 
-/// Checks the binary, makes the zip, and in a mode for production the image.
+/// Checks binaries, and makes their zips side by side. The error of one is what Lambda could not start, or would refuse.
+pub fn zips(compiled: &[(&Task, &[u8])], report: &mut Reporter) -> Vec<Result<Vec<u8>>> {
+    let checked = compiled.iter().map(|(task, binary)| check(binary, task));
+    let checked: Vec<_> = report.stage(Stage::Verify, |_| checked.collect());
+    report.stage(Stage::Zip, |_| {
+        let zips: Vec<OnceLock<_>> = compiled.iter().map(|_| OnceLock::new()).collect();
+        let queue = Mutex::new(compiled.iter().zip(checked).zip(&zips));
+        let next = || queue.lock().map_or(None, |mut queue| queue.next());
+        let work = || {
+            while let Some((((task, binary), members), zip)) = next() {
+                let made = members.and_then(|members| archive(binary, members, task));
+                zip.get_or_init(|| made);
+            }
+        };
+        let threads = if compiled.len() > 1 { thread::available_parallelism().map_or(1, usize::from) } else { 1 };
+        thread::scope(|scope| {
+            (1..threads.min(compiled.len())).for_each(|_| drop(scope.spawn(work)));
+            work();
+        });
+        zips.into_iter().filter_map(OnceLock::into_inner).collect()
+    })
+}
+
+/// What becomes of a zip: in a mode for production the image too.
 ///
 /// # Errors
-/// What Lambda could not start, or would refuse.
+/// If the image cannot be made.
 pub fn package(
     task: &Task,
     backend: &Backend,
     request: &BackendRequest,
-    binary: &[u8],
+    zip: Vec<u8>,
     report: &mut Reporter,
 ) -> Result<Package> {
     let config = &task.config;
-    let members = report.stage(Stage::Verify, |_| check(binary, task))?;
-    let zip = report.stage(Stage::Zip, |_| archive(binary, members, task))?;
     let package = Package::without_image(zip, report);
     let leaves_image = config.mode.is_for_production() && !config.kind.is_layer();
     let image = match leaves_image {

@@ -11,7 +11,7 @@ use crate::packaged::{Reason, Verdict, Watch};
 use crate::pipeline::build::{Ended, build};
 use crate::pipeline::{Gate, Miss, Outcome, Project, Request, Task, check, image, layer, lock, record_stamps, watch};
 use crate::report::{Event, Reporter, Stage};
-use crate::snapshot::Taken;
+use crate::snapshot::{Taken, parallel};
 use crate::sys::{Lock, fs};
 
 /// Packages functions: decides for each whether its last zip can be reused, and builds the others.
@@ -44,10 +44,10 @@ fn package(tasks: &[Task], report: &mut Reporter) -> Result<Vec<Outcome>> {
         report.emit(&Event::Started { function: &function.id, config });
     }
     let locks = lock(tasks, report)?;
+    let gates = report.stage(Stage::Inputs, |_| gates(tasks, &locks))?;
     let (mut ended, mut misses) = (Vec::new(), Vec::new());
-    for (task, lock) in tasks.iter().zip(&locks) {
-        fs::remove_dead_temporaries(&task.places.folder);
-        match judge(task, lock, report)? {
+    for (task, gate) in tasks.iter().zip(gates) {
+        match judge(task, gate, report)? {
             Judged::Hit(outcome) => ended.push((task.function.id.clone(), Ok(*outcome))),
             Judged::Miss(miss) => misses.push(*miss),
         }
@@ -71,14 +71,24 @@ fn package(tasks: &[Task], report: &mut Reporter) -> Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
+/// The checks of all functions, side by side.
+fn gates(tasks: &[Task], locks: &[Lock]) -> Result<Vec<Gate>> {
+    // Each check is as much work as that of many files.
+    let weight = if tasks.len() > 1 { usize::MAX } else { 1 };
+    let tasks: Vec<(&Task, &Lock)> = tasks.iter().zip(locks).collect();
+    parallel::map(&tasks, weight, |(task, lock)| {
+        fs::remove_dead_temporaries(&task.places.folder);
+        check::take(task, lock.signed_at_ns()?)
+    })
+}
+
 enum Judged<'a> {
     Hit(Box<Outcome>),
     Miss(Box<Miss<'a>>),
 }
 
 /// Decides whether the last zip of a function can be reused.
-fn judge<'a>(task: &'a Task<'a>, lock: &Lock, report: &mut Reporter) -> Result<Judged<'a>> {
-    let gate = report.stage(Stage::Inputs, |_| check::take(task, lock.signed_at_ns()?))?;
+fn judge<'a>(task: &'a Task<'a>, gate: Gate, report: &mut Reporter) -> Result<Judged<'a>> {
     let verdict = report.stage(Stage::Verdict, |_| check::decide(&gate, &task.config));
     let verdict = unless_renewed(verdict, task, &gate, report)?;
     let verdict = with_image(verdict, task, &gate, report)?;
