@@ -29,8 +29,22 @@ const LIBRARY: &[&str] = &[
 ];
 
 /// The rooms of the bin, top to bottom; below them is the library.
-const BIN: &[&str] =
-    &["main", "cli", "image", "container", "doctor", "clean", "verify", "init", "project", "args", "json", "publish"];
+const BIN: &[&str] = &[
+    "main",
+    "cli",
+    "image",
+    "container",
+    "doctor",
+    "clean",
+    "verify",
+    "init",
+    "shim",
+    "signals",
+    "project",
+    "args",
+    "json",
+    "publish",
+];
 
 /// The source files of a crate by their module path, such as `sys::fs`.
 struct Sources(BTreeMap<String, PathBuf>);

@@ -39,6 +39,7 @@ mod reproducible;
 mod runtime_api;
 mod scripts;
 mod security;
+mod shim;
 mod simultaneous;
 mod soak;
 mod warm_start;

@@ -118,6 +118,9 @@ pub enum Command {
     },
     /// Remove what lambda-packager made for this project: its container, its caches, or (without a flag) all
     Clean(Clean),
+    /// Stand for cargo-lambda where a tool calls `cargo lambda build`
+    #[command(subcommand)]
+    Shim(Shim),
     /// Print the script that completes these commands and flags in a shell
     Completions { shell: Shell },
 }
@@ -127,6 +130,18 @@ pub fn completions(shell: Shell) -> Vec<String> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "lambda-packager", &mut script);
     String::from_utf8_lossy(&script).lines().map(String::from).collect()
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Shim {
+    /// Put a `cargo-lambda` into a folder of PATH: a link to this program
+    Install {
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+        /// Also over another program
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

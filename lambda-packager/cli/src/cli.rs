@@ -1,20 +1,17 @@
 //! The command line of the companion bin.
 
 use std::process::ExitCode;
-use std::thread;
 
 use clap::Parser;
 use lambda_packager::internal::{
-    Error, ErrorKind, Event, Explained, Origin, Reporter, Request, Result, Sink, Text, Verdict, check, env, from_env,
-    interrupt, print_lines, run,
+    Error, Event, Explained, Origin, Reporter, Request, Result, Sink, Text, Verdict, check, env, from_env, print_lines,
+    run,
 };
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
-use crate::args::{Args, Command, Container, MessageFormat};
+use crate::args::{Args, Command, Container, MessageFormat, Shim};
 use crate::json::Json;
 use crate::project::Context;
-use crate::{args, clean, container, doctor, image, init, json, verify};
+use crate::{args, clean, container, doctor, image, init, json, shim, signals, verify};
 
 /// Exit status of `explain` where packaging would build.
 const MISS: u8 = 1;
@@ -23,12 +20,15 @@ const UNKNOWN: u8 = 2;
 
 /// Parses the arguments and does what they say.
 pub fn main() -> ExitCode {
+    if shim::is_called() {
+        return shim::main();
+    }
     let args = Args::parse();
     let json = args.message_format == MessageFormat::Json;
     let sink: Box<dyn Sink> = if json { Box::new(Json) } else { Box::new(Text::stderr(args.verbose, args.quiet)) };
     let (progress, colour) = Text::stderr_draws(args.quiet || json);
     let mut report = Reporter::new(vec![sink], progress, colour && env::colour_wanted());
-    match listen_for_signals().and_then(|()| run(&args, &mut report)) {
+    match signals::listen().and_then(|()| run(&args, &mut report)) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             report.emit(&Event::Failed { error: &error });
@@ -57,6 +57,7 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
         Some(Command::Init { tool, dry_run }) => init::init(&request(args)?, *tool, *dry_run, report).map(|()| 0),
         Some(Command::Doctor) => doctor::doctor(&context()?, json),
         Some(Command::Clean(flags)) => clean::clean(&context()?, flags, report),
+        Some(Command::Shim(Shim::Install { folder, force })) => shim::install(folder, *force).map(|()| 0),
         Some(Command::Completions { shell }) => {
             print_lines(&args::completions(*shell));
             Ok(0)
@@ -72,26 +73,6 @@ fn status_of(error: &Error, args: &Args) -> u8 {
         Some(Command::Container(Container::Status)) => 1,
         _ => error.exit_code(),
     }
-}
-
-/// On Ctrl-C, SIGTERM or SIGHUP, running programs are ended cleanly. Further signals have no effect.
-fn listen_for_signals() -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
-        .map_err(|e| Error::new(ErrorKind::Io, "cannot listen for signals").source(e))?;
-    interrupt::handle();
-    thread::spawn(move || {
-        for signal in signals.forever() {
-            let first = interrupt::signal().is_none();
-            if first && !interrupt::raise(signal) {
-                // No program runs that must be ended first. A half-written file is only a temporary file.
-                let error = interrupt::error();
-                Text::stderr(false, false).emit(&Event::Failed { error: &error });
-                #[allow(clippy::disallowed_methods)] // We are `main`.
-                std::process::exit(error.exit_code().into());
-            }
-        }
-    });
-    Ok(())
 }
 
 fn request(args: &Args) -> Result<Request> {

@@ -13,6 +13,8 @@ mod init;
 mod json;
 mod project;
 mod publish;
+mod shim;
+mod signals;
 mod verify;
 
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// When a build script packages: `always`, `release` or `never`.
 pub const WHEN: &str = "LAMBDA_PACKAGER";
@@ -46,13 +46,28 @@ pub fn current_dir() -> Result<PathBuf> {
 
 /// The name of this program, without its arguments: these may have secrets that must not be in a log.
 pub fn command_name() -> String {
-    let program = env::args_os().next().unwrap_or_default();
-    let program = PathBuf::from(program);
     // Every build script has the same name; its package's name is more useful.
     match var("CARGO_PKG_NAME") {
         Some(package) if var_os("OUT_DIR").is_some() => format!("cargo build of {package}"),
-        _ => program.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        _ => called_as(),
     }
+}
+
+/// The name by which this program was called: that of a link to it, if there is one.
+pub fn called_as() -> String {
+    let program = PathBuf::from(env::args_os().next().unwrap_or_default());
+    program.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The arguments of this program, without its name.
+pub fn arguments() -> Vec<OsString> {
+    env::args_os().skip(1).collect()
+}
+
+/// The file of this program, with all links followed.
+pub fn this_program() -> Result<PathBuf> {
+    let program = env::current_exe().and_then(|program| program.canonicalize());
+    program.map_err(|e| Error::new(ErrorKind::Io, "cannot find the file of this program").source(e))
 }
 
 /// Cargo's home folder: `CARGO_HOME`, else `~/.cargo`.
@@ -92,6 +107,20 @@ pub fn home() -> Result<PathBuf> {
 #[cfg(unix)]
 pub fn find_program(program: &str) -> Option<PathBuf> {
     which::which(program).ok()
+}
+
+/// All files of that name where cargo looks for its commands: in `PATH`, and in the `bin` of its home, which comes first
+/// if `PATH` does not have it.
+///
+/// Source: <https://doc.rust-lang.org/cargo/reference/external-tools.html#custom-subcommands>.
+#[cfg(unix)]
+pub fn find_commands_of_cargo(program: &str) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = var_os("PATH").iter().flat_map(env::split_paths).collect();
+    if let Some(own) = cargo_home().ok().map(|home| home.join("bin")).filter(|own| !folders.contains(own)) {
+        folders.insert(0, own);
+    }
+    let Ok(folders) = env::join_paths(folders) else { return Vec::new() };
+    which::which_in_all(program, Some(folders), "/").into_iter().flatten().collect()
 }
 
 /// Whether the user wants colours on a terminal (<https://no-color.org>, and cargo's own variable).

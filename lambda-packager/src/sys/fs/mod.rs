@@ -16,6 +16,6 @@ pub use read::{
     canonical, free_bytes, is_dir, is_file, lstat, names_in, open, raw_names_in, read, read_if_exists, read_link,
     read_start, sha_of_file, size_of_tree, stat, typed_names_in, utf8,
 };
-pub use replace::{Staged, create_dirs, remove_tree, replace, replace_cache};
+pub use replace::{Staged, create_dirs, remove_tree, replace, replace_by_link, replace_cache};
 pub use stamp::{Stamp, time_of};
 pub use temporary::{clock_in, is_writable, remove_dead_temporaries};

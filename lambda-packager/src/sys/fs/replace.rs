@@ -95,6 +95,16 @@ impl Drop for Staged {
     }
 }
 
+/// Makes `path` a link to `target`, in place of the file or link that is there.
+pub fn replace_by_link(path: &Path, target: &Path) -> Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    create_dirs(parent)?;
+    if lstat(path)?.is_some_and(|meta| !meta.is_dir()) {
+        remove_tree(path)?;
+    }
+    std::os::unix::fs::symlink(target, path).map_err(|e| Error::io("make the link", path, e))
+}
+
 /// Removes a file, or a folder with its content. Removes a symlink itself, not its target.
 pub fn remove_tree(path: &Path) -> Result<()> {
     let removed = match lstat(path)? {

@@ -115,6 +115,12 @@ impl Invocation {
         Ok(code)
     }
 
+    /// Becomes the program: it has our terminal, gets our signals, and its exit status is ours. Returns only if it cannot
+    /// be started.
+    pub fn exec(&self) -> Error {
+        self.not_started(std::os::unix::process::CommandExt::exec(&mut self.command()))
+    }
+
     /// Runs the program on our terminal, for a person.
     pub fn interactive(&self) -> Result<i32> {
         self.command().status().map(supervise::code).map_err(|e| self.not_started(e))

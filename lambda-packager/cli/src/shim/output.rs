@@ -1,0 +1,86 @@
+//! Where cargo-lambda puts what it made of each function.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use lambda_packager::internal::{Error, Project, Result, Task, env, fs, lexically_clean};
+
+use crate::shim::flags::{Flags, OutputFormat};
+
+/// A file of ours, and the place where cargo-lambda has it.
+pub struct Output {
+    from: PathBuf,
+    to: PathBuf,
+    mode: u32,
+}
+
+impl Output {
+    /// Those of all functions that are packaged; `here` is the folder of the call.
+    ///
+    /// # Errors
+    /// Two functions have one place, `--flatten` names none of them, or a place of ours is a link that leads elsewhere.
+    pub fn all(flags: &Flags, project: &Project, here: &Path) -> Result<Vec<Self>> {
+        let folder = folder(flags, &project.workspace.root, here);
+        let state = project.workspace.state_folder();
+        let (mut outputs, mut owners) = (Vec::new(), BTreeMap::new());
+        let tasks = project.tasks()?;
+        if let Some(name) = flags.flatten.as_ref().filter(|name| tasks.iter().all(|task| task.function.name != **name))
+        {
+            let names: Vec<_> = tasks.iter().map(|task| task.function.name.as_str()).collect();
+            return Err(Error::config(format!("flag --flatten: no function `{name}` is packaged"))
+                .hint_with(format!("the functions are: {}", names.join(", "))));
+        }
+        for task in &tasks {
+            let output = Self::of(task, flags, &folder);
+            if let Some(around) = output.to.parent().filter(|around| around.starts_with(&state)) {
+                fs::refuse_to_leave(around, &state)?;
+            }
+            if let Some(other) = owners.insert(output.to.clone(), &task.function.id) {
+                let (id, to) = (&task.function.id, output.to.display());
+                return Err(Error::config(format!("{to} would be of {other} and of {id}, as cargo-lambda names it"))
+                    .hint_with("select one of them with --package, or give them other names"));
+            }
+            outputs.push(output);
+        }
+        Ok(outputs)
+    }
+
+    fn of(task: &Task, flags: &Flags, folder: &Path) -> Self {
+        let name = &task.function.name;
+        let folder = if flags.flatten.as_ref() == Some(name) { folder.to_path_buf() } else { folder.join(name) };
+        match flags.output_format {
+            OutputFormat::Binary => {
+                Self { from: task.places.bootstrap.clone(), to: folder.join("bootstrap"), mode: 0o755 }
+            }
+            OutputFormat::Zip => Self {
+                from: task.places.folder.join("lambda-deployment.zip"),
+                to: folder.join("bootstrap.zip"),
+                mode: 0o644,
+            },
+        }
+    }
+
+    /// Puts it there. What is there already is not written again.
+    pub fn put(&self) -> Result<()> {
+        if self.from == self.to {
+            return Ok(());
+        }
+        let bytes = fs::read(&self.from)?;
+        if fs::read_if_exists(&self.to)?.is_some_and(|there| there == bytes) {
+            return Ok(());
+        }
+        fs::replace(&self.to, &bytes, self.mode, None)
+    }
+}
+
+/// `--lambda-dir`, or `lambda` in cargo's target directory.
+fn folder(flags: &Flags, root: &Path, here: &Path) -> PathBuf {
+    if let Some(folder) = &flags.lambda_dir {
+        return lexically_clean(&here.join(folder));
+    }
+    let by_variable = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"].into_iter().find_map(env::var_os);
+    match flags.target_dir.clone().or(by_variable.map(PathBuf::from)) {
+        Some(target) => lexically_clean(&here.join(target)).join("lambda"),
+        None => root.join("target/lambda"),
+    }
+}

@@ -1,0 +1,172 @@
+//! The packager in the place of cargo-lambda.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{Ended, Fixture, Shim, cases, has_all, packager, prefixed, program, skip};
+
+fn build(shim: &Shim, fixture: &Fixture, flags: &[&str]) -> Ended {
+    Ended::of(shim.command(fixture, &["build"]).args(flags))
+}
+
+/// A workspace of the packages `api`, with the bins `api` and `admin`, and `worker`.
+fn workspace() -> Fixture {
+    let fixture = Fixture::empty("shop");
+    fixture.write("Cargo.toml", "[workspace]\nmembers = [\"api\", \"worker\"]\nresolver = \"2\"\n");
+    for name in ["api", "worker"] {
+        fixture.package(name, name, "");
+    }
+    for file in ["api/src/main.rs", "api/src/bin/admin.rs", "worker/src/main.rs"] {
+        fixture.write(file, &format!("fn main() {{\n    println!(\"{file}\");\n}}\n"));
+    }
+    fixture
+}
+
+/// The files of cargo-lambda in a folder.
+fn layout(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        match path.is_dir() {
+            true => found.extend(layout(&path).into_iter().map(|below| format!("{name}/{below}"))),
+            false if name.starts_with("bootstrap") => drop(found.insert(name)),
+            false => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn cargo_lambda_build_packages_and_reuses_and_puts_the_files_where_cargo_lambda_does() {
+    let (shim, fixture) = (Shim::installed(), Fixture::hello());
+    let version = Ended::answer(&mut shim.command(&fixture, &["--version"]));
+    assert!(version.starts_with("cargo-lambda 1.9.2 (lambda-packager "), "{version}");
+
+    let first = build(&shim, &fixture, &["--release"]).ok();
+    assert_eq!(first.verdict(), "cache-miss: first build");
+    assert_eq!(fixture.output_of_bootstrap("hello"), "hello");
+    assert_eq!(fixture.manifest("hello")["ingredients"]["mode"], "release");
+    let again = build(&shim, &fixture, &["--release", "--output-format", "Zip"]).ok();
+    assert_eq!(again.verdict(), "cache-hit");
+    assert!(fixture.read("target/lambda/hello/bootstrap.zip") == fixture.zip("hello"));
+
+    let elsewhere = ["--release", "--lambda-dir", "../out", "--flatten", "hello"];
+    build(&shim, &fixture, &elsewhere).ok();
+    let placed = fixture.around().join("out/bootstrap");
+    assert_eq!(Ended::answer(&mut Command::new(&placed)), "hello");
+    // What is there already is not touched, and what is not is made again without a compile.
+    let date = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).expect("a date");
+    let before = date(&placed);
+    assert_eq!(build(&shim, &fixture, &elsewhere).ok().verdict(), "cache-hit");
+    assert_eq!(date(&placed), before);
+    fs::write(&placed, "another").expect("a file");
+    assert_eq!(build(&shim, &fixture, &elsewhere).ok().verdict(), "cache-hit");
+    assert_eq!(Ended::answer(&mut Command::new(&placed)), "hello");
+
+    // Without --release it is not optimised, as with cargo; a variable is stronger.
+    build(&shim, &fixture, &[]).ok();
+    assert_eq!(fixture.manifest("hello")["ingredients"]["mode"], "dev");
+    let mut stronger = shim.command(&fixture, &["-v", "build", "--manifest-path", "hello/Cargo.toml"]);
+    stronger.env("LAMBDA_PACKAGER_MODE", "release").env("CARGO_TARGET_DIR", "elsewhere");
+    Ended::of(stronger.current_dir(fixture.around())).ok();
+    assert_eq!(fixture.manifest("hello")["ingredients"]["mode"], "release");
+    assert!(fixture.around().join("elsewhere/lambda/hello/bootstrap").is_file());
+}
+
+#[test]
+fn the_files_are_at_the_places_of_cargo_lambda_itself() {
+    if !Command::new("cargo-lambda").args(["lambda", "--help"]).output().is_ok_and(|output| output.status.success()) {
+        return skip("cargo-lambda", "no cargo-lambda to compare with (pip install cargo-lambda)");
+    }
+    let shim = Shim::installed();
+    let all: [&[&str]; 4] = [
+        &["--release", "-o", "zip", "--bin", "admin"],
+        &["--release"],
+        &["-p", "worker", "--lambda-dir", "target/lambda/out", "--flatten", "worker"],
+        &["--workspace", "--exclude", "api", "--x86-64"],
+    ];
+    for flags in &all[..cases(1, all.len())] {
+        let (theirs, ours) = (workspace(), workspace());
+        let mut real = theirs.cargo_command();
+        Ended::of(real.args(["lambda", "build", "--compiler", "cargo"]).args(*flags)).ok();
+        build(&shim, &ours, flags).ok();
+        let (theirs, ours) = (layout(&theirs.path("target")), layout(&ours.path("target")));
+        assert!(!theirs.is_empty() && theirs.is_subset(&ours), "{flags:?}: {theirs:?}, but {ours:?}");
+        // Our own files of each function are beside them.
+        let own = ["admin", "api", "worker"].map(|name| format!("lambda/{name}/bootstrap"));
+        let more: Vec<_> = ours.difference(&theirs).collect();
+        assert!(more.iter().all(|file| own.contains(file)), "{flags:?}: {more:?}");
+    }
+}
+
+#[test]
+fn what_it_cannot_do_is_said_before_anything_is_compiled() {
+    let (shim, fixture) = (Shim::installed(), workspace());
+    fixture.write("worker/src/bin/api.rs", "fn main() {}\n");
+    for (flags, parts) in [
+        (&["--extension"] as &[&str], ["cannot do what --extension asks for", "not packaged yet"]),
+        (&["--env-var", "A=secret"], ["cannot do what --env-var asks for", "LAMBDA_PACKAGER_PASS_ENV"]),
+        (&["--example", "x"], ["--example asks for", "move it to src/bin"]),
+        (&["--target", "x86_64-unknown-linux-musl"], ["does not compile for x86_64-unknown-linux-musl", "--x86-64"]),
+        (&["--flatten", "other"], ["flag --flatten: no function `other`", "the functions are: "]),
+        (&["--bin", "nope"], ["there is no function `nope`", "the functions are: "]),
+        (&[], ["target/lambda/api/bootstrap would be of api.api and of worker.api", "--package"]),
+        (&["-o", "zip", "-i", "api/src"], ["flag --include: the functions are of several packages", "--package"]),
+        (&["-o", "zip", "-p", "worker", "-i", "api"], ["flag --include: api is not in the package", "copy it there"]),
+        (&["--manifest-path", "api"], ["flag --manifest-path: api is no Cargo.toml", "name the manifest"]),
+    ] {
+        let refused = build(&shim, &fixture, flags).fails(2, &parts);
+        assert!(!refused.stderr.contains("secret") && !refused.stderr.contains("Compiling"), "{}", refused.stderr);
+    }
+    build(&shim, &fixture, &["--unknown"]).fails(2, &["unexpected argument '--unknown'", "cargo lambda build"]);
+    assert!(!fixture.path("target/lambda/api.api/manifest.json").exists());
+    // Selected by its package it has the place that cargo-lambda gives it, and our files have theirs.
+    build(&shim, &fixture, &["-p", "worker", "--bin", "api"]).ok();
+    assert!(fixture.read("target/lambda/api/bootstrap") == fixture.read("target/lambda/worker.api/bootstrap"));
+
+    fixture.write("api/assets/a.txt", "a");
+    let notes = ["--compiler", "cargo", "--bin", "admin", "--include", "api/assets", "--offline"];
+    let noted = build(&shim, &fixture, &notes).ok();
+    has_all(&noted.stderr, &["--compiler has no effect", "--include has no effect", "--offline has no effect"]);
+    let zip = ["-p", "api", "--bin", "admin", "-o", "zip", "--include", "api/assets"];
+    build(&shim, &fixture, &zip).ok();
+    assert!(String::from_utf8_lossy(&fixture.read("target/lambda/admin/bootstrap.zip")).contains("assets/a.txt"));
+}
+
+#[test]
+fn other_commands_are_passed_on_to_another_cargo_lambda_and_never_to_itself() {
+    let (shim, fixture) = (Shim::installed(), Fixture::hello());
+    let watch = |path: &std::ffi::OsStr| {
+        // Nothing else is found: neither in `PATH` nor in cargo's home.
+        let mut command = Command::new(shim.file());
+        command.args(["lambda", "watch", "--port", "1"]).current_dir(fixture.root());
+        Ended::of(command.env("PATH", path).env("CARGO_HOME", fixture.around()))
+    };
+    // A link to it, and a copy of it, are no other one.
+    let (copied, real) = (fixture.around().join("copied"), fixture.around().join("real"));
+    for folder in [&copied, &real] {
+        fs::create_dir(folder).expect("a folder");
+    }
+    fs::copy(packager(), copied.join("cargo-lambda")).expect("a copy");
+    symlink(packager(), real.join("cargo-lambda")).expect("a link");
+    let folder = shim.file().parent().expect("a folder").to_path_buf();
+    let path = prefixed(&folder, &prefixed(&copied, real.as_os_str()));
+    watch(&path).fails(2, &["`cargo lambda watch` is not a command of lambda-packager", "install cargo-lambda too"]);
+
+    fs::remove_file(real.join("cargo-lambda")).expect("a link");
+    let script = b"#!/bin/sh\n[ \"$2\" != --version ] || { echo cargo-lambda 1.9.2; exit; }\necho \"$@\"\nexit 7\n";
+    program(&real.join("cargo-lambda"), script);
+    let passed = watch(&prefixed(Path::new("/bin"), &path));
+    assert_eq!((passed.code, passed.stdout.trim()), (7, "lambda watch --port 1"), "{}", passed.stderr);
+
+    // Nothing is installed over that program.
+    let install = |more: &[&str]| Ended::of(Command::new(packager()).args(["shim", "install"]).arg(&real).args(more));
+    install(&[]).fails(2, &["cargo-lambda is another program", "--force"]);
+    let forced = install(&["--force"]).ok();
+    has_all(&forced.stdout, &["is a link to", "at the beginning of PATH"]);
+    assert!(fs::symlink_metadata(real.join("cargo-lambda")).expect("a link").is_symlink());
+}
