@@ -37,6 +37,7 @@ mod push;
 mod remote;
 mod reproducible;
 mod runtime_api;
+mod sam;
 mod scripts;
 mod security;
 mod shim;

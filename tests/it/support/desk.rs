@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use super::*;
 
 /// What the scripts start, and what they would install it with. A fake only notes how it was called.
-const FAKED: [&str; 13] = [
+const FAKED: [&str; 14] = [
     "cargo",
     "terraform",
     "docker",
@@ -18,6 +18,7 @@ const FAKED: [&str; 13] = [
     "cargo-lambda",
     "moto_server",
     "aws",
+    "sam",
     "lambda-packager",
 ];
 

@@ -1,0 +1,3 @@
+fn main() -> std::io::Result<()> {
+    runtime::run(|event| format!(r#"{{"from":"api","bytes":{}}}"#, event.len()))
+}
