@@ -7,6 +7,7 @@ mod arm64;
 mod bad_input;
 mod callings;
 mod cargo_aware;
+mod cdk;
 mod clean_room;
 mod commands;
 mod compatibility;
