@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 /// Where a provider is unpacked on machines that cannot download one.
-const PLUGINS: &str = "/opt/tf-plugins";
+pub const PLUGINS: &str = "/opt/tf-plugins";
 
 /// A project with this repository's Makefile and `infra/`, and what it is deployed to.
 struct Stage {

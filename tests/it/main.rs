@@ -44,5 +44,6 @@ mod security;
 mod shim;
 mod simultaneous;
 mod soak;
+mod terraform;
 mod warm_start;
 mod workflow;
