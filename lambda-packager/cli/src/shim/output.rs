@@ -50,7 +50,7 @@ impl Output {
         let folder = if flags.flatten.as_ref() == Some(name) { folder.to_path_buf() } else { folder.join(name) };
         match flags.output_format {
             OutputFormat::Binary => {
-                Self { from: task.places.bootstrap.clone(), to: folder.join("bootstrap"), mode: 0o755 }
+                Self { from: task.places.folder.join("bootstrap"), to: folder.join("bootstrap"), mode: 0o755 }
             }
             OutputFormat::Zip => Self {
                 from: task.places.folder.join("lambda-deployment.zip"),
