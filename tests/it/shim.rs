@@ -138,6 +138,19 @@ fn what_it_cannot_do_is_said_before_anything_is_compiled() {
 }
 
 #[test]
+fn an_output_that_is_an_input_is_told_of() {
+    let (shim, fixture) = (Shim::installed(), Fixture::hello());
+    let into = ["--release", "--lambda-dir", "dist"];
+    build(&shim, &fixture, &into).ok();
+    let again = build(&shim, &fixture, &into).ok();
+    has_all(&again.stderr, &["cache-miss: added dist/hello/bootstrap", "is an output and an input", "`exclude`"]);
+    let mut excluded = shim.command(&fixture, &["build"]);
+    excluded.args(into).env("LAMBDA_PACKAGER_EXCLUDE", "dist");
+    assert!(!Ended::of(&mut excluded).ok().stderr.contains("is an output"));
+    assert_eq!(Ended::of(&mut excluded).ok().verdict(), "cache-hit");
+}
+
+#[test]
 fn other_commands_are_passed_on_to_another_cargo_lambda_and_never_to_itself() {
     let (shim, fixture) = (Shim::installed(), Fixture::hello());
     let watch = |path: &std::ffi::OsStr| {

@@ -75,8 +75,15 @@ fn package(flags: &Flags, report: &mut Reporter) -> Result<()> {
         OutputFormat::Zip => asked = request(Some(settings::include(flags, &here, &folder_of_one(&project)?)?))?,
     }
     let outputs = Output::all(flags, &project, &here)?;
-    run::run(&asked, report)?;
-    outputs.iter().try_for_each(Output::put)
+    let outcomes = run::run(&asked, report)?;
+    outputs.iter().try_for_each(Output::put)?;
+    let inputs: Vec<_> = outcomes.iter().map(|outcome| &outcome.inputs).collect();
+    if let Some(path) = outputs.iter().find_map(|output| output.as_input(&inputs, &project.workspace.root)) {
+        report.note(&format!(
+            "{path} is an output and an input, so the next run packages again if it changed: let git ignore it, or name its folder in the setting `exclude`"
+        ));
+    }
+    Ok(())
 }
 
 /// The folder of the package of all functions: what is included is relative to it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use lambda_packager::internal::{Error, Project, Result, Task, env, fs, lexically_clean};
+use lambda_packager::internal::{Error, Project, Result, Snapshot, Task, env, fs, lexically_clean, relative};
 
 use crate::shim::flags::{Flags, OutputFormat};
 
@@ -58,6 +58,12 @@ impl Output {
                 mode: 0o644,
             },
         }
+    }
+
+    /// Its path relative to the workspace, if it is among these inputs.
+    pub fn as_input(&self, inputs: &[&Snapshot], root: &Path) -> Option<String> {
+        let path = relative(&self.to, root);
+        inputs.iter().any(|inputs| inputs.get(&path).is_some()).then_some(path)
     }
 
     /// Puts it there. What is there already is not written again.
