@@ -116,6 +116,10 @@ const SERVICE: &[(&str, &[&str], Cause)] = &[
     ("rootless containerd not running", &[], Cause::NoService),
 ];
 
+/// Docker's command line asks the service first for the version of the interface that both speak. If nothing answered then,
+/// and the service came up before the call itself, it is refused: it is still starting.
+const NOT_NEGOTIATED: &str = "error response from daemon: client version ";
+
 /// What the command lines put before a message: docker for `run`, podman and docker, docker 20.10.
 const BEFORE_A_MESSAGE: &[&str] = &["docker: ", "error: ", "got "];
 
@@ -145,6 +149,9 @@ impl Cause {
         let lines: Vec<&str> = text.lines().filter(|line| !is_advice(line)).collect();
         let from = if WITH_OTHERS_WORDS.contains(&verb) { lines.len().saturating_sub(1) } else { 0 };
         let own = &lines[from..];
+        if own.iter().any(|line| message(line).starts_with(NOT_NEGOTIATED) && line.contains(" is too new.")) {
+            return Some(Self::NoService);
+        }
         if own.iter().any(|line| message(line).starts_with("error response from daemon")) {
             return None;
         }
@@ -212,6 +219,8 @@ mod tests {
         (Docker, "version", 1, "Failed to initialize: unable to resolve docker endpoint: context \"nope\": context not found: open /root/.docker/contexts/meta/ca37/meta.json: no such file or directory", Cause::NoService),
         (Podman, "ps", 125, "Cannot connect to Podman. Please verify your connection to the Linux system using `podman system connection list`, or try `podman machine init` and `podman machine start` to manage a new Linux VM\nError: unable to connect to Podman socket: Get \"http://d/v4.3.1/libpod/_ping\": dial tcp: lookup nohost.invalid on 10.255.255.53:53: no such host", Cause::NoService),
         (Podman, "ps", 125, "Cannot connect to Podman. Please verify your connection to the Linux system using `podman system connection list`, or try `podman machine init` and `podman machine start` to manage a new Linux VM\nError: unable to connect to Podman socket: Get \"http://d/v4.3.1/libpod/_ping\": dial unix /nonexistent: connect: no such file or directory", Cause::NoService),
+        // It came up in the middle of the call.
+        (Docker, "version", 1, "Error response from daemon: client version 1.50 is too new. Maximum supported API version is 1.41", Cause::NoService),
         // By a user outside of the socket's group.
         (Docker, "version", 1, "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get \"http://%2Fvar%2Frun%2Fdocker.sock/v1.24/version\": dial unix /var/run/docker.sock: connect: permission denied", Cause::Forbidden),
         (Docker, "version", 1, "error during connect: Get \"http://docker.example.com/v1.50/version\": command [ssh -o ConnectTimeout=30 -T -l root -p 22022 -- 127.0.0.1 docker system dial-stdio] has exited with exit status 255, make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=root@127.0.0.1: Permission denied (publickey).", Cause::NoLogin),
