@@ -83,11 +83,12 @@ fn the_files_are_at_the_places_of_cargo_lambda_itself() {
         return skip("cargo-lambda", "no cargo-lambda to compare with (pip install cargo-lambda)");
     }
     let shim = Shim::installed();
-    let all: [&[&str]; 4] = [
+    let all: [&[&str]; 5] = [
         &["--release", "-o", "zip", "--bin", "admin"],
         &["--release"],
         &["-p", "worker", "--lambda-dir", "target/lambda/out", "--flatten", "worker"],
         &["--workspace", "--exclude", "api", "--x86-64"],
+        &["--extension", "-o", "zip", "--bin", "admin"],
     ];
     for flags in &all[..cases(1, all.len())] {
         let (theirs, ours) = (workspace(), workspace());
@@ -108,7 +109,7 @@ fn what_it_cannot_do_is_said_before_anything_is_compiled() {
     let (shim, fixture) = (Shim::installed(), workspace());
     fixture.write("worker/src/bin/api.rs", "fn main() {}\n");
     for (flags, parts) in [
-        (&["--extension"] as &[&str], ["cannot do what --extension asks for", "not packaged yet"]),
+        (&["--internal"] as &[&str], ["--extension", "required"]),
         (&["--env-var", "A=secret"], ["cannot do what --env-var asks for", "LAMBDA_PACKAGER_PASS_ENV"]),
         (&["--example", "x"], ["--example asks for", "move it to src/bin"]),
         (&["--target", "x86_64-unknown-linux-musl"], ["does not compile for x86_64-unknown-linux-musl", "--x86-64"]),

@@ -29,6 +29,12 @@ pub struct Flags {
     /// The target triple; a version of glibc before 2.34 at its end means the runtime provided.al2
     #[arg(long, value_name = "TRIPLE")]
     pub target: Option<String>,
+    /// Package extensions, for a layer
+    #[arg(long)]
+    pub extension: bool,
+    /// With --extension: one that the function's own process starts
+    #[arg(long, requires = "extension")]
+    pub internal: bool,
     /// Files and folders to add to the zip
     #[arg(long, short, value_name = "PATH")]
     pub include: Vec<String>,
@@ -130,8 +136,6 @@ const OTHERS: &[Row] = &[
     ("offline", None, None, None, Note("the compile has no network in any case; crates that are missing are fetched before it, unless `CARGO_NET_OFFLINE=true`")),
     ("timings", None, None, None, Note("each stage is printed with its time instead")),
     ("future-incompat-report", None, None, None, Note("run `cargo report future-incompatibilities` after a `cargo build`")),
-    ("extension", None, None, None, Refused("extensions are not packaged yet: use cargo-lambda itself for this one")),
-    ("internal", None, None, None, Refused("extensions are not packaged yet: use cargo-lambda itself for this one")),
     ("env-var", None, Some("KEY=VALUE"), None, Refused("set the variable in the shell, and name it in LAMBDA_PACKAGER_PASS_ENV or in the setting `pass_env`")),
     ("env-file", None, Some("FILE"), None, Refused("set the variables in the shell, and name them in LAMBDA_PACKAGER_PASS_ENV or in the setting `pass_env`")),
     ("lib", None, None, None, Refused("a library is no function; --bin names one")),
@@ -200,7 +204,7 @@ mod tests {
     }
 
     /// What `cargo lambda build --help` of cargo-lambda 1.9.2 lists.
-    const ALL: &str = "-o zip --output-format Binary -l d --lambda-dir d --arm64 --x86-64 --extension --internal --flatten f \
+    const ALL: &str = "-o zip --output-format Binary -l d --lambda-dir d --arm64 --x86-64 --extension --flatten f \
         --skip-target-check -c cross --compiler cargo --disable-optimizations --global g -i f --include f -x c --context c \
         --admerge --env-var A=1 --env-vars A=1 --env-file f -q --quiet --message-format json -v --verbose --color always \
         --config a=1 -Z a --future-incompat-report -j 1 --jobs 1 --keep-going --profile p --target t --target-dir d \
@@ -219,7 +223,8 @@ mod tests {
             parse(&format!("{flag} {value}")).unwrap_or_else(|e| panic!("{e}"));
             count += 1;
         }
-        assert_eq!(count, 67);
+        assert_eq!(count, 66);
+        assert!(parse("--extension --internal").is_ok() && parse("--internal").is_err());
         assert!(parse("--mode dev").is_err() && parse("--arm64 --target t").is_err() && parse("--bin").is_err());
     }
 

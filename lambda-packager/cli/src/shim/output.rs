@@ -47,16 +47,17 @@ impl Output {
 
     fn of(task: &Task, flags: &Flags, folder: &Path) -> Self {
         let name = &task.function.name;
-        let folder = if flags.flatten.as_ref() == Some(name) { folder.to_path_buf() } else { folder.join(name) };
+        let (folder, stem) = match (task.config.kind.is_layer(), flags.flatten.as_ref() == Some(name)) {
+            (true, _) => (folder.join("extensions"), name.as_str()),
+            (false, true) => (folder.to_path_buf(), "bootstrap"),
+            (false, false) => (folder.join(name), "bootstrap"),
+        };
+        let ours = &task.places.folder;
         match flags.output_format {
-            OutputFormat::Binary => {
-                Self { from: task.places.folder.join("bootstrap"), to: folder.join("bootstrap"), mode: 0o755 }
+            OutputFormat::Binary => Self { from: ours.join("bootstrap"), to: folder.join(stem), mode: 0o755 },
+            OutputFormat::Zip => {
+                Self { from: ours.join("lambda-deployment.zip"), to: folder.join(format!("{stem}.zip")), mode: 0o644 }
             }
-            OutputFormat::Zip => Self {
-                from: task.places.folder.join("lambda-deployment.zip"),
-                to: folder.join("bootstrap.zip"),
-                mode: 0o644,
-            },
         }
     }
 

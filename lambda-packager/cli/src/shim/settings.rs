@@ -22,6 +22,8 @@ pub fn layer(flags: &Flags, here: &Path) -> Result<Layer> {
     values.extend(arch.map(|arch| ("target_arch".to_string(), json!(arch.to_string()))));
     let is_for_al2 = flags.target.as_deref().is_some_and(has_old_glibc);
     values.extend(is_for_al2.then(|| ("runtime".to_string(), json!("provided.al2"))));
+    let kind = if flags.internal { "internal-extension" } else { "extension" };
+    values.extend(flags.extension.then(|| ("kind".to_string(), json!(kind))));
     let profile = flags.profile.as_deref().filter(|profile| !["dev", "release"].contains(profile));
     values.extend(profile.map(|profile| ("profile".to_string(), json!(profile))));
     values.extend((flags.locked || flags.frozen).then(|| ("locked".to_string(), Value::Bool(true))));
