@@ -165,6 +165,8 @@ fn clean_takes_the_local_copies_of_this_project_along_and_no_others() {
 fn an_image_that_the_engine_lost_is_made_again_from_the_zip_and_nothing_is_compiled() {
     for engine in engines(Engine::Docker) {
         let fixture = Fixture::hello();
+        // The image of the same function elsewhere is the same one, and goes with the last test that has it.
+        fixture.says("an image of its own");
         let package = |variables: &[(&str, &str)]| {
             let mut command = fixture.command_on(engine);
             Story::of(command.args(["--base", "host", "--mode", "prod"]).envs(variables.iter().copied())).ok()
@@ -183,7 +185,7 @@ fn an_image_that_the_engine_lost_is_made_again_from_the_zip_and_nothing_is_compi
         again(false);
         engine.ask(&["rmi", &image]);
         again(true);
-        assert_eq!(engine.ask(&["run", "--rm", "--network", "none", &image]), "hello");
+        assert_eq!(engine.ask(&["run", "--rm", "--network", "none", &image]), "an image of its own");
         // One of another zip, as a run leaves it that ends before it stores the zip.
         let labels = format!("{} lambda-packager.fingerprint=other", fixture.label());
         import(&fixture, engine, &labels, &local(engine, &image));

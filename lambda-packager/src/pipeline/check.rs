@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::backend::builder_image;
-use crate::cargo::Toolchain;
 use crate::config::{Base, Config};
 use crate::error::Result;
 use crate::fingerprint::why::Why;
@@ -71,7 +70,7 @@ pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
     declared::refuse_unmatched(config, &now.snapshot)?;
     let changes = before.map_or_else(Vec::new, |before| now.snapshot.changes_since(before));
     let toolchain_mounts = match manifest {
-        Some(manifest) if manifest.backend.host_toolchain => Some(Toolchain::discover(workspace, config.target_arch)?),
+        Some(manifest) if manifest.backend.host_toolchain => Some(task.toolchains.of(workspace, config.target_arch)?),
         _ => None,
     };
     // The tag that the builder image would have now.
@@ -84,7 +83,7 @@ pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
     let (name, package) = (&function.name, &function.package.name);
     let ingredients = {
         let key = Key::for_variables(config, &workspace.state_folder())?;
-        ingredients::ingredients(config, name, package, toolchain_mounts.as_ref(), builder.as_deref(), key.as_ref())
+        ingredients::ingredients(config, name, package, toolchain_mounts.as_deref(), builder.as_deref(), key.as_ref())
     };
     let mut artifact = Vec::new();
     let mut artifact_was_read = false;

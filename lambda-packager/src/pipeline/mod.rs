@@ -18,6 +18,7 @@ pub mod project;
 pub mod retry;
 pub mod run;
 pub mod surroundings;
+mod toolchains;
 mod watch;
 
 pub use check::{Explained, Gate, record_stamps};

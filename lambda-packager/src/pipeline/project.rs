@@ -9,6 +9,7 @@ use crate::config::{Config, Layer, Origin, from_env};
 use crate::error::{Error, Result};
 use crate::fingerprint::Artifact;
 use crate::pipeline::destination;
+use crate::pipeline::toolchains::Toolchains;
 use crate::report::Reporter;
 use crate::sys::{Lock, fs, lexically_clean};
 
@@ -30,6 +31,7 @@ pub struct Project {
     start: PathBuf,
     /// The layers above those of a function's package, and below it that of the workspace.
     layers: Vec<(Origin, Layer)>,
+    toolchains: Toolchains,
 }
 
 impl Project {
@@ -60,7 +62,7 @@ impl Project {
             None => deployment(&workspace, &early)?,
         });
         let (config, cargo_lambda) = settings(&workspace, &layers, &start, None, None)?;
-        let mut project = Self { config, cargo_lambda, start, workspace, layers };
+        let mut project = Self { config, cargo_lambda, start, workspace, layers, toolchains: Toolchains::default() };
         let of_function = project.selected().ok().and_then(|mut all| {
             let (_, config, cargo_lambda) = all.pop()?;
             all.is_empty().then_some((config, cargo_lambda))
@@ -93,7 +95,15 @@ impl Project {
         let mut tasks = Vec::new();
         for (function, config, cargo_lambda) in selected {
             let places = Places::of(workspace, &function, &config)?;
-            tasks.push(Task { workspace, config, cargo_lambda, function, places, is_alone });
+            tasks.push(Task {
+                workspace,
+                config,
+                cargo_lambda,
+                function,
+                places,
+                is_alone,
+                toolchains: &self.toolchains,
+            });
         }
         refuse_one_output_for_several(&tasks)?;
         Ok(tasks)
@@ -222,6 +232,7 @@ pub struct Task<'a> {
     pub places: Places,
     /// Whether the settings select no other function.
     pub is_alone: bool,
+    pub toolchains: &'a Toolchains,
 }
 
 impl Task<'_> {

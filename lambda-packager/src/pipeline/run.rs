@@ -19,8 +19,8 @@ use crate::sys::{Lock, fs};
 /// # Errors
 /// If a zip cannot be made. The last good zip of that function and its record then stay as they are.
 pub fn run(request: &Request, report: &mut Reporter) -> Result<Vec<Outcome>> {
-    let project = find(request, report)?;
-    package(&project.tasks()?, report)
+    let project = around(request, report)?;
+    package(&find(&project, report)?, report)
 }
 
 /// The same for a build script; also returns what the cargo that runs it has to watch.
@@ -28,15 +28,19 @@ pub fn run(request: &Request, report: &mut Reporter) -> Result<Vec<Outcome>> {
 /// # Errors
 /// Those of [`run`]; what decides the next verdict cannot be found out.
 pub fn run_watched(request: &Request, report: &mut Reporter) -> Result<(Vec<Outcome>, Watch)> {
-    let project = find(request, report)?;
-    let tasks = project.tasks()?;
+    let project = around(request, report)?;
+    let tasks = find(&project, report)?;
     let outcomes = package(&tasks, report)?;
     let watch = watch::of(&tasks, &outcomes, &request.start)?;
     Ok((outcomes, watch))
 }
 
-fn find(request: &Request, report: &mut Reporter) -> Result<Project> {
-    report.stage(Stage::Inputs, |_| Project::find(request))
+fn around(request: &Request, report: &mut Reporter) -> Result<Project> {
+    report.stage(Stage::Inputs, |_| Project::around(request))
+}
+
+fn find<'a>(project: &'a Project, report: &mut Reporter) -> Result<Vec<Task<'a>>> {
+    report.stage(Stage::Inputs, |_| project.tasks())
 }
 
 fn package(tasks: &[Task], report: &mut Reporter) -> Result<Vec<Outcome>> {

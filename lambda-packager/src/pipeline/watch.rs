@@ -45,8 +45,8 @@ fn of_one(task: &Task, outcome: &Outcome, folder: &Path) -> Result<Watch> {
     }
     let mut variables = variables(config, &cargo::config::registries(workspace)?);
     if outcome.host_toolchain {
-        let toolchain = Toolchain::discover(workspace, config.target_arch)?;
-        paths.extend(toolchain.cc_files.into_iter().chain(toolchain.other_tools));
+        let toolchain = task.toolchains.of(workspace, config.target_arch)?;
+        paths.extend(toolchain.cc_files.iter().chain(&toolchain.other_tools).cloned());
         variables.extend(Toolchain::variables(config.target_arch));
     }
     // Git writes its index for many reasons, and nearly none of them makes an input of what is ignored.
