@@ -124,6 +124,10 @@ fn it_is_the_users_wish_in_all_its_forms_and_nobody_elses() {
             assert!(!fixture.path(FOLDER).exists());
         }
     }
+    // Where an edit is to be fast, it is not kept, whatever the profile says.
+    let fixture = with("[profile.dev]\ndebug = 1\n");
+    Ended::of(fixture.command_for("host").args(["--mode", "dev"])).ok();
+    assert!(!fixture.path(FOLDER).exists());
 }
 
 #[test]

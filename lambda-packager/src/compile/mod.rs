@@ -187,12 +187,17 @@ fn can_be_rustc(config: &Config) -> bool {
 
 /// Whether debug information is separated from the binary and kept, since the user's profile asks for it.
 fn asks_for_debug(job: &CompileJob) -> bool {
-    job.workspace.profiles.asks_for_debug(&job.config.profile)
+    keeps_debug(job.workspace, job.config)
+}
+
+/// In the mode `dev`, most packages have it by their profile, nobody looks for it, and it would cost a third of an edit.
+fn keeps_debug(workspace: &Workspace, config: &Config) -> bool {
+    config.mode != Mode::Dev && workspace.profiles.asks_for_debug(&config.profile)
 }
 
 /// Whether `cargo build` compiles, which may make several binaries.
 pub fn is_build(workspace: &Workspace, config: &Config) -> bool {
-    !is_sorted(config) && !workspace.profiles.asks_for_debug(&config.profile)
+    !is_sorted(config) && !keeps_debug(workspace, config)
 }
 
 /// Whether flags for the linker are given: `cargo rustc` is `cargo build` with flags for the binary alone.
