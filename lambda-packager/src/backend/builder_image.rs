@@ -205,7 +205,7 @@ fn build(
     };
     let unread = Arc::new(OnceLock::new());
     let context = rust.context(unread.clone());
-    let code = engine.build(&spec).stream_both(context, Duration::MAX, push, || Ok(()));
+    let code = engine.build(&spec, context, push);
     let said = String::from_utf8_lossy(&said);
     match code? {
         0 => Ok(()),

@@ -1,11 +1,8 @@
 //! What an engine does with images.
 
-use std::cell::Cell;
-use std::time::{Duration, Instant};
-
 use crate::engine::{BuildSpec, Cause, Engine, EngineError, Image, Kind, args, copy, damaged, failure, inspect};
 use crate::error::{Error, Result};
-use crate::sys::{Invocation, Output, Stream};
+use crate::sys::{Input, Invocation, Output, Stream};
 
 impl Engine {
     /// The image `reference`; `None` if the engine has none.
@@ -36,9 +33,11 @@ impl Engine {
         ids.into_iter().filter_map(|id| self.image(id).transpose()).collect()
     }
 
-    /// The call that builds an image from a context on its standard input, for streaming.
-    pub fn build(&self, spec: &BuildSpec) -> Invocation {
-        self.call(&args::build(self.kind, spec))
+    /// Builds an image from a context, and passes on what is printed meanwhile. After each silence of some seconds the engine
+    /// is asked whether it still answers. Returns the exit status.
+    pub fn build(&self, spec: &BuildSpec, context: impl Into<Input>, hear: impl FnMut(Stream, &[u8])) -> Result<i32> {
+        let silence = || self.version().map(drop).map_err(Error::from);
+        self.call(&args::build(self.kind, spec)).stream_both(context, self.timeout / 6, hear, silence)
     }
 
     /// Whether the builder can export the files of a stage. If so, the packager needs no image of them and no
@@ -97,43 +96,6 @@ impl Engine {
         self.transferring().succeed(self.call(&["load", "--quiet"]), Some(archive)).map(drop)
     }
 
-    /// Pulls an image. The registry's first answer has a time limit, and so has each silence after it: engines print a line
-    /// when they begin a layer, have it, and have unpacked it.
-    pub fn pull(&self, reference: &str) -> Result<(), EngineError> {
-        const FIRST_ANSWER: Duration = Duration::from_secs(15);
-        let (mut stderr, answered, heard_at) = (Vec::new(), Cell::new(false), Cell::new(Instant::now()));
-        let hear = |stream: Stream, piece: &[u8]| {
-            // Podman prints these lines before it connects.
-            let own = |line: &str| line.starts_with("Trying to pull") || line.starts_with("Resolv");
-            heard_at.set(Instant::now());
-            answered.set(answered.get() || !String::from_utf8_lossy(piece).lines().all(own));
-            if stream == Stream::Stderr {
-                stderr.extend_from_slice(piece);
-            }
-        };
-        let silence = || {
-            let limit = if answered.get() { self.timeout * 10 } else { FIRST_ANSWER };
-            if heard_at.get().elapsed() < limit {
-                return Ok(());
-            }
-            let limit = limit.as_secs();
-            let (error, slower) = match answered.get() {
-                true => (
-                    format!("the pull of {reference} made no progress for {limit} s"),
-                    ", or allow slower pulls with `engine_timeout_secs`",
-                ),
-                false => (format!("the registry of {reference} did not answer within {limit} s"), ""),
-            };
-            let hint = "check the network and the engine's proxy, or load the image with the engine's `load`";
-            Err(Error::engine(error).hint_with(format!("{hint}{slower}")))
-        };
-        let code = self.call(&["pull", reference]).stream_both(Vec::new(), Duration::from_secs(1), hear, silence);
-        match code? {
-            0 => Ok(()),
-            code => Err(self.failure("pull", &Output { code, stdout: Vec::new(), stderr })),
-        }
-    }
-
     /// Removes names of images, and each image with its last name; false if a container still uses one. Never by force:
     /// podman would also remove the containers, whoever owns them.
     pub fn remove_names(&self, names: &[String]) -> Result<bool, EngineError> {
@@ -147,5 +109,30 @@ impl Engine {
             Cause::InUse => Ok(false),
             _ => Err(self.failure("rmi", &output)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Network;
+    use crate::engine::WayOut;
+    use crate::sys::fs;
+
+    #[test]
+    fn a_build_ends_when_the_engine_does_not_answer_any_more() {
+        // A fake engine: a shell, for which the verb is the name of a script.
+        let folder = tempfile::tempdir().unwrap();
+        for verb in ["build", "version"] {
+            fs::replace(&folder.path().join(verb), b"exec tail -f /dev/null", 0o644, None).unwrap();
+        }
+        let engine = Engine::new(Kind::Docker, "/bin/sh".into(), Duration::from_millis(60), folder.path());
+        let way_out = WayOut::Image("a:1");
+        let spec =
+            BuildSpec { stage: "s", way_out, labels: &[], network: Network::None, build_args: &[], fresh: false };
+        let error = engine.build(&spec, Vec::new(), |_, _| ()).unwrap_err();
+        assert!(error.to_string().contains("sh version"), "{error}");
     }
 }

@@ -10,6 +10,7 @@ mod failure;
 mod images;
 mod inspect;
 mod kind;
+mod pull;
 mod volumes;
 
 pub use args::{BuildSpec, ContainerSpec, ExecSpec, Mount, NAMED, Volume, WayOut};

@@ -3,8 +3,6 @@
 
 mod context;
 
-use std::time::Duration;
-
 use crate::backend::{dockerfile, image_tag};
 use crate::cargo::ForwardedConfig;
 use crate::compile::{CargoOutput, CompileError, CompileJob, Compiled, output};
@@ -89,7 +87,7 @@ impl CleanRoom {
                 output::push_tail(&mut stderr, text.as_bytes());
             }
         };
-        let code = self.engine.build(&spec).stream_both(context, Duration::MAX, push, || Ok(()));
+        let code = self.engine.build(&spec, context, push);
         match (code.map_err(CompileError::Ended)?, status) {
             (0, _) => Ok(files),
             (_, Some(code @ 1..)) => Err(output.diagnose(code, job)),

@@ -2,12 +2,13 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::interrupt;
+use crate::sys::{Stream, interrupt};
 
 /// The environment of a program.
 #[derive(Debug, Clone)]
@@ -60,6 +61,18 @@ impl Invocation {
     }
 
     pub(super) fn spawn(&self, stdin: Stdio) -> Result<Child> {
+        self.spawn_with([stdin, Stdio::piped(), Stdio::piped()])
+    }
+
+    /// Starts it with the terminal `theirs` in the place of the pipe of `stream`.
+    pub(super) fn spawn_on(&self, stream: Stream, theirs: OwnedFd) -> Result<Child> {
+        self.spawn_with(match stream {
+            Stream::Stdout => [Stdio::null(), theirs.into(), Stdio::piped()],
+            Stream::Stderr => [Stdio::null(), Stdio::piped(), theirs.into()],
+        })
+    }
+
+    fn spawn_with(&self, [stdin, stdout, stderr]: [Stdio; 3]) -> Result<Child> {
         if interrupt::signal().is_some() {
             return Err(interrupt::error());
         }
@@ -68,7 +81,7 @@ impl Invocation {
             // The terminal sends Ctrl-C to its whole foreground group. In another group, our programs can end cleanly.
             command.process_group(0);
         }
-        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|e| self.not_started(e))
+        command.stdin(stdin).stdout(stdout).stderr(stderr).spawn().map_err(|e| self.not_started(e))
     }
 
     pub(super) fn not_started(&self, cause: std::io::Error) -> Error {

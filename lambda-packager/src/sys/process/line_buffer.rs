@@ -7,17 +7,17 @@ use memchr::memrchr2;
 pub struct LineBuffer(Vec<u8>);
 
 impl LineBuffer {
-    pub fn add(&mut self, bytes: &[u8], mut hear: impl FnMut(&[u8])) {
+    /// What `hear` returned, if it was called.
+    pub fn add<T>(&mut self, bytes: &[u8], hear: impl FnOnce(&[u8]) -> T) -> Option<T> {
         self.0.extend_from_slice(bytes);
-        if let Some(end) = memrchr2(b'\n', b'\r', &self.0) {
-            hear(&self.0[..=end]);
-            self.0.drain(..=end);
-        }
+        let end = memrchr2(b'\n', b'\r', &self.0)?;
+        let heard = hear(&self.0[..=end]);
+        self.0.drain(..=end);
+        Some(heard)
     }
 
-    pub fn end(self, mut hear: impl FnMut(&[u8])) {
-        if !self.0.is_empty() {
-            hear(&self.0);
-        }
+    /// What `hear` returned, if it was called.
+    pub fn end<T>(self, hear: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        (!self.0.is_empty()).then(|| hear(&self.0))
     }
 }

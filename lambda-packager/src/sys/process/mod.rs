@@ -7,6 +7,7 @@ mod line_buffer;
 mod output;
 mod run;
 mod supervise;
+mod terminal;
 
 pub use input::Input;
 pub use invocation::Invocation;

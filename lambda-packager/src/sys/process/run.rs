@@ -8,11 +8,12 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sys::process::guard::{Guard, end};
 use crate::sys::process::line_buffer::LineBuffer;
 use crate::sys::process::supervise;
 use crate::sys::process::supervise::{Patience, Said, drive};
+use crate::sys::process::terminal::Terminal;
 use crate::sys::{Input, Invocation, Output, Stream};
 
 impl Invocation {
@@ -79,7 +80,7 @@ impl Invocation {
         let code = drive(child, None, Patience::Each(patience), &mut |said| {
             match said {
                 Said::Stdout(bytes) => stdout.extend_from_slice(bytes),
-                Said::Stderr(bytes) => stderr.add(bytes, &mut on_stderr),
+                Said::Stderr(bytes) => stderr.add(bytes, &mut on_stderr).unwrap_or_default(),
                 Said::Nothing => return on_silence(),
             }
             Ok(())
@@ -89,8 +90,8 @@ impl Invocation {
     }
 
     /// Runs the program to its end, with `input` on its standard input. Passes on both streams as they come, in pieces that
-    /// end at `\n` or `\r` (included). After each silence of `patience`, calls `on_silence`; an error of it ends the
-    /// program. If we end, the program and all that it started end too. Returns the exit status.
+    /// end at `\n` or `\r` (included). After each silence of `patience`, calls `on_silence`; an error of it ends the program. If
+    /// we end, the program and all that it started end too. Returns the exit status.
     pub fn stream_both(
         &self,
         input: impl Into<Input>,
@@ -100,19 +101,33 @@ impl Invocation {
     ) -> Result<i32> {
         let mut child = self.spawn(Stdio::piped())?;
         feed(&mut child, input.into());
-        let guard = Guard::of(&child).inspect_err(|_| end(&mut child))?;
-        let (mut stdout, mut stderr) = (LineBuffer::default(), LineBuffer::default());
-        let code = drive(child, Some(guard), Patience::Each(patience), &mut |said| {
-            match said {
-                Said::Stdout(bytes) => stdout.add(bytes, |pieces| hear(Stream::Stdout, pieces)),
-                Said::Stderr(bytes) => stderr.add(bytes, |pieces| hear(Stream::Stderr, pieces)),
-                Said::Nothing => return on_silence(),
-            }
+        let mut hear = |stream: Stream, piece: &[u8]| {
+            hear(stream, piece);
             Ok(())
+        };
+        guarded(child, patience, &mut hear, &mut on_silence)
+    }
+
+    /// The same without input, and with a terminal of its own as `shown`: there the program shows its progress. An error of
+    /// `hear` ends the program too.
+    pub fn stream_on_terminal(
+        &self,
+        shown: Stream,
+        patience: Duration,
+        mut hear: impl FnMut(Stream, &[u8]) -> Result<()>,
+        mut on_silence: impl FnMut() -> Result<()>,
+    ) -> Result<i32> {
+        let Terminal { ours, theirs } = Terminal::open().map_err(|e| {
+            Error::new(ErrorKind::Io, format!("cannot open a terminal for `{self}`"))
+                .source(e)
+                .hint_with("mount devpts on /dev/pts")
         })?;
-        stdout.end(|pieces| hear(Stream::Stdout, pieces));
-        stderr.end(|pieces| hear(Stream::Stderr, pieces));
-        Ok(code)
+        let mut child = self.spawn_on(shown, theirs)?;
+        match shown {
+            Stream::Stdout => child.stdout = Some(ours.into()),
+            Stream::Stderr => child.stderr = Some(ours.into()),
+        }
+        guarded(child, patience, &mut hear, &mut on_silence)
     }
 
     /// Becomes the program: it has our terminal, gets our signals, and its exit status is ours. Returns only if it cannot
@@ -125,6 +140,25 @@ impl Invocation {
     pub fn interactive(&self) -> Result<i32> {
         self.command().status().map(supervise::code).map_err(|e| self.not_started(e))
     }
+}
+
+/// Passes on both streams of `child` up to its end, which comes with ours.
+fn guarded(
+    mut child: Child,
+    patience: Duration,
+    hear: &mut dyn FnMut(Stream, &[u8]) -> Result<()>,
+    on_silence: &mut dyn FnMut() -> Result<()>,
+) -> Result<i32> {
+    let guard = Guard::of(&child).inspect_err(|_| end(&mut child))?;
+    let (mut stdout, mut stderr) = (LineBuffer::default(), LineBuffer::default());
+    let code = drive(child, Some(guard), Patience::Each(patience), &mut |said| match said {
+        Said::Stdout(bytes) => stdout.add(bytes, |pieces| hear(Stream::Stdout, pieces)).unwrap_or(Ok(())),
+        Said::Stderr(bytes) => stderr.add(bytes, |pieces| hear(Stream::Stderr, pieces)).unwrap_or(Ok(())),
+        Said::Nothing => on_silence(),
+    })?;
+    stdout.end(|pieces| hear(Stream::Stdout, pieces)).transpose()?;
+    stderr.end(|pieces| hear(Stream::Stderr, pieces)).transpose()?;
+    Ok(code)
 }
 
 /// Writes `input` to a program's standard input and closes it.
@@ -221,6 +255,27 @@ mod tests {
         pieces.sort_by(|a, b| a.1.cmp(&b.1));
         let expected = [(Stream::Stdout, "one\n"), (Stream::Stdout, "three"), (Stream::Stderr, "two\n")];
         assert_eq!((code, pieces), (3, expected.map(|(stream, text)| (stream, text.to_string())).to_vec()));
+    }
+
+    #[test]
+    fn a_terminal_is_there_for_one_stream_and_an_error_ends_a_program_that_never_falls_silent() {
+        for (shown, number) in [(Stream::Stdout, 1), (Stream::Stderr, 2)] {
+            let mut heard = Vec::new();
+            let is_one = |fd: u8| format!("if [ -t {fd} ]; then echo yes; else echo no; fi >&{fd}");
+            let script = format!("{}; {}; exit 5", is_one(number), is_one(3 - number));
+            let hear = |stream: Stream, piece: &[u8]| {
+                heard.push((stream == shown, String::from_utf8_lossy(piece).into_owned()));
+                Ok(())
+            };
+            let code = sh(&script).stream_on_terminal(shown, FOREVER, hear, || Ok(()));
+            heard.sort();
+            assert_eq!(heard, [(false, "no\n".to_string()), (true, "yes\r\n".to_string())], "{shown:?}");
+            assert_eq!(code.unwrap(), 5);
+        }
+        let endless = sh("while :; do echo; done");
+        let result =
+            endless.stream_on_terminal(Stream::Stdout, FOREVER, |_, _| Err(Error::engine("enough")), || Ok(()));
+        assert_eq!(result.unwrap_err().to_string(), "enough");
     }
 
     const FOREVER: Duration = Duration::from_secs(3600);
