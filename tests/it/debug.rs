@@ -131,6 +131,23 @@ fn it_is_the_users_wish_in_all_its_forms_and_nobody_elses() {
 }
 
 #[test]
+fn it_is_also_the_wish_of_flags_and_of_variables_that_are_passed_on() {
+    let settings = "[package.metadata.lambda-packager]\npass_env = [\"CARGO_PROFILE_RELEASE_DEBUG\"]\n";
+    let flags = "cargo_flags = [\"--config\", \"profile.release.debug=1\", \"--config=profile.release.split-debuginfo='unpacked'\"]\n";
+    for (settings, variable, files) in [(settings, "0", 0), (settings, "1", 1), (&format!("{settings}{flags}"), "0", 2)]
+    {
+        let fixture = with(settings);
+        Ended::of(fixture.command_for("host").env("CARGO_PROFILE_RELEASE_DEBUG", variable)).ok();
+        assert_eq!(kept(&fixture).len(), files, "{variable} {settings}");
+        for (name, file) in kept(&fixture) {
+            assert!(file.windows(13).any(|part| part == b".debug_abbrev"), "{name}");
+        }
+        let sections = readelf(&["-SW"], &fixture.path("target/lambda/hello/bootstrap"));
+        assert!(!sections.contains(".symtab") && !sections.contains(".debug_line"), "{sections}");
+    }
+}
+
+#[test]
 fn the_clean_room_keeps_the_same() {
     for builder in builders(Kind::BuildKit) {
         let fixture = with("[profile.release]\ndebug = 1\n");

@@ -37,7 +37,7 @@ pub fn carry(workspace: &Workspace, arch: Arch) -> Result<ForwardedConfig> {
     let mut forwarded = ForwardedConfig::default();
     let mut all = Value::Object(Map::new());
     for file in workspace.outer_configs()? {
-        join(&mut all, kept(&toml::read(&file)?, triple, &file, &mut forwarded.absolute_folders));
+        toml::merge(&mut all, kept(&toml::read(&file)?, triple, &file, &mut forwarded.absolute_folders));
     }
     for name in ["config", "config.toml"] {
         let file = workspace.root.join(".cargo").join(name);
@@ -47,7 +47,7 @@ pub fn carry(workspace: &Workspace, arch: Arch) -> Result<ForwardedConfig> {
     }
     if let Some(linker) = arch.cross_compiler() {
         // Without it, rustc would link with the machine's own linker. A linker that the workspace sets takes precedence.
-        join(&mut all, json!({"target": {triple: {"linker": linker}}}));
+        toml::merge(&mut all, json!({"target": {triple: {"linker": linker}}}));
     }
     forwarded.toml = toml::print(&all)?;
     Ok(forwarded)
@@ -81,23 +81,6 @@ pub fn wrapper_variables(workspace: &Workspace) -> Result<Vec<&'static str>> {
     let all = read_all(workspace)?;
     let is_set = |key: &str| all.iter().any(|file| file.get("build").is_some_and(|build| build.get(key).is_some()));
     Ok(WRAPPERS.iter().filter(|(key, _)| is_set(key)).map(|(_, variable)| *variable).collect())
-}
-
-/// Merges as cargo does: tables key by key, and lists with the items of the stronger file last. Any other value of
-/// the stronger file stays.
-fn join(strong: &mut Value, weak: Value) {
-    match (strong, weak) {
-        (Value::Object(strong), Value::Object(weak)) => {
-            for (key, weak) in weak {
-                match strong.get_mut(&key) {
-                    Some(strong) => join(strong, weak),
-                    None => drop(strong.insert(key, weak)),
-                }
-            }
-        }
-        (Value::Array(strong), Value::Array(weak)) => drop(strong.splice(0..0, weak)),
-        _ => {}
-    }
 }
 
 /// The tables of one file that are forwarded. Resolves the sources' folders and adds them to `folders`.
@@ -209,7 +192,7 @@ mod tests {
         for text in files {
             let path = Path::new("/home/u/.cargo/config.toml");
             let table = toml::parse(text.as_bytes(), path).unwrap();
-            join(&mut all, kept(&table, "x86_64-unknown-linux-gnu", path, &mut folders));
+            toml::merge(&mut all, kept(&table, "x86_64-unknown-linux-gnu", path, &mut folders));
         }
         (toml::print(&all).unwrap(), folders)
     }

@@ -8,7 +8,7 @@ use crate::cargo::Workspace;
 use crate::cargo::config_include::included;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::sys::{fs, lexically_clean, relative};
+use crate::sys::{Table, fs, lexically_clean, relative, toml};
 
 /// The files that the flags name, and those that they include. Relative to the root of the workspace.
 ///
@@ -29,6 +29,22 @@ pub fn files(workspace: &Workspace, config: &Config) -> Result<Vec<String>> {
     }
     files.extend(included(files.clone().into_iter())?);
     Ok(files.iter().map(|path| relative(&lexically_clean(path), &workspace.root)).collect())
+}
+
+/// What each flag sets, the weakest first. What cannot be read is left out: [`files`] is an error then, or cargo.
+pub fn tables(workspace: &Workspace, flags: &[String]) -> Vec<Table> {
+    let mut tables = Vec::new();
+    for (_, value) in values(flags) {
+        match file(&workspace.root, value) {
+            // What a file includes is weaker than itself.
+            Some(path) => {
+                let included = included(std::iter::once(path.clone())).unwrap_or_default();
+                tables.extend(included.into_iter().chain([path]).filter_map(|path| toml::read(&path).ok()));
+            }
+            None => tables.extend(toml::parse(value.as_bytes(), Path::new("--config"))),
+        }
+    }
+    tables
 }
 
 /// The flags with the places of the files that they name.

@@ -13,6 +13,7 @@ pub mod lockfile;
 mod metadata;
 mod native_tools;
 mod path_dependencies;
+pub mod profile_overrides;
 mod profiles;
 pub mod toolchain;
 mod workspace;

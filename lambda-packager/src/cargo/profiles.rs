@@ -6,11 +6,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::cargo::config_include::included;
 use crate::error::Result;
 use crate::sys::{Table, fs, toml};
 
 /// The `[profile.*]` tables of a workspace: the keys of each.
-#[derive(Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profiles(BTreeMap<String, BTreeMap<String, Value>>);
 
 impl Profiles {
@@ -25,20 +26,32 @@ impl Profiles {
         profiles.join(&toml::read(&root.join("Cargo.toml"))?);
         for name in [".cargo/config.toml", ".cargo/config"] {
             let file = root.join(name);
-            if fs::is_file(&file) {
-                profiles.join(&toml::read(&file)?);
+            // What a file includes is weaker than itself.
+            for file in included(std::iter::once(file.clone()))?.into_iter().chain([file]) {
+                if fs::is_file(&file) {
+                    profiles.join(&toml::read(&file)?);
+                }
             }
         }
         Ok(profiles)
     }
 
     /// Adds the profiles of a file; what it sets takes precedence.
-    fn join(&mut self, file: &Table) {
+    pub fn join(&mut self, file: &Table) {
         for (name, keys) in file.get("profile").and_then(Value::as_object).into_iter().flatten() {
-            let Some(keys) = keys.as_object() else { continue };
-            let own = self.0.entry(name.clone()).or_default();
-            own.extend(keys.iter().map(|(key, value)| (key.clone(), value.clone())));
+            for (key, value) in keys.as_object().into_iter().flatten() {
+                self.set(name, key, value.clone());
+            }
         }
+    }
+
+    /// Sets a key of a profile. Of a table, such as that of packages, the keys that are not in `value` stay.
+    pub fn set(&mut self, profile: &str, key: &str, mut value: Value) {
+        let keys = self.0.entry(profile.to_string()).or_default();
+        if let Some(before) = keys.remove(key) {
+            toml::merge(&mut value, before);
+        }
+        keys.insert(key.to_string(), value);
     }
 
     /// Whether the workspace sets `key` in `profile` or in a profile that it inherits from.
@@ -46,12 +59,13 @@ impl Profiles {
         self.value(profile, key).is_some()
     }
 
-    /// Whether the workspace asks for debug information in `profile`, and leaves it to others what to strip.
+    /// Whether `profile` asks for debug information, of all packages or of one, and leaves it to others what to strip.
     ///
     /// Source: <https://doc.rust-lang.org/cargo/reference/profiles.html#debug>.
     pub fn asks_for_debug(&self, profile: &str) -> bool {
-        let is_none = |value: &Value| [json!(false), json!(0), json!("none")].contains(value);
-        !self.sets(profile, "strip") && self.value(profile, "debug").is_some_and(|value| !is_none(value))
+        let is_some = |value: &Value| ![json!(false), json!(0), json!("none")].contains(value);
+        let of_packages = || self.of_packages(profile, "debug").into_values().any(is_some);
+        !self.sets(profile, "strip") && (self.value(profile, "debug").is_some_and(is_some) || of_packages())
     }
 
     /// Whether the debug information of `profile` would stay in files beside each object.
@@ -64,8 +78,22 @@ impl Profiles {
         self.lineage(profile).iter().filter_map(|name| self.0.get(name)).find_map(|keys| keys.get(key))
     }
 
+    /// The value of `key` for each package that has one of its own: the nearest.
+    fn of_packages(&self, profile: &str, key: &str) -> BTreeMap<&str, &Value> {
+        let mut found = BTreeMap::new();
+        for name in self.lineage(profile) {
+            let packages = self.0.get(&name).and_then(|keys| keys.get("package")).and_then(Value::as_object);
+            for (package, keys) in packages.into_iter().flatten() {
+                if let Some(value) = keys.get(key) {
+                    found.entry(package.as_str()).or_insert(value);
+                }
+            }
+        }
+        found
+    }
+
     /// `profile` and all profiles that it inherits from. A cycle ends at its first repetition.
-    fn lineage(&self, profile: &str) -> Vec<String> {
+    pub fn lineage(&self, profile: &str) -> Vec<String> {
         let mut names = vec![profile.to_string()];
         let parent = |name: &String| self.0.get(name)?.get("inherits")?.as_str();
         while let Some(parent) = names.last().and_then(parent) {
@@ -107,6 +135,11 @@ mod tests {
             ("[profile.release]\ndebug = \"line-tables-only\"\nsplit-debuginfo = \"packed\"\n", true),
             ("[profile.release]\ndebug = true\n[profile.release.package.a]\ndebug = false\n", true),
             ("[profile.release]\ndebug = 0\n", false),
+            ("[profile.release.package.a]\ndebug = 1\n", true),
+            ("[profile.release]\ndebug = 0\n[profile.release.package.\"*\"]\ndebug = \"limited\"\n", true),
+            ("[profile.release]\nstrip = true\n[profile.release.package.a]\ndebug = 1\n", false),
+            ("[profile.release.package.a]\nopt-level = 1\n", false),
+            ("[profile.release.build-override]\ndebug = true\n", false),
             ("[profile.release]\ndebug = \"none\"\n", false),
             ("[profile.release]\ndebug = true\nstrip = true\n", false),
             ("[profile.release]\ndebug = 2\nstrip = \"none\"\n", false),
@@ -124,5 +157,11 @@ mod tests {
         // The configuration after the manifest.
         assert!(of(&[text, "[profile.dist]\ndebug = 1\n"]).asks_for_debug("dist"));
         assert!(!of(&[text, "[profile.release]\ndebug = 0\n"]).asks_for_debug("release"));
+        // Package by package.
+        let text = "[profile.release.package.a]\ndebug = 1\n";
+        assert!(of(&[text, "[profile.release.package.b]\ndebug = 0\n"]).asks_for_debug("release"));
+        assert!(!of(&[text, "[profile.release.package.a]\ndebug = 0\n"]).asks_for_debug("release"));
+        let nearer = "[profile.dist]\ninherits = \"release\"\n[profile.dist.package.a]\ndebug = 0\n";
+        assert!(!of(&[text, nearer]).asks_for_debug("dist"));
     }
 }

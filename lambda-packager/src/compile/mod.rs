@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::artifact::build_id;
-use crate::cargo::{Function, Workspace, config_flags};
+use crate::cargo::{Function, Workspace, config_flags, profile_overrides};
 use crate::compile::mounted::OTHER_TOOLCHAIN;
 use crate::compile::output::finish;
 use crate::config::{Config, Mode};
@@ -192,7 +192,7 @@ fn asks_for_debug(job: &CompileJob) -> bool {
 
 /// In the mode `dev`, most packages have it by their profile, nobody looks for it, and it would cost a third of an edit.
 fn keeps_debug(workspace: &Workspace, config: &Config) -> bool {
-    config.mode != Mode::Dev && workspace.profiles.asks_for_debug(&config.profile)
+    config.mode != Mode::Dev && profile_overrides::profiles(workspace, config).asks_for_debug(&config.profile)
 }
 
 /// Whether `cargo build` compiles, which may make several binaries.
@@ -218,23 +218,29 @@ fn cargo(job: &CompileJob, triple: &str) -> Vec<String> {
     args.extend(job.functions.iter().map(|function| format!("--bin={}", function.name)));
     args.extend([format!("--target={triple}"), format!("--profile={}", config.profile)]);
     args.extend(config.features.iter().map(|feature| format!("--features={feature}")));
+    let profiles = profile_overrides::profiles(job.workspace, config);
     for (key, value) in profile_settings(config.mode) {
-        // A setting in the user's manifest takes precedence. What is separated is stripped afterwards.
+        // A setting of the user's takes precedence. What is separated is stripped afterwards.
         let is_kept = *key == "strip" && asks_for_debug(job);
-        if !is_kept && !job.workspace.profiles.sets(&config.profile, key) {
+        if !is_kept && !profiles.sets(&config.profile, key) {
             args.extend(["--config".into(), format!("profile.{}.{key}={value}", config.profile)]);
         }
-    }
-    // Only one file can be kept.
-    if asks_for_debug(job) && job.workspace.profiles.leaves_debug_behind(&config.profile) {
-        args.extend(["--config".into(), format!("profile.{}.split-debuginfo=\"packed\"", config.profile)]);
     }
     // Messages about what cargo made are JSON; the messages for people stay as they are.
     if !config.cargo_flags.iter().any(|flag| flag.starts_with("--message-format")) {
         args.push("--message-format=json-render-diagnostics".into());
     }
     let place_of = |path: &Path| job.layout.place_of(path);
-    args.extend(config_flags::with_places(&config.cargo_flags, &job.workspace.root, place_of));
+    let flags = config_flags::with_places(&config.cargo_flags, &job.workspace.root, place_of);
+    // Behind `--` they are rustc's.
+    let dashes = flags.iter().position(|flag| flag == "--").unwrap_or(flags.len());
+    let (flags, of_rustc) = flags.split_at(dashes);
+    args.extend_from_slice(flags);
+    // Only one file can be kept. The last of several such flags counts.
+    if asks_for_debug(job) && profiles.leaves_debug_behind(&config.profile) {
+        args.extend(["--config".into(), format!("profile.{}.split-debuginfo=\"packed\"", config.profile)]);
+    }
+    args.extend_from_slice(of_rustc);
     args
 }
 

@@ -40,6 +40,23 @@ fn tree(value: ::toml::Value) -> Value {
     }
 }
 
+/// Merges as cargo does: tables key by key, and lists with the items of the stronger file last. Any other value of
+/// the stronger file stays.
+pub fn merge(strong: &mut Value, weak: Value) {
+    match (strong, weak) {
+        (Value::Object(strong), Value::Object(weak)) => {
+            for (key, weak) in weak {
+                match strong.get_mut(&key) {
+                    Some(strong) => merge(strong, weak),
+                    None => drop(strong.insert(key, weak)),
+                }
+            }
+        }
+        (Value::Array(strong), Value::Array(weak)) => drop(strong.splice(0..0, weak)),
+        _ => {}
+    }
+}
+
 /// The text of a file that holds `table`.
 ///
 /// # Errors
