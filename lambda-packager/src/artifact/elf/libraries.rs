@@ -14,18 +14,20 @@ struct Library {
     versions: &'static [(&'static str, [u32; 3])],
 }
 
-/// Further libraries of `provided.al2023`, which is based on AL2023's minimal container image. That has the packages zlib
-/// 1.2.11, openssl-libs 3.0.8 and libstdc++ 11.4.1, and later ones only with more versions.
+/// Further libraries of `provided.al2023`, which is based on AL2023's minimal container image: zlib 1.2.11, openssl-libs
+/// 3.2.2 and libstdc++ 14.2.1. The last two came with release 2023.7.20250331, after openssl-libs 3.0.8 and libstdc++ 11.4.1,
+/// and Lambda brings the runtime up to date by itself. Later releases only have more versions.
 ///
 /// Sources: <https://docs.aws.amazon.com/linux/al2023/ug/lambda.html>, the column `Minimal Container` of
-/// <https://docs.aws.amazon.com/linux/al2023/ug/al2023-container-ami.html> (release 2023.6.20241031), and for the versions
+/// <https://docs.aws.amazon.com/linux/al2023/ug/al2023-container-ami.html> (which packages; release 2023.6.20241031),
+/// <https://github.com/docker-library/official-images/pull/18759> (what is newer in 2023.7.20250331), and for the versions
 /// <https://github.com/madler/zlib/blob/v1.2.11/zlib.map>,
-/// <https://gcc.gnu.org/onlinedocs/gcc-11.4.0/libstdc++/manual/manual/abi.html>; OpenSSL names them by its releases.
+/// <https://gcc.gnu.org/onlinedocs/gcc-14.2.0/libstdc++/manual/manual/abi.html>; OpenSSL names them by its releases.
 const OF_AL2023: [Library; 4] = [
     Library { name: "libz.so.1", versions: &[("ZLIB_", [1, 2, 9])] },
-    Library { name: "libssl.so.3", versions: &[("OPENSSL_", [3, 0, 8])] },
-    Library { name: "libcrypto.so.3", versions: &[("OPENSSL_", [3, 0, 8])] },
-    Library { name: "libstdc++.so.6", versions: &[("GLIBCXX_", [3, 4, 29]), ("CXXABI_", [1, 3, 13])] },
+    Library { name: "libssl.so.3", versions: &[("OPENSSL_", [3, 2, 2])] },
+    Library { name: "libcrypto.so.3", versions: &[("OPENSSL_", [3, 2, 2])] },
+    Library { name: "libstdc++.so.6", versions: &[("GLIBCXX_", [3, 4, 33]), ("CXXABI_", [1, 3, 15])] },
 ];
 
 fn further(runtime: Runtime) -> &'static [Library] {
@@ -75,7 +77,9 @@ mod tests {
         for (version, library) in [
             ("ZLIB_1.2.9", "libz.so.1"),
             ("OPENSSL_3.0.0", "libssl.so.3"),
-            ("GLIBCXX_3.4.29", "libstdc++.so.6"),
+            ("OPENSSL_3.2.0", "libssl.so.3"),
+            ("GLIBCXX_3.4.33", "libstdc++.so.6"),
+            ("CXXABI_1.3.15", "libstdc++.so.6"),
             ("CXXABI_TM_1", "libstdc++.so.6"),
             // Of a library that comes along: not the runtime's.
             ("ZLIB_1.2.12", "libc.so.6"),
@@ -84,9 +88,9 @@ mod tests {
         }
         for (version, library) in [
             ("ZLIB_1.2.12", "libz.so.1"),
-            ("OPENSSL_3.2.0", "libcrypto.so.3"),
-            ("GLIBCXX_3.4.30", "libstdc++.so.6"),
-            ("CXXABI_1.3.14", "libstdc++.so.6"),
+            ("OPENSSL_3.3.0", "libcrypto.so.3"),
+            ("GLIBCXX_3.4.34", "libstdc++.so.6"),
+            ("CXXABI_1.3.16", "libstdc++.so.6"),
         ] {
             let error = check(version, &["libc.so.6", library]).unwrap_err();
             assert!(
