@@ -19,6 +19,20 @@ fn terraform(environment: &str, package: &str, image: &str) -> Vec<String> {
 }
 
 #[test]
+fn where_the_provider_is_locked_nothing_is_added_to_the_lock() {
+    let desk = Desk::with_fakes();
+    desk.write("infra/.terraform.lock.hcl", "");
+    let init = "terraform -chdir=infra init -input=false -lockfile=readonly";
+    for (bucket, further) in [("", ""), ("STATE_BUCKET=b", " -backend-config=bucket=b")] {
+        let words: Vec<_> =
+            MAKE.into_iter().chain(["deploy", bucket].into_iter().filter(|word| !word.is_empty())).collect();
+        desk.run(&words, "").ok();
+        let calls = desk.calls();
+        assert!(calls.iter().any(|call| call.starts_with(&format!("{init}{further}"))), "{calls:?}");
+    }
+}
+
+#[test]
 fn each_target_calls_what_it_says() {
     let desk = Desk::with_fakes();
     let deployed = |first: &str, environment: &str, package: &str, image: &str| {

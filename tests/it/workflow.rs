@@ -342,9 +342,16 @@ fn a_cache_that_is_deleted_or_keeps_nothing_is_seen() {
     }
 }
 
-/// What pins the provider's content is for the repository to keep.
+/// What pins the provider's content is for the repository to keep, and for the version that is asked for.
 #[test]
-fn the_lock_of_the_provider_is_not_ignored() {
+fn the_lock_of_the_provider_is_there_and_not_ignored() {
+    let lock = fs::read_to_string(repository().join("infra/.terraform.lock.hcl")).unwrap();
+    let asked = fs::read_to_string(repository().join("infra/main.tf")).unwrap();
+    let version = |text: &str| {
+        let after = text.split_once("hashicorp/aws\"").and_then(|(_, after)| after.split_once("version"));
+        after.and_then(|(_, after)| after.split('"').nth(1)).map(String::from)
+    };
+    assert!(lock.contains("\"h1:") && version(&lock).is_some() && version(&lock) == version(&asked), "{lock}");
     let ignored = |file: &str| {
         let mut git = Command::new("git");
         git.args(["check-ignore", "--quiet", "--no-index", file]).current_dir(repository());

@@ -91,6 +91,10 @@ impl Desk {
         calls.lines().map(String::from).collect()
     }
 
+    pub fn write(&self, path: &str, text: &str) {
+        self.fixture.write(path, text);
+    }
+
     pub fn has(&self, path: &str) -> bool {
         self.fixture.path(path).exists()
     }
