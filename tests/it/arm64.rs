@@ -1,18 +1,52 @@
 //! A function for the other architecture, compiled for real and run under an emulator.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::never_stale::elsewhere::{asks_for_the_newer_target_directory, what_cargo_keeps_is_never_stale};
 use crate::support::clean::Project;
-use crate::support::host::sha256_of;
+use crate::support::debian::{archive_of, has_packages, unpack};
 use crate::support::{Ended, Engine, Fixture, LABEL, TempDir, is_full, on_path, packager, repository, skip};
 
-const TRIPLE: &str = "aarch64-unknown-linux-gnu";
+pub const TRIPLE: &str = "aarch64-unknown-linux-gnu";
+
+/// A Debian that compiles for arm64, unpacked.
+pub struct Debian {
+    folder: TempDir,
+    archive: PathBuf,
+}
+
+impl Debian {
+    /// None where it cannot be made.
+    pub fn unpacked() -> Option<Self> {
+        if std::env::consts::ARCH != "x86_64" || !has_packages() {
+            return None;
+        }
+        if !on_path("qemu-aarch64-static") {
+            skip("qemu", "what is compiled is run by an emulator (Debian: apt-get install qemu-user-static)");
+            return None;
+        }
+        let folder = tempfile::Builder::new().prefix("lambda-packager-test-arm64-").tempdir().expect("a folder");
+        let archive = archive_of("arm64", "tests/it/arm64/base.sh");
+        unpack(&archive, folder.path());
+        Some(Self { folder, archive })
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What an arm64 program prints.
+    pub fn run(&self, program: &Path) -> String {
+        let mut command = Command::new("qemu-aarch64-static");
+        Ended::of(command.arg("-L").arg(self.folder()).arg(program)).ok().stdout
+    }
+}
 
 /// Images with a compiler for arm64, and without parts of it; gone with the test.
 struct Bases {
-    folder: TempDir,
+    debian: Debian,
     names: Vec<String>,
 }
 
@@ -21,27 +55,16 @@ fn label() -> String {
 }
 
 impl Bases {
-    /// Makes the complete one, from Debian's packages; none where that is not possible.
+    /// Makes the complete one; none where that is not possible.
     fn make() -> Option<Self> {
-        if std::env::consts::ARCH != "x86_64" || !Engine::Docker.is_here() {
+        if !Engine::Docker.is_here() {
             return None;
         }
-        let is_root = Ended::answer(Command::new("id").arg("-u")) == "0";
-        if !is_root || !on_path("mmdebstrap") || !on_path("qemu-aarch64-static") {
-            let how =
-                "mmdebstrap, which needs root here, and qemu (Debian: apt-get install mmdebstrap qemu-user-static)";
-            skip("arm64-base", &format!("it is made by {how}"));
-            return None;
-        }
-        let folder = tempfile::Builder::new().prefix("lambda-packager-test-arm64-").tempdir().expect("a folder");
+        let debian = Debian::unpacked()?;
         let name = format!("lambda-packager-test-arm64:{}", std::process::id());
-        let label = label();
-        let script = repository().join("tests/it/arm64/base.sh");
-        let bases = Self { folder, names: vec![name.clone()] };
-        // Debian's packages take minutes: they are unpacked once for a script.
-        let archive = repository().join(format!("target/test-arm64-{}.tar", &sha256_of(&script)[..12]));
-        Ended::of(Command::new(script).arg(bases.folder.path()).args([&name, &label]).arg(archive)).ok();
-        Some(bases)
+        let (label, archive) = (format!("LABEL {}", label()), debian.archive.display().to_string());
+        Engine::Docker.ask(&["import", "--change", &label, &archive, &name]);
+        Some(Self { debian, names: vec![name] })
     }
 
     /// The complete one without a file or folder.
@@ -59,7 +82,7 @@ impl Bases {
 
     /// Packages a copy of a project with the complete one as if that were the machine.
     fn on_host(&self, fixture: &Fixture) -> Ended {
-        let folder = self.folder.path();
+        let folder = self.debian.folder();
         for (from, to) in [(packager(), "lambda-packager"), (fixture.root(), "hello")] {
             let _ = fs::remove_dir_all(folder.join(to));
             Ended::of(Command::new("cp").arg("-r").arg(from).arg(folder.join(to))).ok();
@@ -68,12 +91,6 @@ impl Bases {
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/root").arg(folder);
         let script = "cd /hello && rm -rf target && exec /lambda-packager --engine host --target arm64";
         Ended::of(command.args(["sh", "-c", script]))
-    }
-
-    /// What an arm64 program prints.
-    fn run(&self, program: &std::path::Path) -> String {
-        let mut command = Command::new("qemu-aarch64-static");
-        Ended::of(command.arg("-L").arg(self.folder.path()).arg(program)).ok().stdout
     }
 }
 
@@ -85,7 +102,7 @@ impl Drop for Bases {
 }
 
 /// A function with C code.
-fn with_c() -> Fixture {
+pub fn with_c() -> Fixture {
     let fixture = Fixture::hello();
     fixture.append("Cargo.toml", "[build-dependencies]\ncc = \"1\"\n");
     fs::copy(repository().join("Cargo.lock"), fixture.path("Cargo.lock")).unwrap();
@@ -112,7 +129,7 @@ fn it_is_compiled_for_real_and_what_is_missing_is_named() {
     let bootstrap = fixture.path("target/lambda/hello/bootstrap");
     // The machine of an ELF header: 183 is AArch64.
     assert_eq!(fs::read(&bootstrap).unwrap()[18..20], [183, 0]);
-    assert_eq!(bases.run(&bootstrap), "aarch64 7\n");
+    assert_eq!(bases.debian.run(&bootstrap), "aarch64 7\n");
     assert_eq!(package(&fixture, &base, &[]).ok().verdict(), "cache-hit");
     // Another checkout starts from its dependencies, and gives the same bytes.
     let other = with_c();
@@ -132,7 +149,7 @@ fn it_is_compiled_for_real_and_what_is_missing_is_named() {
     // The same without a container, on a machine that has what the image has.
     let plain = Fixture::hello();
     bases.on_host(&plain).ok();
-    assert_eq!(bases.run(&bases.folder.path().join("hello/target/lambda/hello/bootstrap")), "hello\n");
+    assert_eq!(bases.debian.run(&bases.debian.folder().join("hello/target/lambda/hello/bootstrap")), "hello\n");
 
     // A linker that the workspace names stands.
     plain.write(".cargo/config.toml", &format!("[target.{TRIPLE}]\nlinker = \"linker-of-mine\"\n"));

@@ -4,6 +4,7 @@
 mod audit;
 pub mod builder;
 mod builder_image;
+mod cross;
 mod faults;
 mod included;
 mod installer;

@@ -1,6 +1,7 @@
 //! What the tests share: the bin, tiny projects, engines, and the promise that nothing is left behind.
 
 pub mod clean;
+pub mod debian;
 mod desk;
 mod ended;
 mod engine;

@@ -38,14 +38,14 @@ pub fn name_for(workspace: &Workspace, config: &Config) -> Result<String> {
 }
 
 fn name(rust: &str, runtime: Runtime, arch: Arch) -> String {
-    format!("{NAME}:{rust}-{runtime}-{arch}-{}", recipe(runtime))
+    format!("{NAME}:{rust}-{runtime}-{arch}-{}", recipe(runtime, arch))
 }
 
-/// A digest of the recipe of a runtime's image.
-fn recipe(runtime: Runtime) -> String {
+/// A digest of the recipe of a runtime's image that compiles for `arch`.
+fn recipe(runtime: Runtime, arch: Arch) -> String {
     let mut text = dockerfile::base_of(runtime).to_string();
     let used =
-        dockerfile::FILES.iter().filter(|(path, _)| [dockerfile::DOCKERFILE, dockerfile::INSTALLER].contains(path));
+        dockerfile::files(arch).filter(|(path, _)| [dockerfile::DOCKERFILE, dockerfile::INSTALLER].contains(path));
     text.extend(used.map(|(_, content)| format!("\0{content}")));
     Sha::of(text.as_bytes()).short(12)
 }
@@ -70,7 +70,9 @@ pub enum Use {
 }
 
 fn judged(images: Vec<Image>) -> Vec<(Image, Use)> {
-    let endings = [Runtime::ProvidedAl2023, Runtime::ProvidedAl2].map(|runtime| format!("-{}", recipe(runtime)));
+    let (runtimes, archs) = ([Runtime::ProvidedAl2023, Runtime::ProvidedAl2], [Arch::X86_64, Arch::Arm64]);
+    let recipes = runtimes.into_iter().flat_map(|runtime| archs.map(|arch| recipe(runtime, arch)));
+    let endings: Vec<String> = recipes.map(|recipe| format!("-{recipe}")).collect();
     let is_current = |image: &Image| image.names.iter().any(|name| endings.iter().any(|ending| name.ends_with(ending)));
     // Layers inherit the labels of their image.
     let stands_on = |image: &Image| [BUILDER, BASE].map(|label| image.labels.get(label).cloned());
@@ -121,14 +123,16 @@ pub fn choose(
         Base::Host => return Ok(ToolchainSource::Host),
         Base::Auto => {}
     }
-    if config.target_arch != Arch::of_this_machine() {
-        let arch = config.target_arch;
-        let why = format!("there is no builder image that compiles for {arch} on this machine");
+    if config.target_arch != Arch::of_this_machine() && config.runtime == Runtime::ProvidedAl2 {
+        // Its yum installs nothing for another architecture.
+        let why = format!("there is no builder image for {} that compiles for {}", config.runtime, config.target_arch);
         return Ok(ToolchainSource::NoImage(why));
     }
     let rust = RustSource::of(workspace, config.target_arch)?;
     let tag = name(&rust.tag(), config.runtime, config.target_arch);
-    let note = workspace.state_folder().join(format!("no-builder-{}", engine.kind.program()));
+    // Functions of one workspace may need several.
+    let of = format!("no-builder-{}-{}-{}", engine.kind.program(), config.runtime, config.target_arch);
+    let note = workspace.state_folder().join(of);
     // It may have come by the engine's `load` in the meantime.
     if config.pull_policy != PullPolicy::Always && engine.image_id(&tag)?.is_some() {
         fs::remove_tree(&note)?;
@@ -204,7 +208,7 @@ fn build(
         }
     };
     let unread = Arc::new(OnceLock::new());
-    let context = rust.context(unread.clone());
+    let context = rust.context(config.target_arch, unread.clone());
     let code = engine.build(&spec, context, push);
     let said = String::from_utf8_lossy(&said);
     match code? {
@@ -237,6 +241,9 @@ mod tests {
         assert!(name.starts_with("lambda-packager-builder:1.95.0-0123abcd-provided.al2023-x86_64-"), "{name}");
         assert!(is_one(&name) && !is_one("lambda-packager-builder-mine:1"));
         assert_ne!(name.rsplit('-').next(), of(Runtime::ProvidedAl2).rsplit('-').next());
+        // The recipe for the other architecture is another one.
+        let recipe = |arch| recipe(Runtime::ProvidedAl2023, arch);
+        assert_ne!(recipe(Arch::X86_64), recipe(Arch::Arm64));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The Dockerfile and its scripts, and build contexts with them.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use crate::artifact::Archive;
-use crate::config::Runtime;
+use crate::config::{Arch, Runtime};
 use crate::error::Error;
 use crate::report::strip_colours;
 
@@ -17,11 +18,14 @@ pub const INSTALLER: &str = "toolchain/lambda-packager/install-toolchain";
 pub const RUST: &str = "toolchain/rust";
 
 /// Every file, by its path in a build context.
-pub const FILES: &[(&str, &str)] = &[
+const FILES: &[(&str, &str)] = &[
     (DOCKERFILE, include_str!("../../docker/Dockerfile")),
     (INSTALLER, include_str!("../../docker/install-toolchain")),
     ("tools/run-recipe", include_str!("../../docker/run-recipe")),
 ];
+
+/// The end of the installer in an image that compiles for another architecture.
+const CROSS: &str = include_str!("../../docker/install-cross");
 
 /// The stage with the compiled binary and the list of what was read for it, and nothing else.
 pub const PARCEL: &str = "parcel";
@@ -73,12 +77,21 @@ pub fn context<W: Write>(out: W) -> Archive<W> {
     Archive::to(out, (0, 0), MTIME)
 }
 
-/// Adds the recipe's own files to a context.
+/// The recipe's own files for an image that compiles for `arch`, by path in a build context.
+pub fn files(arch: Arch) -> impl Iterator<Item = (&'static str, Cow<'static, str>)> {
+    // More text in the installer itself would give the images for this machine's architecture another name too.
+    FILES.iter().map(move |(path, text)| match *path {
+        INSTALLER if arch != Arch::of_this_machine() => (*path, format!("{text}\n{CROSS}").into()),
+        _ => (*path, Cow::Borrowed(*text)),
+    })
+}
+
+/// Adds these files to a context.
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn add_files<W: Write>(context: &mut Archive<W>) -> io::Result<()> {
-    FILES.iter().try_for_each(|(path, text)| context.file(path, 0o755, text.as_bytes()))
+pub fn add_files<W: Write>(context: &mut Archive<W>, arch: Arch) -> io::Result<()> {
+    files(arch).try_for_each(|(path, text)| context.file(path, 0o755, text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -100,6 +113,30 @@ mod tests {
         assert!(text.contains("PATH=/opt/rust/bin:"));
         assert!(text.contains(base_of(Runtime::ProvidedAl2023)));
         assert!(text.contains(&format!("LABEL {CLEAN_ROOM}=1")));
+    }
+
+    #[test]
+    fn the_installer_of_another_architecture_is_the_same_with_one_more_part() {
+        let own = Arch::of_this_machine();
+        let other = if own == Arch::Arm64 { Arch::X86_64 } else { Arch::Arm64 };
+        assert!(files(own).eq(FILES.iter().map(|(path, text)| (*path, Cow::Borrowed(*text)))));
+        for ((path, text), (_, cross)) in files(own).zip(files(other)) {
+            let part = cross.strip_prefix(&*text).unwrap();
+            assert_eq!(!part.is_empty(), path == INSTALLER, "{path}");
+        }
+        // Of both package managers, for both architectures.
+        for name in ["gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross", "libc6-dev-amd64-cross"] {
+            assert!(CROSS.contains(name), "{name}");
+        }
+        for arg in ["--forcearch=\"$machine\"", "--installroot=\"$root\"", "--releasever=/", "tsflags=noscripts"] {
+            assert!(CROSS.contains(arg), "{arg}");
+        }
+        for arch in [Arch::X86_64, Arch::Arm64] {
+            let machine = arch.triple().split('-').next().unwrap();
+            assert!(arch == own || arch.cross_compiler().unwrap() == format!("{machine}-linux-gnu-gcc"));
+        }
+        // Its errors are found as those of the first part.
+        assert!(CROSS.contains("echo \"install-toolchain: $*; set "));
     }
 
     #[test]

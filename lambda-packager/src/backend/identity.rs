@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cargo::Workspace;
-use crate::config::{Base, Config, Mode, Network, Runtime};
+use crate::config::{Arch, Base, Config, Mode, Network, Runtime};
 use crate::engine::Container;
 use crate::error::Result;
 use crate::sys::{Lock, Sha, machine};
@@ -90,10 +90,18 @@ impl Identity {
 /// The settings of a function that decide from which image its container is made and what it reaches. `None` if they are
 /// the defaults.
 fn needs(config: &Config) -> Option<String> {
-    // Only the builder image is one of a runtime.
-    let runtime = if config.base == Base::Auto { config.runtime } else { Runtime::ProvidedAl2023 };
-    let usual = (&config.base, config.network, runtime) == (&Base::Auto, Network::None, Runtime::ProvidedAl2023);
-    (!usual).then(|| format!("{}\0{}\0{runtime}", config.base, config.network))
+    // Only the builder image is one of a runtime and an architecture.
+    let own = Arch::of_this_machine();
+    let (runtime, arch) = match config.base {
+        Base::Auto => (config.runtime, config.target_arch),
+        _ => (Runtime::ProvidedAl2023, own),
+    };
+    let usual = (&Base::Auto, Network::None, Runtime::ProvidedAl2023, own);
+    if (&config.base, config.network, runtime, arch) == usual {
+        return None;
+    }
+    let other = if arch == own { String::new() } else { format!("\0{arch}") };
+    Some(format!("{}\0{}\0{runtime}{other}", config.base, config.network))
 }
 
 /// The lock file of a workspace's container, which its functions share.
@@ -136,8 +144,10 @@ mod tests {
     fn functions_with_other_needs_have_containers_of_their_own() {
         let name =
             |settings: serde_json::Value| Identity::of(Path::new("/a/p"), 0, "m".into(), &Config::of(settings)).name;
+        let other = if Arch::of_this_machine() == Arch::Arm64 { "x86_64" } else { "arm64" };
         let settings = [
             json!({}),
+            json!({"target_arch": other}),
             json!({"network": "bridge"}),
             json!({"runtime": "provided.al2"}),
             json!({"base": "host"}),
@@ -149,6 +159,7 @@ mod tests {
         for (one, same) in [
             (json!({}), json!({"mode": "dev", "network": "none", "features": ["a"]})),
             (json!({"base": "host"}), json!({"base": "host", "runtime": "provided.al2"})),
+            (json!({"base": "rust:1"}), json!({"base": "rust:1", "target_arch": other})),
         ] {
             assert_eq!(name(one), name(same));
         }

@@ -19,15 +19,18 @@ pub enum Place<'a> {
     Container(&'a Backend),
 }
 
-/// The default folders of dynamic linkers on systems with glibc. The last one is Debian's folder for the libraries of
-/// a cross compiler.
-fn folders(arch: Arch) -> [String; 7] {
-    let machine = match arch {
+/// The default folders of dynamic linkers on systems with glibc. The last ones are those for the libraries of a cross
+/// compiler: Debian's, and that of the builder image.
+fn folders(arch: Arch) -> [String; 8] {
+    ["/lib64", "/usr/lib64", "/lib/{}", "/usr/lib/{}", "/lib", "/usr/lib", "/usr/{}/lib", "/usr/{}/lib64"]
+        .map(|folder| folder.replace("{}", machine(arch)))
+}
+
+fn machine(arch: Arch) -> &'static str {
+    match arch {
         Arch::X86_64 => "x86_64-linux-gnu",
         Arch::Arm64 => "aarch64-linux-gnu",
-    };
-    ["/lib64", "/usr/lib64", "/lib/{}", "/usr/lib/{}", "/lib", "/usr/lib", "/usr/{}/lib"]
-        .map(|folder| folder.replace("{}", machine))
+    }
 }
 
 /// The files that distributions store the CA certificates in.
@@ -69,8 +72,8 @@ pub fn closure(members: &[Member], arch: Arch, place: &Place) -> Result<Vec<File
             wanted.extend(NAME_SERVICE.map(String::from));
         }
         wanted.extend(more(&content));
-        let is_cross = folder.starts_with("/usr/") && folder.ends_with("-linux-gnu/lib");
-        let folder = if is_cross { "/lib" } else { &folder };
+        // Where the dynamic linker of that system looks.
+        let folder = folder.strip_prefix(&format!("/usr/{}", machine(arch))).unwrap_or(&folder);
         let place = format!("{folder}/{name}");
         files.insert(name, File { place, executable: true, content });
     }

@@ -32,7 +32,7 @@ impl RustSource {
     /// # Errors
     /// If there is none, or an incomplete one.
     pub fn of(workspace: &Workspace, arch: Arch) -> Result<Self> {
-        let rustc = Toolchain::rustc(workspace, arch)?;
+        let rustc = Toolchain::rustc(workspace)?;
         let sysroot = Sysroot::of(&rustc, arch)?;
         // A release that is downloaded is the same on every machine.
         let identity = match &sysroot {
@@ -59,10 +59,12 @@ impl RustSource {
     /// # Errors
     /// If a mirror's URL has a login: the image would store it.
     pub fn build_args(&self, arch: Arch) -> Result<Vec<(&'static str, String)>> {
+        let target = ("RUST_TARGET", arch.triple().to_string());
         if self.sysroot.is_some() {
-            return Ok(vec![("RUST_VERSION", String::new())]);
+            let cross = Some(target).filter(|_| arch != Arch::of_this_machine());
+            return Ok(std::iter::once(("RUST_VERSION", String::new())).chain(cross).collect());
         }
-        let mut args = vec![("RUST_VERSION", self.release.clone()), ("RUST_TARGET", arch.triple().to_string())];
+        let mut args = vec![("RUST_VERSION", self.release.clone()), target];
         for name in MIRRORS {
             let Some(url) = env::var(name) else { continue };
             if cargo::env::may_have_login(&url) {
@@ -74,8 +76,8 @@ impl RustSource {
         Ok(args)
     }
 
-    /// The build context. What kept it from being read to its end is stored in `failed`.
-    pub fn context(self, failed: Arc<OnceLock<io::Error>>) -> Input {
+    /// The build context of an image that compiles for `arch`. What kept it from being read to its end is stored in `failed`.
+    pub fn context(self, arch: Arch, failed: Arc<OnceLock<io::Error>>) -> Input {
         Input::Written(Box::new(move |out| {
             let write = || -> io::Result<()> {
                 let mut archive = dockerfile::context(out);
@@ -83,7 +85,7 @@ impl RustSource {
                     sysroot.write(&mut archive, dockerfile::RUST)?;
                 }
                 // They come last: from a context that was cut off, no image is built.
-                dockerfile::add_files(&mut archive)?;
+                dockerfile::add_files(&mut archive, arch)?;
                 archive.finish().map(drop)
             };
             write().map_err(|error| {
@@ -107,7 +109,7 @@ mod tests {
         assert_eq!(source.obstacle(), None);
         let nightly = RustSource { release: "1.97.0-nightly".into(), identity: Sha::of(b""), sysroot: None };
         assert!(nightly.obstacle().is_some_and(|why| why.contains("1.97.0-nightly")));
-        let Input::Written(write) = source.context(Arc::default()) else { panic!("it is in memory") };
+        let Input::Written(write) = source.context(Arch::Arm64, Arc::default()) else { panic!("it is in memory") };
         let mut bytes = Vec::new();
         write(&mut bytes).unwrap();
         let mut archive = ::tar::Archive::new(&bytes[..]);

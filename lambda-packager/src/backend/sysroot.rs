@@ -1,5 +1,6 @@
-//! The host's Rust as a part of the builder image: cargo, rustc and the standard library of one target, as they lie in the
-//! folder that `rustc --print sysroot` names.
+//! The host's Rust as a part of the builder image: cargo, rustc and the standard library of the target, as they lie in the
+//! folder that `rustc --print sysroot` names. For another architecture that of this machine is needed too: build scripts
+//! and macros run in the image.
 
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -45,7 +46,8 @@ impl Sysroot {
     pub fn of(rustc: &Rustc, arch: Arch) -> Result<Option<Self>> {
         let root = &rustc.sysroot;
         let is_own = |name: &String| name.starts_with(COMPILER);
-        if rustc.host != arch.triple() || !fs::names_in(&root.join("lib")).is_ok_and(|names| names.iter().any(is_own)) {
+        let own = Arch::of_this_machine();
+        if rustc.host != own.triple() || !fs::names_in(&root.join("lib")).is_ok_and(|names| names.iter().any(is_own)) {
             return Ok(None);
         }
         if !fs::is_file(&root.join("bin/cargo")) {
@@ -55,12 +57,14 @@ impl Sysroot {
             ))
             .hint_with("use a complete toolchain, or set `base` to an image that has one"));
         }
-        check_standard_library(root, arch)?;
         let mut sysroot = Self { root: root.clone(), nodes: Vec::new() };
         sysroot.folder("bin", |name| PROGRAMS.contains(&name))?;
         sysroot.folder("lib", |name| name.contains(".so"))?;
         sysroot.folder("lib/rustlib", |_| false)?;
-        sysroot.tree(&format!("lib/rustlib/{}", arch.triple()))?;
+        for arch in std::iter::once(own).chain(Some(arch).filter(|arch| *arch != own)) {
+            check_standard_library(root, arch)?;
+            sysroot.tree(&format!("lib/rustlib/{}", arch.triple()))?;
+        }
         Ok(Some(sysroot))
     }
 
@@ -138,6 +142,9 @@ mod tests {
     use super::*;
     use crate::sys::Sha;
 
+    const OWN: Arch = if cfg!(target_arch = "aarch64") { Arch::Arm64 } else { Arch::X86_64 };
+    const OTHER: Arch = if cfg!(target_arch = "aarch64") { Arch::X86_64 } else { Arch::Arm64 };
+
     /// A toolchain of one-byte files.
     fn toolchain(folder: &Path, files: &[&str]) -> Rustc {
         for file in files {
@@ -145,7 +152,7 @@ mod tests {
             fs::create_dirs(path.parent().unwrap()).unwrap();
             fs::replace(&path, b"x", if file.starts_with("bin/") { 0o755 } else { 0o644 }, None).unwrap();
         }
-        let host = Arch::X86_64.triple().to_string();
+        let host = OWN.triple().to_string();
         Rustc { sysroot: folder.into(), host, release: "1.95.0".into(), identity: Sha::of(b"") }
     }
 
@@ -156,6 +163,7 @@ mod tests {
         "lib/libLLVM.so.22",
         "lib/libother.a",
         "lib/librustc_driver-1.so",
+        "lib/rustlib/aarch64-unknown-linux-gnu/bin/rust-lld",
         "lib/rustlib/aarch64-unknown-linux-gnu/lib/libcore.rlib",
         "lib/rustlib/manifest-rustc",
         "lib/rustlib/src/rust/library/std/src/lib.rs",
@@ -169,7 +177,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let rustc = toolchain(folder.path(), COMPLETE);
         std::os::unix::fs::symlink("libLLVM.so.22", folder.path().join("lib/libLLVM.so")).unwrap();
-        let sysroot = Sysroot::of(&rustc, Arch::X86_64).unwrap().unwrap();
+        let sysroot = Sysroot::of(&rustc, OWN).unwrap().unwrap();
         let mut archive = Archive::of((0, 0), 0);
         sysroot.write(&mut archive, "rust").unwrap();
         let bytes = archive.finish().unwrap();
@@ -184,7 +192,7 @@ mod tests {
                 names.push(entry.path().unwrap().to_string_lossy().into_owned());
             }
         }
-        let own = "lib/rustlib/x86_64-unknown-linux-gnu";
+        let own = format!("lib/rustlib/{}", OWN.triple());
         let expected = ["bin/cargo", "bin/rustc", "lib/libLLVM.so", "lib/libLLVM.so.22", "lib/librustc_driver-1.so"];
         let expected = expected.map(String::from).into_iter();
         let expected = expected.chain([format!("{own}/bin/rust-lld"), format!("{own}/lib/libcore.rlib")]);
@@ -192,11 +200,26 @@ mod tests {
     }
 
     #[test]
+    fn for_another_architecture_it_has_the_standard_libraries_of_both() {
+        let folder = tempfile::tempdir().unwrap();
+        let rustc = toolchain(folder.path(), COMPLETE);
+        let of = |arch| Sysroot::of(&rustc, arch).unwrap().unwrap().identity();
+        let (own, cross) = (of(OWN), of(OTHER));
+        let library = |arch: Arch| format!("lib/rustlib/{}/lib/libcore.rlib", arch.triple());
+        assert!(own.contains(&library(OWN)) && !own.contains(OTHER.triple()), "{own}");
+        assert!(cross.contains(&library(OWN)) && cross.contains(&library(OTHER)), "{cross}");
+        fs::remove_tree(&folder.path().join("lib/rustlib").join(OTHER.triple())).unwrap();
+        let error = Sysroot::of(&rustc, OTHER).unwrap_err();
+        assert!(error.hint().unwrap().contains(&format!("rustup target add {}", OTHER.triple())), "{error}");
+        assert_eq!(of(OWN), own);
+    }
+
+    #[test]
     fn another_size_is_another_identity_and_a_file_that_changes_while_it_is_read_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let rustc = toolchain(folder.path(), COMPLETE);
-        let identity = || Sysroot::of(&rustc, Arch::X86_64).unwrap().unwrap().identity();
-        let (before, sysroot) = (identity(), Sysroot::of(&rustc, Arch::X86_64).unwrap().unwrap());
+        let identity = || Sysroot::of(&rustc, OWN).unwrap().unwrap().identity();
+        let (before, sysroot) = (identity(), Sysroot::of(&rustc, OWN).unwrap().unwrap());
         assert_eq!(identity(), before);
         let compiler = folder.path().join("lib/librustc_driver-1.so");
         fs::replace(&compiler, b"", 0o644, None).unwrap();
@@ -208,15 +231,15 @@ mod tests {
     #[test]
     fn a_toolchain_that_cannot_run_in_the_image_is_not_taken_and_one_that_lacks_something_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        let of = |files: &[&str], name: &str| Sysroot::of(&toolchain(&folder.path().join(name), files), Arch::X86_64);
+        let of = |files: &[&str], name: &str| Sysroot::of(&toolchain(&folder.path().join(name), files), OWN);
         let without = |part: &str| COMPLETE.iter().copied().filter(|file| !file.contains(part)).collect::<Vec<_>>();
         // As a package of a distribution: the compiler is in another folder.
         assert!(of(&without("librustc_driver"), "1").unwrap().is_none());
         let other = Rustc { host: "x86_64-unknown-linux-musl".into(), ..toolchain(&folder.path().join("2"), COMPLETE) };
-        assert!(Sysroot::of(&other, Arch::X86_64).unwrap().is_none());
+        assert!(Sysroot::of(&other, OWN).unwrap().is_none());
         let error = of(&without("bin/cargo"), "3").unwrap_err();
         assert!(error.to_string().contains("has no bin/cargo"), "{error}");
-        let error = of(&without("x86_64"), "4").unwrap_err();
-        assert!(error.hint().unwrap().contains("rustup target add x86_64-unknown-linux-gnu"), "{error}");
+        let error = of(&without(OWN.triple()), "4").unwrap_err();
+        assert!(error.hint().unwrap().contains(&format!("rustup target add {}", OWN.triple())), "{error}");
     }
 }

@@ -120,9 +120,10 @@ impl Toolchain {
     }
 
     /// The rustc that cargo would use in `workspace`, also if the rest of the toolchain is missing.
-    pub fn rustc(workspace: &Workspace, arch: Arch) -> Result<Rustc> {
-        if let Ok(Self { sysroot, host, rustc_release: release, rustc: identity, .. }) = Self::discover(workspace, arch)
-        {
+    pub fn rustc(workspace: &Workspace) -> Result<Rustc> {
+        // It is one for all targets, and few machines have a C compiler for another architecture.
+        let own = Self::discover(workspace, Arch::of_this_machine());
+        if let Ok(Self { sysroot, host, rustc_release: release, rustc: identity, .. }) = own {
             return Ok(Rustc { sysroot, host, release, identity });
         }
         Rustc::ask(&workspace.root).map(|(rustc, _)| rustc)

@@ -189,6 +189,11 @@ impl Builder {
         fed(&mut command, dockerfile.as_bytes()).ok();
     }
 
+    /// Makes an image of the files in an archive.
+    pub fn import(&self, archive: &Path, tag: &str) {
+        Ended::of(self.command().arg("import").arg(archive).arg(tag)).ok();
+    }
+
     /// The files of an image, by name and content.
     pub fn files_of(&self, image: &str) -> BTreeMap<String, Vec<u8>> {
         let id = self.ask(&["create", image, "none"]);

@@ -96,7 +96,7 @@ fn it_is_built_once_from_a_base_that_is_here_and_both_roads_start_from_it() {
 
 /// How a toolchain differs from this machine's.
 #[derive(PartialEq)]
-enum Other {
+pub enum Other {
     /// A distribution packages it: the compiler's library is not in the sysroot.
     Packaged,
     /// It was made of another commit.
@@ -104,7 +104,7 @@ enum Other {
 }
 
 /// Another toolchain, in `folder`. Returns the folder of its `rustc` for `PATH`.
-fn another_rust(folder: &Path, other: &Other) -> PathBuf {
+pub fn another_rust(folder: &Path, other: &Other) -> PathBuf {
     let real = PathBuf::from(Ended::answer(Command::new("rustc").args(["--print", "sysroot"])));
     let (sysroot, programs) = (folder.join("rust"), folder.join("programs"));
     for made in [&sysroot.join("bin"), &programs] {

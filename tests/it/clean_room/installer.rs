@@ -4,11 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use crate::clean_room::builder::{AMAZON_LINUX, Builder, Kind, builder};
-use crate::support::host::sha256_of;
-use crate::support::{Ended, Fixture, Story, is_full, on_path, repository, sha256, skip};
+use crate::support::debian::{archive_of, has_packages};
+use crate::support::{Ended, Fixture, Story, is_full, repository, sha256, skip};
 
 const TRIPLE: &str =
     if cfg!(target_arch = "x86_64") { "x86_64-unknown-linux-gnu" } else { "aarch64-unknown-linux-gnu" };
@@ -21,32 +20,13 @@ fn part(name: &str) -> PathBuf {
 }
 
 /// A builder of images whose Amazon Linux is a base with dnf and nothing to compile with.
-fn with_dnf() -> Option<Builder> {
-    if !is_full() {
-        return None;
-    }
-    if !on_path("mmdebstrap") {
-        skip("dnf-base", "it is made by mmdebstrap (Debian: apt-get install mmdebstrap)");
+pub fn with_dnf() -> Option<Builder> {
+    if !is_full() || !has_packages() {
         return None;
     }
     let builder = builder(Kind::Legacy)?;
-    Ended::of(builder.command().arg("import").arg(base()).arg(AMAZON_LINUX)).ok();
+    builder.import(&archive_of("dnf", "tests/it/clean_room/installer/dnf_base.sh"), AMAZON_LINUX);
     Some(builder)
-}
-
-/// The archive of the base. Debian's packages take minutes: they are unpacked once for a script.
-fn base() -> &'static Path {
-    static BASE: OnceLock<PathBuf> = OnceLock::new();
-    BASE.get_or_init(|| {
-        let script = part("dnf_base.sh");
-        let archive = repository().join(format!("target/test-dnf-{}.tar", &sha256_of(&script)[..12]));
-        if !archive.exists() {
-            let made = archive.with_extension("part.tar");
-            Ended::of(Command::new(script).arg(&made)).ok();
-            fs::rename(made, &archive).unwrap();
-        }
-        archive
-    })
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::compile;
 use crate::compile::node::{Node, Sources};
 use crate::compile::placeholders::{LIBRARY, PROGRAM};
 use crate::compile::{CARGO_HOME, CompileJob, STATE, delivery, sources};
+use crate::config::Arch;
 use crate::error::Result;
 use crate::sys::lexically_clean;
 
@@ -30,7 +31,8 @@ pub fn archive(job: &CompileJob, forwarded: &ForwardedConfig, variables: &[(Stri
         sources.into_iter().partition(|(place, _)| place.starts_with(CARGO_HOME) || is_vendored(job, place));
     let manifests = manifests(job, &sources)?;
     let mut tar = context(Vec::new());
-    add_files(&mut tar).map_err(failed)?;
+    // Nothing is installed: the base has what compiles, also for another architecture.
+    add_files(&mut tar, Arch::of_this_machine()).map_err(failed)?;
     append(&mut tar, "crates", &crates)?;
     append(&mut tar, "manifests", &manifests)?;
     append(&mut tar, "sources", &sources)?;
