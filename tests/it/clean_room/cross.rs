@@ -12,26 +12,26 @@ use crate::clean_room::installer::with_dnf;
 use crate::support::debian::archive_of;
 use crate::support::{Ended, Fixture, Story, is_full, prefixed, repository};
 
-/// Where the tests of a base find what they need.
-struct Bench {
+/// A toolchain with the standard libraries of both architectures.
+struct Toolchain {
+    folder: PathBuf,
+    /// That it is made of.
     debian: Debian,
-    /// The folder of a toolchain with the standard libraries of both architectures.
-    rust: PathBuf,
 }
 
-impl Bench {
+impl Toolchain {
     /// None where it cannot be made.
     fn made() -> Option<Self> {
         let debian = Debian::unpacked()?;
-        let rust = debian.folder().join("toolchain");
-        Ended::of(Command::new(repository().join("tests/it/clean_room/cross/rust.sh")).args([debian.folder(), &rust]))
-            .ok();
-        Some(Self { debian, rust })
+        let folder = debian.folder().join("toolchain");
+        let mut script = Command::new(repository().join("tests/it/clean_room/cross/rust.sh"));
+        Ended::of(script.args([debian.folder(), &folder])).ok();
+        Some(Self { folder, debian })
     }
 
     /// Packages `fixture` with this toolchain.
     fn run(&self, builder: &Builder, fixture: &Fixture, args: &[&str]) -> Story {
-        package(builder, fixture, &self.rust.join("bin"), args)
+        package(builder, fixture, &self.folder.join("bin"), args)
     }
 }
 
@@ -44,32 +44,32 @@ fn package(builder: &Builder, fixture: &Fixture, programs: &Path, args: &[&str])
 }
 
 /// What has to hold whatever the base installs with; `libc` is the place of the C library in an image to deploy.
-fn compiles_for_arm64(bench: &Bench, builder: &Builder, libc: &str) {
+fn compiles_for_arm64(toolchain: &Toolchain, builder: &Builder, libc: &str) {
     let fixture = with_c();
     let is_built = |story: &Story| story.notes().iter().any(|note| note.starts_with("building the image"));
-    let first = bench.run(builder, &fixture, &[]).ok();
+    let first = toolchain.run(builder, &fixture, &[]).ok();
     assert!(is_built(&first), "{first}");
     let road = fixture.manifest("hello")["road"].clone();
     let image = road["base"].as_str().unwrap().to_string();
     assert!(image.contains("-provided.al2023-arm64-") && road["fallback"] == "", "{first}");
     let bootstrap = fixture.path("target/lambda/hello/bootstrap");
-    assert_eq!(bench.debian.run(&bootstrap), "aarch64 7\n");
+    assert_eq!(toolchain.debian.run(&bootstrap), "aarch64 7\n");
     let zip = fixture.zip("hello");
-    assert_eq!(bench.run(builder, &fixture, &[]).ok().verdict(), "cache-hit");
+    assert_eq!(toolchain.run(builder, &fixture, &[]).ok().verdict(), "cache-hit");
 
-    let room = bench.run(builder, &fixture, &["--force", "--clean-room"]).ok();
+    let room = toolchain.run(builder, &fixture, &["--force", "--clean-room"]).ok();
     let road = &fixture.manifest("hello")["road"];
     assert!(road["clean_room"] == true && road["base"] == image.as_str() && !is_built(&room), "{room}");
     assert!(fixture.zip("hello") == zip, "the clean room made other bytes");
 
     // Debug information is separated by that architecture's program.
     fixture.append("Cargo.toml", "[profile.release]\ndebug = 1\n");
-    bench.run(builder, &fixture, &[]).ok();
+    toolchain.run(builder, &fixture, &[]).ok();
     assert!(fs::exists(fixture.path("target/lambda/hello/debug/.build-id")).unwrap());
-    assert_eq!(bench.debian.run(&bootstrap), "aarch64 7\n");
+    assert_eq!(toolchain.debian.run(&bootstrap), "aarch64 7\n");
 
     // An image to deploy has the libraries of that architecture, at the places where its dynamic linker looks.
-    bench.run(builder, &fixture, &["image", "build", "--env", "preprod"]).ok();
+    toolchain.run(builder, &fixture, &["image", "build", "--env", "preprod"]).ok();
     let files = builder.files_of("preprod-sse-streaming-lambda");
     for name in ["lib/ld-linux-aarch64.so.1", libc] {
         let Some(content) = files.get(name) else { panic!("no {name} in {:?}", files.keys()) };
@@ -82,16 +82,16 @@ fn the_packages_of_debian_compile_for_it() {
     if !is_full() {
         return;
     }
-    let Some((bench, builder)) = Bench::made().zip(builder(Kind::BuildKit)) else { return };
+    let Some((toolchain, builder)) = Toolchain::made().zip(builder(Kind::BuildKit)) else { return };
     builder.import(&archive_of("apt", "tests/it/clean_room/cross/debian_base.sh"), AMAZON_LINUX);
-    compiles_for_arm64(&bench, &builder, "lib/libc.so.6");
+    compiles_for_arm64(&toolchain, &builder, "lib/libc.so.6");
 }
 
 #[test]
 fn clang_compiles_for_it_with_the_libraries_that_dnf_installs() {
     let Some(builder) = with_dnf() else { return };
-    let Some(bench) = Bench::made() else { return };
-    compiles_for_arm64(&bench, &builder, "lib64/libc.so.6");
+    let Some(toolchain) = Toolchain::made() else { return };
+    compiles_for_arm64(&toolchain, &builder, "lib64/libc.so.6");
 }
 
 #[test]
@@ -113,4 +113,8 @@ fn a_base_that_lacks_what_cannot_be_installed_says_what_to_do() {
         let notes = story.notes().join("\n");
         assert!(notes.contains(why) && notes.contains(&what_to_do), "{story}");
     }
+    // Nothing is tried where it cannot succeed.
+    around.append("Cargo.toml", "[package.metadata.lambda-packager]\nrequire_container = true\n");
+    let story = package(&builder, &around, &programs, &["--runtime", "provided.al2"]);
+    assert!(story.failure().contains("there is no builder image for provided.al2 that compiles for arm64"), "{story}");
 }

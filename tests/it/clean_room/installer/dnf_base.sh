@@ -22,7 +22,7 @@ rpms='
       printf "%%files\n"
       (cd /tmp/files && find . -mindepth 1 -not -type d -printf "/%P\n")
       # The programs of another architecture do not start here.
-      [ "$2" = x86_64 ] || printf "%%post\nexit 1\n"
+      [ "$2" = x86_64 ] || printf "%%pre\nexit 1\n"
     } >/tmp/rpm/spec
     rpmbuild -bb --quiet --target "$2" --define "_topdir /tmp/rpm" --define "_rpmdir /srv/repository/2023" \
       --define "debug_package %{nil}" --define "__os_install_post %{nil}" /tmp/rpm/spec
