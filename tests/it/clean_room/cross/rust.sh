@@ -18,6 +18,7 @@ mv "$rust/$host"/own/librustc_driver-*.so "$rust/lib"
 cat >"$rust/bin/rustc" <<END
 #!/bin/sh
 root=\${0%/*}/..
+{ echo "\$*" >>"\$root/calls"; } 2>/dev/null
 own=\$root/$host/own
 exec "\$own/$loader" --library-path "\$root/lib:\$own" "\$own/rustc" "\$@"
 END
