@@ -19,4 +19,6 @@ pub use crate::pipeline::{
 };
 pub use crate::report::{Event, ImageSummary, Reporter, Sink, Stage, Text, print_lines, printable};
 pub use crate::snapshot::{RULE, Snapshot};
-pub use crate::sys::{Invocation, Lock, Sha, env, fs, git, host_name, interrupt, lexically_clean, relative, toml};
+pub use crate::sys::{
+    Invocation, Lock, Sha, env, fs, git, glob, host_name, interrupt, lexically_clean, relative, toml,
+};

@@ -104,20 +104,61 @@ fn the_files_are_at_the_places_of_cargo_lambda_itself() {
     }
 }
 
+/// The flags in the help of `cargo lambda build` of cargo-lambda itself, with a value for those that take one.
+fn flags_in(help: &str) -> Vec<Vec<String>> {
+    let (mut all, mut value) = (Vec::new(), None);
+    for line in help.lines().map(str::trim_start) {
+        // The text behind the flags, which may go on for lines, has other names of the last one.
+        let (flags, text) =
+            if line.starts_with('-') { line.split_once("  ").unwrap_or((line, "")) } else { ("", line) };
+        if !flags.is_empty() {
+            value = flags.split_once(['<', '[']).map(|(_, name)| match name.trim_start_matches('<') {
+                name if name.starts_with("OUTPUT_FORMAT") => "zip",
+                name if name.starts_with("WHEN") => "never",
+                _ => "a=1",
+            });
+        }
+        let names = flags.split([' ', ',']).filter(|name| name.starts_with('-')).map(|name| name.trim_end_matches('.'));
+        let others = text.split_once("[alias: ").into_iter().flat_map(|(_, names)| names.split([',', ' ', ']']));
+        let names = names.chain(others.filter(|name| name.starts_with("--")));
+        all.extend(names.map(|name| [name].into_iter().chain(value).map(String::from).collect()));
+    }
+    all
+}
+
+#[test]
+fn every_flag_in_the_help_of_cargo_lambda_itself_is_understood() {
+    let Some(help) = Command::new("cargo-lambda").args(["lambda", "build", "--help"]).output().ok() else {
+        return skip("cargo-lambda", "no cargo-lambda to compare with (pip install cargo-lambda)");
+    };
+    let (shim, flags) = (Shim::installed(), flags_in(&String::from_utf8_lossy(&help.stdout)));
+    assert!(flags.len() > 60, "{flags:?}");
+    for flag in flags {
+        // The last flag prints the help, if those before it are understood.
+        let internal = (flag[0] == "--internal").then_some("--extension");
+        let mut command = Command::new(shim.file());
+        Ended::of(command.args(["lambda", "build"]).args(internal).args(&flag).arg("--help")).ok();
+    }
+}
+
 #[test]
 fn what_it_cannot_do_is_said_before_anything_is_compiled() {
     let (shim, fixture) = (Shim::installed(), workspace());
     fixture.write("worker/src/bin/api.rs", "fn main() {}\n");
     for (flags, parts) in [
         (&["--internal"] as &[&str], ["--extension", "required"]),
-        (&["--env-var", "A=secret"], ["cannot do what --env-var asks for", "LAMBDA_PACKAGER_PASS_ENV"]),
+        (&["--env-var", "secret"], ["flag --env-var: what is given is not KEY=VALUE", "a key has letters"]),
+        (&["--env-file", "none"], ["flag --env-file: none does not exist", "the folder of the call"]),
         (&["--example", "x"], ["--example asks for", "move it to src/bin"]),
         (&["--target", "x86_64-unknown-linux-musl"], ["does not compile for x86_64-unknown-linux-musl", "--x86-64"]),
         (&["--flatten", "other"], ["flag --flatten: no function `other`", "the functions are: "]),
         (&["--bin", "nope"], ["there is no function `nope`", "the functions are: "]),
         (&[], ["target/lambda/api/bootstrap would be of api.api and of worker.api", "--package"]),
-        (&["-o", "zip", "-i", "api/src"], ["flag --include: the functions are of several packages", "--package"]),
-        (&["-o", "zip", "-p", "worker", "-i", "api"], ["flag --include: api is not in the package", "copy it there"]),
+        (&["-o", "zip", "-i", "api/src"], ["flag --include: the functions are of packages at different", "--package"]),
+        (
+            &["-o", "zip", "-p", "worker", "-i", "x:../y"],
+            ["flag --include: \"x:../../y\" leads out of", "copy the file"],
+        ),
         (&["--manifest-path", "api"], ["flag --manifest-path: api is no Cargo.toml", "name the manifest"]),
     ] {
         let refused = build(&shim, &fixture, flags).fails(2, &parts);
@@ -133,9 +174,48 @@ fn what_it_cannot_do_is_said_before_anything_is_compiled() {
     let notes = ["--compiler", "cargo", "--bin", "admin", "--include", "api/assets", "--offline"];
     let noted = build(&shim, &fixture, &notes).ok();
     has_all(&noted.stderr, &["--compiler has no effect", "--include has no effect", "--offline has no effect"]);
-    let zip = ["-p", "api", "--bin", "admin", "-o", "zip", "--include", "api/assets"];
-    build(&shim, &fixture, &zip).ok();
-    assert!(String::from_utf8_lossy(&fixture.read("target/lambda/admin/bootstrap.zip")).contains("assets/a.txt"));
+    // Files have the names that cargo-lambda gives them, wherever the package is.
+    for (flags, name) in [
+        (&["-p", "api", "--bin", "admin", "-i", "api/assets"] as &[&str], "api/assets/a.txt"),
+        (&["-p", "api", "--bin", "admin", "-i", "etc/b.txt:api/assets/a.txt", "-i", "api/assets"], "etc/b.txt"),
+        (&["--bin", "admin", "--bin", "worker", "-i", "VERSION"], "VERSION"),
+    ] {
+        fixture.write("VERSION", "1");
+        build(&shim, &fixture, &[flags, &["-o", "zip"]].concat()).ok();
+        let zip = fixture.read("target/lambda/admin/bootstrap.zip");
+        assert!(String::from_utf8_lossy(&zip).contains(name), "{flags:?}");
+    }
+}
+
+#[test]
+fn a_function_that_does_not_compile_keeps_no_other_one_from_its_place() {
+    let (shim, fixture) = (Shim::installed(), workspace());
+    fixture.write("worker/src/main.rs", "fn main() { none }\n");
+    let flags = ["--workspace", "--lambda-dir", "target/out"];
+    build(&shim, &fixture, &flags).fails(4, &["1 of 3 functions was not packaged: worker"]);
+    assert_eq!(layout(&fixture.path("target/out")), ["admin/bootstrap", "api/bootstrap"].map(String::from).into());
+}
+
+#[test]
+fn variables_and_the_settings_of_cargo_lambda_that_flags_choose_are_those_of_the_compile() {
+    let (shim, fixture) = (Shim::installed(), Fixture::hello());
+    fixture.append("Cargo.toml", "[features]\nloud = []\nlow = []\n");
+    fixture.prints("\"{} {} {:?}\", cfg!(feature = \"loud\"), cfg!(feature = \"low\"), option_env!(\"WORD\")");
+    fixture.write("CargoLambda.toml", "[prod.build]\nfeatures = [\"loud\"]\n[default.build]\nfeatures = [\"low\"]\n");
+    fixture.write("more/g.toml", "[build]\nfeatures = [\"low\"]\n");
+    fixture.write("more/vars", "WORD=file\n");
+    for (flags, expected) in [
+        (&["--env-var", "WORD=a,OTHER=b"] as &[&str], "false false Some(\"a\")"),
+        (&["--env-file", "more/vars", "-x", "prod"], "true false Some(\"file\")"),
+        (&["--context", "prod", "--admerge"], "true true None"),
+        (&["--global", "more/g.toml"], "false true None"),
+        (&[], "false false None"),
+    ] {
+        let built = build(&shim, &fixture, flags).ok();
+        assert_eq!(fixture.output_of_bootstrap("hello"), expected, "{flags:?}");
+        assert!(!built.stderr.contains("has no effect"), "{}", built.stderr);
+        assert_eq!(build(&shim, &fixture, flags).ok().verdict(), "cache-hit", "{flags:?}");
+    }
 }
 
 #[test]

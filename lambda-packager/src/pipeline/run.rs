@@ -19,6 +19,15 @@ use crate::sys::{Lock, fs};
 /// # Errors
 /// If a zip cannot be made. The last good zip of that function and its record then stay as they are.
 pub fn run(request: &Request, report: &mut Reporter) -> Result<Vec<Outcome>> {
+    let (outcomes, all) = run_each(request, report)?;
+    all.map(|()| outcomes)
+}
+
+/// The same for a caller to whom each function counts: the outcomes of those that are packaged, and whether these are all.
+///
+/// # Errors
+/// What keeps every function from its zip.
+pub fn run_each(request: &Request, report: &mut Reporter) -> Result<(Vec<Outcome>, Result<()>)> {
     let project = around(request, report)?;
     package(&find(&project, report)?, report)
 }
@@ -30,7 +39,8 @@ pub fn run(request: &Request, report: &mut Reporter) -> Result<Vec<Outcome>> {
 pub fn run_watched(request: &Request, report: &mut Reporter) -> Result<(Vec<Outcome>, Watch)> {
     let project = around(request, report)?;
     let tasks = find(&project, report)?;
-    let outcomes = package(&tasks, report)?;
+    let (outcomes, all) = package(&tasks, report)?;
+    all?;
     let watch = watch::of(&tasks, &outcomes, &request.start)?;
     Ok((outcomes, watch))
 }
@@ -43,7 +53,7 @@ fn find<'a>(project: &'a Project, report: &mut Reporter) -> Result<Vec<Task<'a>>
     report.stage(Stage::Inputs, |_| project.tasks())
 }
 
-fn package(tasks: &[Task], report: &mut Reporter) -> Result<Vec<Outcome>> {
+fn package(tasks: &[Task], report: &mut Reporter) -> Result<(Vec<Outcome>, Result<()>)> {
     for Task { function, config, .. } in tasks {
         report.emit(&Event::Started { function: &function.id, config });
     }
@@ -68,11 +78,11 @@ fn package(tasks: &[Task], report: &mut Reporter) -> Result<Vec<Outcome>> {
         ended.extend(built);
         kept.push((backend, units));
     }
-    let outcomes = outcomes(tasks, ended, report)?;
-    for (backend, units) in kept {
-        units.map_or(Ok(()), |units| keep(&backend, &units, report))?;
+    let (outcomes, all) = outcomes(tasks, ended, report);
+    for (backend, units) in kept.iter().filter(|_| all.is_ok()) {
+        units.as_ref().map_or(Ok(()), |units| keep(backend, units, report))?;
     }
-    Ok(outcomes)
+    Ok((outcomes, all))
 }
 
 /// The checks of all functions, side by side.
@@ -137,16 +147,11 @@ fn compiled_alike(misses: Vec<Miss>) -> Vec<Vec<Miss>> {
     alike
 }
 
-/// The outcomes in the order of `tasks`.
-///
-/// # Errors
-/// That of the one function; with several functions, which of them were not packaged.
-fn outcomes(tasks: &[Task], ended: Vec<Ended>, report: &mut Reporter) -> Result<Vec<Outcome>> {
+/// The outcomes in the order of `tasks`, and why these are not all: the error of the one function; with several functions,
+/// which of them were not packaged.
+fn outcomes(tasks: &[Task], ended: Vec<Ended>, report: &mut Reporter) -> (Vec<Outcome>, Result<()>) {
     report.log_to(Vec::new());
     let mut by_id: BTreeMap<String, Result<Outcome>> = ended.into_iter().collect();
-    if let ([task], 1) = (tasks, by_id.len()) {
-        return by_id.remove(&task.function.id).into_iter().collect();
-    }
     let (mut outcomes, mut failed) = (Vec::new(), Vec::new());
     for Task { function, .. } in tasks {
         match by_id.remove(&function.id) {
@@ -155,18 +160,18 @@ fn outcomes(tasks: &[Task], ended: Vec<Ended>, report: &mut Reporter) -> Result<
             None => {}
         }
     }
+    if tasks.len() == 1 {
+        let failure = failed.pop().map_or(Ok(()), |(_, error)| Err(error));
+        return (outcomes, failure);
+    }
     let summaries: Vec<_> = outcomes.iter().map(|outcome| &outcome.summary).collect();
     report.emit(&Event::FinishedAll { summaries: &summaries, failed: &failed });
-    match failed.first() {
-        None => Ok(outcomes),
-        Some((_, error)) => {
-            let names: Vec<_> = failed.iter().map(|(name, _)| *name).collect();
-            let were = if names.len() == 1 { "was" } else { "were" };
-            let what =
-                format!("{} of {} functions {were} not packaged: {}", names.len(), tasks.len(), names.join(", "));
-            Err(Error::new(error.kind(), what).hint_with("the others are packaged; why these are not is told above"))
-        }
-    }
+    let Some((_, error)) = failed.first() else { return (outcomes, Ok(())) };
+    let names: Vec<_> = failed.iter().map(|(name, _)| *name).collect();
+    let were = if names.len() == 1 { "was" } else { "were" };
+    let what = format!("{} of {} functions {were} not packaged: {}", names.len(), tasks.len(), names.join(", "));
+    let failure = Error::new(error.kind(), what).hint_with("the others are packaged; why these are not is told above");
+    (outcomes, Err(failure))
 }
 
 /// The check calls no engine. With `pull_policy = "always"`, this turns a hit into a miss if there is a newer base.

@@ -1,16 +1,16 @@
 //! `cargo lambda build`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use lambda_packager::internal::{
-    Error, Event, Layer, Origin, Project, Reporter, Request, Result, Text, env, from_env, run,
+    Error, Event, Invocation, Layer, Origin, Project, Reporter, Request, Result, Text, env, from_env, run,
 };
 
 use crate::shim::flags::{Flags, Other, OutputFormat};
 use crate::shim::output::Output;
-use crate::shim::settings;
+use crate::shim::{settings, variables};
 use crate::signals;
 
 /// Packages what the flags name, and puts it where cargo-lambda does.
@@ -30,8 +30,7 @@ pub fn build(args: Vec<OsString>) -> ExitCode {
     };
     let sink = Box::new(Text::stderr(flags.verbose > 0, flags.quiet));
     let mut report = Reporter::new(vec![sink], progress, colour);
-    let ended = signals::listen().and_then(|()| told(&others, &mut report)).and_then(|()| package(&flags, &mut report));
-    match ended {
+    match with_variables(&flags, &others, &mut report) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report.emit(&Event::Failed { error: &error });
@@ -54,29 +53,39 @@ fn told(others: &[(&str, Other)], report: &mut Reporter) -> Result<()> {
     Ok(())
 }
 
-fn package(flags: &Flags, report: &mut Reporter) -> Result<()> {
+/// Packages, with the variables of the flags in the environment.
+fn with_variables(flags: &Flags, others: &[(&str, Other)], report: &mut Reporter) -> Result<()> {
     let here = env::current_dir()?;
+    let missing = variables::missing(flags, &here)?;
+    if !missing.is_empty() {
+        return Err(Invocation::this_again(&missing));
+    }
+    signals::listen()?;
+    told(others, report)?;
+    let names = variables::of_compile(flags, &here)?.into_keys().collect();
+    package(flags, names, &here, report)
+}
+
+fn package(flags: &Flags, variables: Vec<String>, here: &Path, report: &mut Reporter) -> Result<()> {
     let request = |more: Option<Layer>| -> Result<Request> {
         let layers = [
             more.map(|layer| (Origin::Flag, layer)),
-            Some((Origin::Flag, settings::layer(flags, &here)?)),
+            Some((Origin::Flag, settings::layer(flags, here)?)),
             Some((Origin::Environment, from_env::layer()?)),
             Some((Origin::Flag, settings::mode(flags)?)),
         ];
-        Ok(Request { start: settings::start(flags, &here)?, layers: layers.into_iter().flatten().collect() })
+        Ok(Request { start: settings::start(flags, here)?, layers: layers.into_iter().flatten().collect() })
     };
-    let mut asked = request(None)?;
-    let project = Project::find(&asked)?;
-    match flags.output_format {
-        _ if flags.include.is_empty() => {}
-        OutputFormat::Binary => {
-            report.note("--include has no effect: only a zip has further files (--output-format zip)")
-        }
-        OutputFormat::Zip => asked = request(Some(settings::include(flags, &here, &folder_of_one(&project)?)?))?,
+    let project = Project::find(&request(None)?)?;
+    if !flags.include.is_empty() && flags.output_format == OutputFormat::Binary {
+        report.note("--include has no effect: only a zip has further files (--output-format zip)");
     }
-    let outputs = Output::all(flags, &project, &here)?;
-    let outcomes = run::run(&asked, report)?;
-    outputs.iter().try_for_each(Output::put)?;
+    let asked = request(settings::additions(flags, variables, &project, here)?)?;
+    let outputs = Output::all(flags, &project, here)?;
+    let (outcomes, all) = run::run_each(&asked, report)?;
+    let is_packaged = |output: &&Output| outcomes.iter().any(|done| done.summary.packaged.function == output.function);
+    outputs.iter().filter(is_packaged).try_for_each(Output::put)?;
+    all?;
     let inputs: Vec<_> = outcomes.iter().map(|outcome| &outcome.inputs).collect();
     if let Some(path) = outputs.iter().find_map(|output| output.as_input(&inputs, &project.workspace.root)) {
         report.note(&format!(
@@ -84,15 +93,4 @@ fn package(flags: &Flags, report: &mut Reporter) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// The folder of the package of all functions: what is included is relative to it.
-fn folder_of_one(project: &Project) -> Result<PathBuf> {
-    let tasks = project.tasks()?;
-    let mut folders = tasks.iter().map(|task| task.function.package.folder());
-    match folders.next() {
-        Some(folder) if folders.all(|other| other == folder) => Ok(folder.to_path_buf()),
-        _ => Err(Error::config("flag --include: the functions are of several packages")
-            .hint_with("select one package with --package, or set `include` in the manifest of each")),
-    }
 }

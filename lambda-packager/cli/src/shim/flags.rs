@@ -35,8 +35,8 @@ pub struct Flags {
     /// With --extension: one that the function's own process starts
     #[arg(long, requires = "extension")]
     pub internal: bool,
-    /// Files and folders to add to the zip
-    #[arg(long, short, value_name = "PATH")]
+    /// Files, folders and globs to add to the zip; `DEST:SRC` puts a file or folder at a place in it
+    #[arg(long, short, value_name = "PATH|DEST:SRC")]
     pub include: Vec<String>,
     /// The mode `release`; without it the mode is `dev`
     #[arg(long, short, conflicts_with = "profile")]
@@ -89,6 +89,21 @@ pub struct Flags {
     /// A flag of a nightly cargo
     #[arg(short = 'Z', value_name = "FLAG")]
     pub unstable: Vec<String>,
+    /// Variables that the compile sees, separated by commas
+    #[arg(long, visible_alias = "env-vars", value_name = "KEY=VALUE")]
+    pub env_var: Vec<String>,
+    /// A file with such variables, one a line
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+    /// The file of cargo-lambda's settings, instead of CargoLambda.toml
+    #[arg(long, value_name = "FILE", env = "CARGO_LAMBDA_GLOBAL")]
+    pub global: Option<PathBuf>,
+    /// The table in that file
+    #[arg(long, short = 'x', value_name = "CONTEXT", env = "CARGO_LAMBDA_CONTEXT")]
+    pub context: Option<String>,
+    /// Join the lists of cargo-lambda's tables
+    #[arg(long, env = "CARGO_LAMBDA_ADMERGE")]
+    pub admerge: bool,
     /// Print more: every stage, every reason
     #[arg(long, short, action = ArgAction::Count)]
     pub verbose: u8,
@@ -129,15 +144,10 @@ const OTHERS: &[Row] = &[
     ("bins", None, None, None, Holds),
     ("all-targets", None, None, None, Note("only the functions are compiled")),
     ("compiler", Some('c'), Some("COMPILER"), Some("CARGO_LAMBDA_COMPILER"), Note("the setting `engine` chooses what compiles, `LAMBDA_PACKAGER_ENGINE=host` this machine's toolchain")),
-    ("global", None, Some("FILE"), Some("CARGO_LAMBDA_GLOBAL"), Note("the settings are those of lambda-packager")),
-    ("context", Some('x'), Some("CONTEXT"), Some("CARGO_LAMBDA_CONTEXT"), Note("the settings are those of lambda-packager")),
-    ("admerge", None, None, Some("CARGO_LAMBDA_ADMERGE"), Note("the settings are those of lambda-packager")),
     ("message-format", None, Some("FMT"), None, Note("cargo's messages are printed for people")),
     ("offline", None, None, None, Note("the compile has no network in any case; crates that are missing are fetched before it, unless `CARGO_NET_OFFLINE=true`")),
     ("timings", None, None, None, Note("each stage is printed with its time instead")),
     ("future-incompat-report", None, None, None, Note("run `cargo report future-incompatibilities` after a `cargo build`")),
-    ("env-var", None, Some("KEY=VALUE"), None, Refused("set the variable in the shell, and name it in LAMBDA_PACKAGER_PASS_ENV or in the setting `pass_env`")),
-    ("env-file", None, Some("FILE"), None, Refused("set the variables in the shell, and name them in LAMBDA_PACKAGER_PASS_ENV or in the setting `pass_env`")),
     ("lib", None, None, None, Refused("a library is no function; --bin names one")),
     ("example", None, Some("NAME"), None, Refused("an example is no function here; move it to src/bin")),
     ("examples", None, None, None, Refused("an example is no function here; move them to src/bin")),
@@ -190,7 +200,6 @@ fn other((name, short, value, variable, what): &Row) -> Arg {
         None if *name == "timings" => arg.num_args(0..=1).require_equals(true).action(ArgAction::Append),
         None => arg.action(ArgAction::SetTrue),
     };
-    let arg = if *name == "env-var" { arg.visible_alias("env-vars") } else { arg };
     let arg = short.iter().fold(arg, |arg, short| arg.short(*short));
     variable.iter().fold(arg, |arg, variable| arg.env(*variable))
 }

@@ -8,6 +8,7 @@ mod instead;
 mod name;
 mod output;
 mod settings;
+mod variables;
 
 pub use command::{is_called, main};
 pub use install::install;

@@ -9,6 +9,8 @@ use crate::shim::flags::{Flags, OutputFormat};
 
 /// A file of ours, and the place where cargo-lambda has it.
 pub struct Output {
+    /// The id of the function.
+    pub function: String,
     from: PathBuf,
     to: PathBuf,
     mode: u32,
@@ -52,11 +54,12 @@ impl Output {
             (false, true) => (folder.to_path_buf(), "bootstrap"),
             (false, false) => (folder.join(name), "bootstrap"),
         };
-        let ours = &task.places.folder;
+        let (ours, function) = (&task.places.folder, task.function.id.clone());
         match flags.output_format {
-            OutputFormat::Binary => Self { from: ours.join("bootstrap"), to: folder.join(stem), mode: 0o755 },
+            OutputFormat::Binary => Self { function, from: ours.join("bootstrap"), to: folder.join(stem), mode: 0o755 },
             OutputFormat::Zip => {
-                Self { from: ours.join("lambda-deployment.zip"), to: folder.join(format!("{stem}.zip")), mode: 0o644 }
+                let to = folder.join(format!("{stem}.zip"));
+                Self { function, from: ours.join("lambda-deployment.zip"), to, mode: 0o644 }
             }
         }
     }

@@ -1,11 +1,14 @@
 //! The settings that the flags of `cargo lambda build` stand for.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use lambda_packager::internal::{Arch, Error, Layer, Mode, Origin, Result, lexically_clean};
+use lambda_packager::internal::{
+    Arch, Error, Layer, Mode, Origin, Project, Result, fs, glob, lexically_clean, relative,
+};
 use serde_json::{Map, Value, json};
 
-use crate::shim::flags::Flags;
+use crate::shim::flags::{Flags, OutputFormat};
 
 /// The settings of the flags, but for [`mode`]; `here` is the folder of the call.
 ///
@@ -49,21 +52,67 @@ pub fn mode(flags: &Flags) -> Result<Layer> {
     Layer::parse(Map::from_iter([("mode".to_string(), json!(mode))]), &Origin::Flag)
 }
 
-/// The files of `--include`, which are relative to the folder of the call, as the setting has them: relative to the package.
+/// What flags add to settings of the functions of `project`: files for the zip, and variables for the compile, beside those
+/// that the functions' own settings pass.
 ///
 /// # Errors
-/// One that is not in the package.
-pub fn include(flags: &Flags, here: &Path, package: &Path) -> Result<Layer> {
-    let mut entries = Vec::new();
-    for entry in &flags.include {
-        let path = lexically_clean(&here.join(entry));
-        let inside = path.strip_prefix(package).map_err(|_| {
-            let error = format!("flag --include: {entry} is not in the package {}", package.display());
-            Error::config(error).hint_with("only files of the function's package can be added: copy it there")
-        })?;
-        entries.push(inside.to_string_lossy().into_owned());
+/// Files that are not the same for all functions, or that have no place in the zip.
+pub fn additions(flags: &Flags, variables: Vec<String>, project: &Project, here: &Path) -> Result<Option<Layer>> {
+    let mut values = Map::new();
+    if !flags.include.is_empty() && flags.output_format == OutputFormat::Zip {
+        values.insert("include".into(), json!(included_by_all(flags, project, here)?));
     }
-    Layer::parse(Map::from_iter([("include".to_string(), json!(entries))]), &Origin::Flag)
+    if !variables.is_empty() {
+        let own = project.tasks()?.into_iter().flat_map(|task| task.config.pass_env.clone());
+        let all: BTreeSet<String> = own.chain(variables).collect();
+        values.insert("pass_env".into(), json!(all));
+    }
+    (!values.is_empty()).then(|| Layer::parse(values, &Origin::Flag)).transpose()
+}
+
+/// The entries of `--include` as the setting has them, which are relative to the package.
+fn included_by_all(flags: &Flags, project: &Project, here: &Path) -> Result<Vec<String>> {
+    let mut all: Option<Vec<String>> = None;
+    for task in project.tasks()? {
+        let entries = included(&flags.include, here, task.function.package.folder())?;
+        if all.as_ref().is_some_and(|others| *others != entries) {
+            return Err(Error::config("flag --include: the functions are of packages at different places")
+                .hint_with("select one package with --package, or set `include` in the manifest of each"));
+        }
+        all = Some(entries);
+    }
+    Ok(all.unwrap_or_default())
+}
+
+/// `entries`, which are relative to the folder of the call, as the setting of a package has them. The names in the zip are
+/// those of cargo-lambda: what is written before the `:`, or the path as it is written.
+fn included(entries: &[String], here: &Path, package: &Path) -> Result<Vec<String>> {
+    let from_package = |path: &str| relative(&lexically_clean(&here.join(path)), package);
+    let setting = |entry: &String| {
+        if let Some(taken_out) = entry.strip_prefix('!') {
+            return Ok(format!("!{}", from_package(taken_out)));
+        }
+        if let Some((to, source)) = entry.split_once(':').filter(|(_, source)| !source.is_empty()) {
+            return Ok(format!("{to}:{}", from_package(source)));
+        }
+        let (path, name) = (from_package(entry), relative(&lexically_clean(&here.join(entry)), here));
+        let refused =
+            |what: &str, hint: &str| Err(Error::config(format!("flag --include: {entry} {what}")).hint_with(hint));
+        if path == name {
+            return Ok(path);
+        }
+        if name.starts_with("..") {
+            return refused(
+                "is not below the folder of the call, so it has no place in the zip",
+                "give it one: `DEST:SRC`",
+            );
+        }
+        if glob::is_glob(entry) && fs::lstat(&here.join(entry))?.is_none() {
+            return refused("is a glob, and these are for calls in the folder of the package", "name the folder");
+        }
+        Ok(format!("{name}:{path}"))
+    };
+    entries.iter().map(setting).collect()
 }
 
 /// The folder to start from: that of `--manifest-path`, or of the call.
@@ -182,14 +231,39 @@ mod tests {
     }
 
     #[test]
-    fn what_is_included_and_the_manifest_are_relative_to_the_folder_of_the_call() {
-        let flags = flags("-i assets -i ./b/x.txt --manifest-path ../c/Cargo.toml");
-        let Value::Object(expected) = json!({"include": ["a/assets", "a/b/x.txt"]}) else { panic!("a table") };
-        let here = Path::new("/w/a");
-        assert_eq!(values(include(&flags, here, Path::new("/w"))), values(Layer::parse(expected, &Origin::Flag)));
-        assert!(values(include(&flags, here, Path::new("/w/other"))).contains("assets is not in the package /w/other"));
+    fn the_manifest_is_relative_to_the_folder_of_the_call() {
+        let (flags, here) = (flags("--manifest-path ../c/Cargo.toml"), Path::new("/w/a"));
         assert_eq!(start(&flags, here).unwrap(), Path::new("/w/c"));
         let refused = super::start(&Flags { manifest_path: Some("../c".into()), ..flags }, here).unwrap_err();
         assert!(refused.to_string().contains("../c is no Cargo.toml"));
+    }
+
+    #[test]
+    fn what_is_included_has_the_name_that_it_is_given_and_is_found_from_the_folder_of_the_call() {
+        for (here, entry, expected) in [
+            ("/w/a", "assets/", "assets"),
+            ("/w/a", "./b/../x.txt", "x.txt"),
+            ("/w/a", "www/**", "www/**"),
+            ("/w/a", "!www/*.map", "!www/*.map"),
+            ("/w/a", "etc:conf", "etc:conf"),
+            ("/w/a", "etc/c.json:../shared/c.json", "etc/c.json:../shared/c.json"),
+            ("/w", "a/assets", "a/assets:assets"),
+            ("/w", "shared", "shared:../shared"),
+            ("/w", ".:a/assets", ".:assets"),
+            ("/w", "!a/assets/*.map", "!assets/*.map"),
+            ("/w", "/w/a/x", "a/x:x"),
+            // The setting refuses it.
+            ("/w/a", "../shared", "../shared"),
+            ("/w/b", "../a/x", "../a/x is not below the folder of the call"),
+            ("/w", "a/*.txt", "a/*.txt is a glob, and these are for calls in the folder of the package"),
+        ] {
+            let found = included(&[entry.to_string()], Path::new(here), Path::new("/w/a"));
+            let found = found.map_or_else(|error| error.to_string(), |all| all.concat());
+            assert_eq!(
+                found.trim_start_matches("flag --include: ").split(", so").next(),
+                Some(expected),
+                "{here} {entry}"
+            );
+        }
     }
 }

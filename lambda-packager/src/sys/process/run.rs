@@ -1,9 +1,11 @@
 //! Running a program to its end, with a limit for every wait.
 #![allow(clippy::disallowed_methods)]
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +16,7 @@ use crate::sys::process::line_buffer::LineBuffer;
 use crate::sys::process::supervise;
 use crate::sys::process::supervise::{Patience, Said, drive};
 use crate::sys::process::terminal::Terminal;
-use crate::sys::{Input, Invocation, Output, Stream};
+use crate::sys::{Input, Invocation, Output, Stream, env};
 
 impl Invocation {
     /// Runs the program to its end, with `input` on its standard input.
@@ -133,7 +135,18 @@ impl Invocation {
     /// Becomes the program: it has our terminal, gets our signals, and its exit status is ours. Returns only if it cannot
     /// be started.
     pub fn exec(&self) -> Error {
-        self.not_started(std::os::unix::process::CommandExt::exec(&mut self.command()))
+        self.not_started(self.command().exec())
+    }
+
+    /// Becomes this program once more, with the same name and arguments, and with `variables` in its environment. Returns
+    /// only if that fails.
+    pub fn this_again(variables: &BTreeMap<String, String>) -> Error {
+        let program = match env::this_program() {
+            Ok(program) => Self::new(&program).args(&env::arguments()),
+            Err(error) => return error,
+        };
+        let mut command = program.command();
+        program.not_started(command.arg0(env::called_as()).envs(variables).exec())
     }
 
     /// Runs the program on our terminal, for a person.
