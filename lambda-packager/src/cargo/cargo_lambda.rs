@@ -8,7 +8,7 @@ use crate::cargo::{Package, Workspace};
 use crate::config::cargo_lambda_tables::{FILE, Table};
 use crate::config::from_cargo_lambda::CargoLambda;
 use crate::error::Result;
-use crate::sys::{env, fs, toml};
+use crate::sys::{env, fs, relative, toml};
 
 /// The path of the configuration file; the table in it; whether lists of several places are joined.
 const GLOBAL: &str = "CARGO_LAMBDA_GLOBAL";
@@ -31,7 +31,12 @@ impl Workspace {
         if let Some(file) = file.as_ref().filter(|file| fs::is_file(file)) {
             tables.extend(Table::in_file(toml::read(file)?, file, variable(CONTEXT).as_deref())?);
         }
-        let mut all = CargoLambda::read(&tables, function, variable(JOINS).is_some_and(|text| text == "true"))?;
+        let joins = variable(JOINS).is_some_and(|text| text == "true");
+        let included = |entry: String| match package {
+            Some(package) => from_package(&entry, package.folder(), &self.root).unwrap_or(entry),
+            None => entry,
+        };
+        let mut all = CargoLambda::read(&tables, function, joins, &included)?;
         if let Some(file) = file.as_ref().filter(|file| !fs::is_file(file)) {
             all.notes.push(format!("variable {GLOBAL}: {} is not a file: it has no effect", file.display()));
         }
@@ -60,6 +65,15 @@ impl Workspace {
         let folders = package.map(Package::folder).into_iter().chain([self.root.as_path()]);
         folders.map(|folder| folder.join(FILE)).find(|file| fs::is_file(file))
     }
+}
+
+/// An entry of cargo-lambda's `include` that is in `root` and not in the package, as one of ours, which are relative to the
+/// package. For cargo-lambda they are relative to the folder of the call, which for a workspace is its root.
+fn from_package(entry: &str, package: &Path, root: &Path) -> Option<String> {
+    let is_in = |folder: &Path, name: &str| fs::lstat(&folder.join(name)).is_ok_and(|meta| meta.is_some());
+    let (to, source) = entry.split_once(':').filter(|_| !is_in(package, entry)).unwrap_or((entry, entry));
+    let is_meant = !source.is_empty() && !is_in(package, source) && is_in(root, source);
+    is_meant.then(|| format!("{to}:{}", relative(&root.join(source), package)))
 }
 
 /// An empty variable counts as unset.
@@ -113,6 +127,35 @@ mod tests {
         write("a/CargoLambda.toml", "");
         let (config, file) = of(Some("api"));
         assert_eq!((config.is_set("profile"), file), (false, Some(root.join("a/CargoLambda.toml"))));
+    }
+
+    #[test]
+    fn what_is_included_is_in_the_package_or_at_the_top_of_the_workspace() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        for name in ["a/own", "a/both", "both", "shared/x", "a/odd:both"] {
+            fs::replace(&root.join(name), b"", 0o644, None).unwrap();
+        }
+        let mut workspace = Workspace::sample(root, &[("a", &["api"])]);
+        let entries = ["own", "both", "shared", "etc/x:shared/x", "etc:own", "odd:both", "none", "a/own", "*", ":"];
+        workspace.cargo_lambda = json!({"build": {"include": entries}});
+        let include = |package: Option<&Package>| {
+            Config::resolve(workspace.cargo_lambda(package, Some("api"), root).unwrap().layers).include
+        };
+        let expected = [
+            "own",
+            "both",
+            "shared:../shared",
+            "etc/x:../shared/x",
+            "etc:own",
+            "odd:both",
+            "none",
+            "a/own:own",
+            "*",
+            ":",
+        ];
+        assert_eq!(include(workspace.members.first()), expected);
+        assert_eq!(include(None), entries);
     }
 
     #[test]

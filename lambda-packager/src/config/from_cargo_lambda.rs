@@ -24,11 +24,17 @@ pub struct CargoLambda {
 }
 
 impl CargoLambda {
-    /// Reads `tables`, the strongest first, for the bin `function`; `joins` if lists of several tables are joined.
+    /// Reads `tables`, the strongest first, for the bin `function`; `joins` if lists of several tables are joined;
+    /// `included` turns an entry of cargo-lambda's `include` into one of ours.
     ///
     /// # Errors
     /// If a value is not valid; it names its place.
-    pub fn read(tables: &[Table], function: Option<&str>, joins: bool) -> Result<Self> {
+    pub fn read(
+        tables: &[Table],
+        function: Option<&str>,
+        joins: bool,
+        included: &dyn Fn(String) -> String,
+    ) -> Result<Self> {
         if tables.is_empty() {
             return Ok(Self::default());
         }
@@ -39,6 +45,7 @@ impl CargoLambda {
         this.selection(&said)?;
         this.kind(&said)?;
         this.contents(&said)?;
+        this.include(&said, included)?;
         if let Some(function) = function {
             this.output(&said, function)?;
         }
@@ -158,6 +165,16 @@ impl CargoLambda {
                 self.set("locked", true.into(), key, &said.build[key].place)?;
             }
         }
+        if let Some(runtime) = said.deploy.get("runtime") {
+            match serde_json::from_value::<Runtime>(runtime.value.clone()) {
+                Ok(_) => self.set("runtime", runtime.value.clone(), "runtime", &runtime.place)?,
+                Err(_) => self.note(&["runtime"], &runtime.place, "a compiled function needs `provided.al2023`"),
+            }
+        }
+        Ok(())
+    }
+
+    fn include(&mut self, said: &Together, included: &dyn Fn(String) -> String) -> Result<()> {
         // cargo-lambda adds the files of `deploy` to what `build` zipped; here this zip is the one to deploy.
         let mut include = said.list("include")?;
         let place = [said.build.get("include"), said.deploy.get("include")].into_iter().flatten().next();
@@ -167,13 +184,8 @@ impl CargoLambda {
             }
         }
         if let Some(said) = place.filter(|_| !include.is_empty()) {
+            let include: Vec<String> = include.into_iter().map(included).collect();
             self.set("include", json!(include), "include", &said.place)?;
-        }
-        if let Some(runtime) = said.deploy.get("runtime") {
-            match serde_json::from_value::<Runtime>(runtime.value.clone()) {
-                Ok(_) => self.set("runtime", runtime.value.clone(), "runtime", &runtime.place)?,
-                Err(_) => self.note(&["runtime"], &runtime.place, "a compiled function needs `provided.al2023`"),
-            }
         }
         Ok(())
     }
@@ -236,7 +248,7 @@ mod tests {
 
     fn read(metadata: &Value) -> Result<CargoLambda> {
         let tables = Table::in_manifest(metadata, "package.metadata.lambda", Path::new("/p/Cargo.toml"), &["api"]);
-        CargoLambda::read(&tables?, Some("api"), false)
+        CargoLambda::read(&tables?, Some("api"), false, &|entry| entry)
     }
 
     fn of_build(build: Value) -> CargoLambda {
