@@ -7,7 +7,9 @@ pub use crate::backend::{
     runtime_image, select,
 };
 pub use crate::cargo::{Toolchain, config as cargo_config};
-pub use crate::config::{Arch, Base, Config, EngineChoice, Layer, Mode, Origin, PullPolicy, RegistryLogin, from_env};
+pub use crate::config::{
+    Arch, Base, Config, EngineChoice, Layer, Mode, Names, Origin, PullPolicy, RegistryLogin, from_env,
+};
 pub use crate::engine::{
     Container, Engine, EngineError, Image, Kind, MountPoint, VolumeInfo, candidates, first_to_answer,
 };

@@ -16,6 +16,7 @@ mod debug;
 mod deploy;
 mod ecr;
 mod elf;
+mod example;
 mod extension;
 mod faults;
 mod fetch;

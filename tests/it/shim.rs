@@ -19,7 +19,7 @@ fn workspace() -> Fixture {
     for name in ["api", "worker"] {
         fixture.package(name, name, "");
     }
-    for file in ["api/src/main.rs", "api/src/bin/admin.rs", "worker/src/main.rs"] {
+    for file in ["api/src/main.rs", "api/src/bin/admin.rs", "api/examples/demo.rs", "worker/src/main.rs"] {
         fixture.write(file, &format!("fn main() {{\n    println!(\"{file}\");\n}}\n"));
     }
     fixture
@@ -83,12 +83,13 @@ fn the_files_are_at_the_places_of_cargo_lambda_itself() {
         return skip("cargo-lambda", "no cargo-lambda to compare with (pip install cargo-lambda)");
     }
     let shim = Shim::installed();
-    let all: [&[&str]; 5] = [
+    let all: [&[&str]; 6] = [
         &["--release", "-o", "zip", "--bin", "admin"],
         &["--release"],
         &["-p", "worker", "--lambda-dir", "target/lambda/out", "--flatten", "worker"],
         &["--workspace", "--exclude", "api", "--x86-64"],
         &["--extension", "-o", "zip", "--bin", "admin"],
+        &["--release", "--example", "demo"],
     ];
     for flags in &all[..cases(1, all.len())] {
         let (theirs, ours) = (workspace(), workspace());
@@ -98,7 +99,7 @@ fn the_files_are_at_the_places_of_cargo_lambda_itself() {
         let (theirs, ours) = (layout(&theirs.path("target")), layout(&ours.path("target")));
         assert!(!theirs.is_empty() && theirs.is_subset(&ours), "{flags:?}: {theirs:?}, but {ours:?}");
         // Our own files of each function are beside them.
-        let own = ["admin", "api", "worker"].map(|name| format!("lambda/{name}/bootstrap"));
+        let own = ["admin", "api", "demo", "worker"].map(|name| format!("lambda/{name}/bootstrap"));
         let more: Vec<_> = ours.difference(&theirs).collect();
         assert!(more.iter().all(|file| own.contains(file)), "{flags:?}: {more:?}");
     }
@@ -149,7 +150,8 @@ fn what_it_cannot_do_is_said_before_anything_is_compiled() {
         (&["--internal"] as &[&str], ["--extension", "required"]),
         (&["--env-var", "secret"], ["flag --env-var: what is given is not KEY=VALUE", "a key has letters"]),
         (&["--env-file", "none"], ["flag --env-file: none does not exist", "the folder of the call"]),
-        (&["--example", "x"], ["--example asks for", "move it to src/bin"]),
+        (&["--lib"], ["--lib asks for", "a library is no function"]),
+        (&["--example", "x"], ["there is no function `examples/x`", "the functions are: "]),
         (&["--target", "x86_64-unknown-linux-musl"], ["does not compile for x86_64-unknown-linux-musl", "--x86-64"]),
         (&["--flatten", "other"], ["flag --flatten: no function `other`", "the functions are: "]),
         (&["--bin", "nope"], ["there is no function `nope`", "the functions are: "]),

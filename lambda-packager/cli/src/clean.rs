@@ -149,7 +149,7 @@ fn of_functions(engine: &Engine, context: &Context, of_everybody: bool) -> Resul
     let config = &context.project.config;
     let mut ours = Vec::new();
     let mut images = Vec::new();
-    let functions = || context.project.workspace.members.iter().flat_map(|package| &package.bins);
+    let functions = || context.project.workspace.members.iter().flat_map(|package| &package.programs);
     for environment in &config.environments {
         for function in functions() {
             ours.push(format!("{}:", Names::of(config, environment, &function.id)?.repository));

@@ -63,7 +63,7 @@ macro_rules! setters {
                 self
             })?)+
 
-            /// The bin targets to package: names and globs, `!` before what is left out.
+            /// The bins and examples to package: names and globs, `!` before what is left out.
             #[track_caller]
             pub fn functions(&mut self, names: impl IntoIterator<Item = impl Into<String>>) -> &mut Self {
                 self.settings.call("function").function = Some(crate::config::Names::new(names));

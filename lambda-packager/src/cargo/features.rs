@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::cargo::command::cargo;
-use crate::cargo::{Package, Workspace};
+use crate::cargo::{Function, Workspace};
 use crate::config::Arch;
 use crate::error::{Error, Result};
 use crate::snapshot::{Computed, Memo};
@@ -36,18 +36,21 @@ impl ResolvedFeatures {
 }
 
 impl Workspace {
-    /// The features for `package` alone, with its default features. Calls cargo only if there is no valid cached record.
+    /// The features for the package of `function` alone, with its default features. Calls cargo only if there is no valid cached record.
     ///
     /// # Errors
     /// If cargo cannot resolve them, for example because a crate is not downloaded.
-    pub fn resolved_features(&self, package: &Package, arch: Arch) -> Result<ResolvedFeatures> {
-        let path = self.state_folder().join(format!("features-{}-{arch}.json", package.name));
+    pub fn resolved_features(&self, function: &Function, arch: Arch) -> Result<ResolvedFeatures> {
+        let name = &function.package.name;
+        // Cargo takes the features that dev-dependencies turn on where it compiles an example. No name has a dot.
+        let (of, dev) = if function.is_example { (".example", ",dev") } else { ("", "") };
+        let path = self.state_folder().join(format!("features-{name}{of}-{arch}.json"));
         if let Some(known) = Memo::<ResolvedFeatures>::load(&path, &self.root)? {
             return Ok(known.value);
         }
         let compute = || {
             let tree = |edges: &str| {
-                let (edges, package) = (format!("--edges={edges}"), format!("--package={}", package.name));
+                let (edges, package) = (format!("--edges={edges}{dev}"), format!("--package={name}"));
                 let target = format!("--target={}", arch.triple());
                 let args = ["tree", "--locked", "--offline", "--color=never", "--prefix=none", "--format={p}\t{f}"];
                 let output = cargo(&self.root, &[&args[..], &[&edges, &package, &target]].concat())?;

@@ -2,18 +2,49 @@
 
 use std::path::Path;
 
-use crate::cargo::{Bin, Package, Workspace};
+use crate::cargo::{Closure, Package, Program, Workspace};
 use crate::config::{Config, Names};
 use crate::error::{Error, Result};
+use crate::sys::Glob;
 
 /// The function to package.
 #[derive(Clone)]
 pub struct Function<'a> {
     pub package: &'a Package,
-    /// The bin target; of a layer of files, the package.
+    /// The bin or the example; of a layer of files, the package.
     pub name: String,
     /// Its name among all functions of the workspace; also that of its folder under `target/lambda`.
     pub id: String,
+    pub is_example: bool,
+}
+
+impl<'a> Function<'a> {
+    pub fn of(package: &'a Package, program: &Program) -> Self {
+        let Program { name, id, is_example, .. } = program;
+        Self { package, name: name.clone(), id: id.clone(), is_example: *is_example }
+    }
+
+    /// What cargo compiles it from.
+    pub fn closure(&self) -> &'a Closure {
+        let with_dev = self.package.with_dev.as_ref().filter(|_| self.is_example);
+        with_dev.unwrap_or(&self.package.closure)
+    }
+
+    /// Where cargo puts it, relative to the folder of a profile. No bin has the path of an example.
+    pub fn path(&self) -> String {
+        if self.is_example { format!("examples/{}", self.name) } else { self.name.clone() }
+    }
+
+    /// Whether the setting `function` selects it. An example has to be meant: by its id, which is its name where nothing else
+    /// has that, or by its path, of which a glob selects no bin.
+    pub fn is_selected(&self, names: Option<&Names>) -> bool {
+        if !self.is_example {
+            return names.is_none_or(|names| names.select(&[&self.name, &self.id]));
+        }
+        let path = self.path();
+        let is_meant = |name: &str| self.id == name || Glob::new(name).matches(&path);
+        names.is_some_and(|names| names.wanted().any(is_meant) && !names.leaves_out(&[&self.id, &path]))
+    }
 }
 
 impl Workspace {
@@ -38,14 +69,14 @@ impl Workspace {
         for package in self.packages(of_call)? {
             let config = of_package(package)?;
             if config.kind.has_binary() {
-                candidates.extend(package.bins.iter().map(|bin| Candidate::of_bin(package, bin, &config)));
+                candidates.extend(package.programs.iter().map(|program| Candidate::of(package, program, &config)));
             } else {
                 candidates.push(self.layer_of_files(package, config));
             }
         }
         let (candidates, lacking): (Vec<_>, Vec<_>) =
             candidates.into_iter().partition(|found| found.missing_features.is_empty());
-        let chosen: Vec<&Candidate> = candidates.iter().filter(|found| found.is_named()).collect();
+        let chosen: Vec<&Candidate> = candidates.iter().filter(|found| found.is_selected()).collect();
         let chosen = self.nearest(chosen, of_call, start);
         self.refuse_unmatched(&candidates, &lacking, &chosen, of_call)?;
         refuse_two_of_a_name(&chosen)?;
@@ -55,10 +86,10 @@ impl Workspace {
     /// The package itself, whose included files are a layer.
     fn layer_of_files<'a>(&self, package: &'a Package, config: Config) -> Candidate<'a> {
         let name = package.name.clone();
-        let is_taken = self.members.iter().flat_map(|package| &package.bins).any(|bin| bin.id == name);
+        let is_taken = self.members.iter().flat_map(|package| &package.programs).any(|program| program.id == name);
         // No name of a package has a dot.
         let id = if is_taken { format!("{name}.layer") } else { name.clone() };
-        Candidate { function: Function { package, name, id }, missing_features: Vec::new(), config }
+        Candidate { function: Function { package, name, id, is_example: false }, missing_features: Vec::new(), config }
     }
 
     /// The packages that the setting `package` selects.
@@ -105,7 +136,8 @@ impl Workspace {
             |error: Error, is_meant: &dyn Fn(&Candidate) -> bool| match lacking.iter().find(|found| is_meant(found)) {
                 Some(Candidate { function, missing_features, .. }) => error.hint_with(format!(
                     "`{}` of the package {} requires more features: `features = {missing_features:?}`",
-                    function.name, function.package.name,
+                    function.path(),
+                    function.package.name,
                 )),
                 None => error,
             };
@@ -113,7 +145,7 @@ impl Workspace {
         for config in configs {
             for name in config.function.iter().flat_map(Names::wanted) {
                 let pattern = Names::new([name]);
-                let matches = |found: &Candidate| pattern.select(&found.names());
+                let matches = |found: &Candidate| found.function.is_selected(Some(&pattern));
                 if !candidates.iter().any(matches) {
                     let names: Vec<_> = candidates.iter().map(Candidate::shown).collect();
                     let error = format!("{}: there is no function `{name}` in {root}", config.place_of("function"));
@@ -125,14 +157,14 @@ impl Workspace {
         if chosen.is_empty() {
             let error = Error::config(format!("there is no bin target to package in {root}"));
             return Err(and_features(error.hint_with("a Lambda needs src/main.rs or a [[bin]]"), &|found| {
-                found.is_named()
+                found.is_selected()
             }));
         }
         Ok(())
     }
 }
 
-/// A bin target, or a layer of files, with the settings of its package.
+/// A bin, an example or a layer of files, with the settings of its package.
 struct Candidate<'a> {
     function: Function<'a>,
     missing_features: Vec<String>,
@@ -140,17 +172,13 @@ struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    fn of_bin(package: &'a Package, bin: &Bin, config: &Config) -> Self {
-        let function = Function { package, name: bin.name.clone(), id: bin.id.clone() };
-        Self { function, missing_features: package.missing_features(bin, config), config: config.clone() }
+    fn of(package: &'a Package, program: &Program, config: &Config) -> Self {
+        let function = Function::of(package, program);
+        Self { function, missing_features: package.missing_features(program, config), config: config.clone() }
     }
 
-    fn is_named(&self) -> bool {
-        self.config.function.as_ref().is_none_or(|names| names.select(&self.names()))
-    }
-
-    fn names(&self) -> [&str; 2] {
-        [&self.function.name, &self.function.id]
+    fn is_selected(&self) -> bool {
+        self.function.is_selected(self.config.function.as_ref())
     }
 
     fn selected(&self) -> (Function<'a>, Config) {
@@ -158,20 +186,22 @@ impl<'a> Candidate<'a> {
     }
 
     fn shown(&self) -> String {
-        let Function { package, name, id } = &self.function;
-        if id == name { name.clone() } else { format!("{name} of the package {}", package.name) }
+        let Function { package, name, id, .. } = &self.function;
+        let path = self.function.path();
+        if id == name { path } else { format!("{path} of the package {}", package.name) }
     }
 }
 
 /// Refuses a name without a glob that selects the functions of two packages: one of them is not meant.
 fn refuse_two_of_a_name(chosen: &[&Candidate]) -> Result<()> {
     for found in chosen {
-        let namesakes: Vec<_> = chosen.iter().filter(|other| other.function.name == found.function.name).collect();
-        let is_named = found.config.function.iter().flat_map(Names::wanted).any(|name| *name == found.function.name);
+        let path = found.function.path();
+        let namesakes: Vec<_> = chosen.iter().filter(|other| other.function.path() == path).collect();
+        let is_named = found.config.function.iter().flat_map(Names::wanted).any(|name| *name == path);
         if namesakes.len() > 1 && is_named {
-            let (place, name) = (found.config.place_of("function"), &found.function.name);
+            let place = found.config.place_of("function");
             let ids: Vec<_> = namesakes.iter().map(|found| found.function.id.as_str()).collect();
-            return Err(Error::config(format!("{place}: there are several functions `{name}`"))
+            return Err(Error::config(format!("{place}: there are several functions `{path}`"))
                 .hint_with(format!("select one by its package, or by its id: {}", ids.join(", "))));
         }
     }
@@ -249,7 +279,7 @@ mod tests {
     fn features_turn_on_the_bins_that_require_them() {
         let mut workspace = Workspace::sample(Path::new("/w"), &[("a", &["one", "extra"])]);
         let package = &mut workspace.members[0];
-        package.bins[1].required_features = ["x".into(), "z".into()].into();
+        package.programs[1].required_features = ["x".into(), "z".into()].into();
         package.features =
             [("default", vec!["z"]), ("all", vec!["x", "all", "dep:y"]), ("x", vec![]), ("z", vec!["other/z"])]
                 .map(|(name, more)| (name.into(), more.into_iter().map(String::from).collect()))
@@ -272,6 +302,42 @@ mod tests {
         for off in [json!({}), json!({"features": ["x"], "cargo_flags": ["--no-default-features"]})] {
             let error = select(off);
             assert!(error.contains("requires more features: `features = ["), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_example_is_selected_only_where_it_is_meant() {
+        let mut workspace =
+            Workspace::sample(Path::new("/w"), &[("a", &["one", "demo", "both", "solo"]), ("b", &["two", "demo"])]);
+        for (member, at, id) in [(0, 1, "a.example.demo"), (0, 2, "both"), (0, 3, "solo"), (1, 1, "b.example.demo")] {
+            let program = &mut workspace.members[member].programs[at];
+            (program.is_example, program.id) = (true, id.into());
+        }
+        let select = |settings: Value| select(&workspace, &settings, "/w", &[]);
+        for (settings, expected) in [
+            (json!({}), "one two"),
+            (json!({"function": "*"}), "one two"),
+            (json!({"function": ["!one"]}), "two"),
+            (json!({"package": "a", "function": "solo"}), "solo"),
+            (json!({"function": ["solo", "t*"]}), "solo two"),
+            (json!({"function": "examples/s*"}), "solo"),
+            (json!({"package": "a", "function": "examples/*"}), "a.example.demo both solo"),
+            (json!({"function": ["examples/*", "!examples/demo", "!solo"]}), "both"),
+            (json!({"package": "b", "function": "examples/demo"}), "b.example.demo"),
+            (json!({"function": "a.example.demo"}), "a.example.demo"),
+        ] {
+            assert_eq!(select(settings.clone()), expected, "{settings}");
+        }
+        for (settings, expected) in [
+            (json!({"function": "demo"}), "there is no function `demo` in /w"),
+            (
+                json!({"function": "s*"}),
+                "one, examples/demo of the package a, examples/both, examples/solo, two, examples/",
+            ),
+            (json!({"function": "examples/demo"}), "several functions `examples/demo`"),
+            (json!({"package": "b", "function": "!*"}), "there is no bin target to package"),
+        ] {
+            assert!(select(settings.clone()).contains(expected), "{settings}: {}", select(settings.clone()));
         }
     }
 

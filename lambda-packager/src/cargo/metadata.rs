@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cargo::path_dependencies::source_root;
-use crate::cargo::{Bin, LocalPackage, Package, PathDependencies, Profiles, Workspace};
+use crate::cargo::{Closure, LocalPackage, Package, PathDependencies, Profiles, Program, Workspace};
 use crate::config::{cargo_lambda_tables, from_manifest};
 use crate::error::Result;
 use crate::sys::{env, fs, relative};
@@ -49,6 +49,8 @@ struct Declared {
 #[derive(Deserialize)]
 struct Target {
     kind: Vec<String>,
+    #[serde(default)]
+    crate_types: Vec<String>,
     name: String,
     src_path: PathBuf,
     #[serde(rename = "required-features", default)]
@@ -171,13 +173,43 @@ impl Metadata {
 }
 
 fn member(package: &MetadataPackage, is_default: bool, graph: &Graph) -> Result<Package> {
-    let (mut local_folders, mut linked_by, mut downloads) = (Vec::new(), Vec::new(), Vec::new());
-    let mut seen = BTreeSet::from([package.id.clone()]);
-    let mut queue = vec![package.id.as_str()];
+    let of_kind =
+        |kind: &'static str| package.targets.iter().filter(move |target| target.kind.iter().any(|known| known == kind));
+    let program = |target: &Target, is_example: bool| Program {
+        name: target.name.clone(),
+        id: target.name.clone(),
+        is_example,
+        required_features: target.required_features.clone(),
+    };
+    let mut programs: Vec<Program> = of_kind("bin").map(|target| program(target, false)).collect();
+    // An example may be a library.
+    let examples = of_kind("example").filter(|target| target.crate_types.iter().any(|made| made == "bin"));
+    programs.extend(examples.map(|target| program(target, true)));
+    let has_example = programs.iter().any(|program| program.is_example);
+    Ok(Package {
+        name: package.name.clone(),
+        manifest: package.manifest_path.clone(),
+        is_default,
+        metadata: package.metadata.get(from_manifest::KEY).cloned().unwrap_or_default(),
+        cargo_lambda: package.metadata.get(cargo_lambda_tables::KEY).cloned().unwrap_or_default(),
+        programs,
+        features: package.features.clone(),
+        closure: closure(package, graph, false)?,
+        with_dev: if has_example { Some(closure(package, graph, true)?) } else { None },
+    })
+}
+
+/// What `asked` is compiled from. Only its own dev-dependencies count, and only `with_dev`: cargo compiles an example with
+/// them, and a bin without.
+fn closure(asked: &MetadataPackage, graph: &Graph, with_dev: bool) -> Result<Closure> {
+    let mut found = Closure::default();
+    let mut seen = BTreeSet::from([asked.id.clone()]);
+    let mut queue = vec![asked.id.as_str()];
     let mut next = 0;
     while let Some(id) = queue.get(next) {
         next += 1;
         let Some((package, dependencies)) = graph.get(id) else { continue };
+        let takes_dev = with_dev && package.id == asked.id;
         if package.source.is_none() {
             let folder = package.folder();
             let source_root = source_root(&folder)?;
@@ -186,46 +218,32 @@ fn member(package: &MetadataPackage, is_default: bool, graph: &Graph) -> Result<
             let has_build_script = package.has_target("custom-build");
             let reads_anything = has_build_script || macros.next().is_some();
             let name = package.name.clone();
-            local_folders.push(LocalPackage { name, folder, source_root, has_build_script, reads_anything });
+            found.local.push(LocalPackage { name, folder, source_root, has_build_script, reads_anything });
         } else {
-            downloads.push(package.folder());
+            found.downloads.push(package.folder());
         }
-        linked_by.extend(package.links.iter().map(|links| (links.clone(), package.name.clone())));
+        found.linked_by.extend(package.links.iter().map(|links| (links.clone(), package.name.clone())));
         for dependency in *dependencies {
-            // Dev-dependencies are not compiled into a function.
-            let compiled = dependency.dep_kinds.iter().any(|kind| kind.kind.as_deref() != Some("dev"));
-            if compiled && seen.insert(dependency.pkg.clone()) {
+            let is_used = |kind: &DependencyKind| takes_dev || kind.kind.as_deref() != Some("dev");
+            if dependency.dep_kinds.iter().any(is_used) && seen.insert(dependency.pkg.clone()) {
                 queue.push(&dependency.pkg);
             }
         }
     }
-    let bins = package.targets.iter().filter(|target| target.kind.iter().any(|kind| kind == "bin"));
-    let bins = bins.map(|target| Bin {
-        name: target.name.clone(),
-        id: target.name.clone(),
-        required_features: target.required_features.clone(),
-    });
-    Ok(Package {
-        name: package.name.clone(),
-        manifest: package.manifest_path.clone(),
-        is_default,
-        metadata: package.metadata.get(from_manifest::KEY).cloned().unwrap_or_default(),
-        cargo_lambda: package.metadata.get(cargo_lambda_tables::KEY).cloned().unwrap_or_default(),
-        bins: bins.collect(),
-        features: package.features.clone(),
-        local_folders,
-        downloads,
-        linked_by,
-    })
+    Ok(found)
 }
 
-/// Tells bins of the same name apart by their packages. No name of a bin or a package has a dot.
+/// Tells programs of the same name apart by their packages. No name of a program or a package has a dot. An example, which
+/// is a function only where it is meant, changes the id of no bin.
 fn name_apart(members: &mut [Package]) {
-    let names: Vec<String> = members.iter().flat_map(|package| &package.bins).map(|bin| bin.name.clone()).collect();
+    let programs = || members.iter().flat_map(|package| &package.programs);
+    let all: Vec<String> = programs().map(|program| program.name.clone()).collect();
+    let bins: Vec<String> = members.iter().flat_map(Package::bins).map(|bin| bin.name.clone()).collect();
     for package in members {
-        for bin in &mut package.bins {
-            if names.iter().filter(|name| **name == bin.name).count() > 1 {
-                bin.id = format!("{}.{}", package.name, bin.name);
+        for program in &mut package.programs {
+            let (names, infix) = if program.is_example { (&all, ".example") } else { (&bins, "") };
+            if names.iter().filter(|name| **name == program.name).count() > 1 {
+                program.id = format!("{}{infix}.{}", package.name, program.name);
             }
         }
     }
@@ -238,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_has_what_its_normal_and_build_dependencies_need() {
+    fn a_bin_has_what_normal_and_build_dependencies_need_and_an_example_that_of_dev_dependencies_too() {
         let dir = tempfile::tempdir().unwrap();
         let (root, home) = (dir.path(), env::cargo_home().unwrap());
         let package = |name: &str, folder: &Path, source: Value, targets: Value| {
@@ -250,34 +268,48 @@ mod tests {
         for folder in ["", "b", "dev"] {
             fs::replace(&root.join(folder).join("Cargo.toml"), b"[package]\n", 0o644, None).unwrap();
         }
-        let bin = |name: &str, features: &[&str]| json!({"kind": ["bin"], "name": name, "src_path": root.join("main.rs"), "required-features": features});
-        let download = home.join("registry/src/r");
+        let target = |kind: &str, made: &str, name: &str, features: &[&str]| json!({"kind": [kind], "crate_types": [made], "name": name, "src_path": root.join("main.rs"), "required-features": features});
+        let bin = |name: &str, features: &[&str]| target("bin", "bin", name, features);
+        let example = |name: &str, made: &str| target("example", made, name, &[]);
+        let (download, tool) = (home.join("registry/src/r"), home.join("registry/src/tool"));
         let edge = |to: &str, kind: Value| json!({"pkg": to, "dep_kinds": [{"kind": kind}]});
         let metadata: Metadata = serde_json::from_value(json!({
             "packages": [
-                package("a", root, Value::Null, json!([bin("a", &[]), bin("extra", &["x"])])),
+                package("a", root, Value::Null, json!([bin("a", &[]), bin("extra", &["x"]), example("extra", "bin"), example("demo", "bin"), example("lib", "cdylib")])),
                 package("b", &root.join("b"), Value::Null, json!([bin("a", &[])])),
                 package("dev", &root.join("dev"), Value::Null, json!([])),
+                package("tool", &tool, json!("registry+x"), json!([])),
+                package("unseen", &home.join("registry/src/unseen"), json!("registry+x"), json!([])),
                 package("r", &download, json!("git+https://example.invalid/r"), json!([])),
             ],
             "workspace_members": ["a", "b"], "workspace_default_members": ["b"], "workspace_root": root, "metadata": {"lambda-packager": {"mode": "dev"}, "lambda": {"env": {}}},
             "resolve": {"nodes": [
                 {"id": "a", "deps": [edge("b", json!("build")), edge("dev", json!("dev"))]},
                 {"id": "b", "deps": [edge("r", Value::Null), edge("a", Value::Null)]},
+                {"id": "dev", "deps": [edge("tool", Value::Null), edge("unseen", json!("dev"))]},
             ]},
         }))
         .unwrap();
         let workspace = metadata.into_workspace(&root.join("Cargo.toml")).unwrap();
         let member = &workspace.members[0];
-        let local: Vec<_> = member.local_folders.iter().map(|package| package.name.as_str()).collect();
-        assert_eq!(local, ["a", "b"]);
+        let local = |closure: &Closure| closure.local.iter().map(|package| package.name.clone()).collect::<Vec<_>>();
+        assert_eq!(local(&member.closure), ["a", "b"]);
+        // Examples need dev-dependencies, and what those need, but not their dev-dependencies.
+        let with_dev = member.with_dev.as_ref().unwrap();
+        assert_eq!(
+            (local(with_dev), &workspace.members[1].with_dev),
+            (vec!["a".into(), "b".into(), "dev".into()], &None)
+        );
+        assert_eq!(with_dev.downloads, [download.clone(), tool]);
         assert_eq!([0, 1].map(|member| workspace.members[member].is_default), [false, true]);
-        // Two packages have a bin of the same name.
-        let bins: Vec<_> = workspace.members.iter().flat_map(|package| &package.bins).map(|bin| &*bin.id).collect();
-        assert_eq!(bins, ["a.a", "extra", "b.a"]);
-        assert_eq!(member.bins[1].required_features, ["x"]);
-        assert_eq!(member.downloads, [download]);
-        let links: Vec<_> = member.linked_by.iter().map(|(links, _)| links.as_str()).collect();
+        // Two packages have a bin of the same name; an example takes no bin's id.
+        let programs = workspace.members.iter().flat_map(|package| &package.programs);
+        let ids: Vec<_> = programs.map(|program| (&*program.id, program.is_example)).collect();
+        let expected = [("a.a", false), ("extra", false), ("a.example.extra", true), ("demo", true), ("b.a", false)];
+        assert_eq!(ids, expected);
+        assert_eq!(member.programs[1].required_features, ["x"]);
+        assert_eq!(member.closure.downloads, [download]);
+        let links: Vec<_> = member.closure.linked_by.iter().map(|(links, _)| links.as_str()).collect();
         assert_eq!(links, ["liba", "libb", "libr"]);
         assert_eq!(workspace.local_manifests, ["Cargo.toml", "b/Cargo.toml", "dev/Cargo.toml"]);
         assert!(workspace.has_git_sources && workspace.vendored.is_empty());

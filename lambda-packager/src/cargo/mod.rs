@@ -1,6 +1,7 @@
 //! What cargo and rustc report about the project. The results are cached until an input of theirs changes.
 
 pub mod cargo_lambda;
+mod closure;
 mod command;
 pub mod config;
 pub mod config_flags;
@@ -18,6 +19,7 @@ mod profiles;
 pub mod toolchain;
 mod workspace;
 
+pub use closure::{Closure, LocalPackage, owner_of};
 pub use config::ForwardedConfig;
 pub use features::ResolvedFeatures;
 pub use function::Function;
@@ -26,4 +28,4 @@ pub use metadata::Metadata;
 pub use path_dependencies::PathDependencies;
 pub use profiles::Profiles;
 pub use toolchain::Toolchain;
-pub use workspace::{Bin, LocalPackage, Package, Workspace, owner_of};
+pub use workspace::{Package, Program, Workspace};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cargo::command::cargo;
-use crate::cargo::{PathDependencies, Profiles};
+use crate::cargo::{Closure, LocalPackage, PathDependencies, Profiles};
 use crate::config::{Arch, Config, Layer, Origin, from_manifest};
 use crate::error::Result;
 use crate::snapshot::MemoDeps;
@@ -54,37 +54,24 @@ pub struct Package {
     pub metadata: Value,
     /// `[package.metadata.lambda]` of cargo-lambda, or null.
     pub cargo_lambda: Value,
-    pub bins: Vec<Bin>,
+    /// Its bins, then its examples.
+    pub programs: Vec<Program>,
     /// Its features, and what each turns on.
     pub features: BTreeMap<String, Vec<String>>,
-    /// All local packages in the closure of its dependencies, itself first.
-    pub local_folders: Vec<LocalPackage>,
-    /// Folders of unpacked crates in that closure.
-    pub downloads: Vec<PathBuf>,
-    /// `(links, package)` of the native libraries in that closure.
-    pub linked_by: Vec<(String, String)>,
+    pub closure: Closure,
+    /// With its dev-dependencies; only where it has an example.
+    pub with_dev: Option<Closure>,
 }
 
-/// A bin target.
+/// A bin, or an example: cargo links both into a program.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct Bin {
+pub struct Program {
     pub name: String,
-    /// Its name among all functions of the workspace: two packages may have a bin of the same name.
+    /// Its name among all functions of the workspace: two packages may have a program of the same name.
     pub id: String,
+    pub is_example: bool,
     /// Cargo builds it only with these features.
     pub required_features: Vec<String>,
-}
-
-/// A package whose sources are on this machine, outside of cargo's home.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct LocalPackage {
-    pub name: String,
-    pub folder: PathBuf,
-    /// The folder of the workspace that it may inherit keys from, or its own folder.
-    pub source_root: PathBuf,
-    pub has_build_script: bool,
-    /// Whether its build script, or a local macro that it uses, may read any file without telling cargo.
-    pub reads_anything: bool,
 }
 
 impl Workspace {
@@ -146,9 +133,10 @@ impl Workspace {
             .filter(|folder| !folder.is_empty() && !folder.contains(".."))
             .collect();
         folders.extend(self.has_members_at_top().then(|| ".".to_string()));
-        // A new bin target needs no change of a manifest either.
+        // A new bin or example needs no change of a manifest either.
         for package in &self.members {
-            folders.extend(["src", "src/bin"].map(|name| relative(&package.folder().join(name), &self.root)));
+            folders
+                .extend(["src", "src/bin", "examples"].map(|name| relative(&package.folder().join(name), &self.root)));
         }
         Ok(MemoDeps { files, folders: folders.into_iter().collect(), ..MemoDeps::default() })
     }
@@ -248,26 +236,19 @@ impl Package {
         enabled
     }
 
-    /// The features that `bin` needs and `config` does not turn on.
-    pub fn missing_features(&self, bin: &Bin, config: &Config) -> Vec<String> {
+    /// The features that `program` needs and `config` does not turn on.
+    pub fn missing_features(&self, program: &Program, config: &Config) -> Vec<String> {
         let enabled = self.enabled(config);
-        bin.required_features.iter().filter(|feature| !enabled.contains(*feature)).cloned().collect()
+        program.required_features.iter().filter(|feature| !enabled.contains(*feature)).cloned().collect()
+    }
+
+    pub fn bins(&self) -> impl Iterator<Item = &Program> {
+        self.programs.iter().filter(|program| !program.is_example)
     }
 
     pub fn folder(&self) -> &Path {
         self.manifest.parent().unwrap_or(Path::new("/"))
     }
-
-    /// The innermost local package in the closure whose folder contains `path`.
-    pub fn owner_of(&self, path: &Path) -> Option<&LocalPackage> {
-        owner_of(path, &self.local_folders)
-    }
-}
-
-/// The innermost of `packages` whose folder contains `path`.
-pub fn owner_of<'a>(path: &Path, packages: impl IntoIterator<Item = &'a LocalPackage>) -> Option<&'a LocalPackage> {
-    let around = packages.into_iter().filter(|package| path.starts_with(&package.folder));
-    around.max_by_key(|package| package.folder.components().count())
 }
 
 /// For tests: packages that depend on each other, by folder and bins.
@@ -279,11 +260,11 @@ impl Workspace {
         let member = |(name, bins): &(&str, &[&str])| {
             let others = packages.iter().filter(|(other, _)| other != name).map(|(other, _)| local(other));
             let all: Vec<_> = [local(name)].into_iter().chain(others).collect();
-            let bins = bins.iter().map(|name| json!({"name": name, "id": name, "required_features": []}));
-            let bins: Vec<_> = bins.collect();
+            let program = |name| json!({"name": name, "id": name, "is_example": false, "required_features": []});
+            let bins: Vec<_> = bins.iter().map(program).collect();
             json!({
-                "name": name, "manifest": root.join(name).join("Cargo.toml"), "is_default": true, "metadata": null, "cargo_lambda": null, "bins": bins, "features": {},
-                "local_folders": all, "downloads": [], "linked_by": [],
+                "name": name, "manifest": root.join(name).join("Cargo.toml"), "is_default": true, "metadata": null, "cargo_lambda": null, "programs": bins, "features": {},
+                "closure": {"local": all, "downloads": [], "linked_by": []}, "with_dev": null,
             })
         };
         let members: Vec<_> = packages.iter().map(member).collect();
@@ -308,7 +289,10 @@ mod tests {
         let files = "a/Cargo.toml deep/b/Cargo.toml Cargo.lock Cargo.toml ../Cargo.toml deep/Cargo.toml \
                      .cargo/config.toml ../../.cargo/config ../rust-toolchain";
         assert!(files.split(' ').all(|file| deps.files.iter().any(|known| known == file)), "{:?}", deps.files);
-        assert_eq!(deps.folders, ["a/src", "a/src/bin", "deep", "deep/b/src", "deep/b/src/bin"]);
+        assert_eq!(
+            deps.folders,
+            ["a/examples", "a/src", "a/src/bin", "deep", "deep/b/examples", "deep/b/src", "deep/b/src/bin"]
+        );
     }
 
     #[test]
@@ -325,12 +309,5 @@ mod tests {
             fs::create(&dir.path().join(mark).join(".cargo-ok")).unwrap();
         }
         assert!(is_unpacked("home/registry/src/a") && is_unpacked("home/git/checkouts/b/1/deep"));
-    }
-
-    #[test]
-    fn the_innermost_package_owns_a_file() {
-        let workspace = Workspace::sample(Path::new("/w"), &[("a", &[]), ("a/inner", &[])]);
-        let owner = |path: &str| workspace.members[0].owner_of(Path::new(path)).map(|package| package.name.as_str());
-        assert_eq!(["/w/a/src/x.rs", "/w/a/inner/x.rs", "/w/ab/x.rs"].map(owner), [Some("a"), Some("a/inner"), None]);
     }
 }

@@ -42,19 +42,24 @@ impl<'a> CompileJob<'a> {
 
     /// The packages of the functions, each once.
     pub fn packages(&self) -> Vec<&'a Package> {
-        let mut packages: Vec<&Package> = Vec::new();
+        self.one_of_each().into_iter().map(|function| function.package).collect()
+    }
+
+    /// The first function of each package. All of a package have the same closure: examples are compiled without bins.
+    fn one_of_each(&self) -> Vec<&'a Function<'a>> {
+        let mut found: Vec<&Function> = Vec::new();
         for function in self.functions {
-            if !packages.iter().any(|package| package.name == function.package.name) {
-                packages.push(function.package);
+            if !found.iter().any(|known| known.package.name == function.package.name) {
+                found.push(function);
             }
         }
-        packages
+        found
     }
 
     /// All local packages in the closure of their dependencies, each once.
     pub fn local_packages(&self) -> Vec<&'a LocalPackage> {
         let mut local: Vec<&LocalPackage> = Vec::new();
-        for package in self.packages().into_iter().flat_map(|package| &package.local_folders) {
+        for package in self.one_of_each().into_iter().flat_map(|function| &function.closure().local) {
             if !local.iter().any(|known| known.folder == package.folder) {
                 local.push(package);
             }
@@ -64,7 +69,7 @@ impl<'a> CompileJob<'a> {
 
     /// The folders of unpacked crates in that closure.
     pub fn downloads(&self) -> BTreeSet<&'a PathBuf> {
-        self.packages().into_iter().flat_map(|package| &package.downloads).collect()
+        self.one_of_each().into_iter().flat_map(|function| &function.closure().downloads).collect()
     }
 
     /// The innermost of the local packages whose folder contains `path`.

@@ -88,7 +88,7 @@ pub fn command(job: &CompileJob, wipe: bool) -> Vec<String> {
         other => other,
     };
     let triple = job.config.target_arch.triple();
-    let binary = |function: &Function| format!("--binary={}/{triple}/{profile_folder}/{}", job.target, function.name);
+    let binary = |function: &Function| format!("--binary={}/{triple}/{profile_folder}/{}", job.target, function.path());
     let mut command: Vec<String> = ["sh", "-c", SCRIPT, "lambda-packager"].map(String::from).into();
     command.push(format!("--target={}", job.target));
     command.extend(job.functions.iter().map(binary));
@@ -215,7 +215,11 @@ fn cargo(job: &CompileJob, triple: &str) -> Vec<String> {
     if packages.len() > 1 {
         args.extend(packages.iter().map(|package| format!("--package={}", package.name)));
     }
-    args.extend(job.functions.iter().map(|function| format!("--bin={}", function.name)));
+    let selected = |function: &Function| {
+        let flag = if function.is_example { "--example" } else { "--bin" };
+        format!("{flag}={}", function.name)
+    };
+    args.extend(job.functions.iter().map(selected));
     args.extend([format!("--target={triple}"), format!("--profile={}", config.profile)]);
     args.extend(config.features.iter().map(|feature| format!("--features={feature}")));
     let profiles = profile_overrides::profiles(job.workspace, config);

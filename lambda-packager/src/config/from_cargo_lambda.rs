@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::cargo_lambda_notes::not_honoured;
 use crate::config::cargo_lambda_tables::{Said, Table, Together};
-use crate::config::{Layer, Origin, Runtime, cargo_lambda_notes};
+use crate::config::{Layer, Names, Origin, Runtime, cargo_lambda_notes};
 use crate::error::Result;
 
 /// What cargo-lambda's tables mean here.
@@ -134,9 +134,14 @@ impl CargoLambda {
     }
 
     fn selection(&mut self, said: &Together) -> Result<()> {
-        for (key, setting) in [("packages", "package"), ("bin", "function")] {
-            let names = said.list(key)?;
-            if let Some(said) = said.build.get(key).filter(|_| !names.is_empty()) {
+        let (bins, examples) = (said.switch("bins")?, said.switch("examples")?);
+        let functions = Names::of_targets(&said.list("bin")?, bins, &said.list("example")?, examples);
+        for (keys, setting, names) in [
+            (&["packages"][..], "package", said.list("packages")?),
+            (&["bin", "example", "examples"], "function", functions),
+        ] {
+            let first = keys.iter().find_map(|key| Some((*key, said.build.get(*key)?)));
+            if let Some((key, said)) = first.filter(|_| !names.is_empty()) {
                 self.set(setting, json!(names), key, &said.place)?;
             }
         }
@@ -275,6 +280,9 @@ mod tests {
             (json!({"frozen": true, "release": true}), json!({"locked": true})),
             (json!({"packages": ["p"], "bin": ["api"]}), json!({"package": ["p"], "function": ["api"]})),
             (json!({"bin": ["api", "web"]}), json!({"function": ["api", "web"]})),
+            (json!({"example": ["demo"]}), json!({"function": ["examples/demo"]})),
+            (json!({"bins": true}), json!({})),
+            (json!({"bins": true, "examples": true}), json!({"function": ["examples/*", "*"]})),
             (json!({"include": ["README.md"]}), json!({"include": ["README.md"]})),
             (json!({"lambda_dir": "dist/"}), json!({"output": "dist/api/bootstrap.zip"})),
             (json!({"lambda_dir": "./dist", "flatten": "api"}), json!({"output": "./dist/bootstrap.zip"})),

@@ -16,12 +16,26 @@ impl Names {
         Self(names.into_iter().map(Into::into).collect())
     }
 
+    /// The names of the functions that the targets are which flags of cargo select: `--bin` and `--example` with their names, and
+    /// `--bins` and `--examples`. None where all that is packaged by default is meant.
+    pub fn of_targets(bin: &[String], bins: bool, example: &[String], examples: bool) -> Vec<String> {
+        let mut names = bin.to_vec();
+        names.extend(example.iter().map(|name| format!("examples/{name}")));
+        names.extend(examples.then(|| "examples/*".to_string()));
+        names.extend((bins && !names.is_empty()).then(|| "*".to_string()));
+        names
+    }
+
     /// Whether what has these names is selected: by any that is not left out, or if all are, by none of them.
     pub fn select(&self, names: &[&str]) -> bool {
-        let matches = |pattern: &str| names.iter().any(|name| Glob::new(pattern).matches(name));
-        let (out, wanted): (Vec<_>, Vec<_>) = self.0.iter().partition(|name| name.starts_with(NOT));
-        let mut out = out.iter().filter_map(|name| name.strip_prefix(NOT));
-        (wanted.is_empty() || wanted.iter().any(|name| matches(name))) && !out.any(matches)
+        let mut wanted = self.wanted().peekable();
+        let is_wanted = wanted.peek().is_none() || wanted.any(|pattern| matches(pattern, names));
+        is_wanted && !self.leaves_out(names)
+    }
+
+    /// Whether what has these names is left out by any of them.
+    pub fn leaves_out(&self, names: &[&str]) -> bool {
+        self.0.iter().filter_map(|name| name.strip_prefix(NOT)).any(|pattern| matches(pattern, names))
     }
 
     /// The names and globs, without those that are left out.
@@ -33,6 +47,11 @@ impl Names {
     pub fn all(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|name| name.strip_prefix(NOT).unwrap_or(name))
     }
+}
+
+fn matches(pattern: &str, names: &[&str]) -> bool {
+    let pattern = Glob::new(pattern);
+    names.iter().any(|name| pattern.matches(name))
 }
 
 impl<'de> Deserialize<'de> for Names {
@@ -55,6 +74,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn flags_of_cargo_for_targets_select_functions() {
+        let of = |bin: &[&str], bins, example: &[&str], examples| {
+            let texts = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+            Names::of_targets(&texts(bin), bins, &texts(example), examples).join(" ")
+        };
+        assert_eq!(of(&["a", "b*"], false, &[], false), "a b*");
+        assert_eq!(of(&[], true, &[], false), "");
+        assert_eq!(of(&["b"], false, &["e*"], false), "b examples/e*");
+        assert_eq!(of(&[], true, &[], true), "examples/* *");
+    }
 
     #[test]
     fn names_globs_and_what_is_left_out_select() {

@@ -32,7 +32,7 @@ macro_rules! with_settings {
                 /// The cargo package that holds the functions. The default is the package in whose folder this runs, or the
                 /// default members of the workspace.
                 (name: impl Into<String>) => crate::config::Names::new([name]);
-            function: Names, List, "the bin targets to package: names and globs, `!` before what is left out; all of them if not set. `functions` is the same",
+            function: Names, List, "the bins and examples to package: names and globs, `!` before what is left out; all bins if not set. `functions` is the same",
                 /// The bin target to package. The default is every bin target of the package.
                 (name: impl Into<String>) => crate::config::Names::new([name]);
             kind: ArtifactKind = ArtifactKind::Function, Text, "what the zip is for: `function`, or a layer with an `extension` or an `internal-extension`, or a `layer` of included files alone",

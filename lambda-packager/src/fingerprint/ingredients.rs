@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cargo;
-use crate::cargo::Toolchain;
+use crate::cargo::{Function, Toolchain};
 use crate::config::Config;
 use crate::fingerprint::Key;
 use crate::snapshot::Snapshot;
@@ -23,8 +23,7 @@ pub const KEY: &str = "key of variables";
 /// image, if that compiles; `key` is the workspace's, where variables are passed.
 pub fn ingredients(
     config: &Config,
-    function: &str,
-    package: &str,
+    function: &Function,
     toolchain: Option<&Toolchain>,
     builder: Option<&str>,
     key: Option<&Key>,
@@ -32,7 +31,7 @@ pub fn ingredients(
     let mut all = Ingredients::new();
     let mut set = |name: &str, value: String| all.insert(name.to_string(), value);
     set("packager", PACKAGER.into());
-    set("function", format!("{package}/{function}"));
+    set("function", format!("{}/{}", function.package.name, function.path()));
     set("kind", config.kind.to_string());
     set("mode", config.mode.to_string());
     set("profile", config.profile.clone());
@@ -87,9 +86,12 @@ pub fn digest(ingredients: &Ingredients, inputs: &Snapshot) -> Sha {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use serde_json::json;
 
     use super::*;
+    use crate::cargo::Workspace;
     use crate::config::{Arch, SETTINGS};
 
     #[test]
@@ -111,10 +113,16 @@ mod tests {
         force require_container engine_timeout_secs deps_cache_limit label environments image_name registry \
         registry_login";
 
+    fn with(config: &Config, name: &str, toolchain: Option<&Toolchain>, builder: Option<&str>) -> Ingredients {
+        let workspace = Workspace::sample(Path::new("/w"), &[("p", &[name])]);
+        let function = Function::of(&workspace.members[0], &workspace.members[0].programs[0]);
+        ingredients(config, &function, toolchain, builder, Some(&Key::sample(1)))
+    }
+
     fn of(settings: serde_json::Value) -> Ingredients {
         let config = Config::of(settings);
-        let function = config.function.as_ref().and_then(|names| names.wanted().next()).unwrap_or("f");
-        ingredients(&config, function, "p", None, None, Some(&Key::sample(1)))
+        let name = config.function.as_ref().and_then(|names| names.wanted().next()).unwrap_or("f");
+        with(&config, name, None, None)
     }
 
     #[test]
@@ -140,10 +148,19 @@ mod tests {
     }
 
     #[test]
+    fn an_example_is_another_function_than_the_bin_of_its_name() {
+        let mut workspace = Workspace::sample(Path::new("/w"), &[("p", &["f", "f"])]);
+        workspace.members[0].programs[1].is_example = true;
+        let all = workspace.members[0].programs.iter().map(|program| {
+            let function = Function::of(&workspace.members[0], program);
+            ingredients(&Config::resolve(Vec::new()), &function, None, None, None)["function"].clone()
+        });
+        assert_eq!(all.collect::<Vec<_>>(), ["p/f", "p/examples/f"]);
+    }
+
+    #[test]
     fn the_packager_and_the_borrowed_toolchain_are_ingredients() {
-        let with = |toolchain: &Toolchain| {
-            ingredients(&Config::resolve(Vec::new()), "f", "p", Some(toolchain), None, Some(&Key::sample(1)))
-        };
+        let with = |toolchain: &Toolchain| with(&Config::resolve(Vec::new()), "f", Some(toolchain), None);
         let toolchain = Toolchain {
             sysroot: "/rust".into(),
             host: String::new(),
@@ -163,7 +180,7 @@ mod tests {
 
     #[test]
     fn the_builder_image_is_an_ingredient() {
-        let with = |builder| ingredients(&Config::resolve(Vec::new()), "f", "p", None, builder, Some(&Key::sample(1)));
-        assert_ne!(with(Some("lambda-packager-builder:1")), with(Some("lambda-packager-builder:2")));
+        let with = |builder| with(&Config::resolve(Vec::new()), "f", None, Some(builder));
+        assert_ne!(with("lambda-packager-builder:1"), with("lambda-packager-builder:2"));
     }
 }

@@ -36,7 +36,7 @@ pub fn scope(
     let root = &workspace.root;
     let mut trees = Vec::new();
     let mut files: BTreeSet<String> = workspace.fixed_files()?.into_iter().collect();
-    let local = &function.package.local_folders;
+    let local = &function.closure().local;
     // What lies at the top of a workspace belongs to no package, and a build script of any may read it.
     for top in local.iter().map(|package| &package.source_root).chain([root]) {
         if local.iter().all(|package| package.folder != *top) {
@@ -118,8 +118,8 @@ fn outputs(workspace: &Workspace, function: &Function, config: &Config) -> Vec<P
     else {
         return of_one.into_iter().collect();
     };
-    let bins = workspace.members.iter().flat_map(|package| &package.bins);
-    bins.map(|bin| workspace.root.join(pattern.replace(FUNCTION, &bin.id))).collect()
+    let programs = workspace.members.iter().flat_map(|package| &package.programs);
+    programs.map(|program| workspace.root.join(pattern.replace(FUNCTION, &program.id))).collect()
 }
 
 /// The inputs of `outside`, which a compile read besides its sources, together with those that compiles `found`. Downloaded
@@ -157,7 +157,7 @@ mod tests {
     use crate::snapshot::take;
 
     fn function<'a>(workspace: &'a Workspace) -> Function<'a> {
-        Function { package: &workspace.members[0], name: "a".into(), id: "a".into() }
+        Function { package: &workspace.members[0], name: "a".into(), id: "a".into(), is_example: false }
     }
 
     #[test]

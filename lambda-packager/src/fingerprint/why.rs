@@ -58,7 +58,7 @@ pub fn of(
     let root = &workspace.root;
     let name = |path: &Path| relative(path, root);
     let packages: BTreeSet<String> =
-        function.package.local_folders.iter().chain(&workspace.vendored).map(|package| name(&package.folder)).collect();
+        function.closure().local.iter().chain(&workspace.vendored).map(|package| name(&package.folder)).collect();
     let declared: BTreeSet<String> =
         config.inputs.iter().map(|entry| name(&lexically_clean(&root.join(Glob::new(entry).text())))).collect();
     let included = selections(config, function.package.folder(), root)?;
@@ -131,8 +131,8 @@ mod tests {
         }
         let root = dir.path().join("w");
         let mut workspace = Workspace::sample(&root, &[("a", &["a"]), ("b", &[])]);
-        workspace.members[0].local_folders.truncate(1);
-        let function = Function { package: &workspace.members[0], name: "a".into(), id: "a".into() };
+        workspace.members[0].closure.local.truncate(1);
+        let function = Function { package: &workspace.members[0], name: "a".into(), id: "a".into(), is_example: false };
         let config = Config::of(
             json!({"inputs": ["gen", "../beside/*"], "include": ["www:../www", "*.html"], "exclude": ["a/*.html"]}),
         );

@@ -80,10 +80,9 @@ pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
         }
         _ => None,
     };
-    let (name, package) = (&function.name, &function.package.name);
     let ingredients = {
         let key = Key::for_variables(config, &workspace.state_folder())?;
-        ingredients::ingredients(config, name, package, toolchain_mounts.as_deref(), builder.as_deref(), key.as_ref())
+        ingredients::ingredients(config, function, toolchain_mounts.as_deref(), builder.as_deref(), key.as_ref())
     };
     let mut artifact = Vec::new();
     let mut artifact_was_read = false;

@@ -45,11 +45,9 @@ pub fn commit(miss: &Miss, made: &Made, report: &mut Reporter) -> Result<Manifes
         let config = &task.config;
         let before = gate.recorded.as_ref().ok();
         let builder = Some(backend.base.as_str()).filter(|base| builder_image::is_one(base));
-        let (name, crate_name) = (&task.function.name, &task.function.package.name);
         let ingredients = ingredients::ingredients(
             config,
-            name,
-            crate_name,
+            &task.function,
             toolchain,
             builder,
             Key::for_variables(config, &workspace.state_folder())?.as_ref(),
@@ -78,7 +76,7 @@ pub fn commit(miss: &Miss, made: &Made, report: &mut Reporter) -> Result<Manifes
         let mut manifest = Manifest {
             schema: manifest::SCHEMA,
             packager: env!("CARGO_PKG_VERSION").into(),
-            function: name.clone(),
+            function: task.function.name.clone(),
             workspace: root.to_string_lossy().into_owned(),
             inode: 0,
             fingerprint: ingredients::digest(&ingredients, &inputs),

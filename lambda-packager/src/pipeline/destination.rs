@@ -86,7 +86,7 @@ mod tests {
         }
         symlink(&outside, root.join("link")).unwrap();
         let workspace = Workspace::sample(&root, &[("a", &["f"])]);
-        let function = Function { package: &workspace.members[0], name: "f".into(), id: "f".into() };
+        let function = Function { package: &workspace.members[0], name: "f".into(), id: "f".into(), is_example: false };
         let text = "[package.metadata.lambda-packager]\noutput = \"a/f.zip\"\nmode = \"dev\"\nfeatures = [\"x\"]\n\
             include = [\"a/assets\"]\ninputs = [\"a/proto\"]\nlocked = true\nengine_timeout_secs = 7\ndeps_cache_limit = \"1 GB\"\n";
         let table = toml::parse(text.as_bytes(), &root).unwrap();

@@ -152,7 +152,7 @@ mod tests {
         let init = git::git(&root).unwrap().args(&["init", "--quiet", ".."]);
         assert!(init.output(None, Duration::from_secs(60)).unwrap().success());
         let workspace = Workspace::sample(&root, &[("a", &["a"]), ("b", &[])]);
-        let local = [&workspace.members[0].local_folders[0]];
+        let local = [&workspace.members[0].closure.local[0]];
         let layout = Layout::of_roots(&root, std::iter::empty());
         let look = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();

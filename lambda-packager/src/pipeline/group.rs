@@ -25,13 +25,14 @@ pub fn together<'a>(misses: Vec<Miss<'a>>, backend: &Backend) -> Vec<Vec<Miss<'a
     for list in lists {
         let Task { workspace, config, function, .. } = list[0].task;
         // A cargo that cannot tell is no reason to fail: it compiles each package by itself.
-        let resolve = || workspace.resolved_features(function.package, config.target_arch).ok();
+        let resolve = || workspace.resolved_features(function, config.target_arch).ok();
         let resolved = if is_one_of_several && may_join(&list) { resolve() } else { None };
         let fits = |group: &&mut Group| {
             let agree = |one: &ResolvedFeatures| resolved.iter().all(|other| one.agree_with(other));
             resolved.is_some()
                 && !group.resolved.is_empty()
                 && group.resolved.iter().all(agree)
+                && are_of_a_kind(&group.misses[0], &list[0])
                 && sees_the_same(&group.misses[0], &list[0])
                 && !list.iter().any(|miss| group.misses.iter().any(|other| is_namesake(miss, other)))
         };
@@ -52,7 +53,10 @@ fn by_package<'a>(misses: Vec<Miss<'a>>, compiles_several: bool) -> Vec<Vec<Miss
     for miss in misses {
         let package = |miss: &Miss| miss.task.function.package.name.clone();
         let fits = |list: &&mut Vec<Miss>| {
-            compiles_several && package(&list[0]) == package(&miss) && sees_the_same(&list[0], &miss)
+            compiles_several
+                && package(&list[0]) == package(&miss)
+                && are_of_a_kind(&list[0], &miss)
+                && sees_the_same(&list[0], &miss)
         };
         match lists.iter_mut().find(fits) {
             Some(list) => list.push(miss),
@@ -60,6 +64,11 @@ fn by_package<'a>(misses: Vec<Miss<'a>>, compiles_several: bool) -> Vec<Vec<Miss
         }
     }
     lists
+}
+
+/// Whether both are bins, or both are examples: with an example, cargo takes dev-dependencies and their features for all.
+fn are_of_a_kind(one: &Miss, other: &Miss) -> bool {
+    one.task.function.is_example == other.task.function.is_example
 }
 
 /// Whether earlier compiles found the same for both.
@@ -82,7 +91,7 @@ fn is_free_of_features(config: &Config) -> bool {
 
 /// Whether no local build script or macro is in it, which may read the sources of another function.
 fn reads_nothing_else(misses: &[Miss]) -> bool {
-    misses.iter().all(|miss| miss.task.function.package.local_folders.iter().all(|package| !package.reads_anything))
+    misses.iter().all(|miss| miss.task.function.closure().local.iter().all(|package| !package.reads_anything))
 }
 
 /// Whether one of several functions was compiled from more than its own inputs: from what was there for another one.

@@ -106,7 +106,7 @@ fn expectation<'a>(members: &'a [zip::Member], task: &'a Task) -> elf::Expectati
         runtime: config.runtime,
         kind: config.kind,
         included: members,
-        linked_by: &task.function.package.linked_by,
+        linked_by: &task.function.closure().linked_by,
     }
 }
 

@@ -172,7 +172,11 @@ fn deployment(workspace: &Workspace, config: &Config) -> Result<Option<(Origin, 
         let packaged = workspace.members.iter().find(|other| names.select(&[&other.name]));
         let Some(packaged) = packaged.filter(|packaged| packaged.name != member.name) else { continue };
         let is_meant = config.package.as_ref().is_none_or(|names| names.select(&[&packaged.name]))
-            && config.function.as_ref().is_none_or(|names| packaged.bins.iter().any(|bin| names.select(&[&bin.name])));
+            && (config.function.is_none()
+                || packaged
+                    .programs
+                    .iter()
+                    .any(|program| Function::of(packaged, program).is_selected(config.function.as_ref())));
         if is_meant {
             found.push((origin, layer));
         }

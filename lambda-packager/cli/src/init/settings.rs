@@ -66,7 +66,7 @@ fn values(project: &Project, meant: &Meant, own: &[&str], plan: &mut Plan) -> Ma
         values.insert("target_arch".into(), json!(config.target_arch.to_string()));
     }
     if !config.is_of_manifest("output") {
-        let is_only = project.workspace.members.iter().map(|package| package.bins.len()).sum::<usize>() == 1;
+        let is_only = project.workspace.members.iter().map(|package| package.bins().count()).sum::<usize>() == 1;
         let output = if is_only { "lambda-deployment.zip" } else { "dist/{function}.zip" };
         values.insert("output".into(), json!(output));
     }

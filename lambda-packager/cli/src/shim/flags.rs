@@ -56,6 +56,15 @@ pub struct Flags {
     /// A bin target to package, or a glob
     #[arg(long, value_name = "NAME")]
     pub bin: Vec<String>,
+    /// All bin targets; where no target is named, they are packaged in any case
+    #[arg(long)]
+    pub bins: bool,
+    /// An example to package, or a glob
+    #[arg(long, value_name = "NAME")]
+    pub example: Vec<String>,
+    /// All examples
+    #[arg(long)]
+    pub examples: bool,
     /// A package that holds functions, or a glob
     #[arg(long, short, value_name = "SPEC")]
     pub package: Vec<String>,
@@ -141,7 +150,6 @@ const OTHERS: &[Row] = &[
     ("skip-target-check", None, None, None, Holds),
     ("disable-optimizations", None, None, None, Holds),
     ("keep-going", None, None, None, Holds),
-    ("bins", None, None, None, Holds),
     ("all-targets", None, None, None, Note("only the functions are compiled")),
     ("compiler", Some('c'), Some("COMPILER"), Some("CARGO_LAMBDA_COMPILER"), Note("the setting `engine` chooses what compiles, `LAMBDA_PACKAGER_ENGINE=host` this machine's toolchain")),
     ("message-format", None, Some("FMT"), None, Note("cargo's messages are printed for people")),
@@ -149,8 +157,6 @@ const OTHERS: &[Row] = &[
     ("timings", None, None, None, Note("each stage is printed with its time instead")),
     ("future-incompat-report", None, None, None, Note("run `cargo report future-incompatibilities` after a `cargo build`")),
     ("lib", None, None, None, Refused("a library is no function; --bin names one")),
-    ("example", None, Some("NAME"), None, Refused("an example is no function here; move it to src/bin")),
-    ("examples", None, None, None, Refused("an example is no function here; move them to src/bin")),
     ("test", None, Some("NAME"), None, Refused("a test is no function; use `cargo test`")),
     ("tests", None, None, None, Refused("a test is no function; use `cargo test`")),
     ("bench", None, Some("NAME"), None, Refused("a benchmark is no function; use `cargo bench`")),
@@ -239,9 +245,9 @@ mod tests {
 
     #[test]
     fn what_is_no_setting_here_is_told_only_where_it_is_given() {
-        let (_, others) = parse("--compiler cargo --lib --bins --release").unwrap();
+        let (_, others) = parse("--compiler cargo --lib --keep-going --release").unwrap();
         let names: Vec<_> = others.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, ["bins", "compiler", "lib"]);
+        assert_eq!(names, ["keep-going", "compiler", "lib"]);
         assert_eq!(parse("--release").unwrap().1, []);
     }
 }

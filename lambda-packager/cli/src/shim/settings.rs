@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use lambda_packager::internal::{
-    Arch, Error, Layer, Mode, Origin, Project, Result, fs, glob, lexically_clean, relative,
+    Arch, Error, Layer, Mode, Names, Origin, Project, Result, fs, glob, lexically_clean, relative,
 };
 use serde_json::{Map, Value, json};
 
@@ -34,7 +34,7 @@ pub fn layer(flags: &Flags, here: &Path) -> Result<Layer> {
     let features: Vec<_> = features.filter(|name| !name.is_empty()).collect();
     for (name, list) in [
         ("features", json!(features)),
-        ("function", json!(flags.bin)),
+        ("function", json!(Names::of_targets(&flags.bin, flags.bins, &flags.example, flags.examples))),
         ("package", json!(packages(flags))),
         ("cargo_flags", json!(cargo_flags(flags, here))),
     ] {
@@ -199,6 +199,9 @@ mod tests {
             ("--target x86_64-unknown-linux-gnu.2.34 --frozen", json!({"target_arch": "x86_64", "locked": true})),
             ("--target aarch64-unknown-linux-gnu.2.26", json!({"target_arch": "arm64", "runtime": "provided.al2"})),
             ("--bin a --bin b*", json!({"function": ["a", "b*"]})),
+            ("--bins", json!({})),
+            ("--example e* --bin b", json!({"function": ["b", "examples/e*"]})),
+            ("--examples --bins", json!({"function": ["examples/*", "*"]})),
             ("-p a@1.0.0 -p b", json!({"package": ["a", "b"]})),
             ("--all --exclude c", json!({"package": ["*", "!c"]})),
             ("-F a,b -F c", json!({"features": ["a", "b", "c"]})),
