@@ -33,7 +33,7 @@ fn layout(folder: &Path) -> BTreeSet<String> {
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         match path.is_dir() {
             true => found.extend(layout(&path).into_iter().map(|below| format!("{name}/{below}"))),
-            false if name.starts_with("bootstrap") => drop(found.insert(name)),
+            false if name.starts_with("bootstrap") || folder.ends_with("extensions") => drop(found.insert(name)),
             false => {}
         }
     }
