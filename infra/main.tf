@@ -1,5 +1,5 @@
-# The function and its URL, from a zip or from an image. The ECR repositories must already exist, and the image
-# must be in one before this runs; `make deploy` pushes it first.
+# The functions and their URLs, from zips or from images. The ECR repositories must already exist, and the images
+# must be in them before this runs; `make deploy` pushes them first.
 
 terraform {
   required_version = ">= 1.10"
@@ -12,12 +12,28 @@ terraform {
 }
 
 locals {
-  name  = "${var.environment}-sse-streaming-lambda"
   image = var.package == "image"
+  # Without `functions` there is one, of this name.
+  alone = length(var.functions) == 0
+  names = local.alone ? ["sse-streaming-lambda"] : keys(var.functions)
+  zip   = coalesce(var.zip, local.alone ? "../lambda-deployment.zip" : "../target/lambda/{function}/lambda-deployment.zip")
+  functions = {
+    for name in local.names : name => {
+      # A name that tells apart the functions of two packages has a dot.
+      name              = "${var.environment}-${replace(name, ".", "-")}"
+      image             = local.alone ? var.image : lookup(var.images, name, "")
+      zip               = replace(local.zip, "{function}", name)
+      memory_mb         = try(coalesce(var.functions[name].memory_mb), var.memory_mb)
+      timeout_secs      = try(coalesce(var.functions[name].timeout_secs), var.timeout_secs)
+      url_authorization = try(coalesce(var.functions[name].url_authorization), var.url_authorization)
+    }
+  }
+  public = { for name, function in local.functions : name => function if function.url_authorization == "NONE" }
 }
 
 resource "aws_iam_role" "function" {
-  name = local.name
+  for_each = local.functions
+  name     = each.value.name
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -28,37 +44,40 @@ resource "aws_iam_role" "function" {
   })
 }
 
-# The function may write its own log, and nothing else.
+# A function may write its own log, and nothing else.
 resource "aws_iam_role_policy" "log" {
-  role = aws_iam_role.function.id
+  for_each = local.functions
+  role     = aws_iam_role.function[each.key].id
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
       Effect   = "Allow"
       Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-      Resource = "${aws_cloudwatch_log_group.function.arn}:*"
+      Resource = "${aws_cloudwatch_log_group.function[each.key].arn}:*"
     }]
   })
 }
 
 resource "aws_cloudwatch_log_group" "function" {
-  name              = "/aws/lambda/${local.name}"
+  for_each          = local.functions
+  name              = "/aws/lambda/${each.value.name}"
   retention_in_days = 30
 }
 
 resource "aws_lambda_function" "function" {
-  function_name = local.name
-  role          = aws_iam_role.function.arn
+  for_each      = local.functions
+  function_name = each.value.name
+  role          = aws_iam_role.function[each.key].arn
   architectures = [var.architecture]
-  memory_size   = var.memory_mb
-  timeout       = var.timeout_secs
+  memory_size   = each.value.memory_mb
+  timeout       = each.value.timeout_secs
   package_type  = local.image ? "Image" : "Zip"
 
   # By digest: a tag can move, and then the function would change without Terraform, or not change at all.
-  image_uri = local.image ? var.image : null
+  image_uri = local.image ? each.value.image : null
 
-  filename         = local.image ? null : var.zip
-  source_code_hash = local.image ? null : filebase64sha256(var.zip)
+  filename         = local.image ? null : each.value.zip
+  source_code_hash = local.image ? null : filebase64sha256(each.value.zip)
   runtime          = local.image ? null : "provided.al2023"
   handler          = local.image ? null : "bootstrap"
 
@@ -66,24 +85,25 @@ resource "aws_lambda_function" "function" {
 
   lifecycle {
     precondition {
-      condition     = !local.image || can(regex("@sha256:[0-9a-f]{64}$", var.image))
-      error_message = "package = \"image\" needs `image`, a reference with a digest, as `lambda-packager image push` prints it."
+      condition     = !local.image || can(regex("@sha256:[0-9a-f]{64}$", each.value.image))
+      error_message = "package = \"image\" needs an image of ${each.key}, in `image` or `images`: a reference with a digest, as `lambda-packager image push` prints it."
     }
   }
 }
 
 resource "aws_lambda_function_url" "function" {
-  function_name      = aws_lambda_function.function.function_name
-  authorization_type = var.url_authorization
+  for_each           = local.functions
+  function_name      = aws_lambda_function.function[each.key].function_name
+  authorization_type = each.value.url_authorization
   invoke_mode        = "RESPONSE_STREAM"
 }
 
 # A public URL needs both permissions for everybody: to call the URL, and to invoke the function through it.
 # https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
 resource "aws_lambda_permission" "everybody" {
-  count                  = var.url_authorization == "NONE" ? 1 : 0
+  for_each               = local.public
   action                 = "lambda:InvokeFunctionUrl"
-  function_name          = aws_lambda_function.function.function_name
+  function_name          = aws_lambda_function.function[each.key].function_name
   principal              = "*"
   function_url_auth_type = "NONE"
 }
@@ -91,15 +111,15 @@ resource "aws_lambda_permission" "everybody" {
 # By CloudFormation, since this version of the provider cannot say "through the URL" (6.29 can). Without these words
 # every account of AWS could invoke the function directly, with any event.
 resource "aws_cloudformation_stack" "everybody_through_the_url" {
-  count = var.url_authorization == "NONE" ? 1 : 0
-  name  = "${local.name}-url"
+  for_each = local.public
+  name     = "${each.value.name}-url"
   template_body = jsonencode({
     Resources = {
       Permission = {
         Type = "AWS::Lambda::Permission"
         Properties = {
           Action                = "lambda:InvokeFunction"
-          FunctionName          = aws_lambda_function.function.function_name
+          FunctionName          = aws_lambda_function.function[each.key].function_name
           Principal             = "*"
           InvokedViaFunctionUrl = true
         }

@@ -15,15 +15,36 @@ variable "package" {
   }
 }
 
+variable "functions" {
+  description = "Several functions, by the names that lambda-packager gives them, with what is not as for all. Empty for one."
+  type = map(object({
+    memory_mb         = optional(number)
+    timeout_secs      = optional(number)
+    url_authorization = optional(string)
+  }))
+  default = {}
+}
+
 variable "image" {
-  description = "The image by its digest, if package is image."
+  description = "The image of the one function by its digest, if package is image."
   type        = string
   default     = ""
 }
 
+variable "images" {
+  description = "The image of each of several functions by its digest, if package is image."
+  type        = map(string)
+  default     = {}
+  validation {
+    condition     = alltrue([for name in keys(var.images) : contains(keys(var.functions), name)])
+    error_message = "There are images of functions that the variable `functions` does not name: ${join(", ", keys(var.images))}. Name all of them there, as in infra/functions.auto.tfvars."
+  }
+}
+
 variable "zip" {
-  type    = string
-  default = "../lambda-deployment.zip"
+  description = "The zip; with {function} for the name if there are several. Otherwise where lambda-packager puts it."
+  type        = string
+  default     = null
 }
 
 variable "architecture" {

@@ -35,7 +35,7 @@ impl Stage {
         fs::copy(repository().join("Makefile"), fixture.path("Makefile")).expect("a Makefile");
         let infra = fixture.path("infra");
         fs::create_dir(&infra).expect("a folder");
-        for name in ["main.tf", "variables.tf", "outputs.tf", "deploy", ".gitignore", ".terraform.lock.hcl"] {
+        for name in ["main.tf", "moved.tf", "variables.tf", "outputs.tf", "deploy", ".gitignore", ".terraform.lock.hcl"] {
             fs::copy(repository().join("infra").join(name), infra.join(name)).expect("a file");
         }
         fixture.commit();
@@ -171,6 +171,57 @@ fn a_zip_is_deployed_to_an_environment_of_its_own() {
     stage.make(&["deploy", "ENV=preprod", "PACKAGE=image"]).ok();
     assert_eq!(stage.function("prod")["Configuration"]["PackageType"], "Zip");
     assert_eq!(stage.deployed(), stage.latest());
+}
+
+#[test]
+fn several_functions_are_deployed_at_once() {
+    let Some(mut stage) = Stage::set() else { return };
+    stage.fixture.write("src/bin/worker.rs", "fn main() {\n    println!(\"worker\");\n}\n");
+    stage.fixture.commit();
+    stage.settings.push(("LAMBDA_PACKAGER_OUTPUT", "dist/{function}.zip".into()));
+    stage.settings.push(("LAMBDA_PACKAGER_IMAGE_NAME", "{env}-{function}".into()));
+    let outputs = stage.fixture.around().join("outputs");
+    stage.settings.push(("GITHUB_OUTPUT", outputs.display().to_string()));
+    let told = |environment: &str, name: &str| {
+        stage.aws(&["lambda", "get-function", "--function-name", &format!("{environment}-{name}")])
+    };
+    let deploy = ["deploy", "ENV=preprod"];
+    // Which functions there are and how large is said once, and not by what happens to be packaged.
+    let undeclared = stage.make(&deploy).fails(2, &["`functions` does not name", "infra/functions.auto.tfvars"]);
+    assert_eq!(undeclared.stdout.lines().filter(|line| line.starts_with("hello=")).count(), 0);
+    stage
+        .fixture
+        .write("infra/functions.auto.tfvars", "functions = {\n  hello  = {}\n  worker = { memory_mb = 512 }\n}\n");
+    stage.make(&deploy).ok();
+    let digest = |name: &str| {
+        let repository = format!("preprod-{name}");
+        let digest = stage.registry.digest(&repository, "latest").expect("it was pushed");
+        format!("{}/{repository}@{digest}", stage.registry.name())
+    };
+    let image = |name: &str| told("preprod", name)["Code"]["ImageUri"].as_str().expect("an image").to_string();
+    let first = ["hello", "worker"].map(image);
+    assert_eq!(first, ["hello", "worker"].map(digest));
+    // In this form the next job gives it to `make apply`.
+    let told_to_workflow = fs::read_to_string(&outputs).expect("the outputs of the step");
+    let image_line = format!("image=hello={} worker={}", first[0], first[1]);
+    assert!(told_to_workflow.lines().any(|line| line == image_line), "{told_to_workflow}");
+    let sizes = ["hello", "worker"].map(|name| told("preprod", name)["Configuration"]["MemorySize"].as_u64());
+    assert_eq!(sizes, [Some(256), Some(512)]);
+    // Of one alone nothing is deployed, and the other one stays.
+    stage.make(&[&deploy[..], &["LAMBDA_PACKAGER_FUNCTION=hello"]].concat()).fails(2, &["needs an image of worker"]);
+    assert_eq!(["hello", "worker"].map(image), first);
+    if is_full() {
+        let tags = ["hello", "worker"].map(|name| format!("{name}={}", stage.tag(name)));
+        stage.fixture.says("edited");
+        stage.fixture.commit();
+        stage.make(&deploy).ok();
+        assert_ne!(image("hello"), first[0]);
+        stage.make(&["rollback", "ENV=preprod", &format!("TAG={}", tags.join(" "))]).ok();
+        assert_eq!(["hello", "worker"].map(image), first);
+        stage.make(&["deploy", "ENV=prod", "PACKAGE=zip"]).ok();
+        let packages = ["hello", "worker"].map(|name| told("prod", name)["Configuration"]["CodeSize"].as_u64());
+        assert_eq!(packages, ["hello", "worker"].map(|name| Some(stage.fixture.zip(name).len() as u64)));
+    }
 }
 
 #[test]

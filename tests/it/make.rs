@@ -90,6 +90,35 @@ fn each_target_calls_what_it_says() {
 }
 
 #[test]
+fn images_of_several_functions_are_one_map() {
+    let desk = Desk::with_fakes();
+    let named = |name: &str| format!("{name}={REFERENCE}");
+    let all = [named("api"), named("a.worker")].join("\n");
+    let images = format!("FAKE_IMAGES={all}");
+    let map = format!("images={{\"api\":\"{REFERENCE}\",\"a.worker\":\"{REFERENCE}\"}}");
+    let check = |name: &str| format!("lambda-packager image check {REFERENCE} --env preprod --function {name}");
+    let back = |tag: &str, name: &str| format!("lambda-packager image rollback {tag} --env preprod --function {name}");
+    for (words, calls) in [
+        (vec!["deploy", &images], vec!["lambda-packager image push --env preprod".to_string()]),
+        (vec!["apply", &format!("IMAGE={all}")], vec![check("api"), check("a.worker")]),
+        (vec!["rollback", "TAG=api=one a.worker=two"], vec![back("one", "api"), back("two", "a.worker")]),
+    ] {
+        desk.run(&[&MAKE[..], &words].concat(), "").ok();
+        let called = desk.calls();
+        assert_eq!(called[..calls.len()], calls, "{words:?}");
+        assert!(called.last().is_some_and(|call| call.ends_with(&format!(" -var {map}"))), "{called:?}");
+        desk.run(&[&MAKE[..], &words].concat(), "lambda-packager").fails(2, &["nothing after it was started"]);
+        assert_eq!(desk.calls(), calls[..1], "{words:?}");
+    }
+    // What is no name or no image is never a part of Terraform's expression.
+    for wrong in ["a\"b=x", "api=${file(\"x\")}", "api=x\",\"b\":\"y"] {
+        desk.run(&[&MAKE[..], &["deploy", &format!("FAKE_IMAGES={}", wrong.replace('$', "$$"))]].concat(), "")
+            .fails(2, &["is not"]);
+        assert!(!desk.calls().iter().any(|call| call.starts_with("terraform")), "{wrong}");
+    }
+}
+
+#[test]
 fn what_is_missing_ends_a_target_before_anything_starts() {
     let desk = Desk::with_fakes();
     for (words, says, calls) in [

@@ -12,6 +12,7 @@ use crate::args::Image as Command;
 use crate::publish::{Address, Names, Record, Reference, Repository, archive, push, revision};
 
 mod context;
+mod github;
 
 use context::{Context, contexts, only};
 
@@ -96,6 +97,7 @@ fn push(
     if archive.is_none() {
         run::run(request, report)?;
     }
+    let mut pushed = Vec::new();
     for (context, client) in contexts.iter().zip(&clients) {
         let (image, tag) = match archive.take() {
             Some(archived) => archived,
@@ -107,8 +109,9 @@ fn push(
         let mut record = Record::of(&context.names, &tag, &image.manifest.bytes);
         record.reference = Some(repository.reference(&image.manifest.digest));
         context.finish(&record, json, report)?;
+        pushed.push((context, record));
     }
-    Ok(())
+    github::set_outputs(&pushed)
 }
 
 /// Prints the rollback targets; with several functions, each with its repository.
@@ -153,7 +156,8 @@ fn rollback(context: &Context, tag: &str, json: bool, report: &mut Reporter) -> 
     let manifest = report.stage(Stage::Push, |report| push::rollback(&repository, &context.names, tag, report))?;
     let mut record = Record::of(&context.names, tag, &manifest.bytes);
     record.reference = Some(repository.reference(&manifest.digest));
-    context.finish(&record, json, report)
+    context.finish(&record, json, report)?;
+    github::set_outputs(&[(context, record)])
 }
 
 /// The image in a file; also returns its immutable tag.

@@ -91,8 +91,8 @@ fn render(event: &Event) -> Vec<Value> {
         Event::Retrying { error, pause } => {
             json!({"event": "retrying", "message": error.to_string(), "pause_ms": ms(*pause)})
         }
-        Event::Imaged { image, stages } => {
-            json!({"event": "image", "image": image.record, "stages_ms": stages_ms(stages)})
+        Event::Imaged { function, image, stages } => {
+            json!({"event": "image", "function": function, "image": image.record, "stages_ms": stages_ms(stages)})
         }
         Event::Kept { image, size_bytes } => json!({"event": "kept", "image": image, "size_bytes": size_bytes}),
         Event::Failed { error } => {

@@ -43,7 +43,7 @@ pub enum Event<'a> {
     /// A request failed and is repeated after a pause.
     Retrying { error: &'a Error, pause: Duration },
     /// The image was made or pushed.
-    Imaged { image: &'a ImageSummary, stages: Vec<(Stage, Duration)> },
+    Imaged { function: &'a str, image: &'a ImageSummary, stages: Vec<(Stage, Duration)> },
     /// Compiled dependencies were saved for other checkouts.
     Kept { image: &'a str, size_bytes: u64 },
     /// The run ended with an error.

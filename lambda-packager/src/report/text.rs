@@ -199,7 +199,7 @@ fn image_lines(event: &Event) -> Vec<String> {
             vec![format!("  tag     {repository}:{tag} {what} sha256:{}", &digest[..12])]
         }
         Event::Retrying { error, pause } => vec![format!("note: {error}; trying again in {}", duration(*pause))],
-        Event::Imaged { image, stages: times } => vec![
+        Event::Imaged { image, stages: times, .. } => vec![
             format!("image     {}", image.name),
             format!("  tags    {}", image.tags.join(", ")),
             format!("  size    {} bytes, {} layers", thousands(image.size_bytes), image.layers),

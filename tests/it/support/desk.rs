@@ -58,7 +58,7 @@ impl Desk {
                  echo; }} >>\"$FAKE_CALLS\"\n\
                  [ \"$FAKE_FAILURE\" != {name} ] || exit 7\n\
                  case \"{name} $1 $2\" in\n\
-                   'lambda-packager image '*) echo '{REFERENCE}' ;;\n\
+                   'lambda-packager image '*) echo \"${{FAKE_IMAGES:-{REFERENCE}}}\" ;;\n\
                    'id '*) echo 1000 ;;\n\
                  esac\n"
             );

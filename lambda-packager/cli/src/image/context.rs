@@ -64,6 +64,11 @@ impl Context<'_> {
         self.task.places.folder.join("image.json")
     }
 
+    /// What is told of one of several functions begins with its name.
+    pub fn named(&self, told: &str) -> String {
+        if self.task.is_alone { told.to_string() } else { format!("{}={told}", self.task.function.id) }
+    }
+
     pub fn client(&self, report: &mut Reporter) -> Result<Client> {
         let config = &self.task.config;
         let Some(registry) = &config.registry else {
@@ -84,10 +89,11 @@ impl Context<'_> {
     /// Stores the record of the image and reports it.
     pub fn finish(&self, record: &Record, json: bool, report: &mut Reporter) -> Result<()> {
         record.store(&self.record())?;
-        report.emit(&Event::Imaged { image: &record.summary(), stages: report.stages() });
+        let function = &self.task.function.id;
+        report.emit(&Event::Imaged { function, image: &record.summary(), stages: report.stages() });
         if !json {
             let image = record.reference.clone().unwrap_or_else(|| format!("{}:{}", record.repository, record.tag));
-            print_lines(&[image]);
+            print_lines(&[self.named(&image)]);
         }
         Ok(())
     }

@@ -1,10 +1,9 @@
 //! The record of the last image of a function, for people and for deployments:
 //! `target/lambda/<function>/image.json`.
 
-use std::io::Write;
 use std::path::Path;
 
-use lambda_packager::internal::{Error, ImageSummary, Result, Sha, env, fs};
+use lambda_packager::internal::{Error, ImageSummary, Result, Sha, fs};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -78,18 +77,10 @@ impl Record {
         }
     }
 
-    /// Writes the record. In a GitHub workflow, also sets the outputs of the step, once the image was pushed.
-    ///
-    /// Source: <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#setting-an-output-parameter>.
+    /// Writes the record.
     pub fn store(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_vec_pretty(self)
             .map_err(|e| Error::config("cannot write the record of the image").source(e))?;
-        fs::replace(path, &text, 0o644, None)?;
-        let (Some(output), Some(reference)) = (env::var_os("GITHUB_OUTPUT"), &self.reference) else {
-            return Ok(());
-        };
-        let path = Path::new(&output);
-        let lines = format!("image={reference}\ndigest={}\ntag={}\n", self.digest, self.tag);
-        fs::append(path)?.write_all(lines.as_bytes()).map_err(|e| Error::io("write", path, e))
+        fs::replace(path, &text, 0o644, None)
     }
 }
