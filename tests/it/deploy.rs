@@ -35,7 +35,8 @@ impl Stage {
         fs::copy(repository().join("Makefile"), fixture.path("Makefile")).expect("a Makefile");
         let infra = fixture.path("infra");
         fs::create_dir(&infra).expect("a folder");
-        for name in ["main.tf", "moved.tf", "variables.tf", "outputs.tf", "deploy", ".gitignore", ".terraform.lock.hcl"] {
+        for name in ["main.tf", "moved.tf", "variables.tf", "outputs.tf", "deploy", ".gitignore", ".terraform.lock.hcl"]
+        {
             fs::copy(repository().join("infra").join(name), infra.join(name)).expect("a file");
         }
         fixture.commit();

@@ -3,8 +3,8 @@
 use std::slice::from_ref;
 
 use lambda_packager::internal::{
-    ArtifactState, BackendRequest, Error, Gate, Project, Reporter, Request, Result, Seen, Sha, Stage, Task, Verdict,
-    check, fs, package, retry, select, surroundings,
+    ArtifactState, BackendRequest, Error, Gate, Looks, Project, Reporter, Request, Result, Seen, Sha, Stage, Task,
+    Verdict, check, fs, package, retry, select, surroundings,
 };
 
 mod elf_diff;
@@ -24,7 +24,7 @@ fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<Strin
     task.config.force = false;
     let Task { workspace, config, function, places, .. } = &task;
     let lock = task.lock(report)?;
-    let gate = check::take(&task, lock.signed_at_ns()?)?;
+    let gate = check::take(&task, &Looks::of_one(), lock.signed_at_ns()?)?;
     for (path, state) in &gate.artifact {
         let what = match state {
             ArtifactState::Intact => continue,

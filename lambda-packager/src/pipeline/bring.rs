@@ -15,7 +15,8 @@ pub fn bring(tasks: &[Task], request: &BackendRequest, backend: &Backend, report
     let BackendRequest { workspace, config, .. } = *request;
     let locks = lock(tasks, report)?;
     workspace.fetch(config.target_arch)?;
-    let gates = tasks.iter().zip(&locks).map(|(task, lock)| check::take(task, lock.signed_at_ns()?));
+    let looks = check::looks(tasks);
+    let gates = tasks.iter().zip(&locks).map(|(task, lock)| check::take(task, &looks, lock.signed_at_ns()?));
     let gates = gates.collect::<Result<Vec<_>>>()?;
     let inputs = Snapshot::of_all(gates.iter().map(|gate| &gate.now.snapshot));
     let found = gates.iter().flat_map(|gate| &gate.found).cloned().collect();

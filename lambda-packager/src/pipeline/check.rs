@@ -15,7 +15,7 @@ use crate::fingerprint::{
 use crate::packaged::{ManifestProblem, Verdict};
 use crate::pipeline::{Places, Project, Request, Task};
 use crate::snapshot;
-use crate::snapshot::{Change, Taken};
+use crate::snapshot::{Change, Looks, Taken};
 use crate::sys::{Lock, Stamp, fs, relative};
 
 /// What the check saw.
@@ -46,16 +46,23 @@ pub fn explain(request: &Request) -> Result<Vec<Explained>> {
     // For its date. It does not wait for a run, which may take long.
     let lock = Lock::acquire(&project.workspace.state_folder().join("explain.lock"), |_| ())?;
     let now_ns = lock.signed_at_ns()?;
-    let explained = project.tasks()?.into_iter().map(|task| {
-        let gate = take(&task, now_ns)?;
+    let tasks = project.tasks()?;
+    let looks = looks(&tasks);
+    let explained = tasks.into_iter().map(|task| {
+        let gate = take(&task, &looks, now_ns)?;
         let inputs = why::of(&gate.now.snapshot, task.workspace, &task.function, &task.config, &gate.found)?;
         Ok(Explained { verdict: decide(&gate, &task.config), inputs, function: task.function.id })
     });
     explained.collect()
 }
 
-/// Takes a snapshot of the inputs at the time `now_ns`, and compares it with the record of the last build.
-pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
+/// The looks for the checks of these functions.
+pub fn looks(tasks: &[Task]) -> Looks {
+    if tasks.len() > 1 { Looks::of_several() } else { Looks::of_one() }
+}
+
+/// Takes a snapshot of the inputs at the time `now_ns`, before the first of `looks`, and compares it with the record of the last build.
+pub fn take(task: &Task, looks: &Looks, now_ns: i64) -> Result<Gate> {
     let Task { workspace, config, function, places, .. } = task;
     let recorded = Manifest::load(&places.manifest, &function.name, workspace);
     let believed = |manifest: Manifest| {
@@ -66,7 +73,7 @@ pub fn take(task: &Task, now_ns: i64) -> Result<Gate> {
     let discovered_inputs = manifest.map(|manifest| manifest.discovered_inputs.clone()).unwrap_or_default();
     let scope = inputs::scope(workspace, function, config, &discovered_inputs)?;
     let before = manifest.map(|manifest| &manifest.inputs);
-    let now = snapshot::take::take(&scope, &workspace.root, before, now_ns)?;
+    let now = snapshot::take::take_with(looks, &scope, &workspace.root, before, now_ns)?;
     declared::refuse_unmatched(config, &now.snapshot)?;
     let changes = before.map_or_else(Vec::new, |before| now.snapshot.changes_since(before));
     let toolchain_mounts = match manifest {

@@ -89,10 +89,12 @@ fn package(tasks: &[Task], report: &mut Reporter) -> Result<(Vec<Outcome>, Resul
 fn gates(tasks: &[Task], locks: &[Lock]) -> Result<Vec<Gate>> {
     // Each check is as much work as that of many files.
     let weight = if tasks.len() > 1 { usize::MAX } else { 1 };
+    // All locks are signed by now.
+    let looks = check::looks(tasks);
     let tasks: Vec<(&Task, &Lock)> = tasks.iter().zip(locks).collect();
     parallel::map(&tasks, weight, |(task, lock)| {
         fs::remove_dead_temporaries(&task.places.folder);
-        check::take(task, lock.signed_at_ns()?)
+        check::take(task, &looks, lock.signed_at_ns()?)
     })
 }
 

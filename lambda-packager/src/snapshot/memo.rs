@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::snapshot::probe::seen;
-use crate::snapshot::{Kind, Scope, Snapshot, take, unchanged};
+use crate::snapshot::{Kind, Looks, Scope, Snapshot, take, unchanged};
 use crate::sys::{PACKAGER, Sha, Stamp, env, fs};
 
 /// The dependencies of a result. Paths are absolute, or relative to the base.
@@ -67,7 +67,7 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
         }
         let names = memo.files.files.iter().map(|entry| entry.name.clone());
         let scope = Scope { files: names.collect(), ..Scope::default() };
-        if unchanged::holds(&scope, base, &memo.files)? {
+        if unchanged::holds(&Looks::of_one(), &scope, base, &memo.files)? {
             return Ok(Some(memo));
         }
         // A stamp can change without the content, for example if a compiler gets a hard link, or if a file is as young as

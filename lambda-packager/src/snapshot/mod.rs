@@ -2,6 +2,7 @@
 
 pub mod difference;
 pub mod listing;
+mod looks;
 pub mod memo;
 pub mod parallel;
 mod probe;
@@ -12,6 +13,7 @@ mod unchanged;
 
 pub use difference::{Change, What};
 pub use listing::{ListedFolder, Rule, Tree};
+pub use looks::Looks;
 pub use memo::{Computed, Memo, MemoDeps};
 pub use probe::is_executable;
 pub use record::{Entry, FolderRecord, Kind, RULE, Snapshot, State, TreeRecord};

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::snapshot::probe::{is_executable, seen};
+use crate::snapshot::probe::is_executable;
 use crate::snapshot::{
-    Entry, FolderRecord, Kind, ListedFolder, RULE, Rule, Scope, Snapshot, Tree, TreeRecord, listing, parallel,
+    Entry, FolderRecord, Kind, ListedFolder, Looks, RULE, Rule, Scope, Snapshot, Tree, TreeRecord, listing, parallel,
     unchanged,
 };
-use crate::sys::{Sha, Stamp, fs};
+use crate::sys::{Sha, fs};
 
 /// A snapshot, and whether it needed more than stamps.
 pub struct Taken {
@@ -25,19 +25,32 @@ const NO_SHA: Sha = Sha([0; 32]);
 /// Records all of `scope`, below `base`. A file with the same stamp as in `previous` is not read again, if it was old
 /// enough then.
 pub fn take(scope: &Scope, base: &Path, previous: Option<&Snapshot>, taken_at_ns: i64) -> Result<Taken> {
+    take_with(&Looks::of_one(), scope, base, previous, taken_at_ns)
+}
+
+/// The same as one of several snapshots, each of which began before the first of `looks`.
+pub fn take_with(
+    looks: &Looks,
+    scope: &Scope,
+    base: &Path,
+    previous: Option<&Snapshot>,
+    taken_at_ns: i64,
+) -> Result<Taken> {
     if let Some(previous) = previous
-        && unchanged::holds(scope, base, previous)?
+        && unchanged::holds(looks, scope, base, previous)?
     {
         return Ok(Taken { snapshot: Snapshot { taken_at_ns, ..previous.clone() }, worth_keeping: false });
     }
     // A change of the ignore rules changes the listings, though no name changed.
     let listed = match previous {
-        Some(snapshot) if !ignore_rules_changed(scope, snapshot, base)? => previous,
+        Some(snapshot) if !ignore_rules_changed(looks, scope, snapshot, base)? => previous,
         _ => None,
     };
-    let taken = look(scope, base, previous, listed, taken_at_ns)?;
+    let taken = look(looks, scope, base, previous, listed, taken_at_ns)?;
     match listed {
-        Some(listed) if folders_changed(&taken.snapshot, listed) => look(scope, base, previous, None, taken_at_ns),
+        Some(listed) if folders_changed(&taken.snapshot, listed) => {
+            look(looks, scope, base, previous, None, taken_at_ns)
+        }
         _ => Ok(taken),
     }
 }
@@ -57,6 +70,7 @@ fn folders_changed(now: &Snapshot, listed: &Snapshot) -> bool {
 
 /// Records everything. Uses the listings of `listed` that are still valid.
 fn look(
+    looks: &Looks,
     scope: &Scope,
     base: &Path,
     previous: Option<&Snapshot>,
@@ -70,7 +84,8 @@ fn look(
             let record = snapshot.trees.iter().find(|record| record.tree == *tree)?;
             Some((record, snapshot.taken_at_ns))
         });
-        let kept = before.map(|(record, taken_at_ns)| still_lists(record, base, taken_at_ns)).transpose()?.flatten();
+        let kept =
+            before.map(|(record, taken_at_ns)| still_lists(looks, record, base, taken_at_ns)).transpose()?.flatten();
         let listing = match kept {
             Some((listing, had_to_read)) => {
                 listed_again |= had_to_read;
@@ -97,7 +112,7 @@ fn look(
         jobs.push(Job { folder: "", name: path, before });
     }
     let trusted_before_ns = previous.map_or(0, |snapshot| snapshot.taken_at_ns);
-    let entries = examine_all(&jobs, base, trusted_before_ns)?;
+    let entries = examine_all(looks, &jobs, base, trusted_before_ns)?;
     let mut worth_keeping = listed_again || entries.iter().any(|(_, read)| *read);
     drop(jobs);
 
@@ -116,7 +131,7 @@ fn look(
     Ok(Taken { snapshot, worth_keeping })
 }
 
-fn ignore_rules_changed(scope: &Scope, previous: &Snapshot, base: &Path) -> Result<bool> {
+fn ignore_rules_changed(looks: &Looks, scope: &Scope, previous: &Snapshot, base: &Path) -> Result<bool> {
     // Other files have rules now. Those of another user are not even looked at.
     let rules = scope.files.iter().filter(|name| is_ignore_rule(name));
     if !rules.eq(previous.files.iter().map(|entry| &entry.name).filter(|name| is_ignore_rule(name))) {
@@ -126,7 +141,7 @@ fn ignore_rules_changed(scope: &Scope, previous: &Snapshot, base: &Path) -> Resu
     let in_folders = folders.flat_map(|folder| folder.files.iter().map(|entry| (folder.path.as_str(), entry)));
     let alone = previous.files.iter().map(|entry| ("", entry));
     for (folder, entry) in in_folders.chain(alone).filter(|(_, entry)| is_ignore_rule(&entry.name)) {
-        let now = seen(&base.join(folder).join(&entry.name))?;
+        let now = looks.seen(&base.join(folder).join(&entry.name))?;
         // A file as young as the record may have changed without a new stamp.
         if now != (entry.kind, entry.stamp)
             || (entry.kind != Kind::Absent && !entry.stamp.is_older_than(previous.taken_at_ns))
@@ -145,15 +160,17 @@ fn is_ignore_rule(name: &str) -> bool {
 
 /// The recorded listing with the current stamps, and whether a folder had to be read. `None` if a folder has other names
 /// in it.
-fn still_lists(record: &TreeRecord, base: &Path, taken_at_ns: i64) -> Result<Option<(Vec<ListedFolder>, bool)>> {
+fn still_lists(
+    looks: &Looks,
+    record: &TreeRecord,
+    base: &Path,
+    taken_at_ns: i64,
+) -> Result<Option<(Vec<ListedFolder>, bool)>> {
     let mut had_to_read = false;
     let mut listing = Vec::with_capacity(record.folders.len());
     for folder in &record.folders {
         let path = base.join(&folder.path);
-        let Some(meta) = fs::stat(&path)?.filter(std::fs::Metadata::is_dir) else {
-            return Ok(None);
-        };
-        let stamp = Stamp::of(&meta);
+        let Some(stamp) = looks.folder(&path)? else { return Ok(None) };
         if stamp != folder.stamp || !stamp.is_older_than(taken_at_ns) {
             let mut names: Vec<&str> = folder.files.iter().map(|entry| entry.name.as_str()).collect();
             names.extend(folder.others.iter().map(String::as_str));
@@ -185,19 +202,19 @@ struct Job<'a> {
     before: Option<&'a Entry>,
 }
 
-fn examine_all(jobs: &[Job], base: &Path, trusted_before_ns: i64) -> Result<Vec<(Entry, bool)>> {
+fn examine_all(looks: &Looks, jobs: &[Job], base: &Path, trusted_before_ns: i64) -> Result<Vec<(Entry, bool)>> {
     let pieces: Vec<&[Job]> = jobs.chunks(parallel::PIECE).collect();
     let parts = parallel::map(&pieces, jobs.len(), |piece| {
-        piece.iter().map(|job| examine(job, base, trusted_before_ns)).collect::<Result<Vec<_>>>()
+        piece.iter().map(|job| examine(looks, job, base, trusted_before_ns)).collect::<Result<Vec<_>>>()
     })?;
     Ok(parts.into_iter().flatten().collect())
 }
 
 /// The entry of one file, and whether it had to be read.
-fn examine(job: &Job, base: &Path, trusted_before_ns: i64) -> Result<(Entry, bool)> {
+fn examine(looks: &Looks, job: &Job, base: &Path, trusted_before_ns: i64) -> Result<(Entry, bool)> {
     let path = base.join(job.folder).join(job.name);
     let entry = |kind, stamp, sha| Entry { name: job.name.to_string(), kind, stamp, sha };
-    let (kind, stamp) = seen(&path)?;
+    let (kind, stamp) = looks.seen(&path)?;
     if matches!(kind, Kind::Absent | Kind::Other) {
         return Ok((entry(kind, stamp, NO_SHA), false));
     }
@@ -208,20 +225,25 @@ fn examine(job: &Job, base: &Path, trusted_before_ns: i64) -> Result<(Entry, boo
     {
         return Ok((entry(kind, stamp, before.sha), false));
     }
-    let sha = match kind {
+    let sha = looks.sha(&path, || read(&path, kind))?;
+    Ok((entry(kind, stamp, sha), true))
+}
+
+/// The digest of what is at a path.
+fn read(path: &Path, kind: Kind) -> Result<Sha> {
+    Ok(match kind {
         Kind::Link => {
-            let mut content = fs::read_link(&path)?.into_os_string().into_encoded_bytes();
-            if let Some(target) = fs::stat(&path)?.filter(Metadata::is_file) {
+            let mut content = fs::read_link(path)?.into_os_string().into_encoded_bytes();
+            if let Some(target) = fs::stat(path)?.filter(Metadata::is_file) {
                 content.extend([0, u8::from(is_executable(&target))]);
-                content.extend(fs::sha_of_file(&path)?.0);
+                content.extend(fs::sha_of_file(path)?.0);
             }
             Sha::of(&content)
         }
-        Kind::FolderLink => Sha::of(fs::read_link(&path)?.as_os_str().as_encoded_bytes()),
-        Kind::Names => Sha::of(fs::raw_names_in(&path)?.join(OsStr::new("\0")).as_encoded_bytes()),
-        _ => fs::sha_of_file(&path)?,
-    };
-    Ok((entry(kind, stamp, sha), true))
+        Kind::FolderLink => Sha::of(fs::read_link(path)?.as_os_str().as_encoded_bytes()),
+        Kind::Names => Sha::of(fs::raw_names_in(path)?.join(OsStr::new("\0")).as_encoded_bytes()),
+        _ => fs::sha_of_file(path)?,
+    })
 }
 
 /// The entry `name` in a list sorted by name.
@@ -233,6 +255,8 @@ fn find<'a>(files: &'a [Entry], name: &str) -> Option<&'a Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::probe::seen;
+    use crate::sys::Stamp;
 
     /// A second after now.
     fn later(folder: &Path) -> i64 {
@@ -257,16 +281,37 @@ mod tests {
         };
         let look = || take(&scope, base, None, later(base)).unwrap().snapshot;
         let recorded = look();
-        assert!(unchanged::holds(&scope, base, &recorded).unwrap());
+        assert!(unchanged::holds(&Looks::of_one(), &scope, base, &recorded).unwrap());
         let too_young = Snapshot { taken_at_ns: fs::clock_in(base).unwrap() - 1_000_000_000, ..recorded.clone() };
-        assert!(!unchanged::holds(&scope, base, &too_young).unwrap());
+        assert!(!unchanged::holds(&Looks::of_one(), &scope, base, &too_young).unwrap());
         let narrower = Scope { files: vec!["beside".into()], ..Scope::default() };
-        assert!(!unchanged::holds(&narrower, base, &recorded).unwrap());
+        assert!(!unchanged::holds(&Looks::of_one(), &narrower, base, &recorded).unwrap());
         for moved in [base.join("tree/4/1499"), base.join("tree/2/new"), base.join("beside"), alone] {
             let recorded = look();
             fs::replace(&moved, b"xy", 0o644, None).unwrap();
-            assert!(!unchanged::holds(&scope, base, &recorded).unwrap(), "{}", moved.display());
+            assert!(!unchanged::holds(&Looks::of_one(), &scope, base, &recorded).unwrap(), "{}", moved.display());
         }
+    }
+
+    #[test]
+    fn several_snapshots_look_at_a_file_once_and_read_it_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path();
+        let write = |name: &str, text: &str| fs::replace(&base.join(name), text.as_bytes(), 0o644, None).unwrap();
+        write("shared/a", "before");
+        write("top", "before");
+        let trees = vec![Tree::new("shared", Rule::Everything)];
+        let scope = Scope { trees, files: vec!["top".into()], ..Scope::default() };
+        let look = |looks: &Looks| take_with(looks, &scope, base, None, 0).unwrap().snapshot;
+        let (several, one) = (Looks::of_several(), Looks::of_one());
+        let first = look(&several);
+        // What was looked at again would be seen.
+        write("shared/a", "after, and longer");
+        write("top", "after, and longer");
+        let second = look(&several);
+        assert!(second.changes_since(&first).is_empty());
+        assert_eq!(second.by_path(), first.by_path());
+        assert_eq!(look(&one).changes_since(&first).len(), 2);
     }
 
     #[test]
@@ -279,7 +324,7 @@ mod tests {
         let before = Entry { name: "a".into(), kind, stamp, sha: NO_SHA };
         let read = |before: Entry, trusted_before_ns| {
             let job = Job { folder: "", name: "a", before: Some(&before) };
-            let (entry, read) = examine(&job, base, trusted_before_ns).unwrap();
+            let (entry, read) = examine(&Looks::of_one(), &job, base, trusted_before_ns).unwrap();
             assert_eq!(entry.sha, if read { Sha::of(b"a") } else { NO_SHA });
             read
         };
@@ -314,9 +359,9 @@ mod tests {
         let styles = scope("web/**/*.css", &[]);
         let (paths, first) = files(&styles, None);
         assert_eq!(paths, "web/a.css web/deep/b.css");
-        assert!(unchanged::holds(&styles, base, &first).unwrap());
+        assert!(unchanged::holds(&Looks::of_one(), &styles, base, &first).unwrap());
         write("web/deep/c.css");
-        assert!(!unchanged::holds(&styles, base, &first).unwrap());
+        assert!(!unchanged::holds(&Looks::of_one(), &styles, base, &first).unwrap());
         let (paths, second) = files(&styles, Some(&first));
         assert_eq!(paths, "web/a.css web/deep/b.css web/deep/c.css");
         // A name that matched nothing becomes a folder that holds a match.
@@ -333,7 +378,7 @@ mod tests {
             (scope("web/**/*.css", &["web/deep"]), "web/a.css"),
             (scope("web/**", &[]), "web/a.css web/a.js web/deep/c.css"),
         ] {
-            assert!(!unchanged::holds(&other, base, &third).unwrap());
+            assert!(!unchanged::holds(&Looks::of_one(), &other, base, &third).unwrap());
             assert_eq!(files(&other, Some(&third)).0, expected);
         }
     }

@@ -7,9 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Result;
-use crate::snapshot::probe::seen;
-use crate::snapshot::{Entry, FolderRecord, Kind, Scope, Snapshot, parallel};
-use crate::sys::{Stamp, fs};
+use crate::snapshot::{Entry, FolderRecord, Kind, Looks, Scope, Snapshot, parallel};
 
 /// Some files of one folder. The first piece of a folder also has the folder.
 struct Piece<'a> {
@@ -21,7 +19,7 @@ struct Piece<'a> {
 
 /// Whether `recorded` has this scope, and every folder and file in it has its recorded stamp and was old enough then,
 /// so that a later change is visible in the stamp.
-pub fn holds(scope: &Scope, base: &Path, recorded: &Snapshot) -> Result<bool> {
+pub fn holds(looks: &Looks, scope: &Scope, base: &Path, recorded: &Snapshot) -> Result<bool> {
     let same_scope = scope.trees.iter().eq(recorded.trees.iter().map(|record| &record.tree))
         && scope.files.iter().eq(recorded.files.iter().map(|entry| &entry.name));
     if !same_scope {
@@ -39,7 +37,7 @@ pub fn holds(scope: &Scope, base: &Path, recorded: &Snapshot) -> Result<bool> {
     let count = pieces.iter().map(|piece| piece.files.len() + 1).sum();
     let differs = AtomicBool::new(false);
     parallel::map(&pieces, count, |piece| {
-        if !differs.load(Ordering::Relaxed) && !piece_holds(piece, base, recorded.taken_at_ns)? {
+        if !differs.load(Ordering::Relaxed) && !piece_holds(looks, piece, base, recorded.taken_at_ns)? {
             differs.store(true, Ordering::Relaxed);
         }
         Ok(())
@@ -47,13 +45,12 @@ pub fn holds(scope: &Scope, base: &Path, recorded: &Snapshot) -> Result<bool> {
     Ok(!differs.into_inner())
 }
 
-fn piece_holds(piece: &Piece, base: &Path, trusted_before_ns: i64) -> Result<bool> {
+fn piece_holds(looks: &Looks, piece: &Piece, base: &Path, trusted_before_ns: i64) -> Result<bool> {
     let folder = base.join(piece.path);
-    if let Some(record) = piece.folder {
-        let stamp = fs::stat(&folder)?.filter(std::fs::Metadata::is_dir).as_ref().map(Stamp::of);
-        if stamp != Some(record.stamp) || !record.stamp.is_older_than(trusted_before_ns) {
-            return Ok(false);
-        }
+    if let Some(record) = piece.folder
+        && (looks.folder(&folder)? != Some(record.stamp) || !record.stamp.is_older_than(trusted_before_ns))
+    {
+        return Ok(false);
     }
     let mut path = folder.into_os_string().into_encoded_bytes();
     if !path.ends_with(b"/") {
@@ -65,7 +62,7 @@ fn piece_holds(piece: &Piece, base: &Path, trusted_before_ns: i64) -> Result<boo
         path.extend_from_slice(entry.name.as_bytes());
         // The name of a file outside of the base may be its absolute path.
         let path = if entry.name.starts_with('/') { entry.name.as_bytes() } else { &path };
-        if seen(Path::new(OsStr::from_bytes(path)))? != (entry.kind, entry.stamp) {
+        if looks.seen(Path::new(OsStr::from_bytes(path)))? != (entry.kind, entry.stamp) {
             return Ok(false);
         }
         let unread = matches!(entry.kind, Kind::Absent | Kind::Other);
