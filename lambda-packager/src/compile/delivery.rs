@@ -2,7 +2,9 @@
 //! is right.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 
 use crate::artifact::Archive;
 use crate::cargo::LocalPackage;
@@ -52,7 +54,15 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
     read_changed(&mut sources, before)?;
     let (mut dates, mut gone) = (Dates::new(), BTreeSet::new());
     let mut archive = Archive::of((0, 0), LONG_AGO);
-    let folders = folders(job, &sources);
+    // What was compiled of other functions' packages is still there.
+    let packages = before.map(|before| before.packages.clone()).unwrap_or_default();
+    let mut sent = Sent { name: job.compile.clone(), count, packages, places: Places::default() };
+    // With many files, each of the two takes its time.
+    let (folders, bumped) = thread::scope(|scope| {
+        let folders = scope.spawn(|| folders(job, &sources));
+        let bumped = packages_of(job, &sources, before, &mut sent);
+        (folders.join().unwrap_or_else(|panic| resume_unwind(panic)), bumped)
+    });
     let mut stored_now: Vec<(&str, Stored)> = Vec::with_capacity(folders.len() + sources.len());
     for (folder, names) in &folders {
         let was = before.and_then(|before| before.places.get(folder));
@@ -65,10 +75,6 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
         }
         stored_now.push((folder, stored));
     }
-    // What was compiled of other functions' packages is still there.
-    let packages = before.map(|before| before.packages.clone()).unwrap_or_default();
-    let mut sent = Sent { name: job.compile.clone(), count, packages, places: Places::default() };
-    let bumped = packages_of(job, &sources, before, &mut sent);
     let mut cursor = before.map(|before| before.places.cursor());
     for (place, node) in &sources {
         let was = cursor.as_mut().and_then(|cursor| cursor.find(place));
