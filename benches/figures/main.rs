@@ -9,6 +9,7 @@ mod bench;
 mod builder;
 mod clean_room;
 mod compile;
+mod deploy;
 mod engine;
 mod figure;
 mod four_stage;
@@ -21,6 +22,7 @@ mod measure;
 mod publish;
 mod report;
 mod sending;
+mod service;
 mod size;
 mod survival;
 mod weight;
@@ -55,6 +57,7 @@ const FIGURES: &[Figure] = &[
     ("memory", survival::memory),
     ("logs", survival::logs),
     ("publish", publish::publish),
+    ("deploy", deploy::deploy),
 ];
 
 /// What was asked for.

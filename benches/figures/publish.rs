@@ -1,18 +1,17 @@
 //! The image of the function in a registry: the first one, the one after an edit, and the one that is there.
 
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-use std::{fs, thread};
+use std::process::Command;
 
 use crate::bench::Bench;
 use crate::figure::{Row, Sample, Unit};
-use crate::lab::{Lab, edit, write};
+use crate::lab::{Lab, edit};
 use crate::measure::{Result, ask, shown};
+use crate::service::Service;
 
-const CLEAN_SECS: f64 = 5.0 * 60.0;
-const CACHED_SECS: f64 = 2.0 * 60.0;
+/// Of a clean checkout, and of one where what an earlier one compiled is at hand.
+pub const CLEAN_SECS: f64 = 5.0 * 60.0;
+pub const CACHED_SECS: f64 = 2.0 * 60.0;
 /// Besides the gate; one round trip to a registry on this machine is no time.
 const UNCHANGED_SECS: f64 = 1.0;
 /// Of bootstrap, libraries and certificates.
@@ -20,21 +19,21 @@ const LEAN: f64 = 1.1;
 
 pub fn publish(lab: &Bench) -> Result<Vec<Row>> {
     let engine = lab.engine()?;
-    let registry = Registry::open(&lab.folder.join("registry"))?;
+    let registry = Service::registry(&lab.folder.join("registry"))?;
     lab.run(lab.command("cargo", &lab.copy("pushed")?).args(["fetch", "--locked"]))?;
 
     // Once each: nothing of it may be there before, in the engine, in the registry or in the checkout.
     engine.remove_containers()?;
-    let clean = make_push(lab, &lab.copy("pushed")?, &registry, None)?;
+    let clean = make(lab, &lab.copy("pushed")?, "push", &registry, None)?;
     let clean = Sample::new(shown(&clean), Unit::Seconds, vec![lab.seconds(&clean)?]);
     // Another machine of a pipeline: it has the packager and what the engine kept.
     let folder = lab.copy("pushed-again")?;
     edit(&folder)?;
-    let cached = make_push(lab, &folder, &registry, Some(lab.packager()?))?;
+    let cached = make(lab, &folder, "push", &registry, Some(lab.packager()?))?;
     let cached = Sample::new(shown(&cached), Unit::Seconds, vec![lab.seconds(&cached)?]);
 
     let gate = lab.package(&folder, &[])?;
-    let push = lab.package(&folder, &["image", "push", "--env", "preprod", "--registry", &registry.name])?;
+    let push = lab.package(&folder, &["image", "push", "--env", "preprod", "--registry", &registry.address])?;
     let mut besides = Vec::new();
     for _ in 0..lab.rounds(20) {
         let gate = lab.seconds(&gate)?;
@@ -55,11 +54,11 @@ pub fn publish(lab: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// `make push` as one types it; with the packager of the checkout, or with one that is compiled already.
-fn make_push(lab: &Lab, folder: &Path, registry: &Registry, packager: Option<&Path>) -> Result<Command> {
+/// `make push` or `make deploy` as one types it; with the packager of the checkout, or with one that is compiled already.
+pub fn make(lab: &Lab, folder: &Path, target: &str, registry: &Service, packager: Option<&Path>) -> Result<Command> {
     let mut command = lab.package(folder, &[])?;
     let mut make = lab.command("make", folder);
-    make.args(["--no-print-directory", "push", "ENV=preprod", &format!("REGISTRY={}", registry.name)]);
+    make.args(["--no-print-directory", target, "ENV=preprod", &format!("REGISTRY={}", registry.address)]);
     make.args(packager.map(|packager| format!("PACKAGER={}", packager.display())));
     // The same engine, and the same label.
     make.envs(command.env("CARGO_NET_OFFLINE", "true").get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -91,44 +90,4 @@ fn size(lab: &Lab, folder: &Path) -> Result<(Sample, Sample)> {
     }
     let command = shown(&build);
     Ok((Sample::new(&command, Unit::Bytes, vec![all]), Sample::new(command, Unit::Bytes, vec![needed])))
-}
-
-/// A registry of the bench's own.
-struct Registry {
-    process: Child,
-    name: String,
-}
-
-impl Registry {
-    fn open(folder: &Path) -> Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).map_err(|e| e.to_string())?;
-        let config = folder.join("config.yml");
-        let store = folder.join("store");
-        fs::create_dir_all(&store).map_err(|e| format!("{}: {e}", store.display()))?;
-        let settings = format!(
-            "version: 0.1\nlog: {{accesslog: {{disabled: true}}, level: error}}\n\
-             storage: {{filesystem: {{rootdirectory: {store:?}}}}}\nhttp:\n  addr: {address}\n"
-        );
-        write(&config, settings)?;
-        let mut command = Command::new("docker-registry");
-        command.arg("serve").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = command.spawn().map_err(|e| {
-            format!("docker-registry does not start: {e}; install it (Debian: apt-get install docker-registry)")
-        })?;
-        let registry = Self { process, name: address.to_string() };
-        for _ in 0..100 {
-            if TcpStream::connect(address).is_ok() {
-                return Ok(registry);
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-        Err("docker-registry does not answer within 5 s".into())
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
