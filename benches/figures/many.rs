@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::bench::Bench;
 use crate::figure::Row;
@@ -44,11 +45,78 @@ pub fn many(lab: &Bench) -> Result<Vec<Row>> {
     rows.push(Row::at_most("many", format!("{FUNCTIONS} functions, nothing changed"), &samples[0], 0.015));
     let what = format!("for comparison: {FUNCTIONS} functions, nothing changed, {against}");
     rows.push(Row::ratio("many", what, &samples[0], &samples[1], None));
+    rows.push(by_plain_cargo(lab, &package)?);
+    rows.extend(beside_cargo_lambda(lab, [&force, &package], &|folder| edit(folder, "functions/f01/src/main.rs"))?);
+    Ok(rows)
+}
+
+/// Plain `cargo build --release` of a crate whose build script packages the functions, beside one with a build script that
+/// does nothing.
+fn by_plain_cargo(lab: &Bench, package: &Command) -> Result<Row> {
+    let build = |name: &str, script: &str| -> Result<Command> {
+        let folder = workspace(lab, name)?;
+        let members = format!("{MEMBERS}\n[workspace.metadata.lambda-packager]\npackage = [\"f*\"]\n");
+        write(&folder.join("Cargo.toml"), members.replace("\"shared\"", "\"shared\", \"deployment\""))?;
+        let library = repository().join("lambda-packager");
+        let manifest =
+            format!("{}[build-dependencies]\nlambda-packager = {{ path = {library:?} }}\n", head("deployment"));
+        write(&folder.join("deployment/Cargo.toml"), manifest)?;
+        write(&folder.join("deployment/build.rs"), script)?;
+        write(&folder.join("deployment/src/lib.rs"), "")?;
+        lab.run(lab.command("cargo", &folder).args(["fetch", "-q"]))?;
+        let mut build = lab.cargo(&folder, &["build", "--release", "-p", "deployment"]);
+        build.envs(package.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Ok(build)
+    };
+    let ours = build(
+        "many-deployment",
+        "fn main() -> std::process::ExitCode {\n    lambda_packager::BuildScript::new().run()\n}\n",
+    )?;
+    let empty =
+        build("many-empty-build-script", "fn main() {\n    println!(\"cargo::rerun-if-changed=build.rs\");\n}\n")?;
+    for command in [&ours, &empty, &ours, &empty] {
+        lab.seconds(command)?;
+    }
+    let what =
+        format!("{FUNCTIONS} functions, nothing changed, plain cargo build --release, against an empty build script");
+    lab.ratio("many", what, 40, [Side::of(&ours), Side::of(&empty)], 1.05)
+}
+
+/// The same work done by cargo-lambda, which compiles on the host: from nothing, after an edit of one function, with nothing
+/// changed.
+fn beside_cargo_lambda(
+    lab: &Bench,
+    [force, package]: [&Command; 2],
+    edit: &dyn Fn(&Path) -> Result<()>,
+) -> Result<Vec<Row>> {
+    const BUILD: [&str; 5] = ["lambda", "build", "--release", "--workspace", "--output-format=zip"];
+    let (ours, theirs) = (lab.folder.join("many"), workspace(lab, "many-cargo-lambda")?);
+    let build = lab.cargo(&theirs, &BUILD);
+    let what = |when: &str| format!("for comparison: {FUNCTIONS} functions, {when}, against cargo-lambda");
+    if let Err(why) = lab.seconds(&build) {
+        let why = format!("{why}; it takes cargo-lambda and zig (pip install cargo-lambda ziglang)");
+        return Ok(vec![Row::not_measured("many", what("cold"), why)]);
+    }
+    let engine = lab.engine()?;
+    let cold = [
+        Side::of(force).after(|| engine.remove_containers()),
+        Side::of(&build).after(|| remove(&theirs.join("target"))),
+    ];
+    let mut rows = vec![lab.ratio("many", what("cold"), 1, cold, None)?];
+    let edited = [Side::of(package).after(|| edit(&ours)), Side::of(&build).after(|| edit(&theirs))];
+    rows.push(lab.ratio("many", what("one edited"), 3, edited, None)?);
+    rows.push(lab.ratio("many", what("nothing changed"), 5, [Side::of(package), Side::of(&build)], None)?);
     Ok(rows)
 }
 
 /// Before what an edit adds.
 const MARK: &str = "\n// Edited.\n";
+
+const MEMBERS: &str = "[workspace]\nmembers = [\"functions/*\", \"shared\"]\nresolver = \"3\"\n";
+
+fn head(name: &str) -> String {
+    format!("[package]\nname = {name:?}\nversion = \"0.1.0\"\nedition = \"2024\"\npublish = false\n\n")
+}
 
 /// A workspace of the functions, whose shared crate is the library of the example function.
 fn workspace(lab: &Lab, name: &str) -> Result<PathBuf> {
@@ -56,15 +124,11 @@ fn workspace(lab: &Lab, name: &str) -> Result<PathBuf> {
     if folder.exists() {
         return Ok(folder);
     }
-    let head = |name: &str| {
-        format!("[package]\nname = {name:?}\nversion = \"0.1.0\"\nedition = \"2024\"\npublish = false\n\n")
-    };
     let lambda = repository().join("lambda");
     let manifest = read(&lambda.join("Cargo.toml"))?;
     let dependencies = manifest.split_once("[dependencies]").ok_or("lambda has no dependencies")?.1;
     let dependencies = dependencies.split("\n[").next().unwrap_or_default();
-    let members = "[workspace]\nmembers = [\"functions/*\", \"shared\"]\nresolver = \"3\"\n";
-    write(&folder.join("Cargo.toml"), members)?;
+    write(&folder.join("Cargo.toml"), MEMBERS)?;
     write(&folder.join("Cargo.lock"), read(&repository().join("Cargo.lock"))?)?;
     copy(&lambda.join("src"), &folder.join("shared/src"))?;
     for program in ["main.rs", "log.rs"] {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use proptest::prelude::*;
 
-use crate::support::{Ended, Engine, Fixture, copy, one_engine, packager, program, repository, rows, skip};
+use crate::support::{Ended, Engine, Fixture, cases, copy, one_engine, packager, program, repository, rows, skip};
 
 const MODES: [&str; 3] = ["release", "dev", "prod"];
 
@@ -157,7 +157,9 @@ fn prod_sorts_the_binary_for_the_zip_where_its_linker_can() {
     }
     assert!(sorted("release").is_empty());
     // With these a flag for the binary would make cargo compile its tests.
-    assert!(sorted("prod --profile bench").is_empty() && sorted("prod --profile test").is_empty());
+    for profile in cases(&["bench"][..], &["bench", "test"]) {
+        assert!(sorted(&format!("prod --profile {profile}")).is_empty(), "{profile}");
+    }
     // Whoever asks for another linker, by whatever setting, gets what that can.
     fixture.write(".cargo/config.toml", "[build]\nrustflags = [\"-Clink-arg=-fuse-ld=bfd\"]\n");
     assert!(sorted("prod").is_empty());

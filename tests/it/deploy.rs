@@ -125,10 +125,12 @@ fn an_image_is_deployed_redeployed_and_rolled_back() {
     // Moto tells an `image_config` that nobody set, so that "No changes" is never all that Terraform says.
     assert!(!again.stdout.contains("image_uri") && !again.stdout.contains("replaced"), "{}", again.stdout);
     assert_eq!(stage.deployed(), old);
-    // But on demand.
-    let forced = stage.make(&[&deploy[..], &["FORCE=1"]].concat()).ok();
-    assert_eq!(forced.verdict(), "cache-miss: forced");
-    assert_eq!(stage.deployed(), old);
+    if is_full() {
+        // But on demand.
+        let forced = stage.make(&[&deploy[..], &["FORCE=1"]].concat()).ok();
+        assert_eq!(forced.verdict(), "cache-miss: forced");
+        assert_eq!(stage.deployed(), old);
+    }
 
     stage.fixture.says("edited");
     stage.fixture.commit();
@@ -168,6 +170,9 @@ fn a_zip_is_deployed_to_an_environment_of_its_own() {
     let told = stage.function("prod");
     assert_eq!(told["Configuration"]["CodeSha256"].as_str(), Some(Ended::answer(&mut sum).as_str()));
     assert_eq!(told["Configuration"]["Runtime"], "provided.al2023");
+    if !is_full() {
+        return;
+    }
     // A function of each environment, both at once.
     stage.make(&["deploy", "ENV=preprod", "PACKAGE=image"]).ok();
     assert_eq!(stage.function("prod")["Configuration"]["PackageType"], "Zip");
