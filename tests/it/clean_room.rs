@@ -9,5 +9,6 @@ mod faults;
 mod included;
 mod installer;
 mod killed;
+mod own_images;
 mod shapes;
 mod walk;

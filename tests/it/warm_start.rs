@@ -20,7 +20,7 @@ const WARM: &str = "warm start from lambda-packager-deps:";
 const KEPT: &str = "kept    lambda-packager-deps:";
 
 /// A function that uses a crate of this repository's lockfile which compiles in a blink.
-fn with_itoa(story: &str) -> Fixture {
+pub fn with_itoa(story: &str) -> Fixture {
     depending_on(story, "itoa = \"1\"\n", "itoa::Buffer::new().format(7)")
 }
 

@@ -91,21 +91,10 @@ fn sweep_engine(
         images.extend(builder_image::all(engine)?.into_iter().filter(|(_, is)| goes(*is)).map(|(image, _)| image));
         images.sort_by(|a, b| a.id.cmp(&b.id));
         images.dedup_by(|a, b| a.id == b.id);
-        // An image can be removed once no other image is based on it, so this repeats as long as it removes some. An
-        // image that another project still uses stays; the `clean` of the last such project removes it.
-        loop {
-            let (before, mut left) = (images.len(), Vec::new());
-            for image in images {
-                if flags.dry_run || engine.remove_names(image.handles())? {
-                    swept.add(format!("{name} image {}", image.handles().join(" ")), image.size_bytes);
-                } else {
-                    left.push(image);
-                }
-            }
-            if left.is_empty() || left.len() == before {
-                break;
-            }
-            images = left;
+        // An image that another project still uses stays; the `clean` of the last such project removes it.
+        let removed = if flags.dry_run { images } else { engine.remove_images(images)? };
+        for image in removed {
+            swept.add(format!("{name} image {}", image.handles().join(" ")), image.size_bytes);
         }
         for image in of_functions(engine, context, flags.everything)? {
             if flags.dry_run || engine.remove_names(image.handles())? {

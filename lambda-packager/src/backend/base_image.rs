@@ -18,7 +18,7 @@ const SYSROOT: &str = "/opt/rust";
 /// image, and all projects share this image, so it must not carry the label of a project.
 pub const BORROWED: &str = "lambda-packager.borrowed";
 
-const BORROWED_NAME: &str = "lambda-packager-borrowed";
+pub const BORROWED_NAME: &str = "lambda-packager-borrowed";
 
 /// The empty images that an engine has; not what others built upon them.
 pub fn all_borrowed(engine: &Engine) -> Result<Vec<Image>, EngineError> {

@@ -16,12 +16,12 @@ use crate::report::{Event, Reporter};
 use crate::sys::{Sha, Stream, fs};
 
 /// The label of these images; its value is the name that it was built under.
-const BUILDER: &str = "lambda-packager.builder";
+pub const BUILDER: &str = "lambda-packager.builder";
 
 /// The label with the image that one was made from: `name@digest`.
 const BASE: &str = "lambda-packager.base";
 
-const NAME: &str = "lambda-packager-builder";
+pub const NAME: &str = "lambda-packager-builder";
 
 const NONE: &str = "no builder image available locally";
 
@@ -196,7 +196,8 @@ fn build(
         labels: &labels,
         network: Network::Bridge,
         build_args: &build_args,
-        fresh: false,
+        // What the cache has of an image that is not there may be damaged, as it was.
+        fresh: engine.image_id(tag)?.is_none(),
     };
     let (mut said, mut stderr) = (Vec::new(), Vec::new());
     let push = |stream: Stream, piece: &[u8]| {

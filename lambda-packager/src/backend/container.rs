@@ -8,8 +8,7 @@ use crate::backend::{BuilderImage, Identity};
 use crate::cargo::{ForwardedConfig, Workspace};
 use crate::compile::{CARGO_HOME, Layout, TARGET, WORKSPACE};
 use crate::config::Config;
-use crate::engine::damaged::is_damaged;
-use crate::engine::{Container, ContainerSpec, Engine, EngineError, Kind, NAMED, Volume, damaged};
+use crate::engine::{Container, ContainerSpec, Engine, EngineError, NAMED, Volume};
 use crate::error::{Error, Result};
 use crate::sys::{Sha, fs};
 
@@ -130,9 +129,9 @@ fn create(engine: &Engine, mut spec: ContainerSpec, digest: &str) -> Result<(), 
             let _ = engine.remove(&spec.name);
         })
     });
-    started.map_err(|failure| match failure {
+    started.map_err(|failure| match engine.unless_damaged(failure, &spec.image) {
         EngineError::Refused(error) => {
-            let hint = remedy(engine.kind, &error.with_cause(), &spec);
+            let hint = remedy(&error.with_cause(), &spec);
             EngineError::Unable(error.hint_with(hint))
         }
         failure => failure,
@@ -140,7 +139,7 @@ fn create(engine: &Engine, mut spec: ContainerSpec, digest: &str) -> Result<(), 
 }
 
 /// What to do about a container that is not created or started; `said` is why, in the engine's words.
-fn remedy(kind: Kind, said: &str, spec: &ContainerSpec) -> String {
+fn remedy(said: &str, spec: &ContainerSpec) -> String {
     const ANY_ENGINE: &str = "use another engine with `engine`, or compile on the host with `engine = \"host\"`";
     let says = |signs: &[&str]| signs.iter().any(|sign| said.to_lowercase().contains(sign));
     if says(&["setting rlimit"]) {
@@ -161,9 +160,6 @@ fn remedy(kind: Kind, said: &str, spec: &ContainerSpec) -> String {
             "the image {} needs a POSIX shell and the architecture of this machine; to use the host's toolchain instead, set `base = \"host\"`",
             spec.image
         );
-    }
-    if is_damaged(said) {
-        return damaged::remedy(kind, &spec.image);
     }
     format!("fix what the engine reports, or {ANY_ENGINE}")
 }
@@ -248,7 +244,6 @@ mod tests {
         // Recorded from podman 4.3 and docker 20.10.
         let rlimit = "Error: unable to start container \"b38\": runc: runc create failed: unable to start container process: error during container init: error setting rlimits for ready process: error setting rlimit type 7: operation not permitted: OCI permission denied";
         let shell = "Error response from daemon: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"sh\": executable file not found in $PATH: unknown";
-        let damaged = "Error response from daemon: error creating overlay mount to /var/lib/docker/overlay2/be82-init/merged: no such file or directory";
         let bridge = "Error response from daemon: network bridge not found";
         for (said, spec, part) in [
             (rlimit, &brings, "`default_ulimits`"),
@@ -258,9 +253,8 @@ mod tests {
             (bridge, &mounts, "cannot mount the toolchain"),
             (bridge, &brings, "fix what the engine reports, or use another engine"),
             ("Error: No space left on device", &mounts, "free space"),
-            (damaged, &brings, "(`docker rmi --force base:1`, "),
         ] {
-            let remedy = remedy(Kind::Docker, said, spec);
+            let remedy = remedy(said, spec);
             assert!(remedy.contains(part), "{said}: {remedy}");
         }
     }

@@ -28,7 +28,7 @@ pub const KEPT: &str = "lambda-packager.deps";
 const MADE_BY: &str = "lambda-packager.deps-project";
 /// The folder in them, which has all.
 const FOLDER: &str = TARGET;
-const REPOSITORY: &str = "lambda-packager-deps";
+pub const REPOSITORY: &str = "lambda-packager-deps";
 /// Engines do not record when an image was used last, so a second tag does.
 const USED: &str = "-used-";
 

@@ -15,6 +15,8 @@ pub enum BackendError {
     Engine(Error),
     /// Compile with an empty target directory.
     Cache(Error),
+    /// Make this image again, if it is one that the packager makes: it is damaged.
+    Image(String, Error),
     /// Fetch the crates again, if the user asked for it.
     Downloads(Error),
 }
@@ -27,6 +29,7 @@ impl From<BackendError> for Error {
             | BackendError::Container(_, error)
             | BackendError::Engine(error)
             | BackendError::Cache(error)
+            | BackendError::Image(_, error)
             | BackendError::Downloads(error) => error,
         }
     }
@@ -39,6 +42,7 @@ impl From<CompileError> for BackendError {
             CompileError::OtherSources | CompileError::NoTar => Self::Final(error.into()),
             CompileError::Missing(error, paths) => Self::Missing(error, paths),
             CompileError::Cache(error) => Self::Cache(error),
+            CompileError::Image(image, error) => Self::Image(image, error),
             CompileError::Downloads(error) => Self::Downloads(error),
         }
     }

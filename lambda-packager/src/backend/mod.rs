@@ -10,6 +10,7 @@ pub mod dockerfile;
 mod failure;
 mod host;
 pub mod identity;
+pub mod own_image;
 pub mod runtime_image;
 pub mod runtime_libraries;
 mod rust_source;

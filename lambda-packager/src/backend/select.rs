@@ -4,7 +4,7 @@ use crate::backend::choice::choose;
 use crate::backend::host::on_host;
 use crate::backend::{
     Backend, BackendKind, BackendRequest, Choice, CleanRoom, DepsCache, Engines, Identity, Image, Obstacle, Refusal,
-    Situation, ToolchainSource, Wanted, base_image, builder_image, container, lock_file,
+    Situation, ToolchainSource, Wanted, base_image, builder_image, container, lock_file, own_image,
 };
 use crate::cargo;
 use crate::cargo::{Toolchain, config as cargo_config};
@@ -71,7 +71,7 @@ fn first_that_works(
             }
             Err(EngineError::Unreachable(error)) if !error.is_interrupted() => (error.clone(), error.to_string(), true),
             Err(EngineError::Forbidden(error) | EngineError::Hangs(error)) => (error.clone(), error.to_string(), false),
-            Err(EngineError::Unable(error)) => {
+            Err(EngineError::Unable(error) | EngineError::Damaged(_, error)) => {
                 let note = format!("{} cannot be used: {}", engine.kind.program(), error.with_cause());
                 (error, note, false)
             }
@@ -87,13 +87,29 @@ fn first_that_works(
 
 /// Tries an engine, and waits for one that should be there: it may be restarting.
 fn with_patience(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -> Result<Backend, EngineError> {
-    match on_engine(request, engine, report) {
+    match with_whole_images(request, engine, report) {
         Err(EngineError::Unreachable(error)) if is_expected(request, engine) && !error.is_interrupted() => {
             report.note(&format!("{error}; trying again for {} s", engine.patience().as_secs()));
             engine.wait_until_it_answers()?;
-            on_engine(request, engine, report)
+            with_whole_images(request, engine, report)
         }
         result => result,
+    }
+}
+
+/// Tries an engine. Images of the packager that are damaged are made again, each once.
+fn with_whole_images(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -> Result<Backend, EngineError> {
+    let mut discarded = Vec::new();
+    loop {
+        match on_engine(request, engine, report) {
+            Err(EngineError::Damaged(image, error)) => {
+                if discarded.contains(&image) || !own_image::discard(request, engine, &image, report)? {
+                    return Err(EngineError::Damaged(image, error));
+                }
+                discarded.push(image);
+            }
+            result => return result,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Diagnoses a failed compile: from its exit status and its messages to an error with a hint.
 
-use self::CompileError::{Cache, Crate, Downloads, Ended, Missing, NoTar, OtherSources};
+use self::CompileError::{Cache, Crate, Downloads, Ended, Image, Missing, NoTar, OtherSources};
 use crate::config::{Config, Network};
 use crate::engine::EngineError;
 use crate::error::Error;
@@ -17,6 +17,8 @@ pub enum CompileError {
     Ended(Error),
     /// The target directory is damaged; a compile with an empty one can succeed.
     Cache(Error),
+    /// A layer of this image is damaged, which the compile starts from.
+    Image(String, Error),
     /// A crate that the lockfile names is missing or damaged in cargo's downloads.
     Downloads(Error),
     /// The crate's own fault, unless it missed one of these paths.
@@ -36,7 +38,9 @@ impl From<EngineError> for CompileError {
 impl From<CompileError> for Error {
     fn from(error: CompileError) -> Self {
         match error {
-            Crate(error) | Missing(error, _) | Ended(error) | Cache(error) | Downloads(error) => error,
+            Crate(error) | Missing(error, _) | Ended(error) | Cache(error) | Image(_, error) | Downloads(error) => {
+                error
+            }
             OtherSources => Error::cargo("the sources beside the target directory changed while they were sent")
                 .hint_with("run again; does another program write into the container?"),
             NoTar => Error::cargo("there is no tar to unpack the sources with").hint_with("install tar"),

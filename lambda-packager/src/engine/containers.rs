@@ -36,7 +36,8 @@ impl Engine {
         for volume in spec.volumes.iter().filter(|_| !args::labels_volumes(self.kind)) {
             self.create_volume(&volume.name, &spec.labels)?;
         }
-        self.succeed(self.call(&args::create(self.kind, spec)), None).map(drop)
+        let created = self.succeed(self.call(&args::create(self.kind, spec)), None);
+        created.map(drop).map_err(|failure| self.unless_damaged(failure, &spec.image))
     }
 
     /// Unpacks a tar archive into a folder of a container, running or not, with the archive's owners and modes. The

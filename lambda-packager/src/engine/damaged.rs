@@ -10,19 +10,24 @@ const SIGNS: &[&str] = &[
     "failed to compute cache key", "failed to calculate checksum", "failed to export layer",
     "error creating overlay mount", "invalid argument", "failed to mount", "no such image", "image not known",
     "readlink /", "lstat /", "stat /", "input/output error", "failed to prepare", "/committed: no such file",
-    "recreating the missing symlinks", "checking on sources under",
+    "recreating the missing symlinks", "consider removing the image", "checking on sources under",
 ];
+
+/// Signs of something else in a message that also has one of those: the runtime starts a program once the layers are there,
+/// and a new image would help neither a full disk nor a user without rights.
+const OTHER_SIGNS: &[&str] =
+    &["oci runtime", "unable to start container process", "no space left", "quota exceeded", "permission denied"];
 
 /// Whether a layer is damaged, by what an engine printed on stderr. Only its own last message tells: the programs of a
 /// step may print the same words before it.
 pub fn is_damaged(stderr: &str) -> bool {
     let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_lowercase();
-    // An image without the program that is to start is whole.
-    !last.contains("unable to start container process") && SIGNS.iter().any(|sign| last.contains(sign))
+    let says = |signs: &[&str]| signs.iter().any(|sign| last.contains(sign));
+    says(SIGNS) && !says(OTHER_SIGNS)
 }
 
-/// What to do about a damaged layer of `image`. It is not ours to remove, and as long as it is there, a pull brings no
-/// layer again: docker 20.10 and podman 4.3 both say that they have it.
+/// What the user can do about a damaged layer of `image`. As long as it is there, a pull brings no layer again: docker
+/// 20.10 and podman 4.3 both say that they have it.
 pub fn remedy(kind: Kind, image: &str) -> String {
     let program = kind.program();
     format!(
@@ -46,6 +51,17 @@ mod tests {
         // Recorded from podman 4.3: a file is gone from a stage, then a whole layer.
         let copied = "Error: building at STEP \"COPY --from=build /parcel /parcel\": checking on sources under \"/var/lib/containers/storage/overlay/3f05/merged\": copier: stat: \"/parcel\": no such file or directory\n";
         let layer = "Error: creating build container: creating container: creating read-write layer with ID \"8cdc\": Stat /var/lib/containers/storage/overlay/3cc5/diff: no such file or directory\n";
+        // A whole layer, what is in it, the image's configuration, the record of a layer.
+        let inspected = "Error: stat /var/lib/containers/storage/overlay/61dc5a61: no such file or directory\n";
+        let emptied = "Error: creating container storage: creating read-write layer with ID \"a03a\": Stat /var/lib/containers/storage/overlay/6489/diff: no such file or directory\n";
+        let configuration = "Error: creating build container: checking platform of image localhost/builder:1: inspecting image: locating item named \"sha256:f4b3\" for image with ID \"f4b3\" (consider removing the image to resolve the issue): file does not exist\n";
+        let record = "Error: layer not known\n";
+        // Recorded from docker 20.10, which looks at the last layer.
+        let looked_up = "Error response from daemon: stat /var/lib/docker/overlay2/67qa: no such file or directory\n";
+        // A new image would not help, and takes minutes.
+        let full = "Error response from daemon: error creating overlay mount to /var/lib/docker/overlay2/be82-init/merged: no space left on device\n";
+        let forbidden = "Error: stat /var/lib/containers/storage/overlay: permission denied\n";
+        let mount = "Error: runc: runc create failed: error mounting \"/usr\" to rootfs at \"/usr\": mount /usr:/usr: invalid argument: OCI runtime error\n";
         let printed = "tar: lstat /x: input/output error\nError: building at STEP \"RUN sh /opt/run-recipe build\": while running runtime: exit status 2\n";
         let of_docker = [base, legacy, created, content].map(|stderr| (stderr, true));
         let program = "Error response from daemon: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"/bin/sh\": stat /bin/sh: no such file or directory: unknown\n";
@@ -53,6 +69,14 @@ mod tests {
             (program, false),
             (copied, true),
             (layer, true),
+            (inspected, true),
+            (emptied, true),
+            (configuration, true),
+            (record, true),
+            (looked_up, true),
+            (full, false),
+            (forbidden, false),
+            (mount, false),
             (printed, false),
             ("", false),
         ]) {

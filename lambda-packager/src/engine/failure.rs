@@ -17,6 +17,8 @@ pub enum EngineError {
     Refused(Error),
     /// It answers, but cannot do what every engine can: look something up, create a container, or start it.
     Unable(Error),
+    /// A layer of this image is damaged.
+    Damaged(String, Error),
 }
 
 impl EngineError {
@@ -36,7 +38,8 @@ impl From<EngineError> for Error {
             | EngineError::Hangs(error)
             | EngineError::Forbidden(error)
             | EngineError::Refused(error)
-            | EngineError::Unable(error) => error,
+            | EngineError::Unable(error)
+            | EngineError::Damaged(_, error) => error,
         }
     }
 }

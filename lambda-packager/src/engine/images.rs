@@ -1,5 +1,7 @@
 //! What an engine does with images.
 
+use std::collections::BTreeMap;
+
 use crate::engine::{BuildSpec, Cause, Engine, EngineError, Image, Kind, args, copy, damaged, failure, inspect};
 use crate::error::{Error, Result};
 use crate::sys::{Input, Invocation, Output, Stream};
@@ -7,12 +9,19 @@ use crate::sys::{Input, Invocation, Output, Stream};
 impl Engine {
     /// The image `reference`; `None` if the engine has none.
     pub fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
-        self.look_up("image", reference, inspect::parse_image).map_err(|failure| match failure {
-            EngineError::Unable(error) if damaged::is_damaged(&error.with_cause()) => {
-                EngineError::Unable(error.hint_with(damaged::remedy(self.kind, reference)))
+        self.look_up("image", reference, inspect::parse_image)
+            .map_err(|failure| self.unless_damaged(failure, reference))
+    }
+
+    /// The error of a call that failed with `failure`, and that needs the layers of the image `reference`.
+    pub fn unless_damaged(&self, failure: EngineError, reference: &str) -> EngineError {
+        match failure {
+            EngineError::Unable(error) | EngineError::Refused(error) if damaged::is_damaged(&error.with_cause()) => {
+                let error = error.hint_with(damaged::remedy(self.kind, reference));
+                EngineError::Damaged(reference.to_string(), error)
             }
             failure => failure,
-        })
+        }
     }
 
     /// The id of the image `reference`; `None` if the engine has none.
@@ -20,17 +29,26 @@ impl Engine {
         Ok(self.image(reference)?.map(|image| image.id))
     }
 
-    /// All images with a label, including those that are only the base of another image.
+    /// All images with a label, including those that are only the base of another image. One that is damaged has no more
+    /// than its id and its names.
     pub fn images_with(&self, label: &str) -> Result<Vec<Image>, EngineError> {
-        let filter = format!("label={label}");
-        let listed =
-            self.succeed(self.call(&["images", "--all", "--quiet", "--no-trunc", "--filter", &filter]), None)?;
-        let listed = listed.stdout_text();
-        let mut ids: Vec<&str> = listed.lines().collect();
-        ids.sort_unstable();
-        ids.dedup();
-        // One that was removed in between is left out.
-        ids.into_iter().filter_map(|id| self.image(id).transpose()).collect()
+        let look = |(id, names): (String, Vec<String>)| match self.image(&id) {
+            Err(EngineError::Damaged(..)) => Some(Ok(Image { id, names, ..Image::default() })),
+            // One that was removed in between is left out.
+            result => result.transpose(),
+        };
+        self.names_of_images(&["--all", "--filter", &format!("label={label}")])?.into_iter().filter_map(look).collect()
+    }
+
+    /// The names of images by their ids, of those that the flags `which` select. The engine reads no layer for that.
+    pub fn names_of_images(&self, which: &[&str]) -> Result<BTreeMap<String, Vec<String>>, EngineError> {
+        let call = self.call(&["images", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"]).args(which);
+        let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (id, name) in self.succeed(call, None)?.stdout_text().lines().filter_map(|line| line.split_once(' ')) {
+            let names = names.entry(id.to_string()).or_default();
+            names.extend(Some(name.to_string()).filter(|name| !name.contains("<none>")));
+        }
+        Ok(names)
     }
 
     /// Builds an image from a context, and passes on what is printed meanwhile. After each silence of some seconds the engine
@@ -94,6 +112,22 @@ impl Engine {
     /// Loads images from an archive that has their names.
     pub fn load(&self, archive: Vec<u8>) -> Result<(), EngineError> {
         self.transferring().succeed(self.call(&["load", "--quiet"]), Some(archive)).map(drop)
+    }
+
+    /// Removes images by what is ours of them, and returns those that it removed. An image can be removed once no other image
+    /// is based on it, so this repeats as long as it removes some. One that a container uses stays.
+    pub fn remove_images(&self, mut images: Vec<Image>) -> Result<Vec<Image>, EngineError> {
+        let mut removed = Vec::new();
+        loop {
+            let (before, mut left) = (images.len(), Vec::new());
+            for image in images {
+                if self.remove_names(image.handles())? { removed.push(image) } else { left.push(image) }
+            }
+            if left.is_empty() || left.len() == before {
+                return Ok(removed);
+            }
+            images = left;
+        }
     }
 
     /// Removes names of images, and each image with its last name; false if a container still uses one. Never by force:

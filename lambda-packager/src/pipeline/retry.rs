@@ -1,7 +1,7 @@
 //! What is tried again after which error of a compile. Each remedy is applied once: if the error comes back, it is
 //! reported.
 
-use crate::backend::{Backend, BackendError, BackendRequest, Seen, select};
+use crate::backend::{Backend, BackendError, BackendRequest, Seen, own_image, select};
 use crate::cargo::Function;
 use crate::compile::Compiled;
 use crate::report::Reporter;
@@ -17,7 +17,7 @@ pub fn compile(
     seen: &Seen,
     report: &mut Reporter,
 ) -> Result<Compiled, BackendError> {
-    let (mut new_container, mut waited, mut fetched, mut wipe) = (false, false, false, false);
+    let (mut new_container, mut new_image, mut waited, mut fetched, mut wipe) = (false, false, false, false, false);
     loop {
         let job = backend.job(request, functions, seen, wipe);
         match backend.compile(&job, report) {
@@ -26,6 +26,15 @@ pub fn compile(
                 new_container = true;
                 report.note(&format!("{what}; creating it again and repeating the compile once"));
                 backend.abandon().map_err(BackendError::Final)?;
+            }
+            Err(BackendError::Image(image, error)) if !new_image => {
+                new_image = true;
+                let Some(engine) = backend.engine() else { return Err(BackendError::Final(error)) };
+                match own_image::discard(request, engine, &image, report) {
+                    Ok(true) => {}
+                    Ok(false) => return Err(BackendError::Final(error)),
+                    Err(failure) => return Err(BackendError::Final(failure.into())),
+                }
             }
             Err(BackendError::Engine(error)) if !waited => {
                 waited = true;

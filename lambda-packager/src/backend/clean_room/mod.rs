@@ -101,7 +101,10 @@ impl CleanRoom {
             EngineError::Refused(error) if is_damaged(&String::from_utf8_lossy(stderr)) => match job.wipe {
                 false => CompileError::Cache(error),
                 // Without the cache there is only the base.
-                true => CompileError::Ended(error.hint_with(damaged::remedy(self.engine.kind, &self.base))),
+                true => CompileError::Image(
+                    self.base.clone(),
+                    error.hint_with(damaged::remedy(self.engine.kind, &self.base)),
+                ),
             },
             error => {
                 let error = Error::from(error);

@@ -1,0 +1,83 @@
+//! Images that the packager makes by itself. One that is damaged is removed, so that it is made again.
+
+use crate::backend::{BackendRequest, Identity, base_image, builder_image, container, deps_cache};
+use crate::config::{Base, Config, PullPolicy};
+use crate::engine::{Engine, EngineError};
+use crate::report::Reporter;
+
+/// Removes the image `reference`, which is damaged, with what was built upon it: the next selection makes it again. False
+/// if it would not, or if the engine cannot remove it.
+///
+/// # Errors
+/// The engine does not answer.
+pub fn discard(
+    request: &BackendRequest,
+    engine: &Engine,
+    reference: &str,
+    report: &mut Reporter,
+) -> Result<bool, EngineError> {
+    if !is_made_here(reference, request.config) {
+        return Ok(false);
+    }
+    report.note(&format!("a layer of the image {reference} is damaged: it is removed, and made again"));
+    match remove(request, engine, reference) {
+        Ok(()) => Ok(true),
+        Err(EngineError::Refused(error)) => {
+            report.note(&format!("the image {reference} cannot be removed: {}", error.with_cause()));
+            Ok(false)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn is_made_here(reference: &str, config: &Config) -> bool {
+    match reference.split_once(':') {
+        Some((builder_image::NAME, _)) => config.base == Base::Auto && config.pull_policy != PullPolicy::Never,
+        Some((base_image::BORROWED_NAME | deps_cache::REPOSITORY, _)) => true,
+        _ => false,
+    }
+}
+
+fn remove(request: &BackendRequest, engine: &Engine, reference: &str) -> Result<(), EngineError> {
+    let identity = Identity::here(request.workspace, request.config)?;
+    container::remove(engine, &identity.label(), &identity.name)?;
+    // A container of another project may use it: then it stays, with a name that nobody asks for. Engines take a name
+    // from an image in use only if it has another one.
+    let other_name = format!("{reference}-damaged");
+    engine.tag(reference, &other_name)?;
+    let names = engine.names_of_images(&[])?.into_values().flatten();
+    let is_its = |name: &String| {
+        let name = name.strip_prefix("localhost/").unwrap_or(name);
+        name.starts_with(reference) && name != other_name
+    };
+    engine.remove_names(&names.filter(is_its).collect::<Vec<_>>())?;
+    engine.remove_names(std::slice::from_ref(&other_name))?;
+    let upon_it = engine.images_with(&format!("{}={reference}", builder_image::BUILDER))?;
+    engine.remove_images(upon_it.into_iter().filter(|image| image.names.is_empty()).collect()).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_the_settings_let_us_make_again_is_ours() {
+        let (builder, deps, borrowed) =
+            ("lambda-packager-builder:1.95.0", "lambda-packager-deps:0123", "lambda-packager-borrowed:0123");
+        for (settings, reference, expected) in [
+            (json!({}), builder, true),
+            (json!({"pull_policy": "never"}), builder, false),
+            (json!({"base": builder}), builder, false),
+            (json!({"pull_policy": "never"}), deps, true),
+            (json!({"base": "rust:1"}), deps, true),
+            (json!({"base": "host"}), borrowed, true),
+            (json!({"base": "rust:1"}), "rust:1", false),
+            (json!({}), "lambda-packager-builder-mine:1", false),
+            (json!({}), "amazonlinux:2023", false),
+        ] {
+            assert_eq!(is_made_here(reference, &Config::of(settings.clone())), expected, "{reference}, {settings}");
+        }
+    }
+}
