@@ -5,7 +5,7 @@ use crate::support::{Ended, Fixture, Story, fed};
 
 #[test]
 fn the_final_image_has_what_the_function_includes_and_takes_a_library_from_there() {
-    let builders = builders(Kind::Podman);
+    let builders = builders(Kind::BuildKit);
     let Some(first) = builders.first() else { return };
     // A library that is nobody else's: of the base, so that it fits.
     let fixture = Fixture::empty("including");
