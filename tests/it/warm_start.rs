@@ -42,10 +42,15 @@ fn behind(front: &Front, fixture: &Fixture, engine: Engine) -> Ended {
     Ended::of(fixture.command_on(engine).env("PATH", &front.path))
 }
 
-/// Packages, and returns the image of the dependencies that were kept.
+/// Packages, and returns the image of the dependencies that were kept. The log tells of it too: of a build script, cargo shows
+/// nothing else.
 #[track_caller]
 fn kept(fixture: &Fixture, engine: Engine) -> String {
-    image_after(KEPT, &fixture.run_on(engine, &[]).ok())
+    let ended = fixture.run_on(engine, &[]).ok();
+    let image = image_after(KEPT, &ended);
+    let log = fixture.text("target/lambda/app/build.log");
+    assert!(log.contains(&format!("kept    {image}")), "{log}");
+    image
 }
 
 /// Adds a library of the workspace, which has this source.

@@ -222,10 +222,10 @@ fn cargo(job: &CompileJob, triple: &str) -> Vec<String> {
     args.extend(job.functions.iter().map(selected));
     args.extend([format!("--target={triple}"), format!("--profile={}", config.profile)]);
     args.extend(config.features.iter().map(|feature| format!("--features={feature}")));
-    let profiles = profile_overrides::profiles(job.workspace, config);
+    let (profiles, is_separated) = (profile_overrides::profiles(job.workspace, config), asks_for_debug(job));
     for (key, value) in profile_settings(config.mode) {
         // A setting of the user's takes precedence. What is separated is stripped afterwards.
-        let is_kept = *key == "strip" && asks_for_debug(job);
+        let is_kept = *key == "strip" && is_separated;
         if !is_kept && !profiles.sets(&config.profile, key) {
             args.extend(["--config".into(), format!("profile.{}.{key}={value}", config.profile)]);
         }
@@ -241,7 +241,7 @@ fn cargo(job: &CompileJob, triple: &str) -> Vec<String> {
     let (flags, of_rustc) = flags.split_at(dashes);
     args.extend_from_slice(flags);
     // Only one file can be kept. The last of several such flags counts.
-    if asks_for_debug(job) && profiles.leaves_debug_behind(&config.profile) {
+    if is_separated && profiles.leaves_debug_behind(&config.profile) {
         args.extend(["--config".into(), format!("profile.{}.split-debuginfo=\"packed\"", config.profile)]);
     }
     args.extend_from_slice(of_rustc);

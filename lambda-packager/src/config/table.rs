@@ -119,8 +119,8 @@ macro_rules! with_settings {
                 /// one. The default is `true` with `CI=true` in the modes `Prod` and `Docker`, otherwise `false`.
                 (yes: bool) => yes;
             engine_timeout_secs: u64 = 30, Number, "time limit for a short command of the engine, in seconds; 30 if not set. An engine that restarts is waited for a third of it, at least 10 s. A download of an image may stand still for this time, an engine that unpacks one for ten times as long",
-                /// The time limit for a short command of the engine, in seconds. The default is 30. A pull may print nothing for
-                /// ten times as long.
+                /// The time limit for a short command of the engine, in seconds. The default is 30. A download of an image may stand
+                /// still for this time, an engine that unpacks one for ten times as long.
                 (seconds: u64) => seconds;
             deps_cache_limit: Size = Size(10_000_000_000), Text, "maximum size of the compiled dependencies in the engine, such as `10 GB` (the default); `0` keeps none",
                 /// The maximum size of the compiled dependencies that are kept in the engine, in bytes. The default is

@@ -28,12 +28,12 @@ pub type Ended = (String, Result<Outcome>);
 pub fn build(misses: Vec<Miss>, report: &mut Reporter) -> Result<(Vec<Ended>, Backend, Option<CompiledUnits>)> {
     let Some(first) = misses.first() else { return Err(Error::config("there is nothing to build")) };
     let (task, before) = (first.task, first.gate.recorded.as_ref().ok().map(|manifest| manifest.backend.clone()));
-    logs(&misses, report);
+    report.log_to(Miss::logs(&misses));
     let (request, mut backend) = prepare(task, &misses, before.as_ref(), report)?;
     let mut queue = VecDeque::from(group::together(misses, &backend));
     let (mut ended, mut units) = (Vec::new(), None);
     while let Some(mut group) = queue.pop_front() {
-        logs(&group, report);
+        report.log_to(Miss::logs(&group));
         let compiled = report.stage(Stage::Compile, |report| compile(&mut group, &request, &mut backend, report));
         match compiled {
             Ok(compiled) if group::is_mixed(&group, &compiled) => split(group, &mut queue),
@@ -71,11 +71,6 @@ fn of_one(outcome: Result<Outcome>) -> Result<Result<Outcome>> {
     if outcome.as_ref().is_err_and(|error| !is_of_one(error)) { outcome.map(Ok) } else { Ok(outcome) }
 }
 
-/// From now on, the logs of these functions get what is reported.
-fn logs(misses: &[Miss], report: &mut Reporter) {
-    report.log_to(misses.iter().filter_map(|miss| miss.log.try_clone().ok()).collect());
-}
-
 /// Packages and stores one of the functions that were compiled.
 fn finish(
     miss: &Miss,
@@ -86,7 +81,7 @@ fn finish(
     report: &mut Reporter,
 ) -> Result<Outcome> {
     let Miss { task, gate, verdict, .. } = miss;
-    logs(std::slice::from_ref(miss), report);
+    report.log_to(Miss::logs(std::slice::from_ref(miss)));
     let package = package::package(task, backend, request, zip, report)?;
     let made = Made {
         backend: &backend.record,

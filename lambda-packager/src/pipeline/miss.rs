@@ -13,3 +13,10 @@ pub struct Miss<'a> {
     /// Its log, which has its verdict.
     pub log: File,
 }
+
+impl Miss<'_> {
+    /// The logs of `misses`, for what is reported about all of them.
+    pub fn logs(misses: &[Self]) -> Vec<File> {
+        misses.iter().filter_map(|miss| miss.log.try_clone().ok()).collect()
+    }
+}

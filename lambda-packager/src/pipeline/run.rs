@@ -69,18 +69,20 @@ fn package(tasks: &[Task], report: &mut Reporter) -> Result<(Vec<Outcome>, Resul
     note_cargo_lambda(&misses, report);
     let (misses, layers): (Vec<_>, Vec<_>) = misses.into_iter().partition(|miss| miss.task.config.kind.has_binary());
     for miss in &layers {
-        report.log_to(miss.log.try_clone().into_iter().collect());
+        report.log_to(Miss::logs(std::slice::from_ref(miss)));
         ended.push((miss.task.function.id.clone(), Ok(layer::build(miss, report)?)));
     }
     let mut kept = Vec::new();
     for alike in compiled_alike(misses) {
+        let logs = Miss::logs(&alike);
         let (built, backend, units) = build(alike, report)?;
         ended.extend(built);
-        kept.push((backend, units));
+        kept.extend(units.map(|units| (backend, units, logs)));
     }
     let (outcomes, all) = outcomes(tasks, ended, report);
-    for (backend, units) in kept.iter().filter(|_| all.is_ok()) {
-        units.as_ref().map_or(Ok(()), |units| keep(backend, units, report))?;
+    for (backend, units, logs) in kept.into_iter().filter(|_| all.is_ok()) {
+        report.log_to(logs);
+        keep(&backend, &units, report)?;
     }
     Ok((outcomes, all))
 }
@@ -127,7 +129,7 @@ fn judge<'a>(task: &'a Task<'a>, gate: Gate, report: &mut Reporter) -> Result<Ju
 
 /// Names what cargo-lambda's tables say and what is not honoured, once for all functions that it is about.
 fn note_cargo_lambda(misses: &[Miss], report: &mut Reporter) {
-    report.log_to(misses.iter().filter_map(|miss| miss.log.try_clone().ok()).collect());
+    report.log_to(Miss::logs(misses));
     let mut notes: Vec<&String> = Vec::new();
     for note in misses.iter().flat_map(|miss| &miss.task.cargo_lambda.notes) {
         if !notes.contains(&note) {
