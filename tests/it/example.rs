@@ -14,11 +14,7 @@ fn workspace(registry: &Registry) -> Fixture {
     let fixture = Fixture::empty("shop");
     fixture
         .write("Cargo.toml", "[workspace]\nmembers = [\"api\", \"quiet\", \"tool\", \"shared\"]\nresolver = \"2\"\n");
-    fixture.package("shared", "shared", "[features]\nloud = []\n");
-    fixture.write(
-        "shared/src/lib.rs",
-        "pub fn say() -> &'static str {\n    if cfg!(feature = \"loud\") { \"LOUD\" } else { \"soft\" }\n}\n",
-    );
+    fixture.shared();
     fixture.package("tool", "tool", "[dependencies]\nshared = { path = \"../shared\", features = [\"loud\"] }\n");
     fixture.write("tool/src/lib.rs", "pub const TEXT: &str = \"tool\";\n");
     fixture.package("quiet", "quiet", "[dev-dependencies]\nshared = { path = \"../shared\" }\n");

@@ -11,11 +11,7 @@ fn workspace() -> Fixture {
     let fixture = Fixture::empty("many");
     fixture
         .write("Cargo.toml", "[workspace]\nmembers = [\"api\", \"loud\", \"shared\", \"worker\"]\nresolver = \"2\"\n");
-    fixture.package("shared", "shared", "[features]\nloud = []\n");
-    fixture.write(
-        "shared/src/lib.rs",
-        "pub fn say() -> &'static str {\n    if cfg!(feature = \"loud\") { \"LOUD\" } else { \"soft\" }\n}\n",
-    );
+    fixture.shared();
     let shared = "[dependencies]\nshared = { path = \"../shared\" }\n";
     fixture.package("api", "api", shared);
     fixture.package("worker", "worker", shared);

@@ -66,6 +66,15 @@ impl Fixture {
         self.write(&Path::new(folder).join("Cargo.toml").to_string_lossy(), &(head + rest));
     }
 
+    /// Adds the crate `shared`, which says whether its feature `loud` is on.
+    pub fn shared(&self) {
+        self.package("shared", "shared", "[features]\nloud = []\n");
+        self.write(
+            "shared/src/lib.rs",
+            "pub fn say() -> &'static str {\n    if cfg!(feature = \"loud\") { \"LOUD\" } else { \"soft\" }\n}\n",
+        );
+    }
+
     /// Gives it a build script, and a main file that may use what that makes.
     pub fn builds_with(&self, build: &str, main: &str) {
         self.write("build.rs", build);
