@@ -88,6 +88,12 @@ impl Engine {
         let label = format!("label={}", self.label);
         self.remove(&["ps", "--all", "--quiet", "--filter", &label], &["rm", "--force", "--volumes"])?;
         self.remove(&["volume", "ls", "--quiet", "--filter", &label], &["volume", "rm", "--force"])?;
+        self.remove_kept_dependencies()
+    }
+
+    /// Removes the dependencies that were kept from containers of the bench.
+    pub fn remove_kept_dependencies(&self) -> Result<()> {
+        let label = format!("label={}", self.label);
         self.remove(&["images", "--quiet", "--filter", &label, "lambda-packager-deps"], &["rmi", "--force"])
     }
 
