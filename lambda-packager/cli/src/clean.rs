@@ -131,7 +131,7 @@ fn sweep_volumes(engine: &Engine, label: &str, dry_run: bool, swept: &mut Swept)
 /// The local images of functions, but not what others built upon them. Their labels name the function and not the project, so that every project makes the
 /// same image; their names are the project's.
 fn of_functions(engine: &Engine, context: &Context, of_everybody: bool) -> Result<Vec<Image>, EngineError> {
-    let is_function = |image: &Image| image.labels.contains_key(FINGERPRINT) && image.layers == LAYERS;
+    let is_function = |image: &Image| image.labels.contains_key(FINGERPRINT) && image.layers.len() == LAYERS;
     if of_everybody {
         return Ok(engine.images_with(FINGERPRINT)?.into_iter().filter(is_function).collect());
     }
@@ -147,7 +147,9 @@ fn of_functions(engine: &Engine, context: &Context, of_everybody: bool) -> Resul
     for function in functions() {
         ours.extend([Mode::Prod, Mode::Docker].map(|mode| runtime_image::name(&context.identity, &function.id, mode)));
         for image in engine.images_with(&format!("{TITLE}={}", function.name))? {
-            images.extend(Some(image).filter(is_function).and_then(|image| image.ours(&ours)));
+            // Of a damaged one, only the names are known.
+            let is_one = |image: &Image| is_function(image) || image.labels.is_empty();
+            images.extend(Some(image).filter(is_one).and_then(|image| image.ours(&ours)));
         }
     }
     Ok(images)

@@ -221,7 +221,7 @@ fn assemble(context: &Context, report: &mut Reporter) -> Result<(Image, String)>
 fn load(context: &Context, image: &Image, record: &Record, report: &mut Reporter) -> Result<()> {
     let names = record.names();
     for engine in candidates(&context.task.config, &context.task.workspace.state_folder())? {
-        match runtime_image::load(&engine, image, &names) {
+        match runtime_image::load(&engine, image, &names, report) {
             Ok(()) => return Ok(()),
             Err(EngineError::Refused(error)) => return Err(error),
             Err(failure) => {

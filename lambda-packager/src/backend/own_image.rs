@@ -41,19 +41,24 @@ fn is_made_here(reference: &str, config: &Config) -> bool {
 fn remove(request: &BackendRequest, engine: &Engine, reference: &str) -> Result<(), EngineError> {
     let identity = Identity::here(request.workspace, request.config)?;
     container::remove(engine, &identity.label(), &identity.name)?;
-    // A container of another project may use it: then it stays, with a name that nobody asks for. Engines take a name
-    // from an image in use only if it has another one.
-    let other_name = format!("{reference}-damaged");
-    engine.tag(reference, &other_name)?;
     let names = engine.names_of_images(&[])?.into_values().flatten();
-    let is_its = |name: &String| {
-        let name = name.strip_prefix("localhost/").unwrap_or(name);
-        name.starts_with(reference) && name != other_name
-    };
-    engine.remove_names(&names.filter(is_its).collect::<Vec<_>>())?;
-    engine.remove_names(std::slice::from_ref(&other_name))?;
+    let is_its = |name: &String| name.strip_prefix("localhost/").unwrap_or(name).starts_with(reference);
+    take_names(engine, reference, &names.filter(is_its).collect::<Vec<_>>())?;
     let upon_it = engine.images_with(&format!("{}={reference}", builder_image::BUILDER))?;
     engine.remove_images(upon_it.into_iter().filter(|image| image.names.is_empty()).collect()).map(drop)
+}
+
+/// Takes its `names` from the damaged image `reference`, which goes with the last one. A container may use it: then it stays,
+/// with a name that nobody asks for. Engines take a name from an image in use only if it has another one.
+///
+/// # Errors
+/// The engine does not answer, or refuses it.
+pub fn take_names(engine: &Engine, reference: &str, names: &[String]) -> Result<(), EngineError> {
+    let other_name = format!("{reference}-damaged");
+    engine.tag(reference, &other_name)?;
+    let names: Vec<_> = names.iter().filter(|name| !name.ends_with(&other_name)).cloned().collect();
+    engine.remove_names(&names)?;
+    engine.remove_names(std::slice::from_ref(&other_name)).map(drop)
 }
 
 #[cfg(test)]

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::artifact::image::{FINGERPRINT, TITLE, assemble};
+use crate::artifact::image::{FINGERPRINT, LAYERS, TITLE, assemble};
 use crate::artifact::{Image, Parts, zip};
 use crate::backend::runtime_libraries::{certificates, closure};
-use crate::backend::{Backend, BackendRequest, Identity, Place, image_tag};
+use crate::backend::{Backend, BackendRequest, Identity, Place, image_tag, own_image};
 use crate::cargo::Function;
 use crate::config::{Config, Mode};
+use crate::engine;
 use crate::engine::{Engine, EngineError, Kind};
 use crate::error::{Error, Result};
+use crate::report::Reporter;
 use crate::sys::Sha;
 
 /// The content of the image of a function, from its zip and the libraries in `place`. Nothing in it depends on the
@@ -28,15 +30,37 @@ pub fn parts(function: &str, archive: &[u8], config: &Config, place: &Place) -> 
     Ok(Parts { arch: config.target_arch, members, files, labels, created: "1970-01-01T00:00:00Z".into() })
 }
 
-/// Loads the image into the engine under all `names`, unless it has it.
+/// Loads the image into the engine under all `names`, unless it has it. Images of ours that are damaged and in its way are
+/// removed, once.
 ///
 /// # Errors
 /// If one of the names belongs to an image that is not ours.
-pub fn load(engine: &Engine, image: &Image, names: &[String]) -> Result<(), EngineError> {
+pub fn load(engine: &Engine, image: &Image, names: &[String], report: &mut Reporter) -> Result<(), EngineError> {
     let names: Vec<_> = names.iter().map(|name| full_name(engine, name)).collect();
+    match load_once(engine, image, &names) {
+        Err(EngineError::Damaged(name, _)) => {
+            for damaged in in_the_way(engine, image, &name)? {
+                // The first one in the alphabet: others may be longer by what an earlier attempt added.
+                let name = damaged.names.iter().min();
+                let told = name.unwrap_or(&damaged.id);
+                report.note(&format!("a layer of the image {told} is damaged: it is removed"));
+                match name {
+                    Some(name) => own_image::take_names(engine, name, &damaged.names)?,
+                    None => drop(engine.remove_images(vec![damaged])?),
+                }
+            }
+            load_once(engine, image, &names)?;
+            // What a container uses, or a name that somebody gave it, stays with its layers.
+            names.iter().try_for_each(|name| engine.image(name).map(drop))
+        }
+        result => result,
+    }
+}
+
+fn load_once(engine: &Engine, image: &Image, names: &[String]) -> Result<(), EngineError> {
     let ours = image.config.digest.to_string();
     let mut all = true;
-    for name in &names {
+    for name in names {
         match engine.image(name)? {
             Some(loaded) if loaded.id.trim_start_matches("sha256:") == ours => {}
             Some(loaded) if !loaded.labels.contains_key(FINGERPRINT) => {
@@ -47,7 +71,28 @@ pub fn load(engine: &Engine, image: &Image, names: &[String]) -> Result<(), Engi
             _ => all = false,
         }
     }
-    if all { Ok(()) } else { engine.load(image.archive(&names)?) }
+    match names.first() {
+        Some(name) if !all => engine.load(image.archive(names)?, name),
+        _ => Ok(()),
+    }
+}
+
+/// The images of ours because of which the engine finds a layer damaged, where it looks for the image `name` or loads
+/// `image` under it; with the names that are ours.
+fn in_the_way(engine: &Engine, image: &Image, name: &str) -> Result<Vec<engine::Image>, EngineError> {
+    let (repository, _) = name.rsplit_once(':').unwrap_or((name, ""));
+    let starts = [repository.trim_start_matches("localhost/"), REPOSITORY].map(|name| format!("{name}:"));
+    let images = engine.images_with(FINGERPRINT)?.into_iter();
+    let images: Vec<_> = images.filter_map(|image| image.ours(&starts)).collect();
+    // Of one that cannot be looked at, only the names are known.
+    let is_it = |image: &engine::Image| image.layers.is_empty() && image.names.iter().any(|own| own == name);
+    if images.iter().any(is_it) {
+        return Ok(images.into_iter().filter(is_it).collect());
+    }
+    let configuration = String::from_utf8_lossy(&image.config.bytes);
+    let is_in = |layer: &String| configuration.contains(layer.as_str());
+    let shares = |image: &engine::Image| image.layers.len() == LAYERS && image.layers.iter().any(is_in);
+    Ok(images.into_iter().filter(shares).collect())
 }
 
 /// The name of an image of ours, as the engine has it.
@@ -71,11 +116,12 @@ pub fn leave(
     request: &BackendRequest,
     function: &Function,
     archive: &[u8],
+    report: &mut Reporter,
 ) -> Result<Option<String>> {
     let Some(engine) = backend.engine() else { return Ok(None) };
     let config = request.config;
     let name = name(&Identity::here(request.workspace, config)?, &function.id, config.mode);
-    leave_from(&Place::of(backend), engine, &name, &function.name, archive, config)?;
+    leave_from(&Place::of(backend), engine, &name, &function.name, archive, config, report)?;
     Ok(Some(name))
 }
 
@@ -90,9 +136,10 @@ pub fn leave_from(
     function: &str,
     archive: &[u8],
     config: &Config,
+    report: &mut Reporter,
 ) -> Result<()> {
     let image = assemble(&parts(function, archive, config, place)?)?;
-    Ok(load(engine, &image, &[name.to_string()])?)
+    Ok(load(engine, &image, &[name.to_string()], report)?)
 }
 
 /// The repository of the images of production builds.

@@ -18,10 +18,17 @@ const SIGNS: &[&str] = &[
 const OTHER_SIGNS: &[&str] =
     &["oci runtime", "unable to start container process", "no space left", "quota exceeded", "permission denied"];
 
+const FORMAT: &str = " * ";
+const OUR_FORMAT: &str = " * docker-archive: ";
+
 /// Whether a layer is damaged, by what an engine printed on stderr. Only its own last message tells: the programs of a
 /// step may print the same words before it.
 pub fn is_damaged(stderr: &str) -> bool {
-    let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_lowercase();
+    let mut lines = stderr.lines().rev().filter(|line| !line.trim().is_empty()).peekable();
+    // Podman's `load` tries several formats, and ends with what was wrong with each: an archive of ours has docker's.
+    let is_list = lines.peek().is_some_and(|last| last.starts_with(FORMAT));
+    let last = if is_list { lines.find(|line| line.starts_with(OUR_FORMAT)) } else { lines.next() };
+    let last = last.unwrap_or_default().to_lowercase();
     let says = |signs: &[&str]| signs.iter().any(|sign| last.contains(sign));
     says(SIGNS) && !says(OTHER_SIGNS)
 }
@@ -58,6 +65,13 @@ mod tests {
         let record = "Error: layer not known\n";
         // Recorded from docker 20.10, which looks at the last layer.
         let looked_up = "Error response from daemon: stat /var/lib/docker/overlay2/67qa: no such file or directory\n";
+        // Recorded from both: what an image that is loaded shares with one that is there.
+        let loaded = "open /var/lib/docker/overlay2/a8ae/committed: no such file or directory\n";
+        let list = "Error: payload does not match any of the supported image formats:\n * oci: initializing source oci:/tmp/podman38:: open /tmp/podman38/index.json: not a directory\n * oci-archive: loading index: open /var/tmp/oci35/index.json: no such file or directory\n * docker-archive: writing blob: adding layer with blob \"sha256:f21b\": creating layer with ID \"8060\": Stat /var/lib/containers/storage/overlay/30e2: no such file or directory\n * dir: open /tmp/podman38/manifest.json: not a directory\n";
+        let no_archive = list.replace(
+            "Stat /var/lib/containers/storage/overlay/30e2: no such file or directory",
+            "no space left on device",
+        );
         // A new image would not help, and takes minutes.
         let full = "Error response from daemon: error creating overlay mount to /var/lib/docker/overlay2/be82-init/merged: no space left on device\n";
         let forbidden = "Error: stat /var/lib/containers/storage/overlay: permission denied\n";
@@ -74,6 +88,9 @@ mod tests {
             (configuration, true),
             (record, true),
             (looked_up, true),
+            (loaded, true),
+            (list, true),
+            (&no_archive, false),
             (full, false),
             (forbidden, false),
             (mount, false),

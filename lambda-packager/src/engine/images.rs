@@ -109,9 +109,10 @@ impl Engine {
         self.transferring().succeed(self.call(&args::import(reference, labels)), Some(tar)).map(drop)
     }
 
-    /// Loads images from an archive that has their names.
-    pub fn load(&self, archive: Vec<u8>) -> Result<(), EngineError> {
-        self.transferring().succeed(self.call(&["load", "--quiet"]), Some(archive)).map(drop)
+    /// Loads the image `reference` from an archive. A layer that an image here has too is not unpacked again.
+    pub fn load(&self, archive: Vec<u8>, reference: &str) -> Result<(), EngineError> {
+        let loaded = self.transferring().succeed(self.call(&["load", "--quiet"]), Some(archive)).map(drop);
+        loaded.map_err(|failure| self.unless_damaged(failure, reference))
     }
 
     /// Removes images by what is ours of them, and returns those that it removed. An image can be removed once no other image

@@ -68,8 +68,8 @@ pub struct Image {
     pub digests: Vec<String>,
     pub size_bytes: u64,
     pub labels: BTreeMap<String, String>,
-    /// How many layers it has.
-    pub layers: usize,
+    /// The digests of its layers, unpacked.
+    pub layers: Vec<String>,
 }
 
 impl Image {
@@ -106,7 +106,7 @@ pub fn parse_image(json: &[u8]) -> Result<Image> {
         digests: reported.repo_digests.unwrap_or_default(),
         size_bytes: reported.size,
         labels: reported.config.and_then(|config| config.labels).unwrap_or_default(),
-        layers: reported.root.layers.map_or(0, |layers| layers.len()),
+        layers: reported.root.layers.unwrap_or_default(),
     })
 }
 
@@ -239,7 +239,7 @@ mod tests {
             (image.digest(), image.size_bytes, image.names.as_slice()),
             ("sha256:2", 3, &["a:1".to_string()][..])
         );
-        assert_eq!((image.labels["k"].as_str(), image.layers), ("v", 1));
+        assert_eq!((image.labels["k"].as_str(), image.layers), ("v", vec!["sha256:4".to_string()]));
         let bare = br#"[{"Id":"sha256:1","RepoTags":null,"RepoDigests":null,"Size":0,"Config":{"Labels":null}}]"#;
         assert_eq!(parse_image(bare).unwrap().digest(), "sha256:1");
         assert!(parse_image(b"[]").is_err());

@@ -3,7 +3,7 @@
 use crate::backend::runtime_image::{is_there, leave_from};
 use crate::backend::{BackendRequest, Place, select};
 use crate::engine;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
 use crate::error::Result;
 use crate::fingerprint::Manifest;
 use crate::packaged::Reason;
@@ -28,17 +28,26 @@ pub fn restore(task: &Task, manifest: &Manifest, report: &mut Reporter) -> Resul
         return Ok(None);
     };
     let program = engine.kind.program();
-    let problem = match report.stage(Stage::Runtime, |_| is_there(&engine, name, &manifest.artifact.zip_sha256)) {
+    let lost = match report.stage(Stage::Runtime, |_| is_there(&engine, name, &manifest.artifact.zip_sha256)) {
         Ok(true) => return Ok(None),
-        Ok(false) => match make(task, manifest, &engine, report) {
-            Ok(None) => {
+        Ok(false) => Ok(true),
+        // Its layers are lost. What makes it again says so.
+        Err(EngineError::Damaged(..)) => Ok(false),
+        Err(failure) => Err((failure.into(), format!("could not check whether the image {name} is still there"))),
+    };
+    let problem = match lost.map(|is_absent| (is_absent, make(task, manifest, &engine, report))) {
+        Ok((is_absent, Ok(None))) => {
+            if is_absent {
                 report.note(&format!("{program} had the image {name} no more: it was made again from the zip"));
-                return Ok(None);
             }
-            Ok(reason) => return Ok(reason),
-            Err(error) => (error, format!("{program} has the image {name} no more, and it cannot be made again")),
-        },
-        Err(failure) => (failure.into(), format!("could not check whether the image {name} is still there")),
+            return Ok(None);
+        }
+        Ok((_, Ok(reason))) => return Ok(reason),
+        Ok((true, Err(error))) => {
+            (error, format!("{program} has the image {name} no more, and it cannot be made again"))
+        }
+        Ok((false, Err(error))) => (error, format!("the image {name} is damaged, and it cannot be made again")),
+        Err(problem) => problem,
     };
     match problem {
         (error, _) if error.is_interrupted() => Err(error),
@@ -67,6 +76,6 @@ fn make(task: &Task, manifest: &Manifest, engine: &Engine, report: &mut Reporter
     };
     let zip = fs::read(&places.zips[0])?;
     let name = &manifest.artifact.image;
-    report.stage(Stage::Runtime, |_| leave_from(&place, engine, name, &function.name, &zip, config))?;
+    report.stage(Stage::Runtime, |report| leave_from(&place, engine, name, &function.name, &zip, config, report))?;
     Ok(None)
 }

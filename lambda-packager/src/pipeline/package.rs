@@ -64,9 +64,9 @@ pub fn package(
     let package = Package::without_image(zip, report);
     let leaves_image = config.mode.is_for_production() && !config.kind.is_layer();
     let image = match leaves_image {
-        true => {
-            report.stage(Stage::Runtime, |_| runtime_image::leave(backend, request, &task.function, &package.zip))?
-        }
+        true => report.stage(Stage::Runtime, |report| {
+            runtime_image::leave(backend, request, &task.function, &package.zip, report)
+        })?,
         false => None,
     };
     if image.is_none() && leaves_image {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::clean_room::builder::{AMAZON_LINUX, BASE, Builder, every_builder};
+use crate::clean_room::builder::{AMAZON_LINUX, BASE, Builder, Kind, builders, every_builder};
 use crate::clean_room::builder_image::{Other, another_rust};
 use crate::support::{Fixture, Story, is_full, prefixed};
 use crate::warm_start::with_itoa;
@@ -75,6 +75,62 @@ fn an_image_that_is_made_here_is_made_again_once_it_is_damaged() {
         two.append("src/main.rs", "// edited\n");
         builder.ask(&["rm", "--force", two.manifest("app")["road"]["container"].as_str().unwrap()]);
         made_again(&on_host(&two), &builder, borrowed);
+    }
+}
+
+#[test]
+fn the_image_that_runs_the_function_is_made_again_once_a_layer_of_it_is_damaged() {
+    for builder in builders(Kind::Podman) {
+        let fixture = Fixture::hello();
+        let run = || {
+            let mut command = fixture.command_elsewhere();
+            command.args(["--engine", builder.engine(), "--base", "host", "--mode", "prod"]);
+            Story::of(builder.lend(&mut command))
+        };
+        run().ok();
+        let image = fixture.manifest("hello")["artifact"]["image"].as_str().unwrap().to_string();
+        let removed = |story: &Story| {
+            let notes = story.notes().into_iter().filter(|note| note.contains("is damaged")).map(str::to_string);
+            notes.collect::<Vec<_>>()
+        };
+        let name = if builder.kind == Kind::Podman { format!("localhost/{image}") } else { image.clone() };
+        let expected = [format!("a layer of the image {name} is damaged: it is removed")];
+        let output = || builder.ask(&["run", "--rm", "--network", "none", &image]);
+
+        // The function's own layer: a hit finds out, and so does a compile.
+        damage_layer(&builder, &image, "");
+        let story = run().ok();
+        assert_eq!((story.verdict(), removed(&story)), ("cache-hit", expected.to_vec()), "{:?}: {story}", builder.kind);
+        assert!(!story.notes().iter().any(|note| note.contains("no more")), "{story}");
+        assert_eq!(output(), "hello");
+        damage_layer(&builder, &image, "");
+        fixture.says("edited");
+        let story = run().ok();
+        assert_eq!(removed(&story), expected, "{:?}: {story}", builder.kind);
+        assert_eq!(output(), "edited");
+        assert_eq!((run().ok().verdict(), output()), ("cache-hit", "edited".into()));
+
+        // The layer with the libraries, which an image without a name has too: docker leaves the one before.
+        fixture.says("edited again");
+        run().ok();
+        let lower = builder.ask(&["image", "inspect", "--format", "{{.GraphDriver.Data.LowerDir}}", &image]);
+        fs::remove_dir_all(Path::new(&lower).parent().unwrap()).unwrap();
+        fixture.says("once more");
+        let story = run().ok();
+        assert!(removed(&story).contains(&expected[0]), "{:?}: {story}", builder.kind);
+        assert_eq!(output(), "once more");
+
+        // What a container uses stays with its layers: that is an error after one attempt.
+        let container = builder.ask(&["create", &image]);
+        damage_layer(&builder, &image, "");
+        let story = run().ok();
+        let told = format!("the image {image} is damaged, and it cannot be made again");
+        assert!(story.notes().iter().any(|note| note.starts_with(&told)), "{:?}: {story}", builder.kind);
+        builder.ask(&["rm", &container]);
+        assert_eq!(removed(&run().ok()), expected, "{:?}", builder.kind);
+        assert_eq!(output(), "once more");
+        let names = builder.ask(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+        assert!(!names.contains("-damaged"), "{:?}: {names}", builder.kind);
     }
 }
 
