@@ -2,7 +2,7 @@
 //! need, built once from the Dockerfile's stage `base`. The reused container and the clean room start from it.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,8 @@ use crate::backend::{RustSource, dockerfile};
 use crate::cargo::Workspace;
 use crate::compile::output;
 use crate::config::{Arch, Base, Config, Network, PullPolicy, Runtime};
-use crate::engine::{BuildSpec, Engine, EngineError, Image, WayOut};
+use crate::engine::damaged::is_damaged;
+use crate::engine::{BuildSpec, Engine, EngineError, Image, WayOut, damaged};
 use crate::error::{Error, Result};
 use crate::report::{Event, Reporter};
 use crate::sys::{Sha, Stream, fs};
@@ -147,7 +148,7 @@ pub fn choose(
     if let Some(why) = rust.obstacle() {
         return Ok(ToolchainSource::NoImage(why));
     }
-    match build(engine, config, rust, &tag, report) {
+    match build(engine, workspace, config, rust, &tag, report) {
         Ok(()) => {
             fs::remove_tree(&note)?;
             Ok(ToolchainSource::Image(tag))
@@ -169,8 +170,23 @@ fn is_remembered(note: &Path, tag: &str) -> bool {
     recent && matches!(fs::read_own(note), Ok(Some(text)) if text == tag.as_bytes())
 }
 
+/// Where it is remembered that the image `tag` was damaged: what the engine kept of its build is damaged with it.
+fn damaged_note(workspace: &Workspace, engine: &Engine, tag: &str) -> PathBuf {
+    workspace.state_folder().join(format!("damaged-{}-{}", engine.kind.program(), tag.replace(':', "-")))
+}
+
+/// Lets the next build of the image `tag` use nothing that the engine kept of an earlier one.
+///
+/// # Errors
+/// If that cannot be written.
+pub fn distrust_cache(workspace: &Workspace, engine: &Engine, tag: &str) -> Result<()> {
+    fs::replace(&damaged_note(workspace, engine, tag), b"", 0o644, None)
+}
+
+/// Builds the image `tag`: from what the engine kept of an earlier build, unless that is damaged.
 fn build(
     engine: &Engine,
+    workspace: &Workspace,
     config: &Config,
     rust: RustSource,
     tag: &str,
@@ -187,17 +203,44 @@ fn build(
     };
     report.note(&format!("building the image {tag}, once; this takes some minutes"));
     let labels = [format!("{BUILDER}={tag}"), format!("{BASE}={base}@{}", from.digest())];
+    let note = damaged_note(workspace, engine, tag);
+    let is_distrusted = fs::is_file(&note);
+    let built = match build_once(engine, config, rust, tag, &labels, is_distrusted, report) {
+        Err(EngineError::Damaged(..)) if !is_distrusted => {
+            report.note("what the engine kept of an earlier build is damaged: the image is built without it");
+            let rust = RustSource::of(workspace, config.target_arch)?;
+            build_once(engine, config, rust, tag, &labels, true, report)
+        }
+        built => built,
+    };
+    match built {
+        Ok(()) => Ok(fs::remove_tree(&note)?),
+        // The base, which is not made here.
+        Err(EngineError::Damaged(_, error)) => Err(EngineError::Refused(error)),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn build_once(
+    engine: &Engine,
+    config: &Config,
+    rust: RustSource,
+    tag: &str,
+    labels: &[String],
+    fresh: bool,
+    report: &mut Reporter,
+) -> Result<(), EngineError> {
+    let base = dockerfile::base_of(config.runtime);
     let args = rust.build_args(config.target_arch)?;
     let args = args.iter().map(|(name, value)| (*name, value.as_str()));
     let build_args: Vec<_> = args.chain([("BASE_IMAGE", base)]).collect();
     let spec = BuildSpec {
         stage: "base",
         way_out: WayOut::Image(tag),
-        labels: &labels,
+        labels,
         network: Network::Bridge,
         build_args: &build_args,
-        // What the cache has of an image that is not there may be damaged, as it was.
-        fresh: engine.image_id(tag)?.is_none(),
+        fresh,
     };
     let (mut said, mut stderr) = (Vec::new(), Vec::new());
     let push = |stream: Stream, piece: &[u8]| {
@@ -221,6 +264,10 @@ fn build(
         code => Err(match engine.failure_of_build(code, &stderr, &dockerfile::last_lines(&said)) {
             EngineError::Refused(_) if let Some(why) = dockerfile::told_by_installer(&said) => {
                 Error::engine(format!("cannot build the image {tag}: {why}")).into()
+            }
+            EngineError::Refused(error) if is_damaged(&String::from_utf8_lossy(&stderr)) => {
+                let error = Error::engine(format!("cannot build the image {tag}")).source(error);
+                EngineError::Damaged(base.into(), error.hint_with(damaged::remedy(engine.kind, base)))
             }
             EngineError::Refused(error) => Error::engine(format!("cannot build the image {tag}"))
                 .source(error)

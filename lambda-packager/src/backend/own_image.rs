@@ -39,6 +39,9 @@ fn is_made_here(reference: &str, config: &Config) -> bool {
 }
 
 fn remove(request: &BackendRequest, engine: &Engine, reference: &str) -> Result<(), EngineError> {
+    if builder_image::is_one(reference) {
+        builder_image::distrust_cache(request.workspace, engine, reference)?;
+    }
     let identity = Identity::here(request.workspace, request.config)?;
     container::remove(engine, &identity.label(), &identity.name)?;
     let names = engine.names_of_images(&[])?.into_values().flatten();

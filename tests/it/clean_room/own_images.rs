@@ -79,6 +79,42 @@ fn an_image_that_is_made_here_is_made_again_once_it_is_damaged() {
 }
 
 #[test]
+fn a_builder_image_that_is_gone_is_built_from_what_the_engine_kept_unless_that_is_damaged() {
+    for builder in builders(Kind::BuildKit) {
+        let text = format!("FROM {BASE}\nRUN ln -s gcc /usr/bin/clang && ln -s make /usr/bin/cmake\n");
+        builder.build(AMAZON_LINUX, &text);
+        let fixture = Fixture::hello();
+        let path = prefixed(&another_rust(&fixture.around(), &Other::Packaged), &builder.behind("").path);
+        let run = || {
+            let mut command = fixture.command_elsewhere();
+            command.args(["--engine", builder.engine(), "--pull-policy", "if-missing", "--force"]);
+            Story::of(builder.lend(&mut command).env("PATH", &path)).ok()
+        };
+        run();
+        let road = |name: &str| fixture.manifest("hello")["road"][name].as_str().unwrap().to_string();
+        let (image, id) = (road("base"), road("image_id"));
+        // Docker's legacy builder and podman keep images only, and remove those that nothing stands on.
+        builder.ask(&["tag", &image, "kept:1"]);
+        let remove = || {
+            builder.ask(&["rm", "--force", &road("container")]);
+            builder.ask(&["rmi", &image]);
+        };
+        remove();
+        let story = run();
+        let is_built = |story: &Story| story.notes().iter().any(|note| note.starts_with("building the image"));
+        assert!(is_built(&story) && road("image_id") == id, "{:?}: {story}", builder.kind);
+        let zip = fixture.zip("hello");
+
+        damage_layer(&builder, &image, "");
+        remove();
+        let story = run();
+        assert!(is_built(&story) && road("image_id") != id, "{:?}: {story}", builder.kind);
+        assert!(fixture.zip("hello") == zip, "{:?}: {story}", builder.kind);
+        assert!(!is_built(&run()));
+    }
+}
+
+#[test]
 fn the_image_that_runs_the_function_is_made_again_once_a_layer_of_it_is_damaged() {
     for builder in builders(Kind::Podman) {
         let fixture = Fixture::hello();
