@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::clean_room::builder::{Kind, builders};
-use crate::support::{Ended, Engine, Fixture, Story, engines};
+use crate::support::{Ended, Engine, Fixture, Front, Story, engines};
 
 const FOLDER: &str = "target/lambda/hello/debug";
 
@@ -145,6 +145,29 @@ fn it_is_also_the_wish_of_flags_and_of_variables_that_are_passed_on() {
         let sections = readelf(&["-SW"], &fixture.path("target/lambda/hello/bootstrap"));
         assert!(!sections.contains(".symtab") && !sections.contains(".debug_line"), "{sections}");
     }
+}
+
+#[test]
+fn a_linker_is_asked_once_what_it_knows_unless_what_may_change_that_does() {
+    let front = Front::of("cc", "echo \"$@\" >>\"$(dirname \"$0\")/calls\"");
+    let fixture = with("[profile.release]\ndebug = 1\n");
+    let questions = |args: &[&str], value: &str| {
+        fixture.append("src/main.rs", "// edited\n");
+        let mut command = fixture.command();
+        command.env("PATH", &front.path).env("VALUE", value).env("LAMBDA_PACKAGER_PASS_ENV", "VALUE");
+        command.args(["--engine", "host"]).args(args);
+        Ended::of(&mut command).ok();
+        let calls = fs::read_to_string(front.file("calls")).unwrap();
+        fs::remove_file(front.file("calls")).unwrap();
+        assert!(calls.contains("/hello-"), "{calls}");
+        calls.lines().filter(|call| call.contains("/probe")).count()
+    };
+    assert_eq!(["a", "a"].map(|value| questions(&[], value)), [1, 0]);
+    assert_eq!(["b", "b"].map(|value| questions(&[], value)), [1, 0]);
+    assert_eq!(questions(&["--force"], "b"), 1);
+    // Other flags are another question, and a linker may be any file.
+    fixture.write(".cargo/config.toml", "[build]\nrustflags = [\"-Clink-arg=-Wl,-O1\"]\n");
+    assert_eq!([1, 2].map(|_| questions(&[], "b")), [1, 1]);
 }
 
 #[test]

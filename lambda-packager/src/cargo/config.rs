@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use crate::cargo::Workspace;
-use crate::config::Arch;
+use crate::cargo::{Workspace, env};
+use crate::config::{Arch, Config};
 use crate::error::Result;
 use crate::sys::{Table, fs, toml};
 
@@ -73,6 +73,24 @@ pub fn names_linker(workspace: &Workspace, triple: &str) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// Whether anything that is not the toolchain may choose another linker, or flags for it: these may name files.
+///
+/// # Errors
+/// If a configuration file cannot be read.
+pub fn chooses_linker(workspace: &Workspace, config: &Config) -> Result<bool> {
+    Ok(may_choose_linker(read_all(workspace)?, config))
+}
+
+fn may_choose_linker(files: Vec<Table>, config: &Config) -> bool {
+    let named =
+        |text: &str| ["linker", "rustflags", "link-arg", "RUSTFLAGS", "LINKER"].iter().any(|key| text.contains(key));
+    let is_file = |flag: &String| flag == "--config" || flag.starts_with("--config=");
+    let flags = &config.cargo_flags;
+    flags.iter().any(|flag| is_file(flag) || named(flag))
+        || env::passed(config).iter().any(|name| named(name))
+        || files.into_iter().any(|file| named(&Value::Object(file).to_string()))
 }
 
 /// The variables that replace the programs by which the user's configuration runs the compiler. For a cargo that reads
@@ -234,6 +252,22 @@ mod tests {
         let sent = String::from_utf8(for_container(secret.into(), path).unwrap()).unwrap();
         assert!(!sent.contains("SECRET"), "{sent}");
         assert!(sent.contains("sparse+x") && sent.contains("a variable"), "{sent}");
+    }
+
+    #[test]
+    fn what_may_name_a_file_of_the_linker_is_known() {
+        let with = |text: &str, settings: Value| {
+            let file = super::toml::parse(text.as_bytes(), Path::new("config.toml")).unwrap();
+            may_choose_linker(vec![file], &Config::of(settings))
+        };
+        assert!(!with("[net]\noffline = true\n", json!({"cargo_flags": ["--features=a"], "pass_env": ["A"]})));
+        for text in ["[target.'cfg(unix)']\nlinker = \"l\"", "[build]\nrustflags = []", "[profile.a]\nrustflags = []"] {
+            assert!(with(text, json!({})), "{text}");
+        }
+        for flags in [json!(["--config", "a.toml"]), json!(["--config=a.toml"]), json!(["--", "-Clinker=l"])] {
+            assert!(with("", json!({"cargo_flags": flags})), "{flags}");
+        }
+        assert!(with("", json!({"pass_env": ["CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER"]})));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 #   --binary=FILE           a binary that the command makes; for each of them
 #   --wipe                  start with an empty target directory
 #   --link-arg=FLAG         a linker flag that is used if the linker knows it; any number of them
+#   --own-linker            nothing but the toolchain, the surroundings and the command decides which linker that is
 #   --debug=MACHINE         separate the debug information from the one binary, which is for this machine
 #   --surroundings=DIGEST   of the influences on a compile that cargo does not check
 #   --compile=NAME          a unique name of this compile
@@ -22,7 +23,7 @@
 # If one of them is not there, nothing is printed.
 # Run by `sh -c`: POSIX, only coreutils, findutils, grep, and setsid and flock of util-linux.
 set -u
-wipe='' flags='' debug='' along='' deps='' outside='' git='' binaries='' sources=''
+wipe='' flags='' own='' debug='' along='' deps='' outside='' git='' binaries='' sources=''
 line='
 '
 while [ "$#" -gt 0 ]; do
@@ -34,6 +35,7 @@ while [ "$#" -gt 0 ]; do
     --binary=*) binaries=$binaries$value$line ;;
     --wipe) wipe=1 ;;
     --link-arg=*) flags="$flags $value" ;;
+    --own-linker) own=1 ;;
     --debug=*) debug=$value ;;
     --surroundings=*) surroundings=$value ;;
     --compile=*) compile=$value ;;
@@ -61,7 +63,9 @@ if [ -n "$wipe" ] || [ "$was" != "$surroundings" ]; then
   echo "$deps" >"$state/deps" || exit 1
 fi
 # A linker that does not know the flag would fail, after minutes. Any of cargo's settings may choose the
-# linker, so this compiles an empty program with cargo to find out.
+# linker, so this compiles an empty program with cargo to find out. Each toolchain has a target directory of its own: there
+# the answer stays.
+[ -z "$wipe" ] || rm -f "$state"/linker-* || exit 1
 for flag in $flags; do
   probe=$state/probe
   mkdir -p "$probe" && echo 'fn main() {}' >"$probe/main.rs" || exit 1
@@ -82,8 +86,22 @@ for flag in $flags; do
         --config) set -- "$@" "$word" && takes=: ;;
       esac
     done
-    CARGO_BUILD_BUILD_DIR=$probe cargo rustc --offline "--manifest-path=$probe/Cargo.toml" "--target-dir=$probe" \
-      "$@" -- -C "link-arg=$flag"
+    links() {
+      CARGO_BUILD_BUILD_DIR=$probe cargo rustc --offline "--manifest-path=$probe/Cargo.toml" "--target-dir=$probe" "$@"
+    }
+    question="$surroundings $flag $*"
+    answer=$state/linker-$(printf %s "$question" | cksum | tr ' ' -)
+    if [ -n "$own" ] && [ -s "$answer" ]; then
+      said=$(cat "$answer")
+      case $said in "yes $question") exit 0 ;; "no $question") exit 1 ;; esac
+    fi
+    if links "$@" -- -C "link-arg=$flag"; then
+      echo "yes $question" >"$answer"
+      exit 0
+    fi
+    # It is the flag only if it links without.
+    if [ -n "$own" ] && links "$@"; then echo "no $question" >"$answer"; fi
+    exit 1
   ) </dev/null >/dev/null 2>&1; then
     # shellcheck disable=SC2086 # empty if the user's own flags have the dashes
     set -- "$@" $dashes -C "link-arg=$flag"

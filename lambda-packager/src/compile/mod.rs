@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::artifact::build_id;
-use crate::cargo::{Function, Workspace, config_flags, profile_overrides};
+use crate::cargo::{Function, Workspace, config as cargo_config, config_flags, profile_overrides};
 use crate::compile::mounted::OTHER_TOOLCHAIN;
 use crate::compile::output::finish;
 use crate::config::{Config, Mode};
@@ -94,6 +94,9 @@ pub fn command(job: &CompileJob, wipe: bool) -> Vec<String> {
     command.extend(job.functions.iter().map(binary));
     command.extend(wipe.then(|| "--wipe".to_string()));
     command.extend(is_sorted(job.config).then(|| format!("--link-arg={COMPRESSION_SORT}")));
+    // Where a file cannot be read, cargo says so.
+    let chooses_linker = || cargo_config::chooses_linker(job.workspace, job.config).unwrap_or(true);
+    command.extend((is_rustc(job) && !chooses_linker()).then(|| "--own-linker".to_string()));
     if asks_for_debug(job) {
         command.extend(is_rustc(job).then(|| format!("--link-arg={}", build_id::LINK_ARG)));
         command.push(format!("--debug={}", triple.split('-').next().unwrap_or_default()));
