@@ -10,11 +10,14 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::support::{
-    Ended, Fixture, ImageRegistry, Moto, Setup, free_port, is_full, is_installed, packager, repository, skip,
+    Ended, Fixture, ImageRegistry, Moto, Setup, copy, free_port, is_full, is_installed, packager, repository, skip,
 };
 
 /// Where a provider is unpacked on machines that cannot download one.
 pub const PLUGINS: &str = "/opt/tf-plugins";
+
+/// The files of `infra/` that Terraform reads.
+const TODAY: [&str; 4] = ["main.tf", "moved.tf", "outputs.tf", "variables.tf"];
 
 /// A project with this repository's Makefile and `infra/`, and what it is deployed to.
 struct Stage {
@@ -35,8 +38,7 @@ impl Stage {
         fs::copy(repository().join("Makefile"), fixture.path("Makefile")).expect("a Makefile");
         let infra = fixture.path("infra");
         fs::create_dir(&infra).expect("a folder");
-        for name in ["main.tf", "moved.tf", "variables.tf", "outputs.tf", "deploy", ".gitignore", ".terraform.lock.hcl"]
-        {
+        for name in TODAY.into_iter().chain(["deploy", ".gitignore", ".terraform.lock.hcl"]) {
             fs::copy(repository().join("infra").join(name), infra.join(name)).expect("a file");
         }
         fixture.commit();
@@ -228,6 +230,42 @@ fn several_functions_are_deployed_at_once() {
         let packages = ["hello", "worker"].map(|name| told("prod", name)["Configuration"]["CodeSize"].as_u64());
         assert_eq!(packages, ["hello", "worker"].map(|name| Some(stage.fixture.zip(name).len() as u64)));
     }
+}
+
+#[test]
+fn what_was_deployed_before_the_functions_were_a_map_keeps_its_state() {
+    let Some(stage) = Stage::set() else { return };
+    stage.fixture.run(&["--engine", "host"]).ok();
+    let (infra, aside) = (stage.fixture.path("infra"), stage.fixture.around().join("today"));
+    let terraform = |args: &[&str]| {
+        let mut command = Command::new("terraform");
+        stage.prepare(command.arg("-chdir=infra").args(args));
+        let variables = [("environment", "preprod"), ("package", "zip"), ("url_authorization", "NONE")];
+        command.envs(variables.map(|(name, value)| (format!("TF_VAR_{name}"), value)));
+        Ended::of(&mut command).ok()
+    };
+    // As this repository had it then.
+    fs::create_dir(&aside).unwrap();
+    for name in TODAY {
+        fs::rename(infra.join(name), aside.join(name)).unwrap();
+    }
+    copy(&repository().join("tests/fixtures/one_function"), &infra);
+    terraform(&["apply", "-input=false", "-auto-approve"]);
+    let before: Vec<String> = terraform(&["state", "list"]).stdout.lines().map(String::from).collect();
+    assert!(before.len() == 7 && before.contains(&"aws_lambda_function.function".to_string()), "{before:?}");
+
+    for name in TODAY {
+        fs::rename(aside.join(name), infra.join(name)).unwrap();
+    }
+    terraform(&["plan", "-input=false", "-out=plan"]);
+    let plan: Value = serde_json::from_str(&terraform(&["show", "-json", "plan"]).stdout).expect("JSON");
+    let mut moved = Vec::new();
+    for change in plan["resource_changes"].as_array().expect("resources") {
+        assert_eq!(change["change"]["actions"], serde_json::json!(["no-op"]), "{change}");
+        moved.push(change["previous_address"].as_str().unwrap_or_else(|| panic!("{change}")).to_string());
+    }
+    moved.sort_unstable();
+    assert_eq!(moved, before);
 }
 
 #[test]
