@@ -77,7 +77,8 @@ mod tests {
         for (version, library) in [
             ("ZLIB_1.2.9", "libz.so.1"),
             ("OPENSSL_3.0.0", "libssl.so.3"),
-            ("OPENSSL_3.2.0", "libssl.so.3"),
+            ("OPENSSL_3.2.2", "libssl.so.3"),
+            ("OPENSSL_3.2.2", "libcrypto.so.3"),
             ("GLIBCXX_3.4.33", "libstdc++.so.6"),
             ("CXXABI_1.3.15", "libstdc++.so.6"),
             ("CXXABI_TM_1", "libstdc++.so.6"),
@@ -88,6 +89,7 @@ mod tests {
         }
         for (version, library) in [
             ("ZLIB_1.2.12", "libz.so.1"),
+            ("OPENSSL_3.2.3", "libssl.so.3"),
             ("OPENSSL_3.3.0", "libcrypto.so.3"),
             ("GLIBCXX_3.4.34", "libstdc++.so.6"),
             ("CXXABI_1.3.16", "libstdc++.so.6"),
