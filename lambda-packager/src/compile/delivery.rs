@@ -56,7 +56,9 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
     let mut archive = Archive::of((0, 0), LONG_AGO);
     // What was compiled of other functions' packages is still there.
     let packages = before.map(|before| before.packages.clone()).unwrap_or_default();
-    let mut sent = Sent { name: job.compile.clone(), count, packages, places: Places::default() };
+    let cleaned_before = before.map(|before| before.cleaned.clone()).unwrap_or_default();
+    let mut sent =
+        Sent { name: job.compile.clone(), count, packages, cleaned: cleaned_before, places: Places::default() };
     // With many files, each of the two takes its time.
     let (folders, bumped) = thread::scope(|scope| {
         let folders = scope.spawn(|| folders(job, &sources));
@@ -109,9 +111,7 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
     let local = job.local_packages();
     // On the host, a package that a manifest names by an absolute path is compiled where it is, with its own dates.
     let is_elsewhere = local.iter().any(|package| job.layout.place_of(&package.folder).is_none());
-    let cleaned = local.iter().copied().filter(|package| package.has_build_script);
-    let cleaned =
-        cleaned.filter(|package| is_stale(job, package, before, &sent)).filter_map(|package| url(job, package));
+    let cleaned = cleaned(job, &local, &mut sent);
     Ok(Delivery {
         from: before.map(|before| before.name.clone()),
         removed,
@@ -119,7 +119,7 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
         unpacked: false,
         is_first,
         dates: if is_first { Dates::new() } else { dates },
-        cleaned: cleaned.collect(),
+        cleaned,
         wipe: job.wipe || job.config.force || is_elsewhere || is_vendored_changed(job, before, &sent),
         sent,
     })
@@ -322,10 +322,20 @@ fn packages_of(job: &CompileJob, sources: &Sources, before: Option<&Sent>, sent:
     bumped
 }
 
-fn is_stale(job: &CompileJob, package: &LocalPackage, before: Option<&Sent>, sent: &Sent) -> bool {
-    let place = job.layout.place_of(&package.folder).unwrap_or_default();
-    let state = |sent: &Sent| sent.packages.get(&place).map(|stored| stored.state);
-    before.is_none_or(|before| state(before) != state(sent))
+/// The packages with a build script that changed since the last compile with this profile, as cargo names them. A profile
+/// has a folder of its own, and only the one that compiles is cleaned: what the others hold may be older.
+fn cleaned(job: &CompileJob, local: &[&LocalPackage], sent: &mut Sent) -> Vec<String> {
+    let mut cleaned = Vec::new();
+    for package in local.iter().filter(|package| package.has_build_script) {
+        let place = job.layout.place_of(&package.folder).unwrap_or_default();
+        let Some(stored) = sent.packages.get(&place).copied() else { continue };
+        let key = format!("{} {} {place}", job.config.target_arch.triple(), job.config.profile);
+        let was = sent.cleaned.insert(key, stored);
+        if was.is_none_or(|was| was.state != stored.state) {
+            cleaned.extend(url(job, package));
+        }
+    }
+    cleaned
 }
 
 /// The package as cargo's `--package` takes it: <https://doc.rust-lang.org/cargo/reference/pkgid-spec.html>.

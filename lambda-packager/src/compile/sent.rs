@@ -19,9 +19,12 @@ pub struct Sent {
     pub places: Places,
     /// For each local package the digest of all that its compile may read without telling cargo.
     pub packages: BTreeMap<String, Stored>,
+    /// The same for each target, profile and local package with a build script, as of the last compile with this profile:
+    /// of what is older, nothing was left there.
+    pub cleaned: BTreeMap<String, Stored>,
 }
 
-const FORMAT: &[u8] = b"2";
+const FORMAT: &[u8] = b"3";
 
 impl Sent {
     /// The record at `path`; none if there is none that can be read: then everything is sent again.
@@ -32,9 +35,9 @@ impl Sent {
             return None;
         }
         let (name, count) = (reader.text()?.to_string(), reader.number()?);
-        let packages = reader.entries()?.into_iter().map(|(package, stored)| (package.to_string(), stored)).collect();
+        let (packages, cleaned) = (reader.map()?, reader.map()?);
         let places = Places::of(reader.entries()?);
-        reader.0.is_empty().then_some(Self { name, count, places, packages })
+        reader.0.is_empty().then_some(Self { name, count, places, packages, cleaned })
     }
 
     /// Stores it at `path`.
@@ -54,8 +57,10 @@ impl Sent {
                 bytes.extend_from_slice(part);
             }
         };
-        bytes.extend((self.packages.len() as u32).to_le_bytes());
-        self.packages.iter().for_each(|(package, stored)| add(&mut bytes, package, stored));
+        for packages in [&self.packages, &self.cleaned] {
+            bytes.extend((packages.len() as u32).to_le_bytes());
+            packages.iter().for_each(|(package, stored)| add(&mut bytes, package, stored));
+        }
         bytes.extend((self.places.len() as u32).to_le_bytes());
         self.places.iter().for_each(|(place, stored)| add(&mut bytes, place, stored));
         fs::replace_cache(path, &bytes)
@@ -81,6 +86,10 @@ impl<'a> Reader<'a> {
         let (text, rest) = self.0.split_at(end);
         self.0 = &rest[1..];
         str::from_utf8(text).ok()
+    }
+
+    fn map(&mut self) -> Option<BTreeMap<String, Stored>> {
+        Some(self.entries()?.into_iter().map(|(name, stored)| (name.to_string(), stored)).collect())
     }
 
     fn entries(&mut self) -> Option<Vec<(&'a str, Stored)>> {
@@ -113,6 +122,7 @@ mod tests {
             count: 4,
             places: Places::of(vec![("/workspace/a b\nc", stored(true)), ("/gone", stored(false))]),
             packages: [("/workspace".into(), stored(true))].into(),
+            cleaned: [("x release /workspace".into(), stored(true))].into(),
         };
         sent.store(&path).unwrap();
         assert_eq!(Sent::load(&path), Some(sent));

@@ -76,7 +76,7 @@ fn files_that_a_build_script_lists() {
 /// Cargo keeps OUT_DIR from run to run; a clean build starts with none.
 #[test]
 fn what_a_build_script_left_in_its_folder() {
-    let Some(project) = docker().map(Project::pair) else { return };
+    let Some(mut project) = docker().map(Project::pair) else { return };
     project.part_builds_with(&joins(
         "println!(\"cargo:rerun-if-changed=names\");
         let folder = std::path::PathBuf::from(std::env::var_os(\"OUT_DIR\").unwrap());
@@ -87,6 +87,9 @@ fn what_a_build_script_left_in_its_folder() {
     project.write("part/names", "a b").misses("first build");
     project.changes("part/names", "b c", Now);
     project.changes("part/names", "d", Kept);
+    // Each profile has such a folder, also the one that did not compile when the names changed.
+    project.arguments(&["--mode", "dev"]).write_dated("part/names", "e", Now).misses_somehow();
+    project.arguments(&[]).misses_somehow();
 }
 
 #[test]
