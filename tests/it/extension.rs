@@ -25,7 +25,7 @@ fn zip_of(fixture: &Fixture) -> Vec<String> {
     listed(&fixture.path("target/lambda/hello/lambda-deployment.zip"))
 }
 
-fn allow_execution(fixture: &Fixture, name: &str) {
+pub fn allow_execution(fixture: &Fixture, name: &str) {
     fs::set_permissions(fixture.path(name), fs::Permissions::from_mode(0o755)).unwrap();
 }
 

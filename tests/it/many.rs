@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::extension::allow_execution;
 use crate::support::host::{Profile, printed_by, ran_a_build_script, sha256_of};
 use crate::support::{Ended, Engine, Fixture, cases, one_engine};
 
@@ -101,6 +102,42 @@ fn what_does_not_compile_keeps_no_other_function_from_its_zip() {
     says(&fixture, "worker/src/main.rs", "mended");
     let mended = ended(&mut fixture.command_for("host"));
     assert_eq!(summary(&mended), "4 functions: 1 packaged (worker: changed worker/src/main.rs), 3 reused");
+}
+
+#[test]
+fn a_layer_of_files_that_fails_keeps_no_function_from_its_zip() {
+    let fixture = workspace();
+    fixture.package(
+        "assets",
+        "assets",
+        "[package.metadata.lambda-packager]\nkind = \"layer\"\ninclude = [\".:opt\"]\n",
+    );
+    fixture.write("assets/src/lib.rs", "");
+    let members = fixture.text("Cargo.toml").replace("\"api\"", "\"api\", \"assets\"");
+    fixture.write("Cargo.toml", &members);
+    fixture.write("assets/opt/words.txt", "first");
+    let first = ended(&mut fixture.command_for("host"));
+    assert_eq!(summary(&first), "5 functions: 5 packaged (admin: first build, ...)", "{}", first.stderr);
+    let layer = fixture.zip("assets");
+    says(&fixture, "worker/src/main.rs", "edited");
+    // Lambda could not execute the first one, and not start the second one.
+    for (name, content, status, why) in [
+        ("watch", "#!/bin/sh\n", 2, "assets: `include` in [package.metadata.lambda-packager]"),
+        ("other", "\x7fELF", 5, "assets: extensions/other"),
+    ] {
+        fixture.write(&format!("assets/opt/extensions/{name}"), content);
+        if name == "other" {
+            allow_execution(&fixture, "assets/opt/extensions/other");
+        }
+        let failed = Ended::of(&mut fixture.command_for("host"));
+        let failed = failed.fails(status, &["1 of 5 functions was not packaged: assets", why]);
+        assert!(failed.stderr.contains(", 1 failed"), "{}", failed.stderr);
+        assert_eq!(printed(&fixture), ["admin soft", "api soft", "loud LOUD", "edited soft"]);
+        assert!(fixture.zip("assets") == layer, "the last good zip was touched");
+        std::fs::remove_file(fixture.path(&format!("assets/opt/extensions/{name}"))).expect("the file");
+    }
+    let mended = ended(&mut fixture.command_for("host"));
+    assert_eq!(summary(&mended), "5 functions: 5 reused", "{}", mended.stderr);
 }
 
 /// Compiled with others, a function sees their files too. What it reads of them is an input, as it is if it is alone.

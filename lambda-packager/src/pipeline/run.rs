@@ -70,7 +70,12 @@ fn package(tasks: &[Task], report: &mut Reporter) -> Result<(Vec<Outcome>, Resul
     let (misses, layers): (Vec<_>, Vec<_>) = misses.into_iter().partition(|miss| miss.task.config.kind.has_binary());
     for miss in &layers {
         report.log_to(Miss::logs(std::slice::from_ref(miss)));
-        ended.push((miss.task.function.id.clone(), Ok(layer::build(miss, report)?)));
+        let outcome = layer::build(miss, report);
+        // It shares nothing with others, so whatever fails is its own.
+        if let Some(error) = outcome.as_ref().err().filter(|error| error.is_interrupted()) {
+            return Err(error.clone());
+        }
+        ended.push((miss.task.function.id.clone(), outcome));
     }
     let mut kept = Vec::new();
     for alike in compiled_alike(misses) {
