@@ -141,6 +141,50 @@ fn a_layer_of_files_needs_no_bin_and_no_compile() {
     run(&["image", "build", "--env", "preprod"]).fails(2, &["the zip of kind `layer` is for a layer"]);
 }
 
+#[test]
+fn functions_of_one_package_have_kinds_by_their_names() {
+    if !is_installed("unzip", "Debian: apt-get install unzip") {
+        return;
+    }
+    let fixture = Fixture::hello();
+    fixture.write("src/bin/log-forwarder.rs", "fn main() {\n    println!(\"log\");\n}\n");
+    fixture.write("etc/a.toml", "a");
+    let manifest = fixture.text("Cargo.toml") + "[package.metadata.lambda-packager]\ninclude = [\"etc\"]\n";
+    let kinds = |table: &str| fixture.write("Cargo.toml", &format!("{manifest}kind = {table}\n"));
+    let run = |args: &[&str]| fixture.run(&[&["--engine", "host"], args].concat());
+    let zips = || {
+        let zip = |name: &str| listed(&fixture.path(&format!("target/lambda/{name}/lambda-deployment.zip"))).join(" ");
+        ["hello", "log-forwarder"].map(zip)
+    };
+    kinds("{ \"log-*\" = \"extension\" }");
+    let ended = run(&[]).ok();
+    assert_eq!(ended.stderr.matches("Finished `release`").count(), 1, "{}", ended.stderr);
+    assert_eq!(zips(), ["bootstrap* etc/a.toml", "etc/a.toml extensions/log-forwarder*"]);
+    // Each is judged by its own kind, and a flag is stronger.
+    let ended = run(&["--kind", "log-*=extension,log-forwarder=internal-extension"]).ok();
+    let expected = "2 functions: 1 packaged (log-forwarder: kind extension -> internal-extension), 1 reused";
+    assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+    assert_eq!(zips(), ["bootstrap* etc/a.toml", "etc/a.toml log-forwarder*"]);
+    run(&["--kind", "hello=extension"]).ok();
+    assert_eq!(zips(), ["etc/a.toml extensions/hello*", "bootstrap* etc/a.toml"]);
+    let layer = run(&["image", "build", "--env", "preprod", "--function", "log-forwarder"]);
+    layer.fails(2, &["`kind` in [package.metadata.lambda-packager]", "the zip of kind `extension`"]);
+    run(&[]).ok();
+    run(&["verify"]).ok();
+    // The package itself, beside its bins.
+    kinds("{ hello = \"layer\" }");
+    run(&[]).ok();
+    assert_eq!(listed(&fixture.path("target/lambda/hello.layer/lambda-deployment.zip")), ["etc/a.toml"]);
+    for (table, expected) in [
+        ("{ \"lag-*\" = \"extension\" }", "there is no function `lag-*`"),
+        ("{ log-forwarder = \"layer\" }", "there is no package `log-forwarder`"),
+        ("{ hello = \"layers\" }", "`hello`: unknown variant `layers`"),
+    ] {
+        kinds(table);
+        run(&[]).fails(2, &["`kind` in [package.metadata.lambda-packager]", expected]);
+    }
+}
+
 /// The binary is where cargo-lambda puts it, so that what a team deploys stays as it is.
 #[test]
 fn extensions_are_where_cargo_lambda_puts_them() {

@@ -152,6 +152,7 @@ mod tests {
             let has_setter = SETTERS.iter().any(|(name, ..)| name == setting);
             assert!(has_setter != OF_IMAGES.contains(setting), "{setting} has no typed setter");
         }
+        assert!(BuildScript::new().set("kind", "log-*=extension,assets=layer").layer().is_ok());
         assert!(BuildScript::new().set("registry_login", "none").set("environments", "a").layer().is_ok());
     }
 

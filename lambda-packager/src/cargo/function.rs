@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cargo::{Closure, Package, Program, Workspace};
-use crate::config::{Config, Names};
+use crate::config::{ArtifactKind, Config, Names};
 use crate::error::{Error, Result};
 use crate::sys::Glob;
 
@@ -45,6 +45,11 @@ impl<'a> Function<'a> {
         let is_meant = |name: &str| self.id == name || Glob::new(name).matches(&path);
         names.is_some_and(|names| names.wanted().any(is_meant) && !names.leaves_out(&[&self.id, &path]))
     }
+
+    /// What its zip is for. A name or glob means what it means in the setting `function`.
+    pub fn kind(&self, config: &Config) -> ArtifactKind {
+        config.kind.of(|name| self.is_selected(Some(&Names::new([name]))))
+    }
 }
 
 impl Workspace {
@@ -68,11 +73,10 @@ impl Workspace {
         let mut candidates = Vec::new();
         for package in self.packages(of_call)? {
             let config = of_package(package)?;
-            if config.kind.has_binary() {
-                candidates.extend(package.programs.iter().map(|program| Candidate::of(package, program, &config)));
-            } else {
-                candidates.push(self.layer_of_files(package, config));
-            }
+            let programs = package.programs.iter().map(|program| Candidate::of(package, program, &config));
+            candidates.extend(programs.filter(Candidate::has_binary));
+            let layer = Candidate { function: self.layer_of_files(package), missing_features: Vec::new(), config };
+            candidates.extend(Some(layer).filter(|layer| !layer.has_binary()));
         }
         let (candidates, lacking): (Vec<_>, Vec<_>) =
             candidates.into_iter().partition(|found| found.missing_features.is_empty());
@@ -84,12 +88,12 @@ impl Workspace {
     }
 
     /// The package itself, whose included files are a layer.
-    fn layer_of_files<'a>(&self, package: &'a Package, config: Config) -> Candidate<'a> {
+    fn layer_of_files<'a>(&self, package: &'a Package) -> Function<'a> {
         let name = package.name.clone();
         let is_taken = self.members.iter().flat_map(|package| &package.programs).any(|program| program.id == name);
         // No name of a package has a dot.
         let id = if is_taken { format!("{name}.layer") } else { name.clone() };
-        Candidate { function: Function { package, name, id, is_example: false }, missing_features: Vec::new(), config }
+        Function { package, name, id, is_example: false }
     }
 
     /// The packages that the setting `package` selects.
@@ -142,7 +146,7 @@ impl Workspace {
                 None => error,
             };
         let configs = candidates.iter().map(|found| &found.config).chain([of_call]);
-        for config in configs {
+        for config in configs.clone() {
             for name in config.function.iter().flat_map(Names::wanted) {
                 let pattern = Names::new([name]);
                 let matches = |found: &Candidate| found.function.is_selected(Some(&pattern));
@@ -154,11 +158,42 @@ impl Workspace {
                 }
             }
         }
+        self.refuse_unmatched_kinds(configs)?;
         if chosen.is_empty() {
             let error = Error::config(format!("there is no bin target to package in {root}"));
             return Err(and_features(error.hint_with("a Lambda needs src/main.rs or a [[bin]]"), &|found| {
                 found.is_selected()
             }));
+        }
+        Ok(())
+    }
+}
+
+impl Workspace {
+    /// A table of kinds is about all functions of the workspace, whichever are selected.
+    fn refuse_unmatched_kinds<'c>(&self, configs: impl Iterator<Item = &'c Config>) -> Result<()> {
+        let programs =
+            || self.members.iter().flat_map(|package| package.programs.iter().map(move |one| (package, one)));
+        for config in configs {
+            for (name, kind) in config.kind.named() {
+                let names = Names::new([name]);
+                let is_meant = |function: Function| function.is_selected(Some(&names));
+                let (place, root) = (config.place_of("kind"), self.root.display());
+                if kind.has_binary() && !programs().any(|(package, program)| is_meant(Function::of(package, program))) {
+                    let known: Vec<_> = programs().map(|(package, one)| Function::of(package, one).path()).collect();
+                    return Err(Error::config(format!("{place}: there is no function `{name}` in {root}"))
+                        .hint_with(format!("the functions are: {}", known.join(", "))));
+                }
+                if !kind.has_binary() && !self.members.iter().any(|package| is_meant(self.layer_of_files(package))) {
+                    let known: Vec<_> = self.members.iter().map(|package| package.name.as_str()).collect();
+                    return Err(Error::config(format!("{place}: there is no package `{name}` in {root}")).hint_with(
+                        format!(
+                            "a layer of files is a package, and not one of its bins; the packages are: {}",
+                            known.join(", ")
+                        ),
+                    ));
+                }
+            }
         }
         Ok(())
     }
@@ -175,6 +210,10 @@ impl<'a> Candidate<'a> {
     fn of(package: &'a Package, program: &Program, config: &Config) -> Self {
         let function = Function::of(package, program);
         Self { function, missing_features: package.missing_features(program, config), config: config.clone() }
+    }
+
+    fn has_binary(&self) -> bool {
+        self.function.kind(&self.config).has_binary()
     }
 
     fn is_selected(&self) -> bool {
@@ -263,6 +302,43 @@ mod tests {
         assert_eq!(select(&workspace, &json!({"function": "three"}), "/w", &own), "three");
         assert_eq!(workspace.member_at(Path::new("/w/b/src")).unwrap().name, "b");
         assert!(workspace.member_at(Path::new("/w")).is_none());
+    }
+
+    #[test]
+    fn a_table_of_kinds_is_about_functions_by_name_and_layers_by_package() {
+        let mut workspace =
+            Workspace::sample(Path::new("/w"), &[("a", &["api", "log", "demo"]), ("assets", &[]), ("b", &["b"])]);
+        workspace.members[0].programs[2].is_example = true;
+        let table = |kinds: Value| json!({"kind": kinds});
+        for (kinds, expected) in [
+            (json!({"log": "extension"}), "api function, log extension, b function"),
+            (json!({"l*": "extension", "assets": "layer"}), "api function, log extension, assets layer, b function"),
+            (json!({"*": "extension", "api": "function"}), "api function, log extension, b extension"),
+            (json!({"examples/d*": "extension"}), "api function, log function, b function"),
+            // A layer of files is the package: its bins are none.
+            (json!({"b": "layer"}), "api function, log function, b layer"),
+            (json!("layer"), "a layer, assets layer, b layer"),
+        ] {
+            let config = Config::of(table(kinds.clone()));
+            let all = workspace.functions(&config, Path::new("/w"), |_| Ok(config.clone())).unwrap();
+            let shown = all.iter().map(|(function, config)| format!("{} {}", function.name, function.kind(config)));
+            assert_eq!(shown.collect::<Vec<_>>().join(", "), expected, "{kinds}");
+        }
+        // The table is about all functions, and a call about some.
+        let of_b = json!({"package": "b", "kind": {"log": "extension", "assets": "layer"}});
+        assert_eq!(select(&workspace, &of_b, "/w", &[]), "b");
+        for (kinds, expected) in [
+            (
+                json!({"lo": "extension"}),
+                "flag --kind: there is no function `lo` in /w\n  help: the functions are: api, log",
+            ),
+            (json!({"log": "extension", "x*": "function"}), "there is no function `x*`"),
+            (json!({"assets": "extension"}), "there is no function `assets`"),
+            (json!({"log": "layer"}), "there is no package `log` in /w\n  help: a layer of files is a package"),
+        ] {
+            let error = select(&workspace, &table(kinds), "/w", &[]);
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

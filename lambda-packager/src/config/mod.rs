@@ -5,6 +5,7 @@ pub mod cargo_lambda_tables;
 pub mod from_cargo_lambda;
 pub mod from_env;
 pub mod from_manifest;
+mod kinds;
 mod layer;
 mod names;
 mod origin;
@@ -13,6 +14,7 @@ mod table;
 #[warn(missing_docs)]
 mod values;
 
+pub use kinds::Kinds;
 pub use names::Names;
 pub use origin::Origin;
 pub(crate) use table::with_settings;

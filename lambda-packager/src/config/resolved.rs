@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use crate::config::{Base, Config, EngineChoice, Layer, Mode, Origin};
+use crate::config::{ArtifactKind, Base, Config, EngineChoice, Layer, Mode, Origin};
 use crate::error::{Error, Result};
 use crate::sys::{env, glob};
 
@@ -41,6 +41,7 @@ impl Config {
         let compiled = |config: &Self| Self {
             package: None,
             function: None,
+            kind: ArtifactKind::Function.into(),
             output: None,
             include: Vec::new(),
             origins: Vec::new(),
@@ -191,6 +192,15 @@ mod tests {
         ] {
             assert!(!of(said.clone()).require_container, "{said}");
         }
+    }
+
+    #[test]
+    fn what_becomes_of_a_binary_makes_no_other_compile() {
+        let alike = |one: Value, other: Value| Config::of(one).compiles_like(&Config::of(other));
+        for one in [json!({"kind": "extension"}), json!({"output": "a.zip", "include": ["a"], "function": "a"})] {
+            assert!(alike(one.clone(), json!({})), "{one}");
+        }
+        assert!(!alike(json!({"features": ["a"]}), json!({})));
     }
 
     #[test]

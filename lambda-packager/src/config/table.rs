@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::config::{
-    Arch, ArtifactKind, Base, EngineChoice, Mode, Names, Network, Origin, PullPolicy, RegistryLogin, Runtime, Size,
+    Arch, ArtifactKind, Base, EngineChoice, Kinds, Mode, Names, Network, Origin, PullPolicy, RegistryLogin, Runtime,
+    Size,
 };
 
 /// How a setting is written as text: in an environment variable, or in `BuildScript::set`.
@@ -35,9 +36,10 @@ macro_rules! with_settings {
             function: Names, List, "the bins and examples to package: names and globs, `!` before what is left out; all bins if not set. `functions` is the same",
                 /// The bin target to package. The default is every bin target of the package.
                 (name: impl Into<String>) => crate::config::Names::new([name]);
-            kind: ArtifactKind = ArtifactKind::Function, Text, "what the zip is for: `function`, or a layer with an `extension` or an `internal-extension`, or a `layer` of included files alone",
-                /// What the zip is for. The default is [`ArtifactKind::Function`](crate::ArtifactKind::Function).
-                (kind: crate::config::ArtifactKind) => kind;
+            kind: Kinds = ArtifactKind::Function.into(), Text, "what the zip is for: `function`, or a layer with an `extension` or an `internal-extension`, or a `layer` of included files alone; or a table of these by the names and globs of functions",
+                /// What the zip is for. The default is [`ArtifactKind::Function`](crate::ArtifactKind::Function). For some of
+                /// the functions only: `.set("kind", "log-forwarder=extension")`.
+                (kind: crate::config::ArtifactKind) => kind.into();
             mode: Mode = Mode::Release, Text, "`release`, `dev`, `prod` or `docker`",
                 /// Speed of the build or size of the zip. The default is [`Mode::Release`](crate::Mode::Release).
                 (mode: crate::config::Mode) => mode;

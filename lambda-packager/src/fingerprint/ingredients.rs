@@ -32,7 +32,7 @@ pub fn ingredients(
     let mut set = |name: &str, value: String| all.insert(name.to_string(), value);
     set("packager", PACKAGER.into());
     set("function", format!("{}/{}", function.package.name, function.path()));
-    set("kind", config.kind.to_string());
+    set("kind", function.kind(config).to_string());
     set("mode", config.mode.to_string());
     set("profile", config.profile.clone());
     set("target", config.target_arch.to_string());

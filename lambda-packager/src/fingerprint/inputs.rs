@@ -154,6 +154,7 @@ mod tests {
 
     use super::*;
     use crate::artifact::include;
+    use crate::config::ArtifactKind;
     use crate::snapshot::take;
 
     fn function<'a>(workspace: &'a Workspace) -> Function<'a> {
@@ -240,8 +241,13 @@ mod tests {
                 snapshot.present().iter().map(|(path, _)| real(&root.join(path))).collect();
             let selections = selections(&config, &root.join("a"), &root).unwrap();
             let excluded = excluded(&workspace, &function(&workspace), &config);
-            let around =
-                include::Surroundings { root: &root, excluded: &excluded, place: "", kind: config.kind, binary: "a" };
+            let around = include::Surroundings {
+                root: &root,
+                excluded: &excluded,
+                place: "",
+                kind: ArtifactKind::Function,
+                binary: "a",
+            };
             for file in include::find(&selections, &around).unwrap() {
                 assert!(recorded.contains(&real(&file.path)), "{include:?}: {}", file.path.display());
                 count += 1;

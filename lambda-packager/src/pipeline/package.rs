@@ -62,7 +62,7 @@ pub fn package(
 ) -> Result<Package> {
     let config = &task.config;
     let package = Package::without_image(zip, report);
-    let leaves_image = config.mode.is_for_production() && !config.kind.is_layer();
+    let leaves_image = config.mode.is_for_production() && !task.kind().is_layer();
     let image = match leaves_image {
         true => report.stage(Stage::Runtime, |report| {
             runtime_image::leave(backend, request, &task.function, &package.zip, report)
@@ -81,7 +81,7 @@ pub fn package(
 /// A binary that the runtime could not start, compiled or included, or an included file that cannot be read.
 pub fn check(binary: &[u8], task: &Task) -> Result<Vec<zip::Member>> {
     let members = include::read(included(task)?)?;
-    let title = if task.config.kind.is_layer() { "the extension" } else { "the bootstrap" };
+    let title = if task.kind().is_layer() { "the extension" } else { "the bootstrap" };
     elf::check(binary, title, &expectation(&members, task))?;
     check_extensions(&members, task)?;
     Ok(members)
@@ -93,7 +93,7 @@ pub fn check(binary: &[u8], task: &Task) -> Result<Vec<zip::Member>> {
 /// One that the runtime could not start.
 pub fn check_extensions(members: &[zip::Member], task: &Task) -> Result<()> {
     let is_started = |member: &&zip::Member| {
-        task.config.kind.is_layer() && include::is_extension(&member.name) && member.content.starts_with(b"\x7fELF")
+        task.kind().is_layer() && include::is_extension(&member.name) && member.content.starts_with(b"\x7fELF")
     };
     let expected = expectation(members, task);
     members.iter().filter(is_started).try_for_each(|member| elf::check(&member.content, &member.name, &expected))
@@ -104,7 +104,7 @@ fn expectation<'a>(members: &'a [zip::Member], task: &'a Task) -> elf::Expectati
     elf::Expectation {
         arch: config.target_arch,
         runtime: config.runtime,
-        kind: config.kind,
+        kind: task.kind(),
         included: members,
         linked_by: &task.function.closure().linked_by,
     }
@@ -118,14 +118,14 @@ pub fn included(task: &Task) -> Result<Vec<include::Included>> {
     let Task { workspace, config, function, .. } = task;
     let selections = selections(config, function.package.folder(), &workspace.root)?;
     let (excluded, place) = (inputs::excluded(workspace, function, config), config.place_of("include"));
-    let (root, kind, binary) = (&workspace.root, config.kind, function.name.as_str());
+    let (root, kind, binary) = (&workspace.root, task.kind(), function.name.as_str());
     include::find(&selections, &Surroundings { root, excluded: &excluded, place: &place, kind, binary })
 }
 
 /// The zip of a binary, where the kind has one, and of what goes into it beside that.
 pub fn archive(binary: &[u8], mut members: Vec<zip::Member>, task: &Task) -> Result<Vec<u8>> {
     let config = &task.config;
-    if let Some(name) = config.kind.place_of(&task.function.name) {
+    if let Some(name) = task.kind().place_of(&task.function.name) {
         members.push(zip::Member { name, executable: true, content: binary.to_vec() });
     }
     limits::check(members.iter().map(|member| member.content.len() as u64).sum())?;

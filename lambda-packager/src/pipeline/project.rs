@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cargo::{Function, Package, Workspace};
 use crate::config::from_cargo_lambda::CargoLambda;
-use crate::config::{Config, Layer, Origin, from_env};
+use crate::config::{ArtifactKind, Config, Layer, Origin, from_env};
 use crate::error::{Error, Result};
 use crate::fingerprint::Artifact;
 use crate::pipeline::destination;
@@ -209,7 +209,7 @@ impl Places {
         Ok(Self {
             manifest: folder.join("manifest.json"),
             log: folder.join("build.log"),
-            bootstrap: config.kind.has_binary().then(|| folder.join("bootstrap")),
+            bootstrap: function.kind(config).has_binary().then(|| folder.join("bootstrap")),
             debug: folder.join("debug"),
             zips,
             lock: lock_of_function(&state, &function.id),
@@ -240,6 +240,10 @@ pub struct Task<'a> {
 }
 
 impl Task<'_> {
+    pub fn kind(&self) -> ArtifactKind {
+        self.function.kind(&self.config)
+    }
+
     /// Waits for the lock on the files of the function, and makes its folder.
     pub fn lock(&self, report: &mut Reporter) -> Result<Lock> {
         let lock = Lock::acquire(&self.places.lock, |holder| report.waiting_for(holder))?;

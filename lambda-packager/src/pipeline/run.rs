@@ -67,7 +67,7 @@ fn package(tasks: &[Task], report: &mut Reporter) -> Result<(Vec<Outcome>, Resul
         }
     }
     note_cargo_lambda(&misses, report);
-    let (misses, layers): (Vec<_>, Vec<_>) = misses.into_iter().partition(|miss| miss.task.config.kind.has_binary());
+    let (misses, layers): (Vec<_>, Vec<_>) = misses.into_iter().partition(|miss| miss.task.kind().has_binary());
     for miss in &layers {
         report.log_to(Miss::logs(std::slice::from_ref(miss)));
         let outcome = layer::build(miss, report);

@@ -37,7 +37,7 @@ pub fn contexts<'a>(tasks: &'a [Task<'a>], environment: &str) -> Result<Vec<Cont
 }
 
 fn refuse_layer(task: &Task) -> Result<()> {
-    let (kind, place) = (task.config.kind, task.config.place_of("kind"));
+    let (kind, place) = (task.kind(), task.config.place_of("kind"));
     if !kind.is_layer() {
         return Ok(());
     }

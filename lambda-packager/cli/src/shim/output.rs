@@ -49,7 +49,7 @@ impl Output {
 
     fn of(task: &Task, flags: &Flags, folder: &Path) -> Self {
         let name = &task.function.name;
-        let (folder, stem) = match (task.config.kind.is_layer(), flags.flatten.as_ref() == Some(name)) {
+        let (folder, stem) = match (task.kind().is_layer(), flags.flatten.as_ref() == Some(name)) {
             (true, _) => (folder.join("extensions"), name.as_str()),
             (false, true) => (folder.to_path_buf(), "bootstrap"),
             (false, false) => (folder.join(name), "bootstrap"),
