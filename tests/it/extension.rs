@@ -10,7 +10,7 @@ use crate::support::{Ended, Engine, Fixture, cases, engines, is_installed};
 const KINDS: [(&str, &str); 2] = [("extension", "extensions/hello"), ("internal-extension", "hello")];
 
 /// The files of a zip and whether they may be executed, as somebody else's program reads them.
-fn listed(zip: &Path) -> Vec<String> {
+pub fn listed(zip: &Path) -> Vec<String> {
     let listed = Ended::answer(Command::new("unzip").arg("-Z").arg(zip));
     let line = |line: &str| {
         let (mode, name) = (&line[..10], line.rsplit(' ').next().unwrap());

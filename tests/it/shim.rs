@@ -6,7 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Ended, Fixture, Shim, cases, has_all, packager, prefixed, program, skip};
+use crate::extension::listed;
+use crate::support::{Ended, Fixture, Shim, cases, has_all, is_installed, packager, prefixed, program, skip};
 
 fn build(shim: &Shim, fixture: &Fixture, flags: &[&str]) -> Ended {
     Ended::of(shim.command(fixture, &["build"]).args(flags))
@@ -217,6 +218,37 @@ fn variables_and_the_settings_of_cargo_lambda_that_flags_choose_are_those_of_the
         assert_eq!(fixture.output_of_bootstrap("hello"), expected, "{flags:?}");
         assert!(!built.stderr.contains("has no effect"), "{}", built.stderr);
         assert_eq!(build(&shim, &fixture, flags).ok().verdict(), "cache-hit", "{flags:?}");
+    }
+}
+
+#[test]
+fn with_admerge_lists_of_flags_are_added_to_those_of_the_settings() {
+    if !is_installed("unzip", "Debian: apt-get install unzip") {
+        return;
+    }
+    let (shim, fixture) = (Shim::installed(), Fixture::hello());
+    fixture.append(
+        "Cargo.toml",
+        "[features]\na = []\nb = []\n[package.metadata.lambda.build]\nfeatures = [\"a\"]\nbin = [\"hello\"]\n\
+         include = [\"x.txt\"]\njobs = 1\n",
+    );
+    let prints = "\"{} {} {:?}\", cfg!(feature = \"a\"), cfg!(feature = \"b\"), option_env!(\"WORD\")";
+    fixture.prints(prints);
+    fixture.write("src/bin/two.rs", &fixture.text("src/main.rs"));
+    fixture.write("x.txt", "x");
+    fixture.write("y.txt", "y");
+    let lists = ["--features", "b", "--bin", "two", "--include", "y.txt", "-j", "2", "--env-var", "WORD=a"];
+    let zip = |name: &str| {
+        let path = fixture.path(&format!("target/lambda/{name}/bootstrap.zip"));
+        path.exists().then(|| listed(&path).join(" "))
+    };
+    build(&shim, &fixture, &[&["--output-format", "zip"], &lists[..]].concat()).ok();
+    assert_eq!([zip("hello"), zip("two")], [None, Some("bootstrap* y.txt".into())]);
+    assert_eq!(fixture.output_of_bootstrap("two"), "false true Some(\"a\")");
+    build(&shim, &fixture, &[&["--output-format", "zip", "--admerge"], &lists[..]].concat()).ok();
+    for name in ["hello", "two"] {
+        assert_eq!(zip(name).as_deref(), Some("bootstrap* x.txt y.txt"));
+        assert_eq!(fixture.output_of_bootstrap(name), "true true Some(\"a\")");
     }
 }
 

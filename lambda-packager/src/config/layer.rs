@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::{Layer, Origin, SETTINGS, name_of};
+use crate::config::{Layer, Names, Origin, SETTINGS, name_of};
 use crate::error::{Error, Result};
 
 impl Layer {
@@ -25,6 +25,42 @@ impl Layer {
         }
         Ok(layer)
     }
+
+    /// This layer's values, and where both have a list those of the layer below and then its own.
+    pub(super) fn added_to(self, mut below: Self) -> Self {
+        fn both<T>(below: Option<T>, own: Option<T>, join: impl Fn(T, T) -> T) -> Option<T> {
+            match (below, own) {
+                (Some(below), Some(own)) => Some(join(below, own)),
+                (below, own) => own.or(below),
+            }
+        }
+        let lists = |below: &mut Option<Vec<String>>, own| both(below.take(), own, |below, own| [below, own].concat());
+        Self {
+            package: both(below.package.take(), self.package, Names::and),
+            function: both(below.function.take(), self.function, Names::and),
+            features: lists(&mut below.features, self.features),
+            cargo_flags: both(below.cargo_flags.take(), self.cargo_flags, flags_of_both),
+            include: lists(&mut below.include, self.include),
+            pass_env: lists(&mut below.pass_env, self.pass_env),
+            ..self
+        }
+        .over(below)
+    }
+}
+
+/// The flags of cargo `below`, but for those that `own` has too and that cargo takes once, and then `own`.
+fn flags_of_both(below: Vec<String>, own: Vec<String>) -> Vec<String> {
+    let (mut all, mut below) = (Vec::new(), below.into_iter());
+    while let Some(flag) = below.next() {
+        let is_told_again = own.contains(&flag);
+        match flag.as_str() {
+            "--all-features" | "--no-default-features" | "--ignore-rust-version" if is_told_again => {}
+            "--jobs" if is_told_again => drop(below.next()),
+            _ => all.push(flag),
+        }
+    }
+    all.extend(own);
+    all
 }
 
 /// For tests: a layer from a table of JSON.

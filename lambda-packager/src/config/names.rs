@@ -43,6 +43,12 @@ impl Names {
         self.0.iter().map(String::as_str).filter(|name| !name.starts_with(NOT))
     }
 
+    /// These, and then the `others`.
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
     /// All of them without their marks.
     pub fn all(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|name| name.strip_prefix(NOT).unwrap_or(name))

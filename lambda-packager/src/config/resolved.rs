@@ -7,18 +7,20 @@ use crate::error::{Error, Result};
 use crate::sys::{env, glob};
 
 impl Config {
-    /// Resolves layers, the strongest first.
+    /// Resolves layers, the strongest first; those that add to others are stronger than those that replace.
     pub fn resolve(layers: Vec<(Origin, Layer)>) -> Self {
         let mut origins = Vec::new();
-        let mut all = Layer::default();
-        for (origin, layer) in layers {
+        for (origin, layer) in &layers {
             for name in layer.names() {
                 if !origins.iter().any(|(known, _)| *known == name) {
                     origins.push((name, origin.clone()));
                 }
             }
-            all = all.over(layer);
         }
+        let (adding, replacing): (Vec<_>, Vec<_>) =
+            layers.into_iter().map(|(_, layer)| layer).partition(|layer| layer.adds);
+        let all = replacing.into_iter().fold(Layer::default(), Layer::over);
+        let all = adding.into_iter().rev().fold(all, |below, layer| layer.added_to(below));
         let mut config = all.resolved(origins);
         config.force |= config.mode == Mode::Docker || !config.use_cache;
         config
@@ -175,6 +177,29 @@ mod tests {
         assert_eq!(config.place_of("engine"), "the default of `engine`");
         assert_eq!(["mode", "runtime", "engine"].map(|setting| config.is_of_user(setting)), [true, false, false]);
         assert_eq!(["mode", "runtime", "engine"].map(|setting| config.is_of_manifest(setting)), [false, true, false]);
+    }
+
+    #[test]
+    fn lists_of_a_layer_that_adds_come_after_those_that_hold_without_it() {
+        let layer = |settings: Value| Layer::of(settings, &Origin::Flag).unwrap();
+        let above = Layer {
+            adds: true,
+            ..layer(json!({"features": ["c"], "function": "two", "pass_env": ["X"], "mode": "dev",
+                "cargo_flags": ["--all-features", "--jobs", "2", "-Z", "b"]}))
+        };
+        let of = |below: &[Value]| {
+            let below = below.iter().map(|settings| (Origin::Environment, layer(settings.clone())));
+            Config::resolve([(Origin::Flag, above.clone())].into_iter().chain(below).collect())
+        };
+        let config = of(&[
+            json!({"features": ["b"], "mode": "prod", "include": ["x"]}),
+            json!({"features": ["a"], "function": ["one"], "cargo_flags": ["--jobs", "9", "-Z", "a", "--all-features"]}),
+        ]);
+        assert_eq!((config.features, config.include), (vec!["b".to_string(), "c".into()], vec!["x".to_string()]));
+        assert_eq!(config.function, Some(crate::config::Names::new(["one", "two"])));
+        assert_eq!(config.cargo_flags.join(" "), "-Z a --all-features --jobs 2 -Z b");
+        assert_eq!((config.pass_env, config.mode), (vec!["X".to_string()], Mode::Dev));
+        assert_eq!(of(&[]).features, ["c"]);
     }
 
     #[test]

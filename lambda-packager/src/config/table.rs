@@ -159,6 +159,8 @@ macro_rules! tables {
         #[derive(Debug, Clone, Default, PartialEq)]
         pub struct Layer {
             $(#[doc = $doc] pub $name: Option<$type>,)+
+            /// Whether its lists are added to those of the layers below, and do not replace them.
+            pub adds: bool,
         }
 
         /// The settings of a run. It knows where each value comes from.
@@ -185,7 +187,7 @@ macro_rules! tables {
 
             /// This layer's values, and where it has none those of the layer below.
             pub fn over(self, below: Self) -> Self {
-                Self { $($name: self.$name.or(below.$name),)+ }
+                Self { $($name: self.$name.or(below.$name),)+ adds: self.adds }
             }
 
             pub fn names(&self) -> Vec<&'static str> {

@@ -62,14 +62,15 @@ fn with_variables(flags: &Flags, others: &[(&str, Other)], report: &mut Reporter
     }
     signals::listen()?;
     told(others, report)?;
-    let names = variables::of_compile(flags, &here)?.into_keys().collect();
-    package(flags, names, &here, report)
+    let names: Vec<String> = variables::of_compile(flags, &here)?.into_keys().collect();
+    package(flags, &names, &here, report)
 }
 
-fn package(flags: &Flags, variables: Vec<String>, here: &Path, report: &mut Reporter) -> Result<()> {
+fn package(flags: &Flags, variables: &[String], here: &Path, report: &mut Reporter) -> Result<()> {
     let request = |more: Option<Layer>| -> Result<Request> {
         let layers = [
             more.map(|layer| (Origin::Flag, layer)),
+            Some((Origin::Flag, settings::variables(variables)?)),
             Some((Origin::Flag, settings::layer(flags, here)?)),
             Some((Origin::Environment, from_env::layer()?)),
             Some((Origin::Flag, settings::mode(flags)?)),
@@ -80,7 +81,7 @@ fn package(flags: &Flags, variables: Vec<String>, here: &Path, report: &mut Repo
     if !flags.include.is_empty() && flags.output_format == OutputFormat::Binary {
         report.note("--include has no effect: only a zip has further files (--output-format zip)");
     }
-    let asked = request(settings::additions(flags, variables, &project, here)?)?;
+    let asked = request(settings::include(flags, &project, here)?)?;
     let outputs = Output::all(flags, &project, here)?;
     let (outcomes, all) = run::run_each(&asked, report)?;
     let is_packaged = |output: &&Output| outcomes.iter().any(|done| done.summary.packaged.function == output.function);

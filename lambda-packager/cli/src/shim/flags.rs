@@ -110,7 +110,7 @@ pub struct Flags {
     /// The table in that file
     #[arg(long, short = 'x', value_name = "CONTEXT", env = "CARGO_LAMBDA_CONTEXT")]
     pub context: Option<String>,
-    /// Join the lists of cargo-lambda's tables
+    /// Join lists: those of cargo-lambda's tables, and those of flags with them
     #[arg(long, env = "CARGO_LAMBDA_ADMERGE")]
     pub admerge: bool,
     /// Print more: every stage, every reason

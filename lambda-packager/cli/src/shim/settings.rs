@@ -1,6 +1,5 @@
 //! The settings that the flags of `cargo lambda build` stand for.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use lambda_packager::internal::{
@@ -10,7 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::shim::flags::{Flags, OutputFormat};
 
-/// The settings of the flags, but for [`mode`]; `here` is the folder of the call.
+/// The settings of the flags, but for [`mode`]; `here` is the folder of the call. With `--admerge` lists are added to those
+/// that hold without the flags, as cargo-lambda does.
 ///
 /// # Errors
 /// A target that Lambda does not run, or that is not the packager's.
@@ -42,7 +42,7 @@ pub fn layer(flags: &Flags, here: &Path) -> Result<Layer> {
             values.insert(name.into(), list);
         }
     }
-    Layer::parse(values, &Origin::Flag)
+    Ok(Layer { adds: flags.admerge, ..Layer::parse(values, &Origin::Flag)? })
 }
 
 /// The mode, weaker than variables: cargo-lambda knows no `prod`, and `LAMBDA_PACKAGER_MODE=prod` is how to get it.
@@ -52,22 +52,22 @@ pub fn mode(flags: &Flags) -> Result<Layer> {
     Layer::parse(Map::from_iter([("mode".to_string(), json!(mode))]), &Origin::Flag)
 }
 
-/// What flags add to settings of the functions of `project`: files for the zip, and variables for the compile, beside those
-/// that the functions' own settings pass.
+/// The files that `--include` adds to the zips of `project`.
 ///
 /// # Errors
 /// Files that are not the same for all functions, or that have no place in the zip.
-pub fn additions(flags: &Flags, variables: Vec<String>, project: &Project, here: &Path) -> Result<Option<Layer>> {
-    let mut values = Map::new();
-    if !flags.include.is_empty() && flags.output_format == OutputFormat::Zip {
-        values.insert("include".into(), json!(included_by_all(flags, project, here)?));
+pub fn include(flags: &Flags, project: &Project, here: &Path) -> Result<Option<Layer>> {
+    if flags.include.is_empty() || flags.output_format != OutputFormat::Zip {
+        return Ok(None);
     }
-    if !variables.is_empty() {
-        let own = project.tasks()?.into_iter().flat_map(|task| task.config.pass_env.clone());
-        let all: BTreeSet<String> = own.chain(variables).collect();
-        values.insert("pass_env".into(), json!(all));
-    }
-    (!values.is_empty()).then(|| Layer::parse(values, &Origin::Flag)).transpose()
+    let values = Map::from_iter([("include".to_string(), json!(included_by_all(flags, project, here)?))]);
+    Ok(Some(Layer { adds: flags.admerge, ..Layer::parse(values, &Origin::Flag)? }))
+}
+
+/// The variables that the compile sees beside those that the functions' own settings pass.
+pub fn variables(names: &[String]) -> Result<Layer> {
+    let values = Map::from_iter([("pass_env".to_string(), json!(names))]);
+    Ok(Layer { adds: true, ..Layer::parse(values, &Origin::Flag)? })
 }
 
 /// The entries of `--include` as the setting has them, which are relative to the package.
