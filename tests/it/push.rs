@@ -452,3 +452,35 @@ fn an_image_in_a_file_is_pushed_elsewhere_as_it_is() {
     fs::write(&archive, "something else").unwrap();
     push().fails(2, &["is no image that `image build --archive` wrote", &archive]);
 }
+
+#[test]
+fn images_of_several_functions_are_in_one_file() {
+    let Some((registry, fixture)) = open(&Setup::default()) else { return };
+    fixture.write("src/bin/worker.rs", "fn main() {\n    println!(\"worker\");\n}\n");
+    fixture.append("Cargo.toml", "[package.metadata.lambda-packager]\nimage_name = \"{env}-{function}\"\n");
+    fixture.commit();
+    let archive = fixture.around().join("image.tar").display().to_string();
+    let build = |more: &[&str]| {
+        let words = ["image", "build", "--env", "preprod", "--archive", &archive];
+        Ended::of(fixture.command_for("host").args(words).args(more)).ok()
+    };
+    build(&[]);
+    let clone = Fixture::empty("clone");
+    clone.git(&["clone", "--quiet", &fixture.root().display().to_string(), "."]);
+    let push = |more: &[&str]| Ended::of(image(&clone, &["push", "--archive", &archive], &registry.name()).args(more));
+    let pushed = push(&[]).ok();
+    assert!(!clone.path("target/lambda/worker/manifest.json").exists(), "something was packaged: {}", pushed.stderr);
+    let lines = ["hello", "worker"].map(|name| {
+        let (repository, made) = (format!("preprod-{name}"), fixture.json(&format!("target/lambda/{name}/image.json")));
+        let digest = made["digest"].as_str().expect("a digest");
+        assert_eq!(registry.digest(&repository, "latest").as_deref(), Some(digest));
+        assert_eq!(registry.digest(&repository, made["tag"].as_str().expect("a tag")).as_deref(), Some(digest));
+        format!("{name}={}/{repository}@{digest}", registry.name())
+    });
+    assert_eq!(pushed.stdout.lines().collect::<Vec<_>>(), lines);
+    // What it lacks is an error before anything is pushed; what nobody asks for stays in it.
+    build(&["--function", "hello"]);
+    push(&[]).fails(2, &["has no image preprod-worker of preprod", "it has preprod-hello:"]);
+    build(&[]);
+    assert_eq!(push(&["--function", "worker"]).ok().stdout.trim(), lines[1].trim_start_matches("worker="));
+}

@@ -164,7 +164,7 @@ pub enum Container {
 pub enum Image {
     /// Package, unless nothing changed, and make the image
     Build {
-        /// Write the image to this file instead of an engine, for `docker load` or `image push --archive`
+        /// Write the images to this file instead of an engine, for `docker load` or `image push --archive`
         #[arg(long, value_name = "FILE")]
         archive: Option<PathBuf>,
         #[command(flatten)]
@@ -172,7 +172,7 @@ pub enum Image {
     },
     /// The same as build, then push the image and move `latest` and `<env>-latest` to it
     Push {
-        /// Push the image in this file, which `image build --archive` wrote: nothing is packaged
+        /// Push the images in this file, which `image build --archive` wrote: nothing is packaged
         #[arg(long, value_name = "FILE")]
         archive: Option<PathBuf>,
         #[command(flatten)]

@@ -70,18 +70,22 @@ fn build(
     json: bool,
     report: &mut Reporter,
 ) -> Result<()> {
-    archive.map(|_| only(contexts, "a file has one image")).transpose()?;
     run::run(request, report)?;
+    let mut archived = Vec::new();
     for context in contexts {
         let (image, tag) = report.stage(Stage::Image, |report| assemble(context, report))?;
         let record = Record::of(&context.names, &tag, &image.manifest.bytes);
-        match archive {
-            Some(path) => fs::replace(path, &image.archive(&record.names())?, 0o644, None)?,
-            None => report.stage(Stage::Load, |report| load(context, &image, &record, report))?,
+        if archive.is_some() {
+            archived.push((context, image, record));
+            continue;
         }
+        report.stage(Stage::Load, |report| load(context, &image, &record, report))?;
         context.finish(&record, json, report)?;
     }
-    Ok(())
+    let Some(path) = archive else { return Ok(()) };
+    let images: Vec<_> = archived.iter().map(|(_, image, record)| (image, record.names())).collect();
+    fs::replace(path, &image::archive(&images)?, 0o644, None)?;
+    archived.iter().try_for_each(|(context, _, record)| context.finish(record, json, report))
 }
 
 fn push(
@@ -93,13 +97,13 @@ fn push(
 ) -> Result<()> {
     // Before the compile: a failed login ends the command early.
     let clients = contexts.iter().map(|context| context.client(report)).collect::<Result<Vec<_>>>()?;
-    let mut archive = archive.map(|path| of_archive(only(contexts, "a file has one image")?, path)).transpose()?;
-    if archive.is_none() {
+    let mut archived = archive.map(|path| of_archive(contexts, path)).transpose()?.map(Vec::into_iter);
+    if archived.is_none() {
         run::run(request, report)?;
     }
     let mut pushed = Vec::new();
     for (context, client) in contexts.iter().zip(&clients) {
-        let (image, tag) = match archive.take() {
+        let (image, tag) = match archived.as_mut().and_then(Iterator::next) {
             Some(archived) => archived,
             None => report.stage(Stage::Image, |report| assemble(context, report))?,
         };
@@ -160,17 +164,29 @@ fn rollback(context: &Context, tag: &str, json: bool, report: &mut Reporter) -> 
     github::set_outputs(&[(context, record)])
 }
 
-/// The image in a file; also returns its immutable tag.
-fn of_archive(context: &Context, path: &Path) -> Result<(Image, String)> {
-    let (image, names) = archive::read(path)?;
-    let Names { repository, environment } = &context.names;
-    let tags = names.iter().filter_map(|name| name.strip_prefix(&format!("{repository}:")).map(String::from));
-    match tags.into_iter().find(|tag| context.names.stays(tag)) {
-        Some(tag) => Ok((image, tag)),
-        None => Err(Error::config(format!("{} has no image {repository} of {environment}", path.display()))
-            .source(format!("it has {}", names.join(", ")))
-            .hint_with("push it with the environment and the name that it was built with")),
+/// The images of functions in a file, each with its immutable tag.
+///
+/// # Errors
+/// If it lacks one of them.
+fn of_archive(contexts: &[Context], path: &Path) -> Result<Vec<(Image, String)>> {
+    let mut images = archive::read(path)?;
+    let known = images.iter().flat_map(|(_, named)| named.clone()).collect::<Vec<_>>().join(", ");
+    let mut found = Vec::new();
+    for Context { names, .. } in contexts {
+        let Names { repository, environment } = names;
+        let tag_of = |named: &[String]| {
+            let mut tags = named.iter().filter_map(|name| name.strip_prefix(&format!("{repository}:")));
+            tags.find(|tag| names.stays(tag)).map(String::from)
+        };
+        let place = images.iter().enumerate().find_map(|(index, (_, named))| Some((index, tag_of(named)?)));
+        let Some((index, tag)) = place else {
+            return Err(Error::config(format!("{} has no image {repository} of {environment}", path.display()))
+                .source(format!("it has {known}"))
+                .hint_with("push it with the environment, the name and the functions that it was built with"));
+        };
+        found.push((images.remove(index).0, tag));
     }
+    Ok(found)
 }
 
 /// Makes the image of a packaged function; also returns its immutable tag.

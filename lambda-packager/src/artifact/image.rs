@@ -84,6 +84,35 @@ pub struct Image {
     pub layers: Vec<Blob>,
 }
 
+/// The archive of images with their names, for `docker load` and `podman load`. What several have is in it once.
+pub fn archive(images: &[(&Image, Vec<String>)]) -> Result<Vec<u8>> {
+    let layer_name = |layer: &Blob| format!("{}.tar.gz", layer.digest);
+    let config_name = |image: &Image| format!("{}.json", image.config.digest);
+    let entry = |(image, names): &(&Image, Vec<String>)| {
+        json!({
+            "Config": config_name(image),
+            "RepoTags": names,
+            "Layers": image.layers.iter().map(layer_name).collect::<Vec<_>>(),
+        })
+    };
+    let table: Vec<_> = images.iter().map(entry).collect();
+    let write = || {
+        let mut tar = Archive::of((0, 0), 0);
+        let mut written = BTreeSet::new();
+        for (image, _) in images {
+            let layers = image.layers.iter().map(|layer| (layer_name(layer), layer));
+            for (name, blob) in [(config_name(image), &image.config)].into_iter().chain(layers) {
+                if written.insert(name.clone()) {
+                    tar.file(&name, 0o644, &blob.bytes)?;
+                }
+            }
+        }
+        tar.file("manifest.json", 0o644, &json_bytes(&json!(table)))?;
+        tar.finish()
+    };
+    write().map_err(|e| Error::artifact("cannot archive the image").source(e))
+}
+
 /// Makes the image.
 ///
 /// # Errors
@@ -222,23 +251,7 @@ impl Image {
 
     /// The archive for `docker load` and `podman load`; `names` are the names of the loaded image.
     pub fn archive(&self, names: &[String]) -> Result<Vec<u8>> {
-        let layer_name = |layer: &Blob| format!("{}.tar.gz", layer.digest);
-        let config_name = format!("{}.json", self.config.digest);
-        let table = json!([{
-            "Config": config_name,
-            "RepoTags": names,
-            "Layers": self.layers.iter().map(layer_name).collect::<Vec<_>>(),
-        }]);
-        let write = || {
-            let mut tar = Archive::of((0, 0), 0);
-            tar.file(&config_name, 0o644, &self.config.bytes)?;
-            for layer in &self.layers {
-                tar.file(&layer_name(layer), 0o644, &layer.bytes)?;
-            }
-            tar.file("manifest.json", 0o644, &json_bytes(&table))?;
-            tar.finish()
-        };
-        write().map_err(|e| Error::artifact("cannot archive the image").source(e))
+        archive(&[(self, names.to_vec())])
     }
 
     /// Everything that a registry stores beside the manifest.

@@ -1,4 +1,4 @@
-//! An image in a file: what `image build --archive` wrote, read again to be pushed.
+//! Images in a file: what `image build --archive` wrote, read again to be pushed.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -8,7 +8,7 @@ use lambda_packager::internal::image::{Blob, Image};
 use lambda_packager::internal::{Error, Result, fs};
 use serde::Deserialize;
 
-/// The file `manifest.json` of such an archive, which may hold several images.
+/// An image in the file `manifest.json` of such an archive.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Entry {
@@ -17,11 +17,11 @@ struct Entry {
     layers: Vec<String>,
 }
 
-/// Reads the image in a file, and its names: each a repository and a tag.
+/// Reads the images in a file, each with its names: a repository and a tag.
 ///
 /// # Errors
 /// If it is not such an archive, or is damaged.
-pub fn read(path: &Path) -> Result<(Image, Vec<String>)> {
+pub fn read(path: &Path) -> Result<Vec<(Image, Vec<String>)>> {
     let wrong = |why: &str| {
         Error::config(format!("{} is no image that `image build --archive` wrote: {why}", path.display()))
             .hint_with("write it again with `lambda-packager image build --archive FILE`")
@@ -29,17 +29,17 @@ pub fn read(path: &Path) -> Result<(Image, Vec<String>)> {
     let bytes = fs::read(path)?;
     let mut files = files(&bytes).map_err(|e| wrong(&e.to_string()))?;
     let table = files.remove("manifest.json").ok_or_else(|| wrong("it has no manifest.json"))?;
-    let entries: [Entry; 1] = serde_json::from_slice(&table).map_err(|e| wrong(&e.to_string()))?;
-    let [Entry { config, repo_tags, layers }] = entries;
-    // Each file has the digest of its content as its name.
-    let mut blob = |name: String| match files.remove(&name).map(Blob::of) {
+    let entries: Vec<Entry> = serde_json::from_slice(&table).map_err(|e| wrong(&e.to_string()))?;
+    // Each file has the digest of its content as its name. Several images may have it.
+    let blob = |name: String| match files.get(&name).cloned().map(Blob::of) {
         Some(blob) if name.split('.').next() == Some(blob.digest.to_string().as_str()) => Ok(blob),
         Some(_) => Err(wrong(&format!("{name} is damaged"))),
         None => Err(wrong(&format!("it has no {name}"))),
     };
-    let config = blob(config)?;
-    let layers = layers.into_iter().map(blob).collect::<Result<_>>()?;
-    Ok((Image::of(config, layers), repo_tags))
+    let image = |Entry { config, repo_tags, layers }| -> Result<_> {
+        Ok((Image::of(blob(config)?, layers.into_iter().map(blob).collect::<Result<_>>()?), repo_tags))
+    };
+    entries.into_iter().map(image).collect()
 }
 
 fn files(archive: &[u8]) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
@@ -56,6 +56,8 @@ fn files(archive: &[u8]) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
+    use lambda_packager::internal::image::archive;
+
     use super::*;
 
     /// An image of two layers, in a file.
@@ -70,9 +72,20 @@ mod tests {
     fn an_image_is_read_as_it_was_written() {
         let folder = tempfile::tempdir().unwrap();
         let (image, path) = written(folder.path());
-        let (read, names) = read(&path).unwrap();
-        assert_eq!((&read.manifest, &read.config, &read.layers), (&image.manifest, &image.config, &image.layers));
-        assert_eq!(names, ["x:latest"]);
+        // Another one with a layer of the first.
+        let other = Image::of(Blob::of(b"{ }".to_vec()), [b"one", b"six"].map(|it| Blob::of(it.to_vec())).into());
+        let both = [(&image, vec!["x:latest".to_string()]), (&other, vec!["y:1".to_string(), "y:latest".to_string()])];
+        for images in [&both[..1], &both] {
+            fs::replace(&path, &archive(images).unwrap(), 0o644, None).unwrap();
+            let read = read(&path).unwrap();
+            assert_eq!(read.len(), images.len());
+            for ((image, names), (expected, named)) in read.iter().zip(images) {
+                assert_eq!((&image.manifest, &image.config), (&expected.manifest, &expected.config));
+                assert_eq!((&image.layers, names), (&expected.layers, named));
+            }
+        }
+        // What both have is there once.
+        assert_eq!(files(&fs::read(&path).unwrap()).unwrap().len(), 6);
     }
 
     #[test]
