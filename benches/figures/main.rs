@@ -25,6 +25,7 @@ mod sending;
 mod service;
 mod size;
 mod survival;
+mod tools;
 mod weight;
 
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ const FIGURES: &[Figure] = &[
     ("unchanged", hit::unchanged),
     ("gate", gate::gate),
     ("many", many::many),
+    ("tools", tools::tools),
     ("sending", sending::sending),
     ("fingerprint", gate::fingerprint),
     ("recovery", survival::recovery),
