@@ -11,5 +11,5 @@ pub mod zip;
 
 pub use image::{File, Image, Parts};
 pub use selection::{Selection, selections};
-pub use tar::Archive;
+pub use tar::{Archive, Length};
 pub use zip::Member;

@@ -12,7 +12,7 @@ use crate::compile::{CARGO_HOME, CompiledUnits, TARGET, USER};
 use crate::config::Network;
 use crate::engine::{ContainerSpec, Engine, EngineError, ExecSpec, Image};
 use crate::error::{Error, Result};
-use crate::sys::{Lock, PACKAGER, Sha, fs};
+use crate::sys::{Input, Lock, PACKAGER, Sha, fs};
 
 /// Scripts that run in the container; their first lines say what they do.
 const PACK: &str = include_str!("pack.sh");
@@ -196,7 +196,7 @@ fn run_as(
 ) -> Result<i32, EngineError> {
     let command: Vec<String> = command.iter().map(|word| word.to_string()).collect();
     let spec = ExecSpec { name: container, folder: "/", user, env: &[], passed_env: &[], command: &command };
-    let output = engine.exec(&spec).output(input, TIMEOUT).map_err(EngineError::unanswered)?;
+    let output = engine.exec(&spec).output(input.map(Input::from), TIMEOUT).map_err(EngineError::unanswered)?;
     match output.code {
         0 | NOT_TO_BE_KEPT => Ok(output.code),
         code => {

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::{inputs, manifest};
 use crate::report::Reporter;
 use crate::snapshot::Snapshot;
-use crate::sys::{Invocation, Lock, Sha, env};
+use crate::sys::{Input, Invocation, Lock, Sha, env};
 use crate::{cargo, compile};
 
 /// Enough for the sources and crates of a large project.
@@ -91,7 +91,8 @@ impl Backend {
             BackendKind::Container { engine, ready, .. } => {
                 self.with_sources(job, &ready.name, ready.is_new.take(), report, |delivery, report| {
                     let inner = compile::command(job, delivery.wipe);
-                    let (command, input) = compile::with_delivery(job, delivery, STATE, Some(USER), inner);
+                    let (command, input) =
+                        compile::with_delivery(job, delivery, STATE, Some(USER), inner).map_err(CompileError::Crate)?;
                     let command = self.with_its_toolchain(command)?;
                     let call =
                         in_container(engine, ready, &self.passed(job), &self.variables_for(job, report), &command);
@@ -103,7 +104,8 @@ impl Backend {
                 let state = folder.join(".lambda-packager").to_string_lossy().into_owned();
                 self.with_sources(job, &name, false, report, |delivery, report| {
                     let inner = compile::command(job, delivery.wipe);
-                    let (command, input) = compile::with_delivery(job, delivery, &state, None, inner);
+                    let (command, input) =
+                        compile::with_delivery(job, delivery, &state, None, inner).map_err(CompileError::Crate)?;
                     let mut variables = self.variables_for(job, report);
                     // Not if there is nothing to hide: with an empty one, cargo asks the compiler again at each call.
                     variables.extend(wrappers.iter().map(|name| (name.to_string(), String::new())));
@@ -123,7 +125,8 @@ impl Backend {
         let BackendKind::Container { engine, ready, .. } = &self.kind else { return Ok(()) };
         let brought = self.with_sources(job, &ready.name, ready.is_new.take(), report, |delivery, _| {
             let inner = vec!["true".to_string()];
-            let (command, input) = compile::with_delivery(job, delivery, STATE, Some(USER), inner);
+            let (command, input) =
+                compile::with_delivery(job, delivery, STATE, Some(USER), inner).map_err(CompileError::Crate)?;
             let call = in_container(engine, ready, &[], &[], &self.with_its_toolchain(command)?);
             let output = call.output(Some(input), TRANSFER).map_err(CompileError::Ended)?;
             match output.code {
@@ -181,7 +184,9 @@ impl Backend {
             stored.map_err(CompileError::Crate)?;
             if let (Err(CompileError::NoTar), Some((engine, ready))) = (&result, self.container()) {
                 let place = format!("{STATE}/{UNPACKED}");
-                engine.unpack_into(&ready.name, &place, mem::take(&mut delivery.archive), TRANSFER)?;
+                let archive = mem::take(&mut delivery.archive);
+                let input = Input::Written(Box::new(move |out| archive.write_to(out)));
+                engine.unpack_into(&ready.name, &place, input, TRANSFER)?;
                 delivery.unpacked = true;
                 result = send(&delivery, report);
             }
@@ -195,7 +200,7 @@ impl Backend {
     fn run(
         &self,
         call: &Invocation,
-        input: Vec<u8>,
+        input: Input,
         job: &CompileJob,
         report: &mut Reporter,
     ) -> Result<Compiled, CompileError> {

@@ -2,22 +2,21 @@
 //! is right.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
-use crate::artifact::Archive;
 use crate::cargo::LocalPackage;
 use crate::compile::node::{Content, Node, Sources};
+use crate::compile::packed::Packed;
 use crate::compile::places::{FOLDER, Places, State, Stored};
 use crate::compile::sent::Sent;
 use crate::compile::{CARGO_HOME, CompileJob, placeholders};
-use crate::error::{Error, Result};
-use crate::snapshot::{is_executable, parallel};
+use crate::error::Result;
+use crate::snapshot::parallel;
 use crate::sys::{Sha, fs};
-
-/// The date of what no compile saw changed: before any record of cargo.
-const LONG_AGO: u64 = 315_532_800;
 
 /// The kind of what the compile of a package may read.
 const PACKAGE: u8 = b'p';
@@ -29,7 +28,7 @@ pub struct Delivery {
     /// The places to remove first, or to empty if all is sent: paths, each ended by NUL.
     pub removed: Vec<u8>,
     /// The archive of what is new, with places as paths.
-    pub archive: Vec<u8>,
+    pub archive: Arc<Packed>,
     /// The archive was unpacked before, where there is no tar, and is empty now.
     pub unpacked: bool,
     pub dates: Dates,
@@ -53,7 +52,7 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
     let count = before.map_or(1, |before| before.count + 1);
     read_changed(&mut sources, before)?;
     let (mut dates, mut gone) = (Dates::new(), BTreeSet::new());
-    let mut archive = Archive::of((0, 0), LONG_AGO);
+    let mut archive = Packed::default();
     // What was compiled of other functions' packages is still there.
     let packages = before.map(|before| before.packages.clone()).unwrap_or_default();
     let cleaned_before = before.map(|before| before.cleaned.clone()).unwrap_or_default();
@@ -78,7 +77,7 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
         stored_now.push((folder, stored));
     }
     let mut cursor = before.map(|before| before.places.cursor());
-    for (place, node) in &sources {
+    for (place, node) in &mut sources {
         let was = cursor.as_mut().and_then(|cursor| cursor.find(place));
         let (mut stored, _) = Stored::next(was, state(node), count);
         let is_new = !was.is_some_and(|was| was.is_there && was.state == stored.state);
@@ -87,13 +86,16 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
             if was.is_some_and(other_kind) {
                 gone.insert(place.clone());
             }
-            pack(&mut archive, place, node)?;
         }
         let is_root = bumped.contains(place);
         if is_root {
             stored.since = count;
         }
-        if matches!(node, Node::File { .. }) && (is_new || is_root) && !place.starts_with(CARGO_HOME) {
+        let is_file = matches!(node, Node::File { .. });
+        if is_new {
+            archive.add(place, mem::replace(node, Node::Link(String::new())))?;
+        }
+        if is_file && (is_new || is_root) && !place.starts_with(CARGO_HOME) {
             add_date(&mut dates, stored.since, place);
         }
         stored_now.push((place, stored));
@@ -115,7 +117,7 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
     Ok(Delivery {
         from: before.map(|before| before.name.clone()),
         removed,
-        archive: archive.finish().map_err(cannot_pack)?,
+        archive: archive.into(),
         unpacked: false,
         is_first,
         dates: if is_first { Dates::new() } else { dates },
@@ -164,10 +166,6 @@ fn absent<'a>(before: Option<&'a Sent>, now: &Places, gone: &mut BTreeSet<String
         (place, Stored { is_there: false, ..*stored })
     });
     absent.collect()
-}
-
-fn cannot_pack(error: std::io::Error) -> Error {
-    Error::cargo("cannot pack the sources for the compile").source(error)
 }
 
 fn state(node: &Node) -> State {
@@ -227,41 +225,6 @@ fn outermost(places: &BTreeSet<String>) -> impl Iterator<Item = &String> {
         }
         !inside
     })
-}
-
-/// Adds `node` to an archive as `place`.
-///
-/// # Errors
-/// A file cannot be read.
-pub fn pack(archive: &mut Archive, place: &str, node: &Node) -> Result<()> {
-    let name = place.trim_start_matches('/');
-    let mode = |executable| if executable { 0o755 } else { 0o644 };
-    match node {
-        Node::File { content: Content::Made(bytes), executable, .. } => {
-            archive.file(name, mode(*executable), bytes).map_err(cannot_pack)
-        }
-        Node::File { content: Content::Of(path), executable, .. } => {
-            archive.file(name, mode(*executable), &fs::read(path)?).map_err(cannot_pack)
-        }
-        Node::Link(target) => archive.link(name, target).map_err(cannot_pack),
-        Node::Whole(path, _) => pack_whole(archive, name, path),
-    }
-}
-
-/// A file, or a folder with all that is in it.
-fn pack_whole(archive: &mut Archive, name: &str, path: &Path) -> Result<()> {
-    let Some(meta) = fs::lstat(path)? else { return Ok(()) };
-    if meta.is_symlink() {
-        return archive.link(name, fs::read_link(path)?).map_err(cannot_pack);
-    }
-    if !meta.is_dir() {
-        let mode = if is_executable(&meta) { 0o755 } else { 0o644 };
-        return archive.file(name, mode, &fs::read(path)?).map_err(cannot_pack);
-    }
-    archive.folder(name, 0o755).map_err(cannot_pack)?;
-    let mut names = fs::names_in(path)?;
-    names.sort_unstable();
-    names.iter().try_for_each(|inner| pack_whole(archive, &format!("{name}/{inner}"), &path.join(inner)))
 }
 
 /// Records for each local package a digest of what its compile may read without telling cargo: its own files and those of

@@ -9,6 +9,7 @@ mod missing;
 pub mod mounted;
 pub mod node;
 pub mod output;
+pub mod packed;
 pub mod placeholders;
 mod places;
 pub mod repository;
@@ -17,6 +18,7 @@ pub mod sources;
 pub mod units;
 
 use std::cell::RefCell;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,7 +30,7 @@ use crate::config::{Config, Mode};
 use crate::error::Result;
 use crate::fingerprint::{declared, git};
 use crate::report::Reporter;
-use crate::sys::{Invocation, env};
+use crate::sys::{Input, Invocation, env};
 
 /// Runs in the container or on the host; the heads describe their fields and their output.
 const SCRIPT: &str = include_str!("compile.sh");
@@ -56,6 +58,9 @@ const COMPRESSION_SORT: &str = "-Wl,--bp-compression-sort=both";
 
 /// A compile that is silent for this long is checked.
 const SILENCE: Duration = Duration::from_secs(5);
+
+/// How much is sent at once, in bytes: what a pipe holds.
+const BUFFER: usize = 64 * 1024;
 
 /// Variables for the form of cargo's messages.
 pub fn term_env(colour: bool, progress: bool) -> Vec<(String, String)> {
@@ -123,7 +128,7 @@ pub fn with_delivery(
     state: &str,
     user: Option<u32>,
     inner: Vec<String>,
-) -> (Vec<String>, Vec<u8>) {
+) -> Result<(Vec<String>, Input)> {
     let Delivery { from, removed, archive, unpacked, is_first, dates, cleaned, wipe, sent } = delivery;
     let clean = if *wipe { Vec::new() } else { clean(job, cleaned) };
     let mut command: Vec<String> = ["sh", "-c", RECEIVE, "lambda-packager"].map(String::from).into();
@@ -134,7 +139,7 @@ pub fn with_delivery(
         ("compile", sent.name.clone()),
         ("count", sent.count.to_string()),
         ("removed", removed.len().to_string()),
-        ("archive", archive.len().to_string()),
+        ("archive", archive.length()?.to_string()),
         ("clean", clean.len().to_string()),
     ];
     let from = from.iter().map(|name| ("from", name.clone()));
@@ -146,8 +151,16 @@ pub fn with_delivery(
     command.extend(is_first.then(|| "--first".to_string()));
     command.push("--".into());
     command.extend(inner);
-    let parts = [removed, archive].into_iter().chain(dates.values()).chain([&clean]);
-    (command, parts.flatten().copied().collect())
+    let (before, archive) = (removed.clone(), archive.clone());
+    let after: Vec<u8> = dates.values().chain([&clean]).flatten().copied().collect();
+    let input = Input::Written(Box::new(move |out| {
+        let mut out = BufWriter::with_capacity(BUFFER, out);
+        out.write_all(&before)?;
+        archive.write_to(&mut out)?;
+        out.write_all(&after)?;
+        out.flush()
+    }));
+    Ok((command, input))
 }
 
 /// The command line that compiles in a container whose sources are in their place; `touched` are the folders that changed
@@ -271,7 +284,7 @@ fn profile_settings(mode: Mode) -> &'static [(&'static str, &'static str)] {
 /// another toolchain is there.
 pub fn run(
     invocation: &Invocation,
-    input: Vec<u8>,
+    input: Input,
     job: &CompileJob,
     report: &RefCell<&mut Reporter>,
     check: impl FnMut() -> Result<()>,

@@ -10,7 +10,7 @@
 #   --count=COUNT       the number of this compile
 #   --from=NAME         the compile whose sources are expected there; without it, everything is sent
 #   --removed=BYTES     the length of each part of stdin: paths to remove, or without `--from` folders to empty;
-#   --archive=BYTES     a tar archive, with paths from the root;
+#   --archive=BYTES     a tar archive, with paths from the root; none if nothing is new;
 #   --unpacked          its content is in the folder `archive` of the state instead;
 #   --first             no compile was ever made there: everything has the date of the archive
 #   --dates=COUNT:BYTES paths that get the date of that compile; repeatable
@@ -108,7 +108,7 @@ if [ -n "$archive" ]; then
     # Without the modes of folders: an engine makes those that the archive does not name. The date is the archive's.
     cd "$state/archive" && find . -mindepth 1 -maxdepth 1 -exec cp -R -P --remove-destination -t / {} + &&
       find . ! -type d -print0 | (cd / && xargs -0 -r touch -c -h -d @315532800) && cd / && rm -rf "$state/archive" || exit 1
-  else
+  elif [ "$archive" -gt 0 ]; then
     # The modes in it are those that the umask leaves.
     head -c "$archive" | tar -x -o --no-same-permissions -f - -C / || exit 1
   fi

@@ -215,7 +215,7 @@ impl<'a> Git<'a> {
         variables.extend(index.map(|index| ("GIT_INDEX_FILE".into(), index.into())));
         variables.push(("GIT_NO_LAZY_FETCH".into(), "1".into()));
         let call = Invocation::new(&self.program).args(&settings).args(args).only(variables).folder(self.top);
-        let output = call.output(Some(input), TIMEOUT)?;
+        let output = call.output(Some(input.into()), TIMEOUT)?;
         if output.success() {
             return Ok(output.stdout);
         }

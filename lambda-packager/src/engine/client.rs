@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::{Cause, EngineError, Kind, failure};
 use crate::error::{Error, Result};
-use crate::sys::{Invocation, Output};
+use crate::sys::{Input, Invocation, Output};
 
 /// An engine's command line.
 #[derive(Debug, Clone)]
@@ -124,7 +124,7 @@ impl Engine {
     }
 
     pub(super) fn output(&self, call: Invocation, input: Option<Vec<u8>>) -> Result<Output, EngineError> {
-        call.output(input, self.timeout).map_err(EngineError::unanswered)
+        call.output(input.map(Input::from), self.timeout).map_err(EngineError::unanswered)
     }
 
     pub(super) fn succeed(&self, call: Invocation, input: Option<Vec<u8>>) -> Result<Output, EngineError> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::{Cause, Container, ContainerSpec, Engine, EngineError, ExecSpec, args, inspect};
 use crate::error::Result;
-use crate::sys::Invocation;
+use crate::sys::{Input, Invocation};
 
 impl Engine {
     /// The container `name`; `None` if there is none. Every engine that works answers this call, so it also shows
@@ -42,9 +42,15 @@ impl Engine {
 
     /// Unpacks a tar archive into a folder of a container, running or not, with the archive's owners and modes. The
     /// folder must lie in a volume: docker unpacks nothing into a file system that is read-only.
-    pub fn unpack_into(&self, name: &str, folder: &str, tar: Vec<u8>, timeout: Duration) -> Result<(), EngineError> {
+    pub fn unpack_into(
+        &self,
+        name: &str,
+        folder: &str,
+        tar: impl Into<Input>,
+        timeout: Duration,
+    ) -> Result<(), EngineError> {
         let call = self.call(&args::unpack(self.kind, name, folder));
-        let output = call.output(Some(tar), timeout).map_err(EngineError::unanswered)?;
+        let output = call.output(Some(tar.into()), timeout).map_err(EngineError::unanswered)?;
         if output.success() { Ok(()) } else { Err(self.failure("cp", &output)) }
     }
 

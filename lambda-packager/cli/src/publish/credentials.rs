@@ -254,7 +254,7 @@ fn of_helper(helper: &str, registry: &str) -> Result<Option<Login>> {
     let Some(program) = env::find_program(&name).filter(|_| plain) else {
         return Err(refused(format!("the engine stores its logins in {name}, which is not on PATH")));
     };
-    let output = Invocation::new(&program).args(&["get"]).output(Some(registry.into()), TIMEOUT)?;
+    let output = Invocation::new(&program).args(&["get"]).output(Some(registry.as_bytes().to_vec().into()), TIMEOUT)?;
     let said = [output.stdout_text(), output.stderr_text()].join(" ").trim().to_string();
     if !output.success() {
         // The words of docker's library of helpers.

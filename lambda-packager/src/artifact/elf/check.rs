@@ -285,7 +285,7 @@ mod tests {
             let compiler = Invocation::new(&find_program("cc").expect("Rust links with it"));
             let call = compiler.args(flags).args(&["-x", "c", "-o", &to, "-"]);
             let source = b"#include <stdio.h>\nint main(void) { return puts(\"hello\") < 0; }\n";
-            let output = call.output(Some(source.to_vec()), Duration::from_secs(60)).unwrap();
+            let output = call.output(Some(source.to_vec().into()), Duration::from_secs(60)).unwrap();
             assert!(output.success(), "{}", output.stderr_text());
             fs::read(&path).unwrap()
         };

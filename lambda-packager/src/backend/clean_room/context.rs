@@ -15,8 +15,9 @@ use crate::backend::dockerfile::{add_files, context, failed};
 use crate::cargo::{ForwardedConfig, config_flags};
 use crate::compile;
 use crate::compile::node::{Node, Sources};
+use crate::compile::packed::Packed;
 use crate::compile::placeholders::{LIBRARY, PROGRAM};
-use crate::compile::{CARGO_HOME, CompileJob, STATE, delivery, sources};
+use crate::compile::{CARGO_HOME, CompileJob, STATE, sources};
 use crate::config::Arch;
 use crate::error::Result;
 use crate::sys::lexically_clean;
@@ -33,18 +34,19 @@ pub fn archive(job: &CompileJob, forwarded: &ForwardedConfig, variables: &[(Stri
     let mut tar = context(Vec::new());
     // Nothing is installed: the base has what compiles, also for another architecture.
     add_files(&mut tar, Arch::of_this_machine()).map_err(failed)?;
-    append(&mut tar, "crates", &crates)?;
-    append(&mut tar, "manifests", &manifests)?;
-    append(&mut tar, "sources", &sources)?;
+    append(&mut tar, "crates", crates)?;
+    append(&mut tar, "manifests", manifests)?;
+    append(&mut tar, "sources", sources)?;
     for name in ["dependencies", "build"] {
         tar.file(&format!("recipe/{name}"), 0o644, &recipe(job, variables, name)).map_err(failed)?;
     }
     tar.finish().map_err(failed)
 }
 
-fn append(tar: &mut Archive, folder: &str, sources: &Sources) -> Result<()> {
-    tar.folder(folder, 0o755).map_err(failed)?;
-    sources.iter().try_for_each(|(place, node)| delivery::pack(tar, &format!("{folder}{place}"), node))
+fn append(tar: &mut Archive, folder: &str, sources: Sources) -> Result<()> {
+    let mut packed = Packed::default();
+    sources.into_iter().try_for_each(|(place, node)| packed.add(&format!("{folder}{place}"), node))?;
+    tar.folder(folder, 0o755).and_then(|()| packed.append_to(tar)).map_err(failed)
 }
 
 fn is_vendored(job: &CompileJob, place: &str) -> bool {

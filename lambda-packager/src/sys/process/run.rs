@@ -2,11 +2,9 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write;
-use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,11 +21,11 @@ impl Invocation {
     ///
     /// # Errors
     /// If it cannot be started, or does not end within `timeout`. Then it is killed.
-    pub fn output(&self, input: Option<Vec<u8>>, timeout: Duration) -> Result<Output> {
+    pub fn output(&self, input: Option<Input>, timeout: Duration) -> Result<Output> {
         let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut child = self.spawn(stdin)?;
-        if let Some(bytes) = input {
-            feed(&mut child, bytes.into());
+        if let Some(input) = input {
+            feed(&mut child, input);
         }
         self.collect(child, timeout)
     }
@@ -51,7 +49,7 @@ impl Invocation {
     /// Waits for the end of `child`, which is this program.
     fn collect(&self, child: Child, timeout: Duration) -> Result<Output> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let code = drive(child, None, Patience::Until(Instant::now() + timeout), &mut |said| {
+        let code = drive(child, None, None, Patience::Until(Instant::now() + timeout), &mut |said| {
             match said {
                 Said::Stdout(bytes) => stdout.extend_from_slice(bytes),
                 Said::Stderr(bytes) => stderr.extend_from_slice(bytes),
@@ -67,19 +65,19 @@ impl Invocation {
 
     /// Runs the program to its end. Passes on stderr as it comes, in pieces that end at `\n` or `\r` (included). After
     /// each silence of `patience`, calls `on_silence`; an error of it ends the program. Its stdin has `input`, and then
-    /// stays open as long as we live, so that the program knows when nobody waits for it any more. `Output::stderr` stays
-    /// empty.
+    /// stays open as long as we live, so that the program knows when nobody waits for it any more; it ends early if the
+    /// input fails. `Output::stderr` stays empty.
     pub fn stream_stderr(
         &self,
-        input: Vec<u8>,
+        input: impl Into<Input>,
         patience: Duration,
         mut on_stderr: impl FnMut(&[u8]),
         mut on_silence: impl FnMut() -> Result<()>,
     ) -> Result<Output> {
         let (mut stdout, mut stderr) = (Vec::new(), LineBuffer::default());
         let mut child = self.spawn(Stdio::piped())?;
-        begin(&child, input).map_err(|e| self.not_started(e)).inspect_err(|_| end(&mut child))?;
-        let code = drive(child, None, Patience::Each(patience), &mut |said| {
+        let open = begin(&mut child, input.into());
+        let code = drive(child, None, Some(open), Patience::Each(patience), &mut |said| {
             match said {
                 Said::Stdout(bytes) => stdout.extend_from_slice(bytes),
                 Said::Stderr(bytes) => stderr.add(bytes, &mut on_stderr).unwrap_or_default(),
@@ -164,7 +162,7 @@ fn guarded(
 ) -> Result<i32> {
     let guard = Guard::of(&child).inspect_err(|_| end(&mut child))?;
     let (mut stdout, mut stderr) = (LineBuffer::default(), LineBuffer::default());
-    let code = drive(child, Some(guard), Patience::Each(patience), &mut |said| match said {
+    let code = drive(child, Some(guard), None, Patience::Each(patience), &mut |said| match said {
         Said::Stdout(bytes) => stdout.add(bytes, |pieces| hear(Stream::Stdout, pieces)).unwrap_or(Ok(())),
         Said::Stderr(bytes) => stderr.add(bytes, |pieces| hear(Stream::Stderr, pieces)).unwrap_or(Ok(())),
         Said::Nothing => on_silence(),
@@ -184,16 +182,18 @@ fn feed(child: &mut Child, input: Input) {
     }
 }
 
-/// Writes `bytes` to a program's standard input, and leaves it open.
-fn begin(child: &Child, bytes: Vec<u8>) -> std::io::Result<()> {
-    if let Some(pipe) = child.stdin.as_ref().filter(|_| !bytes.is_empty()) {
-        let mut pipe = File::from(pipe.as_fd().try_clone_to_owned()?);
+/// Writes `input` to a program's standard input, and leaves it open until the value that is returned is dropped.
+fn begin(child: &mut Child, input: Input) -> Sender<()> {
+    let (open, closed) = channel::<()>();
+    if let Some(mut pipe) = child.stdin.take() {
         // As in `feed`.
         thread::spawn(move || {
-            let _ = pipe.write_all(&bytes);
+            if input.write_to(&mut pipe).is_ok() {
+                let _ = closed.recv();
+            }
         });
     }
-    Ok(())
+    open
 }
 
 #[cfg(test)]
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn output_has_both_streams_and_the_status() {
-        let out = sh("cat; echo err >&2; exit 7").output(Some(b"in".to_vec()), Duration::from_secs(60)).unwrap();
+        let out = sh("cat; echo err >&2; exit 7").output(Some(b"in".to_vec().into()), Duration::from_secs(60)).unwrap();
         assert_eq!((out.code, out.stdout_text().as_str()), (7, "in"));
         assert_eq!(out.stderr_text(), "err");
     }
@@ -229,6 +229,16 @@ mod tests {
     fn a_program_that_hangs_is_killed_and_named() {
         let error = sh("exec tail -f /dev/null").output(None, Duration::from_millis(50)).unwrap_err();
         assert!(error.to_string().contains("tail -f"), "{error}");
+    }
+
+    #[test]
+    fn an_input_that_fails_ends_there() {
+        let failing = Input::Written(Box::new(|out| {
+            out.write_all(b"start")?;
+            Err(std::io::Error::other("the file is gone"))
+        }));
+        let out = sh("cat").stream_stderr(failing, FOREVER, |_| (), || Ok(())).unwrap();
+        assert_eq!((out.code, out.stdout_text().as_str()), (0, "start"));
     }
 
     #[test]

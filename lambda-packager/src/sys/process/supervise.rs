@@ -38,17 +38,20 @@ const GRACE: Duration = Duration::from_millis(1700);
 /// The same with a guard, which kills it after 30 s. If an engine is killed while it cleans up, its container stays.
 const GUARDED_GRACE: Duration = Duration::from_secs(45);
 
-/// Passes everything that a program prints to `hear`, and waits for its end.
+/// Passes everything that a program prints to `hear`, and waits for its end. Asks it to end by dropping its standard input,
+/// or what is in `open` and keeps that open.
 pub fn drive(
     mut child: Child,
     mut guard: Option<Guard>,
+    open: Option<mpsc::Sender<()>>,
     mut patience: Patience,
     hear: &mut dyn FnMut(Said) -> Result<()>,
 ) -> Result<i32> {
     // Bounded: a compile that prints faster than the terminal must wait, and not fill our memory.
     let (sender, messages) = mpsc::sync_channel(16);
     let is_guarded = guard.is_some();
-    let mut lifeline = guard.as_mut().map_or(&mut child, |guard| &mut guard.shell).stdin.take();
+    let stdin = guard.as_mut().map_or(&mut child, |guard| &mut guard.shell).stdin.take();
+    let mut lifeline = Some((stdin, open)).filter(|(stdin, open)| stdin.is_some() || open.is_some());
     let mut open = 0;
     if let Some(pipe) = child.stdout.take() {
         open += 1;
