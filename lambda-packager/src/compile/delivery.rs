@@ -93,6 +93,7 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
         }
         let is_file = matches!(node, Node::File { .. });
         if is_new {
+            // Its content goes into the archive and is not copied; nothing reads the node again.
             archive.add(place, mem::replace(node, Node::Link(String::new())))?;
         }
         if is_file && (is_new || is_root) && !place.starts_with(CARGO_HOME) {
