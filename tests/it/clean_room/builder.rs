@@ -194,6 +194,13 @@ impl Builder {
         Ended::of(self.command().arg("import").arg(archive).arg(tag)).ok();
     }
 
+    /// Removes the last layer of an image from the engine's own files, or what is in it.
+    pub fn damage(&self, image: &str, part: &str) {
+        let layer = self.ask(&["image", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", image]);
+        assert!(Path::new(&layer).starts_with(&self.store), "{layer} is of other tests too");
+        fs::remove_dir_all(Path::new(&layer).parent().expect("a folder").join(part)).expect("it is there");
+    }
+
     /// The files of an image, by name and content.
     pub fn files_of(&self, image: &str) -> BTreeMap<String, Vec<u8>> {
         let id = self.ask(&["create", image, "none"]);

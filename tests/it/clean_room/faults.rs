@@ -1,7 +1,6 @@
 //! What leads into the clean room though the container was asked for, and what mends it.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use crate::clean_room::builder::{BASE, Kind, Ready, builders};
@@ -88,9 +87,10 @@ fn a_layer_that_was_damaged_is_made_again_once() {
         assert!(story.notes().iter().any(|note| note.contains(mended)), "{:?}: {story}", builder.kind);
         assert_eq!(fixture.output_of_bootstrap("hello"), "hello once more");
 
-        // What nobody here can make again: the base. The clean room says so, and where the container is asked for too.
-        let layer = builder.ask(&["image", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", BASE]);
-        fs::remove_dir_all(Path::new(&layer).parent().unwrap()).unwrap();
+        // What nobody here can make again: the base. The clean room says so, and where the container is asked for too. The
+        // layers that it has so far are those of all tests, so it gets one of its own.
+        builder.build(BASE, &format!("FROM {BASE}\nRUN touch /own\n"));
+        builder.damage(BASE, "");
         fixture.says("hello in vain");
         for road in [&["--clean-room"][..], &[]] {
             let story = Story::of(&mut builder.package(&fixture, road));

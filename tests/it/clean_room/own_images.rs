@@ -35,7 +35,7 @@ fn an_image_that_is_made_here_is_made_again_once_it_is_damaged() {
         for (road, damage) in [(&[][..], ""), (&["--clean-room"], "diff")] {
             let id = || builder.ask(&["image", "inspect", "--format", "{{.Id}}", &image]);
             let before = id();
-            damage_layer(&builder, &image, damage);
+            builder.damage(&image, damage);
             one.append("src/main.rs", "// edited\n");
             let story = run(&one, road).ok();
             made_again(&story, &builder, &image);
@@ -55,7 +55,7 @@ fn an_image_that_is_made_here_is_made_again_once_it_is_damaged() {
 
         // The dependencies that were kept: they are kept again.
         let kept = kept(&run(&with_itoa("own"), &[]).ok());
-        damage_layer(&builder, &kept, "");
+        builder.damage(&kept, "");
         let two = with_itoa("own");
         made_again(&run(&two, &[]).ok(), &builder, &kept);
         assert_eq!(two.output_of_bootstrap("app"), "7");
@@ -71,7 +71,7 @@ fn an_image_that_is_made_here_is_made_again_once_it_is_damaged() {
         on_host(&two);
         let borrowed = builder.ask(&["image", "inspect", "--format", "{{index .RepoTags 0}}", &empty()]);
         let borrowed = borrowed.trim_start_matches("localhost/");
-        damage_layer(&builder, borrowed, "");
+        builder.damage(borrowed, "");
         two.append("src/main.rs", "// edited\n");
         builder.ask(&["rm", "--force", two.manifest("app")["road"]["container"].as_str().unwrap()]);
         made_again(&on_host(&two), &builder, borrowed);
@@ -105,7 +105,7 @@ fn a_builder_image_that_is_gone_is_built_from_what_the_engine_kept_unless_that_i
         assert!(is_built(&story) && road("image_id") == id, "{:?}: {story}", builder.kind);
         let zip = fixture.zip("hello");
 
-        damage_layer(&builder, &image, "");
+        builder.damage(&image, "");
         remove();
         let story = run();
         assert!(is_built(&story) && road("image_id") != id, "{:?}: {story}", builder.kind);
@@ -134,12 +134,12 @@ fn the_image_that_runs_the_function_is_made_again_once_a_layer_of_it_is_damaged(
         let output = || builder.ask(&["run", "--rm", "--network", "none", &image]);
 
         // The function's own layer: a hit finds out, and so does a compile.
-        damage_layer(&builder, &image, "");
+        builder.damage(&image, "");
         let story = run().ok();
         assert_eq!((story.verdict(), removed(&story)), ("cache-hit", expected.to_vec()), "{:?}: {story}", builder.kind);
         assert!(!story.notes().iter().any(|note| note.contains("no more")), "{story}");
         assert_eq!(output(), "hello");
-        damage_layer(&builder, &image, "");
+        builder.damage(&image, "");
         fixture.says("edited");
         let story = run().ok();
         assert_eq!(removed(&story), expected, "{:?}: {story}", builder.kind);
@@ -158,7 +158,7 @@ fn the_image_that_runs_the_function_is_made_again_once_a_layer_of_it_is_damaged(
 
         // What a container uses stays with its layers: that is an error after one attempt.
         let container = builder.ask(&["create", &image]);
-        damage_layer(&builder, &image, "");
+        builder.damage(&image, "");
         let story = run().ok();
         let told = format!("the image {image} is damaged, and it cannot be made again");
         assert!(story.notes().iter().any(|note| note.starts_with(&told)), "{:?}: {story}", builder.kind);
@@ -174,12 +174,6 @@ fn the_image_that_runs_the_function_is_made_again_once_a_layer_of_it_is_damaged(
 fn kept(story: &Story) -> String {
     let event = story.events.iter().find(|event| event["event"] == "kept").unwrap_or_else(|| panic!("{story}"));
     event["image"].as_str().expect("a name").to_string()
-}
-
-/// Removes the last layer of an image from the engine's own files, or what is in it.
-fn damage_layer(builder: &Builder, image: &str, part: &str) {
-    let layer = builder.ask(&["image", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", image]);
-    fs::remove_dir_all(Path::new(&layer).parent().unwrap().join(part)).unwrap();
 }
 
 fn is_damaged(story: &Story) -> bool {
