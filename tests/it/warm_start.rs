@@ -97,8 +97,9 @@ fn exists(engine: Engine, image: &str) -> bool {
     engine.command().args(["image", "inspect", image]).output().expect("it starts").status.success()
 }
 
-/// Where an image has what it keeps, once that is packed.
+/// Where an image has what it keeps, once that is packed: all but the libraries that were packed along with the compile.
 const PACKED: &str = "target/.lambda-packager/kept.tar.zst";
+const LIBRARIES: &str = "target/.lambda-packager/libraries.tar.zst";
 
 /// The members of a tar archive.
 pub fn members(tar: &[u8]) -> Vec<(PathBuf, tar::Header, Vec<u8>)> {
@@ -138,10 +139,15 @@ fn is_packed(tar: &[u8]) -> bool {
     members(tar).iter().any(|(path, ..)| path.ends_with(PACKED))
 }
 
-/// What was kept, as a tar archive, of the files of an image.
+/// What was kept, as a tar archive, of the files of an image. Libraries come first.
 fn unpacked(fixture: &Fixture, tar: Vec<u8>) -> Vec<u8> {
-    let packed = members(&tar).into_iter().find(|(path, ..)| path.ends_with(PACKED));
-    packed.map_or(tar, |(_, _, content)| unzstd(fixture, &content))
+    if !is_packed(&tar) {
+        return tar;
+    }
+    let members = members(&tar);
+    let packed = |place| members.iter().filter(move |(path, ..)| path.ends_with(place)).map(|(_, _, content)| content);
+    let packed: Vec<u8> = packed(LIBRARIES).chain(packed(PACKED)).flatten().copied().collect();
+    unzstd(fixture, &packed)
 }
 
 fn unzstd(fixture: &Fixture, bytes: &[u8]) -> Vec<u8> {

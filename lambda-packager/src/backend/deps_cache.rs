@@ -2,7 +2,9 @@
 //! dependencies starts from them. Such an image holds only units of downloaded crates, nothing of the workspace, and
 //! is based on no other image.
 
+use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::backend::{Identity, Wanted, container, lock_file};
@@ -12,7 +14,7 @@ use crate::compile::{CARGO_HOME, CompiledUnits, TARGET, USER};
 use crate::config::Network;
 use crate::engine::{ContainerSpec, Engine, EngineError, ExecSpec, Image};
 use crate::error::{Error, Result};
-use crate::sys::{Input, Lock, PACKAGER, Sha, fs};
+use crate::sys::{Lock, Output, PACKAGER, Sha, fs};
 
 /// Scripts that run in the container; their first lines say what they do.
 const PACK: &str = include_str!("pack.sh");
@@ -21,6 +23,9 @@ const UNPACK: &str = include_str!("unpack.sh");
 pub const PACK_ALONG: &str = include_str!("pack_along.sh");
 /// The exit status of `PACK` if nothing may be saved.
 const NOT_TO_BE_KEPT: i32 = 3;
+/// The exit status of `PACK` if nothing in the container can pack: the files are in the folder `LAYOUT`.
+const NOT_PACKED: i32 = 4;
+const LAYOUT: &str = "/target/.lambda-packager/layout/target";
 
 /// The label of these images; its value is the user id that they are for.
 pub const KEPT: &str = "lambda-packager.deps";
@@ -67,7 +72,7 @@ impl DepsCache {
             return Ok(None);
         }
         let mut text = format!(
-            "4 {} {} {} {} {} {} {:?} {:?}\n{}\n",
+            "5 {} {} {} {} {} {} {:?} {:?}\n{}\n",
             PACKAGER,
             wanted.image.identity,
             config.target_arch,
@@ -131,9 +136,9 @@ impl DepsCache {
         copied?;
         // Engines do not agree on who owns a copy: the user who compiles makes its own of it.
         let kept = format!("{CARGO_HOME}{FOLDER}");
-        run_as(None, engine, container, &["chmod", "1777", TARGET], None)?;
-        run(engine, container, &["sh", "-c", UNPACK, "lambda-packager", &kept, TARGET, &self.name], None)?;
-        run_as(None, engine, container, &["rm", "-rf", &kept], None)?;
+        run_as_root(engine, container, &["chmod", "1777", TARGET])?;
+        run(engine, container, &["sh", "-c", UNPACK, "lambda-packager", &kept, TARGET, &self.name])?;
+        run_as_root(engine, container, &["rm", "-rf", &kept])?;
         self.mark_as_used(engine, &image.id, &image.names)?;
         Ok(Some(reference))
     }
@@ -153,18 +158,23 @@ impl DepsCache {
     ) -> Result<Option<CachedImage>, EngineError> {
         let _lock = Lock::acquire(&self.lock, |_| ())?;
         let units: String = made.units.iter().map(|unit| format!("{unit}\n")).collect();
-        let mut command = vec!["sh", "-c", PACK, "lambda-packager", TARGET, &self.name, &made.compile];
-        command.extend(self.folders.iter().map(String::as_str));
-        if run(engine, container, &command, Some(units.into_bytes()))? == NOT_TO_BE_KEPT {
-            return Ok(None);
+        let command = ["sh", "-c", PACK, "lambda-packager", TARGET, &self.name, &made.compile].map(String::from);
+        let command: Vec<String> = command.into_iter().chain(self.folders.iter().cloned()).collect();
+        let (reference, pack) = (self.reference(), as_user(container, &command));
+        let packed = engine.import_output(&pack, units.into_bytes().into(), &reference, &self.labels, TIMEOUT)?;
+        match packed.code {
+            0 => {}
+            NOT_PACKED => engine.import_folder(container, LAYOUT, &reference, &self.labels, TIMEOUT)?,
+            NOT_TO_BE_KEPT => return Ok(None),
+            _ => return Err(failed(container, &packed)),
         }
-        let reference = self.reference();
-        let layout = format!("{TARGET}/.lambda-packager/layout{FOLDER}");
-        engine.import_folder(container, &layout, &reference, &self.labels, TIMEOUT)?;
         let done = format!("cd {TARGET}/.lambda-packager && cat layout/kept >>kept && rm -rf layout");
-        run(engine, container, &["sh", "-c", &done], None)?;
-        // The image is new and has no older mark.
-        self.mark_as_used(engine, &reference, &[])?;
+        thread::scope(|scope| {
+            let done = scope.spawn(|| run(engine, container, &["sh", "-c", &done]));
+            // The image is new and has no older mark.
+            self.mark_as_used(engine, &reference, &[])?;
+            done.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })?;
         let left = prune(engine, self.user, self.limit_bytes)?;
         // Podman puts `localhost/` before a name.
         let image = left.into_iter().find(|image| name_of(image).is_some_and(|name| name.ends_with(&reference)));
@@ -181,29 +191,30 @@ impl DepsCache {
     }
 }
 
-/// Runs a script in a container as the user who compiles; returns its status.
-fn run(engine: &Engine, container: &str, command: &[&str], input: Option<Vec<u8>>) -> Result<i32, EngineError> {
-    run_as(Some((USER, USER)), engine, container, command, input)
+/// Runs a script in a container as the user who compiles.
+fn run(engine: &Engine, container: &str, command: &[&str]) -> Result<(), EngineError> {
+    let command: Vec<String> = command.iter().map(|word| word.to_string()).collect();
+    succeed(engine, &as_user(container, &command))
 }
 
-/// The same as another user; as root if that is `None`.
-fn run_as(
-    user: Option<(u32, u32)>,
-    engine: &Engine,
-    container: &str,
-    command: &[&str],
-    input: Option<Vec<u8>>,
-) -> Result<i32, EngineError> {
+/// The same as root.
+fn run_as_root(engine: &Engine, container: &str, command: &[&str]) -> Result<(), EngineError> {
     let command: Vec<String> = command.iter().map(|word| word.to_string()).collect();
-    let spec = ExecSpec { name: container, folder: "/", user, env: &[], passed_env: &[], command: &command };
-    let output = engine.exec(&spec).output(input.map(Input::from), TIMEOUT).map_err(EngineError::unanswered)?;
-    match output.code {
-        0 | NOT_TO_BE_KEPT => Ok(output.code),
-        code => {
-            let error = format!("a script in the container {container} ended with status {code}");
-            Err(Error::engine(error).source(output.stderr_text()).into())
-        }
-    }
+    succeed(engine, &ExecSpec { user: None, ..as_user(container, &command) })
+}
+
+fn as_user<'a>(container: &'a str, command: &'a [String]) -> ExecSpec<'a> {
+    ExecSpec { name: container, folder: "/", user: Some((USER, USER)), env: &[], passed_env: &[], command }
+}
+
+fn succeed(engine: &Engine, script: &ExecSpec) -> Result<(), EngineError> {
+    let output = engine.exec(script).output(None, TIMEOUT).map_err(EngineError::unanswered)?;
+    if output.success() { Ok(()) } else { Err(failed(script.name, &output)) }
+}
+
+fn failed(container: &str, script: &Output) -> EngineError {
+    let error = format!("a script in the container {container} ended with status {}", script.code);
+    Error::engine(error).source(script.stderr_text()).into()
 }
 
 /// The label of the images that a project made.

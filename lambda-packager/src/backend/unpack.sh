@@ -6,14 +6,14 @@
 #
 # Run by `sh -c`: POSIX, coreutils, flock of util-linux, and tar and zstd if the content is packed.
 set -u
-archive=$1/.lambda-packager/kept.tar.zst
+packed=$1/.lambda-packager
 mkdir -p "$2/.lambda-packager" && cd "$2/.lambda-packager" || exit 1
 # The caller may be gone and another run may compile, or have compiled: then nothing is changed.
 exec 9>lock && flock 9 || exit 1
 [ ! -e surroundings ] || exit 0
-if [ -e "$archive" ]; then
+if [ -e "$packed/kept.tar.zst" ]; then
   # Several archives follow each other. Both programs must succeed: tar does not notice an error that zstd finds at the end.
-  { zstd -q -d -c --long=27 "$archive" && : >unpacked; } | tar -x -p -i -f - -C "$2" && rm unpacked || exit 1
+  { zstd -q -d -c --long=27 "$packed"/*.tar.zst && : >unpacked; } | tar -x -p -i -f - -C "$2" && rm unpacked || exit 1
 else
   cp -R --preserve=mode,timestamps "$1"/* "$1/.lambda-packager" "$2" || exit 1
 fi

@@ -4,9 +4,9 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::engine::{Engine, EngineError, args};
+use crate::engine::{Engine, EngineError, ExecSpec, args};
 use crate::error::{Error, Result};
-use crate::sys::Invocation;
+use crate::sys::{Input, Invocation, Output};
 
 /// The content of the file `path` in an archive that an engine made. Some archives start with the file's folders.
 pub fn file_in(tar: &[u8], path: &str) -> Result<Vec<u8>> {
@@ -37,6 +37,29 @@ impl Engine {
         self.pipe(self.read_folder(container, folder), self.call(&args::import(reference, labels)), timeout)
     }
 
+    /// Makes an image from the archive that a program in a container prints, given `input`. Returns the exit status of the
+    /// program; if that is not 0, there is no image.
+    pub fn import_output(
+        &self,
+        program: &ExecSpec,
+        input: Input,
+        reference: &str,
+        labels: &[String],
+        timeout: Duration,
+    ) -> Result<Output, EngineError> {
+        let import = self.call(&args::import(reference, labels));
+        let (sent, received) =
+            self.exec(program).pipe_into(Some(input), &import, timeout).map_err(EngineError::unanswered)?;
+        match received {
+            // If both failed, the writer failed because the reader ended.
+            Some(received) if !received.success() => return Err(self.failure("import", &received)),
+            // The archive may lack something, and still have been taken for a whole one.
+            Some(_) if !sent.success() => drop(self.remove_names(&[reference.to_string()])?),
+            _ => {}
+        }
+        Ok(sent)
+    }
+
     /// Copies a folder of one container into the folder `place` of another, which must be in a volume. Docker keeps the
     /// owners; podman reads all files as root's.
     pub fn copy_folder(
@@ -56,12 +79,12 @@ impl Engine {
     }
 
     fn pipe(&self, from: Invocation, to: Invocation, timeout: Duration) -> Result<(), EngineError> {
-        let [sent, received] = from.pipe_into(&to, timeout).map_err(EngineError::unanswered)?;
+        let (sent, received) = from.pipe_into(None, &to, timeout).map_err(EngineError::unanswered)?;
         // If both failed, the writer failed because the reader ended.
-        match (received.success(), sent.success()) {
-            (true, true) => Ok(()),
-            (false, _) => Err(self.failure("cp", &received)),
-            (true, false) => Err(self.failure("cp", &sent)),
+        match (sent.success(), received.as_ref().filter(|received| !received.success())) {
+            (_, Some(received)) => Err(self.failure("cp", received)),
+            (false, None) => Err(self.failure("cp", &sent)),
+            (true, None) => Ok(()),
         }
     }
 }

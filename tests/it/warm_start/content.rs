@@ -1,10 +1,11 @@
 //! What an image of dependencies holds, and what it does not.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use super::{
-    PACKED, add_library, depending_on, exists, is_cold, is_packed, keeps_nothing, kept, members, tar_of, unpacked,
-    with_itoa,
+    LIBRARIES, PACKED, add_library, depending_on, exists, is_cold, is_packed, keeps_nothing, kept, members, tar_of,
+    unpacked, with_itoa,
 };
 use crate::support::{Ended, Engine, Fixture, engines, one_engine};
 
@@ -31,7 +32,8 @@ fn it_holds_downloads_and_nothing_of_the_workspace() {
         let files = tar_of(&fixture, engine, &image);
         if is_packed(&files) {
             let files = members(&files).into_iter().filter(|(_, header, _)| header.entry_type().is_file());
-            assert_eq!(files.map(|(path, ..)| path).collect::<Vec<_>>(), [Path::new(PACKED)]);
+            let files: BTreeSet<_> = files.map(|(path, ..)| path).collect();
+            assert_eq!(files, [PACKED, LIBRARIES].map(PathBuf::from).into());
         }
         let mut names: String = members(&files).iter().map(|(path, ..)| format!("{}\n", path.display())).collect();
         let bytes = unpacked(&fixture, files);

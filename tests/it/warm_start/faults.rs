@@ -46,7 +46,7 @@ fn a_container_that_was_not_filled_to_the_end_is_not_believed() {
         assert_eq!(ended.code, 128 + 9, "{}", ended.stderr);
         let container = two.container(engine);
         // All is there but what says so, and each library is empty: whoever believed the records would use it.
-        let unpack = "kept=/cargo/target; packed=$kept/.lambda-packager/kept.tar.zst; if [ -e $packed ]; then zstd -dc --long=27 $packed | tar -x -i -f -; else cp -R $kept/* $kept/.lambda-packager .; fi";
+        let unpack = "kept=/cargo/target; packed=$kept/.lambda-packager; if [ -e $packed/kept.tar.zst ]; then zstd -dc --long=27 $packed/*.tar.zst | tar -x -i -f -; else cp -R $kept/* $kept/.lambda-packager .; fi";
         let cut = "for file in */release/deps/*.rlib; do : >\"$file\"; done";
         let look = "ls -d */release/deps/libitoa-*.rlib */release/.fingerprint/itoa-*";
         engine.exec_as_root(&container, "chmod 1777 /target").ok();

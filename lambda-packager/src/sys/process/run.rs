@@ -2,8 +2,9 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,20 +31,46 @@ impl Invocation {
         self.collect(child, timeout)
     }
 
-    /// Runs this program and `reader`, which reads the output of this one, to the end of both.
+    /// Runs this program with `input` on its standard input, and `reader`, which reads the output of this one, to the end of
+    /// both. `reader` is not started for a program that prints nothing.
     ///
     /// # Errors
     /// As for [`Invocation::output`], for either.
-    pub fn pipe_into(&self, reader: &Self, timeout: Duration) -> Result<[Output; 2]> {
-        let mut writing = self.spawn(Stdio::null())?;
-        let pipe = writing.stdout.take().map_or_else(Stdio::null, Stdio::from);
-        let reading = reader.spawn(pipe).inspect_err(|_| end(&mut writing))?;
+    pub fn pipe_into(
+        &self,
+        input: Option<Input>,
+        reader: &Self,
+        timeout: Duration,
+    ) -> Result<(Output, Option<Output>)> {
+        let mut writing = self.spawn(if input.is_some() { Stdio::piped() } else { Stdio::null() })?;
+        if let Some(input) = input {
+            feed(&mut writing, input);
+        }
+        let pipe = writing.stdout.take();
         thread::scope(|scope| {
             let written = scope.spawn(|| self.collect(writing, timeout));
-            let read = reader.collect(reading, timeout);
+            let read = pipe.map_or(Ok(None), |pipe| reader.read_from(pipe, timeout));
             let written = written.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            Ok([written?, read?])
+            Ok((written?, read?))
         })
+    }
+
+    /// Runs the program with all of `pipe` on its standard input, if there is anything.
+    fn read_from(&self, mut pipe: ChildStdout, timeout: Duration) -> Result<Option<Output>> {
+        let mut start = [0; 1024];
+        // A broken pipe is the end of it, too.
+        let length = pipe.read(&mut start).unwrap_or(0);
+        if length == 0 {
+            return Ok(None);
+        }
+        let mut child = self.spawn(Stdio::piped())?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // As in `feed`. The kernel moves the content from pipe to pipe.
+            thread::spawn(move || {
+                let _ = stdin.write_all(&start[..length]).and_then(|()| std::io::copy(&mut pipe, &mut stdin));
+            });
+        }
+        self.collect(child, timeout).map(Some)
     }
 
     /// Waits for the end of `child`, which is this program.
@@ -216,13 +243,20 @@ mod tests {
     #[test]
     fn one_program_reads_what_another_prints() {
         let minute = Duration::from_secs(60);
-        let [sent, received] = sh("printf abc; echo e >&2; exit 3").pipe_into(&sh("cat; exit 4"), minute).unwrap();
+        let input = Some(b"b".to_vec().into());
+        let (sent, received) =
+            sh("printf a; cat; printf c; echo e >&2; exit 3").pipe_into(input, &sh("cat; exit 4"), minute).unwrap();
         assert_eq!((sent.code, sent.stderr_text().as_str(), sent.stdout.len()), (3, "e", 0));
+        let received = received.unwrap();
         assert_eq!((received.code, received.stdout_text().as_str()), (4, "abc"));
         // If the reader ends early, the endless writer ends too.
-        let [sent, received] = sh("while :; do echo abc || exit 7; done").pipe_into(&sh("exit 0"), minute).unwrap();
+        let (sent, received) =
+            sh("while :; do echo abc || exit 7; done").pipe_into(None, &sh("exit 0"), minute).unwrap();
         assert_ne!(sent.code, 0);
-        assert_eq!(received.code, 0);
+        assert_eq!(received.unwrap().code, 0);
+        // There is nothing to read for it.
+        let (sent, received) = sh("exit 3").pipe_into(None, &sh("exit 4"), minute).unwrap();
+        assert!(sent.code == 3 && received.is_none());
     }
 
     #[test]
