@@ -43,10 +43,15 @@ pub struct BuilderImage {
     archive: Option<Vec<u8>>,
 }
 
-/// An image that brings a toolchain.
-pub fn named(engine: &Engine, reference: &str, config: &Config) -> Result<BuilderImage, EngineError> {
+/// An image that brings a toolchain; `found` is what the engine said of it, if it was asked.
+pub fn named(
+    engine: &Engine,
+    reference: &str,
+    found: Option<&Image>,
+    config: &Config,
+) -> Result<BuilderImage, EngineError> {
     let place = config.place_of("base");
-    let image = match engine.image(reference)? {
+    let image = match found.map_or_else(|| engine.image(reference), |image| Ok(Some(image.clone())))? {
         // The builder image was pulled or built before, by `builder_image`.
         Some(image) if config.pull_policy != PullPolicy::Always || builder_image::is_one(reference) => image,
         None if config.pull_policy == PullPolicy::Never => {

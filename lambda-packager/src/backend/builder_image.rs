@@ -104,8 +104,8 @@ pub fn is_one(reference: &str) -> bool {
 /// Where the toolchain comes from.
 #[derive(Debug)]
 pub enum ToolchainSource {
-    /// An image of this name.
-    Image(String),
+    /// An image of this name, and what the engine said of it if it was asked.
+    Image(String, Option<Box<Image>>),
     /// There is no image, for this reason: the host's is mounted.
     NoImage(String),
     /// The settings ask for the host's.
@@ -120,7 +120,7 @@ pub fn choose(
     report: &mut Reporter,
 ) -> Result<ToolchainSource, EngineError> {
     match &config.base {
-        Base::Image(reference) => return Ok(ToolchainSource::Image(reference.clone())),
+        Base::Image(reference) => return Ok(ToolchainSource::Image(reference.clone(), None)),
         Base::Host => return Ok(ToolchainSource::Host),
         Base::Auto => {}
     }
@@ -135,9 +135,11 @@ pub fn choose(
     let of = format!("no-builder-{}-{}-{}", engine.kind.program(), config.runtime, config.target_arch);
     let note = workspace.state_folder().join(of);
     // It may have come by the engine's `load` in the meantime.
-    if config.pull_policy != PullPolicy::Always && engine.image_id(&tag)?.is_some() {
+    if config.pull_policy != PullPolicy::Always
+        && let Some(image) = engine.image(&tag)?
+    {
         fs::remove_tree(&note)?;
-        return Ok(ToolchainSource::Image(tag));
+        return Ok(ToolchainSource::Image(tag, Some(image.into())));
     }
     if config.pull_policy == PullPolicy::IfMissing && is_remembered(&note, &tag) {
         return Ok(ToolchainSource::NoImage(NONE.into()));
@@ -151,7 +153,7 @@ pub fn choose(
     match build(engine, workspace, config, rust, &tag, report) {
         Ok(()) => {
             fs::remove_tree(&note)?;
-            Ok(ToolchainSource::Image(tag))
+            Ok(ToolchainSource::Image(tag, None))
         }
         Err(EngineError::Refused(error)) => {
             let error = error.with_cause();

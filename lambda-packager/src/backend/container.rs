@@ -38,17 +38,19 @@ pub struct Ready {
     pub warm: Option<String>,
 }
 
-/// Finds the container or creates it; it runs afterwards. `fill` fills the target directory of a new one and returns
-/// the image that it was filled from. `announce` receives what is not routine.
+/// Finds the container or creates it; it runs afterwards. `found` is what the engine said of it, if it was asked. `fill`
+/// fills the target directory of a new one and returns the image that it was filled from. `announce` receives what is not
+/// routine.
 pub fn ensure(
     engine: &Engine,
     identity: &Identity,
     wanted: &Wanted,
+    found: Option<Result<Option<Container>, EngineError>>,
     fill: impl FnOnce() -> Result<Option<String>, EngineError>,
     mut announce: impl FnMut(&str),
 ) -> Result<Ready, EngineError> {
     let name = &identity.name;
-    let found = engine.inspect(name)?;
+    let found = found.unwrap_or_else(|| engine.inspect(name))?;
     let spec = specification(identity, wanted);
     let digest = digest(&spec, wanted);
     if let Some(container) = found {

@@ -1,5 +1,8 @@
 //! Selects the backend by the table of `choice`, and makes it ready.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use crate::backend::choice::choose;
 use crate::backend::host::on_host;
 use crate::backend::{
@@ -11,7 +14,7 @@ use crate::cargo::{Toolchain, config as cargo_config};
 use crate::compile::TARGET;
 use crate::config::{Base, EngineChoice, Network};
 use crate::engine;
-use crate::engine::{Engine, EngineError, first_to_answer};
+use crate::engine::{Container, Engine, EngineError, first_to_answer};
 use crate::error::{Error, Result};
 use crate::fingerprint::manifest;
 use crate::packaged::Reason;
@@ -169,9 +172,15 @@ fn on_engine(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -
     // Functions of one workspace share the container and the builder image: one run at a time makes them.
     let lock = Lock::acquire(&lock_file(workspace), |holder| report.waiting_for(holder))?;
     let identity = Identity::of_owner(&lock, workspace, config)?;
-    let source = builder_image::choose(engine, workspace, config, report)?;
+    // An engine takes its time for each question: two at once.
+    let (source, found) = thread::scope(|scope| {
+        let found = (!config.clean_room).then(|| scope.spawn(|| engine.inspect(&identity.name)));
+        let source = builder_image::choose(engine, workspace, config, report);
+        (source, found.map(|found| found.join().unwrap_or_else(|panic| resume_unwind(panic))))
+    });
+    let source = source?;
     let image = match &source {
-        ToolchainSource::Image(_) => Image::Available,
+        ToolchainSource::Image(..) => Image::Available,
         ToolchainSource::NoImage(_) => Image::Missing,
         ToolchainSource::Host => Image::NotWanted,
     };
@@ -190,11 +199,11 @@ fn on_engine(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -
                 Obstacle::NoImage => "no image to start a clean room from".to_string(),
             };
             report.note(&format!("{why}: compiling in the reused container instead, which makes the same bytes"));
-            let mut backend = container(request, engine, &identity, &source, report)?;
+            let mut backend = container(request, engine, &identity, &source, found, report)?;
             backend.record.fallback = joined([backend.record.fallback, why]);
             Ok(backend)
         }
-        _ => match container(request, engine, &identity, &source, report) {
+        _ => match container(request, engine, &identity, &source, found, report) {
             Err(EngineError::Unable(error))
                 if choose(&Situation { container_fails: true, ..situation }) == Choice::CleanRoomForContainer =>
             {
@@ -224,10 +233,10 @@ fn clean_room(
     source: &ToolchainSource,
 ) -> Result<Backend, EngineError> {
     let BackendRequest { workspace, config, .. } = *request;
-    let ToolchainSource::Image(base) = source else {
+    let ToolchainSource::Image(base, found) = source else {
         return Err(no_image(request, source).into());
     };
-    let image = base_image::named(engine, base, config)?;
+    let image = base_image::named(engine, base, found.as_deref(), config)?;
     let forwarded = cargo_config::carry(workspace, config.target_arch)?;
     let engine_version = version_of(engine, request.before.filter(|before| before.clean_room))?;
     Ok(Backend {
@@ -260,11 +269,14 @@ fn container(
     engine: &Engine,
     identity: &Identity,
     source: &ToolchainSource,
+    found: Option<Result<Option<Container>, EngineError>>,
     report: &mut Reporter,
 ) -> Result<Backend, EngineError> {
     let BackendRequest { workspace, config, .. } = *request;
     let (image, toolchain, fallback) = match source {
-        ToolchainSource::Image(reference) => (base_image::named(engine, reference, config)?, None, String::new()),
+        ToolchainSource::Image(reference, image) => {
+            (base_image::named(engine, reference, image.as_deref(), config)?, None, String::new())
+        }
         ToolchainSource::NoImage(_) | ToolchainSource::Host => {
             let toolchain = Toolchain::to_mount(workspace, config.target_arch)?;
             let why = if let ToolchainSource::NoImage(why) = source { why.clone() } else { String::new() };
@@ -279,7 +291,7 @@ fn container(
         Some(store) if !config.force => store.fill(engine, &identity.name, identity),
         _ => Ok(None),
     };
-    let ready = container::ensure(engine, identity, &wanted, fill, |message| report.note(message))?;
+    let ready = container::ensure(engine, identity, &wanted, found, fill, |message| report.note(message))?;
     let engine_version = version_of(engine, request.before.filter(|before| before.container == ready.name))?;
     Ok(Backend {
         forwarded: Some(forwarded),
@@ -312,7 +324,9 @@ pub fn renewed(request: &BackendRequest, report: &mut Reporter) -> Result<Option
         return Ok(None);
     };
     let image = builder_image::choose(&engine, workspace, config, report).and_then(|source| match source {
-        ToolchainSource::Image(reference) => base_image::named(&engine, &reference, config).map(Some),
+        ToolchainSource::Image(reference, found) => {
+            base_image::named(&engine, &reference, found.as_deref(), config).map(Some)
+        }
         ToolchainSource::NoImage(_) if config.require_container => Err(no_image(request, &source).into()),
         ToolchainSource::NoImage(_) | ToolchainSource::Host => Ok(None),
     });

@@ -60,7 +60,7 @@ struct Config {
 }
 
 /// An image as its engine describes it.
-#[derive(Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Image {
     pub id: String,
     pub names: Vec<String>,

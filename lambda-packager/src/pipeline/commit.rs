@@ -1,7 +1,9 @@
 //! Stores what a build made: the zips, the bootstrap, and last the manifest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::thread;
 use std::time::SystemTime;
 
 use crate::backend::builder_image;
@@ -39,9 +41,17 @@ pub fn commit(miss: &Miss, made: &Made, report: &mut Reporter) -> Result<Manifes
     report.stage(Stage::Store, |report| {
         let workspace = task.workspace;
         let discovered = inputs::discovered_inputs(outside, gate.found.clone(), workspace);
-        let (inputs, moved) = look_again(task, gate, &discovered)?;
         let debug = debug::files(&task.places, debug);
-        write(task, binary, &debug, &package.zip, date(&inputs, gate.last_run))?;
+        let (written, [of_zip, of_binary]) = thread::scope(|scope| {
+            // As much work as what is between.
+            let digests = scope.spawn(|| [package.zip.as_slice(), binary].map(Sha::of));
+            let written = look_again(task, gate, &discovered).and_then(|(inputs, moved)| {
+                write(task, binary, &debug, &package.zip, date(&inputs, gate.last_run))?;
+                Ok((inputs, moved))
+            });
+            (written, digests.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        });
+        let (inputs, moved) = written?;
         let config = &task.config;
         let before = gate.recorded.as_ref().ok();
         let builder = Some(backend.base.as_str()).filter(|base| builder_image::is_one(base));
@@ -63,9 +73,9 @@ pub fn commit(miss: &Miss, made: &Made, report: &mut Reporter) -> Result<Manifes
         let stages = report.stages();
         let stages = stages.iter().map(|(stage, time)| (stage.to_string(), time.as_millis() as u64));
         let mut artifact = manifest::Artifact {
-            zip_sha256: Sha::of(&package.zip),
+            zip_sha256: of_zip,
             zip_bytes: package.zip.len() as u64,
-            bootstrap_sha256: Sha::of(binary),
+            bootstrap_sha256: of_binary,
             bootstrap_bytes: binary.len() as u64,
             copies: BTreeMap::new(),
             image: package.image.clone().unwrap_or_default(),
