@@ -60,9 +60,9 @@ if ! { command -v zstd && head -c 1024 /dev/zero | tar -t -i -f -; } >/dev/null 
   exit 4
 fi
 
-# The names of what the image holds, each once it is there: the first is sent while the last is packed.
+# The names of what the image holds, each once it is there: the first is sent while the last is packed. Without their
+# folder, which changes meanwhile: engines make it.
 members() {
-  printf '%s\n' target "target/$own"
   packed=/dev/null
   if mv "$state/along/libraries.tar.zst" "target/$own"; then
     packed=$state/along/names
@@ -75,4 +75,4 @@ members() {
   rm -rf "$state/along"
   echo "target/$own/kept.tar.zst"
 }
-members | tar -c -f - --no-recursion -T - && [ ! -e failed ]
+members | tar -c -f - -T - && [ ! -e failed ]

@@ -110,6 +110,27 @@ fn packing_along_ends_with_a_compile_that_is_interrupted() {
     }
 }
 
+#[test]
+fn what_fails_while_it_is_sent_leaves_no_image() {
+    if !on_path("zstd") {
+        return skip("zstd", "no zstd (Debian: apt-get install zstd)");
+    }
+    for engine in engines(Engine::Docker) {
+        let fixture = with_itoa("broken-off");
+        // The libraries are sent by then, and the engine makes an image of what comes.
+        let fail = "case $1 in exec) for word do shift; set -- \"$@\" \"$(printf %s \"$word\" | \
+                    sed 's/zstd -q -1 --long=27 -T0 -B8MiB -o .target/false \"target/')\"; done;; esac";
+        let front = Front::of(engine.name(), fail);
+        let ended = behind(&front, &fixture, engine).ok();
+        keeps_nothing(&ended);
+        assert!(ended.stderr.contains("the compiled dependencies are not kept"), "{}", ended.stderr);
+        let filter = format!("label={}", fixture.label());
+        assert_eq!(engine.ask(&["images", "--all", "--quiet", "--filter", &filter]), "");
+        image_after(KEPT, &fixture.run_on(engine, &["--force"]).ok());
+        assert_ne!(engine.ask(&["images", "--all", "--quiet", "--filter", &filter]), "");
+    }
+}
+
 /// Of what was packed; without one, the image has no target directory at all.
 type Damage = Option<fn(&Fixture, Vec<u8>) -> Vec<u8>>;
 
