@@ -8,7 +8,7 @@ pub use crate::backend::{
 };
 pub use crate::cargo::{Toolchain, config as cargo_config};
 pub use crate::config::{
-    Arch, Base, Config, EngineChoice, Layer, Mode, Names, Origin, PullPolicy, RegistryLogin, from_env,
+    Adds, Arch, Base, Config, EngineChoice, Layer, Mode, Names, Origin, PullPolicy, RegistryLogin, from_env,
 };
 pub use crate::engine::{
     Container, Engine, EngineError, Image, Kind, MountPoint, VolumeInfo, candidates, first_to_answer,

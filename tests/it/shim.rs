@@ -253,6 +253,23 @@ fn with_admerge_lists_of_flags_are_added_to_those_of_the_settings() {
 }
 
 #[test]
+fn a_flag_of_cargo_leaves_what_the_settings_say_of_others() {
+    let (shim, fixture) = (Shim::installed(), Fixture::hello());
+    fixture.append(
+        "Cargo.toml",
+        "[features]\na = []\n[package.metadata.lambda.build]\nall_features = true\njobs = 1\n\
+         config = ['env.WORD = \"table\"']\n",
+    );
+    fixture.prints("\"{} {:?}\", cfg!(feature = \"a\"), option_env!(\"WORD\")");
+    for (flags, expected) in
+        [(&["--jobs", "2"][..], "true Some(\"table\")"), (&["--config", "env.WORD = \"flag\""], "true Some(\"flag\")")]
+    {
+        build(&shim, &fixture, flags).ok();
+        assert_eq!(fixture.output_of_bootstrap("hello"), expected, "{flags:?}");
+    }
+}
+
+#[test]
 fn an_output_that_is_an_input_is_told_of() {
     let (shim, fixture) = (Shim::installed(), Fixture::hello());
     let into = ["--release", "--lambda-dir", "dist"];

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::{Layer, Names, Origin, SETTINGS, name_of};
+use crate::config::{Adds, Layer, Names, Origin, SETTINGS, name_of};
 use crate::error::{Error, Result};
 
 impl Layer {
@@ -26,7 +26,7 @@ impl Layer {
         Ok(layer)
     }
 
-    /// This layer's values, and where both have a list those of the layer below and then its own.
+    /// This layer's values, and of the layer `below` what it has besides, and what this one leaves of its lists.
     pub(super) fn added_to(self, mut below: Self) -> Self {
         fn both<T>(below: Option<T>, own: Option<T>, join: impl Fn(T, T) -> T) -> Option<T> {
             match (below, own) {
@@ -34,32 +34,70 @@ impl Layer {
                 (below, own) => own.or(below),
             }
         }
+        let adds_lists = self.adds == Adds::Lists;
+        let cargo_flags =
+            both(below.cargo_flags.take(), self.cargo_flags, |below, own| flags_of_both(below, own, adds_lists));
+        if !adds_lists {
+            return Self { cargo_flags, ..self }.over(below);
+        }
         let lists = |below: &mut Option<Vec<String>>, own| both(below.take(), own, |below, own| [below, own].concat());
         Self {
             package: both(below.package.take(), self.package, Names::and),
             function: both(below.function.take(), self.function, Names::and),
             features: lists(&mut below.features, self.features),
-            cargo_flags: both(below.cargo_flags.take(), self.cargo_flags, flags_of_both),
             include: lists(&mut below.include, self.include),
             pass_env: lists(&mut below.pass_env, self.pass_env),
+            cargo_flags,
             ..self
         }
         .over(below)
     }
 }
 
-/// The flags of cargo `below`, but for those that `own` has too and that cargo takes once, and then `own`.
-fn flags_of_both(below: Vec<String>, own: Vec<String>) -> Vec<String> {
-    let (mut all, mut below) = (Vec::new(), below.into_iter());
-    while let Some(flag) = below.next() {
-        let is_told_again = own.contains(&flag);
-        match flag.as_str() {
-            "--all-features" | "--no-default-features" | "--ignore-rust-version" if is_told_again => {}
-            "--jobs" if is_told_again => drop(below.next()),
-            _ => all.push(flag),
-        }
+/// A flag of cargo with its value.
+struct Flag {
+    name: String,
+    words: Vec<String>,
+}
+
+/// Flags with a value: the name, the short one, and whether cargo takes several.
+const WITH_VALUE: [(&str, &str, bool); 3] =
+    [("--jobs", "-j", false), ("--config", "--config", true), ("-Z", "-Z", true)];
+
+/// What is behind `--`, which is rustc's.
+const RUSTC: &str = "--";
+
+/// Of the flags `below` those that `own` has not, or that may be there several times if it `adds_lists`; then `own`.
+fn flags_of_both(below: Vec<String>, own: Vec<String>, adds_lists: bool) -> Vec<String> {
+    let (below, own) = (flags(below), flags(own));
+    let is_list = |name: &str| WITH_VALUE.iter().any(|(known, _, several)| *known == name && *several);
+    let is_left = |flag: &Flag| {
+        let is_told_again = own.iter().any(|told| told.name == flag.name);
+        !is_told_again || (adds_lists && is_list(&flag.name))
+    };
+    let (of_rustc, of_cargo): (Vec<_>, Vec<_>) = below.into_iter().filter(is_left).partition(|flag| flag.name == RUSTC);
+    of_cargo.into_iter().chain(own).chain(of_rustc).flat_map(|flag| flag.words).collect()
+}
+
+fn flags(words: Vec<String>) -> Vec<Flag> {
+    let (mut all, mut words) = (Vec::new(), words.into_iter());
+    while let Some(word) = words.next() {
+        let named = WITH_VALUE.iter().find(|(long, short, _)| {
+            let is_joined = !short.starts_with("--") && word.starts_with(short);
+            is_joined || word.split('=').next().is_some_and(|name| name == *long)
+        });
+        let flag = match named {
+            Some((long, short, _)) => {
+                let value = [long, short].contains(&&word.as_str()).then(|| words.next()).flatten();
+                Flag { name: long.to_string(), words: [word].into_iter().chain(value).collect() }
+            }
+            None if word == RUSTC => {
+                Flag { name: word.clone(), words: [word].into_iter().chain(words.by_ref()).collect() }
+            }
+            None => Flag { name: word.clone(), words: vec![word] },
+        };
+        all.push(flag);
     }
-    all.extend(own);
     all
 }
 

@@ -18,5 +18,5 @@ pub use kinds::Kinds;
 pub use names::Names;
 pub use origin::Origin;
 pub(crate) use table::with_settings;
-pub use table::{Config, Layer, SETTINGS, Shape, name_of};
+pub use table::{Adds, Config, Layer, SETTINGS, Shape, name_of};
 pub use values::{Arch, ArtifactKind, Base, EngineChoice, Mode, Network, PullPolicy, RegistryLogin, Runtime, Size};

@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use crate::config::{ArtifactKind, Base, Config, EngineChoice, Layer, Mode, Origin};
+use crate::config::{Adds, ArtifactKind, Base, Config, EngineChoice, Layer, Mode, Origin};
 use crate::error::{Error, Result};
 use crate::sys::{env, glob};
 
@@ -18,7 +18,7 @@ impl Config {
             }
         }
         let (adding, replacing): (Vec<_>, Vec<_>) =
-            layers.into_iter().map(|(_, layer)| layer).partition(|layer| layer.adds);
+            layers.into_iter().map(|(_, layer)| layer).partition(|layer| layer.adds != Adds::Nothing);
         let all = replacing.into_iter().fold(Layer::default(), Layer::over);
         let all = adding.into_iter().rev().fold(all, |below, layer| layer.added_to(below));
         let mut config = all.resolved(origins);
@@ -183,7 +183,7 @@ mod tests {
     fn lists_of_a_layer_that_adds_come_after_those_that_hold_without_it() {
         let layer = |settings: Value| Layer::of(settings, &Origin::Flag).unwrap();
         let above = Layer {
-            adds: true,
+            adds: Adds::Lists,
             ..layer(json!({"features": ["c"], "function": "two", "pass_env": ["X"], "mode": "dev",
                 "cargo_flags": ["--all-features", "--jobs", "2", "-Z", "b"]}))
         };
@@ -200,6 +200,33 @@ mod tests {
         assert_eq!(config.cargo_flags.join(" "), "-Z a --all-features --jobs 2 -Z b");
         assert_eq!((config.pass_env, config.mode), (vec!["X".to_string()], Mode::Dev));
         assert_eq!(of(&[]).features, ["c"]);
+    }
+
+    #[test]
+    fn a_flag_of_cargo_replaces_those_of_its_name_and_leaves_the_others() {
+        let layer = |flags: &str| {
+            let flags: Vec<&str> = flags.split_whitespace().collect();
+            Layer::of(json!({"cargo_flags": flags, "features": ["f"]}), &Origin::Flag).unwrap()
+        };
+        for (below, above, other_flags, lists) in [
+            ("--all-features", "--jobs 2", "--all-features --jobs 2", "--all-features --jobs 2"),
+            ("--jobs 9 -v", "--jobs 2", "-v --jobs 2", "-v --jobs 2"),
+            ("-j9", "--jobs 2", "--jobs 2", "--jobs 2"),
+            ("-j 9 -v", "--jobs 2", "-v --jobs 2", "-v --jobs 2"),
+            ("--jobs=9", "--jobs 2", "--jobs 2", "--jobs 2"),
+            ("--config a=1 --locked", "--config b=2", "--locked --config b=2", "--config a=1 --locked --config b=2"),
+            ("--config=a=1 -Zx", "-Z y", "--config=a=1 -Z y", "--config=a=1 -Zx -Z y"),
+            ("--config --jobs -v", "--jobs 2", "--config --jobs -v --jobs 2", "--config --jobs -v --jobs 2"),
+            ("-v -- -C x", "--jobs 2", "-v --jobs 2 -- -C x", "-v --jobs 2 -- -C x"),
+            ("", "--jobs 2", "--jobs 2", "--jobs 2"),
+        ] {
+            for (adds, expected) in [(Adds::Nothing, above), (Adds::OtherFlags, other_flags), (Adds::Lists, lists)] {
+                let above = Layer { adds, ..layer(above) };
+                let config = Config::resolve(vec![(Origin::Flag, above), (Origin::Environment, layer(below))]);
+                assert_eq!(config.cargo_flags.join(" "), expected, "{below} {adds:?}");
+                assert_eq!(config.features.len(), if adds == Adds::Lists { 2 } else { 1 });
+            }
+        }
     }
 
     #[test]

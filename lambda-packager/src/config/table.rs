@@ -145,6 +145,18 @@ pub fn name_of(written: &str) -> &str {
     if written == "functions" { "function" } else { written }
 }
 
+/// What a layer leaves of the lists of the layers below.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Adds {
+    /// Nothing: its lists replace them.
+    #[default]
+    Nothing,
+    /// Of the flags of cargo those with other names; nothing of the other lists.
+    OtherFlags,
+    /// All of them: its lists come after them. Of the flags that cargo takes once those with other names.
+    Lists,
+}
+
 macro_rules! resolved {
     (type $type:ty) => { Option<$type> };
     (type $type:ty, $default:expr) => { $type };
@@ -159,8 +171,8 @@ macro_rules! tables {
         #[derive(Debug, Clone, Default, PartialEq)]
         pub struct Layer {
             $(#[doc = $doc] pub $name: Option<$type>,)+
-            /// Whether its lists are added to those of the layers below, and do not replace them.
-            pub adds: bool,
+            /// What it leaves of the lists of the layers below.
+            pub adds: Adds,
         }
 
         /// The settings of a run. It knows where each value comes from.

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use lambda_packager::internal::{
-    Arch, Error, Layer, Mode, Names, Origin, Project, Result, fs, glob, lexically_clean, relative,
+    Adds, Arch, Error, Layer, Mode, Names, Origin, Project, Result, fs, glob, lexically_clean, relative,
 };
 use serde_json::{Map, Value, json};
 
 use crate::shim::flags::{Flags, OutputFormat};
 
-/// The settings of the flags, but for [`mode`]; `here` is the folder of the call. With `--admerge` lists are added to those
-/// that hold without the flags, as cargo-lambda does.
+/// The settings of the flags, but for [`mode`]; `here` is the folder of the call. A list replaces the one that holds without
+/// the flags; with `--admerge` it is added to it, as cargo-lambda does.
 ///
 /// # Errors
 /// A target that Lambda does not run, or that is not the packager's.
@@ -42,7 +42,8 @@ pub fn layer(flags: &Flags, here: &Path) -> Result<Layer> {
             values.insert(name.into(), list);
         }
     }
-    Ok(Layer { adds: flags.admerge, ..Layer::parse(values, &Origin::Flag)? })
+    let adds = if flags.admerge { Adds::Lists } else { Adds::OtherFlags };
+    Ok(Layer { adds, ..Layer::parse(values, &Origin::Flag)? })
 }
 
 /// The mode, weaker than variables: cargo-lambda knows no `prod`, and `LAMBDA_PACKAGER_MODE=prod` is how to get it.
@@ -61,13 +62,14 @@ pub fn include(flags: &Flags, project: &Project, here: &Path) -> Result<Option<L
         return Ok(None);
     }
     let values = Map::from_iter([("include".to_string(), json!(included_by_all(flags, project, here)?))]);
-    Ok(Some(Layer { adds: flags.admerge, ..Layer::parse(values, &Origin::Flag)? }))
+    let adds = if flags.admerge { Adds::Lists } else { Adds::Nothing };
+    Ok(Some(Layer { adds, ..Layer::parse(values, &Origin::Flag)? }))
 }
 
 /// The variables that the compile sees beside those that the functions' own settings pass.
 pub fn variables(names: &[String]) -> Result<Layer> {
     let values = Map::from_iter([("pass_env".to_string(), json!(names))]);
-    Ok(Layer { adds: true, ..Layer::parse(values, &Origin::Flag)? })
+    Ok(Layer { adds: Adds::Lists, ..Layer::parse(values, &Origin::Flag)? })
 }
 
 /// The entries of `--include` as the setting has them, which are relative to the package.
@@ -214,7 +216,8 @@ mod tests {
             ),
         ] {
             let Value::Object(settings) = settings else { panic!("a table") };
-            assert_eq!(values(layer(&flags(line), here)), values(Layer::parse(settings, &Origin::Flag)), "{line}");
+            let expected = Layer::parse(settings, &Origin::Flag).map(|layer| Layer { adds: Adds::OtherFlags, ..layer });
+            assert_eq!(values(layer(&flags(line), here)), values(expected), "{line}");
         }
         for (target, expected) in
             [("x86_64-unknown-linux-musl", "linked with the glibc of their runtime"), ("wasm32-wasip1", "Lambda runs")]
