@@ -37,8 +37,8 @@ impl Engine {
         self.pipe(self.read_folder(container, folder), self.call(&args::import(reference, labels)), timeout)
     }
 
-    /// Makes an image from the archive that a program in a container prints, given `input`. Returns the exit status of the
-    /// program; if that is not 0, there is no image.
+    /// Makes an image from the archive that a program in a container prints, given `input`. Returns the status of the
+    /// program and its messages; if the status is not 0, there is no image.
     pub fn import_output(
         &self,
         program: &ExecSpec,

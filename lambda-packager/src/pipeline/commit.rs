@@ -43,7 +43,7 @@ pub fn commit(miss: &Miss, made: &Made, report: &mut Reporter) -> Result<Manifes
         let discovered = inputs::discovered_inputs(outside, gate.found.clone(), workspace);
         let debug = debug::files(&task.places, debug);
         let (written, [of_zip, of_binary]) = thread::scope(|scope| {
-            // As much work as what is between.
+            // They take as long as looking again and writing.
             let digests = scope.spawn(|| [package.zip.as_slice(), binary].map(Sha::of));
             let written = look_again(task, gate, &discovered).and_then(|(inputs, moved)| {
                 write(task, binary, &debug, &package.zip, date(&inputs, gate.last_run))?;
