@@ -35,13 +35,16 @@ container-status: ## show its status; make reports `Error 3` if it is stopped, `
 PACKAGER ?= docker/lambda-packager
 ENV ?= preprod
 PACKAGE ?= image
-# The shell expands them, not make: what stands in a variable is never a command.
+# What stands in a variable is never a command: make takes the words as they are, and only the shell puts them into a line.
+SETTINGS := PACKAGER ENV PACKAGE REGISTRY TAG IMAGE STATE_BUCKET ARCHIVE FORCE
+SETTINGS += $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+$(foreach name,$(sort $(SETTINGS)),$(eval override $(name) := $$(value $(name))))
 OF_IMAGE := --env "$$ENV" $${REGISTRY:+--registry "$$REGISTRY"}
 OF_ARCHIVE := $${ARCHIVE:+--archive "$$ARCHIVE"}
 ifneq ($(filter-out 0,$(FORCE)),)
 export LAMBDA_PACKAGER_FORCE := 1
 endif
-export PACKAGER ENV PACKAGE REGISTRY TAG IMAGE STATE_BUCKET ARCHIVE
+export $(SETTINGS)
 
 image: ## make the function's image in docker or podman, or in a file: ENV=preprod|prod ARCHIVE=...
 	@"$$PACKAGER" image build $(OF_IMAGE) $(OF_ARCHIVE)

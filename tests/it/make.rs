@@ -112,8 +112,7 @@ fn images_of_several_functions_are_one_map() {
     }
     // What is no name or no image is never a part of Terraform's expression.
     for wrong in ["a\"b=x", "api=${file(\"x\")}", "api=x\",\"b\":\"y"] {
-        desk.run(&[&MAKE[..], &["deploy", &format!("FAKE_IMAGES={}", wrong.replace('$', "$$"))]].concat(), "")
-            .fails(2, &["is not"]);
+        desk.run(&[&MAKE[..], &["deploy", &format!("FAKE_IMAGES={wrong}")]].concat(), "").fails(2, &["is not"]);
         assert!(!desk.calls().iter().any(|call| call.starts_with("terraform")), "{wrong}");
     }
 }
@@ -139,18 +138,27 @@ fn what_is_missing_ends_a_target_before_anything_starts() {
 #[test]
 fn what_a_variable_has_is_never_a_command() {
     let desk = Desk::with_fakes();
-    for value in ["x; touch planted", "x\"; touch planted; \"", "x' ; touch planted; '", "`touch planted`"] {
-        for name in ["ENV", "REGISTRY", "TAG", "IMAGE", "ARCHIVE", "PACKAGE", "STATE_BUCKET"] {
+    let by_shell = ["x; touch planted", "x\"; touch planted; \"", "x' ; touch planted; '", "`touch planted`"];
+    let by_make = "$(shell touch planted)";
+    for value in by_shell.into_iter().chain([by_make]) {
+        for name in
+            ["ENV", "REGISTRY", "TAG", "IMAGE", "ARCHIVE", "PACKAGE", "STATE_BUCKET", "FORCE", "PACKAGER", "ELSE"]
+        {
             for target in ["image", "push", "deploy", "apply", "rollback"] {
                 let set = format!("{name}={value}");
                 desk.run(&[&MAKE[..], &[target, set.as_str()]].concat(), "");
                 assert!(!desk.has("planted"), "make {target} '{set}'");
+                desk.run(&["env", &set, "make", "--no-print-directory", target], "");
+                assert!(!desk.has("planted"), "{set} make {target}");
             }
         }
     }
-    // It is one argument.
-    desk.run(&[&MAKE[..], &["image", "REGISTRY=a b"]].concat(), "").ok();
-    assert!(desk.calls().contains(&"lambda-packager image build --env preprod --registry a b".to_string()));
+    // It is one argument, as it was written.
+    for words in ["a b", by_make, "a$$b#c"] {
+        desk.run(&[&MAKE[..], &["image", &format!("REGISTRY={words}")]].concat(), "").ok();
+        let call = format!("lambda-packager image build --env preprod --registry {words}");
+        assert!(desk.calls().contains(&call), "{words}");
+    }
 }
 
 #[test]

@@ -69,9 +69,9 @@ impl Desk {
         Self { fixture, path }
     }
 
-    /// Runs a program of the checkout, or `make`. The fake that `failing` names ends with status 7.
+    /// Runs a program of the checkout, or one that is on PATH. The fake that `failing` names ends with status 7.
     pub fn run(&self, words: &[&str], failing: &str) -> Ended {
-        let program = if words[0] == "make" { "make".into() } else { self.fixture.path(words[0]) };
+        let program = if words[0].contains('/') { self.fixture.path(words[0]) } else { words[0].into() };
         let mut command = Command::new(program);
         self.fixture.prepare(command.args(&words[1..]));
         for name in ["PACKAGE", "PACKAGER", "REGISTRY", "TAG", "IMAGE", "ARCHIVE", "FORCE", "STATE_BUCKET", "MAKEFLAGS"]
