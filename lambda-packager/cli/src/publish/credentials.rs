@@ -8,6 +8,7 @@ use docker_credential::{CredentialRetrievalError as Failure, DockerCredential};
 use lambda_packager::internal::{
     Config, Error, ErrorKind, Invocation, PublishFault, RegistryLogin, Reporter, Result, env, fs,
 };
+use rustix::process::getuid;
 use serde_json::{Value, json};
 
 use crate::publish::address::Ecr;
@@ -210,10 +211,23 @@ fn stores() -> Result<Vec<PathBuf>> {
     let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = env::home()?;
     let docker = folder("DOCKER_CONFIG").unwrap_or_else(|| home.join(".docker")).join("config.json");
-    let podman = folder("REGISTRY_AUTH_FILE")
-        .or_else(|| folder("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")));
+    let podman = of_podman(folder("REGISTRY_AUTH_FILE"), folder("XDG_RUNTIME_DIR"), getuid().as_raw());
     let config = folder("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
-    Ok([Some(docker), podman, Some(config.join("containers/auth.json"))].into_iter().flatten().collect())
+    Ok([docker].into_iter().chain(podman).chain([config.join("containers/auth.json")]).collect())
+}
+
+/// Where `podman login` of the user `uid` stores, with these variables: without them in root's folder, or in the one that
+/// the system gives each user.
+///
+/// Sources: <https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md>, `getPathToAuth` in
+/// <https://github.com/containers/image/blob/main/pkg/docker/config/config.go>.
+fn of_podman(file: Option<PathBuf>, runtime: Option<PathBuf>, uid: u32) -> Vec<PathBuf> {
+    let of_user = [format!("/run/containers/{uid}"), format!("/run/user/{uid}/containers")].map(PathBuf::from);
+    match (file, runtime) {
+        (Some(file), _) => vec![file],
+        (None, Some(runtime)) => vec![runtime.join("containers/auth.json")],
+        (None, None) => of_user.map(|folder| folder.join("auth.json")).into(),
+    }
 }
 
 /// The login in a file of docker's format, or of the credential helper that the file names. `names` are those that it may
@@ -327,6 +341,20 @@ mod tests {
                 let error = find(json!({"registry_login": login}), json!({}), registry).unwrap_err();
                 assert!(error.contains("has no TLS"), "{registry} {login}: {error}");
             }
+        }
+    }
+
+    #[test]
+    fn podman_stores_where_its_variables_say_or_in_a_folder_of_the_user() {
+        let path = |text: &str| Some(PathBuf::from(text));
+        for (file, runtime, expected) in [
+            (path("/a.json"), path("/run/user/7"), "/a.json"),
+            (None, path("/run/user/7"), "/run/user/7/containers/auth.json"),
+            (None, None, "/run/containers/7/auth.json /run/user/7/containers/auth.json"),
+        ] {
+            let found = of_podman(file, runtime, 7);
+            let found: Vec<_> = found.iter().map(|path| path.to_string_lossy()).collect();
+            assert_eq!(found.join(" "), expected);
         }
     }
 
