@@ -165,6 +165,8 @@ fn what_fails_ends_it_before_terraform() {
 #[test]
 fn a_zip_is_deployed_to_an_environment_of_its_own() {
     let Some(stage) = Stage::set() else { return };
+    let mut validate = Command::new("terraform");
+    Ended::of(stage.prepare(validate.args(["-chdir=infra", "validate"]))).ok();
     let ended = stage.make(&["deploy", "ENV=prod", "PACKAGE=zip"]).ok();
     assert_eq!(stages(&ended), ["package", "terraform-workspace", "terraform-apply"]);
     let mut sum = Command::new("sh");

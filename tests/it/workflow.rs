@@ -161,6 +161,11 @@ impl Workflow {
                     fault(&format!("has the permission {}", text(permission)));
                 }
             }
+            let calls_terraform = lines_of(job).iter().any(|line| ["make ci", "make apply"].contains(&line.as_str()));
+            if calls_terraform && !steps(job).any(|step| text(&step["uses"]).starts_with("hashicorp/setup-terraform@"))
+            {
+                fault("has no Terraform");
+            }
             if logs_in && job["permissions"]["id-token"].is_null() {
                 fault("logs in without OIDC");
             }
@@ -192,7 +197,7 @@ impl Workflow {
             if !job["permissions"].is_null() || steps(job).any(|step| text(&step["uses"]).starts_with(LOGIN)) {
                 faults.push(format!("{name} compiles with credentials"));
             }
-            let made: Vec<_> = steps(job).map(|step| text(&step["run"])).filter(|run| !run.is_empty()).collect();
+            let made = lines_of(job);
             if made != ["make kept-images-load", "make image", "make kept-images-save", "make handover-save"] {
                 faults.push(format!("{name} does not load, make, save and hand over: {made:?}"));
             }
@@ -221,6 +226,23 @@ impl Workflow {
         if !steps(push).any(|step| step["id"] == "push" && step["run"] == "make push") {
             faults.push("push: the step with the output is not make push".into());
         }
+        for (job, lines) in
+            [("push", ["make handover-load", "make push"]), ("apply", ["make handover-load", "make apply"])]
+        {
+            let value = &self.top["jobs"][job];
+            if lines_of(value) != lines {
+                faults.push(format!("{job}: does not run {}", lines.join(", then ")));
+            }
+            // It has the environment's variables, and its rules of protection.
+            if value["environment"] != value["env"]["ENV"] {
+                faults.push(format!("{job}: does not run in the environment that it is for"));
+            }
+        }
+        let checkout =
+            steps(&self.top["jobs"]["image"]).find(|step| text(&step["uses"]).starts_with("actions/checkout@"));
+        if checkout.is_none_or(|step| step["with"]["fetch-depth"] != 0) {
+            faults.push("image: does not have the commits by which images are named".into());
+        }
         let artifact = |job: &str, action: &str| {
             let job = &self.top["jobs"][job];
             let step = steps(job).find(|step| text(&step["uses"]).starts_with(action));
@@ -236,6 +258,11 @@ impl Workflow {
             }
         }
     }
+}
+
+/// The command lines of a job.
+fn lines_of(job: &Value) -> Vec<String> {
+    steps(job).map(|step| text(&step["run"]).trim().to_string()).filter(|line| !line.is_empty()).collect()
 }
 
 /// Whether a job restores and saves cargo's downloads and what was compiled, by the lockfile.
@@ -270,6 +297,7 @@ fn each_night_it_tests_all_cases_and_nothing_else() {
 }
 
 const CACHE: &str = "actions/cache@5a3ec84eff668545956fd18022155c47e93e2684";
+const ENVIRONMENT: &str = "    environment: ${{ inputs.environment || 'preprod' }}\n";
 const IMAGE_IF: &str = "    if: github.event_name != 'schedule'\n";
 
 /// The check itself: each of these changes has to be seen.
@@ -309,6 +337,11 @@ fn a_workflow_that_does_otherwise_is_seen() {
         ("run: make image\n", "run: make prod\n", "no job runs make image"),
         ("      - run: make kept-images-load\n", "", "image does not load, make, save"),
         ("      - run: make kept-images-save\n", "", "image does not load, make, save"),
+        ("      - run: make handover-load\n", "", "push: does not run make handover-load, then"),
+        (ENVIRONMENT, "", "push: does not run in the environment"),
+        (ENVIRONMENT, "    environment: preprod\n", "push: does not run in the environment"),
+        ("          fetch-depth: 0 ", "          fetch-depth: 1 ", "image: does not have the commits"),
+        ("hashicorp/setup-terraform@", "actions/cache@", "test: has no Terraform"),
         (IMAGE_IF, "    needs: test\n", "image does not run on every pull request"),
         (IMAGE_IF, "    if: github.event_name == 'push'\n", "image does not run on every pull request"),
         (IMAGE_IF, "    permissions:\n      id-token: write\n", "image compiles with credentials"),
