@@ -1,7 +1,7 @@
 # The module that many projects have. It must not package by itself.
 module "worker" {
   source                 = "terraform-aws-modules/lambda/aws"
-  version                = "8.1.0"
+  version                = "7.21.1"
   function_name          = "worker"
   runtime                = "provided.al2023"
   handler                = "bootstrap"

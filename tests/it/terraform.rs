@@ -30,7 +30,7 @@ fn functions_of_the_example_are_applied_and_planned_again_only_if_they_change() 
         Ended::of(moto.prepare(&mut command).current_dir(&folder).args(args).arg("-no-color").stdin(Stdio::null()))
     };
     let init = terraform(&["init", "-input=false"]);
-    if init.code != 0 && init.stderr.contains("terraform-aws-modules") {
+    if init.code != 0 && init.stderr.contains("worker.tf") {
         skip("terraform-modules", "the module of `worker` cannot be downloaded");
         fs::remove_file(folder.join("worker.tf")).expect("a file");
     }
@@ -43,6 +43,13 @@ fn functions_of_the_example_are_applied_and_planned_again_only_if_they_change() 
     let function: Value =
         serde_json::from_str(&moto.aws(&["lambda", "get-function", "--function-name", name])).expect("JSON");
     assert_eq!(function["Configuration"]["CodeSize"], fixture.zip("api").len());
+    // Moto tells nothing of the module's `logging_config`, so "No changes" is never all that Terraform says.
+    let plan = || terraform(&["plan", "-input=false"]).ok().stdout;
     fixture.run(&["--engine", "host", "--force"]).ok();
-    assert_eq!(terraform(&["plan", "-input=false", "-detailed-exitcode"]).code, 0, "the same bytes are a change");
+    let unchanged = plan();
+    assert!(!unchanged.contains("source_code_hash") && !unchanged.contains("replaced"), "{unchanged}");
+    fixture.write("api/src/main.rs", &fixture.text("api/src/main.rs").replace("bytes", "length"));
+    fixture.run(&["--engine", "host"]).ok();
+    let edited = plan();
+    assert_eq!(edited.matches("~ source_code_hash").count(), 1, "{edited}");
 }
