@@ -18,7 +18,7 @@ fn synth(fixture: &Fixture, shim: &Shim) {
     Ended::of(python.current_dir(fixture.around().join("cdk"))).ok();
 }
 
-fn is_here() -> bool {
+pub fn is_here() -> bool {
     let imports = Command::new("python3")
         .args(["-c", "import importlib.util as u; assert u.find_spec('aws_cdk') and u.find_spec('cargo_lambda_cdk')"])
         .output();

@@ -14,7 +14,15 @@ use crate::support::{
 };
 
 /// Where a provider is unpacked on machines that cannot download one.
-pub const PLUGINS: &str = "/opt/tf-plugins";
+const PLUGINS: &str = "/opt/tf-plugins";
+
+/// A command of Terraform, which takes its provider from there if there is one.
+pub fn with_plugins(terraform: &mut Command) -> &mut Command {
+    if Path::new(PLUGINS).is_dir() {
+        terraform.env("TF_CLI_ARGS_init", format!("-plugin-dir={PLUGINS}"));
+    }
+    terraform
+}
 
 /// The files of `infra/` that Terraform reads.
 const TODAY: [&str; 4] = ["main.tf", "moved.tf", "outputs.tf", "variables.tf"];
@@ -66,10 +74,7 @@ impl Stage {
     fn prepare<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         self.fixture.prepare(command);
         command.envs(self.settings.iter().map(|(name, value)| (name, value))).env_remove("CI").env_remove("FORCE");
-        if Path::new(PLUGINS).is_dir() {
-            command.env("TF_CLI_ARGS_init", format!("-plugin-dir={PLUGINS}"));
-        }
-        command.env("TF_CLI_ARGS", "-no-color").stdin(std::process::Stdio::null());
+        with_plugins(command).env("TF_CLI_ARGS", "-no-color").stdin(std::process::Stdio::null());
         self.moto.prepare(command)
     }
 

@@ -1,9 +1,11 @@
 //! `lambda-packager init`: from a new project to a zip.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use crate::cdk;
+use crate::deploy::with_plugins;
 use crate::support::host::cargo_here;
-use crate::support::{Ended, Fixture, has_all};
+use crate::support::{Ended, Fixture, Moto, has_all, is_full, is_installed, packager, prefixed, skip};
 
 /// Runs `init` with more arguments.
 fn init(fixture: &Fixture, args: &[&str]) -> Ended {
@@ -65,6 +67,70 @@ fn each_tool_gets_its_files_once_and_none_over_what_is_there() {
         assert_eq!(fixture.text(file), "mine");
     }
     Fixture::hello().run(&["init", "--for", "pulumi"]).fails(2, &["possible values: sam, cdk, terraform, github"]);
+}
+
+/// A function of each tool's files, made by that tool; what is a layer is left to its user.
+#[test]
+fn what_is_written_for_a_tool_does_its_work() {
+    if !is_full() {
+        return;
+    }
+    let written_for = |tool: &str| {
+        let fixture = Fixture::hello();
+        fixture.write("src/bin/tail.rs", "fn main() {}\n");
+        fixture.append("Cargo.toml", "[package.metadata.lambda-packager]\nkind = { tail = \"extension\" }\n");
+        let ended = init(&fixture, &["--for", tool]).ok();
+        has_all(&ended.stderr, &["tail is a layer, and no function: publish target/lambda/tail/"]);
+        fixture
+    };
+    let prepared = |fixture: &Fixture, program: &str, folder: &str, args: &[&str]| {
+        let mut command = Command::new(program);
+        fixture.prepare(&mut command);
+        let folder_of_packager = packager().parent().expect("a folder");
+        command.env("PATH", prefixed(folder_of_packager, &std::env::var_os("PATH").expect("PATH")));
+        command.env("LAMBDA_PACKAGER_ENGINE", "host").current_dir(fixture.path(folder)).args(args);
+        command
+    };
+    if is_installed("sam", "pip install aws-sam-cli") {
+        let fixture = written_for("sam");
+        for _ in 0..2 {
+            let mut sam = prepared(&fixture, "sam", "", &["build"]);
+            Ended::of(sam.env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", "eu-central-1")).ok();
+            let built = fixture.read(".aws-sam/build/HelloFunction/bootstrap");
+            assert!(built == fixture.read("target/lambda/hello/bootstrap"));
+            assert_eq!(fixture.manifest("hello")["history"].as_array().map(Vec::len), Some(1));
+        }
+    }
+    if cdk::is_here() {
+        let fixture = written_for("cdk");
+        Ended::of(&mut fixture.command_for("host")).ok();
+        let mut python = prepared(&fixture, "python3", "cdk", &["app.py"]);
+        python.env("JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION", "1").env("CDK_OUTDIR", "cdk.out");
+        Ended::of(&mut python).ok();
+        let template = fixture.json("cdk/cdk.out/Functions.template.json");
+        let resources = template["Resources"].as_object().expect("resources");
+        let function = resources.values().find(|it| it["Type"] == "AWS::Lambda::Function").expect("a function");
+        let key = function["Properties"]["Code"]["S3Key"].as_str().expect("a key");
+        let source = &fixture.json("cdk/cdk.out/Functions.assets.json")["files"][key.trim_end_matches(".zip")];
+        let asset = source["source"]["path"].as_str().expect("a path");
+        assert!(fixture.read(&format!("cdk/cdk.out/{asset}")) == fixture.zip("hello"));
+    }
+    if is_installed("terraform", "<https://developer.hashicorp.com/terraform/install>") {
+        let (fixture, moto) = (written_for("terraform"), Moto::start().expect("moto"));
+        Ended::of(&mut fixture.command_for("host")).ok();
+        let terraform = |args: &[&str]| {
+            let mut command = prepared(&fixture, "terraform", "terraform", args);
+            Ended::of(moto.prepare(with_plugins(&mut command)).stdin(Stdio::null()))
+        };
+        let init = terraform(&["init", "-input=false", "-no-color"]);
+        if init.code != 0 {
+            return skip("terraform", &format!("it gets no provider here: {}", init.stderr));
+        }
+        terraform(&["apply", "-input=false", "-auto-approve"]).ok();
+        let told = moto.aws(&["lambda", "get-function", "--function-name", "hello"]);
+        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        assert_eq!(told["Configuration"]["CodeSize"], fixture.zip("hello").len());
+    }
 }
 
 /// What belongs to the tool is no input, also where the settings were there before.

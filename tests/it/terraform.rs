@@ -1,12 +1,11 @@
 //! The example of Terraform, where it and its provider are installed.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::deploy::PLUGINS;
+use crate::deploy::with_plugins;
 use crate::sam::examples;
 use crate::support::{Ended, Moto, copy, is_full, is_installed, repository, skip};
 
@@ -24,9 +23,7 @@ fn functions_of_the_example_are_applied_and_planned_again_only_if_they_change() 
     let terraform = |args: &[&str]| {
         let mut command = Command::new("terraform");
         fixture.prepare(&mut command);
-        if Path::new(PLUGINS).is_dir() {
-            command.env("TF_CLI_ARGS_init", format!("-plugin-dir={PLUGINS}"));
-        }
+        with_plugins(&mut command);
         Ended::of(moto.prepare(&mut command).current_dir(&folder).args(args).arg("-no-color").stdin(Stdio::null()))
     };
     let init = terraform(&["init", "-input=false"]);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lambda_packager::internal::{Project, Result, fs};
+use lambda_packager::internal::{Project, Result, Task, fs};
 
 /// A function, as the files of a tool name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Meant {
     /// The package to name in the settings: that of the manifest has no function.
     pub package: Option<String>,
     pub functions: Vec<Named>,
+    /// What is packaged as a layer. No tool deploys it as a function.
+    pub layers: Vec<Named>,
     /// Whether cargo-lambda has settings of its own for some of these functions.
     pub bins_differ: bool,
 }
@@ -39,7 +41,8 @@ impl Meant {
         let workspace = &project.workspace;
         let here = workspace.member_at(start).or(workspace.member_at(&fs::canonical(start)?));
         let tasks = project.tasks()?;
-        let functions: Vec<Named> = tasks.iter().map(|task| Named { id: task.function.id.clone() }).collect();
+        let named = |task: &&Task| Named { id: task.function.id.clone() };
+        let (layers, functions): (Vec<&Task>, Vec<&Task>) = tasks.iter().partition(|task| task.kind().is_layer());
         let first = tasks.first().map(|task| task.function.package);
         let owner = first.filter(|first| tasks.iter().all(|task| task.function.package.name == first.name));
         let holder = here.or(owner);
@@ -51,10 +54,11 @@ impl Meant {
             is_workspace: holder.is_none(),
             table: holder.map_or(&workspace.metadata, |package| &package.metadata).clone(),
             package: package.map(|(_, owner)| owner.name.clone()),
-            bins_differ: functions.len() > 1
+            bins_differ: tasks.len() > 1
                 && (has_bins(&workspace.cargo_lambda)
                     || workspace.members.iter().any(|package| has_bins(&package.cargo_lambda))),
-            functions,
+            functions: functions.iter().map(named).collect(),
+            layers: layers.iter().map(named).collect(),
         })
     }
 }
@@ -69,6 +73,7 @@ impl Meant {
             table: serde_json::Value::Null,
             package: None,
             functions: Vec::new(),
+            layers: Vec::new(),
             bins_differ: false,
         }
     }

@@ -20,6 +20,12 @@ pub fn own_paths(tool: Tool) -> &'static [&'static str] {
 pub fn plan(tool: Tool, project: &Project, meant: &Meant, plan: &mut Plan) -> Result<()> {
     let (arch, runtime) = (project.config.target_arch.to_string(), project.config.runtime.to_string());
     let functions = &meant.functions;
+    plan.notes.extend(meant.layers.iter().map(|layer| {
+        format!("{} is a layer, and no function: publish {} as a version of a layer", layer.id, zip_of(layer))
+    }));
+    if functions.is_empty() {
+        return Ok(());
+    }
     match tool {
         Tool::Sam => {
             plan.ignore(&["/.aws-sam/"])?;
