@@ -47,4 +47,13 @@ fn sam_builds_through_the_shim_and_through_make_and_its_second_build_compiles_no
     sam_build(&fixture, &shim);
     assert_eq!(verdicts(), [1, 2]);
     same("worker", built("Worker"));
+    // Of a package with one function, SAM needs no name.
+    let template = std::fs::read_to_string(fixture.around().join("sam/template.yaml")).expect("a template");
+    let named = "      BuildProperties:\n        Binary: api\n    Properties:\n      CodeUri: ../functions\n";
+    let unnamed = template.replace(named, "    Properties:\n      CodeUri: ../functions/api\n");
+    assert_ne!(unnamed, template);
+    std::fs::write(fixture.around().join("sam/template.yaml"), unnamed).expect("a template");
+    sam_build(&fixture, &shim);
+    same("api", built("Api"));
+    assert_eq!(verdicts(), [1, 2]);
 }
