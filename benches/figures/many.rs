@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::bench::Bench;
-use crate::figure::Row;
+use crate::figure::{Row, Sample, Unit};
 use crate::hit::settle;
-use crate::lab::{Lab, copy, read, remove, repository, write};
-use crate::measure::{Result, Side};
+use crate::lab::{Lab, copy, read, read_bytes, remove, repository, write};
+use crate::measure::{Result, Side, shown};
 
 const FUNCTIONS: usize = 16;
 const CARGO: [&str; 3] = ["build", "--release", "--workspace"];
@@ -35,8 +35,7 @@ pub fn many(lab: &Bench) -> Result<Vec<Row>> {
         let kept = text.split_once(MARK).map_or(text.as_str(), |(kept, _)| kept);
         write(&path, format!("{kept}{MARK}pub const EDIT: u32 = {};\n#[used]\nstatic USED: u32 = EDIT;\n", count.get()))
     };
-    for (file, what) in [("functions/f01/src/main.rs", "one edited"), ("shared/src/lib.rs", "the shared crate edited")]
-    {
+    for (file, what) in EDITED.into_iter().zip(["one edited", "the shared crate edited"]) {
         let sides = [Side::of(&package).after(|| edit(&ours, file)), Side::of(&cargo).after(|| edit(&plain, file))];
         rows.push(lab.ratio("many", format!("{FUNCTIONS} functions, {what}, {against}"), 5, sides, 1.10)?);
     }
@@ -45,9 +44,30 @@ pub fn many(lab: &Bench) -> Result<Vec<Row>> {
     rows.push(Row::at_most("many", format!("{FUNCTIONS} functions, nothing changed"), &samples[0], 0.015));
     let what = format!("for comparison: {FUNCTIONS} functions, nothing changed, {against}");
     rows.push(Row::ratio("many", what, &samples[0], &samples[1], None));
+    rows.push(as_alone(lab, &ours, &EDITED)?);
     rows.push(by_plain_cargo(lab, &package)?);
-    rows.extend(beside_cargo_lambda(lab, [&force, &package], &|folder| edit(folder, "functions/f01/src/main.rs"))?);
+    rows.extend(beside_cargo_lambda(lab, [&force, &package], &|folder| edit(folder, EDITED[0]))?);
     Ok(rows)
+}
+
+/// How much of the zips in `ours`, which one pass made, is not what runs of one function each make. The files `edited` are
+/// there as in `ours`.
+fn as_alone(lab: &Bench, ours: &Path, edited: &[&str]) -> Result<Row> {
+    let alone = workspace(lab, "many-alone")?;
+    for file in edited {
+        write(&alone.join(file), read(&ours.join(file))?)?;
+    }
+    let (mut differ, mut command) = (0, String::new());
+    for name in names() {
+        let package = lab.package(&alone, &["--function", &name])?;
+        lab.seconds(&package)?;
+        command = shown(&package);
+        let zip = |folder: &Path| read_bytes(&folder.join("target/lambda").join(&name).join("lambda-deployment.zip"));
+        let (together, single) = (zip(ours)?, zip(&alone)?);
+        differ += if together == single { 0 } else { together.len() };
+    }
+    let what = format!("{FUNCTIONS} functions, zips of one pass that differ from those of {FUNCTIONS} single runs");
+    Ok(Row::at_most("many", what, &Sample::new(command, Unit::Bytes, vec![differ as f64]), 0.0))
 }
 
 /// Plain `cargo build --release` of a crate whose build script packages the functions, beside one with a build script that
@@ -109,6 +129,13 @@ fn beside_cargo_lambda(
     Ok(rows)
 }
 
+fn names() -> impl Iterator<Item = String> {
+    (1..=FUNCTIONS).map(|number| format!("f{number:02}"))
+}
+
+/// What is edited: a function, and the crate that all share.
+const EDITED: [&str; 2] = ["functions/f01/src/main.rs", "shared/src/lib.rs"];
+
 /// Before what an edit adds.
 const MARK: &str = "\n// Edited.\n";
 
@@ -137,8 +164,8 @@ fn workspace(lab: &Lab, name: &str) -> Result<PathBuf> {
     let library = "[lib]\nname = \"lambda_function\"\n\n";
     write(&folder.join("shared/Cargo.toml"), format!("{}{library}[dependencies]{dependencies}", head("shared")))?;
     let main = read(&lambda.join("src/main.rs"))?.replace("mod log;\n", "").replace("    log::init();\n", "");
-    for number in 1..=FUNCTIONS {
-        let (name, own) = (format!("f{number:02}"), "shared = { path = \"../../shared\" }");
+    for name in names() {
+        let own = "shared = { path = \"../../shared\" }";
         let function = folder.join("functions").join(&name);
         write(&function.join("Cargo.toml"), format!("{}[dependencies]\n{own}{dependencies}", head(&name)))?;
         let named = format!("{main}\n#[used]\nstatic NAME: &str = {name:?};\n");
