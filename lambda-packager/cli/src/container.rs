@@ -145,14 +145,9 @@ fn find(context: &Context, report: &mut Reporter) -> Result<Option<(Engine, Cont
         match container_in(context, &engine) {
             Ok(Some(container)) => return Ok(Some((engine, container))),
             Ok(None) => answered = true,
-            Err(EngineError::Unreachable(error)) if !error.is_interrupted() => silent.push((engine, error)),
-            Err(failure) => {
-                let error = Error::from(failure);
-                if error.is_interrupted() {
-                    return Err(error);
-                }
-                unusable = Some(error);
-            }
+            Err(EngineError::Unreachable(error)) => silent.push((engine, error)),
+            Err(EngineError::Interrupted(error)) => return Err(error),
+            Err(failure) => unusable = Some(Error::from(failure)),
         }
     }
     let used: Vec<String> = last_manifests(context).map(|manifest| manifest.backend.engine).collect();

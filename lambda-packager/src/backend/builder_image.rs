@@ -1,7 +1,7 @@
 //! The builder image: Amazon Linux of the chosen runtime with a Rust toolchain and what native crates
 //! need, built once from the Dockerfile's stage `base`. The reused container and the clean room start from it.
 
-use std::io::ErrorKind;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -12,7 +12,7 @@ use crate::compile::output;
 use crate::config::{Arch, Base, Config, Network, PullPolicy, Runtime};
 use crate::engine::damaged::is_damaged;
 use crate::engine::{BuildSpec, Engine, EngineError, Image, WayOut, damaged};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::report::{Event, Reporter};
 use crate::sys::{Sha, Stream, fs};
 
@@ -156,10 +156,15 @@ pub fn choose(
             Ok(ToolchainSource::Image(tag, None))
         }
         Err(EngineError::Refused(error)) => {
-            let error = error.with_cause();
-            report.note(&format!("{error}; trying again in an hour, or now with `pull_policy = \"always\"`"));
-            // If this cannot be written, the registry is asked again.
-            let _ = fs::replace(&note, tag.as_bytes(), 0o644, None);
+            // What is wrong on this machine may not be so in the next run, and nobody has to be asked to find out.
+            let again = if error.kind() == ErrorKind::Engine {
+                // If this cannot be written, the registry is asked again.
+                let _ = fs::replace(&note, tag.as_bytes(), 0o644, None);
+                "in an hour, or now with `pull_policy = \"always\"`"
+            } else {
+                "in the next run"
+            };
+            report.note(&format!("{}; trying again {again}", error.with_cause()));
             Ok(ToolchainSource::NoImage(NONE.into()))
         }
         Err(failure) => Err(failure),
@@ -260,7 +265,7 @@ fn build_once(
     match code? {
         0 => Ok(()),
         // Not because the engine stopped reading.
-        _ if let Some(error) = unread.get().filter(|error| error.kind() != ErrorKind::BrokenPipe) => {
+        _ if let Some(error) = unread.get().filter(|error| error.kind() != io::ErrorKind::BrokenPipe) => {
             Err(dockerfile::failed(error).into())
         }
         code => Err(match engine.failure_of_build(code, &stderr, &dockerfile::last_lines(&said)) {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use crate::artifact::Archive;
 use crate::config::{Arch, Runtime};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::report::strip_colours;
 
 /// The path of the Dockerfile in a build context.
@@ -69,7 +69,7 @@ const MTIME: u64 = 315_532_800;
 
 /// A build context that cannot be made.
 pub fn failed(error: impl std::fmt::Display) -> Error {
-    Error::engine("cannot make the build context").source(error.to_string())
+    Error::new(ErrorKind::Io, "cannot make the build context").source(error.to_string())
 }
 
 /// A context that is written to `out`, empty until now.

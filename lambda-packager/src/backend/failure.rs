@@ -39,6 +39,7 @@ impl From<CompileError> for BackendError {
     fn from(error: CompileError) -> Self {
         match error {
             CompileError::Crate(error) | CompileError::Ended(error) => Self::Final(error),
+            CompileError::Engine(error) => Self::Engine(error),
             CompileError::OtherSources | CompileError::NoTar => Self::Final(error.into()),
             CompileError::Missing(error, paths) => Self::Missing(error, paths),
             CompileError::Cache(error) => Self::Cache(error),

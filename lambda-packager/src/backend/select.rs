@@ -51,7 +51,7 @@ pub fn select(request: &BackendRequest, report: &mut Reporter) -> Result<Backend
                     return Ok(backend);
                 }
             }
-            Err(EngineError::Unreachable(error)) if !error.is_interrupted() => {}
+            Err(EngineError::Unreachable(_)) => {}
             Err(failure) => return Err(failure.into()),
         }
     }
@@ -72,7 +72,7 @@ fn first_that_works(
                 backend.record.fallback = joined(reasons);
                 return Ok(Some(backend));
             }
-            Err(EngineError::Unreachable(error)) if !error.is_interrupted() => (error.clone(), error.to_string(), true),
+            Err(EngineError::Unreachable(error)) => (error.clone(), error.to_string(), true),
             Err(EngineError::Forbidden(error) | EngineError::Hangs(error)) => (error.clone(), error.to_string(), false),
             Err(EngineError::Unable(error) | EngineError::Damaged(_, error)) => {
                 let note = format!("{} cannot be used: {}", engine.kind.program(), error.with_cause());
@@ -91,7 +91,7 @@ fn first_that_works(
 /// Tries an engine, and waits for one that should be there: it may be restarting.
 fn with_patience(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -> Result<Backend, EngineError> {
     match with_whole_images(request, engine, report) {
-        Err(EngineError::Unreachable(error)) if is_expected(request, engine) && !error.is_interrupted() => {
+        Err(EngineError::Unreachable(error)) if is_expected(request, engine) => {
             report.note(&format!("{error}; trying again for {} s", engine.patience().as_secs()));
             engine.wait_until_it_answers()?;
             with_whole_images(request, engine, report)
@@ -333,13 +333,9 @@ pub fn renewed(request: &BackendRequest, report: &mut Reporter) -> Result<Option
     let image = match image {
         Ok(Some(image)) => image,
         Ok(None) => return Ok(None),
-        Err(EngineError::Refused(error)) => return Err(error),
+        Err(EngineError::Refused(error) | EngineError::Interrupted(error)) => return Err(error),
         Err(failure) => {
-            let error = Error::from(failure);
-            if error.is_interrupted() {
-                return Err(error);
-            }
-            report.note(&format!("{error}; could not check for a newer base"));
+            report.note(&format!("{}; could not check for a newer base", Error::from(failure)));
             return Ok(None);
         }
     };

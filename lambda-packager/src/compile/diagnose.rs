@@ -15,6 +15,8 @@ pub enum CompileError {
     Crate(Error),
     /// Something other than cargo ended the compile.
     Ended(Error),
+    /// The engine does not answer any more.
+    Engine(Error),
     /// The target directory is damaged; a compile with an empty one can succeed.
     Cache(Error),
     /// A layer of this image is damaged, which the compile starts from.
@@ -31,16 +33,18 @@ pub enum CompileError {
 
 impl From<EngineError> for CompileError {
     fn from(error: EngineError) -> Self {
-        Self::Ended(error.into())
+        match error {
+            EngineError::Unreachable(error) | EngineError::Hangs(error) => Self::Engine(error),
+            failure => Self::Ended(failure.into()),
+        }
     }
 }
 
 impl From<CompileError> for Error {
     fn from(error: CompileError) -> Self {
         match error {
-            Crate(error) | Missing(error, _) | Ended(error) | Cache(error) | Image(_, error) | Downloads(error) => {
-                error
-            }
+            Crate(error) | Missing(error, _) | Ended(error) | CompileError::Engine(error) => error,
+            Cache(error) | Image(_, error) | Downloads(error) => error,
             OtherSources => Error::cargo("the sources beside the target directory changed while they were sent")
                 .hint_with("run again; does another program write into the container?"),
             NoTar => Error::cargo("there is no tar to unpack the sources with").hint_with("install tar"),

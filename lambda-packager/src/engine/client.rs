@@ -42,7 +42,7 @@ pub fn first_to_answer(engines: &[Engine]) -> Result<&Engine, EngineError> {
             let asked = Engine { timeout: engine.timeout.min(left.max(LONGEST_PAUSE)), ..engine.clone() };
             match asked.version() {
                 Ok(_) => return Ok(engine),
-                Err(EngineError::Unreachable(error) | EngineError::Hangs(error)) if !error.is_interrupted() => {
+                Err(EngineError::Unreachable(error) | EngineError::Hangs(error)) => {
                     silent = silent.or(Some(error));
                 }
                 Err(failure) => return Err(failure),
@@ -136,6 +136,18 @@ impl Engine {
     /// The same engine for a call that moves or removes much, and may take as long as a large image does.
     pub(super) fn transferring(&self) -> Self {
         Self { timeout: self.timeout.max(TRANSFER), ..self.clone() }
+    }
+
+    /// The error of a long call that failed with `failure`: that the engine does not answer any more, if that is so. The
+    /// command line may only say that the call ended.
+    pub(super) fn unless_gone(&self, failure: EngineError) -> EngineError {
+        match failure {
+            EngineError::Refused(error) => match self.version() {
+                Err(gone @ (EngineError::Unreachable(_) | EngineError::Hangs(_) | EngineError::Interrupted(_))) => gone,
+                _ => EngineError::Refused(error),
+            },
+            failure => failure,
+        }
     }
 
     pub(super) fn failure(&self, verb: &str, output: &Output) -> EngineError {

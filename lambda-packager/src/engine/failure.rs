@@ -19,12 +19,15 @@ pub enum EngineError {
     Unable(Error),
     /// A layer of this image is damaged.
     Damaged(String, Error),
+    /// A signal ended the run: nothing is wrong with the engine, and nothing is tried again.
+    Interrupted(Error),
 }
 
 impl EngineError {
     /// The error of a call that did not end in time, was interrupted, or could not be started.
     pub fn unanswered(error: Error) -> Self {
         match error.kind() {
+            ErrorKind::Interrupted { .. } => Self::Interrupted(error),
             ErrorKind::Engine => Self::Hangs(error),
             _ => Self::Unreachable(error),
         }
@@ -39,7 +42,8 @@ impl From<EngineError> for Error {
             | EngineError::Forbidden(error)
             | EngineError::Refused(error)
             | EngineError::Unable(error)
-            | EngineError::Damaged(_, error) => error,
+            | EngineError::Damaged(_, error)
+            | EngineError::Interrupted(error) => error,
         }
     }
 }
@@ -47,7 +51,7 @@ impl From<EngineError> for Error {
 /// For errors before or after the call of the engine: these are final, too.
 impl From<Error> for EngineError {
     fn from(error: Error) -> Self {
-        Self::Refused(error)
+        if error.is_interrupted() { Self::Interrupted(error) } else { Self::Refused(error) }
     }
 }
 
@@ -123,6 +127,11 @@ const SERVICE: &[(&str, &[&str], Cause)] = &[
 /// and the service came up before the call itself, it is refused: it is still starting.
 const NOT_NEGOTIATED: &str = "error response from daemon: client version ";
 
+/// How docker's command lines end where the service ends during a build. Where it ends during another call, they say "error
+/// during connect"; with these words about a pull, the service tells of its registry.
+/// <https://github.com/docker/buildx/issues/2380>
+const BUILD_CUT_OFF: &[&str] = &["unexpected eof", "failed to receive status: rpc error: code = unavailable"];
+
 /// What the command lines put before a message: docker for `run`, podman and docker, docker 20.10.
 const BEFORE_A_MESSAGE: &[&str] = &["docker: ", "error: ", "got "];
 
@@ -153,6 +162,10 @@ impl Cause {
         let from = if WITH_OTHERS_WORDS.contains(&verb) { lines.len().saturating_sub(1) } else { 0 };
         let own = &lines[from..];
         if own.iter().any(|line| message(line).starts_with(NOT_NEGOTIATED) && line.contains(" is too new.")) {
+            return Some(Self::NoService);
+        }
+        if verb == "build" && own.iter().any(|line| BUILD_CUT_OFF.iter().any(|start| message(line).starts_with(start)))
+        {
             return Some(Self::NoService);
         }
         if own.iter().any(|line| message(line).starts_with("error response from daemon")) {
@@ -276,6 +289,16 @@ mod tests {
         (Podman, "build", 125, "Cannot connect to Podman. Please verify your connection to the Linux system using `podman system connection list`, or try `podman machine init` and `podman machine start` to manage a new Linux VM\nError: unable to connect to Podman socket: Get \"http://d/v4.3.1/libpod/_ping\": dial unix /nonexistent: connect: no such file or directory", Cause::NoService),
         (Docker, "run", 125, "docker: Cannot connect to the Docker daemon at unix:///nonexistent. Is the docker daemon running?\n\nRun 'docker run --help' for more information", Cause::NoService),
         (Docker, "run", 125, "docker: Cannot connect to the Docker daemon at unix:///nonexistent. Is the docker daemon running?.\nSee 'docker run --help'.", Cause::NoService),
+        // The service ended in the middle of a build, 20.10 with BuildKit and without; the last two are of later versions.
+        (Docker, "build", 1, "#5 [2/2] RUN [\"/hold\"]\n#5 0.074 held\nunexpected EOF", Cause::NoService),
+        (Docker, "build", 1, "            environment-variable.\n\nunexpected EOF", Cause::NoService),
+        (Docker, "build", 1, "#6 extracting sha256:fbf9\nERROR: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF", Cause::NoService),
+        (Docker, "build", 1, "ERROR: failed to receive status: rpc error: code = Unavailable desc = closing transport due to: connection error: desc = \"error reading from server: EOF\", received prior goaway: code: NO_ERROR, debug data: \"graceful_stop\"", Cause::NoService),
+        // In the middle of a pull; and what a program in a build or a registry says with the same words.
+        (Docker, "pull", 1, "error during connect: Post \"http://%2Frun%2Fdocker.sock/v1.41/images/create?fromImage=127.0.0.1%3A5000%2Fa&tag=1\": EOF", Cause::NoService),
+        (Docker, "pull", 1, "unexpected EOF", Cause::Other),
+        (Docker, "build", 7, "tar: unexpected EOF\nunexpected EOF", Cause::Other),
+        (Docker, "build", 1, "#5 0.283 unexpected EOF\n#5 ERROR: executor failed running [/bin/sh -c tar]: exit code: 2", Cause::Other),
         // A program in a build that reaches nothing, or prints what a command line would: docker 28.2, 20.10 with BuildKit,
         // podman.
         (Docker, "build", 7, "DEPRECATED: The legacy builder is deprecated and will be removed in a future release.\n\nThe command '/bin/sh -c echo \"curl: (7) failed to connect to static.rust-lang.org: Connection refused\" >&2; exit 7' returned a non-zero code: 7", Cause::Other),

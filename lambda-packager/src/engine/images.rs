@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::{BuildSpec, Cause, Engine, EngineError, Image, Kind, args, copy, damaged, failure, inspect};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sys::{Input, Invocation, Output, Stream};
 
 impl Engine {
@@ -53,8 +53,13 @@ impl Engine {
 
     /// Builds an image from a context, and passes on what is printed meanwhile. After each silence of some seconds the engine
     /// is asked whether it still answers. Returns the exit status.
-    pub fn build(&self, spec: &BuildSpec, context: impl Into<Input>, hear: impl FnMut(Stream, &[u8])) -> Result<i32> {
-        let silence = || self.version().map(drop).map_err(Error::from);
+    pub fn build(
+        &self,
+        spec: &BuildSpec,
+        context: impl Into<Input>,
+        hear: impl FnMut(Stream, &[u8]),
+    ) -> Result<i32, EngineError> {
+        let silence = || self.version().map(drop);
         self.call(&args::build(self.kind, spec)).stream_both(context, self.timeout / 6, hear, silence)
     }
 
@@ -71,7 +76,8 @@ impl Engine {
     /// The error of a failed build. Its `stderr` decides: what is printed in the build may be on stdout. `said` are the
     /// last lines of both.
     pub fn failure_of_build(&self, code: i32, stderr: &[u8], said: &str) -> EngineError {
-        failure::error(self.kind, "build", &Output { code, stdout: Vec::new(), stderr: stderr.into() }, said)
+        let output = Output { code, stdout: Vec::new(), stderr: stderr.into() };
+        self.unless_gone(failure::error(self.kind, "build", &output, said))
     }
 
     /// A file of an image, read through a container `name`. The image needs no program that could run.
@@ -167,7 +173,9 @@ mod tests {
         let way_out = WayOut::Image("a:1");
         let spec =
             BuildSpec { stage: "s", way_out, labels: &[], network: Network::None, build_args: &[], fresh: false };
-        let error = engine.build(&spec, Vec::new(), |_, _| ()).unwrap_err();
+        let Err(EngineError::Hangs(error)) = engine.build(&spec, Vec::new(), |_, _| ()) else {
+            panic!("it is known that the engine hangs")
+        };
         assert!(error.to_string().contains("sh version"), "{error}");
     }
 }

@@ -23,13 +23,16 @@ impl Engine {
             pull.borrow_mut().hear(&String::from_utf8_lossy(piece), Instant::now());
             check()
         };
-        match self.call(&["pull", reference]).stream_on_terminal(shown, Duration::from_secs(1), hear, check)? {
-            0 => Ok(()),
-            code => {
+        let pulled = self.call(&["pull", reference]).stream_on_terminal(shown, Duration::from_secs(1), hear, check);
+        let failure = match pulled {
+            Ok(0) => return Ok(()),
+            Ok(code) => {
                 let stderr = messages(&String::from_utf8_lossy(&stderr)).into_bytes();
-                Err(self.failure("pull", &Output { code, stdout: Vec::new(), stderr }))
+                self.failure("pull", &Output { code, stdout: Vec::new(), stderr })
             }
-        }
+            Err(error) => error.into(),
+        };
+        Err(self.unless_gone(failure))
     }
 }
 

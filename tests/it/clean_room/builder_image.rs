@@ -6,12 +6,13 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::clean_room::builder::{AMAZON_LINUX, BASE, Builder, Kind, builders};
+use crate::clean_room::builder::{AMAZON_LINUX, BASE, Builder, Kind, Ready, builders};
 use serde_json::json;
 
 use crate::support::http::Server;
 use crate::support::{
-    Ended, Engine, Fixture, OwnPodman, Story, cases, every_engine, one_engine, prefixed, program, sha256, skip,
+    Ended, Engine, Fixture, Live, OwnDocker, OwnPodman, Story, cases, every_engine, fed, kill, one_engine, prefixed,
+    program, sha256, skip,
 };
 
 /// What an image to deploy brings of it.
@@ -92,6 +93,45 @@ fn it_is_built_once_from_a_base_that_is_here_and_both_roads_start_from_it() {
         builder.ask(&["rm", "--force", &container]);
         builder.ask(&["rmi", "--force", &base]);
     }
+}
+
+#[test]
+fn a_build_of_it_that_is_interrupted_or_loses_its_engine_is_not_taken_for_a_registry_that_refuses() {
+    let Some(data) = Ready::made().and_then(|ready| ready.docker.as_ref()) else { return };
+    let Some(mut own) = OwnDocker::start_with(Some(data), None) else { return };
+    // What the recipe installs packages with never ends.
+    let text = format!(
+        "FROM {BASE}\nRUN printf '#!/bin/sh\\necho held\\nexec sleep 86400\\n' >/usr/bin/apt-get && chmod 755 /usr/bin/apt-get\n"
+    );
+    fed(own.command().args(["build", "--network", "none", "--tag", AMAZON_LINUX, "-"]), text.as_bytes()).ok();
+    let fixture = Fixture::hello();
+    let host = own.host();
+    let held = || {
+        let mut command = fixture.command_elsewhere();
+        command.args(["--engine", "docker", "--pull-policy", "if-missing"]).env("DOCKER_HOST", &host);
+        let mut live = Live::start(&mut command);
+        live.until("line of the recipe", |event| {
+            event["event"] == "engine" && event["line"].as_str().is_some_and(|line| line.ends_with("held"))
+        });
+        live
+    };
+    let is_remembered = || {
+        let mut names = fs::read_dir(fixture.path("target/lambda")).unwrap().map(|entry| entry.unwrap().file_name());
+        names.any(|name| name.to_string_lossy().starts_with("no-builder"))
+    };
+    let live = held();
+    kill("INT", &live.pid().to_string());
+    let story = live.end();
+    assert_eq!(story.code(), 130, "{story}");
+    assert!(!is_remembered(), "{story}");
+
+    let mut live = held();
+    own.down();
+    live.until_announced("no docker engine answers; trying again");
+    let story = live.end();
+    assert_eq!(story.code(), 3, "{story}");
+    assert!(story.failure().contains("no docker engine answers"), "{story}");
+    assert!(!is_remembered(), "{story}");
 }
 
 /// How a toolchain differs from this machine's.

@@ -9,7 +9,7 @@ use crate::compile::{CargoOutput, CompileError, CompileJob, Compiled, output};
 use crate::config::{Mode, Network};
 use crate::engine::damaged::is_damaged;
 use crate::engine::{BuildSpec, Engine, EngineError, WayOut, damaged, file_in};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::report::{Event, Reporter, strip_colours};
 use crate::sys::Stream;
 
@@ -88,7 +88,7 @@ impl CleanRoom {
             }
         };
         let code = self.engine.build(&spec, context, push);
-        match (code.map_err(CompileError::Ended)?, status) {
+        match (code?, status) {
             (0, _) => Ok(files),
             (_, Some(code @ 1..)) => Err(output.diagnose(code, job)),
             (code, _) => Err(self.diagnose(code, &stderr, &String::from_utf8_lossy(&tail), job)),
@@ -106,15 +106,10 @@ impl CleanRoom {
                     error.hint_with(damaged::remedy(self.engine.kind, &self.base)),
                 ),
             },
-            error => {
-                let error = Error::from(error);
-                CompileError::Ended(match error.hint() {
-                    Some(_) => error,
-                    None => error.hint_with(
-                        "set `base` to an image with a POSIX shell, cargo, rustc and a C compiler; the engine's own messages are in build.log",
-                    ),
-                })
-            }
+            EngineError::Refused(error) => CompileError::Ended(error.hint_with(
+                "set `base` to an image with a POSIX shell, cargo, rustc and a C compiler; the engine's own messages are in build.log",
+            )),
+            failure => failure.into(),
         }
     }
 }

@@ -119,13 +119,13 @@ impl Invocation {
     /// Runs the program to its end, with `input` on its standard input. Passes on both streams as they come, in pieces that
     /// end at `\n` or `\r` (included). After each silence of `patience`, calls `on_silence`; an error of it ends the program. If
     /// we end, the program and all that it started end too. Returns the exit status.
-    pub fn stream_both(
+    pub fn stream_both<E: From<Error>>(
         &self,
         input: impl Into<Input>,
         patience: Duration,
         mut hear: impl FnMut(Stream, &[u8]),
-        mut on_silence: impl FnMut() -> Result<()>,
-    ) -> Result<i32> {
+        mut on_silence: impl FnMut() -> Result<(), E>,
+    ) -> Result<i32, E> {
         let mut child = self.spawn(Stdio::piped())?;
         feed(&mut child, input.into());
         let mut hear = |stream: Stream, piece: &[u8]| {
@@ -181,12 +181,12 @@ impl Invocation {
 }
 
 /// Passes on both streams of `child` up to its end, which comes with ours.
-fn guarded(
+fn guarded<E: From<Error>>(
     mut child: Child,
     patience: Duration,
-    hear: &mut dyn FnMut(Stream, &[u8]) -> Result<()>,
-    on_silence: &mut dyn FnMut() -> Result<()>,
-) -> Result<i32> {
+    hear: &mut dyn FnMut(Stream, &[u8]) -> Result<(), E>,
+    on_silence: &mut dyn FnMut() -> Result<(), E>,
+) -> Result<i32, E> {
     let guard = Guard::of(&child).inspect_err(|_| end(&mut child))?;
     let (mut stdout, mut stderr) = (LineBuffer::default(), LineBuffer::default());
     let code = drive(child, Some(guard), None, Patience::Each(patience), &mut |said| match said {
@@ -306,7 +306,7 @@ mod tests {
                 b"one\n".to_vec(),
                 FOREVER,
                 |stream, piece| pieces.push((stream, String::from_utf8_lossy(piece).into_owned())),
-                || Ok(()),
+                || Ok::<(), Error>(()),
             )
             .unwrap();
         pieces.sort_by(|a, b| a.1.cmp(&b.1));

@@ -40,13 +40,13 @@ const GUARDED_GRACE: Duration = Duration::from_secs(45);
 
 /// Passes everything that a program prints to `hear`, and waits for its end. Asks it to end by dropping its standard input,
 /// or what is in `open` and keeps that open.
-pub fn drive(
+pub fn drive<E: From<Error>>(
     mut child: Child,
     mut guard: Option<Guard>,
     open: Option<mpsc::Sender<()>>,
     mut patience: Patience,
-    hear: &mut dyn FnMut(Said) -> Result<()>,
-) -> Result<i32> {
+    hear: &mut dyn FnMut(Said) -> Result<(), E>,
+) -> Result<i32, E> {
     // Bounded: a compile that prints faster than the terminal must wait, and not fill our memory.
     let (sender, messages) = mpsc::sync_channel(16);
     let is_guarded = guard.is_some();
@@ -80,8 +80,8 @@ pub fn drive(
             }
             // The guard is ending the program. If we killed it, it could leave something behind.
             Ok(Message::Interrupted) if is_guarded => Ok(()),
-            Ok(Message::Interrupted) => Err(interrupt::error()),
-            Err(_) if interrupt::signal().is_some() => Err(interrupt::error()),
+            Ok(Message::Interrupted) => Err(interrupt::error().into()),
+            Err(_) if interrupt::signal().is_some() => Err(interrupt::error().into()),
             Err(_) => hear(Said::Nothing),
         };
         if let Err(error) = heard {
@@ -93,7 +93,7 @@ pub fn drive(
     drop(guard);
     let status = child.wait().map_err(|e| Error::new(ErrorKind::Io, "cannot wait for a started program").source(e))?;
     if interrupt::signal().is_some() {
-        return Err(interrupt::error());
+        return Err(interrupt::error().into());
     }
     Ok(code(status))
 }
