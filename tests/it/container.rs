@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::{
-    Ended, Engine, Fixture, OtherUser, Running, engines, eventually, every_engine, processes_of_the_host,
+    Ended, Engine, Fixture, Front, OtherUser, Running, Story, engines, eventually, every_engine, has_all,
+    processes_of_the_host,
 };
 
 #[test]
@@ -71,6 +72,36 @@ fn a_name_that_is_taken_is_left_alone() {
         assert!(
             fixture.zip("hello") == zip && fixture.read("target/lambda/hello/manifest.json").len() == manifest.len()
         );
+    }
+}
+
+#[test]
+fn a_container_of_somebody_elses_that_uses_our_volume_is_named_and_another_engine_compiles() {
+    for engine in every_engine() {
+        let fixture = Fixture::hello_packaged(engine.name());
+        let ours = fixture.container(engine);
+        let name = engine.inspect(&ours)["Name"].as_str().unwrap().trim_start_matches('/').to_string();
+        let image = engine.inspect(&ours)["Image"].as_str().unwrap().to_string();
+        let (theirs, label) = (format!("theirs-{name}"), fixture.label());
+        let volume = format!("{name}-target:/x");
+        engine.ask(&["create", "--name", &theirs, "--label", &label, "--volume", &volume, &image, "true"]);
+        engine.ask(&["rm", "--force", &ours]);
+
+        fixture.says("edited");
+        let remedy = format!("help: remove that container (`{} rm {theirs}`)", engine.name());
+        Ended::of(&mut fixture.command_on(engine)).fails(3, &["-target is in use by the container ", &theirs, &remedy]);
+        // This engine alone, among those that nobody named.
+        let other = if engine == Engine::Docker { "podman" } else { "docker" };
+        let front = Front::of(other, "echo 'Cannot connect to Podman' >&2; exit 125");
+        let story = Story::of(fixture.command().env("PATH", &front.path)).ok();
+        let notes = story.notes().join("\n");
+        has_all(&notes, &[" cannot be used: the ", &theirs, "compiling with the host's own toolchain"]);
+        assert_eq!(fixture.output_of_bootstrap("hello"), "edited");
+
+        engine.ask(&["rm", &theirs]);
+        fixture.says("again");
+        fixture.run_on(engine, &[]).ok();
+        assert_eq!(fixture.output_of_bootstrap("hello"), "again");
     }
 }
 

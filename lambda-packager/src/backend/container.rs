@@ -65,18 +65,16 @@ pub fn ensure(
         }
     }
     // Without its container, a volume may have anything.
-    remove(engine, &identity.label(), name)?;
-    wanted.image.provide(engine).map_err(|failure| match failure {
-        EngineError::Refused(error) => EngineError::Unable(error),
-        failure => failure,
-    })?;
+    let remove = || remove(engine, &identity.label(), name).map_err(EngineError::into_unable);
+    remove()?;
+    wanted.image.provide(engine).map_err(EngineError::into_unable)?;
     create(engine, spec.clone(), &digest)?;
     let warm = match fill() {
         Ok(warm) => warm,
         Err(EngineError::Refused(error)) => {
             let error = error.with_cause();
             announce(&format!("the dependencies that were kept cannot be used ({error}); compiling them again"));
-            remove(engine, &identity.label(), name)?;
+            remove()?;
             create(engine, spec, &digest)?;
             None
         }

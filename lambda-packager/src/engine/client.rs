@@ -112,10 +112,7 @@ impl Engine {
         let verb = format!("{what} inspect");
         match Cause::of(&verb, &output) {
             Cause::Absent => Ok(None),
-            _ => Err(match self.failure(&verb, &output) {
-                EngineError::Refused(error) => EngineError::Unable(error),
-                failure => failure,
-            }),
+            _ => Err(self.failure(&verb, &output).into_unable()),
         }
     }
 

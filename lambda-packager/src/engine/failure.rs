@@ -15,7 +15,8 @@ pub enum EngineError {
     Forbidden(Error),
     /// It answered with an error.
     Refused(Error),
-    /// It answers, but cannot do what every engine can: look something up, create a container, or start it.
+    /// It answers, but cannot do what every engine can: look something up, create a container or start it, with all that
+    /// this takes.
     Unable(Error),
     /// A layer of this image is damaged.
     Damaged(String, Error),
@@ -30,6 +31,14 @@ impl EngineError {
             ErrorKind::Interrupted { .. } => Self::Interrupted(error),
             ErrorKind::Engine => Self::Hangs(error),
             _ => Self::Unreachable(error),
+        }
+    }
+
+    /// The same for what every engine can do: another one may.
+    pub fn into_unable(self) -> Self {
+        match self {
+            Self::Refused(error) => Self::Unable(error),
+            failure => failure,
         }
     }
 }

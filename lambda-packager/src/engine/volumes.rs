@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::engine::{Cause, Engine, EngineError, args, inspect};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::sys::Output;
 
 /// A volume as its engine describes it.
 #[derive(Deserialize)]
@@ -62,8 +63,27 @@ impl Engine {
         match Cause::of("volume rm", &output) {
             _ if output.success() => Ok(()),
             Cause::Absent => Ok(()),
-            _ => Err(self.failure("volume rm", &output)),
+            _ => {
+                let failure = self.failure("volume rm", &output);
+                Err(self.in_use(names, &output)?.unwrap_or(failure))
+            }
         }
+    }
+
+    /// The error for volumes that cannot be removed, if that is because containers use one of them.
+    fn in_use(&self, names: &[String], output: &Output) -> Result<Option<EngineError>, EngineError> {
+        let program = self.kind.program();
+        for name in names {
+            let call = self.call(&["ps", "--all", "--filter", &format!("volume={name}"), "--format", "{{.Names}}"]);
+            let users = self.succeed(call, None)?.stdout_text().lines().collect::<Vec<_>>().join(" ");
+            if !users.is_empty() {
+                let error = Error::engine(format!("the {program} volume {name} is in use by the container {users}"));
+                let hint =
+                    format!("remove that container (`{program} rm {users}`), or make it again without the volume");
+                return Ok(Some(EngineError::Refused(error.source(output.stderr_text()).hint_with(hint))));
+            }
+        }
+        Ok(None)
     }
 }
 
