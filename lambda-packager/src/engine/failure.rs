@@ -93,6 +93,13 @@ const VOLUME_RM: &[&str] = &["volume rm"];
 /// What an engine that was asked about its objects says of them: the verbs, words of the text (in lower case), and the
 /// cause. The first row that fits decides.
 const OBJECTS: &[(&[&str], &str, Cause)] = &[
+    // A call for several images or volumes prints a line for each: one in use decides.
+    (RMI, "is using", Cause::InUse),
+    (RMI, "in use", Cause::InUse),
+    (RMI, "being used", Cause::InUse),
+    (RMI, "dependent child", Cause::InUse),
+    (VOLUME_RM, "in use", Cause::InUse),
+    (VOLUME_RM, "being used", Cause::InUse),
     (LOOK_UP_AND_REMOVE, "no such container", Cause::Absent),
     (LOOK_UP_AND_REMOVE, "no such image", Cause::Absent),
     (LOOK_UP_AND_REMOVE, "no such object", Cause::Absent),
@@ -100,15 +107,8 @@ const OBJECTS: &[(&[&str], &str, Cause)] = &[
     (LOOK_UP_AND_REMOVE, "no container with name", Cause::Absent),
     // Another run removed it at the same moment.
     (RMI, "unrecognized image id", Cause::Absent),
-    (RMI, "is using", Cause::InUse),
-    (RMI, "in use", Cause::InUse),
-    (RMI, "being used", Cause::InUse),
-    (RMI, "dependent child", Cause::InUse),
     (RM, "already in progress", Cause::BeingRemoved),
     (VOLUME_CREATE, "already exists", Cause::Present),
-    // A call for several volumes prints a line for each: one in use decides.
-    (VOLUME_RM, "in use", Cause::InUse),
-    (VOLUME_RM, "being used", Cause::InUse),
     (VOLUME_RM, "no such volume", Cause::Absent),
 ];
 
@@ -271,6 +271,9 @@ mod tests {
         (Docker, "rmi", 1, "Error response from daemon: conflict: unable to remove repository reference \"lp-rec:1\" (must force) - container 68cf66c3c3b4 is using its referenced image ef411ea5e0fb", Cause::InUse),
         (Docker, "rmi", 1, "Error response from daemon: conflict: unable to delete ef411ea5e0fb (cannot be forced) - image has dependent child images", Cause::InUse),
         (Podman, "rmi", 2, "Error: image used by d24d4fc13b0f5b3f1e5add0b2b8191217d995ffb94116f32198285afa76901ec: image is in use by a container: consider listing external containers and force-removing image", Cause::InUse),
+        // Of two, one was just removed.
+        (Docker, "rmi", 1, "Error response from daemon: No such image: lp-none:1\nError response from daemon: conflict: unable to remove repository reference \"lp-rec:1\" (must force) - container 1fced32b3ce1 is using its referenced image 4a021801ff8d", Cause::InUse),
+        (Podman, "rmi", 2, "Error: 2 errors occurred:\n\t* lp-none:1: image not known\n\t* image used by aa7447dd33a6d5ed021d46f3b8031a432938b45dfb1d8ab4c92b245ae24f5e78: image is in use by a container: consider listing external containers and force-removing image", Cause::InUse),
         (Docker, "rm", 1, "Error response from daemon: removal of container lp-rec-c is already in progress", Cause::BeingRemoved),
         // Volumes.
         (Podman, "volume create", 125, "Error: volume with name lp-rec already exists: volume already exists", Cause::Present),
