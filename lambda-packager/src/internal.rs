@@ -19,7 +19,7 @@ pub use crate::packaged::{Reason, Verdict};
 pub use crate::pipeline::{
     Explained, Gate, Places, Project, Request, Task, bring, check, lock_of_function, package, retry, run, surroundings,
 };
-pub use crate::report::{Event, ImageSummary, Reporter, Sink, Stage, Text, print_lines, printable};
+pub use crate::report::{Event, ImageSummary, Reporter, Sink, Stage, Text, print_lines};
 pub use crate::snapshot::{Looks, RULE, Snapshot};
 pub use crate::sys::{
     Invocation, Lock, Sha, env, fs, git, glob, host_name, interrupt, lexically_clean, relative, toml,

@@ -5,7 +5,7 @@ use std::path::Path;
 use lambda_packager::internal::image::Image;
 use lambda_packager::internal::{
     BackendRequest, EngineError, Error, Layer, Manifest, Mode, Origin, Place, Project, Reporter, Request, Result, Sha,
-    Stage, Task, candidates, fs, image, print_lines, printable, run, runtime_image, select,
+    Stage, Task, candidates, fs, image, print_lines, run, runtime_image, select,
 };
 
 use crate::args::Image as Command;
@@ -131,8 +131,7 @@ fn list(context: &Context, is_named: bool, json: bool, report: &mut Reporter) ->
         let moving =
             if version.moving.is_empty() { String::new() } else { format!("  <- {}", version.moving.join(", ")) };
         let digest = &version.digest[..19.min(version.digest.len())];
-        // The date is what the registry has.
-        printable(&format!("{whose}{}  {digest}  {}{moving}", version.tag, version.created)).into_owned()
+        format!("{whose}{}  {digest}  {}{moving}", version.tag, version.created)
     });
     print_lines(&lines.collect::<Vec<_>>());
     Ok(())

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::time::{Duration, Instant};
 
-pub use text::{Terminal, Text, print_lines, printable, strip_colours};
+pub use text::{Terminal, Text, print_lines, strip_colours};
 
 use crate::config::Config;
 use crate::error::Error;

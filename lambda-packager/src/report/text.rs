@@ -240,13 +240,14 @@ pub fn strip_colours(line: &str) -> Cow<'_, str> {
     plain.into()
 }
 
-/// Text without control characters, but for line ends and tabs: each is shown by its number.
-pub fn printable(text: &str) -> Cow<'_, str> {
+/// Text without control characters, but for line ends and tabs: each is shown by its number, as in JSON, which has some of
+/// them too.
+fn printable(text: &str) -> Cow<'_, str> {
     let moves = |c: char| c.is_control() && c != '\n' && c != '\t';
     if !text.contains(moves) {
         return text.into();
     }
-    text.chars().map(|c| if moves(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
+    text.chars().map(|c| if moves(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() }).collect()
 }
 
 fn progress_bar(done: u64, total: u64, what: &str) -> String {
@@ -338,10 +339,14 @@ fn thousands(number: u64) -> String {
     groups.join(",")
 }
 
-/// Prints lines on stdout: the result of a command.
+/// Prints lines on stdout: the result of a command. As for [`Text::line`].
 pub fn print_lines(lines: &[String]) {
-    let mut out = Out::new(std::io::stdout());
-    lines.iter().for_each(|line| out.line(line));
+    print_to(std::io::stdout(), lines);
+}
+
+fn print_to(to: impl Write + 'static, lines: &[String]) {
+    let mut out = Out::new(to);
+    lines.iter().for_each(|line| out.line(&printable(line)));
     out.flush();
 }
 
@@ -380,7 +385,7 @@ mod tests {
 
     #[test]
     fn what_others_said_cannot_drive_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2J\u{9b}1A\r\n\tä"), "a\\u{1b}[2J\\u{9b}1A\\u{d}\n\tä");
+        assert_eq!(printable("a\u{1b}[2J\u{9b}1A\r\n\tä"), "a\\u001b[2J\\u009b1A\\u000d\n\tä");
         let path = tempfile::NamedTempFile::new().unwrap();
         let mut text = Text::plain(path.reopen().unwrap());
         text.emit(&Event::Failed {
@@ -391,6 +396,20 @@ mod tests {
         #[allow(clippy::disallowed_methods)]
         let written = std::fs::read_to_string(path.path()).unwrap();
         assert_eq!(written.matches('\u{1b}').count(), 1, "{written:?}");
+    }
+
+    #[test]
+    fn the_result_of_a_command_cannot_either_and_stays_json() {
+        // JSON leaves the last two as they are.
+        let value = serde_json::json!("a\u{1b}[2J\u{9b}1A\u{7f}");
+        let path = tempfile::NamedTempFile::new().unwrap();
+        print_to(path.reopen().unwrap(), &["\u{1b}[8m".to_string(), value.to_string()]);
+        #[allow(clippy::disallowed_methods)]
+        let printed = std::fs::read_to_string(path.path()).unwrap();
+        let [first, second] = printed.lines().collect::<Vec<_>>()[..] else { panic!("{printed:?}") };
+        assert_eq!(first, "\\u001b[8m");
+        assert!(!second.contains(char::is_control), "{second:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(second).unwrap(), value);
     }
 
     #[test]
