@@ -4,7 +4,7 @@
 pub use crate::artifact::image;
 pub use crate::backend::{
     Backend, BackendRequest, Identity, Place, Seen, base_image, builder_image, deps_cache, dockerfile, identity,
-    runtime_image, select,
+    is_expected, runtime_image, select, with_patience,
 };
 pub use crate::cargo::{Toolchain, config as cargo_config};
 pub use crate::config::{

@@ -9,7 +9,7 @@ use lambda_packager::internal::dockerfile::CLEAN_ROOM;
 use lambda_packager::internal::image::{FINGERPRINT, LAYERS, TITLE};
 use lambda_packager::internal::{
     Engine, EngineError, Image, Lock, Mode, Reporter, Result, base_image, builder_image, deps_cache, fs,
-    lock_of_function, print_lines, runtime_image,
+    lock_of_function, print_lines, runtime_image, with_patience,
 };
 
 use crate::args::Clean;
@@ -35,7 +35,11 @@ pub fn clean(context: &Context, flags: &Clean, report: &mut Reporter) -> Result<
     let mut swept = Swept::default();
     let all = flags.all || flags.everything || !(flags.container || flags.cache);
     for engine in context.engines()? {
-        match sweep_engine(&engine, context, flags, all, &mut swept) {
+        let answers = match context.is_expected(&engine) {
+            true => with_patience(&engine, report, |_| engine.version().map(drop)),
+            false => Ok(()),
+        };
+        match answers.and_then(|()| sweep_engine(&engine, context, flags, all, &mut swept)) {
             // From an engine that does not answer, nothing can be removed now.
             Err(EngineError::Unreachable(error) | EngineError::Hangs(error) | EngineError::Forbidden(error)) => {
                 swept.lines.push(format!("  skipped: {error}"))

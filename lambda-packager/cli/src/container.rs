@@ -75,7 +75,7 @@ pub fn shell(context: &Context, report: &mut Reporter) -> Result<u8> {
 /// The logs of the last builds in it.
 pub fn logs(context: &Context) -> Result<u8> {
     let state = context.project.workspace.state_folder();
-    for function in functions(context) {
+    for function in context.functions() {
         if let Some(log) = fs::read_if_exists(&state.join(&function).join("build.log"))? {
             print_lines(&[format!("== {function}"), String::from_utf8_lossy(&log).trim_end().to_string()]);
         }
@@ -150,8 +150,7 @@ fn find(context: &Context, report: &mut Reporter) -> Result<Option<(Engine, Cont
             Err(failure) => unusable = Some(Error::from(failure)),
         }
     }
-    let used: Vec<String> = last_manifests(context).map(|manifest| manifest.backend.engine).collect();
-    silent.retain(|(engine, _)| !answered || used.iter().any(|used| used == engine.kind.program()));
+    silent.retain(|(engine, _)| !answered || context.is_expected(engine));
     let Some((first, error)) = silent.first() else {
         return match unusable {
             Some(error) if !answered => Err(error),
@@ -172,21 +171,13 @@ fn container_in(context: &Context, engine: &Engine) -> Result<Option<Container>,
     Ok(containers.into_iter().find(|container| container.name() == context.identity.name))
 }
 
-/// The functions that were packaged here.
-fn functions(context: &Context) -> Vec<String> {
-    let state = context.project.workspace.state_folder();
-    let mut names = fs::names_in(&state).unwrap_or_default();
-    names.retain(|name| fs::is_file(&state.join(name).join("build.log")));
-    names
-}
-
 /// The last build of each function in a container.
 fn builds_in(context: &Context, container: &str) -> Vec<(String, Run)> {
     let last = |manifest: Manifest| {
         let run = manifest.history.into_iter().find(|run| run.container == container)?;
         Some((manifest.function, run))
     };
-    last_manifests(context).filter_map(last).collect()
+    context.last_manifests().filter_map(last).collect()
 }
 
 /// How long ago a time was, in the largest unit that fits.
@@ -198,13 +189,4 @@ fn ago(epoch_secs: u64) -> String {
         Some((unit, name)) => format!("{} {name} ago", seconds / unit),
         None => format!("{seconds} s ago"),
     }
-}
-
-/// The records of the last builds here.
-fn last_manifests(context: &Context) -> impl Iterator<Item = Manifest> {
-    let workspace = &context.project.workspace;
-    functions(context).into_iter().filter_map(move |function| {
-        let path = workspace.state_folder().join(&function).join("manifest.json");
-        Manifest::load(&path, &function, workspace).ok()
-    })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use lambda_packager::internal::image::Image;
 use lambda_packager::internal::{
     BackendRequest, EngineError, Error, Layer, Manifest, Mode, Origin, Place, Project, Reporter, Request, Result, Sha,
-    Stage, Task, candidates, fs, image, print_lines, run, runtime_image, select,
+    Stage, Task, candidates, fs, image, is_expected, print_lines, run, runtime_image, select, with_patience,
 };
 
 use crate::args::Image as Command;
@@ -235,20 +235,21 @@ fn assemble(context: &Context, report: &mut Reporter) -> Result<(Image, String)>
 /// Loads the image into the first engine that answers.
 fn load(context: &Context, image: &Image, record: &Record, report: &mut Reporter) -> Result<()> {
     let names = record.names();
-    for engine in candidates(&context.task.config, &context.task.workspace.state_folder())? {
-        match runtime_image::load(&engine, image, &names, report) {
+    let Task { workspace, config, function, places, .. } = context.task;
+    let last = Manifest::load(&places.manifest, &function.name, workspace).ok().map(|manifest| manifest.backend.engine);
+    for engine in candidates(config, &workspace.state_folder())? {
+        let load = |report: &mut Reporter| runtime_image::load(&engine, image, &names, report);
+        let loaded = match is_expected(&engine, config, last.as_deref()) {
+            true => with_patience(&engine, report, load),
+            false => load(report),
+        };
+        match loaded {
             Ok(()) => return Ok(()),
-            Err(EngineError::Refused(error)) => return Err(error),
-            Err(failure) => {
-                let error = Error::from(failure);
-                if error.is_interrupted() {
-                    return Err(error);
-                }
-                report.note(&error.to_string());
-            }
+            Err(EngineError::Refused(error) | EngineError::Interrupted(error)) => return Err(error),
+            Err(failure) => report.note(&Error::from(failure).to_string()),
         }
     }
-    let path = context.task.places.folder.join("image.tar");
+    let path = places.folder.join("image.tar");
     fs::replace(&path, &image.archive(&names)?, 0o644, None)?;
     let path = path.display();
     report.note(&format!("no container engine is available locally: the image was written to {path}"));

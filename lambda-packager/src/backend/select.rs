@@ -7,7 +7,8 @@ use crate::backend::choice::choose;
 use crate::backend::host::on_host;
 use crate::backend::{
     Backend, BackendKind, BackendRequest, Choice, CleanRoom, DepsCache, Engines, Identity, Image, Obstacle, Refusal,
-    Situation, ToolchainSource, Wanted, base_image, builder_image, container, lock_file, own_image,
+    Situation, ToolchainSource, Wanted, base_image, builder_image, container, is_expected, lock_file, own_image,
+    with_patience,
 };
 use crate::cargo;
 use crate::cargo::{Toolchain, config as cargo_config};
@@ -66,7 +67,11 @@ fn first_that_works(
     report: &mut Reporter,
 ) -> Result<Option<Backend>> {
     for engine in candidates {
-        let (why, note, is_silent) = match with_patience(request, engine, report) {
+        let tried = match is_expected(engine, request.config, request.before.map(|before| before.engine.as_str())) {
+            true => with_patience(engine, report, |report| with_whole_images(request, engine, report)),
+            false => with_whole_images(request, engine, report),
+        };
+        let (why, note, is_silent) = match tried {
             Ok(mut backend) => {
                 let reasons = passed_over.iter().map(|it| it.why.to_string()).chain([backend.record.fallback]);
                 backend.record.fallback = joined(reasons);
@@ -88,18 +93,6 @@ fn first_that_works(
     Ok(None)
 }
 
-/// Tries an engine, and waits for one that should be there: it may be restarting.
-fn with_patience(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -> Result<Backend, EngineError> {
-    match with_whole_images(request, engine, report) {
-        Err(EngineError::Unreachable(error)) if is_expected(request, engine) => {
-            report.note(&format!("{error}; trying again for {} s", engine.patience().as_secs()));
-            engine.wait_until_it_answers()?;
-            with_whole_images(request, engine, report)
-        }
-        result => result,
-    }
-}
-
 /// Tries an engine. Images of the packager that are damaged are made again, each once.
 fn with_whole_images(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -> Result<Backend, EngineError> {
     let mut discarded = Vec::new();
@@ -114,12 +107,6 @@ fn with_whole_images(request: &BackendRequest, engine: &Engine, report: &mut Rep
             result => return result,
         }
     }
-}
-
-/// Whether to wait for an engine that does not answer: the settings name it, or the last build used it.
-fn is_expected(request: &BackendRequest, engine: &Engine) -> bool {
-    request.config.engine != EngineChoice::Auto
-        || request.before.is_some_and(|before| before.engine == engine.kind.program())
 }
 
 /// The situation before the first call of an engine.
@@ -323,14 +310,14 @@ pub fn renewed(request: &BackendRequest, report: &mut Reporter) -> Result<Option
     let Some(engine) = candidates.into_iter().find(|engine| engine.kind.program() == before.engine) else {
         return Ok(None);
     };
-    let image = builder_image::choose(&engine, workspace, config, report).and_then(|source| match source {
+    let image = |report: &mut Reporter| match builder_image::choose(&engine, workspace, config, report)? {
         ToolchainSource::Image(reference, found) => {
             base_image::named(&engine, &reference, found.as_deref(), config).map(Some)
         }
-        ToolchainSource::NoImage(_) if config.require_container => Err(no_image(request, &source).into()),
+        source @ ToolchainSource::NoImage(_) if config.require_container => Err(no_image(request, &source).into()),
         ToolchainSource::NoImage(_) | ToolchainSource::Host => Ok(None),
-    });
-    let image = match image {
+    };
+    let image = match with_patience(&engine, report, image) {
         Ok(Some(image)) => image,
         Ok(None) => return Ok(None),
         Err(EngineError::Refused(error) | EngineError::Interrupted(error)) => return Err(error),

@@ -1,7 +1,7 @@
 //! The image of a production build, when the zip is reused: the engine may have lost it since.
 
 use crate::backend::runtime_image::{is_there, leave_from};
-use crate::backend::{BackendRequest, Place, select};
+use crate::backend::{BackendRequest, Place, select, with_patience};
 use crate::engine;
 use crate::engine::{Engine, EngineError};
 use crate::error::Result;
@@ -28,7 +28,8 @@ pub fn restore(task: &Task, manifest: &Manifest, report: &mut Reporter) -> Resul
         return Ok(None);
     };
     let program = engine.kind.program();
-    let lost = match report.stage(Stage::Runtime, |_| is_there(&engine, name, &manifest.artifact.zip_sha256)) {
+    let ask = |_: &mut Reporter| is_there(&engine, name, &manifest.artifact.zip_sha256);
+    let lost = match report.stage(Stage::Runtime, |report| with_patience(&engine, report, ask)) {
         Ok(true) => return Ok(None),
         Ok(false) => Ok(true),
         // Its layers are lost. What makes it again says so.

@@ -37,6 +37,34 @@ pub fn faults(matrix: &Matrix) {
         gated.edit();
         (told.join("; "), mended(&Story::of(&mut gated.command()), &gated))
     });
+    matrix.row("engine stopped", "before `image build`, `clean`, and a hit whose image is lost", NAME, || {
+        let prod = || {
+            let mut command = gated.command();
+            command.args(["--mode", "prod"]);
+            command
+        };
+        Story::of(&mut prod()).ok();
+        let image = gated.fixture.manifest("gated")["artifact"]["image"].as_str().expect("a name").to_string();
+        gated.ask(&["rmi", &image]);
+        let mut build = gated.command();
+        build.args(["image", "build", "--env", "preprod", "--mode", "prod", "--image-name", "lpt-{env}"]);
+        let mut clean = gated.command();
+        clean.args(["clean", "--dry-run"]);
+        let mut told = Vec::new();
+        for mut command in [prod(), build, clean] {
+            own.down();
+            let mut live = Live::start(&mut command);
+            told.push(live.until_announced("trying again"));
+            own.up();
+            let story = live.end().ok();
+            assert!(!story.to_string().contains("skipped: "), "{story}");
+        }
+        for name in [&image, "lpt-preprod:latest"] {
+            gated.ask(&["image", "inspect", "--format", "{{.Id}}", name]);
+        }
+        gated.edit();
+        (told.join("; "), mended(&Story::of(&mut gated.command()), &gated))
+    });
     matrix.row("engine stopped", "before the first build of all", NAME, || {
         let first = Gated::on(own.host());
         let others = no_podman();
