@@ -246,7 +246,7 @@ impl Backend {
 
     /// The output of a short command in the environment of the compile.
     pub fn ask(&self, command: &[String]) -> Result<Vec<u8>> {
-        /// Enough for a large shared library through an engine on a busy machine.
+        /// Enough for a large shared library on a busy machine.
         const TIMEOUT: Duration = Duration::from_secs(60);
         let invocation = match &self.kind {
             BackendKind::Container { engine, ready, .. } => {
@@ -256,7 +256,10 @@ impl Backend {
             BackendKind::CleanRoom(room) => room.engine.run(&room.base, command),
             BackendKind::Host { .. } => Invocation::new(Path::new("/bin/sh")).args(&command[1..]),
         };
-        let output = invocation.output(None, TIMEOUT)?;
+        let output = match self.engine() {
+            Some(engine) => engine.transfer(&invocation, None)?,
+            None => invocation.output(None, TIMEOUT)?,
+        };
         if output.success() {
             return Ok(output.stdout);
         }

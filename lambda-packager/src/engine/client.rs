@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::{Cause, EngineError, Kind, failure};
 use crate::error::{Error, Result};
-use crate::sys::{Input, Invocation, Output};
+use crate::sys::{Input, Invocation, Output, Stream};
 
 /// An engine's command line.
 #[derive(Debug, Clone)]
@@ -126,13 +126,36 @@ impl Engine {
 
     pub(super) fn succeed(&self, call: Invocation, input: Option<Vec<u8>>) -> Result<Output, EngineError> {
         let output = self.output(call.clone(), input)?;
-        let verb = call.args.first().map_or_else(String::new, |verb| verb.to_string_lossy().into_owned());
-        if output.success() { Ok(output) } else { Err(self.failure(&verb, &output)) }
+        self.if_success(&call, output)
     }
 
-    /// The same engine for a call that moves or removes much, and may take as long as a large image does.
-    pub(super) fn transferring(&self) -> Self {
-        Self { timeout: self.timeout.max(TRANSFER), ..self.clone() }
+    /// Runs a call that moves or removes much, and may take as long as a large image does. After each silence of some seconds
+    /// the engine is asked whether it still answers.
+    pub fn transfer(&self, call: &Invocation, input: Option<Vec<u8>>) -> Result<Output, EngineError> {
+        let limit = self.timeout.max(TRANSFER);
+        let deadline = Instant::now() + limit;
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let hear = |stream: Stream, piece: &[u8]| match stream {
+            Stream::Stdout => stdout.extend_from_slice(piece),
+            Stream::Stderr => stderr.extend_from_slice(piece),
+        };
+        let silence = || match self.version() {
+            Ok(_) if Instant::now() > deadline => Err(EngineError::Hangs(call.overdue(limit))),
+            answer => answer.map(drop),
+        };
+        let code = call.stream_both(input.unwrap_or_default(), self.timeout / 6, hear, silence)?;
+        Ok(Output { code, stdout, stderr })
+    }
+
+    /// The same for a call that must succeed.
+    pub(super) fn succeed_in_transfer(&self, call: &Invocation, input: Option<Vec<u8>>) -> Result<Output, EngineError> {
+        let output = self.transfer(call, input)?;
+        self.if_success(call, output)
+    }
+
+    fn if_success(&self, call: &Invocation, output: Output) -> Result<Output, EngineError> {
+        let verb = call.args.first().map_or_else(String::new, |verb| verb.to_string_lossy().into_owned());
+        if output.success() { Ok(output) } else { Err(self.failure(&verb, &output)) }
     }
 
     /// The error of a long call that failed with `failure`: that the engine does not answer any more, if that is so. The

@@ -93,7 +93,7 @@ impl Engine {
             self.remove(name)?;
         }
         let id = self.succeed(self.call(&args::create_unstarted(name, image, labels)), None)?.stdout_text();
-        let copied = self.transferring().succeed(self.call(&["cp", &format!("{id}:{path}"), "-"]), None);
+        let copied = self.succeed_in_transfer(&self.call(&["cp", &format!("{id}:{path}"), "-"]), None);
         let removed = self.remove(&id);
         let tar = copied?.stdout;
         removed?;
@@ -112,12 +112,12 @@ impl Engine {
 
     /// Makes an image with one layer from a tar archive.
     pub fn import(&self, tar: Vec<u8>, reference: &str, labels: &[String]) -> Result<(), EngineError> {
-        self.transferring().succeed(self.call(&args::import(reference, labels)), Some(tar)).map(drop)
+        self.succeed_in_transfer(&self.call(&args::import(reference, labels)), Some(tar)).map(drop)
     }
 
     /// Loads the image `reference` from an archive. A layer that an image here has too is not unpacked again.
     pub fn load(&self, archive: Vec<u8>, reference: &str) -> Result<(), EngineError> {
-        let loaded = self.transferring().succeed(self.call(&["load", "--quiet"]), Some(archive)).map(drop);
+        let loaded = self.succeed_in_transfer(&self.call(&["load", "--quiet"]), Some(archive)).map(drop);
         loaded.map_err(|failure| self.unless_damaged(failure, reference))
     }
 
@@ -143,7 +143,7 @@ impl Engine {
         if names.is_empty() {
             return Ok(true);
         }
-        let output = self.transferring().output(self.call(&["rmi"]).args(names), None)?;
+        let output = self.transfer(&self.call(&["rmi"]).args(names), None)?;
         match Cause::of("rmi", &output) {
             _ if output.success() => Ok(true),
             Cause::Absent => Ok(true),
@@ -177,5 +177,23 @@ mod tests {
             panic!("it is known that the engine hangs")
         };
         assert!(error.to_string().contains("sh version"), "{error}");
+    }
+
+    #[test]
+    fn a_transfer_goes_on_as_long_as_the_engine_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let script =
+            |verb: &str, text: &str| fs::replace(&folder.path().join(verb), text.as_bytes(), 0o644, None).unwrap();
+        script("load", "read -r line; until [ -e asked ]; do :; done; echo \"$line\"");
+        let engine = |timeout| Engine::new(Kind::Docker, "/bin/sh".into(), timeout, folder.path());
+        let load = |engine: &Engine| engine.transfer(&engine.call(&["load"]), Some(b"archive\n".to_vec()));
+        script("version", "exec tail -f /dev/null");
+        let Err(EngineError::Hangs(error)) = load(&engine(Duration::from_millis(60))) else {
+            panic!("it is known that the engine hangs")
+        };
+        assert!(error.to_string().contains("sh version"), "{error}");
+        script("version", ": >asked; echo 1");
+        let Ok(output) = load(&engine(Duration::from_secs(6))) else { panic!("the engine answers") };
+        assert_eq!(output.stdout, b"archive\n");
     }
 }

@@ -49,7 +49,7 @@ impl Engine {
 
     /// The sizes of all volumes that the engine reports. It may have to read all of their folders.
     pub fn volume_sizes(&self) -> Result<BTreeMap<String, u64>, EngineError> {
-        let output = self.transferring().succeed(self.call(&["system", "df", "--verbose"]), None)?;
+        let output = self.succeed_in_transfer(&self.call(&["system", "df", "--verbose"]), None)?;
         Ok(sizes(&output.stdout_text()))
     }
 
@@ -59,7 +59,7 @@ impl Engine {
         if names.is_empty() {
             return Ok(());
         }
-        let output = self.transferring().output(self.call(&["volume", "rm"]).args(names), None)?;
+        let output = self.transfer(&self.call(&["volume", "rm"]).args(names), None)?;
         match Cause::of("volume rm", &output) {
             _ if output.success() => Ok(()),
             Cause::Absent => Ok(()),

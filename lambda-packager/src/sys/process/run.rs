@@ -80,14 +80,17 @@ impl Invocation {
             match said {
                 Said::Stdout(bytes) => stdout.extend_from_slice(bytes),
                 Said::Stderr(bytes) => stderr.extend_from_slice(bytes),
-                Said::Nothing => {
-                    return Err(Error::engine(format!("`{self}` did not end within {} s", timeout.as_secs()))
-                        .hint_with("check whether the service behind that command hangs, and restart it"));
-                }
+                Said::Nothing => return Err(self.overdue(timeout)),
             }
             Ok(())
         })?;
         Ok(Output { code, stdout, stderr })
+    }
+
+    /// The error for a program that does not end within `limit`.
+    pub fn overdue(&self, limit: Duration) -> Error {
+        Error::engine(format!("`{self}` did not end within {} s", limit.as_secs()))
+            .hint_with("check whether the service behind that command hangs, and restart it")
     }
 
     /// Runs the program to its end. Passes on stderr as it comes, in pieces that end at `\n` or `\r` (included). After
@@ -124,15 +127,15 @@ impl Invocation {
         input: impl Into<Input>,
         patience: Duration,
         mut hear: impl FnMut(Stream, &[u8]),
-        mut on_silence: impl FnMut() -> Result<(), E>,
+        on_silence: impl FnMut() -> Result<(), E>,
     ) -> Result<i32, E> {
         let mut child = self.spawn(Stdio::piped())?;
         feed(&mut child, input.into());
-        let mut hear = |stream: Stream, piece: &[u8]| {
+        let hear = |stream: Stream, piece: &[u8]| {
             hear(stream, piece);
             Ok(())
         };
-        guarded(child, patience, &mut hear, &mut on_silence)
+        guarded(child, patience, hear, on_silence)
     }
 
     /// The same without input, and with a terminal of its own as `shown`: there the program shows its progress. An error of
@@ -141,8 +144,8 @@ impl Invocation {
         &self,
         shown: Stream,
         patience: Duration,
-        mut hear: impl FnMut(Stream, &[u8]) -> Result<()>,
-        mut on_silence: impl FnMut() -> Result<()>,
+        hear: impl FnMut(Stream, &[u8]) -> Result<()>,
+        on_silence: impl FnMut() -> Result<()>,
     ) -> Result<i32> {
         let Terminal { ours, theirs } = Terminal::open().map_err(|e| {
             Error::new(ErrorKind::Io, format!("cannot open a terminal for `{self}`"))
@@ -154,7 +157,7 @@ impl Invocation {
             Stream::Stdout => child.stdout = Some(ours.into()),
             Stream::Stderr => child.stderr = Some(ours.into()),
         }
-        guarded(child, patience, &mut hear, &mut on_silence)
+        guarded(child, patience, hear, on_silence)
     }
 
     /// Becomes the program: it has our terminal, gets our signals, and its exit status is ours. Returns only if it cannot
@@ -184,8 +187,8 @@ impl Invocation {
 fn guarded<E: From<Error>>(
     mut child: Child,
     patience: Duration,
-    hear: &mut dyn FnMut(Stream, &[u8]) -> Result<(), E>,
-    on_silence: &mut dyn FnMut() -> Result<(), E>,
+    mut hear: impl FnMut(Stream, &[u8]) -> Result<(), E>,
+    mut on_silence: impl FnMut() -> Result<(), E>,
 ) -> Result<i32, E> {
     let guard = Guard::of(&child).inspect_err(|_| end(&mut child))?;
     let (mut stdout, mut stderr) = (LineBuffer::default(), LineBuffer::default());
