@@ -155,21 +155,29 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::time::Duration;
 
     use super::*;
     use crate::config::Network;
     use crate::engine::WayOut;
+    use crate::error::Error;
     use crate::sys::fs;
+
+    /// A fake engine: a shell, for which the verb is the name of a script in `folder`.
+    fn fake(folder: &Path, timeout: Duration, scripts: &[(&str, &str)]) -> Engine {
+        for (verb, text) in scripts {
+            fs::replace(&folder.join(verb), text.as_bytes(), 0o644, None).unwrap();
+        }
+        Engine::new(Kind::Docker, "/bin/sh".into(), timeout, folder)
+    }
+
+    const HANGS: &str = "exec tail -f /dev/null";
 
     #[test]
     fn a_build_ends_when_the_engine_does_not_answer_any_more() {
-        // A fake engine: a shell, for which the verb is the name of a script.
         let folder = tempfile::tempdir().unwrap();
-        for verb in ["build", "version"] {
-            fs::replace(&folder.path().join(verb), b"exec tail -f /dev/null", 0o644, None).unwrap();
-        }
-        let engine = Engine::new(Kind::Docker, "/bin/sh".into(), Duration::from_millis(60), folder.path());
+        let engine = fake(folder.path(), Duration::from_millis(60), &[("build", HANGS), ("version", HANGS)]);
         let way_out = WayOut::Image("a:1");
         let spec =
             BuildSpec { stage: "s", way_out, labels: &[], network: Network::None, build_args: &[], fresh: false };
@@ -182,18 +190,32 @@ mod tests {
     #[test]
     fn a_transfer_goes_on_as_long_as_the_engine_answers() {
         let folder = tempfile::tempdir().unwrap();
-        let script =
-            |verb: &str, text: &str| fs::replace(&folder.path().join(verb), text.as_bytes(), 0o644, None).unwrap();
-        script("load", "read -r line; until [ -e asked ]; do :; done; echo \"$line\"");
-        let engine = |timeout| Engine::new(Kind::Docker, "/bin/sh".into(), timeout, folder.path());
+        let scripts = [("load", "read -r line; until [ -e asked ]; do :; done; echo \"$line\""), ("version", HANGS)];
         let load = |engine: &Engine| engine.transfer(&engine.call(&["load"]), Some(b"archive\n".to_vec()));
-        script("version", "exec tail -f /dev/null");
-        let Err(EngineError::Hangs(error)) = load(&engine(Duration::from_millis(60))) else {
+        let Err(EngineError::Hangs(error)) = load(&fake(folder.path(), Duration::from_millis(60), &scripts)) else {
             panic!("it is known that the engine hangs")
         };
         assert!(error.to_string().contains("sh version"), "{error}");
-        script("version", ": >asked; echo 1");
-        let Ok(output) = load(&engine(Duration::from_secs(6))) else { panic!("the engine answers") };
+        let answers = fake(folder.path(), Duration::from_secs(6), &[("version", ": >asked; echo 1")]);
+        let Ok(output) = load(&answers) else { panic!("the engine answers") };
         assert_eq!(output.stdout, b"archive\n");
+    }
+
+    #[test]
+    fn a_pull_or_a_build_that_fails_with_its_engine_is_no_fault_of_the_registry_or_the_recipe() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = "echo Cannot connect to the Docker daemon at unix:///nonexistent. >&2; exit 1";
+        for (version, is_gone) in [("echo 1", false), (gone, true)] {
+            let scripts = [("pull", "echo unexpected EOF >&2; exit 1"), ("version", version)];
+            let engine = fake(folder.path(), Duration::from_secs(30), &scripts);
+            let failures = [engine.pull("a:1").err().unwrap(), engine.failure_of_build(137, b"", "killed")];
+            for failure in failures {
+                match failure {
+                    EngineError::Unreachable(_) if is_gone => {}
+                    EngineError::Refused(_) if !is_gone => {}
+                    other => panic!("{version}: {}", Error::from(other)),
+                }
+            }
+        }
     }
 }
