@@ -1,7 +1,9 @@
 //! Ctrl-C and its like: they end the compile wherever it runs, and leave everything usable.
 
 use crate::support::host::Profile;
-use crate::support::{Engine, Fixture, Gate, Gated, Live, Running, Story, engines, kill, one_engine, wait_until};
+use crate::support::{
+    Engine, Fixture, Front, Gate, Gated, Live, Running, Story, engines, kill, one_engine, wait_until,
+};
 
 /// Whether something runs in the container whose command line has one of these words.
 fn runs(engine: Engine, container: &str, words: &[&str]) -> bool {
@@ -85,6 +87,19 @@ fn a_signal_between_compiles_ends_it_too() {
     gated.release();
     first.end().ok();
     assert_eq!(gated.fixture.output_of_bootstrap("gated"), gated.expected());
+}
+
+#[test]
+fn a_signal_while_an_engine_is_asked_is_no_finding_of_the_doctor() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let fixture = Fixture::hello();
+    let asked = fixture.path("asked");
+    let front = Front::of(engine.name(), &format!(": >'{}'; exec tail -f /dev/null", asked.display()));
+    let running = Running::start(fixture.command_on(engine).arg("doctor").env("PATH", &front.path));
+    wait_until("the engine is asked", || asked.exists());
+    running.signal("INT");
+    let ended = running.end();
+    assert!(ended.code == 130 && ended.stdout.is_empty(), "{}{}", ended.stdout, ended.stderr);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use lambda_packager::internal::deps_cache::KEPT;
 use lambda_packager::internal::identity::PATH;
 use lambda_packager::internal::{
     Base, Engine, EngineChoice, Lock, Project, PullPolicy, Result, Toolchain, base_image, builder_image, cargo_config,
-    deps_cache, env, fs, host_name, print_lines,
+    deps_cache, env, fs, host_name, interrupt, print_lines,
 };
 
 use crate::doctor::findings::{Findings, Level, with_cause};
@@ -37,6 +37,10 @@ pub fn doctor(context: &Context, as_json: bool) -> Result<u8> {
     let local = on_this_machine(&reachable, &mut findings)?;
     disk(context, &local, &mut findings);
     clock(context, &mut findings)?;
+    if interrupt::signal().is_some() {
+        // Whatever was asked since then has failed by it.
+        return Err(interrupt::error());
+    }
     print_lines(&findings.lines(as_json));
     Ok(u8::from(findings.has_errors()))
 }
