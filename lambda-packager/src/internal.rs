@@ -6,7 +6,7 @@ pub use crate::backend::{
     Backend, BackendRequest, Identity, Place, Seen, base_image, builder_image, deps_cache, dockerfile, identity,
     is_expected, runtime_image, select, with_patience,
 };
-pub use crate::cargo::{Toolchain, config as cargo_config};
+pub use crate::cargo::{Toolchain, Workspace, config as cargo_config};
 pub use crate::config::{
     Adds, Arch, Base, Config, EngineChoice, Layer, Mode, Names, Origin, PullPolicy, RegistryLogin, from_env,
 };

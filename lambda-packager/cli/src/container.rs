@@ -8,7 +8,7 @@ use lambda_packager::internal::{
 };
 use serde_json::json;
 
-use crate::project::Context;
+use crate::project::{Context, functions, manifests};
 
 /// Exit status of `status` for a container that does not run.
 const STOPPED: u8 = 3;
@@ -75,7 +75,7 @@ pub fn shell(context: &Context, report: &mut Reporter) -> Result<u8> {
 /// The logs of the last builds in it.
 pub fn logs(context: &Context) -> Result<u8> {
     let state = context.project.workspace.state_folder();
-    for function in context.functions() {
+    for function in functions(&context.project.workspace) {
         if let Some(log) = fs::read_if_exists(&state.join(&function).join("build.log"))? {
             print_lines(&[format!("== {function}"), String::from_utf8_lossy(&log).trim_end().to_string()]);
         }
@@ -177,7 +177,7 @@ fn builds_in(context: &Context, container: &str) -> Vec<(String, Run)> {
         let run = manifest.history.into_iter().find(|run| run.container == container)?;
         Some((manifest.function, run))
     };
-    context.last_manifests().filter_map(last).collect()
+    manifests(&context.project.workspace).filter_map(last).collect()
 }
 
 /// How long ago a time was, in the largest unit that fits.

@@ -24,11 +24,16 @@ pub fn faults(matrix: &Matrix) {
         own.up();
         (noted, mended(&live.end(), &gated))
     });
-    matrix.row("engine stopped", "before `container stop` and `container status`", NAME, || {
+    matrix.row("engine stopped", "before `container status`, `stop` and `start`", NAME, || {
         let mut told = Vec::new();
-        for (verb, code) in [("status", 3), ("stop", 0)] {
+        // Any engine may be used, and another one answers here.
+        let mut auto = gated.fixture.command();
+        auto.env("DOCKER_HOST", own.host()).env("LAMBDA_PACKAGER_ENGINE_TIMEOUT_SECS", LONG_LIMIT_SECS.to_string());
+        for (command, verb, code) in
+            [(&mut gated.command(), "status", 3), (&mut gated.command(), "stop", 0), (&mut auto, "start", 0)]
+        {
             own.down();
-            let mut live = Live::start(gated.command().args(["container", verb]));
+            let mut live = Live::start(command.args(["container", verb]));
             told.push(live.until_announced("trying again"));
             own.up();
             let story = live.end();
