@@ -137,13 +137,17 @@ fn a_build_of_it_that_is_interrupted_or_loses_its_engine_is_not_taken_for_a_regi
     assert!(story.notes().iter().any(|note| note.ends_with("trying again in the next run")), "{story}");
     assert!(!is_remembered(), "{story}");
 
-    let mut live = held();
-    own.down();
-    live.until_announced("no docker engine answers; trying again");
-    let story = live.end();
-    assert_eq!(story.code(), 3, "{story}");
-    assert!(story.failure().contains("no docker engine answers"), "{story}");
-    assert!(!is_remembered(), "{story}");
+    // Before its last step is ended, and by a crash.
+    for end in [OwnDocker::down, OwnDocker::crash] {
+        let mut live = held();
+        end(&mut own);
+        live.until_announced("no docker engine answers; trying again");
+        let story = live.end();
+        assert_eq!(story.code(), 3, "{story}");
+        assert!(story.failure().contains("no docker engine answers"), "{story}");
+        assert!(!is_remembered(), "{story}");
+        own.up();
+    }
 }
 
 /// How a toolchain differs from this machine's.

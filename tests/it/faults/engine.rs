@@ -1,5 +1,6 @@
 //! What befalls the engine: on one of the test's own, or behind a named fake of its command line.
 
+use std::process::Command;
 use std::time::Duration;
 
 use crate::faults::matrix::{Kept, Matrix, built, mended, recovers, told};
@@ -43,6 +44,17 @@ pub fn faults(matrix: &Matrix) {
         (told.join("; "), mended(&Story::of(&mut gated.command()), &gated))
     });
     matrix.row("engine stopped", "before `image build`, `clean`, and a hit whose image is lost", NAME, || {
+        let mut told = Vec::new();
+        let mut waits = |command: &mut Command| {
+            own.down();
+            let mut live = Live::start(command);
+            told.push(live.until_announced("trying again"));
+            own.up();
+            let story = live.end().ok();
+            assert!(!story.to_string().contains("skipped: "), "{story}");
+        };
+        waits(gated.command().args(["image", "build", "--env", "preprod", "--image-name", "lpt-{env}"]));
+        waits(gated.command().args(["clean", "--dry-run"]));
         let prod = || {
             let mut command = gated.command();
             command.args(["--mode", "prod"]);
@@ -51,19 +63,7 @@ pub fn faults(matrix: &Matrix) {
         Story::of(&mut prod()).ok();
         let image = gated.fixture.manifest("gated")["artifact"]["image"].as_str().expect("a name").to_string();
         gated.ask(&["rmi", &image]);
-        let mut build = gated.command();
-        build.args(["image", "build", "--env", "preprod", "--mode", "prod", "--image-name", "lpt-{env}"]);
-        let mut clean = gated.command();
-        clean.args(["clean", "--dry-run"]);
-        let mut told = Vec::new();
-        for mut command in [prod(), build, clean] {
-            own.down();
-            let mut live = Live::start(&mut command);
-            told.push(live.until_announced("trying again"));
-            own.up();
-            let story = live.end().ok();
-            assert!(!story.to_string().contains("skipped: "), "{story}");
-        }
+        waits(&mut prod());
         for name in [&image, "lpt-preprod:latest"] {
             gated.ask(&["image", "inspect", "--format", "{{.Id}}", name]);
         }
