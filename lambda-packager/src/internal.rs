@@ -17,7 +17,8 @@ pub use crate::error::{Error, ErrorKind, PublishFault, Result};
 pub use crate::fingerprint::{ArtifactState, Manifest, Run};
 pub use crate::packaged::{Reason, Verdict};
 pub use crate::pipeline::{
-    Explained, Gate, Places, Project, Request, Task, bring, check, lock_of_function, package, retry, run, surroundings,
+    Explained, Gate, Places, Project, Request, Task, bring, check, is_lock_of_function, package, retry, run,
+    surroundings,
 };
 pub use crate::report::{Event, ImageSummary, Reporter, Sink, Stage, Text, print_lines};
 pub use crate::snapshot::{Looks, RULE, Snapshot};

@@ -1,7 +1,7 @@
 //! `lambda-packager clean`: removes what was made for this project, or for all of this user's, and
 //! nothing else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lambda_packager::internal::builder_image::Use;
 use lambda_packager::internal::deps_cache::{KEPT, name_of};
@@ -9,7 +9,7 @@ use lambda_packager::internal::dockerfile::CLEAN_ROOM;
 use lambda_packager::internal::image::{FINGERPRINT, LAYERS, TITLE};
 use lambda_packager::internal::{
     Engine, EngineError, Image, Lock, Mode, Reporter, Result, base_image, builder_image, deps_cache, fs,
-    lock_of_function, print_lines, runtime_image, with_patience,
+    is_lock_of_function, print_lines, runtime_image, with_patience,
 };
 
 use crate::args::Clean;
@@ -34,6 +34,9 @@ impl Swept {
 pub fn clean(context: &Context, flags: &Clean, report: &mut Reporter) -> Result<u8> {
     let mut swept = Swept::default();
     let all = flags.all || flags.everything || !(flags.container || flags.cache);
+    let state = context.project.workspace.state_folder();
+    let known = names_in(&state)?;
+    let _locks = if flags.dry_run { Vec::new() } else { lock_all(&state, &known, report)? };
     for engine in context.engines()? {
         let answers = match context.is_expected(&engine) {
             true => with_patience(&engine, report, |_| engine.version().map(drop)),
@@ -48,7 +51,7 @@ pub fn clean(context: &Context, flags: &Clean, report: &mut Reporter) -> Result<
         }
     }
     if all || flags.cache {
-        sweep_state(&context.project.workspace.state_folder(), flags.dry_run, &mut swept, report)?;
+        sweep_state(&state, &known, flags.dry_run, &mut swept)?;
     }
     let verb = if flags.dry_run { "would remove" } else { "removed" };
     print_lines(&[format!("{verb} {} bytes", swept.bytes)]);
@@ -159,19 +162,36 @@ fn of_functions(engine: &Engine, context: &Context, of_everybody: bool) -> Resul
     Ok(images)
 }
 
-/// Removes what is remembered and compiled in `target/lambda`, of a function when no run uses it. Locks stay: who waits for
-/// one that is removed would hold another than who comes later.
-fn sweep_state(state: &Path, dry_run: bool, swept: &mut Swept, report: &mut Reporter) -> Result<()> {
-    if !fs::is_dir(state) {
-        return Ok(());
-    }
-    for name in fs::names_in(state)?.into_iter().filter(|name| !name.ends_with(".lock")) {
+/// The names in `target/lambda`.
+fn names_in(state: &Path) -> Result<Vec<String>> {
+    if fs::is_dir(state) { fs::names_in(state) } else { Ok(Vec::new()) }
+}
+
+/// Waits until no run uses anything that is `known` in `target/lambda`, and keeps later ones waiting. Functions share what is
+/// compiled on the host and in a container, so no lock of a function is enough. Those of functions come first, in the order in
+/// which a run takes them: a run holds these to its end, and takes others meanwhile.
+fn lock_all(state: &Path, known: &[String], report: &mut Reporter) -> Result<Vec<Lock>> {
+    let locks = locks_in(state, known);
+    locks.iter().map(|path| Lock::acquire(path, |holder| report.waiting_for(holder))).collect()
+}
+
+fn locks_in(state: &Path, known: &[String]) -> Vec<PathBuf> {
+    let locks = known.iter().filter(|name| is_lock(name)).map(|name| state.join(name));
+    let (mut of_functions, mut others): (Vec<_>, Vec<_>) = locks.partition(|path| is_lock_of_function(path));
+    of_functions.sort();
+    of_functions.append(&mut others);
+    of_functions
+}
+
+fn is_lock(name: &str) -> bool {
+    name.ends_with(".lock")
+}
+
+/// Removes what is remembered and compiled in `target/lambda`, and was `known` before all locks were taken: a function that
+/// came later has a lock of its own. Locks stay: who waits for one that is removed would hold another than who comes later.
+fn sweep_state(state: &Path, known: &[String], dry_run: bool, swept: &mut Swept) -> Result<()> {
+    for name in names_in(state)?.into_iter().filter(|name| !is_lock(name) && known.contains(name)) {
         let path = state.join(&name);
-        let lock = lock_of_function(state, &name);
-        let _lock = match fs::is_file(&lock) && !dry_run {
-            true => Some(Lock::acquire(&lock, |holder| report.waiting_for(holder))?),
-            false => None,
-        };
         let bytes = fs::size_of_tree(&path)?;
         if !dry_run {
             fs::remove_tree(&path)?;
@@ -202,23 +222,40 @@ mod tests {
     }
 
     #[test]
-    fn the_files_of_a_function_are_removed_after_the_run_that_has_them_and_its_lock_never() {
+    fn what_a_run_uses_is_removed_after_the_run_and_its_lock_never() {
+        // What functions share is compiled under a lock of its own, which a function after it in the alphabet holds.
+        for (folder, lock) in [("app", "function-app.lock"), ("host-0123", "function-worker.lock"), ("host-0123", "host-0123.lock")]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let (state, lock) = (dir.path().to_path_buf(), dir.path().join(lock));
+            let file = state.join(folder).join("file");
+            fs::replace(&file, b"zip", 0o644, None).unwrap();
+            let held = Lock::acquire(&lock, |_| panic!("nobody holds it")).unwrap();
+            let (sender, waits) = mpsc::channel();
+            let sweeper = thread::spawn(move || {
+                let mut report = Reporter::new(vec![Box::new(Waits(sender))], false, false);
+                let known = names_in(&state)?;
+                let mut swept = Swept::default();
+                let _locks = lock_all(&state, &known, &mut report)?;
+                sweep_state(&state, &known, false, &mut swept).map(|()| swept.lines)
+            });
+            assert!(waits.recv().unwrap().starts_with("process "));
+            assert!(fs::is_file(&file));
+            // What came meanwhile is of a run that has begun.
+            let later = dir.path().join("later/file");
+            fs::replace(&later, b"zip", 0o644, None).unwrap();
+            drop(held);
+            assert_eq!(sweeper.join().unwrap().unwrap(), [format!("  target/lambda/{folder} (3 bytes)")]);
+            assert!(!fs::is_dir(&dir.path().join(folder)) && fs::is_file(&lock) && fs::is_file(&later));
+        }
+    }
+
+    #[test]
+    fn locks_of_functions_are_taken_first_as_a_run_does() {
         let dir = tempfile::tempdir().unwrap();
-        let (state, lock) = (dir.path().to_path_buf(), lock_of_function(dir.path(), "app"));
-        fs::create_dirs(&state.join("app")).unwrap();
-        let zip = state.join("app/lambda-deployment.zip");
-        fs::replace(&zip, b"zip", 0o644, None).unwrap();
-        let held = Lock::acquire(&lock, |_| panic!("nobody holds it")).unwrap();
-        let (sender, waits) = mpsc::channel();
-        let sweeper = thread::spawn(move || {
-            let mut swept = Swept::default();
-            let mut report = Reporter::new(vec![Box::new(Waits(sender))], false, false);
-            sweep_state(&state, false, &mut swept, &mut report).map(|()| swept.lines)
-        });
-        assert!(waits.recv().unwrap().starts_with("process "));
-        assert!(fs::is_file(&zip));
-        drop(held);
-        assert_eq!(sweeper.join().unwrap().unwrap(), ["  target/lambda/app (3 bytes)"]);
-        assert!(!fs::is_dir(&dir.path().join("app")) && fs::is_file(&lock));
+        let names = ["container.lock", "function-b.lock", "function-a.lock", "host-1.lock"].map(String::from);
+        let locks = locks_in(dir.path(), &names);
+        let expected = ["function-a.lock", "function-b.lock", "container.lock", "host-1.lock"];
+        assert_eq!(locks, expected.map(|name| dir.path().join(name)));
     }
 }

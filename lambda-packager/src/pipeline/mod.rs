@@ -25,4 +25,4 @@ pub use check::{Explained, Gate, record_stamps};
 pub use miss::Miss;
 pub use outcome::Outcome;
 pub use package::Package;
-pub use project::{Places, Project, Request, Task, lock, lock_of_function};
+pub use project::{Places, Project, Request, Task, is_lock_of_function, lock};

@@ -1,6 +1,7 @@
 //! The project: its workspace, its settings, and where its files are.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::cargo::{Function, Package, Workspace};
@@ -265,9 +266,16 @@ pub fn lock(tasks: &[Task], report: &mut Reporter) -> Result<Vec<Lock>> {
 
 /// The lock file for the folder `function` in the folder `state`. It is beside that folder, so that the folder can be
 /// removed: a lock file that somebody may hold never is.
-pub fn lock_of_function(state: &Path, function: &str) -> PathBuf {
-    state.join(format!("function-{function}.lock"))
+fn lock_of_function(state: &Path, function: &str) -> PathBuf {
+    state.join(format!("{LOCK_OF_FUNCTION}{function}.lock"))
 }
+
+/// Whether [`lock_of_function`] gives this path.
+pub fn is_lock_of_function(path: &Path) -> bool {
+    path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(LOCK_OF_FUNCTION))
+}
+
+const LOCK_OF_FUNCTION: &str = "function-";
 
 #[cfg(test)]
 mod tests {
@@ -320,6 +328,13 @@ mod tests {
         let (error, locked, _) = found(json!({}));
         let expected = "there are several functions; select one: api.bootstrap, web.bootstrap";
         assert_eq!((error.as_str(), locked), (expected, false));
+    }
+
+    #[test]
+    fn a_lock_of_a_function_is_known_by_its_name() {
+        let state = Path::new("/w/target/lambda");
+        assert!(is_lock_of_function(&lock_of_function(state, "api")));
+        assert!(!is_lock_of_function(&state.join("container.lock")));
     }
 
     #[test]
