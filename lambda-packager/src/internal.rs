@@ -3,15 +3,15 @@
 
 pub use crate::artifact::image;
 pub use crate::backend::{
-    Backend, BackendRequest, Identity, Place, Seen, base_image, builder_image, deps_cache, dockerfile, identity,
-    is_expected, runtime_image, select, with_patience,
+    Backend, BackendRequest, Identity, Place, Seen, base_image, builder_image, container, deps_cache, dockerfile,
+    identity, is_expected, runtime_image, select, with_patience,
 };
-pub use crate::cargo::{Toolchain, Workspace, config as cargo_config};
+pub use crate::cargo::{Function, Toolchain, Workspace, config as cargo_config};
 pub use crate::config::{
     Adds, Arch, Base, Config, EngineChoice, Layer, Mode, Names, Origin, PullPolicy, RegistryLogin, from_env,
 };
 pub use crate::engine::{
-    Container, Engine, EngineError, Image, Kind, MountPoint, VolumeInfo, candidates, first_to_answer,
+    Container, Engine, EngineError, Image, Kind, MountPoint, VolumeInfo, candidates, first_to_answer, ours,
 };
 pub use crate::error::{Error, ErrorKind, PublishFault, Result};
 pub use crate::fingerprint::{ArtifactState, Manifest, Run};

@@ -1,5 +1,6 @@
 //! The commands around a build, as people type them: container, doctor, clean, and the former script.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
@@ -293,6 +294,47 @@ fn clean_all_leaves_nothing_of_a_project_and_everything_nothing_of_any() {
     assert!(told.contains("docker image two-preprod:"), "{told}");
     run(&one, &["clean", "--everything"]);
     assert_eq!((containers(), images(), volumes()), (vec![], vec![], vec![]));
+}
+
+#[test]
+fn clean_keeps_what_somebody_made_of_ours_though_it_has_all_our_labels() {
+    let Some(own) = OwnDocker::start() else { return };
+    let fixture = Fixture::hello();
+    let run = |args: &[&str]| {
+        let mut command = fixture.command_on(Engine::Docker);
+        Ended::of(command.env("DOCKER_HOST", own.host()).args(args)).ok()
+    };
+    let listed = |what: &[&str]| own.ask(what).lines().map(String::from).collect::<BTreeSet<_>>();
+    let set = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<BTreeSet<_>>();
+    let make = || {
+        run(&["--force"]);
+        run(&["image", "build", "--env", "preprod"]);
+    };
+    fixture.append("Cargo.toml", "[package.metadata.lambda-packager]\nimage_name = \"one-{env}\"\n");
+    make();
+    // Names that somebody gave, and images without a name that somebody built.
+    own.ask(&["tag", "one-preprod:latest", "mine/app:1"]);
+    own.ask(&["tag", "one-preprod:latest", "one-preprod:mine"]);
+    let container = own.ask(&["ps", "--all", "--quiet"]);
+    own.ask(&["create", "--name", "theirs", "--network", "none", "one-preprod:latest"]);
+    let theirs = [container.as_str(), "theirs"].map(|name| own.ask(&["commit", name]));
+    own.ask(&["rm", "theirs"]);
+    let volume = listed(&["volume", "ls", "--quiet"]).pop_first().unwrap();
+    let format = "{{range $name, $value := .Labels}}--label={{$name}}={{$value}}\n{{end}}";
+    let labels = own.ask(&["volume", "inspect", "--format", format, &volume]);
+    let create: Vec<_> = ["volume", "create"].into_iter().chain(labels.lines()).chain(["mine"]).collect();
+    own.ask(&create);
+
+    for flag in ["--all", "--everything"] {
+        make();
+        run(&["clean", flag]);
+        assert_eq!(own.ask(&["ps", "--all", "--quiet"]), "", "{flag}");
+        assert_eq!(listed(&["volume", "ls", "--quiet"]), set(&["mine"]), "{flag}");
+        let names = listed(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+        assert_eq!(names, set(&["<none>:<none>", "mine/app:1", "one-preprod:mine"]), "{flag}");
+        let ids = listed(&["images", "--quiet", "--no-trunc"]);
+        assert!(theirs.iter().all(|id| ids.contains(id)), "{flag}: {theirs:?} of {ids:?}");
+    }
 }
 
 #[test]

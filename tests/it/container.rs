@@ -56,12 +56,20 @@ fn a_name_that_is_taken_is_left_alone() {
         let fixture = Fixture::hello_packaged(engine.name());
         let (zip, manifest) = (fixture.zip("hello"), fixture.read("target/lambda/hello/manifest.json"));
         fixture.says("edited");
-        let cases =
-            [(name_of(&owned), owner.root().to_str().unwrap()), (foreign_name, "was not made by lambda-packager")];
+        let nobodys = "was not made by lambda-packager";
+        let cases = [(name_of(&owned), owner.root().to_str().unwrap()), (foreign_name, nobodys)];
         for (name, owner_named) in cases {
             let ended = Ended::of(fixture.command_on(engine).env("LAMBDA_PACKAGER_CONTAINER_NAME", &name));
             ended.fails(3, &[&name, "is taken", owner_named, REMEDY]);
         }
+        // What somebody made of this project's container has all its labels.
+        let committed = format!("committed-{}", name_of(&owned));
+        let image = engine.ask(&["commit", &owned]);
+        engine.ask(&["create", "--name", &committed, "--network", "none", &image, "true"]);
+        let mut command = owner.command_on(engine);
+        let ended = Ended::of(command.arg("--force").env("LAMBDA_PACKAGER_CONTAINER_NAME", &committed));
+        ended.fails(3, &[&committed, "is taken", nobodys, REMEDY]);
+        engine.ask(&["rm", &committed]);
         assert_eq!(engine.inspect(&owned)["State"]["Status"], "running");
         assert_eq!(owner.container(engine), owned);
         let after = engine.inspect(foreign["Id"].as_str().unwrap());

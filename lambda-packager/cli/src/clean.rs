@@ -1,6 +1,7 @@
 //! `lambda-packager clean`: removes what was made for this project, or for all of this user's, and
 //! nothing else.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use lambda_packager::internal::builder_image::Use;
@@ -8,8 +9,8 @@ use lambda_packager::internal::deps_cache::{KEPT, name_of};
 use lambda_packager::internal::dockerfile::CLEAN_ROOM;
 use lambda_packager::internal::image::{FINGERPRINT, LAYERS, TITLE};
 use lambda_packager::internal::{
-    Engine, EngineError, Image, Lock, Mode, Reporter, Result, base_image, builder_image, deps_cache, fs,
-    is_lock_of_function, print_lines, runtime_image, with_patience,
+    Engine, EngineError, Function, Image, Lock, Mode, Reporter, Result, base_image, builder_image, container,
+    deps_cache, fs, is_lock_of_function, ours, print_lines, runtime_image, with_patience,
 };
 
 use crate::args::Clean;
@@ -91,8 +92,8 @@ fn sweep_engine(
     if all {
         let mut images = base_image::all_borrowed(engine)?;
         if flags.everything {
-            // The clean room's layers: no name is given to them.
-            images.extend(engine.images_with(CLEAN_ROOM)?.into_iter().filter(|image| image.names.is_empty()));
+            // Also those on other images than the builder image.
+            images.extend(engine.images_with(CLEAN_ROOM)?.into_iter().filter(builder_image::is_layer_of_clean_room));
         }
         let goes = |what_for: Use| flags.everything || [Use::Outdated, Use::OutdatedLayer].contains(&what_for);
         images.extend(builder_image::all(engine)?.into_iter().filter(|(_, is)| goes(*is)).map(|(image, _)| image));
@@ -113,7 +114,7 @@ fn sweep_engine(
 }
 
 fn sweep_volumes(engine: &Engine, label: &str, dry_run: bool, swept: &mut Swept) -> Result<(), EngineError> {
-    let volumes = engine.volumes_with(label)?;
+    let volumes = container::volumes_with(engine, label)?;
     if volumes.is_empty() {
         return Ok(());
     }
@@ -135,29 +136,35 @@ fn sweep_volumes(engine: &Engine, label: &str, dry_run: bool, swept: &mut Swept)
     Ok(())
 }
 
-/// The local images of functions, but not what others built upon them. Their labels name the function and not the project, so that every project makes the
-/// same image; their names are the project's.
+/// The local images of functions, but not what others built upon them. Their labels name the function and not the project, so
+/// that every project makes the same image; their names are the project's.
 fn of_functions(engine: &Engine, context: &Context, of_everybody: bool) -> Result<Vec<Image>, EngineError> {
-    let is_function = |image: &Image| image.labels.contains_key(FINGERPRINT) && image.layers.len() == LAYERS;
+    // Of a damaged one, only the names are known.
+    let is_function = |image: &Image| {
+        (image.labels.contains_key(FINGERPRINT) && image.layers.len() == LAYERS) || image.labels.is_empty()
+    };
     if of_everybody {
-        return Ok(engine.images_with(FINGERPRINT)?.into_iter().filter(is_function).collect());
+        let images = engine.images_with(FINGERPRINT)?;
+        // An image keeps its immutable name, by which its others are known.
+        let names: Vec<_> =
+            images.iter().flat_map(|image| &image.names).filter_map(|name| Names::behind(name)).collect();
+        let of_production = format!("{}:", runtime_image::REPOSITORY);
+        let is_given = |name: &str| name.starts_with(&of_production) || names.iter().any(|names| names.has(name));
+        return Ok(ours(images, is_given).into_iter().filter(is_function).collect());
     }
-    let config = &context.project.config;
-    let mut ours = Vec::new();
-    let mut images = Vec::new();
-    let functions = || context.project.workspace.members.iter().flat_map(|package| &package.programs);
-    for environment in &config.environments {
-        for function in functions() {
-            ours.push(format!("{}:", Names::of(config, environment, &function.id)?.repository));
-        }
+    let programs = context.project.programs();
+    let (mut names, mut of_production, mut images) = (Vec::new(), Vec::new(), Vec::new());
+    for (Function { id, .. }, config) in &programs {
+        // A name that is not valid is no image's.
+        names.extend(config.environments.iter().filter_map(|environment| Names::of(config, environment, id).ok()));
+        of_production.extend([Mode::Prod, Mode::Docker].map(|mode| runtime_image::name(&context.identity, id, mode)));
     }
-    for function in functions() {
-        ours.extend([Mode::Prod, Mode::Docker].map(|mode| runtime_image::name(&context.identity, &function.id, mode)));
-        for image in engine.images_with(&format!("{TITLE}={}", function.name))? {
-            // Of a damaged one, only the names are known.
-            let is_one = |image: &Image| is_function(image) || image.labels.is_empty();
-            images.extend(Some(image).filter(is_one).and_then(|image| image.ours(&ours)));
-        }
+    let is_given =
+        |name: &str| of_production.iter().any(|own| own == name) || names.iter().any(|names| names.has(name));
+    let titles: BTreeSet<_> = programs.iter().map(|(function, _)| &function.name).collect();
+    for title in titles {
+        let of_title = engine.images_with(&format!("{TITLE}={title}"))?;
+        images.extend(ours(of_title, is_given).into_iter().filter(is_function));
     }
     Ok(images)
 }
@@ -224,7 +231,8 @@ mod tests {
     #[test]
     fn what_a_run_uses_is_removed_after_the_run_and_its_lock_never() {
         // What functions share is compiled under a lock of its own, which a function after it in the alphabet holds.
-        for (folder, lock) in [("app", "function-app.lock"), ("host-0123", "function-worker.lock"), ("host-0123", "host-0123.lock")]
+        for (folder, lock) in
+            [("app", "function-app.lock"), ("host-0123", "function-worker.lock"), ("host-0123", "host-0123.lock")]
         {
             let dir = tempfile::tempdir().unwrap();
             let (state, lock) = (dir.path().to_path_buf(), dir.path().join(lock));

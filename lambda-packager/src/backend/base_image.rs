@@ -7,6 +7,7 @@ use crate::artifact::Archive;
 use crate::backend::builder_image;
 use crate::cargo::Toolchain;
 use crate::config::{Config, PullPolicy};
+use crate::engine;
 use crate::engine::{Engine, EngineError, Image, Mount};
 use crate::error::{Error, Result};
 use crate::sys::{Sha, fs};
@@ -22,8 +23,7 @@ pub const BORROWED_NAME: &str = "lambda-packager-borrowed";
 
 /// The empty images that an engine has; not what others built upon them.
 pub fn all_borrowed(engine: &Engine) -> Result<Vec<Image>, EngineError> {
-    let images = engine.images_with(BORROWED)?.into_iter();
-    Ok(images.filter_map(|image| image.ours(&[format!("{BORROWED_NAME}:")])).collect())
+    Ok(engine::ours(engine.images_with(BORROWED)?, |name| name.starts_with(&format!("{BORROWED_NAME}:"))))
 }
 
 /// The image to create a container from, and what comes with it.

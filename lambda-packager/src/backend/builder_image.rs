@@ -10,6 +10,7 @@ use crate::backend::{RustSource, dockerfile};
 use crate::cargo::Workspace;
 use crate::compile::output;
 use crate::config::{Arch, Base, Config, Network, PullPolicy, Runtime};
+use crate::engine;
 use crate::engine::damaged::is_damaged;
 use crate::engine::{BuildSpec, Engine, EngineError, Image, WayOut, damaged};
 use crate::error::{Error, ErrorKind, Result};
@@ -53,8 +54,14 @@ fn recipe(runtime: Runtime, arch: Arch) -> String {
 
 /// The builder images that an engine has, and the layers of clean rooms on them; not what others built upon them.
 pub fn all(engine: &Engine) -> Result<Vec<(Image, Use)>, EngineError> {
-    let images = engine.images_with(BUILDER)?.into_iter();
-    Ok(judged(images.filter_map(|image| image.ours(&[format!("{NAME}:")])).collect()))
+    let (layers, images) = engine.images_with(BUILDER)?.into_iter().partition(is_layer_of_clean_room);
+    let layers: Vec<_> = layers;
+    Ok(judged(engine::ours(images, is_one).into_iter().chain(layers).collect()))
+}
+
+/// Whether the clean room made an image; no name is given to these.
+pub fn is_layer_of_clean_room(image: &Image) -> bool {
+    image.names.is_empty() && image.labels.contains_key(dockerfile::CLEAN_ROOM)
 }
 
 /// Whether a builder image, or a layer on one, is still in use.

@@ -8,7 +8,7 @@ use crate::backend::{BuilderImage, Identity};
 use crate::cargo::{ForwardedConfig, Workspace};
 use crate::compile::{CARGO_HOME, Layout, TARGET, WORKSPACE};
 use crate::config::Config;
-use crate::engine::{Container, ContainerSpec, Engine, EngineError, NAMED, Volume};
+use crate::engine::{Container, ContainerSpec, Engine, EngineError, NAMED, Volume, VolumeInfo};
 use crate::error::{Error, Result};
 use crate::sys::{Sha, fs};
 
@@ -105,7 +105,7 @@ fn revive(engine: &Engine, container: &Container, announce: &mut impl FnMut(&str
 }
 
 fn taken(name: &str, container: &Container, identity: &Identity) -> Error {
-    let owner = match container.label(PATH) {
+    let owner = match container.label(PATH).filter(|_| container.is_ours()) {
         Some(path) if identity.is_of_user(container) => format!("belongs to {path}"),
         Some(path) => format!("belongs to {path} of another user, or on another machine"),
         None => "was not made by lambda-packager".to_string(),
@@ -179,6 +179,13 @@ pub fn remove(engine: &Engine, label: &str, name: &str) -> Result<(), EngineErro
     engine.remove_volumes(&volumes.filter(|volume| is_of(volume, name)).collect::<Vec<_>>())
 }
 
+/// The volumes of containers with a label, whether these are there or not.
+pub fn volumes_with(engine: &Engine, label: &str) -> Result<Vec<VolumeInfo>, EngineError> {
+    let is_ours =
+        |volume: &VolumeInfo| volume.labels.get(NAMED).is_some_and(|container| is_of(&volume.name, container));
+    Ok(engine.volumes_with(label)?.into_iter().filter(is_ours).collect())
+}
+
 /// The name of the container's volume for `place`.
 fn volume(container: &str, place: &str) -> String {
     match place {
@@ -216,9 +223,10 @@ fn digest(spec: &ContainerSpec, wanted: &Wanted) -> String {
     // A folder that was removed and created again has another inode; the old mount does not show it.
     let inodes: Vec<_> = mounts.iter().map(|mount| Some(fs::stat(&mount.host).ok()??.ino())).collect();
     let identity = &wanted.image.identity;
-    // Quoted, so that one value cannot look like two. A container without the label of its name is made again: it would
-    // not be known as ours.
-    let specification = format!("{:?}", (NAMED, image, identity, network, mounts, inodes, volumes, env, command));
+    // Quoted, so that one value cannot look like two. A container is made again if it, or a volume of it, is without the
+    // label of its name: it would not be known as ours.
+    let labelled = (NAMED, "volumes");
+    let specification = format!("{:?}", (labelled, image, identity, network, mounts, inodes, volumes, env, command));
     Sha::of(specification.as_bytes()).short(16)
 }
 

@@ -12,6 +12,7 @@ use crate::cargo;
 use crate::cargo::{LockedPackage, config_flags, lockfile};
 use crate::compile::{CARGO_HOME, CompiledUnits, TARGET, USER};
 use crate::config::Network;
+use crate::engine;
 use crate::engine::{ContainerSpec, Engine, EngineError, ExecSpec, Image};
 use crate::error::{Error, Result};
 use crate::sys::{Lock, Output, PACKAGER, Sha, fs};
@@ -235,8 +236,7 @@ fn prune(engine: &Engine, user: u32, limit_bytes: u64) -> Result<Vec<Image>, Eng
 
 /// The images of compiled dependencies with a label, with the names that they were given here.
 pub fn all(engine: &Engine, label: &str) -> Result<Vec<Image>, EngineError> {
-    let images = engine.images_with(label)?.into_iter();
-    Ok(images.filter_map(|image| image.ours(&[format!("{REPOSITORY}:")])).collect())
+    Ok(engine::ours(engine.images_with(label)?, |name| name.starts_with(&format!("{REPOSITORY}:"))))
 }
 
 /// Which images stay, and which are removed.

@@ -81,9 +81,9 @@ impl Identity {
         container.label(USER) == Some(&self.owner())
     }
 
-    /// Whether a container is this project's.
+    /// Whether a container is this project's: also by its name, since one that somebody made of ours has our labels.
     pub fn owns(&self, container: &Container) -> bool {
-        container.label(PROJECT) == Some(&self.project)
+        container.is_ours() && container.label(PROJECT) == Some(&self.project)
     }
 }
 

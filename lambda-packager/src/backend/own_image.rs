@@ -1,7 +1,8 @@
 //! Images that the packager makes by itself. One that is damaged is removed, so that it is made again.
 
-use crate::backend::{BackendRequest, Identity, base_image, builder_image, container, deps_cache};
+use crate::backend::{BackendRequest, Identity, base_image, builder_image, container, deps_cache, dockerfile};
 use crate::config::{Base, Config, PullPolicy};
+use crate::engine;
 use crate::engine::{Engine, EngineError};
 use crate::report::Reporter;
 
@@ -43,12 +44,18 @@ fn remove(request: &BackendRequest, engine: &Engine, reference: &str) -> Result<
         builder_image::distrust_cache(request.workspace, engine, reference)?;
     }
     let identity = Identity::here(request.workspace, request.config)?;
-    container::remove(engine, &identity.label(), &identity.name)?;
+    if engine.inspect(&identity.name)?.is_none_or(|container| identity.owns(&container)) {
+        container::remove(engine, &identity.label(), &identity.name)?;
+    }
     let names = engine.names_of_images(&[])?.into_values().flatten();
-    let is_its = |name: &String| name.strip_prefix("localhost/").unwrap_or(name).starts_with(reference);
+    let is_its = |name: &String| engine::without_prefix(name).starts_with(reference);
     take_names(engine, reference, &names.filter(is_its).collect::<Vec<_>>())?;
-    let upon_it = engine.images_with(&format!("{}={reference}", builder_image::BUILDER))?;
-    engine.remove_images(upon_it.into_iter().filter(|image| image.names.is_empty()).collect()).map(drop)
+    // Of one that is damaged with it, no label is known.
+    let of_clean_rooms =
+        engine.names_of_images(&["--all", "--filter", &format!("label={}", dockerfile::CLEAN_ROOM)])?;
+    let mut upon_it = engine.images_with(&format!("{}={reference}", builder_image::BUILDER))?;
+    upon_it.retain(|image| image.names.is_empty() && of_clean_rooms.contains_key(&image.id));
+    engine.remove_images(upon_it).map(drop)
 }
 
 /// Takes its `names` from the damaged image `reference`, which goes with the last one. A container may use it: then it stays,

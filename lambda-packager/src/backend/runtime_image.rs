@@ -81,9 +81,9 @@ fn load_once(engine: &Engine, image: &Image, names: &[String]) -> Result<(), Eng
 /// `image` under it; with the names that are ours.
 fn in_the_way(engine: &Engine, image: &Image, name: &str) -> Result<Vec<engine::Image>, EngineError> {
     let (repository, _) = name.rsplit_once(':').unwrap_or((name, ""));
-    let starts = [repository.trim_start_matches("localhost/"), REPOSITORY].map(|name| format!("{name}:"));
-    let images = engine.images_with(FINGERPRINT)?.into_iter();
-    let images: Vec<_> = images.filter_map(|image| image.ours(&starts)).collect();
+    let starts = [engine::without_prefix(repository), REPOSITORY].map(|name| format!("{name}:"));
+    let is_given = |name: &str| starts.iter().any(|start| name.starts_with(start));
+    let images = engine::ours(engine.images_with(FINGERPRINT)?, is_given);
     // Of one that cannot be looked at, only the names are known.
     let is_it = |image: &engine::Image| image.layers.is_empty() && image.names.iter().any(|own| own == name);
     if images.iter().any(is_it) {

@@ -41,6 +41,13 @@ pub struct ContainerSpec {
     pub command: Vec<String>,
 }
 
+impl ContainerSpec {
+    /// Its labels, which its volumes have too.
+    pub fn all_labels(&self) -> Vec<String> {
+        [named(&self.name)].into_iter().chain(self.labels.iter().cloned()).collect()
+    }
+}
+
 /// A program to run in a running container.
 pub struct ExecSpec<'a> {
     pub name: &'a str,
@@ -76,7 +83,7 @@ pub fn import(reference: &str, labels: &[String]) -> Vec<String> {
 
 /// A container that is never started: its files are read.
 pub fn create_unstarted(name: &str, image: &str, labels: &[String]) -> Vec<String> {
-    let mut args = strings(&["create", "--name", name, "--label", &format!("{NAMED}={name}")]);
+    let mut args = strings(&["create", "--name", name, "--label", &named(name)]);
     args.extend(flags("--label", labels.iter().cloned()));
     args.extend(strings(&["--network", "none", image, "none"]));
     args
@@ -91,14 +98,17 @@ fn quoted(text: &str) -> String {
 /// files that are not its own is not among it.
 const CAPABILITIES: &[&str] = &["SETUID", "SETGID", "KILL"];
 
-/// The label of every container that we create: its name. Whoever commits a container to an image, or runs an image with
-/// our labels, gets all other labels as well; but two containers cannot have one name.
+/// The label of every container that we create, and of its volumes: the container's name. Whoever commits a container to an
+/// image, or runs an image with our labels, gets all other labels as well; but two containers cannot have one name.
 pub const NAMED: &str = "lambda-packager.container";
+
+fn named(container: &str) -> String {
+    format!("{NAMED}={container}")
+}
 
 pub fn create(kind: Kind, spec: &ContainerSpec) -> Vec<String> {
     let mut args = strings(&["create", "--name", &spec.name]);
-    args.extend(["--label".into(), format!("{NAMED}={}", spec.name)]);
-    args.extend(flags("--label", spec.labels.iter().cloned()));
+    args.extend(flags("--label", spec.all_labels().into_iter()));
     args.extend(["--network".into(), spec.network.to_string()]);
     args.extend(strings(&["--cap-drop", "ALL"]));
     args.extend(flags("--cap-add", CAPABILITIES.iter().map(|name| name.to_string())));
@@ -114,7 +124,7 @@ pub fn create(kind: Kind, spec: &ContainerSpec) -> Vec<String> {
     }
     args.extend(strings(&["--tmpfs", "/tmp:rw,exec,nosuid,mode=1777", "--pull", "never"]));
     args.extend(flags("--mount", spec.mounts.iter().map(bind)));
-    args.extend(flags("--mount", spec.volumes.iter().map(|volume| volume_of(kind, volume, &spec.labels))));
+    args.extend(flags("--mount", spec.volumes.iter().map(|volume| volume_of(kind, volume, &spec.all_labels()))));
     args.extend(flags("--env", proxies().map(|name| format!("{name}="))));
     args.extend(flags("--env", spec.env.iter().map(|(name, value)| format!("{name}={value}"))));
     args.push(spec.image.clone());
@@ -282,11 +292,11 @@ mod tests {
                         --security-opt no-new-privileges --security-opt label=disable --user 0:0 --read-only \
                         --tmpfs /tmp:rw,exec,nosuid,mode=1777 --pull never \
                         --mount type=bind,\"source=/a,b \"\"c\"\":d\",target=/toolchain,readonly \
-                        --mount type=volume,source=v,target=/workspace,volume-label=a=b c \
+                        --mount type=volume,source=v,target=/workspace,volume-label=lambda-packager.container=n,volume-label=a=b c \
                         --env CARGO_HOME=/cargo i sh -c x";
         assert_eq!(created(Kind::Docker, &spec()), expected);
         let podman = expected.replace("--read-only ", "--read-only --read-only-tmpfs=false ");
-        let podman = podman.replace(",volume-label=a=b c", "");
+        let podman = podman.replace(",volume-label=lambda-packager.container=n,volume-label=a=b c", "");
         assert_eq!(created(Kind::Podman, &spec()), podman);
     }
 

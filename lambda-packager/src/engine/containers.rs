@@ -34,7 +34,7 @@ impl Engine {
     /// Creates a container and its volumes, with the same labels, without starting it.
     pub fn create(&self, spec: &ContainerSpec) -> Result<(), EngineError> {
         for volume in spec.volumes.iter().filter(|_| !args::labels_volumes(self.kind)) {
-            self.create_volume(&volume.name, &spec.labels)?;
+            self.create_volume(&volume.name, &spec.all_labels())?;
         }
         let created = self.succeed(self.call(&args::create(self.kind, spec)), None);
         created.map(drop).map_err(|failure| self.unless_damaged(failure, &spec.image))

@@ -70,6 +70,8 @@ pub struct Image {
     pub labels: BTreeMap<String, String>,
     /// The digests of its layers, unpacked.
     pub layers: Vec<String>,
+    /// The id of the image that it was made from, if the engine knows it.
+    pub parent: String,
 }
 
 impl Image {
@@ -91,6 +93,8 @@ pub fn parse_image(json: &[u8]) -> Result<Image> {
         config: Option<Config>,
         #[serde(rename = "RootFS", default)]
         root: Root,
+        #[serde(default)]
+        parent: String,
     }
     #[derive(Deserialize, Default)]
     #[serde(rename_all = "PascalCase")]
@@ -107,22 +111,36 @@ pub fn parse_image(json: &[u8]) -> Result<Image> {
         size_bytes: reported.size,
         labels: reported.config.and_then(|config| config.labels).unwrap_or_default(),
         layers: reported.root.layers.unwrap_or_default(),
+        parent: reported.parent,
     })
 }
 
-impl Image {
-    /// What of an image with one of our labels is ours: the names that begin with one of `starts`; all of it if it has no
-    /// name, because a newer image took it. `None` if it has only other names: somebody built upon one of ours.
-    pub fn ours(mut self, starts: &[impl AsRef<str>]) -> Option<Self> {
-        let is_nameless = self.names.is_empty();
-        self.names.retain(|name| {
-            // Podman's prefix of images that are in no registry.
-            let name = name.strip_prefix("localhost/").unwrap_or(name);
-            starts.iter().any(|start| name.starts_with(start.as_ref()))
-        });
-        (is_nameless || !self.names.is_empty()).then_some(self)
-    }
+/// What is ours of all images with one of our labels: the names that `is_given` says are given here; all of an image without a
+/// name, because a newer image took it. Nothing of what somebody built upon one of them, which has their labels and layers.
+pub fn ours(images: Vec<Image>, is_given: impl Fn(&str) -> bool) -> Vec<Image> {
+    // Not every builder records what an image was made from.
+    let stands_upon = |image: &Image, other: &Image| {
+        let is_below = other.layers.len() < image.layers.len() || !other.names.is_empty();
+        let has_its_layers = is_below && !other.layers.is_empty() && image.layers.starts_with(&other.layers);
+        other.id != image.id && (other.id == image.parent || has_its_layers)
+    };
+    let is_built = |image: &Image| images.iter().any(|other| stands_upon(image, other));
+    let is_nameless = |image: &Image| image.names.is_empty();
+    let (nameless, named): (Vec<_>, Vec<_>) = images.iter().cloned().partition(is_nameless);
+    let given = named.into_iter().map(|mut image| {
+        image.names.retain(|name| is_given(without_prefix(name)));
+        image
+    });
+    let given = given.filter(|image| !image.names.is_empty());
+    given.chain(nameless.into_iter().filter(|image| !is_built(image))).collect()
+}
 
+/// The name of an image without podman's prefix of those that are in no registry.
+pub fn without_prefix(name: &str) -> &str {
+    name.strip_prefix("localhost/").unwrap_or(name)
+}
+
+impl Image {
     /// By what it is removed. With its last name it is gone; a name that somebody else gave it keeps it.
     pub fn handles(&self) -> &[String] {
         if self.names.is_empty() { std::slice::from_ref(&self.id) } else { &self.names }
@@ -200,21 +218,46 @@ mod tests {
         }
     }
 
+    fn image(id: &str, names: &[&str], layers: &[&str]) -> Image {
+        let owned = |words: &[&str]| words.iter().map(|word| word.to_string()).collect();
+        Image { id: id.into(), names: owned(names), layers: owned(layers), ..Image::default() }
+    }
+
+    fn goes(images: Vec<Image>) -> Vec<String> {
+        let ours = ours(images, |name| name.starts_with("qa-lambda:") || name == "lambda-packager-runtime:f-a-1");
+        ours.iter().map(|image| image.handles().join(" ")).collect()
+    }
+
     #[test]
     fn only_our_names_of_an_image_go_and_images_that_lost_theirs() {
-        let handles = |names: &[&str]| {
-            let names = names.iter().map(|name| name.to_string()).collect();
-            let image = Image { id: "id".into(), names, ..Image::default() };
-            image.ours(&["qa-lambda:", "lambda-packager-runtime:f-a-1"]).map(|image| image.handles().join(" "))
-        };
-        for (names, goes) in [
-            (&["qa-lambda:latest", "mine:1"][..], Some("qa-lambda:latest")),
-            (&["localhost/qa-lambda:1"], Some("localhost/qa-lambda:1")),
-            (&["lambda-packager-runtime:f-a-1"], Some("lambda-packager-runtime:f-a-1")),
-            (&["qa-lambda-2:latest"], None),
-            (&[], Some("id")),
+        for (names, expected) in [
+            (&["qa-lambda:latest", "mine:1"][..], &["qa-lambda:latest"][..]),
+            (&["localhost/qa-lambda:1"], &["localhost/qa-lambda:1"]),
+            (&["lambda-packager-runtime:f-a-1"], &["lambda-packager-runtime:f-a-1"]),
+            (&["qa-lambda-2:latest"], &[]),
+            (&[], &["id"]),
         ] {
-            assert_eq!(handles(names).as_deref(), goes, "{names:?}");
+            assert_eq!(goes(vec![image("id", names, &["a"])]), expected, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_built_upon_one_of_ours_is_not_ours_though_it_has_no_name() {
+        let current = || image("current", &["qa-lambda:latest"], &["a", "b"]);
+        for (other, is_ours) in [
+            (image("former", &[], &["a", "c"]), true),
+            (image("built", &[], &["a", "b", "c"]), false),
+            // As `ENV` in a Dockerfile makes it.
+            (image("labelled", &[], &["a", "b"]), false),
+            // Nothing is known of one that is damaged.
+            (image("damaged", &[], &[]), true),
+        ] {
+            assert_eq!(goes(vec![other.clone(), current()]).contains(&other.id), is_ours, "{}", other.id);
+        }
+        // Upon one that lost its name.
+        for layers in [&["a", "c", "d"][..], &["a", "c"]] {
+            let built = Image { parent: "former".into(), ..image("built", &[], layers) };
+            assert_eq!(goes(vec![image("former", &[], &["a", "c"]), built]), ["former"]);
         }
     }
 

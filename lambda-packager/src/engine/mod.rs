@@ -18,6 +18,6 @@ pub use client::{Engine, first_to_answer};
 pub use copy::file_in;
 pub use detect::candidates;
 pub use failure::{Cause, EngineError};
-pub use inspect::{Container, Image, MountPoint};
+pub use inspect::{Container, Image, MountPoint, ours, without_prefix};
 pub use kind::Kind;
 pub use volumes::VolumeInfo;

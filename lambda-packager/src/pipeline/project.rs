@@ -76,14 +76,29 @@ impl Project {
 
     /// The functions that the settings select, each with its own settings, and what cargo-lambda's tables say of it.
     fn selected(&self) -> Result<Vec<(Function<'_>, Config, CargoLambda)>> {
-        let Self { workspace, layers, start, config, .. } = self;
-        let of_package = |package: &Package| Ok(settings(workspace, layers, start, Some(package), None)?.0);
+        let Self { workspace, start, config, .. } = self;
+        let of_package = |package: &Package| Ok(self.settings_of(package, None)?.0);
         let selected = workspace.functions(config, start, of_package)?.into_iter().map(|(function, _)| {
-            let name = Some(function.name.as_str());
-            let (config, cargo_lambda) = settings(workspace, layers, start, Some(function.package), name)?;
+            let (config, cargo_lambda) = self.settings_of(function.package, Some(&function.name))?;
             Ok((function, config, cargo_lambda))
         });
         selected.collect()
+    }
+
+    fn settings_of(&self, package: &Package, function: Option<&str>) -> Result<(Config, CargoLambda)> {
+        settings(&self.workspace, &self.layers, &self.start, Some(package), function)
+    }
+
+    /// Every program of the workspace, whatever is selected, with its settings. Without those whose settings are not valid:
+    /// nothing can be made of them.
+    pub fn programs(&self) -> Vec<(Function<'_>, Config)> {
+        let all =
+            self.workspace.members.iter().flat_map(|package| package.programs.iter().map(move |one| (package, one)));
+        let with_settings = all.filter_map(|(package, program)| {
+            let (config, _) = self.settings_of(package, Some(&program.name)).ok()?;
+            Some((Function::of(package, program), config))
+        });
+        with_settings.collect()
     }
 
     /// The functions to package.

@@ -59,13 +59,31 @@ impl Names {
     /// Whether `tag` is one that [`Self::immutable`] gives for this environment. The name of another environment may begin
     /// with this one's: `prod` and `prod-eu`.
     pub fn stays(&self, tag: &str) -> bool {
-        let is_digits = |text: &str| text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let rest = tag.strip_prefix(&self.environment).and_then(|rest| rest.strip_prefix('-'));
-        rest.and_then(|rest| rest.rsplit_once('-')).is_some_and(|(revision, fingerprint)| {
-            let head = revision.strip_suffix("-dirty").unwrap_or(revision);
-            is_digits(fingerprint) && (revision == UNVERSIONED || is_digits(head))
-        })
+        environment_of(tag) == Some(&self.environment)
     }
+
+    /// The names of which `name`, `repository:tag`, is the one that [`Self::immutable`] gives.
+    pub fn behind(name: &str) -> Option<Self> {
+        let (repository, tag) = name.rsplit_once(':')?;
+        let environment = environment_of(tag)?.to_string();
+        Some(Self { environment, repository: repository.to_string() })
+    }
+
+    /// Whether `name`, `repository:tag`, is given to an image of this environment, and not by somebody else.
+    pub fn has(&self, name: &str) -> bool {
+        let tag = name.strip_prefix(&self.repository).and_then(|rest| rest.strip_prefix(':'));
+        tag.is_some_and(|tag| self.stays(tag) || self.moving().iter().any(|moving| moving == tag))
+    }
+}
+
+/// The environment of a tag that [`Names::immutable`] gives.
+fn environment_of(tag: &str) -> Option<&str> {
+    let is_digits = |text: &str| text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let (rest, digest) = tag.rsplit_once('-')?;
+    let head = rest.strip_suffix("-dirty");
+    let (environment, revision) = head.unwrap_or(rest).rsplit_once('-')?;
+    let is_revision = is_digits(revision) || (revision == UNVERSIONED && head.is_none());
+    (is_digits(digest) && is_revision).then_some(environment)
 }
 
 /// Source: <https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pulling-manifests>.
@@ -117,6 +135,25 @@ mod tests {
             let error = Names::of(&config(serde_json::json!({"image_name": pattern})), "prod", "api").unwrap_err();
             assert!(error.to_string().contains("flag --image-name"), "{pattern:?}: {error}");
         }
+    }
+
+    #[test]
+    fn only_names_that_are_given_here_are_ours() {
+        let given = format!("preprod-api:{}", names().immutable(None, &Sha::of(b"abc")));
+        let ours = Names::behind(&given).unwrap();
+        assert_eq!((ours.environment.as_str(), ours.repository.as_str()), ("preprod", "preprod-api"));
+        for (name, is_ours) in [
+            (given.as_str(), true),
+            ("preprod-api:latest", true),
+            ("preprod-api:preprod-latest", true),
+            ("preprod-api:mine", false),
+            ("preprod-api:prod-latest", false),
+            ("mine/preprod-api:latest", false),
+            ("mine/app:1", false),
+        ] {
+            assert_eq!(ours.has(name), is_ours, "{name}");
+        }
+        assert_eq!(Names::behind("mine/app:latest"), None);
     }
 
     #[test]
