@@ -191,6 +191,54 @@ fn each_function_has_an_output_of_its_own() {
 }
 
 #[test]
+fn the_commands_of_the_container_are_about_every_one_that_the_functions_need() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let fixture = workspace();
+    // Two functions of one package, which need another container than the others.
+    fixture.append("api/Cargo.toml", "[package.metadata.lambda-packager]\nbase = \"host\"\n");
+    let run = |args: &[&str]| fixture.run_on(engine, args);
+    let status = |more: &[&str]| {
+        let ended = run(&[&["container", "status", "--format", "json"], more].concat());
+        let told = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("JSON");
+        let states: Vec<_> =
+            ended.stdout.lines().map(|line| told(line)["state"].as_str().unwrap().to_string()).collect();
+        (ended.code, states.join(" "))
+    };
+    assert_eq!(status(&[]), (4, "not_found not_found".into()));
+    run(&[]).ok();
+    let made = fixture.containers(engine);
+    assert_eq!(made.len(), 2);
+    assert_eq!(status(&[]), (0, "running running".into()));
+    assert_eq!(status(&["-p", "api"]), (0, "running".into()));
+    let lines = run(&["container", "status"]).ok().stdout;
+    for name in ALL {
+        assert!(lines.contains(&format!("build   {name}: cache-miss: first build")), "{name}: {lines}");
+    }
+    assert_eq!(run(&["container", "stop", "--function", "admin"]).ok().stdout.lines().count(), 1);
+    assert_eq!(status(&[]), (3, "stopped running".into()));
+    run(&["container", "stop"]).ok();
+    assert_eq!(status(&[]), (3, "stopped stopped".into()));
+    assert_eq!(run(&["container", "start"]).ok().stdout.matches(" runs on ").count(), 2);
+    run(&["container", "build"]).ok();
+    let mut after = fixture.containers(engine);
+    assert!(after.len() == 2 && made.iter().all(|id| after.contains(id)), "{made:?}, {after:?}");
+    let several = ["the functions have several containers", " for admin, api; ", " for loud, worker", "--function"];
+    run(&["container", "shell"]).fails(2, &several);
+    let logs = |args: &[&str]| run(&[&["container", "logs"], args].concat()).ok().stdout;
+    assert_eq!(logs(&[]).lines().filter(|line| line.starts_with("== ")).count(), 4);
+    assert_eq!(logs(&["--function", "admin"]).lines().next(), Some("== admin"));
+    engine.ask(&["rm", "--force", &after.remove(0)]);
+    assert_eq!(status(&[]).0, 4);
+
+    fixture.append("worker/Cargo.toml", "[package.metadata.lambda-packager]\nruntime = \"provided.al2\"\n");
+    let told = run(&["doctor"]).ok().stdout;
+    let builders = told.lines().filter(|line| line.contains("has no builder image")).count();
+    assert_eq!((builders, told.matches("the host's toolchain is mounted read-only; no").count()), (2, 1), "{told}");
+    assert_eq!(told.matches("ended the runtime provided.al2").count(), 1, "{told}");
+    assert_eq!(told.matches("answers, and this user may use it").count(), 1, "{told}");
+}
+
+#[test]
 fn a_build_script_packages_several_functions_and_its_crate_knows_each() {
     let fixture = Fixture::with_packager("deployment", "", &[Profile::Release]);
     fixture.write("function/src/bin/worker.rs", "fn main() {\n    println!(\"worker\");\n}\n");

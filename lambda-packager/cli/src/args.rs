@@ -89,8 +89,11 @@ pub enum Command {
         #[arg(long)]
         inputs: bool,
     },
-    /// Manage the builder container of this project
-    #[command(subcommand, after_help = "Exit status of `status`: 0 running, 3 stopped, 4 not_found, 1 error.")]
+    /// Manage the builder containers that the selected functions need
+    #[command(
+        subcommand,
+        after_help = "Exit status of `status`: 0 running, 3 stopped, 4 not_found, 1 error; of several containers, the highest."
+    )]
     Container(Container),
     /// Make the function's container image, in an engine or in a registry
     #[command(

@@ -1,14 +1,14 @@
-//! `lambda-packager container`: the builder container by hand.
+//! `lambda-packager container`: the builder containers by hand.
 
 use std::time::SystemTime;
 
 use lambda_packager::internal::{
-    Backend, Container, Engine, EngineError, Error, Manifest, MountPoint, Reporter, Request, Result, Run, bring,
-    first_to_answer, fs, print_lines, run, select,
+    Backend, Container, Engine, EngineError, Error, Manifest, MountPoint, Reporter, Request, Result, Run, Workspace,
+    bring, first_to_answer, fs, print_lines, run, select,
 };
 use serde_json::json;
 
-use crate::project::{Context, functions, manifests};
+use crate::project::{Context, Needed, manifests};
 
 /// Exit status of `status` for a container that does not run.
 const STOPPED: u8 = 3;
@@ -19,21 +19,25 @@ const NOT_FOUND: u8 = 4;
 /// user, and a person's shell must outlive it.
 pub const VISITOR: (u32, u32) = (1001, 1001);
 
-/// Starts the container, and creates it if it is missing. It may run already.
+/// Starts each container that the selected functions need, and creates it if it is missing. It may run already.
 pub fn start(context: &Context, report: &mut Reporter) -> Result<u8> {
-    ready(context, report)?;
+    for needed in context.containers()? {
+        ready(&needed, report)?;
+    }
     Ok(0)
 }
 
-/// Packages, and compiles in the container if anything changed.
+/// Packages, and compiles in the containers if anything changed.
 pub fn build(context: &Context, request: &Request, report: &mut Reporter) -> Result<u8> {
-    running(context, report)?;
+    for needed in context.containers()? {
+        running(&needed, report)?;
+    }
     run::run(request, report).map(|_| 0)
 }
 
 /// The backend, which is the container.
-fn running(context: &Context, report: &mut Reporter) -> Result<Backend> {
-    let backend = select::select(&context.request(), report)?;
+fn running(needed: &Needed, report: &mut Reporter) -> Result<Backend> {
+    let backend = select::select(&needed.request(), report)?;
     let record = &backend.record;
     match (record.container.is_empty(), record.clean_room) {
         (false, _) => Ok(backend),
@@ -44,49 +48,74 @@ fn running(context: &Context, report: &mut Reporter) -> Result<Backend> {
     }
 }
 
-fn ready(context: &Context, report: &mut Reporter) -> Result<Backend> {
-    let backend = running(context, report)?;
+fn ready(needed: &Needed, report: &mut Reporter) -> Result<Backend> {
+    let backend = running(needed, report)?;
     print_lines(&[format!("{} runs on {} ({})", backend.record.container, backend.record.engine, backend.record.base)]);
     Ok(backend)
 }
 
-/// Stops the container; its caches stay.
+/// Stops the containers; their caches stay.
 pub fn stop(context: &Context, report: &mut Reporter) -> Result<u8> {
-    match find(context, report)? {
-        Some((engine, container)) => {
-            engine.stop(container.name())?;
-            print_lines(&[format!("{} is stopped; its caches are kept", container.name())]);
+    for needed in context.containers()? {
+        match find(&needed, report)? {
+            Some((engine, container)) => {
+                engine.stop(container.name())?;
+                print_lines(&[format!("{} is stopped; its caches are kept", container.name())]);
+            }
+            None => print_lines(&[format!("there is no container {} to stop", needed.identity.name)]),
         }
-        None => print_lines(&["there is no container to stop".to_string()]),
     }
     Ok(0)
 }
 
 /// An interactive shell in the container.
+///
+/// # Errors
+/// The selected functions have several.
 pub fn shell(context: &Context, report: &mut Reporter) -> Result<u8> {
-    let backend = ready(context, report)?;
-    let folder = bring::bring(&context.project.tasks()?, &context.request(), &backend, report)?;
+    let containers = context.containers()?;
+    let [needed] = &containers[..] else { return Err(several(&containers)) };
+    let backend = ready(needed, report)?;
+    let folder = bring::bring(&needed.tasks, &needed.request(), &backend, report)?;
     let (engine, container) =
-        find(context, report)?.ok_or_else(|| Error::engine("the container was removed in the meantime"))?;
+        find(needed, report)?.ok_or_else(|| Error::engine("the container was removed in the meantime"))?;
     let code = engine.shell(container.name(), VISITOR, &folder).interactive()?;
     Ok(u8::try_from(code).unwrap_or(1))
 }
 
-/// The logs of the last builds in it.
+fn several(containers: &[Needed]) -> Error {
+    let ids = |needed: &Needed| {
+        let ids: Vec<_> = needed.tasks.iter().map(|task| task.function.id.as_str()).collect();
+        format!("{} for {}", needed.identity.name, ids.join(", "))
+    };
+    let told: Vec<_> = containers.iter().map(ids).collect();
+    Error::config(format!("the functions have several containers, and a shell is in one: {}", told.join("; ")))
+        .hint_with("select the functions of one with --function or --package")
+}
+
+/// The logs of the last builds of the selected functions.
 pub fn logs(context: &Context) -> Result<u8> {
-    let state = context.project.workspace.state_folder();
-    for function in functions(&context.project.workspace) {
-        if let Some(log) = fs::read_if_exists(&state.join(&function).join("build.log"))? {
-            print_lines(&[format!("== {function}"), String::from_utf8_lossy(&log).trim_end().to_string()]);
+    for task in context.project.tasks()? {
+        if let Some(log) = fs::read_if_exists(&task.places.log)? {
+            let log = String::from_utf8_lossy(&log).trim_end().to_string();
+            print_lines(&[format!("== {}", task.function.id), log]);
         }
     }
     Ok(0)
 }
 
-/// What the container is and does.
+/// What the containers are and do. The exit status is that of the worst: the highest one.
 pub fn status(context: &Context, as_json: bool, report: &mut Reporter) -> Result<u8> {
-    let found = find(context, report)?;
-    let name = &context.identity.name;
+    let mut worst = 0;
+    for needed in context.containers()? {
+        worst = worst.max(status_of(&needed, context, as_json, report)?);
+    }
+    Ok(worst)
+}
+
+fn status_of(needed: &Needed, context: &Context, as_json: bool, report: &mut Reporter) -> Result<u8> {
+    let found = find(needed, report)?;
+    let name = &needed.identity.name;
     let Some((engine, container)) = found else {
         print_lines(&[match as_json {
             true => json!({"v": 1, "name": name, "state": "not_found"}).to_string(),
@@ -96,7 +125,7 @@ pub fn status(context: &Context, as_json: bool, report: &mut Reporter) -> Result
     };
     let running = container.state.status == "running";
     let state = if running { "running" } else { "stopped" };
-    let builds = builds_in(context, container.name());
+    let builds = builds_in(&context.project.workspace, container.name());
     let last_build = builds.iter().map(|(_, run)| run.at_epoch_secs).max();
     let sizes = engine.volume_sizes().unwrap_or_default();
     let volumes = container.mounts.iter().filter(|mount| mount.is_volume()).filter_map(|mount| sizes.get(mount.what()));
@@ -137,12 +166,12 @@ pub fn status(context: &Context, as_json: bool, report: &mut Reporter) -> Result
     Ok(if running { 0 } else { STOPPED })
 }
 
-/// The container of this project, in the first engine that has one. An engine that does not answer may be restarting: it is
+/// The container, in the first engine that has it. An engine that does not answer may be restarting: it is
 /// waited for if the last build used it, or if no other answers.
-fn find(context: &Context, report: &mut Reporter) -> Result<Option<(Engine, Container)>> {
+fn find(needed: &Needed, report: &mut Reporter) -> Result<Option<(Engine, Container)>> {
     let (mut silent, mut unusable, mut answered) = (Vec::new(), None, false);
-    for engine in context.engines()? {
-        match container_in(context, &engine) {
+    for engine in needed.engines()? {
+        match container_in(needed, &engine) {
             Ok(Some(container)) => return Ok(Some((engine, container))),
             Ok(None) => answered = true,
             Err(EngineError::Unreachable(error)) => silent.push((engine, error)),
@@ -150,7 +179,7 @@ fn find(context: &Context, report: &mut Reporter) -> Result<Option<(Engine, Cont
             Err(failure) => unusable = Some(Error::from(failure)),
         }
     }
-    silent.retain(|(engine, _)| !answered || context.is_expected(engine));
+    silent.retain(|(engine, _)| !answered || needed.is_expected(engine));
     let Some((first, error)) = silent.first() else {
         return match unusable {
             Some(error) if !answered => Err(error),
@@ -163,21 +192,20 @@ fn find(context: &Context, report: &mut Reporter) -> Result<Option<(Engine, Cont
     report.note(&format!("{error}; trying again for {} s", first.patience().as_secs()));
     let silent: Vec<Engine> = silent.into_iter().map(|(engine, _)| engine).collect();
     let engine = first_to_answer(&silent)?;
-    Ok(container_in(context, engine)?.map(|container| (engine.clone(), container)))
+    Ok(container_in(needed, engine)?.map(|container| (engine.clone(), container)))
 }
 
-fn container_in(context: &Context, engine: &Engine) -> Result<Option<Container>, EngineError> {
-    let containers = engine.containers_with(&context.identity.label())?;
-    Ok(containers.into_iter().find(|container| container.name() == context.identity.name))
+fn container_in(needed: &Needed, engine: &Engine) -> Result<Option<Container>, EngineError> {
+    let containers = engine.containers_with(&needed.identity.label())?;
+    Ok(containers.into_iter().find(|container| container.name() == needed.identity.name))
 }
 
 /// The last build of each function in a container.
-fn builds_in(context: &Context, container: &str) -> Vec<(String, Run)> {
-    let last = |manifest: Manifest| {
-        let run = manifest.history.into_iter().find(|run| run.container == container)?;
-        Some((manifest.function, run))
+fn builds_in(workspace: &Workspace, container: &str) -> Vec<(String, Run)> {
+    let last = |(function, manifest): (String, Manifest)| {
+        Some((function, manifest.history.into_iter().find(|run| run.container == container)?))
     };
-    manifests(&context.project.workspace).filter_map(last).collect()
+    manifests(workspace).filter_map(last).collect()
 }
 
 /// How long ago a time was, in the largest unit that fits.

@@ -8,8 +8,8 @@ use lambda_packager::internal::builder_image::Use;
 use lambda_packager::internal::deps_cache::KEPT;
 use lambda_packager::internal::identity::PATH;
 use lambda_packager::internal::{
-    Base, Engine, EngineChoice, Lock, Project, PullPolicy, Result, Toolchain, base_image, builder_image, cargo_config,
-    deps_cache, env, fs, host_name, interrupt, print_lines,
+    Base, Config, Engine, EngineChoice, Lock, PullPolicy, Result, Toolchain, Workspace, base_image, builder_image,
+    candidates, cargo_config, deps_cache, env, fs, host_name, interrupt, print_lines,
 };
 
 use crate::doctor::findings::{Findings, Level, with_cause};
@@ -28,9 +28,15 @@ const SAFE_WITH_REGISTRIES: (u32, u32) = (1, 96);
 /// Checks everything; the exit status is 1 if a finding is an error.
 pub fn doctor(context: &Context, as_json: bool) -> Result<u8> {
     let mut findings = Findings::default();
-    toolchain(context, &mut findings);
-    let reachable = engines(context, &mut findings);
-    base(context, &reachable, &mut findings);
+    let mut reachable: Vec<Engine> = Vec::new();
+    for config in checked(context.configs()) {
+        toolchain(context, &config, &mut findings);
+        let answering = engines(context, &config, &mut findings);
+        base(context, &config, &answering, &mut findings);
+        reachable.extend(answering);
+    }
+    reachable.sort_by_key(|engine| engine.kind.program());
+    reachable.dedup_by_key(|engine| engine.kind);
     for engine in &reachable {
         leftovers(context, engine, &mut findings);
     }
@@ -45,8 +51,23 @@ pub fn doctor(context: &Context, as_json: bool) -> Result<u8> {
     Ok(u8::from(findings.has_errors()))
 }
 
-fn toolchain(context: &Context, findings: &mut Findings) {
-    let config = &context.project.config;
+/// Those of the functions' settings that differ in what is checked.
+fn checked(configs: Vec<Config>) -> Vec<Config> {
+    let mut different: Vec<Config> = Vec::new();
+    for config in configs {
+        let is_checked_like = |known: &Config| {
+            let checks = |of: &Config| (of.engine, of.base.clone(), of.pull_policy, of.require_container);
+            checks(known) == checks(&config)
+                && (known.runtime, known.target_arch) == (config.runtime, config.target_arch)
+        };
+        if !different.iter().any(is_checked_like) {
+            different.push(config);
+        }
+    }
+    different
+}
+
+fn toolchain(context: &Context, config: &Config, findings: &mut Findings) {
     match Toolchain::discover(&context.project.workspace, config.target_arch) {
         Ok(Toolchain { rustc_release, cc_program, .. }) => {
             findings.ok(format!(
@@ -97,9 +118,8 @@ fn is_before(release: &str, version: (u32, u32)) -> bool {
 }
 
 /// The engines that answer.
-fn engines(context: &Context, findings: &mut Findings) -> Vec<Engine> {
-    let config = &context.project.config;
-    let candidates = match context.engines() {
+fn engines(context: &Context, config: &Config, findings: &mut Findings) -> Vec<Engine> {
+    let candidates = match candidates(config, &context.project.workspace.state_folder()) {
         Ok(candidates) => candidates,
         Err(error) => {
             findings.add_error(Level::Error, error);
@@ -125,11 +145,10 @@ fn engines(context: &Context, findings: &mut Findings) -> Vec<Engine> {
     reachable
 }
 
-fn base(context: &Context, reachable: &[Engine], findings: &mut Findings) {
-    let config = &context.project.config;
+fn base(context: &Context, config: &Config, reachable: &[Engine], findings: &mut Findings) {
     let reference = match &config.base {
         Base::Image(reference) => reference,
-        Base::Auto => return builder(context, reachable, findings),
+        Base::Auto => return builder(&context.project.workspace, config, reachable, findings),
         Base::Host => return findings.ok("the host's toolchain is mounted read-only; no registry is needed"),
     };
     for engine in reachable {
@@ -157,8 +176,7 @@ fn base(context: &Context, reachable: &[Engine], findings: &mut Findings) {
 }
 
 /// Checks for the builder image, from which a build starts if no base is set.
-fn builder(context: &Context, reachable: &[Engine], findings: &mut Findings) {
-    let Project { workspace, config, .. } = &context.project;
+fn builder(workspace: &Workspace, config: &Config, reachable: &[Engine], findings: &mut Findings) {
     // A problem of the toolchain is a finding already.
     let Ok(tag) = builder_image::name_for(workspace, config) else { return };
     for engine in reachable {

@@ -1,10 +1,11 @@
 //! The project that a command is about.
 
 use lambda_packager::internal::{
-    BackendRequest, Engine, Identity, Manifest, Project, Request, Result, Workspace, candidates, fs, is_expected,
+    BackendRequest, Config, Engine, Error, Identity, Manifest, Project, Request, Result, Task, Workspace, candidates,
+    is_expected,
 };
 
-/// The project of the working directory, whichever of its functions is meant, and the identity of its container.
+/// The project of the working directory, whichever of its functions is meant, and the identity of what is made for it.
 pub struct Context {
     pub project: Project,
     pub identity: Identity,
@@ -12,43 +13,103 @@ pub struct Context {
     last: Option<Manifest>,
 }
 
+/// A container, and the selected functions that it is for.
+pub struct Needed<'a> {
+    pub identity: Identity,
+    pub tasks: Vec<Task<'a>>,
+    last: Option<&'a Manifest>,
+}
+
 impl Context {
     pub fn find(request: &Request) -> Result<Self> {
         let project = Project::around(request)?;
-        let built = manifests(&project.workspace).filter(|manifest| manifest.backend.engine != "host");
+        let built = manifests(&project.workspace).map(|(_, manifest)| manifest);
+        let built = built.filter(|manifest| manifest.backend.engine != "host");
         let last = built.max_by_key(|manifest| manifest.history.first().map(|run| run.at_epoch_secs));
         Ok(Self { identity: Identity::here(&project.workspace, &project.config)?, last, project })
     }
 
-    pub fn request(&self) -> BackendRequest<'_> {
-        let Project { workspace, config, .. } = &self.project;
-        BackendRequest { workspace, config, before: self.last.as_ref().map(|last| &last.backend) }
+    /// The containers that the selected functions need, each once.
+    ///
+    /// # Errors
+    /// As for a build; nothing that is selected is compiled.
+    pub fn containers(&self) -> Result<Vec<Needed<'_>>> {
+        let mut containers: Vec<Needed> = Vec::new();
+        let (compiled, layers): (Vec<_>, Vec<_>) =
+            self.project.tasks()?.into_iter().partition(|task| task.kind().has_binary());
+        for task in compiled {
+            let identity = Identity::here(&self.project.workspace, &task.config)?;
+            // Two engines may have containers of one name.
+            let is_it = |known: &&mut Needed| {
+                known.identity.name == identity.name && known.config().engine == task.config.engine
+            };
+            match containers.iter_mut().find(is_it) {
+                Some(known) => known.tasks.push(task),
+                None => containers.push(Needed { identity, tasks: vec![task], last: self.last.as_ref() }),
+            }
+        }
+        if containers.is_empty() {
+            let ids: Vec<_> = layers.iter().map(|task| task.function.id.as_str()).collect();
+            return Err(Error::config(format!(
+                "nothing is compiled for {}: a layer of files needs no container",
+                ids.join(", ")
+            ))
+            .hint_with("select a function with --function or --package"));
+        }
+        Ok(containers)
     }
 
-    /// The engines that the settings allow.
+    /// The settings of each function that is selected; those of the call, where these select none.
+    pub fn configs(&self) -> Vec<Config> {
+        match self.project.tasks() {
+            Ok(tasks) => tasks.into_iter().map(|task| task.config).collect(),
+            Err(_) => vec![self.project.config.clone()],
+        }
+    }
+
+    /// The engines that the settings of the call allow.
     pub fn engines(&self) -> Result<Vec<Engine>> {
         candidates(&self.project.config, &self.project.workspace.state_folder())
     }
 
-    /// Whether the settings name this engine, or the last build used it.
+    /// Whether the settings of the call name this engine, or the last build used it.
     pub fn is_expected(&self, engine: &Engine) -> bool {
-        let last = self.last.as_ref().map(|last| last.backend.engine.as_str());
-        is_expected(engine, &self.project.config, last)
+        is_expected(engine, &self.project.config, engine_of(self.last.as_ref()))
     }
 }
 
-/// The functions that were packaged in `workspace`.
-pub fn functions(workspace: &Workspace) -> Vec<String> {
-    let state = workspace.state_folder();
-    let mut names = fs::names_in(&state).unwrap_or_default();
-    names.retain(|name| fs::is_file(&state.join(name).join("build.log")));
-    names
+impl Needed<'_> {
+    pub fn config(&self) -> &Config {
+        &self.tasks[0].config
+    }
+
+    pub fn request(&self) -> BackendRequest<'_> {
+        BackendRequest {
+            workspace: self.tasks[0].workspace,
+            config: self.config(),
+            before: self.last.map(|last| &last.backend),
+        }
+    }
+
+    /// The engines that its settings allow.
+    pub fn engines(&self) -> Result<Vec<Engine>> {
+        candidates(self.config(), &self.tasks[0].workspace.state_folder())
+    }
+
+    /// Whether its settings name this engine, or the last build used it.
+    pub fn is_expected(&self, engine: &Engine) -> bool {
+        is_expected(engine, self.config(), engine_of(self.last))
+    }
 }
 
-/// The records of their last builds.
-pub fn manifests(workspace: &Workspace) -> impl Iterator<Item = Manifest> {
-    functions(workspace).into_iter().filter_map(move |function| {
-        let path = workspace.state_folder().join(&function).join("manifest.json");
-        Manifest::load(&path, &function, workspace).ok()
+fn engine_of(last: Option<&Manifest>) -> Option<&str> {
+    last.map(|last| last.backend.engine.as_str())
+}
+
+/// The ids of the functions that were packaged here, and the records of their last builds.
+pub fn manifests(workspace: &Workspace) -> impl Iterator<Item = (String, Manifest)> {
+    workspace.members.iter().flat_map(|package| &package.programs).filter_map(|program| {
+        let path = workspace.state_folder().join(&program.id).join("manifest.json");
+        Some((program.id.clone(), Manifest::load(&path, &program.name, workspace).ok()?))
     })
 }

@@ -13,6 +13,7 @@ pub enum Level {
     Error,
 }
 
+#[derive(PartialEq)]
 struct Finding {
     level: Level,
     what: String,
@@ -23,18 +24,25 @@ struct Finding {
 pub struct Findings(Vec<Finding>);
 
 impl Findings {
+    /// Functions share much: what was found for one of them already is not told again.
+    fn push(&mut self, finding: Finding) {
+        if !self.0.contains(&finding) {
+            self.0.push(finding);
+        }
+    }
+
     pub fn ok(&mut self, what: impl Display) {
-        self.0.push(Finding { level: Level::Ok, what: what.to_string(), fix: None });
+        self.push(Finding { level: Level::Ok, what: what.to_string(), fix: None });
     }
 
     pub fn add(&mut self, level: Level, what: impl Display, fix: impl Display) {
-        self.0.push(Finding { level, what: what.to_string(), fix: Some(fix.to_string()) });
+        self.push(Finding { level, what: what.to_string(), fix: Some(fix.to_string()) });
     }
 
     /// Adds an error with its cause and its hint.
     pub fn add_error(&mut self, level: Level, error: impl Into<Error>) {
         let error = error.into();
-        self.0.push(Finding { level, what: with_cause(&error), fix: error.hint().map(String::from) });
+        self.push(Finding { level, what: with_cause(&error), fix: error.hint().map(String::from) });
     }
 
     pub fn has_errors(&self) -> bool {
@@ -72,6 +80,7 @@ mod tests {
     #[test]
     fn every_level_has_its_line_for_people_and_for_programs() {
         let mut findings = Findings::default();
+        findings.ok("docker 1 answers");
         findings.ok("docker 1 answers");
         findings.add(Level::Warning, "9 MiB free", "free some space");
         assert!(!findings.has_errors());
