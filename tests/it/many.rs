@@ -239,6 +239,34 @@ fn the_commands_of_the_container_are_about_every_one_that_the_functions_need() {
 }
 
 #[test]
+fn each_function_is_verified_and_told_of_by_its_id() {
+    let fixture = workspace();
+    fixture.package("twin", "twin", "");
+    fixture.write("twin/src/bin/worker.rs", "fn main() {}\n");
+    fixture.write("Cargo.toml", &fixture.text("Cargo.toml").replace("\"shared\"", "\"shared\", \"twin\""));
+    let verify = || Ended::of(fixture.command_for("host").arg("verify"));
+    ended(&mut fixture.command_for("host"));
+    let told = verify().ok().stdout;
+    for id in ["admin", "api", "loud", "twin.worker", "worker.worker"] {
+        assert!(told.lines().any(|line| line.starts_with(&format!("{id} is as it was packaged"))), "{id}: {told}");
+    }
+    fixture.write("target/lambda/admin/bootstrap", "other");
+    says(&fixture, "worker/src/main.rs", "edited");
+    let ended = verify().fails(5, &["2 of 5 functions did not pass: admin, worker.worker"]);
+    let lines: Vec<_> = ended.stdout.lines().collect();
+    assert_eq!(lines.len(), 5, "{lines:?}");
+    for (line, start) in lines.iter().zip([
+        "admin: target/lambda/admin/bootstrap is not what was packaged (package again",
+        "api is as it was packaged",
+        "loud is as it was packaged",
+        "twin.worker is as it was packaged",
+        "worker.worker: the files on disk were not made from the current inputs: changed worker/src/main.rs",
+    ]) {
+        assert!(line.starts_with(start), "{line}");
+    }
+}
+
+#[test]
 fn a_build_script_packages_several_functions_and_its_crate_knows_each() {
     let fixture = Fixture::with_packager("deployment", "", &[Profile::Release]);
     fixture.write("function/src/bin/worker.rs", "fn main() {\n    println!(\"worker\");\n}\n");

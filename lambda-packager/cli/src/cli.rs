@@ -50,10 +50,7 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
         Some(Command::Container(Container::Status)) => container::status(&context()?, json, report),
         Some(Command::Container(Container::Logs)) => container::logs(&context()?),
         Some(Command::Container(Container::Shell)) => container::shell(&context()?, report),
-        Some(Command::Verify { rebuild }) => {
-            print_lines(&verify::run(&request(args)?, *rebuild, report)?);
-            Ok(0)
-        }
+        Some(Command::Verify { rebuild }) => verify::run(&request(args)?, *rebuild, report).map(|()| 0),
         Some(Command::Init { tool, dry_run }) => init::init(&request(args)?, *tool, *dry_run, report).map(|()| 0),
         Some(Command::Doctor) => doctor::doctor(&context()?, json),
         Some(Command::Clean(flags)) => clean::clean(&context()?, flags, report),

@@ -4,19 +4,34 @@ use std::slice::from_ref;
 
 use lambda_packager::internal::{
     ArtifactState, BackendRequest, Error, Gate, Looks, Project, Reporter, Request, Result, Seen, Sha, Stage, Task,
-    Verdict, check, fs, package, retry, select, surroundings,
+    Verdict, check, fs, package, print_lines, retry, select, surroundings,
 };
 
 mod elf_diff;
 
-/// Checks the packaged functions. Returns the result as lines for people.
+/// Checks the packaged functions, and prints what was found of each.
 ///
 /// # Errors
-/// If there is a difference (kind `Artifact`), or if a function cannot be built again.
-pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<Vec<String>> {
+/// If there is a difference (kind `Artifact`), or if a function cannot be built again. The others are checked all the same.
+pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<()> {
     let project = Project::find(request)?;
-    let lines = project.tasks()?.into_iter().map(|task| one(task, rebuild, report)).collect::<Result<Vec<_>>>()?;
-    Ok(lines.concat())
+    let tasks = project.tasks()?;
+    let (count, mut failed) = (tasks.len(), Vec::new());
+    for task in tasks {
+        let id = task.function.id.clone();
+        match one(task, rebuild, report) {
+            Ok(lines) => print_lines(&lines),
+            Err(error) if count == 1 || error.is_interrupted() => return Err(error),
+            Err(error) => {
+                print_lines(&[format!("{id}: {}", error.with_advice())]);
+                failed.push((id, error));
+            }
+        }
+    }
+    let Some((_, first)) = failed.first() else { return Ok(()) };
+    let ids: Vec<_> = failed.iter().map(|(id, _)| id.as_str()).collect();
+    let what = format!("{} of {count} functions did not pass: {}", ids.len(), ids.join(", "));
+    Err(Error::new(first.kind(), what).hint_with("what was found of each is told above"))
 }
 
 fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<String>> {
@@ -43,13 +58,13 @@ fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<Strin
     }
     let zip = places.zips.first().map(|path| fs::read(path)).transpose()?.unwrap_or_default();
     let Some(bootstrap) = &places.bootstrap else {
-        return Ok(vec![format!("{} is as it was packaged: sha256 {}", function.name, Sha::of(&zip))]);
+        return Ok(vec![format!("{} is as it was packaged: sha256 {}", function.id, Sha::of(&zip))]);
     };
     let bootstrap = fs::read(bootstrap)?;
     package::check(&bootstrap, &task)?;
     let runtime = config.runtime;
     let mut lines =
-        vec![format!("{} is as it was packaged, and starts on {runtime}: sha256 {}", function.name, Sha::of(&zip))];
+        vec![format!("{} is as it was packaged, and starts on {runtime}: sha256 {}", function.id, Sha::of(&zip))];
     let Gate { recorded: Ok(manifest), .. } = &gate else { return Ok(lines) };
     if !rebuild {
         return Ok(lines);
@@ -66,7 +81,7 @@ fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<Strin
     let members = package::check(binary, &task)?;
     let bytes = package::archive(binary, members, &task)?;
     if bytes == zip {
-        lines.push(format!("rebuilt to the same bytes: {}", backend.record));
+        lines.push(format!("{} is rebuilt to the same bytes: {}", function.id, backend.record));
         return Ok(lines);
     }
     let found = match binary == bootstrap {
@@ -74,7 +89,7 @@ fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<Strin
         false => elf_diff::sections(&bootstrap, binary),
     };
     let backends = format!("on disk: {}; rebuilt: {}", manifest.backend, backend.record);
-    let error = Error::artifact(format!("rebuilt, {} is not the same: {}", function.name, found.join("; ")));
+    let error = Error::artifact(format!("rebuilt, {} is not the same: {}", function.id, found.join("; ")));
     Err(error.source(backends).hint_with(
         "the same builder image makes the same bytes, unless a build script reads a clock, a path or random data",
     ))
