@@ -267,6 +267,27 @@ fn each_function_is_verified_and_told_of_by_its_id() {
 }
 
 #[test]
+fn clean_is_about_all_functions_and_finds_the_images_of_each() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let fixture = workspace();
+    let repository = format!("test-{}-many", std::process::id());
+    // Of a package with several functions; of one of them no image can be made.
+    let settings = format!("[package.metadata.lambda-packager]\nimage_name = \"{{env}}-{repository}-{{function}}\"\n");
+    fixture.append("api/Cargo.toml", &settings);
+    fixture.write("api/src/bin/Upper.rs", "fn main() {}\n");
+    let run = |args: &[&str]| fixture.run_on(engine, args);
+    run(&["image", "build", "--env", "preprod", "--function", "api"]).ok();
+    let images = || engine.ask(&["images", "--format", "{{.Repository}}"]).matches(&repository).count();
+    assert_eq!(images(), 3);
+    for select in [["--function", "api"], ["--package", "api"], ["--exclude", "api"]] {
+        run(&[&["clean", "--cache"][..], &select].concat()).fails(2, &["`clean` is about the whole project"]);
+    }
+    assert!(fixture.path("target/lambda/api/manifest.json").exists());
+    run(&["clean"]).ok();
+    assert_eq!(images(), 0);
+}
+
+#[test]
 fn a_build_script_packages_several_functions_and_its_crate_knows_each() {
     let fixture = Fixture::with_packager("deployment", "", &[Profile::Release]);
     fixture.write("function/src/bin/worker.rs", "fn main() {\n    println!(\"worker\");\n}\n");

@@ -250,6 +250,11 @@ pub enum MessageFormat {
 }
 
 impl Args {
+    /// Whether a flag says that only some functions are meant.
+    pub fn names_functions(&self) -> bool {
+        [&self.function, &self.package, &self.exclude].iter().any(|names| !names.is_empty())
+    }
+
     /// The settings among the flags.
     pub fn layer(&self) -> Result<Layer> {
         let mut texts = vec![

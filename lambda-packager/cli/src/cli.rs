@@ -53,6 +53,10 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
         Some(Command::Verify { rebuild }) => verify::run(&request(args)?, *rebuild, report).map(|()| 0),
         Some(Command::Init { tool, dry_run }) => init::init(&request(args)?, *tool, *dry_run, report).map(|()| 0),
         Some(Command::Doctor) => doctor::doctor(&context()?, json),
+        Some(Command::Clean(_)) if args.names_functions() => Err(Error::config(
+            "`clean` is about the whole project: the flags --function, --package and --exclude select nothing there",
+        )
+        .hint_with("leave them out; to compile one function again from nothing, use `--force --function NAME`")),
         Some(Command::Clean(flags)) => clean::clean(&context()?, flags, report),
         Some(Command::Shim(Shim::Install { folder, force })) => shim::install(folder, *force).map(|()| 0),
         Some(Command::Completions { shell }) => {
