@@ -395,6 +395,12 @@ fn an_image_that_is_to_be_deployed_is_looked_for_by_its_digest() {
     assert_eq!(ended.stdout, "");
     check(&here.replace(NAME, "other"), PASSWORD).fails(20, &["has no image other@"]);
     check(&here, "wrong").fails(11, &["refuses the login"]);
+    // The login is for the registry that the user names, and not for one that a reference names besides.
+    check(reference, PASSWORD).fails(11, &["is not for", "flag --registry names another registry"]);
+    let mut alone = fixture.command_for("host");
+    alone.args(["image", "check", reference, "--env", "preprod"]);
+    alone.env("LAMBDA_PACKAGER_REGISTRY_USER", "tester").env("LAMBDA_PACKAGER_REGISTRY_PASSWORD", PASSWORD);
+    Ended::of(&mut alone).ok();
     check(&format!("{}:latest", here.split_once('@').unwrap().0), PASSWORD).fails(2, &["a reference with a digest"]);
     fixture.run(&["--engine", "host", "image", "check", &here, "--env", "staging"]).fails(19, &["\"staging\""]);
 }

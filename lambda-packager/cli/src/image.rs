@@ -9,6 +9,7 @@ use lambda_packager::internal::{
 };
 
 use crate::args::Image as Command;
+use crate::publish::credentials::By;
 use crate::publish::{Address, Names, Record, Reference, Repository, archive, push, revision};
 
 mod context;
@@ -146,7 +147,7 @@ fn check(context: &Context, image: &str, json: bool, report: &mut Reporter) -> R
         Some(address) if address.authority == reference.registry => address,
         _ => Address::parse(&reference.registry, &format!("image {image}"))?,
     };
-    let client = context.client_of(address, &reference.repository, report)?;
+    let client = context.client_of(address, &reference.repository, By::Reference, report)?;
     let repository = Repository { client: &client, name: reference.repository };
     report.stage(Stage::Push, |report| push::check(&repository, &reference.digest, report))?;
     print_lines(&[if json { serde_json::json!({"v": 1, "image": image}).to_string() } else { image.to_string() }]);

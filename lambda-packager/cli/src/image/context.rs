@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use lambda_packager::internal::{Error, Event, Reporter, Result, Stage, Task, print_lines};
 
+use crate::publish::credentials::By;
 use crate::publish::{Address, Client, Names, Record, credentials};
 
 /// A function, and the names of its images.
@@ -77,12 +78,13 @@ impl Context<'_> {
         };
         let address = Address::parse(registry, &config.place_of("registry"))?;
         let repository = format!("{}{}", address.prefix, self.names.repository);
-        self.client_of(address, &repository, report)
+        self.client_of(address, &repository, By::Settings, report)
     }
 
-    pub fn client_of(&self, address: Address, repository: &str, report: &mut Reporter) -> Result<Client> {
+    /// The client of the registry at `address`, which is named `by` these.
+    pub fn client_of(&self, address: Address, repository: &str, by: By, report: &mut Reporter) -> Result<Client> {
         let config = &self.task.config;
-        let login = report.stage(Stage::Login, |report| credentials::find(config, &address, repository, report))?;
+        let login = report.stage(Stage::Login, |report| credentials::find(config, &address, by, repository, report))?;
         Ok(Client::new(address, login))
     }
 

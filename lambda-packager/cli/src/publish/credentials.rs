@@ -19,12 +19,27 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// The user of every ECR token.
 const ECR_USER: &str = "AWS";
 
-/// The login for `repository` of a registry, `None` for no login. Whoever wrote the project's manifests chooses the
-/// registry there, but not which of the user's logins it gets.
+/// What names a registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The setting `registry`.
+    Settings,
+    /// A reference on the command line.
+    Reference,
+}
+
+/// The login for `repository` of a registry that is named `by` these, `None` for no login. Whoever wrote the project's
+/// manifests chooses the registry there, but not which of the user's logins it gets.
 ///
 /// # Errors
 /// Where there is none although one was asked for, or the registry may not get it.
-pub fn find(config: &Config, address: &Address, repository: &str, report: &mut Reporter) -> Result<Option<Login>> {
+pub fn find(
+    config: &Config,
+    address: &Address,
+    by: By,
+    repository: &str,
+    report: &mut Reporter,
+) -> Result<Option<Login>> {
     let place = || config.place_of("registry_login");
     if config.registry_login == RegistryLogin::None {
         return Ok(None);
@@ -43,14 +58,16 @@ pub fn find(config: &Config, address: &Address, repository: &str, report: &mut R
     match config.registry_login {
         RegistryLogin::None => Ok(None),
         RegistryLogin::Environment => {
-            of_environment_for(config, address)?.map(Some).ok_or_else(|| {
+            of_environment_for(config, address, by)?.map(Some).ok_or_else(|| {
                 refused(format!("{} requires a login from the environment, but there is none", place()))
                     .hint_with(format!("set {} and {}", env::REGISTRY_USER, env::REGISTRY_PASSWORD))
             })
         }
-        RegistryLogin::Ecr if address.ecr().is_none() && !config.is_of_user("registry_login") => {
+        RegistryLogin::Ecr if address.ecr().is_none() && !asks(config, address, by) => {
             Err(refused(format!("{} asks for a login to ECR, but {} is no host of ECR", place(), address.authority))
-                .hint_with("if it may have your login to ECR, use the flag `--registry-login ecr`"))
+                .hint_with(
+                    "if it may have your login to ECR, use the flag `--registry-login ecr`, and name no other registry",
+                ))
         }
         RegistryLogin::Ecr => of_aws(address.ecr()).map(Some),
         RegistryLogin::Engine => {
@@ -59,27 +76,52 @@ pub fn find(config: &Config, address: &Address, repository: &str, report: &mut R
                     .hint_with(format!("run `docker login {0}` or `podman login {0}`", address.authority))
             })
         }
-        RegistryLogin::Auto => of_any(config, address, repository, report),
+        RegistryLogin::Auto => of_any(config, address, by, repository, report),
     }
 }
 
 /// The login of the environment, if the registry may have it.
-fn of_environment_for(config: &Config, address: &Address) -> Result<Option<Login>> {
+fn of_environment_for(config: &Config, address: &Address, by: By) -> Result<Option<Login>> {
     match of_environment()? {
-        Some(_) if !is_of_user(config) => Err(not_of_user(config, address)),
+        Some(_) if !may_have_environments(config, address, by) => Err(not_of_user(config, address)),
         login => Ok(login),
     }
 }
 
 /// Whether the user, and not only a manifest, says that the registry gets the login of the environment.
-fn is_of_user(config: &Config) -> bool {
-    let asks = config.registry_login == RegistryLogin::Environment && config.is_of_user("registry_login");
-    asks || config.is_of_user("registry")
+fn may_have_environments(config: &Config, address: &Address, by: By) -> bool {
+    let is_asked_for = config.registry_login == RegistryLogin::Environment && asks(config, address, by);
+    is_asked_for || is_named_by_user(config, address, by)
+}
+
+/// Whether the user, and not only a manifest, says where the login for this registry comes from.
+fn asks(config: &Config, address: &Address, by: By) -> bool {
+    let is_meant = is_setting(config, address) || is_named_by_user(config, address, by);
+    config.is_of_user("registry_login") && is_meant
+}
+
+/// Whether the user names this registry: by the setting, or, where the user set none, by a reference.
+fn is_named_by_user(config: &Config, address: &Address, by: By) -> bool {
+    match config.is_of_user("registry") {
+        true => is_setting(config, address),
+        false => by == By::Reference,
+    }
+}
+
+/// Whether the setting `registry` is this one.
+fn is_setting(config: &Config, address: &Address) -> bool {
+    let set = config.registry.as_ref().and_then(|registry| Address::parse(registry, "").ok());
+    set.is_some_and(|set| set.authority == address.authority)
 }
 
 fn not_of_user(config: &Config, address: &Address) -> Error {
     let (host, place) = (&address.authority, config.place_of("registry"));
-    refused(format!("the login of {} is not for {host}, which only {place} names", env::REGISTRY_USER)).hint_with(
+    let error = |why: &str| refused(format!("the login of {} is not for {host}{why}", env::REGISTRY_USER));
+    if !is_setting(config, address) {
+        return error(&format!(": {place} names another registry"))
+            .hint_with("if that registry may have it, name it with `--registry`");
+    }
+    error(&format!(", which only {place} names")).hint_with(
         "if that registry may have it, use `--registry-login environment`, or name the registry with `--registry`",
     )
 }
@@ -88,9 +130,15 @@ fn not_of_user(config: &Config, address: &Address) -> Error {
 ///
 /// # Errors
 /// If there is none for a registry that always requires one, the first failure; an interruption.
-fn of_any(config: &Config, address: &Address, repository: &str, report: &mut Reporter) -> Result<Option<Login>> {
+fn of_any(
+    config: &Config,
+    address: &Address,
+    by: By,
+    repository: &str,
+    report: &mut Reporter,
+) -> Result<Option<Login>> {
     let mut sources: Vec<Source> = vec![
-        Box::new(|| of_environment_for(config, address)),
+        Box::new(|| of_environment_for(config, address, by)),
         Box::new(|| address.ecr().map(|ecr| of_aws(Some(ecr))).transpose()),
     ];
     sources.extend(engines(address, repository)?);
@@ -317,7 +365,10 @@ mod tests {
             (json!({"registry_login": "environment"}), named.clone(), true),
             (named.clone(), json!({"registry": "another.example", "registry_login": "environment"}), true),
         ] {
-            assert_eq!(is_of_user(&config(flags.clone(), manifest.clone())), gets, "{flags} over {manifest}");
+            let config = config(flags.clone(), manifest.clone());
+            let address = Address::parse(config.registry.as_ref().unwrap(), "").unwrap();
+            let may_have = may_have_environments(&config, &address, By::Settings);
+            assert_eq!(may_have, gets, "{flags} over {manifest}");
         }
         let address = Address::parse("registry.example", "").unwrap();
         let error = not_of_user(&config(json!({}), named), &address);
@@ -326,10 +377,33 @@ mod tests {
     }
 
     #[test]
+    fn a_reference_gets_no_login_that_is_for_another_registry() {
+        let address = Address::parse("other.example", "").unwrap();
+        let named = |host: &str| json!({"registry": host});
+        let ecr = json!({"registry": "registry.example", "registry_login": "ecr"});
+        let environment = json!({"registry": "registry.example", "registry_login": "environment"});
+        for (flags, manifest, gets) in [
+            (named("registry.example"), json!({}), false),
+            (environment.clone(), json!({}), false),
+            (named("https://other.example/team"), json!({}), true),
+            // The user named no other one.
+            (json!({}), json!({}), true),
+            (json!({}), named("registry.example"), true),
+        ] {
+            let config = config(flags.clone(), manifest.clone());
+            assert_eq!(may_have_environments(&config, &address, By::Reference), gets, "{flags} over {manifest}");
+        }
+        let error = not_of_user(&config(environment, json!({})), &address);
+        assert!(error.to_string().ends_with("other.example: flag --registry names another registry"), "{error}");
+        assert!(!asks(&config(ecr, json!({})), &address, By::Reference));
+    }
+
+    #[test]
     fn nobody_is_asked_for_a_login_that_the_registry_may_not_get() {
         let find = |flags: Value, manifest: Value, registry: &str| {
             let address = Address::parse(registry, "").unwrap();
-            let found = find(&config(flags, manifest), &address, "app", &mut Reporter::new(Vec::new(), false, false));
+            let mut report = Reporter::new(Vec::new(), false, false);
+            let found = find(&config(flags, manifest), &address, By::Settings, "app", &mut report);
             found.map(|login| login.is_some()).map_err(|error| error.to_string())
         };
         let resembles_ecr = "123456789012.dkr.ecr.eu-central-1.amazonaws.attacker.example";
