@@ -52,7 +52,7 @@ fn the_zip_of_an_extension_is_one_for_a_layer() {
         run(&["image", "build", "--env", "preprod"]).fails(
             2,
             &[
-                "flag --kind: the zip of kind",
+                "flag --kind: the zip of hello, of kind",
                 "is for a layer, which cannot be a container image",
                 "publish-layer-version",
             ],
@@ -138,7 +138,7 @@ fn a_layer_of_files_needs_no_bin_and_no_compile() {
     fs::remove_dir_all(fixture.path("opt/lib")).unwrap();
     run(&[]).ok();
     assert!(fixture.zip("hello") == first);
-    run(&["image", "build", "--env", "preprod"]).fails(2, &["the zip of kind `layer` is for a layer"]);
+    run(&["image", "build", "--env", "preprod"]).fails(2, &["the zip of hello, of kind `layer`, is for a layer"]);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn functions_of_one_package_have_kinds_by_their_names() {
     run(&["--kind", "hello=extension"]).ok();
     assert_eq!(zips(), ["etc/a.toml extensions/hello*", "bootstrap* etc/a.toml"]);
     let layer = run(&["image", "build", "--env", "preprod", "--function", "log-forwarder"]);
-    layer.fails(2, &["`kind` in [package.metadata.lambda-packager]", "the zip of kind `extension`"]);
+    layer.fails(2, &["`kind` in [package.metadata.lambda-packager]", "the zip of log-forwarder, of kind `extension`"]);
     run(&[]).ok();
     run(&["verify"]).ok();
     // The package itself, beside its bins.

@@ -69,7 +69,7 @@ fn each_target_calls_what_it_says() {
         (
             "rollback TAG=preprod-1 REGISTRY=r:1",
             deployed(
-                "lambda-packager image rollback preprod-1 --env preprod --registry r:1",
+                "lambda-packager image rollback --env preprod --registry r:1 -- preprod-1",
                 "preprod",
                 "image",
                 REFERENCE,
@@ -97,11 +97,11 @@ fn images_of_several_functions_are_one_map() {
     let images = format!("FAKE_IMAGES={all}");
     let map = format!("images={{\"api\":\"{REFERENCE}\",\"a.worker\":\"{REFERENCE}\"}}");
     let check = |name: &str| format!("lambda-packager image check {REFERENCE} --env preprod --function {name}");
-    let back = |tag: &str, name: &str| format!("lambda-packager image rollback {tag} --env preprod --function {name}");
+    let back = "lambda-packager image rollback --env preprod -- api=one a.worker=two".to_string();
     for (words, calls) in [
         (vec!["deploy", &images], vec!["lambda-packager image push --env preprod".to_string()]),
         (vec!["apply", &format!("IMAGE={all}")], vec![check("api"), check("a.worker")]),
-        (vec!["rollback", "TAG=api=one a.worker=two"], vec![back("one", "api"), back("two", "a.worker")]),
+        (vec!["rollback", "TAG=api=one a.worker=two", &images], vec![back]),
     ] {
         desk.run(&[&MAKE[..], &words].concat(), "").ok();
         let called = desk.calls();

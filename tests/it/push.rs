@@ -490,3 +490,53 @@ fn images_of_several_functions_are_in_one_file() {
     build(&[]);
     assert_eq!(push(&["--function", "worker"]).ok().stdout.trim(), lines[1].trim_start_matches("worker="));
 }
+
+#[test]
+fn images_of_several_functions_are_pushed_listed_and_rolled_back_in_one_go() {
+    let Some((registry, fixture)) = open(&Setup::default()) else { return };
+    fixture.write("src/bin/worker.rs", "fn main() {\n    println!(\"worker\");\n}\n");
+    fixture.write("src/bin/ext.rs", "fn main() {}\n");
+    fixture.append("Cargo.toml", "[package.metadata.lambda-packager]\nkind = { ext = \"extension\" }\n");
+    fixture.commit();
+    let run = |words: &[&str]| Ended::of(&mut image(&fixture, words, &registry.name()));
+    run(&["push"]).fails(2, &["would have the images of hello and of worker", "`image_name = \"{env}-{function}\"`"]);
+    fixture.append("Cargo.toml", "image_name = \"{env}-{function}\"\n");
+    fixture.commit();
+    run(&["push", "--function", "ext"]).fails(2, &["`kind` in", "the zip of ext, of kind `extension`, is for a layer"]);
+    run(&["push", "--function", "hello,ext"]).fails(2, &["the zip of ext, of kind"]);
+
+    let tags = || {
+        ["hello", "worker"].map(|name| {
+            let record = fixture.json(&format!("target/lambda/{name}/image.json"));
+            record["tag"].as_str().expect("a tag").to_string()
+        })
+    };
+    let latest = || ["preprod-hello", "preprod-worker"].map(|repository| registry.digest(repository, "latest"));
+    let pushed = run(&["push"]).ok();
+    assert!(pushed.stderr.contains("no image of ext: what makes a layer has none"), "{}", pushed.stderr);
+    assert_eq!(pushed.stdout.lines().count(), 2);
+    let (old_tags, old) = (tags(), latest());
+    edit(&fixture);
+    fixture.write("src/bin/worker.rs", "fn main() {\n    println!(\"edited\");\n}\n");
+    fixture.commit();
+    run(&["push"]).ok();
+    let new = latest();
+    assert!(old[0] != new[0] && old[1] != new[1]);
+    let listed = run(&["list"]).ok().stdout;
+    for (name, tag) in ["hello", "worker"].iter().zip(&old_tags) {
+        assert!(listed.contains(&format!("preprod-{name}  {tag}  ")), "{listed}");
+    }
+
+    let [hello, worker] = [format!("hello={}", old_tags[0]), format!("worker={}", old_tags[1])];
+    let several = ["there are several functions, and a tag is of one image: hello, worker", "FUNCTION=TAG"];
+    run(&["rollback", &old_tags[0]]).fails(2, &several);
+    run(&["rollback", &hello, &hello]).fails(2, &["hello is not selected, or has a tag already"]);
+    // No tag moves before all that is wanted is there.
+    run(&["rollback", &hello, "worker=preprod-0-0"]).fails(20, &["preprod-worker has no image \"preprod-0-0\""]);
+    assert_eq!(latest(), new);
+    let back = run(&["rollback", &hello, &worker]).ok();
+    assert_eq!(latest(), old);
+    let digest = |index: usize| old[index].clone().expect("a digest");
+    let line = |name: &str, index| format!("{name}={}/preprod-{name}@{}", registry.name(), digest(index));
+    assert_eq!(back.stdout.lines().collect::<Vec<_>>(), [line("hello", 0), line("worker", 1)]);
+}

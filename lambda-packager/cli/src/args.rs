@@ -190,10 +190,11 @@ pub enum Image {
         #[command(flatten)]
         target: Target,
     },
-    /// Move `latest` and `<env>-latest` to an image that was pushed before
+    /// Move `latest` and `<env>-latest` to an image that was pushed before; of several functions if all of these are there
     Rollback {
-        /// Its tag, as `image list` prints it
-        tag: String,
+        /// Its tag, as `image list` prints it; of several functions, FUNCTION=TAG for each
+        #[arg(required = true, value_name = "TAG")]
+        tags: Vec<String>,
         #[command(flatten)]
         target: Target,
     },

@@ -15,7 +15,7 @@ use crate::publish::{Address, Names, Record, Reference, Repository, archive, pus
 mod context;
 mod github;
 
-use context::{Context, contexts, only};
+use context::{Context, contexts, with_tags};
 
 /// The environment for production, by the name that the setting `environments` has for it if nobody sets it.
 const PRODUCTION: &str = "prod";
@@ -31,13 +31,13 @@ pub fn image(command: &Command, mut request: Request, json: bool, report: &mut R
 fn run(command: &Command, request: &Request, json: bool, report: &mut Reporter) -> Result<()> {
     let project = Project::find(request)?;
     let tasks = project.tasks()?;
-    let contexts = contexts(&tasks, &command.target().env)?;
+    let contexts = contexts(&tasks, &command.target().env, report)?;
     match command {
         Command::Build { archive, .. } => build(&contexts, request, archive.as_deref(), json, report),
         Command::Push { archive, .. } => push(&contexts, request, archive.as_deref(), json, report),
         Command::List(_) => contexts.iter().try_for_each(|context| list(context, contexts.len() > 1, json, report)),
         Command::Check { image, .. } => check(&contexts[0], image, json, report),
-        Command::Rollback { tag, .. } => rollback(only(&contexts, "a tag is of one image")?, tag, json, report),
+        Command::Rollback { tags, .. } => rollback(with_tags(contexts, tags)?, json, report),
     }
 }
 
@@ -154,14 +154,25 @@ fn check(context: &Context, image: &str, json: bool, report: &mut Reporter) -> R
     Ok(())
 }
 
-fn rollback(context: &Context, tag: &str, json: bool, report: &mut Reporter) -> Result<()> {
-    let client = context.client(report)?;
-    let repository = Repository::new(&client, &context.names.repository);
-    let manifest = report.stage(Stage::Push, |report| push::rollback(&repository, &context.names, tag, report))?;
-    let mut record = Record::of(&context.names, tag, &manifest.bytes);
-    record.reference = Some(repository.reference(&manifest.digest));
-    context.finish(&record, json, report)?;
-    github::set_outputs(&[(context, record)])
+/// Moves the tags of each function to the image with its tag; of none before all of these are known to be there.
+fn rollback(targets: Vec<(Context, String)>, json: bool, report: &mut Reporter) -> Result<()> {
+    let mut found = Vec::new();
+    for (context, tag) in &targets {
+        let client = context.client(report)?;
+        let repository = Repository::new(&client, &context.names.repository);
+        let manifest = report.stage(Stage::Push, |report| push::target(&repository, &context.names, tag, report))?;
+        found.push((context, tag, client, manifest));
+    }
+    let mut moved = Vec::new();
+    for (context, tag, client, manifest) in &found {
+        let repository = Repository::new(client, &context.names.repository);
+        report.stage(Stage::Push, |report| push::point(&repository, manifest, &context.names.moving(), report))?;
+        let mut record = Record::of(&context.names, tag, &manifest.bytes);
+        record.reference = Some(repository.reference(&manifest.digest));
+        context.finish(&record, json, report)?;
+        moved.push((*context, record));
+    }
+    github::set_outputs(&moved)
 }
 
 /// The images of functions in a file, each with its immutable tag.
@@ -191,7 +202,7 @@ fn of_archive(contexts: &[Context], path: &Path) -> Result<Vec<(Image, String)>>
 
 /// Makes the image of a packaged function; also returns its immutable tag.
 fn assemble(context: &Context, report: &mut Reporter) -> Result<(Image, String)> {
-    let Context { task, names } = context;
+    let Context { task, names, .. } = context;
     let Task { workspace, config, function, places, .. } = task;
     let raced = || {
         Error::artifact("another run packages the function right now")

@@ -27,7 +27,7 @@ pub fn push(repository: &Repository, image: &Image, tag: &str, moving: &[String]
 }
 
 /// Moves tags to a manifest that the registry has.
-fn point(repository: &Repository, manifest: &Stored, tags: &[String], report: &mut Reporter) -> Result<()> {
+pub fn point(repository: &Repository, manifest: &Stored, tags: &[String], report: &mut Reporter) -> Result<()> {
     for tag in tags {
         match repository.manifest(tag, report)? {
             Some(theirs) if theirs.digest == manifest.digest => already(repository, tag, manifest, report),
@@ -42,25 +42,21 @@ fn already(repository: &Repository, tag: &str, manifest: &Stored, report: &mut R
     report.emit(&Event::Tagged { repository: &repository.name, tag, digest: &digest, moved: false });
 }
 
-/// Moves the moving tags of an environment to the image with the tag `tag`, older or newer. Returns its manifest.
+/// The manifest of the image with the tag `tag`, older or newer, to which an environment can be rolled back.
 ///
 /// # Errors
 /// If the registry has no such tag, or if it is not an immutable tag of this environment.
-pub fn rollback(repository: &Repository, names: &Names, tag: &str, report: &mut Reporter) -> Result<Stored> {
+pub fn target(repository: &Repository, names: &Names, tag: &str, report: &mut Reporter) -> Result<Stored> {
     let manifest = if names.stays(tag) { repository.manifest(tag, report)? } else { None };
-    let Some(manifest) = manifest else {
-        let there: Vec<_> = repository.tags(report)?.into_iter().filter(|tag| names.stays(tag)).collect();
-        return Err(Error::publish(
-            PublishFault::UnknownTag,
-            format!("{} has no image {tag:?} of {} to roll back to", repository.name, names.environment),
-        )
-        .hint_with(match there.as_slice() {
-            [] => "nothing has been pushed yet".to_string(),
-            there => format!("the rollback targets are: {}", there.join(", ")),
-        }));
-    };
-    point(repository, &manifest, &names.moving(), report)?;
-    Ok(manifest)
+    if let Some(manifest) = manifest {
+        return Ok(manifest);
+    }
+    let there: Vec<_> = repository.tags(report)?.into_iter().filter(|tag| names.stays(tag)).collect();
+    let what = format!("{} has no image {tag:?} of {} to roll back to", repository.name, names.environment);
+    Err(Error::publish(PublishFault::UnknownTag, what).hint_with(match there.as_slice() {
+        [] => "nothing has been pushed yet".to_string(),
+        there => format!("the rollback targets are: {}", there.join(", ")),
+    }))
 }
 
 /// Checks that the repository has the image with this digest, `sha256:...`.
