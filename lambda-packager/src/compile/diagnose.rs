@@ -53,7 +53,7 @@ impl From<CompileError> for Error {
 }
 
 /// A known failure: its kind; the exit status, if only one can have it; the parts of messages of which one must occur, if
-/// there are any; message and hint. These are filled in: `{package}`, `{target}`, `{status}`, `{unit}` (the package that
+/// there are any, in which `{cache}` stands for a path in the target directory; message and hint. These are filled in: `{package}`, `{target}`, `{status}`, `{unit}` (the package that
 /// cargo was compiling) and `{program}` (what `*` in the part of a message stands for).
 type Rule = (fn(Error) -> CompileError, Option<i32>, &'static [&'static str], &'static str, &'static str);
 
@@ -76,10 +76,12 @@ const RULES: &[Rule] = &[
     (Ended, None, &["(signal: 9, SIGKILL"], KILLED, OUT_OF_MEMORY),
     // Something other than cargo wrote to the target directory, or cut it off.
     (Cache, Some(101), &["found invalid metadata files", "error[E0786]", "error[E0460]", "failed to mmap",
-        "rustc_metadata/src/", "rustc_serialize/src/", "rustc_incremental/src/", "file truncated", "file format not recognized",
-        "is not an ar archive", "malformed archive", "extern location for", "failed to parse dep-info",
-        "failed to read `/target", "failed to write `/target", "failed to open: /target",
-        "failed to create directory `/target"],
+        "rustc_metadata/src/", "rustc_serialize/src/", "rustc_incremental/src/", "extern location for",
+        "failed to parse dep-info", "failed to read `{cache}", "failed to write `{cache}", "failed to open: {cache}",
+        "failed to create directory `{cache}",
+        // Of linkers: they say the same of a library of the user's own.
+        "{cache}*file truncated", "{cache}*file format not recognized", "{cache}*is not an ar archive",
+        "{cache}*malformed archive"],
         DOES_NOT_COMPILE, SEE_ABOVE),
     // It crashed elsewhere than where it reads what it compiled before: it would again.
     (Crate, Some(101), &["the compiler unexpectedly panicked", "internal compiler error"],
@@ -141,8 +143,8 @@ const MORE_HINTS: &[(&[&str], &str)] = &[
 const NO_REPOSITORY: &str = "the compile sees no git repository: to name the commit, add `inputs = [\".git\"]` in [package.metadata.lambda-packager]";
 const NO_NETWORK: &str = "the compile has no network: if a build script needs it, set `network = \"bridge\"`";
 
-/// Why a compile of `package` ended with `status`; `log` is the end of its messages.
-pub fn diagnose(status: i32, log: &str, package: &str, config: &Config) -> CompileError {
+/// Why a compile of `package` in the target directory `target` ended with `status`; `log` is the end of its messages.
+pub fn diagnose(status: i32, log: &str, package: &str, target: &str, config: &Config) -> CompileError {
     let log = errors_of(&strip_colours(log));
     let any = |signs: &[&str]| signs.iter().find_map(|sign| find(&log, sign));
     let unit = any(&["failed to run custom build command for `*`", "could not compile `*`"]);
@@ -155,7 +157,11 @@ pub fn diagnose(status: i32, log: &str, package: &str, config: &Config) -> Compi
     let own = without_scripts(&log);
     let rules = RULES.iter().map(|rule| (&own, rule)).chain(RULES_OF_SCRIPTS.iter().map(|rule| (&log, rule)));
     for (log, (kind, only, signs, message, hint)) in rules {
-        let found = if signs.is_empty() { Some("") } else { signs.iter().find_map(|sign| find(log, sign)) };
+        let found = |sign: &&str| match sign.split_once("{cache}") {
+            Some((before, after)) => has_below(log, before, target, after).then_some(""),
+            None => find(log, sign),
+        };
+        let found = if signs.is_empty() { Some("") } else { signs.iter().find_map(found) };
         if let Some(program) = found.filter(|_| only.is_none_or(|only| only == status)) {
             let error = Error::cargo(fill(message, program)).hint_with(fill(hint, program));
             let place = sys::env::find_program(program).filter(|_| *hint == INSTALL_PROGRAM);
@@ -221,6 +227,19 @@ fn find<'a>(log: &'a str, sign: &str) -> Option<&'a str> {
     }
 }
 
+/// Whether a line has, behind `before`, a path below `target`, and then `after`, right there or (with `*`) anywhere.
+fn has_below(log: &str, before: &str, target: &str, after: &str) -> bool {
+    let is_in_a_path = |c: char| c.is_alphanumeric() || ['/', '.', '-', '_'].contains(&c);
+    let is_it = |line: &str| {
+        line.match_indices(target).any(|(at, _)| {
+            let (start, rest) = (&line[..at], &line[at + target.len()..]);
+            let is_target = !start.ends_with(is_in_a_path) && !rest.starts_with(|c: char| c != '/' && is_in_a_path(c));
+            is_target && start.ends_with(before) && rest.contains(after.trim_start_matches('*'))
+        })
+    };
+    log.lines().any(is_it)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,6 +263,19 @@ mod tests {
         let crashed = "thread 'rustc' (7) panicked at compiler/rustc_mir_build/src/lib.rs:1:2:\nerror: the compiler unexpectedly panicked. this is a bug.\n";
         let damaged_unit = "thread 'rustc' panicked at compiler/rustc_metadata/src/rmeta/decoder.rs:1:2:\nerror: the compiler unexpectedly panicked. this is a bug.\n";
         let quoted = "error[E0308]: mismatched types\n  |\n3 |     let a: u8 = \"No space left on device\";\n  |                 ^\nwarning: app@0.1.0: No space left on device once\n[app 0.1.0] No space left on device\n";
+        let linked = |said: &str| {
+            format!(
+                "error: linking with `cc` failed: exit status: 1\n  |\n  = note:  \"cc\" \"/target/release/deps/app.o\"\n  = note: /usr/bin/ld: {said}\n          collect2: error: ld returned 1 exit status\n"
+            )
+        };
+        let own_library = linked("/workspace/libs/libfoo.a: file format not recognized; treating as linker script");
+        let own_target = linked("/workspace/target/libfoo.a: error adding symbols: file truncated");
+        let own_relative = linked("libs/libfoo.a(a.o): file not recognized: file format not recognized");
+        let cut_unit = linked("/target/release/deps/libdep.rlib: error adding symbols: file truncated");
+        let cut_by_lld =
+            linked("error: /target/release/deps/libdep.rlib: truncated or malformed archive (at offset 8)");
+        let unreadable = "error: failed to read `/target/release/.fingerprint/dep/invoked.timestamp`\n";
+        let own_unreadable = "error: failed to read `/targets/a`\n";
         let cmake = "error: failed to run custom build command for `zmq v0.1.0`\n  failed to execute command: No such file or directory (os error 2)\n  is `sh` not installed?\n";
         let variable = "error: environment variable `API_URL` not defined at compile time\n";
         let sqlx = "error: error communicating with database: Connection refused (os error 111)\n";
@@ -283,6 +315,13 @@ mod tests {
             (101, damaged_unit, "Cache", "app does not compile"),
             (101, quoted, "Crate", "app does not compile (cargo's status 101)\n"),
             (101, "error[E0786]: found invalid metadata files for crate `dep`\n", "Cache", "app does not compile"),
+            (101, &own_library, "Crate", "app does not compile"),
+            (101, &own_target, "Crate", "app does not compile"),
+            (101, &own_relative, "Crate", "app does not compile"),
+            (101, &cut_unit, "Cache", "app does not compile"),
+            (101, &cut_by_lld, "Cache", "app does not compile"),
+            (101, unreadable, "Cache", "app does not compile"),
+            (101, own_unreadable, "Crate", "app does not compile"),
             (101, target, "Crate", &format!("no standard library {needs} dep needs")),
             (101, linker, "Crate", &format!("no linker aarch64-linux-gnu-gcc {needs} app needs")),
             (101, cc, "Crate", &format!("no C compiler aarch64-linux-gnu-gcc {needs} needs_cc v0.1.0 needs")),
@@ -304,12 +343,12 @@ mod tests {
             (101, "error[E0308]: mismatched types\n", "Crate", "app does not compile (cargo's status 101)\n"),
             (143, "error[E0308]: mismatched types\n", "Ended", "ended by another process (status 143)"),
         ] {
-            let error = diagnose(status, log, "app", &config);
+            let error = diagnose(status, log, "app", "/target", &config);
             assert!(format!("{error:?}").starts_with(kind), "{error:?}");
             let report = Error::from(error).report();
             assert!(report.contains(text) && !report.contains('{'), "{report}");
         }
         config.network = Network::Bridge;
-        assert_eq!(Error::from(diagnose(101, network, "app", &config)).hint(), Some(SEE_ABOVE));
+        assert_eq!(Error::from(diagnose(101, network, "app", "/target", &config)).hint(), Some(SEE_ABOVE));
     }
 }

@@ -85,7 +85,7 @@ impl CargoOutput {
     /// Why the compile ended with `status`.
     pub fn diagnose(&self, status: i32, job: &CompileJob) -> CompileError {
         let messages = String::from_utf8_lossy(&self.tail);
-        match diagnose(status, &messages, &job.package().name, job.config) {
+        match diagnose(status, &messages, &job.package().name, job.target, job.config) {
             CompileError::Crate(error) if status == CARGO_FAILED && missing::is_told(&messages) => {
                 CompileError::Missing(error, missing::named(&messages))
             }
