@@ -78,6 +78,35 @@ fn a_manifest_that_was_not_written_here_is_believed_only_on_demand() {
     assert_eq!(fixture.output_of_bootstrap("hello"), "other");
 }
 
+/// As bindgen names each header that it reads.
+#[test]
+fn a_file_outside_that_a_build_script_names_is_an_input_of_this_machine() {
+    let fixture = Fixture::hello();
+    let header = fixture.around().join("vendor/x.h");
+    fixture.write("../vendor/x.h", "one");
+    let build = format!(
+        "fn main() {{
+    println!(\"cargo:rerun-if-changed={0}\");
+    println!(\"cargo:rustc-env=WORD={{}}\", std::fs::read_to_string(\"{0}\").unwrap());
+}}
+",
+        header.display()
+    );
+    fixture.builds_with(&build, "fn main() {\n    print!(\"{}\", env!(\"WORD\"));\n}\n");
+    run(&fixture).ok();
+    assert_eq!(run(&fixture).ok().verdict(), "cache-hit");
+    fixture.write("../vendor/x.h", "two");
+    assert_eq!(run(&fixture).ok().verdict(), "cache-miss: changed ../vendor/x.h");
+    assert_eq!(run(&fixture).ok().verdict(), "cache-hit");
+    assert_eq!(fixture.output_of_bootstrap("hello"), "two");
+    // A record of others must not make us read any file, also where a pipeline restored it.
+    std::fs::copy(fixture.path(MANIFEST), fixture.path("target/copy")).expect("it is ours");
+    std::fs::rename(fixture.path("target/copy"), fixture.path(MANIFEST)).expect("it is ours");
+    let mut restored = fixture.command_for("host");
+    let ended = Ended::of(restored.env("LAMBDA_PACKAGER_TRUST_RESTORED_CACHE", "1")).ok();
+    assert_eq!(ended.verdict(), "cache-miss: manifest that names ../vendor/x.h, outside of the workspace");
+}
+
 #[test]
 fn explain_lists_every_difference_with_its_old_and_new_value() {
     let fixture = Fixture::hello();

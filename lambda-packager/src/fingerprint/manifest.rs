@@ -172,31 +172,39 @@ impl Manifest {
         if Path::new(&manifest.workspace) != workspace.root {
             return Err(ManifestProblem::Foreign { owner: format!("the workspace {}", manifest.workspace) });
         }
-        match manifest.foreign_path(workspace) {
-            Some(path) => Err(ManifestProblem::Outside { path: path.to_string() }),
+        let stray = manifest.inputs.trees.iter().flat_map(|record| record.foreign_paths()).next().map(String::from);
+        match stray {
+            Some(path) => Err(ManifestProblem::Outside { path }),
             None => Ok(manifest),
         }
     }
 
-    /// A recorded path outside of the workspace and its local packages. The record may have come with a checkout, so it must
-    /// not make us read any file. `/usr` is allowed: everybody can read it, and a build script may name headers there.
+    /// A recorded path outside of the workspace and its local packages. `/usr` is allowed: everybody can read it, and a build
+    /// script may name headers there.
     fn foreign_path(&self, workspace: &Workspace) -> Option<&str> {
         let roots = || std::iter::once(&workspace.root).chain(workspace.path_dependencies.all());
         let foreign = |path: &&String| {
             let clean = lexically_clean(&workspace.root.join(path));
             !roots().any(|root| clean.starts_with(root)) && !clean.starts_with("/usr")
         };
-        let discovered_inputs =
-            self.discovered_inputs.files.iter().chain(&self.discovered_inputs.folders).find(foreign);
-        let mut recorded = self.inputs.trees.iter().flat_map(|record| record.foreign_paths());
-        discovered_inputs.map(String::as_str).or_else(|| recorded.next())
+        self.discovered_inputs.files.iter().chain(&self.discovered_inputs.folders).find(foreign).map(String::as_str)
     }
 
-    /// The manifest that was read from `path`, if it was written there. One that came with a checkout or an archive, or
-    /// from another machine, is not believed: its zip may be of anything.
-    pub fn written_at(self, path: &Path) -> Result<Self, ManifestProblem> {
+    /// The manifest that was read from `path`, if it was written there: then it names what a compile of this machine read,
+    /// wherever that lies. One that came with a checkout or an archive, or from another machine, is not believed: its zip
+    /// may be of anything. Where `trusts_restored`, it is, but must not make us read any file.
+    pub fn believed(self, path: &Path, trusts_restored: bool, workspace: &Workspace) -> Result<Self, ManifestProblem> {
         let inode = fs::lstat(path).ok().flatten().map(|meta| Stamp::of(&meta).inode);
-        if inode == Some(self.inode) { Ok(self) } else { Err(ManifestProblem::Copied) }
+        if inode == Some(self.inode) {
+            return Ok(self);
+        }
+        if !trusts_restored {
+            return Err(ManifestProblem::Copied);
+        }
+        match self.foreign_path(workspace) {
+            Some(path) => Err(ManifestProblem::Outside { path: path.to_string() }),
+            None => Ok(self),
+        }
     }
 
     /// Writes the manifest. This is the last step of a build; until then, the previous manifest is valid.
@@ -261,7 +269,9 @@ mod tests {
         let bytes = manifest.to_string().into_bytes();
         let whole = Manifest::parse(bytes.clone(), "f", &workspace).unwrap();
         damaged::each(&[bytes], |bytes| {
-            let Ok(manifest) = Manifest::parse(bytes.to_vec(), "f", &workspace) else { return };
+            let read = Manifest::parse(bytes.to_vec(), "f", &workspace);
+            let restored = |manifest: Manifest| manifest.believed(Path::new("/w/none"), true, &workspace);
+            let Ok(manifest) = read.and_then(restored) else { return };
             let at = |path: &str| lexically_clean(&Path::new("/w").join(path));
             let discovered = &manifest.discovered_inputs;
             for path in discovered.files.iter().chain(&discovered.folders).map(|path| at(path)) {
@@ -296,23 +306,29 @@ mod tests {
         };
         let mut manifest = read(json!({"inputs": inputs})).unwrap();
         manifest.store(&path).unwrap();
-        let written = || Manifest::load(&path, "f", &workspace).unwrap().written_at(&path);
-        assert!(written().is_ok());
-        let copy = fs::read(&path).unwrap();
-        fs::replace(&path, &copy, 0o644, None).unwrap();
-        assert_eq!(written().err(), Some(ManifestProblem::Copied));
+        let believed = |restored| Manifest::load(&path, "f", &workspace).unwrap().believed(&path, restored, &workspace);
+        let copied = || fs::replace(&path, &fs::read(&path).unwrap(), 0o644, None).unwrap();
+        assert!(believed(false).is_ok());
+        copied();
+        assert_eq!(believed(false).err(), Some(ManifestProblem::Copied));
+        assert!(believed(true).is_ok());
         let text = String::from_utf8(fs::read(&path).unwrap()).unwrap();
         assert!(text.contains("\"others\": [\"src\"]") && text.contains("\"folders\""), "{text}");
         let again = Manifest::load(&path, "f", &workspace).unwrap();
         assert!(again.inputs.changes_since(&manifest.inputs).is_empty());
-        let outside = |path: &str| json!({"extras": {"files": [path], "folders": []}});
+        // What a compile of this machine read may lie anywhere; a record of others must not make us read it.
+        for outside in ["../secret", "/usr/../etc/passwd"] {
+            read(json!({"extras": {"files": [outside], "folders": []}})).unwrap().store(&path).unwrap();
+            assert!(believed(false).is_ok() && believed(true).is_ok(), "{outside}");
+            copied();
+            assert_eq!(believed(false).err(), Some(ManifestProblem::Copied));
+            assert_eq!(believed(true).err(), Some(ManifestProblem::Outside { path: outside.into() }));
+        }
         for (changes, expected) in [
             (json!({"schema": SCHEMA + 1}), ManifestProblem::Newer { schema: SCHEMA + 1 }),
             (json!({"schema": 1, "inputs": null}), ManifestProblem::Older { schema: 1 }),
             (json!({"function": "g"}), ManifestProblem::Foreign { owner: "the function g".into() }),
             (json!({"workspace": "/v"}), ManifestProblem::Foreign { owner: "the workspace /v".into() }),
-            (outside("../secret"), ManifestProblem::Outside { path: "../secret".into() }),
-            (outside("/usr/../etc/passwd"), ManifestProblem::Outside { path: "/usr/../etc/passwd".into() }),
         ] {
             assert_eq!(read(changes).err(), Some(expected));
         }

@@ -65,9 +65,7 @@ pub fn looks(tasks: &[Task]) -> Looks {
 pub fn take(task: &Task, looks: &Looks, now_ns: i64) -> Result<Gate> {
     let Task { workspace, config, function, places, .. } = task;
     let recorded = Manifest::load(&places.manifest, &function.name, workspace);
-    let believed = |manifest: Manifest| {
-        if config.trust_restored_cache { Ok(manifest) } else { manifest.written_at(&places.manifest) }
-    };
+    let believed = |manifest: Manifest| manifest.believed(&places.manifest, config.trust_restored_cache, workspace);
     let recorded = recorded.and_then(believed);
     let manifest = recorded.as_ref().ok();
     let discovered_inputs = manifest.map(|manifest| manifest.discovered_inputs.clone()).unwrap_or_default();
