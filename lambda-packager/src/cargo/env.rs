@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::config::Config;
+use crate::config::{Config, EngineChoice};
 use crate::sys::env::{PREFIX, cargo_home, rustup_home, var, var_os, vars_os};
 
 /// The environment for a cargo or rustc on the host: our own, without the variables that an outer cargo set for its
@@ -43,11 +43,12 @@ pub fn for_host_compile() -> Vec<(OsString, OsString)> {
 }
 
 /// The variables of the user's environment that reach the compile: those that the settings pass, the Rust flags for the
-/// target, and the URLs of named registries. They are handed on by name: no value stands in an argument, a log or a record.
+/// target with the linker that they are for, and the URLs of named registries. They are handed on by name: no value stands
+/// in an argument, a log or a record.
 pub fn passed(config: &Config) -> Vec<String> {
-    let flags = Some(rustflags_of(config.target_arch.triple())).filter(|name| var_os(name).is_some());
+    let of_target = of_target_in(config, |name| var_os(name).is_some());
     let mut all = config.pass_env.clone();
-    for name in flags.into_iter().chain(registry_indexes()) {
+    for name in of_target.into_iter().chain(registry_indexes()) {
         if !all.contains(&name) {
             all.push(name);
         }
@@ -55,10 +56,25 @@ pub fn passed(config: &Config) -> Vec<String> {
     all
 }
 
+/// Of the variables for the target that `is_set`, those that reach the compile. A linker without flags makes the same of
+/// every program that links, and a container may not have it: only the host, by choice, takes it for itself.
+fn of_target_in(config: &Config, is_set: impl Fn(&str) -> bool) -> Vec<String> {
+    let triple = config.target_arch.triple();
+    let flags = Some(rustflags_of(triple)).filter(|name| is_set(name));
+    let takes_linker = flags.is_some() || config.engine == EngineChoice::Host;
+    let linker = Some(linker_of(triple)).filter(|name| takes_linker && is_set(name));
+    flags.into_iter().chain(linker).collect()
+}
+
 /// The variables of the user's environment that would change a compile of the user's own, and do not reach this one.
 pub fn without_effect(config: &Config) -> Vec<String> {
     let names = vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let mut all: Vec<String> = names.filter(|name| is_for_compile(name) && !config.pass_env.contains(name)).collect();
+    let (passed, linker) = (passed(config), linker_of(config.target_arch.triple()));
+    // Whoever compiles for another architecture sets what we use ourselves.
+    let is_ours =
+        var_os(&linker).is_some_and(|value| config.target_arch.cross_compiler().is_some_and(|own| value == own));
+    let is_lost = |name: &String| (is_for_compile(name) || (*name == linker && !is_ours)) && !passed.contains(name);
+    let mut all: Vec<String> = names.filter(is_lost).collect();
     all.sort_unstable();
     all
 }
@@ -118,6 +134,21 @@ fn registry_indexes() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_linker_goes_with_the_flags_that_are_for_it() {
+        let of = |engine: &str, set: &[&str]| {
+            let config = Config::of(serde_json::json!({"engine": engine, "target_arch": "arm64"}));
+            of_target_in(&config, |name| set.iter().any(|set| name.ends_with(set))).join(" ")
+        };
+        let [flags, linker] =
+            ["RUSTFLAGS", "LINKER"].map(|key| format!("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_{key}"));
+        for engine in ["auto", "docker", "host"] {
+            assert_eq!(of(engine, &["RUSTFLAGS", "LINKER"]), format!("{flags} {linker}"));
+            assert_eq!(of(engine, &["RUSTFLAGS"]), flags);
+            assert_eq!(of(engine, &["LINKER"]), if engine == "host" { linker.as_str() } else { "" });
+        }
+    }
 
     #[test]
     fn the_url_of_a_registry_is_public_unless_it_has_a_login() {

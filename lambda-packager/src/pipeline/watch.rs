@@ -63,7 +63,8 @@ fn of_one(task: &Task, outcome: &Outcome, folder: &Path) -> Result<Watch> {
 fn variables(config: &Config, registries: &[String]) -> Vec<String> {
     let mut variables = cargo::env::passed(config);
     variables.extend(cargo::cargo_lambda::VARIABLES.map(String::from));
-    variables.extend([env::CI.into(), cargo::env::rustflags_of(config.target_arch.triple())]);
+    let triple = config.target_arch.triple();
+    variables.extend([env::CI.into(), cargo::env::rustflags_of(triple), cargo::env::linker_of(triple)]);
     variables.extend(registries.iter().map(|name| cargo::env::index_of(name)));
     variables
 }

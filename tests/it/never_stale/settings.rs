@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::never_stale::{READS_NAME_IN_SECRET, built_hello, built_pair, host_or_docker};
+use crate::never_stale::{READS_NAME_IN_SECRET, built_hello, built_pair, docker, host_or_docker};
 use crate::support::clean::Date::{Kept, Now, Old};
 use crate::support::clean::{Project, printing, printing_value, returning};
 use crate::support::{Ended, Fixture, program, skip, which};
@@ -75,6 +75,24 @@ fn flags_for_the_target() {
     let name = format!("CARGO_TARGET_{}_UNKNOWN_LINUX_GNU_RUSTFLAGS", std::env::consts::ARCH.to_uppercase());
     project.variables(&[(&name, "--cfg loud")]).misses(&format!("variable {name} passed"));
     project.variables(&[]).misses(&format!("variable {name} no longer passed"));
+}
+
+/// Half of a pair would be flags of one linker for another one.
+#[test]
+fn a_linker_for_the_target_goes_with_its_flags() {
+    let Some(engine) = docker() else { return };
+    let fixture = Fixture::hello();
+    let of = |key: &str| format!("CARGO_TARGET_{}_UNKNOWN_LINUX_GNU_{key}", std::env::consts::ARCH.to_uppercase());
+    let (flags, linker) = (of("RUSTFLAGS"), of("LINKER"));
+    let run = |engine: &str, variables: &[(&str, &str)]| {
+        Ended::of(fixture.command_for(engine).envs(variables.iter().copied()))
+    };
+    let none = ("/none/linker", format!("/none/linker for the target {}", std::env::consts::ARCH));
+    let alone = run(engine, &[(&linker, none.0)]).ok();
+    assert!(alone.stderr.contains(&format!("note: {linker} of this shell has no effect")), "{}", alone.stderr);
+    let pair = [(flags.as_str(), "--cfg loud"), (linker.as_str(), none.0)];
+    run(engine, &pair).fails(4, &[&format!("no linker {}", none.1)]);
+    run("host", &pair[1..]).fails(4, &[&format!("no linker {}", none.1)]);
 }
 
 #[test]
