@@ -111,6 +111,30 @@ fn a_self_packaging_crate_is_compiled_once_and_its_build_script_returns_at_once_
     assert!(!ran_a_build_script(&builds()));
 }
 
+/// Cargo marks with a tag only the folder that it made itself.
+#[test]
+fn what_cargo_makes_in_the_package_is_no_input() {
+    let fixture = Fixture::with_packager("self_packaging", "app", &[]);
+    // What is there before makes it a folder of the user's.
+    fixture.bring_packager(Profile::Release, "build");
+    let runs = |mut command: std::process::Command| Ended::of(command.env("CARGO_TARGET_DIR", "build")).ok();
+    let builds = || runs(fixture.cargo_with("host", &["build", "--release", "--verbose"]));
+    builds();
+    assert!(!fixture.path("build/CACHEDIR.TAG").exists() && fixture.path("build/release/function").exists());
+    assert_eq!(fixture.logged_verdict("function"), "cache-miss: first build");
+    fixture.write("src/new.rs", "\n");
+    assert!(ran_a_build_script(&builds()));
+    assert_eq!(fixture.logged_verdict("function"), "cache-miss: added src/new.rs");
+    assert!(!ran_a_build_script(&builds()));
+    assert_eq!(runs(fixture.command_for("host")).verdict(), "cache-hit");
+    let inputs = runs({
+        let mut command = fixture.command_for("host");
+        command.args(["explain", "--inputs"]);
+        command
+    });
+    assert!(inputs.stdout.contains("src/new.rs") && !inputs.stdout.contains("build/"), "{}", inputs.stdout);
+}
+
 #[test]
 fn a_dependency_outside_of_the_workspace_counts_with_all_that_it_inherits() {
     let Some(engine) = one_engine(Engine::Docker) else { return };

@@ -227,7 +227,7 @@ fn assemble(context: &Context, report: &mut Reporter) -> Result<(Image, String)>
         Place::Container(&backend)
     };
     let mut parts = runtime_image::parts(&function.name, &bytes, config, &place)?;
-    let made: Vec<_> = places.zips.iter().cloned().chain([workspace.root.join("target")]).collect();
+    let made: Vec<_> = places.zips.iter().cloned().chain(workspace.target_folders()).collect();
     let revision = revision::of(&workspace.root, &manifest.inputs, &made)?;
     let annotation = |name: &str| format!("org.opencontainers.image.{name}");
     match &revision {

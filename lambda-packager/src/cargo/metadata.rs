@@ -23,6 +23,9 @@ pub struct Metadata {
     workspace_default_members: Option<Vec<String>>,
     resolve: Resolve,
     workspace_root: PathBuf,
+    target_directory: PathBuf,
+    /// Cargo tells it since 1.91.
+    build_directory: Option<PathBuf>,
     metadata: Value,
 }
 
@@ -141,6 +144,7 @@ impl Metadata {
         let cargo_home = env::cargo_home()?;
         let vendored = downloads().filter(|package| !package.manifest_path.starts_with(&cargo_home));
         Ok(Workspace {
+            configured_targets: [self.target_directory].into_iter().chain(self.build_directory).collect(),
             metadata: self.metadata.get(from_manifest::KEY).cloned().unwrap_or_default(),
             cargo_lambda: self.metadata.get(cargo_lambda_tables::KEY).cloned().unwrap_or_default(),
             has_git_sources: (self.packages.iter()).any(|p| p.source.as_ref().is_some_and(|s| s.starts_with("git+"))),
@@ -282,7 +286,7 @@ mod tests {
                 package("unseen", &home.join("registry/src/unseen"), json!("registry+x"), json!([])),
                 package("r", &download, json!("git+https://example.invalid/r"), json!([])),
             ],
-            "workspace_members": ["a", "b"], "workspace_default_members": ["b"], "workspace_root": root, "metadata": {"lambda-packager": {"mode": "dev"}, "lambda": {"env": {}}},
+            "workspace_members": ["a", "b"], "workspace_default_members": ["b"], "workspace_root": root, "target_directory": "/w/made", "metadata": {"lambda-packager": {"mode": "dev"}, "lambda": {"env": {}}},
             "resolve": {"nodes": [
                 {"id": "a", "deps": [edge("b", json!("build")), edge("dev", json!("dev"))]},
                 {"id": "b", "deps": [edge("r", Value::Null), edge("a", Value::Null)]},

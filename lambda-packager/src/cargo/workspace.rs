@@ -20,6 +20,8 @@ pub struct Workspace {
     pub root: PathBuf,
     /// The folder of cargo's downloads.
     pub cargo_home: PathBuf,
+    /// Where the user's own cargo writes to, by its configuration.
+    pub configured_targets: Vec<PathBuf>,
     /// `[workspace.metadata.lambda-packager]`, or null.
     pub metadata: Value,
     /// `[workspace.metadata.lambda]` of cargo-lambda, or null.
@@ -270,7 +272,7 @@ impl Workspace {
         let members: Vec<_> = packages.iter().map(member).collect();
         let manifests: Vec<_> = packages.iter().map(|(name, _)| format!("{name}/Cargo.toml")).collect();
         serde_json::from_value(json!({
-            "root": root, "cargo_home": root.join("home"), "metadata": null, "cargo_lambda": null, "has_git_sources": false,
+            "root": root, "cargo_home": root.join("home"), "configured_targets": [], "metadata": null, "cargo_lambda": null, "has_git_sources": false,
             "members": members, "local_manifests": manifests,
             "path_dependencies": {"folders": [], "absolute": []}, "included_configs": [], "targets": [],
             "declared": [], "downloads": [], "vendored": [], "profiles": {},

@@ -95,8 +95,8 @@ pub fn scope(
 /// Absolute paths that are never inputs.
 pub fn excluded(workspace: &Workspace, function: &Function, config: &Config) -> Vec<PathBuf> {
     // A pipeline may have cargo's home in the project, so that it can keep it.
-    let made = [workspace.root.join("target"), workspace.cargo_home.clone()];
-    made.into_iter().chain(outputs(workspace, function, config)).collect()
+    let made = workspace.target_folders().into_iter().chain([workspace.cargo_home.clone()]);
+    made.chain(outputs(workspace, function, config)).collect()
 }
 
 /// In the setting `output`, what stands for the function.
