@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use lambda_packager::internal::{Layer, Origin, Result};
+use lambda_packager::internal::{Layer, Origin, Result, glob};
 use serde_json::{Map, json};
 
 const AFTER: &str = "Exit status: 0 done, 1 files, 2 settings or usage, 3 container engine, 4 cargo, 5 the artifact would not run on Lambda. \
@@ -33,16 +33,16 @@ pub struct Args {
     #[arg(long, visible_alias = "target-arch", global = true, value_name = "ARCH")]
     target: Option<String>,
     /// A bin target to package, or a glob; may be repeated, and `!` before a name leaves it out
-    #[arg(long, global = true, value_delimiter = ',', value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME")]
     function: Vec<String>,
     /// A cargo package that holds functions, or a glob; may be repeated
-    #[arg(long, short, global = true, value_delimiter = ',', value_name = "NAME")]
+    #[arg(long, short, global = true, value_name = "NAME")]
     package: Vec<String>,
     /// All packages of the workspace
     #[arg(long, global = true, conflicts_with = "package")]
     workspace: bool,
     /// A package to leave out, or a glob; may be repeated
-    #[arg(long, global = true, value_delimiter = ',', value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME")]
     exclude: Vec<String>,
     /// Cargo features, separated by commas
     #[arg(long, global = true, value_delimiter = ',', value_name = "FEATURES")]
@@ -282,10 +282,14 @@ impl Args {
             // They are about the container, also in a mode that would compile elsewhere.
             values.insert("clean_room".into(), json!(false));
         }
-        let mut packages = self.package.clone();
+        // Names and globs are separated by commas, but for those in braces.
+        let split = |lists: &[String]| -> Vec<String> {
+            lists.iter().flat_map(|list| glob::split(list)).map(String::from).collect()
+        };
+        let (functions, mut packages) = (split(&self.function), split(&self.package));
         packages.extend(self.workspace.then(|| "*".to_string()));
-        packages.extend(self.exclude.iter().map(|name| format!("!{name}")));
-        for (name, list) in [("features", &self.features), ("function", &self.function), ("package", &packages)] {
+        packages.extend(split(&self.exclude).iter().map(|name| format!("!{name}")));
+        for (name, list) in [("features", &self.features), ("function", &functions), ("package", &packages)] {
             if !list.is_empty() {
                 values.insert(name.into(), json!(list));
             }
@@ -318,6 +322,7 @@ mod tests {
             ("--target-arch arm64", "target_arch", json!("arm64")),
             ("--features a,b", "features", json!(["a", "b"])),
             ("--function a --function b*,!c", "function", json!(["a", "b*", "!c"])),
+            ("--function api-{a,b},c", "function", json!(["api-{a,b}", "c"])),
             ("-p a -p b", "package", json!(["a", "b"])),
             ("--workspace --exclude a", "package", json!(["*", "!a"])),
             ("build --force-rebuild", "force", json!(true)),

@@ -1,9 +1,9 @@
 //! The files that `include` puts into the zip beside the binary.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::artifact::{Member, Selection, limits};
+use crate::artifact::{Member, Selection, TakenOut, limits};
 use crate::config::ArtifactKind;
 use crate::error::{Error, Result};
 use crate::snapshot::is_executable;
@@ -19,6 +19,14 @@ pub struct Included {
     size_bytes: u64,
 }
 
+/// What `include` puts into the zip.
+pub struct Inclusion {
+    /// In the order of their names.
+    pub files: Vec<Included>,
+    /// The entries with `!` that take nothing out.
+    pub idle: Vec<String>,
+}
+
 /// Where files are looked for.
 pub struct Surroundings<'a> {
     /// The root of the workspace; nothing from elsewhere goes into a zip.
@@ -32,18 +40,19 @@ pub struct Surroundings<'a> {
     pub binary: &'a str,
 }
 
-/// The files of all `selections`, in the order of their names.
+/// What all `selections` put into the zip.
 ///
 /// # Errors
 /// A path that does not exist, is no file and no folder, or leads out of the workspace or back to a folder around it
 /// through a symlink; a glob that matches no file; two files at one place in the zip; more bytes than Lambda allows; an
 /// extension that may not be executed.
-pub fn find(selections: &[Selection], around: &Surroundings) -> Result<Vec<Included>> {
+pub fn find(selections: &[Selection], around: &Surroundings) -> Result<Inclusion> {
     let mut found: Vec<Included> = Vec::new();
+    let (mut idle, mut used) = (BTreeSet::new(), BTreeSet::new());
     for selection in selections {
         let mut walk = Walk::of(selection, around);
         let path = around.root.join(&selection.path);
-        if walk.pattern.is_none() || fs::is_dir(&path) {
+        if !walk.is_taken_out(&selection.path) && (walk.pattern.is_none() || fs::is_dir(&path)) {
             walk.entry(&path, &selection.path, selection.name.clone())?;
         }
         if walk.pattern.is_some() && walk.found.is_empty() {
@@ -53,13 +62,16 @@ pub fn find(selections: &[Selection], around: &Surroundings) -> Result<Vec<Inclu
             ));
         }
         found.append(&mut walk.found);
+        idle.extend(selection.without.iter().map(|taken_out| taken_out.entry.as_str()));
+        used.append(&mut walk.used);
     }
     found.sort_unstable_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
     found.dedup_by(|a, b| a.name == b.name && a.path == b.path);
     refuse_collisions(&found, around)?;
     refuse_idle_extensions(&found, around)?;
     limits::check_included(found.iter().map(|file| (file.name.as_str(), file.size_bytes)), around.place)?;
-    Ok(found)
+    let idle = idle.difference(&used).map(|entry| entry.to_string()).collect();
+    Ok(Inclusion { files: found, idle })
 }
 
 /// Reads what was found.
@@ -125,8 +137,10 @@ fn folders_of(name: &str) -> impl Iterator<Item = &str> + Clone {
 
 struct Walk<'a> {
     around: &'a Surroundings<'a>,
-    pattern: Option<Glob<'a>>,
-    without: Vec<Glob<'a>>,
+    pattern: Option<Glob>,
+    without: Vec<(&'a TakenOut, Glob)>,
+    /// The entries of `without` that took something out.
+    used: BTreeSet<&'a str>,
     /// The real paths of the folders around the entry that is looked at.
     folders: Vec<PathBuf>,
     found: Vec<Included>,
@@ -135,8 +149,16 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn of(selection: &'a Selection, around: &'a Surroundings<'a>) -> Self {
         let pattern = selection.pattern.as_deref().map(Glob::new);
-        let without = selection.without.iter().map(|pattern| Glob::new(pattern)).collect();
-        Self { around, pattern, without, folders: Vec::new(), found: Vec::new() }
+        let without = selection.without.iter().map(|taken_out| (taken_out, Glob::new(&taken_out.pattern))).collect();
+        Self { around, pattern, without, used: BTreeSet::new(), folders: Vec::new(), found: Vec::new() }
+    }
+
+    /// Whether an entry with `!` takes out what is `seen` from the root.
+    fn is_taken_out(&mut self, seen: &str) -> bool {
+        let covering = self.without.iter().filter(|(_, glob)| glob.covers(seen)).map(|(taken_out, _)| taken_out);
+        let covering: Vec<_> = covering.map(|taken_out| taken_out.entry.as_str()).collect();
+        self.used.extend(&covering);
+        !covering.is_empty()
     }
 
     /// Looks at `path`, which is `seen` from the root and would be `name` in the zip.
@@ -199,7 +221,7 @@ impl<'a> Walk<'a> {
                     continue;
                 }
             }
-            if !self.without.iter().any(|pattern| pattern.covers(&seen)) {
+            if !self.is_taken_out(&seen) {
                 self.entry(&below, &seen, join(name, &child))?;
             }
         }
@@ -229,7 +251,7 @@ mod tests {
         let excluded = [root.join("app/target")];
         let around = Surroundings { root, excluded: &excluded, place: "flag --include", kind, binary: "app" };
         let found = selections(&config, &root.join("app"), root).and_then(|all| find(&all, &around));
-        found.and_then(read).map_or_else(
+        found.and_then(|found| read(found.files)).map_or_else(
             |error| error.to_string(),
             |all| all.iter().map(|m| format!("{}{} ", m.name, if m.executable { "*" } else { "" })).collect(),
         )
@@ -306,7 +328,9 @@ mod tests {
             (&["www/**", "!www/deep", "!**/.*"], "www/a.js www/a.js.map "),
             (&["**/*.js"], "d.js www/a.js "),
             (&["www", "!www/deep"], "www/.dot www/a.js www/a.js.map www/link/b.js.map "),
-            (&["www/**", "!nothing"], "www/.dot www/a.js www/a.js.map www/deep/b.js.map "),
+            (&["www/**", "!www/**/*.{map,dot}", "!**/.{dot,x}"], "www/a.js "),
+            (&["www/*.{js,css}"], "www/a.js "),
+            (&["www/a.js", "d.js", "!**/a.*"], "d.js "),
             (&["www/*.css"], "flag --include: \"www/*.css\" selects no file"),
             // It matches a folder only.
             (&["ww*"], "flag --include: \"ww*\" selects no file"),
@@ -314,6 +338,25 @@ mod tests {
             (&["www/a.*", "!www"], "flag --include: \"www/a.*\" selects no file"),
         ] {
             assert_eq!(packed(&root, include), expected, "{include:?}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_takes_nothing_out_is_known() {
+        let (_dir, root) = project();
+        write(&root, &["app/www/a.js", "app/www/b.map", "app/c.js"]);
+        for (include, idle) in [
+            (&["www/**", "!www/*.map", "!nothing", "!www/*.{css,ico}"][..], "!nothing !www/*.{css,ico}"),
+            (&["www", "c.js", "!www/b.map", "!c.*"], ""),
+            // It comes before what it would cover.
+            (&["www", "!c.js", "c.js"], "!c.js"),
+            (&["www/*.js", "!www/*.map"], "!www/*.map"),
+            (&["www", "!**/*.map", "!www/b.*"], ""),
+        ] {
+            let all = selections(&Config::of(json!({"include": include})), &root.join("app"), &root).unwrap();
+            let kind = ArtifactKind::Function;
+            let around = Surroundings { root: &root, excluded: &[], place: "", kind, binary: "app" };
+            assert_eq!(find(&all, &around).unwrap().idle.join(" "), idle, "{include:?}");
         }
     }
 

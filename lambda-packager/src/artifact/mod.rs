@@ -10,6 +10,6 @@ pub mod tar;
 pub mod zip;
 
 pub use image::{File, Image, Parts};
-pub use selection::{Selection, selections};
+pub use selection::{Selection, TakenOut, selections};
 pub use tar::{Archive, Length};
 pub use zip::Member;

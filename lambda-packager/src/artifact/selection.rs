@@ -18,8 +18,17 @@ pub struct Selection {
     pub pattern: Option<String>,
     /// Where the file or folder at `path` is in the zip; empty for the top.
     pub name: String,
-    /// The globs of later entries with `!`: what they cover is taken out.
-    pub without: Vec<String>,
+    /// What later entries with `!` take out.
+    pub without: Vec<TakenOut>,
+}
+
+/// An entry with `!`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TakenOut {
+    /// As the user wrote it.
+    pub entry: String,
+    /// What it covers is taken out.
+    pub pattern: String,
 }
 
 /// What the setting `include` selects for a package in `folder`, in the order of its entries. A path that exists as it is
@@ -30,6 +39,9 @@ pub struct Selection {
 /// where none were selected.
 pub fn selections(config: &Config, folder: &Path, root: &Path) -> Result<Vec<Selection>> {
     let from_root = |path: &str| relative(&lexically_clean(&folder.join(path)), root);
+    // The folder's own name is no pattern.
+    let escaped = root.join(glob::escape(&relative(folder, root)));
+    let glob_from_root = |glob: &str| relative(&lexically_clean(&escaped.join(glob)), root);
     let refused = |entry: &str, what: &str, hint: &str| {
         Err(Error::config(format!("{}: {entry:?} {what}", config.place_of("include"))).hint_with(hint))
     };
@@ -37,8 +49,8 @@ pub fn selections(config: &Config, folder: &Path, root: &Path) -> Result<Vec<Sel
     for entry in &config.include {
         let exists = || Ok::<_, Error>(fs::lstat(&folder.join(entry))?.is_some());
         if let Some(pattern) = entry.strip_prefix('!') {
-            if !glob::is_valid(pattern) {
-                return refused(entry, "is not `!` and a path or glob", "globs are relative to the package's folder");
+            if let Some(hint) = glob::fault(pattern) {
+                return refused(entry, "is not `!` and a path or glob of the package", hint);
             }
             if all.is_empty() {
                 return refused(
@@ -47,7 +59,8 @@ pub fn selections(config: &Config, folder: &Path, root: &Path) -> Result<Vec<Sel
                     "the entries apply in their order: put it behind the entry that selects the files",
                 );
             }
-            all.iter_mut().for_each(|selection| selection.without.push(from_root(pattern)));
+            let taken_out = TakenOut { entry: entry.clone(), pattern: glob_from_root(pattern) };
+            all.iter_mut().for_each(|selection| selection.without.push(taken_out.clone()));
             continue;
         }
         let plain = |source: &str, name: String, pattern| {
@@ -77,11 +90,11 @@ pub fn selections(config: &Config, folder: &Path, root: &Path) -> Result<Vec<Sel
             return refused(entry, "is not a path inside the package", hint);
         };
         if is_glob(entry) && !exists()? {
-            if !glob::is_valid(entry) {
-                return refused(entry, "is not a valid glob", "close each `[`");
+            if let Some(hint) = glob::fault(entry) {
+                return refused(entry, "is not a valid glob", hint);
             }
             let fixed = Glob::new(entry).fixed_folder();
-            all.push(plain(&fixed, fixed.clone(), Some(from_root(entry))));
+            all.push(plain(&fixed, fixed.clone(), Some(glob_from_root(entry))));
         } else {
             all.push(plain(entry, name, None));
         }
@@ -120,6 +133,7 @@ mod tests {
     fn entries_are_paths_globs_and_places() {
         let told = |include: &[&str]| {
             let tell = |Selection { path, pattern, name, without, .. }: Selection| {
+                let without: Vec<_> = without.iter().map(|taken_out| taken_out.pattern.as_str()).collect();
                 format!("{path} {} -> {name} {}", pattern.unwrap_or_default(), without.join(" ")).trim().to_string()
             };
             of(include).unwrap().into_iter().map(tell).collect::<Vec<_>>()
@@ -136,6 +150,19 @@ mod tests {
         );
         // As they are written.
         assert_eq!(told(&["odd:name", "[id].tsx"]), ["app/odd:name  -> odd:name", "app/[id].tsx  -> [id].tsx"]);
+        assert_eq!(
+            told(&["{a,b}/*.js", r"\[id\].tsx", "!{a,b}.map"]),
+            ["app app/{a,b}/*.js ->  app/{a,b}.map", r"app app/\[id\].tsx ->  app/{a,b}.map"]
+        );
+    }
+
+    #[test]
+    fn the_folder_of_the_package_is_no_pattern() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::of(json!({"include": ["*.{a,b}", "!*.c"]}));
+        let all = selections(&config, &dir.path().join("{x}[y]"), dir.path()).unwrap();
+        assert_eq!(all[0].pattern.as_deref(), Some(r"\{x}\[y]/*.{a,b}"));
+        assert_eq!(all[0].without[0].pattern, r"\{x}\[y]/*.c");
     }
 
     #[test]
@@ -146,6 +173,9 @@ mod tests {
             (&["."], "\".\" is not a path inside the package"),
             (&[""], "\"\" is not a path inside the package"),
             (&["a[b"], "\"a[b\" is not a valid glob"),
+            (&["*.{a,b"], "\"*.{a,b\" is not a valid glob"),
+            (&["{../a,b}/*"], "\"{../a,b}/*\" is not a valid glob"),
+            (&["a", "!*.{a"], "\"!*.{a\" is not `!` and a path or glob"),
             (&["!a"], "\"!a\" takes files out, but no entry before it selects any"),
             (&["a", "!"], "\"!\" is not `!` and a path or glob"),
             (&["a", "!/etc"], "\"!/etc\" is not `!` and a path or glob"),

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::config::{Layer, Origin, SETTINGS, Shape, name_of};
 use crate::error::{Error, Result};
-use crate::sys::env;
 use crate::sys::env::{CI, INNER, PREFIX, REGISTRY_PASSWORD, REGISTRY_USER};
+use crate::sys::{env, glob};
 
 /// The layer of the variables `LAMBDA_PACKAGER_*`. An empty variable counts as unset.
 ///
@@ -52,7 +52,7 @@ fn parse(shape: Shape, text: &str) -> Value {
     };
     match shape {
         Shape::Text => Value::String(text.to_string()),
-        Shape::List => list(text.split(',').collect()),
+        Shape::List => list(glob::split(text)),
         Shape::Words => list(text.split_whitespace().collect()),
         Shape::Switch => match text.to_lowercase().as_str() {
             "1" | "true" | "yes" | "on" => Value::Bool(true),
@@ -75,6 +75,7 @@ mod tests {
     #[test]
     fn text_becomes_values() {
         assert_eq!(parse(Shape::List, "a, b,,"), serde_json::json!(["a", "b"]));
+        assert_eq!(parse(Shape::List, "a.{b,c},d"), serde_json::json!(["a.{b,c}", "d"]));
         assert_eq!(parse(Shape::Words, "-v  --timings"), serde_json::json!(["-v", "--timings"]));
         assert_eq!(parse(Shape::Switch, "Yes"), Value::Bool(true));
         assert_eq!(parse(Shape::Switch, "perhaps"), Value::String("perhaps".into()));

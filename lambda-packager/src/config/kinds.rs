@@ -65,7 +65,7 @@ impl TryFrom<Value> for Kinds {
         let parse = |text: &str| text.trim().parse::<ArtifactKind>().map_err(|error| error.to_string());
         match value {
             Value::String(text) if text.contains('=') => {
-                let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+                let pairs = glob::split(&text).into_iter().map(str::trim).filter(|pair| !pair.is_empty());
                 Self::by_name(pairs.map(|pair| match pair.split_once('=') {
                     Some((name, kind)) => (name.trim().to_string(), parse(kind)),
                     None => (pair.to_string(), Err("it has no kind: NAME=KIND".into())),
@@ -113,6 +113,8 @@ mod tests {
         assert_eq!(read(json!("extension")).unwrap(), ArtifactKind::Extension.into());
         let table = read(json!({"a": "extension", "b*": "layer"})).unwrap();
         assert_eq!(read(json!(" a = extension, b*=layer,")).unwrap(), table);
+        let braces = read(json!("{a,b}-x=extension,c=layer")).unwrap();
+        assert_eq!(braces, read(json!({"{a,b}-x": "extension", "c": "layer"})).unwrap());
         for (value, expected) in [
             (json!("layers"), "unknown variant `layers`, expected one of `function`"),
             (json!("a=layers"), "`a`: unknown variant `layers`"),

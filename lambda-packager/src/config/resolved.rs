@@ -74,7 +74,7 @@ impl Config {
         type Check<'a> = (&'a str, &'a [String], fn(&str) -> bool, &'a str);
         let base = if let Base::Image(image) = &self.base { slice::from_ref(image) } else { &[] };
         #[rustfmt::skip]
-        let checks: [Check; 8] = [
+        let checks: [Check; 6] = [
             ("pass_env", &self.pass_env, env::is_variable_name, "name of an environment variable"),
             ("container_name", self.container_name.as_slice(), |name| is_word(name, "_.-") && name.len() <= 63,
                 "container name: use letters, digits, `_`, `.` and `-`, at most 63"),
@@ -82,15 +82,32 @@ impl Config {
             ("features", &self.features, |name| !name.contains(|c: char| c.is_whitespace() || c == ','), "feature name"),
             ("label", self.label.as_slice(), |label| !label.starts_with('-') && label.contains('='), "label of the form key=value"),
             ("base", base, is_image, "image reference"),
-            ("inputs", &self.inputs, glob::is_valid, "path or glob relative to the workspace"),
-            ("exclude", &self.exclude, glob::is_valid, "path or glob relative to the workspace"),
         ];
         for (setting, values, is_valid, what) in checks {
             if let Some(value) = values.iter().find(|value| !is_valid(value)) {
                 return Err(Error::config(format!("{}: {value:?} is not a valid {what}", self.place_of(setting))));
             }
         }
+        self.check_globs()?;
         self.check_flags()
+    }
+
+    fn check_globs(&self) -> Result<()> {
+        const PATH: &str = "path or glob relative to the workspace";
+        const NAME: &str = "name or glob";
+        let paths = [("inputs", &self.inputs), ("exclude", &self.exclude)];
+        let paths = paths.into_iter().flat_map(|(setting, all)| all.iter().map(move |it| (setting, it.as_str(), PATH)));
+        let names = [("package", &self.package), ("function", &self.function)];
+        let names = names.into_iter().filter_map(|(setting, names)| Some((setting, names.as_ref()?)));
+        let names = names.flat_map(|(setting, names)| names.all().map(move |name| (setting, name, NAME)));
+        let kinds = self.kind.named().iter().map(|(name, _)| ("kind", name.as_str(), NAME));
+        for (setting, text, what) in paths.chain(names).chain(kinds) {
+            if let Some(hint) = glob::fault(text) {
+                let place = self.place_of(setting);
+                return Err(Error::config(format!("{place}: {text:?} is not a valid {what}")).hint_with(hint));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses flags of cargo that select another target: it would be compiled, and the function be packaged.
@@ -272,6 +289,10 @@ mod tests {
             (json!({"label": "-a=b"}), "flag --label: \"-a=b\" is not a valid label of the form key=value"),
             (json!({"inputs": ["/a"]}), "flag --inputs: \"/a\" is not a valid path or glob relative to the workspace"),
             (json!({"exclude": ["a", "b[c"]}), "flag --exclude: \"b[c\" is not a valid path or glob"),
+            (json!({"exclude": ["**/*.{a,b"]}), "flag --exclude: \"**/*.{a,b\" is not a valid path or glob"),
+            (json!({"function": ["!api-{a"]}), "flag --function: \"api-{a\" is not a valid name or glob"),
+            (json!({"package": "a\\"}), "flag --package: \"a\\\\\" is not a valid name or glob"),
+            (json!({"kind": {"a{": "layer"}}), "flag --kind: \"a{\" is not a valid name or glob"),
             (
                 json!({"cargo_flags": ["-v", "--example", "x"]}),
                 "flag --cargo-flags: `--example` selects another target",

@@ -36,7 +36,7 @@ pub fn declared(workspace: &Workspace, config: &Config) -> Result<(Vec<Tree>, Ve
         } else if fs::lstat(&path)?.is_some() {
             files.push(name);
         } else if is_glob(entry) {
-            trees.push(Tree::new(glob.fixed_folder(), Rule::Matching(glob.text())).without(&config.exclude));
+            trees.push(Tree::new(glob.fixed_folder(), Rule::Matching(glob.text().into())).without(&config.exclude));
         } else {
             return Err(unmatched(entry, config));
         }
@@ -63,7 +63,7 @@ pub fn refuse_unmatched(config: &Config, inputs: &Snapshot) -> Result<()> {
         let record = inputs.trees.iter().find(is_its_own);
         record.is_some_and(|record| !record.paths().iter().any(|path| glob.matches(path)))
     };
-    match config.inputs.iter().find(|entry| matches_none(&Glob::new(entry).text())) {
+    match config.inputs.iter().find(|entry| matches_none(Glob::new(entry).text())) {
         Some(entry) => Err(unmatched(entry, config)),
         None => Ok(()),
     }
@@ -99,11 +99,11 @@ mod tests {
     fn files_folders_and_globs_become_a_scope() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("w");
-        for name in ["gen/a.rs", "x.ld", "pages/[id].tsx", "../assets/deep/logo.svg", "../assets/b.svg"] {
+        for name in ["gen/a.rs", "x.ld", "y.def", "pages/[id].tsx", "../assets/deep/logo.svg", "../assets/b.svg"] {
             fs::replace(&lexically_clean(&root.join(name)), b"", 0o644, None).unwrap();
         }
         let config = Config::of(json!({
-            "inputs": ["./gen/", "x.ld", "pages/[id].tsx", "../assets/**/*.svg", "gen/../*.ld"],
+            "inputs": ["./gen/", "x.ld", "pages/[id].tsx", "../assets/**/*.svg", "gen/../*.{ld,def}"],
             "exclude": ["**/b.svg", "../assets/b.svg"],
         }));
         let scope = scope(&root, &config).unwrap();
@@ -111,12 +111,12 @@ mod tests {
         let trees: Vec<_> = scope.trees.iter().map(|tree| (tree.path.as_str(), tree.rule.clone())).collect();
         assert_eq!(
             trees,
-            [("gen", Rule::Everything), ("../assets", matching("../assets/**/*.svg")), ("", matching("*.ld"))]
+            [("gen", Rule::Everything), ("../assets", matching("../assets/**/*.svg")), ("", matching("*.{ld,def}"))]
         );
         assert_eq!(scope.files, ["x.ld", "pages/[id].tsx"]);
         let snapshot = take::take(&scope, &root, None, 0).unwrap().snapshot;
         let paths: Vec<_> = snapshot.by_path().into_keys().collect();
-        assert_eq!(paths, ["../assets/deep/logo.svg", "gen/a.rs", "pages/[id].tsx", "x.ld"]);
+        assert_eq!(paths, ["../assets/deep/logo.svg", "gen/a.rs", "pages/[id].tsx", "x.ld", "y.def"]);
         refuse_unmatched(&config, &snapshot).unwrap();
     }
 
@@ -132,6 +132,7 @@ mod tests {
         for (settings, entry) in [
             (json!({"inputs": ["gen", "none"]}), "none"),
             (json!({"inputs": ["gen/*.rs", "none/*.rs"]}), "none/*.rs"),
+            (json!({"inputs": ["gen/*.{a,b}"]}), "gen/*.{a,b}"),
             // It matches a folder only.
             (json!({"inputs": ["g*"]}), "g*"),
             (json!({"inputs": ["gen/**"], "exclude": ["**/*.rs"]}), "gen/**"),

@@ -69,7 +69,10 @@ pub fn scope(
     // What goes into the zip is an input, whether the compile sees it or not.
     for Selection { path, pattern, without, .. } in selections(config, function.package.folder(), root)? {
         match pattern {
-            Some(pattern) => trees.push(Tree::new(path, Rule::Matching(pattern)).without(&without)),
+            Some(pattern) => {
+                let without: Vec<_> = without.into_iter().map(|taken_out| taken_out.pattern).collect();
+                trees.push(Tree::new(path, Rule::Matching(pattern)).without(&without));
+            }
             // A snapshot lists a folder once, by whichever link leads there, and `without` may cover one link only.
             None if fs::is_dir(&root.join(&path)) => trees.push(Tree::new(path, Rule::Everything)),
             None => drop(files.insert(path)),
@@ -248,7 +251,7 @@ mod tests {
                 kind: ArtifactKind::Function,
                 binary: "a",
             };
-            for file in include::find(&selections, &around).unwrap() {
+            for file in include::find(&selections, &around).unwrap().files {
                 assert!(recorded.contains(&real(&file.path)), "{include:?}: {}", file.path.display());
                 count += 1;
             }

@@ -115,7 +115,7 @@ fn prepare<'a>(
     for Miss { task, .. } in misses {
         check_output(task)?;
         // What cannot be packaged is told before the compile.
-        package::included(task)?;
+        package::note_idle(&package::included(task)?, &task.config, report);
     }
     report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
     let request = BackendRequest { workspace, config, before };

@@ -19,7 +19,8 @@ pub fn build(miss: &Miss, report: &mut Reporter) -> Result<Outcome> {
     let config = &task.config;
     check_output(task)?;
     let included = package::included(task)?;
-    if included.is_empty() {
+    package::note_idle(&included, config, report);
+    if included.files.is_empty() {
         let error =
             format!("{}: a layer of files has what `include` selects, and it selects nothing", config.place_of("kind"));
         return Err(
@@ -27,7 +28,7 @@ pub fn build(miss: &Miss, report: &mut Reporter) -> Result<Outcome> {
         );
     }
     let members = report.stage(Stage::Verify, |_| -> Result<_> {
-        let members = include::read(included)?;
+        let members = include::read(included.files)?;
         package::check_extensions(&members, task)?;
         Ok(members)
     })?;

@@ -3,9 +3,10 @@
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 
-use crate::artifact::include::Surroundings;
+use crate::artifact::include::{Inclusion, Surroundings};
 use crate::artifact::{elf, include, limits, selections, zip};
 use crate::backend::{Backend, BackendRequest, runtime_image};
+use crate::config::Config;
 use crate::error::Result;
 use crate::fingerprint::inputs;
 use crate::pipeline::Task;
@@ -80,7 +81,7 @@ pub fn package(
 /// # Errors
 /// A binary that the runtime could not start, compiled or included, or an included file that cannot be read.
 pub fn check(binary: &[u8], task: &Task) -> Result<Vec<zip::Member>> {
-    let members = include::read(included(task)?)?;
+    let members = include::read(included(task)?.files)?;
     let title = if task.kind().is_layer() { "the extension" } else { "the bootstrap" };
     elf::check(binary, title, &expectation(&members, task))?;
     check_extensions(&members, task)?;
@@ -114,12 +115,22 @@ fn expectation<'a>(members: &'a [zip::Member], task: &'a Task) -> elf::Expectati
 ///
 /// # Errors
 /// What cannot go into a zip.
-pub fn included(task: &Task) -> Result<Vec<include::Included>> {
+pub fn included(task: &Task) -> Result<Inclusion> {
     let Task { workspace, config, function, .. } = task;
     let selections = selections(config, function.package.folder(), &workspace.root)?;
     let (excluded, place) = (inputs::excluded(workspace, function, config), config.place_of("include"));
     let (root, kind, binary) = (&workspace.root, task.kind(), function.name.as_str());
     include::find(&selections, &Surroundings { root, excluded: &excluded, place: &place, kind, binary })
+}
+
+/// Notes the entries of the setting `include` that take nothing out: what they were to leave out is in the zip.
+pub fn note_idle(included: &Inclusion, config: &Config, report: &mut Reporter) {
+    for entry in &included.idle {
+        report.note(&format!(
+            "{}: {entry:?} takes nothing out; it is relative to the package's folder, and is about the entries before it",
+            config.place_of("include")
+        ));
+    }
 }
 
 /// The zip of a binary, where the kind has one, and of what goes into it beside that.

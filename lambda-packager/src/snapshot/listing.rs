@@ -125,8 +125,8 @@ const MARK: &str = "CACHEDIR.TAG";
 
 struct Walk<'a> {
     rule: &'a Rule,
-    matching: Option<Glob<'a>>,
-    exclude: Vec<Glob<'a>>,
+    matching: Option<Glob>,
+    exclude: Vec<Glob>,
     packages: &'a [PathBuf],
     /// A link is followed only if its target is in the base or in the tree itself.
     boundaries: [PathBuf; 2],

@@ -92,7 +92,9 @@ fn included(entries: &[String], here: &Path, package: &Path) -> Result<Vec<Strin
     let from_package = |path: &str| relative(&lexically_clean(&here.join(path)), package);
     let setting = |entry: &String| {
         if let Some(taken_out) = entry.strip_prefix('!') {
-            return Ok(format!("!{}", from_package(taken_out)));
+            // The name of a folder is no pattern.
+            let here = package.join(glob::escape(&relative(here, package)));
+            return Ok(format!("!{}", relative(&lexically_clean(&here.join(taken_out)), package)));
         }
         if let Some((to, source)) = entry.split_once(':').filter(|(_, source)| !source.is_empty()) {
             return Ok(format!("{to}:{}", from_package(source)));

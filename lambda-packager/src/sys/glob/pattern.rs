@@ -1,49 +1,65 @@
-//! Globs: patterns for paths. `*` and `?` stand for characters of one name, `[a-z]` and `[!a-z]` for one character, and
-//! `**` for any number of folders. A leading dot is a character like others.
+//! One pattern for paths, without braces.
 
-/// A pattern, taken apart. A path is relative to the same folder as the pattern, and clean.
+/// Taken apart. A path is relative to the same folder as the pattern, and clean.
 #[derive(Debug)]
-pub struct Glob<'a> {
-    parts: Vec<&'a str>,
+pub struct Pattern {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Part {
+    /// `**`
+    AnyFolders,
+    Name(String),
 }
 
 /// Whether `text` has characters that stand for others.
 pub fn is_glob(text: &str) -> bool {
-    text.contains(['*', '?', '['])
+    text.contains(is_special)
 }
 
-/// Whether `text` is a path or a pattern below, beside or above a folder: not empty, not absolute, and each `[` closed.
-pub fn is_valid(text: &str) -> bool {
-    let parts = Glob::new(text).parts;
-    let is_closed = |part: &&str| part.match_indices('[').all(|(at, _)| class(&part[at + 1..], 'a').is_some());
-    !text.starts_with('/') && !parts.is_empty() && parts.iter().all(is_closed)
+pub fn is_special(c: char) -> bool {
+    ['*', '?', '[', '{', '\\'].contains(&c)
 }
 
-impl<'a> Glob<'a> {
-    pub fn new(pattern: &'a str) -> Self {
-        let mut parts = Vec::new();
-        for part in pattern.split('/') {
-            match part {
-                "" | "." => {}
-                ".." if parts.last().is_some_and(|last| *last != "..") => {
-                    parts.pop();
-                }
-                part => parts.push(part),
+/// `text` without `.`, `a/..` and slashes that mean nothing.
+pub fn clean(text: &str) -> String {
+    let mut parts = Vec::new();
+    for part in text.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
             }
+            part => parts.push(part),
         }
-        Self { parts }
+    }
+    parts.join("/")
+}
+
+impl Pattern {
+    pub fn new(text: &str) -> Self {
+        let part = |part: &str| if part == "**" { Part::AnyFolders } else { Part::Name(part.into()) };
+        Self { parts: clean(text).split('/').filter(|part| !part.is_empty()).map(part).collect() }
     }
 
-    /// The pattern without `.`, `a/..` and slashes that mean nothing.
-    pub fn text(&self) -> String {
-        self.parts.join("/")
-    }
-
-    /// The folder that holds everything that matches: the names before the first pattern.
-    pub fn fixed_folder(&self) -> String {
+    /// The names of the folder that holds everything that matches: those before the first that stands for others.
+    pub fn fixed_folder(&self) -> Vec<&str> {
         let names = &self.parts[..self.parts.len().saturating_sub(1)];
-        let fixed = names.iter().position(|part| is_glob(part)).unwrap_or(names.len());
-        names[..fixed].join("/")
+        let fixed = names.iter().map_while(|part| match part {
+            Part::Name(name) if !is_glob(name) => Some(name.as_str()),
+            _ => None,
+        });
+        fixed.collect()
+    }
+
+    /// Whether each `[` has its `]`, and each `\` a character behind it.
+    pub fn is_closed(&self) -> bool {
+        let is_closed = |part: &Part| match part {
+            Part::AnyFolders => true,
+            Part::Name(name) => is_name_closed(name),
+        };
+        self.parts.iter().all(is_closed)
     }
 
     pub fn matches(&self, path: &str) -> bool {
@@ -55,14 +71,14 @@ impl<'a> Glob<'a> {
             let ahead = names.clone().next();
             match (parts, ahead) {
                 ([], None) => return true,
-                (["**"], Some(name)) if name != ".." => return !names.any(|name| name == ".."),
-                (["**"], None) => {}
-                (["**", rest @ ..], _) => {
+                ([Part::AnyFolders], Some(name)) if name != ".." => return !names.any(|name| name == ".."),
+                ([Part::AnyFolders], None) => {}
+                ([Part::AnyFolders, rest @ ..], _) => {
                     parts = rest;
                     retry = Some((rest, names.clone()));
                     continue;
                 }
-                ([part, rest @ ..], Some(name)) if matches_name(part, name) => {
+                ([Part::Name(part), rest @ ..], Some(name)) if matches_name(part, name) => {
                     parts = rest;
                     names.next();
                     continue;
@@ -78,24 +94,32 @@ impl<'a> Glob<'a> {
         }
     }
 
-    /// Whether it matches `path` or a folder that `path` is in.
-    pub fn covers(&self, path: &str) -> bool {
-        let folders = path.match_indices('/').map(|(at, _)| &path[..at]);
-        folders.chain([path]).any(|path| self.matches(path))
-    }
-
     /// Whether a path below `folder` can match.
     pub fn may_match_below(&self, folder: &str) -> bool {
         let mut parts = self.parts.iter();
         for name in folder.split('/').filter(|name| !name.is_empty()) {
             match parts.next() {
-                Some(&"**") => return name != "..",
-                Some(part) if matches_name(part, name) => {}
+                Some(Part::AnyFolders) => return name != "..",
+                Some(Part::Name(part)) if matches_name(part, name) => {}
                 _ => return false,
             }
         }
         parts.next().is_some()
     }
+}
+
+fn is_name_closed(mut name: &str) -> bool {
+    while let Some(at) = name.find(['[', '\\']) {
+        let rest = &name[at + 1..];
+        let after = if name[at..].starts_with('[') {
+            class(rest, 'a').map(|(_, after)| after)
+        } else {
+            rest.chars().next().map(|escaped| &rest[escaped.len_utf8()..])
+        };
+        let Some(after) = after else { return false };
+        name = after;
+    }
+    true
 }
 
 /// Whether a part of a pattern matches one name. A name that is written as the pattern matches too: `[id].tsx`.
@@ -137,13 +161,14 @@ fn after_one<'p, 't>(pattern: &'p str, text: &'t str) -> Option<(&'p str, &'t st
     let (is_match, rest) = match element {
         '?' => (true, rest),
         '[' => class(rest, c).unwrap_or((c == '[', rest)),
+        '\\' => (elements.next() == Some(c), elements.as_str()),
         element => (element == c, rest),
     };
     is_match.then_some((rest, chars.as_str()))
 }
 
 /// Whether `c` is in the class that `text` begins with, after its `[`, and what follows its `]`. `None` if it has none.
-fn class(text: &str, c: char) -> Option<(bool, &str)> {
+pub fn class(text: &str, c: char) -> Option<(bool, &str)> {
     let is_not = text.starts_with(['!', '^']);
     let set = if is_not { &text[1..] } else { text };
     // A `]` that is the first is a member.
@@ -201,7 +226,7 @@ mod tests {
             ("[a", "[a", "a [b"),
             ("*[a", "[a x[a", "a"),
         ] {
-            let glob = Glob::new(pattern);
+            let glob = Pattern::new(pattern);
             for path in yes.split(' ') {
                 assert!(glob.matches(path), "{pattern} does not match {path}");
             }
@@ -214,15 +239,8 @@ mod tests {
     #[test]
     fn many_stars_end_soon() {
         let name = "a".repeat(2000);
-        assert!(!Glob::new(&format!("{}b", "*a".repeat(30))).matches(&name));
-        assert!(!Glob::new(&format!("{}b", "**/a/".repeat(30))).matches(&"a/".repeat(1000)));
-    }
-
-    #[test]
-    fn a_folder_covers_what_is_in_it() {
-        let covers = |pattern: &str, path: &str| Glob::new(pattern).covers(path);
-        assert!(covers("web", "web/a/b") && covers("web", "web") && covers("web/", "web/a") && covers("**/x", "a/x/b"));
-        assert!(!covers("web", "website/a") && !covers("web/a", "web") && !covers("web", ""));
+        assert!(!Pattern::new(&format!("{}b", "*a".repeat(30))).matches(&name));
+        assert!(!Pattern::new(&format!("{}b", "**/a/".repeat(30))).matches(&"a/".repeat(1000)));
     }
 
     #[test]
@@ -235,24 +253,9 @@ mod tests {
             ("**/*.x", "a/b", ".. ../a"),
             ("../a/**", ".. ../a ../a/b", "a ../b"),
         ] {
-            let glob = Glob::new(pattern);
+            let glob = Pattern::new(pattern);
             assert!(yes.split(' ').all(|folder| glob.may_match_below(folder)), "{pattern}");
             assert!(no.split(' ').all(|folder| !glob.may_match_below(folder)), "{pattern}");
         }
-    }
-
-    #[test]
-    fn the_fixed_folder_is_what_precedes_the_first_pattern() {
-        let folders =
-            ["a/b/*.x", "*.x", "a/*/c/*.x", "../a/**", "./a/x?", "a/b", "a"].map(|p| Glob::new(p).fixed_folder());
-        assert_eq!(folders, ["a/b", "", "a", "../a", "a", "a", ""]);
-        assert_eq!(Glob::new("./a//b/../*.x/").text(), "a/*.x");
-    }
-
-    #[test]
-    fn patterns_that_can_match_nothing_are_not_valid() {
-        assert!(["a", "../a/**", "[a]", "[]]", "a/[!x]b", ".git", "./a"].into_iter().all(is_valid));
-        assert!(["", ".", "a/..", "/a", "[a", "[]", "a/[!]"].into_iter().all(|text| !is_valid(text)));
-        assert!(is_glob("a*") && is_glob("a?") && is_glob("[a]") && !is_glob("a/b.x"));
     }
 }
