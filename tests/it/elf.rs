@@ -30,8 +30,7 @@ fn main() {
     fixture.prints("\"{}\", tiny_sys::number()");
 
     let ended = fixture.run(&["--engine", "host"]);
-    let message =
-        "needs the shared library libtiny.so, which provided.al2023 does not have (linked by the crate tiny-sys)";
+    let message = "needs the shared library libtiny.so, which provided.al2023 is not known to have (linked by the crate tiny-sys)";
     ended.fails(5, &[message, "help: link it statically", "include = [\"lib/libtiny.so\"]"]);
     assert!(fixture.made("hello") == before, "what was packaged was touched");
 
@@ -49,6 +48,26 @@ fn main() {
     fixture.says("hello");
     fixture.run(&["--engine", "host"]).ok();
     assert!(fixture.zip("hello") == before.0);
+}
+
+#[test]
+fn a_library_that_is_loaded_later_is_told_with_what_it_lacks() {
+    let fixture = Fixture::hello();
+    fixture.write("lib/tiny.c", "int tiny(void) { return 7; }\n");
+    for args in [
+        &["lib/tiny.c", "-Wl,-soname,libtiny.so", "-o", "lib/libtiny.so"][..],
+        &["-o", "lib/plugin.so", "-Wl,--no-as-needed", "lib/libtiny.so"],
+    ] {
+        Ended::of(Command::new("cc").args(["-shared", "-fPIC"]).args(args).current_dir(fixture.root())).ok();
+    }
+    let with =
+        |include: &str| Ended::of(fixture.command_for("host").env("LAMBDA_PACKAGER_INCLUDE", include)).ok().stderr;
+    let told = with("lib/plugin.so,!lib/*.{c,h}");
+    let lacks = "note: lib/plugin.so needs the shared library libtiny.so, which provided.al2023 is not known to have";
+    let idle = "note: variable LAMBDA_PACKAGER_INCLUDE: \"!lib/*.{c,h}\" takes nothing out";
+    assert!(told.contains(lacks) && told.contains(idle), "{told}");
+    let told = with("lib,!lib/*.{c,h}");
+    assert!(!told.contains("note: lib/") && !told.contains("takes nothing out"), "{told}");
 }
 
 #[test]

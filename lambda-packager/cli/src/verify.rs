@@ -61,7 +61,7 @@ fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<Strin
         return Ok(vec![format!("{} is as it was packaged: sha256 {}", function.id, Sha::of(&zip))]);
     };
     let bootstrap = fs::read(bootstrap)?;
-    package::check(&bootstrap, &task)?;
+    package::check(&bootstrap, &task, report)?;
     let runtime = config.runtime;
     let mut lines =
         vec![format!("{} is as it was packaged, and starts on {runtime}: sha256 {}", function.id, Sha::of(&zip))];
@@ -78,7 +78,7 @@ fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<Strin
     let compiled = report
         .stage(Stage::Compile, |report| retry::compile(&request, from_ref(function), &mut backend, &seen, report))?;
     let binary = compiled.binary_of(&function.name);
-    let members = package::check(binary, &task)?;
+    let members = package::check(binary, &task, report)?;
     let bytes = package::archive(binary, members, &task)?;
     if bytes == zip {
         lines.push(format!("{} is rebuilt to the same bytes: {}", function.id, backend.record));

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::artifact::image::TRUSTED;
 use crate::artifact::{File, Member, elf};
 use crate::backend::Backend;
-use crate::config::Arch;
+use crate::config::{Arch, ArtifactKind};
 use crate::error::{Error, Result};
 use crate::sys::fs;
 
@@ -40,13 +40,15 @@ const CERTIFICATES: [&str; 3] =
 /// The libraries that glibc before 2.34 loads to look up a host, which the binary does not name.
 const NAME_SERVICE: [&str; 3] = ["libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2"];
 
-/// All libraries that the `bootstrap` among `members` needs, and those that they need in turn, except the members.
+/// All libraries that the `bootstrap` among `members` needs, and those that they need in turn, except the members at the
+/// places where Lambda looks for libraries; for the libraries there that the function may load later, those that exist.
 ///
 /// # Errors
-/// If one does not exist.
+/// If one does not exist that the bootstrap cannot start without.
 pub fn closure(members: &[Member], arch: Arch, place: &Place) -> Result<Vec<File>> {
-    let brought = |name: &str| members.iter().find(|member| member.name.rsplit('/').next() == Some(name));
-    let needs = brought("bootstrap").and_then(|bootstrap| elf::needs(&bootstrap.content, arch));
+    const KIND: ArtifactKind = ArtifactKind::Function;
+    let bootstrap = members.iter().find(|member| KIND.place_of("").as_ref() == Some(&member.name));
+    let needs = bootstrap.and_then(|bootstrap| elf::needs(&bootstrap.content, arch));
     let Some(needs) = needs else {
         return Err(Error::artifact(format!("the bootstrap is not a binary for {arch}")));
     };
@@ -57,21 +59,30 @@ pub fn closure(members: &[Member], arch: Arch, place: &Place) -> Result<Vec<File
         seen.insert(name.clone());
         files.insert(name, File { place: path, executable: true, content });
     }
-    let mut wanted = needs.libraries;
-    while let Some(name) = wanted.pop() {
+    let more = |content: &[u8]| elf::needs(content, arch).map_or_else(Vec::new, |needs| needs.libraries);
+    // What the start needs is taken first.
+    let mut wanted: Vec<_> = elf::brought(members, KIND)
+        .flat_map(|member| more(&member.content))
+        .map(|name| (name, false))
+        .chain(needs.libraries.into_iter().map(|name| (name, true)))
+        .collect();
+    while let Some((name, is_for_start)) = wanted.pop() {
         if !seen.insert(name.clone()) {
             continue;
         }
-        let more = |content: &[u8]| elf::needs(content, arch).map_or_else(Vec::new, |needs| needs.libraries);
-        if let Some(member) = brought(&name) {
-            wanted.extend(more(&member.content));
+        let all = |content: &[u8]| more(content).into_iter().map(|name| (name, is_for_start)).collect::<Vec<_>>();
+        if let Some(member) = elf::library(members, &name, KIND) {
+            wanted.extend(all(&member.content));
             continue;
         }
-        let (folder, content) = find(&name, arch, place)?;
+        let (folder, content) = match find(&name, arch, place) {
+            Err(_) if !is_for_start => continue,
+            found => found?,
+        };
         if name == "libc.so.6" && loads_name_service(&content) {
-            wanted.extend(NAME_SERVICE.map(String::from));
+            wanted.extend(NAME_SERVICE.map(|name| (name.to_string(), is_for_start)));
         }
-        wanted.extend(more(&content));
+        wanted.extend(all(&content));
         // Where the dynamic linker of that system looks.
         let folder = folder.strip_prefix(&format!("/usr/{}", machine(arch))).unwrap_or(&folder);
         let place = format!("{folder}/{name}");
@@ -186,8 +197,33 @@ mod tests {
         assert!(!has(&files, "libc.so.6"));
         let only = Member { content: libgcc, ..bootstrap };
         assert!(has(&closure(std::slice::from_ref(&only), arch, &Place::Host).unwrap(), "libc.so.6"));
-        let through = [only, member("lib/libc.so.6", this_binary())];
+        let through = [only.clone(), member("lib/libc.so.6", this_binary())];
         assert!(has(&closure(&through, arch, &Place::Host).unwrap(), "libgcc_s.so.1"));
+    }
+
+    #[test]
+    fn only_a_member_where_lambda_looks_for_it_takes_the_place_of_a_library() {
+        let (arch, script) = (Arch::of_this_machine(), member("bin/bootstrap", b"#!/bin/sh\n".to_vec()));
+        let (_, libgcc) = find("libgcc_s.so.1", arch, &Place::Host).unwrap();
+        let has = |members: &[Member], name: &str| {
+            let files = closure(members, arch, &Place::Host).unwrap();
+            files.iter().any(|file| file.place.ends_with(&format!("/{name}")))
+        };
+        let bootstrap = member("bootstrap", this_binary());
+        for (place, is_added) in
+            [("chrome/libgcc_s.so.1", true), ("lib/libgcc_s.so.1", false), ("libgcc_s.so.1", false)]
+        {
+            let members = [script.clone(), bootstrap.clone(), member(place, libgcc.clone())];
+            assert_eq!(has(&members, "libgcc_s.so.1"), is_added, "{place}");
+        }
+        // One that is loaded later, with a need that nobody meets.
+        let mut plugin = this_binary();
+        let at = plugin.windows(10).position(|window| window == b"libm.so.6\0" || window == b"libc.so.6\0").unwrap();
+        plugin[at..at + 9].copy_from_slice(b"libq.so.6");
+        let only = member("bootstrap", libgcc);
+        assert!(!has(std::slice::from_ref(&only), "libgcc_s.so.1"));
+        assert!(has(&[only.clone(), member("lib/plugin.so", plugin.clone())], "libgcc_s.so.1"));
+        assert!(!has(&[only, member("assets/plugin.so", plugin)], "libgcc_s.so.1"));
     }
 
     #[test]

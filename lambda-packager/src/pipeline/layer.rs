@@ -27,9 +27,9 @@ pub fn build(miss: &Miss, report: &mut Reporter) -> Result<Outcome> {
             Error::config(error).hint_with("set `include`, such as `include = [\".:layer\"]` for a folder `layer`")
         );
     }
-    let members = report.stage(Stage::Verify, |_| -> Result<_> {
+    let members = report.stage(Stage::Verify, |report| -> Result<_> {
         let members = include::read(included.files)?;
-        package::check_extensions(&members, task)?;
+        package::check_included(&members, task, report)?;
         Ok(members)
     })?;
     let zip = report.stage(Stage::Zip, |_| package::archive(&[], members, task))?;

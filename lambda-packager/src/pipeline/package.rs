@@ -29,8 +29,8 @@ impl Package {
 
 /// Checks binaries, and makes their zips side by side. The error of one is what Lambda could not start, or would refuse.
 pub fn zips(compiled: &[(&Task, &[u8])], report: &mut Reporter) -> Vec<Result<Vec<u8>>> {
-    let checked = compiled.iter().map(|(task, binary)| check(binary, task));
-    let checked: Vec<_> = report.stage(Stage::Verify, |_| checked.collect());
+    let checked: Vec<_> = report
+        .stage(Stage::Verify, |report| compiled.iter().map(|(task, binary)| check(binary, task, report)).collect());
     report.stage(Stage::Zip, |_| {
         let zips: Vec<OnceLock<_>> = compiled.iter().map(|_| OnceLock::new()).collect();
         let queue = Mutex::new(compiled.iter().zip(checked).zip(&zips));
@@ -80,24 +80,27 @@ pub fn package(
 ///
 /// # Errors
 /// A binary that the runtime could not start, compiled or included, or an included file that cannot be read.
-pub fn check(binary: &[u8], task: &Task) -> Result<Vec<zip::Member>> {
+pub fn check(binary: &[u8], task: &Task, report: &mut Reporter) -> Result<Vec<zip::Member>> {
     let members = include::read(included(task)?.files)?;
     let title = if task.kind().is_layer() { "the extension" } else { "the bootstrap" };
     elf::check(binary, title, &expectation(&members, task))?;
-    check_extensions(&members, task)?;
+    check_included(&members, task, report)?;
     Ok(members)
 }
 
-/// Checks the included binaries that Lambda starts of a layer. A script has no such header.
+/// Checks the included binaries that Lambda starts of a layer, and the libraries that any program may load. A script has no
+/// such header.
 ///
 /// # Errors
-/// One that the runtime could not start.
-pub fn check_extensions(members: &[zip::Member], task: &Task) -> Result<()> {
+/// One that the runtime could not start or load.
+pub fn check_included(members: &[zip::Member], task: &Task, report: &mut Reporter) -> Result<()> {
     let is_started = |member: &&zip::Member| {
         task.kind().is_layer() && include::is_extension(&member.name) && member.content.starts_with(b"\x7fELF")
     };
     let expected = expectation(members, task);
-    members.iter().filter(is_started).try_for_each(|member| elf::check(&member.content, &member.name, &expected))
+    members.iter().filter(is_started).try_for_each(|member| elf::check(&member.content, &member.name, &expected))?;
+    elf::check_loadable(&expected)?.iter().for_each(|text| report.note(text));
+    Ok(())
 }
 
 fn expectation<'a>(members: &'a [zip::Member], task: &'a Task) -> elf::Expectation<'a> {

@@ -7,7 +7,7 @@ use ::elf::{ParseError, abi};
 
 use crate::artifact::Member;
 use crate::artifact::elf::read::{Binary, interpreter, needed, versions};
-use crate::artifact::elf::{glibc, libraries};
+use crate::artifact::elf::{brought, glibc, libraries, library};
 use crate::config::{Arch, ArtifactKind, Runtime};
 use crate::error::{Error, Result};
 
@@ -16,22 +16,20 @@ pub struct Expectation<'a> {
     pub arch: Arch,
     pub runtime: Runtime,
     pub kind: ArtifactKind,
-    /// What is in the zip beside the binary. Lambda searches the root and `lib/` of a function for shared libraries, and
-    /// only `lib/` of a layer.
-    ///
-    /// Source: `LD_LIBRARY_PATH` in <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>.
+    /// What is in the zip beside the binary.
     pub included: &'a [Member],
     /// `(links, package)` of the native libraries in the dependency closure, to name the crate that links one.
     pub linked_by: &'a [(String, String)],
 }
 
 impl<'a> Expectation<'a> {
-    fn included(&self, library: &str) -> Option<&'a Member> {
-        let finds = |member: &&Member| match member.name.strip_prefix("lib/") {
-            Some(name) => name == library,
-            None => member.name == library && !self.kind.is_layer(),
-        };
-        self.included.iter().find(finds)
+    fn included(&self, name: &str) -> Option<&'a Member> {
+        library(self.included, name, self.kind)
+    }
+
+    /// Whether the runtime or the zip has the library `name`.
+    fn has(&self, name: &str) -> bool {
+        libraries::has(self.runtime, name) || self.included(name).is_some()
     }
 }
 
@@ -51,9 +49,54 @@ pub fn check(binary: &[u8], title: &str, expected: &Expectation) -> Result<()> {
     Ok(())
 }
 
-/// Checks one file that is loaded, the binary or a library of the zip, by its `title`. Returns the libraries that it
-/// needs.
+/// Checks the libraries of the zip that a program may load while it runs, such as plugins. Returns what is to know of them:
+/// the needs that nobody is known to meet. A function that never loads such a library starts without.
+///
+/// # Errors
+/// If one could not be loaded, whatever else is there.
+pub fn check_loadable(expected: &Expectation) -> Result<Vec<String>> {
+    let mut notes = Vec::new();
+    for library in brought(expected.included, expected.kind).filter(|member| is_library(&member.content)) {
+        let title = &library.name;
+        let checked = open(&library.content, title, expected)
+            .and_then(|loaded| check_versions(&loaded, title, expected).map(|()| loaded.needed));
+        let needed = checked.map_err(|error| {
+            error.and_hint(
+                "libraries are looked for at the top and in `lib/`: what is not one of this function belongs elsewhere",
+            )
+        })?;
+        notes.extend(needed.iter().filter(|name| !expected.has(name)).map(|name| {
+            let runtime = expected.runtime;
+            format!("{title} needs the shared library {name}, which {runtime} is not known to have: a program that loads it also needs `include = [\"lib/{name}\"]`")
+        }));
+    }
+    Ok(notes)
+}
+
+/// Whether it is a shared library, and neither a program nor the debug information of one.
+fn is_library(file: &[u8]) -> bool {
+    let Ok(binary) = Binary::minimal_parse(file) else { return false };
+    binary.ehdr.e_type == abi::ET_DYN && matches!(interpreter(&binary), Ok(None)) && needed(&binary).is_ok()
+}
+
+/// Checks one file that is loaded at the start, the binary or a library of the zip, by its `title`. Returns the libraries
+/// that it needs.
 fn check_file(file: &[u8], title: &str, expected: &Expectation) -> Result<Vec<String>> {
+    let loaded = open(file, title, expected)?;
+    check_libraries(&loaded.needed, title, expected)?;
+    check_versions(&loaded, title, expected)?;
+    Ok(loaded.needed)
+}
+
+/// What a file asks for when it is loaded.
+struct Loaded {
+    needed: Vec<String>,
+    /// Each with its symbol.
+    versions: Vec<(String, String)>,
+}
+
+/// Reads a file that can be loaded on the machine.
+fn open(file: &[u8], title: &str, expected: &Expectation) -> Result<Loaded> {
     let unreadable = |why: String| {
         Error::artifact(format!("{title} is not a readable 64-bit ELF binary"))
             .source(why)
@@ -67,13 +110,13 @@ fn check_file(file: &[u8], title: &str, expected: &Expectation) -> Result<Vec<St
     check_machine(&binary, title, expected.arch)?;
     check_sections(&binary, title)?;
     check_interpreter(interpreter(&binary).map_err(damaged)?, title, expected.arch)?;
-    let needed = needed(&binary).map_err(damaged)?;
-    check_libraries(&needed, title, expected)?;
-    let versions = versions(&binary).map_err(damaged)?;
-    glibc::check(&versions, title, expected.runtime)?;
-    let of_runtime = needed.iter().map(String::as_str).filter(|name| expected.included(name).is_none());
-    libraries::check(&versions, &of_runtime.collect::<Vec<_>>(), title, expected.runtime)?;
-    Ok(needed)
+    Ok(Loaded { needed: needed(&binary).map_err(damaged)?, versions: versions(&binary).map_err(damaged)? })
+}
+
+fn check_versions(loaded: &Loaded, title: &str, expected: &Expectation) -> Result<()> {
+    glibc::check(&loaded.versions, title, expected.runtime)?;
+    let of_runtime = loaded.needed.iter().map(String::as_str).filter(|name| expected.included(name).is_none());
+    libraries::check(&loaded.versions, &of_runtime.collect::<Vec<_>>(), title, expected.runtime)
 }
 
 fn check_machine(binary: &Binary<'_>, title: &str, arch: Arch) -> Result<()> {
@@ -142,13 +185,12 @@ pub fn needs(binary: &[u8], arch: Arch) -> Option<Needs> {
 }
 
 fn check_libraries(needed: &[String], title: &str, expected: &Expectation) -> Result<()> {
-    let present = |name: &String| libraries::has(expected.runtime, name) || expected.included(name).is_some();
-    let Some(name) = needed.iter().find(|name| !present(name)) else {
+    let Some(name) = needed.iter().find(|name| !expected.has(name)) else {
         return Ok(());
     };
     let by = crate_that_links(name, expected.linked_by);
     Err(Error::artifact(format!(
-        "{title} needs the shared library {name}, which {} does not have{}",
+        "{title} needs the shared library {name}, which {} is not known to have{}",
         expected.runtime,
         by.as_ref().map_or(String::new(), |package| format!(" (linked by the crate {package})")),
     ))
@@ -293,6 +335,50 @@ mod tests {
     }
 
     #[test]
+    fn a_library_that_is_loaded_later_is_checked_where_it_is_looked_for() {
+        let [program, library, _] = small_binaries().try_into().unwrap();
+        let loadable = |members: &[(&str, &[u8])], kind| {
+            let member = |(name, content): &(&str, &[u8])| Member {
+                name: name.to_string(),
+                executable: false,
+                content: content.to_vec(),
+            };
+            let included: Vec<_> = members.iter().map(member).collect();
+            let expected = Expectation { included: &included, kind, ..expectation(Arch::of_this_machine()) };
+            check_loadable(&expected).map_or_else(|error| error.report(), |notes| notes.join("\n"))
+        };
+        let replaced = |at: &[u8], with: &[u8]| {
+            let mut changed = library.clone();
+            let from = changed.windows(at.len()).position(|window| window == at).unwrap();
+            changed[from..from + with.len()].copy_from_slice(with);
+            changed
+        };
+        let (needy, mut foreign) = (replaced(b"libc.so.6", b"libq.so.6"), library.clone());
+        foreign[0x12..0x14].copy_from_slice(&abi::EM_RISCV.to_le_bytes());
+        let too_new = replaced(b"GLIBC_2.2.5\0", b"GLIBC_9.9\0");
+        let function = ArtifactKind::Function;
+        assert_eq!(loadable(&[("lib/plugin.so", &library), ("tool", &program), ("a.txt", b"text")], function), "");
+        let told = loadable(&[("lib/plugin.so", &needy)], function);
+        assert!(
+            told.starts_with("lib/plugin.so needs the shared library libq.so.6, which provided.al2023 is not"),
+            "{told}"
+        );
+        assert_eq!(loadable(&[("lib/plugin.so", &needy), ("libq.so.6", &library)], function), "");
+        for (name, content, expected) in [
+            ("lib/plugin.so", &foreign, "lib/plugin.so is for ELF machine 243, the function for"),
+            ("plugin.so", &foreign, "plugin.so is for ELF machine 243, the function for"),
+            ("plugin.so", &too_new, "plugin.so needs glibc 9.9"),
+        ] {
+            let error = loadable(&[(name, content)], function);
+            assert!(error.contains(expected) && error.contains("belongs elsewhere"), "{error}");
+        }
+        // An asset can be anything.
+        assert_eq!(loadable(&[("assets/plugin.so", &foreign)], function), "");
+        assert_eq!(loadable(&[("plugin.so", &foreign)], ArtifactKind::Layer), "");
+        assert!(loadable(&[("lib/plugin.so", &foreign)], ArtifactKind::Layer).contains("ELF machine 243"));
+    }
+
+    #[test]
     fn a_damaged_binary_is_refused_or_accepted() {
         let examples = small_binaries();
         let expected = expectation(Arch::of_this_machine());
@@ -301,6 +387,7 @@ mod tests {
             let included = [Member { name: "lib/libc.so.6".into(), executable: false, content: bytes.to_vec() }];
             let expected = Expectation { included: &included, ..expectation(Arch::of_this_machine()) };
             let _ = (check(bytes, &expected).map_err(|e| e.to_string()), needs(bytes, expected.arch));
+            let _ = check_loadable(&expected).map_err(|e| e.to_string());
         });
     }
 
