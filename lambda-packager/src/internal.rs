@@ -7,8 +7,10 @@ pub use crate::backend::{
     identity, is_expected, runtime_image, select, with_patience,
 };
 pub use crate::cargo::{Function, Toolchain, Workspace, config as cargo_config};
+pub use crate::config::from_cargo_lambda::StandIn;
 pub use crate::config::{
-    Adds, Arch, Base, Config, EngineChoice, Layer, Mode, Names, Origin, PullPolicy, RegistryLogin, from_env,
+    Adds, Arch, Base, Config, EngineChoice, Layer, Mode, Names, Origin, OutputFormat, PullPolicy, RegistryLogin,
+    from_env,
 };
 pub use crate::engine::{
     Container, Engine, EngineError, Image, Kind, MountPoint, VolumeInfo, candidates, first_to_answer, ours,

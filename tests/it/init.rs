@@ -162,7 +162,7 @@ fn the_settings_of_cargo_lambda_become_ours_with_the_same_zip() {
     };
     let before = packages();
     let ended = init(&fixture, &[]).ok();
-    has_all(&ended.stdout, &["+features = [\"loud\"]", "+output = \"dist/hello/bootstrap.zip\""]);
+    has_all(&ended.stdout, &["+features = [\"loud\"]", "+output = \"dist/{function}/bootstrap.zip\""]);
     has_all(&ended.stderr, &["`output_format = \"binary\"` in [package.metadata.lambda.build] of ", "is not honoured"]);
     let manifest = fixture.text("Cargo.toml");
     fixture.write("Cargo.toml", &manifest.replace(&theirs[theirs.find("[package").unwrap()..], ""));

@@ -106,6 +106,75 @@ fn the_files_are_at_the_places_of_cargo_lambda_itself() {
     }
 }
 
+#[test]
+fn what_the_tables_say_of_output_and_mode_is_what_it_is_for_cargo_lambda_itself() {
+    if !Command::new("cargo-lambda").args(["lambda", "--help"]).output().is_ok_and(|output| output.status.success()) {
+        return skip("cargo-lambda", "no cargo-lambda to compare with (pip install cargo-lambda)");
+    }
+    let shim = Shim::installed();
+    let of_workspace = |keys: &str| ("Cargo.toml", format!("[workspace.metadata.lambda.build]\n{keys}\n"));
+    let of_bin = |keys: &str| ("api/Cargo.toml", format!("[package.metadata.lambda.bin.admin.build]\n{keys}\n"));
+    let all: [((&str, String), &[&str]); 7] = [
+        (of_workspace("output_format = \"zip\"\nrelease = true"), &[]),
+        (of_workspace("lambda_dir = \"dist\"\nflatten = \"admin\"\nprofile = \"dev\""), &[]),
+        (of_bin("output_format = \"zip\"\nlambda_dir = \"dist\"\nprofile = \"release\""), &["--bin", "admin"]),
+        (("CargoLambda.toml", "[build]\noutput_format = \"zip\"\n".into()), &["--bin", "admin"]),
+        (of_workspace("output_format = \"zip\"\nlambda_dir = \"dist\""), &["-o", "binary", "--lambda-dir", "target/x"]),
+        (of_workspace("flatten = \"api\"\nlambda_dir = \"dist\""), &["--flatten", "admin"]),
+        (of_workspace("extension = true\noutput_format = \"zip\""), &["--release"]),
+    ];
+    for ((file, table), flags) in &all[..cases(3, all.len())] {
+        let projects = [workspace(), workspace()];
+        for project in &projects {
+            let before = if project.path(file).exists() { project.text(file) } else { String::new() };
+            project.write(file, &format!("{before}{table}"));
+            project.write("api/src/bin/admin.rs", "fn main() {\n    println!(\"{}\", cfg!(debug_assertions));\n}\n");
+        }
+        let [theirs, ours] = &projects;
+        Ended::of(theirs.cargo_command().args(["lambda", "build", "--compiler", "cargo"]).args(*flags)).ok();
+        let built = build(&shim, ours, flags).ok();
+        for key in ["output_format", "lambda_dir", "flatten", "release` in", "profile` in"] {
+            assert!(!built.stderr.contains(&format!("`{key}")), "{key}: {}", built.stderr);
+        }
+        let places = [theirs, ours].map(|project| layout(project.root()));
+        assert!(!places[0].is_empty() && places[0].is_subset(&places[1]), "{table} {flags:?}: {places:#?}");
+        let own = ["admin", "api", "worker"].map(|name| format!("target/lambda/{name}/bootstrap"));
+        let more: Vec<_> = places[1].difference(&places[0]).collect();
+        assert!(more.iter().all(|file| own.contains(file)), "{table} {flags:?}: {more:?}");
+        let targets = fs::read_dir(theirs.path("target")).expect("a folder").flatten();
+        let is_release = targets.into_iter().any(|target| target.path().join("release/admin").is_file());
+        assert_eq!(ours.output_of_bootstrap("admin"), (!is_release).to_string(), "{table} {flags:?}");
+    }
+}
+
+#[test]
+fn the_format_that_a_table_says_decides_what_include_adds_and_its_folder_stays_in_the_project() {
+    if !is_installed("unzip", "Debian: apt-get install unzip") {
+        return;
+    }
+    let (shim, fixture) = (Shim::installed(), Fixture::hello());
+    let manifest = fixture.text("Cargo.toml");
+    let says =
+        |keys: &str| fixture.write("Cargo.toml", &format!("{manifest}[package.metadata.lambda.build]\n{keys}\n"));
+    fixture.write("x.txt", "x");
+    says("output_format = \"zip\"\nlambda_dir = \"target/out\"\nprofile = \"dev\"");
+    let built = build(&shim, &fixture, &["--release", "--include", "x.txt"]).ok();
+    assert!(!built.stderr.contains("--include has no effect"), "{}", built.stderr);
+    assert_eq!(listed(&fixture.path("target/out/hello/bootstrap.zip")).join(" "), "bootstrap* x.txt");
+    assert!(!fixture.path("target/out/hello/bootstrap").exists());
+    // The flag is stronger than the profile of the table.
+    let ingredients = &fixture.manifest("hello")["ingredients"];
+    assert_eq!((&ingredients["mode"], &ingredients["profile"]), (&"release".into(), &"release".into()));
+    for folder in ["../out", "/tmp/out-of-lambda-packager"] {
+        says(&format!("lambda_dir = {folder:?}"));
+        build(&shim, &fixture, &[])
+            .fails(2, &["`lambda_dir` in [package.metadata.lambda.build]", "outside", "--lambda-dir"]);
+        build(&shim, &fixture, &["--lambda-dir", "target/out"]).ok();
+    }
+    says("output_format = \"tar\"");
+    build(&shim, &fixture, &[]).fails(2, &["`output_format` in", "expected `binary` or `zip`"]);
+}
+
 /// The flags in the help of `cargo lambda build` of cargo-lambda itself, with a value for those that take one.
 fn flags_in(help: &str) -> Vec<Vec<String>> {
     let (mut all, mut value) = (Vec::new(), None);

@@ -78,7 +78,7 @@ fn status_of(error: &Error, args: &Args) -> u8 {
 
 fn request(args: &Args) -> Result<Request> {
     let layers = vec![(Origin::Flag, args.layer()?), (Origin::Environment, from_env::layer()?)];
-    Ok(Request { start: env::current_dir()?, layers })
+    Ok(Request { start: env::current_dir()?, layers, stand_in: None })
 }
 
 fn explain(args: &Args, only_inputs: bool) -> Result<u8> {

@@ -23,7 +23,7 @@ pub fn for_cargo(folder: &Path, layers: Vec<(Origin, Layer)>) -> Result<ForCargo
         sinks.push(Box::new(Text::terminal(terminal)));
     }
     let mut report = Reporter::new(sinks, progress, colour);
-    let (outcomes, watch) = run_watched(&Request { start: folder.to_path_buf(), layers }, &mut report)?;
+    let (outcomes, watch) = run_watched(&Request { start: folder.to_path_buf(), layers, stand_in: None }, &mut report)?;
     let hermetic = outcomes.iter().all(|outcome| outcome.hermetic);
     Ok(ForCargo { watch, hermetic, packaged: packaged(outcomes) })
 }
@@ -33,7 +33,7 @@ pub fn for_program(folder: &Path, layers: Vec<(Origin, Layer)>, quiet: bool) -> 
     let (progress, colour) = Text::stderr_draws(quiet);
     let sink = Box::new(Text::stderr(false, quiet));
     let mut report = Reporter::new(vec![sink], progress, colour && env::colour_wanted());
-    Ok(packaged(run(&Request { start: folder.to_path_buf(), layers }, &mut report)?))
+    Ok(packaged(run(&Request { start: folder.to_path_buf(), layers, stand_in: None }, &mut report)?))
 }
 
 /// Stores a file for the crate, if it is another one: a new date would compile the crate again.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cargo::{Package, Workspace};
 use crate::config::cargo_lambda_tables::{FILE, Table};
-use crate::config::from_cargo_lambda::CargoLambda;
+use crate::config::from_cargo_lambda::{CargoLambda, StandIn};
 use crate::error::Result;
 use crate::sys::{env, fs, relative, toml};
 
@@ -20,11 +20,17 @@ pub const VARIABLES: [&str; 3] = [GLOBAL, CONTEXT, JOINS];
 impl Workspace {
     /// What the tables of cargo-lambda say about the bin `function` of `package`, for a caller in `start`. The strongest
     /// are those of the package, then those of the workspace, then a file: the one that a variable names, or the one in the
-    /// folder of the package, or the one in the root.
+    /// folder of the package, or the one in the root. `stand_in` reads them in the place of cargo-lambda.
     ///
     /// # Errors
     /// If a table or a value is not valid, or the file cannot be read.
-    pub fn cargo_lambda(&self, package: Option<&Package>, function: Option<&str>, start: &Path) -> Result<CargoLambda> {
+    pub fn cargo_lambda(
+        &self,
+        package: Option<&Package>,
+        function: Option<&str>,
+        start: &Path,
+        stand_in: Option<StandIn>,
+    ) -> Result<CargoLambda> {
         let names: Vec<&str> = function.into_iter().chain(package.map(|package| package.name.as_str())).collect();
         let mut tables = self.tables_of_cargo_lambda(package, &names)?;
         let file = self.file_of_cargo_lambda(package, start);
@@ -36,7 +42,7 @@ impl Workspace {
             Some(package) => from_package(&entry, package.folder(), &self.root).unwrap_or(entry),
             None => entry,
         };
-        let mut all = CargoLambda::read(&tables, function, joins, &included)?;
+        let mut all = CargoLambda::read(&tables, function, joins, stand_in, &included)?;
         if let Some(file) = file.as_ref().filter(|file| !fs::is_file(file)) {
             all.notes.push(format!("variable {GLOBAL}: {} is not a file: it has no effect", file.display()));
         }
@@ -111,7 +117,7 @@ mod tests {
         write("CargoLambda.toml", "[build]\nfeatures = [\"file\"]\nlocked = false\nprofile = \"dist\"\n");
         let of = |function: Option<&str>| {
             let package = function.map(|_| &workspace.members[0]);
-            let said = workspace.cargo_lambda(package, function, root).unwrap();
+            let said = workspace.cargo_lambda(package, function, root, None).unwrap();
             (Config::resolve(said.layers), said.file)
         };
         let (config, file) = of(Some("api"));
@@ -140,7 +146,7 @@ mod tests {
         let entries = ["own", "both", "shared", "etc/x:shared/x", "etc:own", "odd:both", "none", "a/own", "*", ":"];
         workspace.cargo_lambda = json!({"build": {"include": entries}});
         let include = |package: Option<&Package>| {
-            Config::resolve(workspace.cargo_lambda(package, Some("api"), root).unwrap().layers).include
+            Config::resolve(workspace.cargo_lambda(package, Some("api"), root, None).unwrap().layers).include
         };
         let expected = [
             "own",

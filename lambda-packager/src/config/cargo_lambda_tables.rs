@@ -38,8 +38,9 @@ pub struct Table {
 }
 
 /// What one key says, and where.
-pub struct Said {
-    pub value: Value,
+#[derive(Debug, Clone)]
+pub struct Said<T = Value> {
+    pub value: T,
     /// `[package.metadata.lambda.build] of /p/Cargo.toml`.
     pub place: String,
 }
@@ -177,6 +178,18 @@ impl Together {
         self.build.get(key).map_or(Ok(Vec::new()), |said| said.list(key))
     }
 
+    /// The text `key` of `build`.
+    ///
+    /// # Errors
+    /// If it is no text.
+    pub fn text(&self, key: &str) -> Result<Option<Said<String>>> {
+        let text = self.build.get(key).map(|said| match &said.value {
+            Value::String(text) => Ok(Said { value: text.clone(), place: said.place.clone() }),
+            _ => Err(said.invalid(key, "a text")),
+        });
+        text.transpose()
+    }
+
     /// The arguments for cargo in `build.compiler`.
     ///
     /// # Errors
@@ -201,8 +214,10 @@ impl Said {
         };
         texts.ok_or_else(|| self.invalid(key, "a list of texts"))
     }
+}
 
-    fn invalid(&self, key: &str, expected: &str) -> Error {
+impl<T> Said<T> {
+    pub fn invalid(&self, key: &str, expected: &str) -> Error {
         Error::config(format!("`{key}` in {} is not valid: expected {expected}", self.place))
     }
 }

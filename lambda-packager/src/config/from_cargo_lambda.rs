@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::cargo_lambda_notes::not_honoured;
 use crate::config::cargo_lambda_tables::{Said, Table, Together};
-use crate::config::{Layer, Names, Origin, Runtime, cargo_lambda_notes};
+use crate::config::{Layer, Mode, Names, Origin, Output, OutputFormat, Runtime, cargo_lambda_notes};
 use crate::error::Result;
 
 /// What cargo-lambda's tables mean here.
@@ -19,8 +19,20 @@ pub struct CargoLambda {
     pub values: Map<String, Value>,
     /// What is not honoured, and what happens instead.
     pub notes: Vec<String>,
+    /// The mode, for a program in the place of cargo-lambda.
+    pub mode: Option<(Origin, Mode)>,
+    /// Where cargo-lambda puts what is made.
+    pub output: Output,
     /// The configuration file, whether it exists or not.
     pub file: Option<PathBuf>,
+}
+
+/// A program in the place of cargo-lambda reads the tables: what they say of the mode and of the output holds for it as it
+/// does for cargo-lambda.
+#[derive(Debug, Clone, Copy)]
+pub struct StandIn {
+    /// Whether flags choose the mode, which are stronger.
+    pub has_mode: bool,
 }
 
 impl CargoLambda {
@@ -33,6 +45,7 @@ impl CargoLambda {
         tables: &[Table],
         function: Option<&str>,
         joins: bool,
+        stand_in: Option<StandIn>,
         included: &dyn Fn(String) -> String,
     ) -> Result<Self> {
         if tables.is_empty() {
@@ -46,8 +59,13 @@ impl CargoLambda {
         this.kind(&said)?;
         this.contents(&said)?;
         this.include(&said, included)?;
-        if let Some(function) = function {
-            this.output(&said, function)?;
+        this.output = Output::of(&said)?;
+        match stand_in {
+            Some(stand_in) => this.mode(&said, stand_in)?,
+            None => {
+                this.profile(&said)?;
+                function.map_or(Ok(()), |function| this.zip(function))?;
+            }
         }
         this.notes.extend(cargo_lambda_notes::of(&said)?);
         Ok(this)
@@ -157,10 +175,26 @@ impl CargoLambda {
         self.set("kind", kind.into(), "extension", &said.build["extension"].place)
     }
 
-    fn contents(&mut self, said: &Together) -> Result<()> {
-        if let Some(profile) = said.build.get("profile") {
-            self.set("profile", profile.value.clone(), "profile", &profile.place)?;
+    /// The mode that a program in the place of cargo-lambda compiles in.
+    fn mode(&mut self, said: &Together, stand_in: StandIn) -> Result<()> {
+        let (profile, release) = (said.text("profile")?, said.switch("release")?);
+        if stand_in.has_mode || (profile.is_none() && !release) {
+            return Ok(());
         }
+        let (mode, own) = Mode::of_cargo_lambda(release, profile.as_ref().map(|said| said.value.as_str()));
+        let key = if profile.is_some() { "profile" } else { "release" };
+        let place = said.build[key].place.clone();
+        own.map_or(Ok(()), |own| self.set("profile", own.into(), key, &place))?;
+        self.mode = Some((Origin::CargoLambda { key: key.into(), place }, mode));
+        Ok(())
+    }
+
+    fn profile(&mut self, said: &Together) -> Result<()> {
+        let Some(profile) = said.build.get("profile") else { return Ok(()) };
+        self.set("profile", profile.value.clone(), "profile", &profile.place)
+    }
+
+    fn contents(&mut self, said: &Together) -> Result<()> {
         let features = said.list("features")?;
         if !features.is_empty() {
             self.set("features", json!(features), "features", &said.build["features"].place)?;
@@ -196,44 +230,38 @@ impl CargoLambda {
     }
 
     /// The zip goes where cargo-lambda would put it, unless that is among the packager's own files.
-    fn output(&mut self, said: &Together, function: &str) -> Result<()> {
-        let format = said.build.get("output_format");
-        let is_zip = |said: &Said| said.value.as_str().is_some_and(|format| format.eq_ignore_ascii_case("zip"));
-        if let Some(format) = format.filter(|format| !is_zip(format)) {
-            let instead =
-                format!("there is always a zip; the binary in it is also at target/lambda/{function}/bootstrap");
-            self.note(&[&format!("output_format = {}", format.value)], &format.place, &instead);
+    fn zip(&mut self, function: &str) -> Result<()> {
+        // A note is the same for all functions that it is about.
+        const OURS: &str = "target/lambda/<function>/lambda-deployment.zip";
+        let Output { format, lambda_dir, flatten } = self.output.clone();
+        let is_flat = |said: &&Said<String>| said.value == function;
+        let flattened = flatten.as_ref().filter(is_flat);
+        let is_zip = |said: &&Said<OutputFormat>| said.value == OutputFormat::Zip;
+        if let Some(Said { place, .. }) = format.as_ref().filter(|said| !is_zip(said)) {
+            let instead = "there is always a zip; the binary in it is also at target/lambda/<function>/bootstrap";
+            self.note(&["output_format = \"binary\""], place, instead);
         }
-        let flattened = said.build.get("flatten").filter(|said| said.value == function);
-        let folder = said.build.get("lambda_dir").and_then(|said| Some((said.value.as_str()?, &said.place)));
-        let name = if flattened.is_some() { "bootstrap.zip".to_string() } else { format!("{function}/bootstrap.zip") };
-        let ours = format!("target/lambda/{function}/lambda-deployment.zip");
-        match folder {
-            Some((folder, place))
+        let name = if flattened.is_some() { "bootstrap.zip" } else { "{function}/bootstrap.zip" };
+        match &lambda_dir {
+            Some(Said { value: folder, place })
                 if is_inside(folder) && !folder.trim_start_matches("./").starts_with("target/lambda") =>
             {
                 let path = format!("{}/{name}", folder.trim_end_matches('/'));
                 self.set("output", path.into(), "lambda_dir", place)?;
             }
-            Some((folder, place)) if !is_inside(folder) => {
+            Some(Said { value: folder, place }) if !is_inside(folder) => {
                 let instead = format!(
-                    "no file of the project may place files outside of it; the zip is {ours}, and `--output` copies it anywhere"
+                    "no file of the project may place files outside of it; the zip is {OURS}, and `--output` copies it anywhere"
                 );
                 self.note(&["lambda_dir"], place, &instead);
             }
             _ => {
-                if let Some(format) = format.filter(|format| is_zip(format)) {
-                    self.notes.push(format!(
-                        "`output_format` in {}: the zip is {ours}; `output` copies it to another place",
-                        format.place
-                    ));
+                let instead = format!("the zip is {OURS}; `output` copies it to another place");
+                if let Some(Said { place, .. }) = format.as_ref().filter(is_zip) {
+                    self.notes.push(format!("`output_format` in {place}: {instead}"));
                 }
-                if let Some(flattened) = flattened {
-                    self.note(
-                        &["flatten"],
-                        &flattened.place,
-                        &format!("the zip is {ours}; `output` copies it to another place"),
-                    );
+                if let Some(Said { place, .. }) = flattened {
+                    self.note(&["flatten"], place, &instead);
                 }
             }
         }
@@ -252,8 +280,12 @@ mod tests {
     const PLACE: &str = "[package.metadata.lambda.build] of /p/Cargo.toml";
 
     fn read(metadata: &Value) -> Result<CargoLambda> {
-        let tables = Table::in_manifest(metadata, "package.metadata.lambda", Path::new("/p/Cargo.toml"), &["api"]);
-        CargoLambda::read(&tables?, Some("api"), false, &|entry| entry)
+        read_for("api", None, metadata)
+    }
+
+    fn read_for(function: &str, stand_in: Option<StandIn>, metadata: &Value) -> Result<CargoLambda> {
+        let tables = Table::in_manifest(metadata, "package.metadata.lambda", Path::new("/p/Cargo.toml"), &[function]);
+        CargoLambda::read(&tables?, Some(function), false, stand_in, &|entry| entry)
     }
 
     fn of_build(build: Value) -> CargoLambda {
@@ -284,9 +316,9 @@ mod tests {
             (json!({"bins": true}), json!({})),
             (json!({"bins": true, "examples": true}), json!({"function": ["examples/*", "*"]})),
             (json!({"include": ["README.md"]}), json!({"include": ["README.md"]})),
-            (json!({"lambda_dir": "dist/"}), json!({"output": "dist/api/bootstrap.zip"})),
+            (json!({"lambda_dir": "dist/"}), json!({"output": "dist/{function}/bootstrap.zip"})),
             (json!({"lambda_dir": "./dist", "flatten": "api"}), json!({"output": "./dist/bootstrap.zip"})),
-            (json!({"lambda_dir": "dist", "flatten": "web"}), json!({"output": "dist/api/bootstrap.zip"})),
+            (json!({"lambda_dir": "dist", "flatten": "web"}), json!({"output": "dist/{function}/bootstrap.zip"})),
             (json!({"extension": true}), json!({"kind": "extension"})),
             (json!({"extension": true, "internal": true}), json!({"kind": "internal-extension"})),
             (json!({"internal": true}), json!({})),
@@ -327,10 +359,10 @@ mod tests {
             ),
             (
                 json!({"output_format": "Zip"}),
-                "`output_format` in PLACE: the zip is target/lambda/api/lambda-deployment.zip",
+                "`output_format` in PLACE: the zip is target/lambda/<function>/lambda-deployment.zip",
             ),
             (json!({"lambda_dir": "/tmp"}), outside),
-            (json!({"flatten": "api"}), "`flatten` in PLACE is not honoured: the zip is target/lambda/api/"),
+            (json!({"flatten": "api"}), "`flatten` in PLACE is not honoured: the zip is target/lambda/<function>/"),
         ] {
             let (notes, note) = (of_build(build).notes, note.replace("PLACE", PLACE));
             assert_eq!(notes.iter().filter(|known| known.starts_with(&note)).count(), 1, "{note}: {notes:#?}");
@@ -338,6 +370,46 @@ mod tests {
         let quiet = json!({"disable_optimizations": true, "output_format": "zip", "lambda_dir": "dist", "target": "x86_64-unknown-linux-gnu"});
         assert_eq!(of_build(quiet).notes, [""; 0]);
         assert_eq!(read(&Value::Null).unwrap().notes, [""; 0]);
+    }
+
+    #[test]
+    fn what_one_table_says_to_several_functions_is_one_note() {
+        let build = json!({"build": {"output_format": "zip", "lambda_dir": "/tmp", "target": "wasm32-wasip1", "offline": true}});
+        let notes = |function| read_for(function, None, &build).unwrap().notes;
+        assert_eq!(notes("api"), notes("web"));
+        let build = json!({"build": {"output_format": "binary"}});
+        assert_eq!(read_for("api", None, &build).unwrap().notes, read_for("web", None, &build).unwrap().notes);
+    }
+
+    #[test]
+    fn in_the_place_of_cargo_lambda_mode_and_output_are_no_settings_and_hold() {
+        let metadata = json!({
+            "build": {"output_format": "zip", "lambda_dir": "/tmp/x", "flatten": "api", "disable_optimizations": true},
+            "bin": {"web": {"build": {"output_format": "binary", "lambda_dir": "dist"}}},
+        });
+        for (function, format, folder) in [("api", OutputFormat::Zip, "/tmp/x"), ("web", OutputFormat::Binary, "dist")]
+        {
+            let said = read_for(function, Some(StandIn { has_mode: false }), &metadata).unwrap();
+            let output = (said.output.format.unwrap().value, said.output.lambda_dir.unwrap().value);
+            assert_eq!((output, said.notes.as_slice()), ((format, folder.to_string()), &[][..]), "{function}");
+            assert!(said.values.is_empty(), "{:?}", said.values);
+        }
+        for (build, mode, profile) in [
+            (json!({"release": true}), Some((Mode::Release, "release")), None),
+            (json!({"release": false}), None, None),
+            (json!({"profile": "release"}), Some((Mode::Release, "profile")), None),
+            (json!({"profile": "dev", "release": true}), Some((Mode::Dev, "profile")), None),
+            (json!({"profile": "small"}), Some((Mode::Release, "profile")), Some("small")),
+        ] {
+            let of = |has_mode| {
+                let said = read_for("api", Some(StandIn { has_mode }), &json!({"build": build})).unwrap();
+                let mode = said.mode.map(|(origin, mode)| (mode, origin.place_of("mode")));
+                (mode, said.values.get("profile").cloned())
+            };
+            let mode = mode.map(|(mode, key)| (mode, format!("`{key}` in {PLACE}")));
+            assert_eq!(of(false), (mode, profile.map(Value::from)), "{build}");
+            assert_eq!(of(true), (None, None), "flags are stronger than {build}");
+        }
     }
 
     #[test]
@@ -350,6 +422,8 @@ mod tests {
                 "`compiler.extra_args` in PLACE is not valid: expected a list",
             ),
             (json!({"profile": 1}), "`profile` in PLACE is not valid: invalid type"),
+            (json!({"output_format": "tar"}), "`output_format` in PLACE is not valid: expected `binary` or `zip`"),
+            (json!({"lambda_dir": 1}), "`lambda_dir` in PLACE is not valid: expected a text"),
         ] {
             let found = read(&json!({"build": build})).unwrap_err().to_string();
             assert!(found.starts_with(&error.replace("PLACE", PLACE)), "{found}");

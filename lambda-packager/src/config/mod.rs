@@ -1,6 +1,7 @@
 //! Every setting: its type, its layers, and where its value came from.
 
 mod cargo_lambda_notes;
+mod cargo_lambda_output;
 pub mod cargo_lambda_tables;
 pub mod from_cargo_lambda;
 pub mod from_env;
@@ -14,6 +15,7 @@ mod table;
 #[warn(missing_docs)]
 mod values;
 
+pub use cargo_lambda_output::{Output, OutputFormat};
 pub use kinds::Kinds;
 pub use names::Names;
 pub use origin::Origin;

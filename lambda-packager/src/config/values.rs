@@ -55,6 +55,17 @@ impl Mode {
         }
     }
 
+    /// What `release` and `profile` of cargo-lambda mean, as flags or as keys of its tables: the mode, and the profile if
+    /// it is not the mode's own.
+    pub fn of_cargo_lambda(release: bool, profile: Option<&str>) -> (Self, Option<&str>) {
+        match profile {
+            Some("dev") => (Self::Dev, None),
+            Some("release") => (Self::Release, None),
+            Some(profile) => (Self::Release, Some(profile)),
+            None => (if release { Self::Release } else { Self::Dev }, None),
+        }
+    }
+
     /// Whether this mode compiles in the clean room by default.
     pub fn is_for_production(self) -> bool {
         matches!(self, Self::Prod | Self::Docker)

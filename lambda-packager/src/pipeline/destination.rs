@@ -1,6 +1,6 @@
 //! Where the setting `output` may put the zip.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::artifact::selections;
 use crate::cargo::{Function, Workspace};
@@ -50,19 +50,13 @@ pub fn of(workspace: &Workspace, function: &Function, config: &Config) -> Result
             "set another path, or remove that input",
         );
     }
-    if config.is_of_manifest("output") && !is_inside(&clean, &workspace.root)? {
+    if config.is_of_manifest("output") && !fs::is_inside(&clean, &workspace.root)? {
         return refused(
             "is outside of the workspace, where a manifest must not put files",
             "set a path in the workspace, or use the flag `--output` or the variable LAMBDA_PACKAGER_OUTPUT",
         );
     }
     Ok(Some(path))
-}
-
-/// Whether `path`, which need not exist, is in `folder`, with all links followed but one at its end, which is replaced.
-fn is_inside(path: &Path, folder: &Path) -> Result<bool> {
-    let Some(existing) = path.ancestors().skip(1).find(|ancestor| fs::is_dir(ancestor)) else { return Ok(false) };
-    Ok(path.starts_with(folder) && fs::canonical(existing)?.starts_with(fs::canonical(folder)?))
 }
 
 #[cfg(test)]
@@ -107,26 +101,5 @@ mod tests {
                 assert!(inside && lexically_clean(&path).starts_with(&root), "{}", path.display());
             }
         });
-    }
-
-    #[test]
-    fn a_link_may_lead_out_of_a_folder() {
-        let dir = tempfile::tempdir().unwrap();
-        let (inside, outside) = (dir.path().join("in"), dir.path().join("out"));
-        fs::create_dirs(&inside.join("deep")).unwrap();
-        fs::create_dirs(&outside).unwrap();
-        symlink(&outside, inside.join("leaves")).unwrap();
-        symlink("deep", inside.join("stays")).unwrap();
-        for (name, expected) in [
-            ("a.zip", true),
-            ("deep/new/a.zip", true),
-            ("stays/a.zip", true),
-            ("leaves/a.zip", false),
-            ("leaves/new/a.zip", false),
-            ("../out/a.zip", false),
-        ] {
-            let path = lexically_clean(&inside.join(name));
-            assert_eq!(is_inside(&path, &inside).unwrap(), expected, "{name}");
-        }
     }
 }

@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::cargo::{Function, Package, Workspace};
-use crate::config::from_cargo_lambda::CargoLambda;
-use crate::config::{ArtifactKind, Config, Layer, Origin, from_env};
+use crate::config::from_cargo_lambda::{CargoLambda, StandIn};
+use crate::config::{ArtifactKind, Config, Layer, Mode, Origin, from_env};
 use crate::error::{Error, Result};
 use crate::fingerprint::Artifact;
 use crate::pipeline::destination;
@@ -20,6 +20,8 @@ pub struct Request {
     pub start: PathBuf,
     /// Layers above those of the manifests, the strongest first.
     pub layers: Vec<(Origin, Layer)>,
+    /// The caller is a program in the place of cargo-lambda.
+    pub stand_in: Option<StandIn>,
 }
 
 /// The workspace, and the settings of the call.
@@ -29,9 +31,7 @@ pub struct Project {
     pub config: Config,
     /// What cargo-lambda's tables say: settings, which are below ours, and what is not honoured.
     pub cargo_lambda: CargoLambda,
-    start: PathBuf,
-    /// The layers above those of a function's package, and below it that of the workspace.
-    layers: Vec<(Origin, Layer)>,
+    sources: Sources,
     toolchains: Toolchains,
 }
 
@@ -57,13 +57,13 @@ impl Project {
             // A path through a link leads to the same package.
             start = fs::canonical(&start)?;
         }
-        let mut layers = request.layers.clone();
-        layers.extend(match workspace.member_at(&start) {
+        let asking = match workspace.member_at(&start) {
             Some(asking) => Some(asking.layer()?),
             None => deployment(&workspace, &early)?,
-        });
-        let (config, cargo_lambda) = settings(&workspace, &layers, &start, None, None)?;
-        let mut project = Self { config, cargo_lambda, start, workspace, layers, toolchains: Toolchains::default() };
+        };
+        let sources = Sources { start, asked: request.layers.clone(), stand_in: request.stand_in, asking };
+        let (config, cargo_lambda) = sources.settings(&workspace, None, None)?;
+        let mut project = Self { config, cargo_lambda, sources, workspace, toolchains: Toolchains::default() };
         let of_function = project.selected().ok().and_then(|mut all| {
             let (_, config, cargo_lambda) = all.pop()?;
             all.is_empty().then_some((config, cargo_lambda))
@@ -76,9 +76,9 @@ impl Project {
 
     /// The functions that the settings select, each with its own settings, and what cargo-lambda's tables say of it.
     fn selected(&self) -> Result<Vec<(Function<'_>, Config, CargoLambda)>> {
-        let Self { workspace, start, config, .. } = self;
+        let Self { workspace, sources, config, .. } = self;
         let of_package = |package: &Package| Ok(self.settings_of(package, None)?.0);
-        let selected = workspace.functions(config, start, of_package)?.into_iter().map(|(function, _)| {
+        let selected = workspace.functions(config, &sources.start, of_package)?.into_iter().map(|(function, _)| {
             let (config, cargo_lambda) = self.settings_of(function.package, Some(&function.name))?;
             Ok((function, config, cargo_lambda))
         });
@@ -86,7 +86,7 @@ impl Project {
     }
 
     fn settings_of(&self, package: &Package, function: Option<&str>) -> Result<(Config, CargoLambda)> {
-        settings(&self.workspace, &self.layers, &self.start, Some(package), function)
+        self.sources.settings(&self.workspace, Some(package), function)
     }
 
     /// Every program of the workspace, whatever is selected, with its settings. Without those whose settings are not valid:
@@ -143,25 +143,45 @@ impl Project {
     }
 }
 
-/// The settings of `layers`, of a package below them, of the workspace below that, and of cargo-lambda's tables below all.
-fn settings(
-    workspace: &Workspace,
-    layers: &[(Origin, Layer)],
-    start: &Path,
-    package: Option<&Package>,
-    function: Option<&str>,
-) -> Result<(Config, CargoLambda)> {
-    let cargo_lambda = workspace.cargo_lambda(package.or(workspace.member_at(start)), function, start)?;
-    let mut layers = layers.to_vec();
-    layers.extend(package.map(Package::layer).transpose()?);
-    layers.push(workspace.layer()?);
-    layers.extend(cargo_lambda.layers.iter().cloned());
-    let mut config = Config::resolve(layers);
-    if from_env::is_pipeline() {
-        config = config.in_pipeline();
+/// What the settings come from, besides the manifests of a function's package and of the workspace.
+struct Sources {
+    start: PathBuf,
+    /// The layers of the call.
+    asked: Vec<(Origin, Layer)>,
+    stand_in: Option<StandIn>,
+    /// The layer of the package that asks.
+    asking: Option<(Origin, Layer)>,
+}
+
+impl Sources {
+    /// The settings of the call, of the package that asks, of a function's package below them, of the workspace below that,
+    /// and of cargo-lambda's tables below all.
+    fn settings(
+        &self,
+        workspace: &Workspace,
+        package: Option<&Package>,
+        function: Option<&str>,
+    ) -> Result<(Config, CargoLambda)> {
+        let Self { start, asked, stand_in, asking } = self;
+        let cargo_lambda =
+            workspace.cargo_lambda(package.or(workspace.member_at(start)), function, start, *stand_in)?;
+        let mut layers = asked.clone();
+        if stand_in.is_some_and(|stand_in| !stand_in.has_mode) {
+            // A call without flags for it has a mode too, which is above that of a manifest.
+            let (origin, mode) = cargo_lambda.mode.clone().unwrap_or((Origin::Default, Mode::Dev));
+            layers.push((origin, Layer { mode: Some(mode), ..Layer::default() }));
+        }
+        layers.extend(asking.clone());
+        layers.extend(package.map(Package::layer).transpose()?);
+        layers.push(workspace.layer()?);
+        layers.extend(cargo_lambda.layers.iter().cloned());
+        let mut config = Config::resolve(layers);
+        if from_env::is_pipeline() {
+            config = config.in_pipeline();
+        }
+        config.check_names()?;
+        Ok((config, cargo_lambda))
     }
-    config.check_names()?;
-    Ok((config, cargo_lambda))
 }
 
 fn refuse_one_output_for_several(tasks: &[Task]) -> Result<()> {
@@ -322,7 +342,7 @@ mod tests {
 
     fn project(start: &Path, settings: serde_json::Value) -> Result<Project> {
         let layers = vec![(Origin::Flag, Layer::of(settings, &Origin::Flag).unwrap())];
-        Project::around(&Request { start: start.to_path_buf(), layers })
+        Project::around(&Request { start: start.to_path_buf(), layers, stand_in: None })
     }
 
     #[test]

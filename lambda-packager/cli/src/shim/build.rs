@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use lambda_packager::internal::{
-    Error, Event, Invocation, Layer, Origin, Project, Reporter, Request, Result, Text, env, from_env, run,
+    Error, Event, Invocation, Layer, Origin, Project, Reporter, Request, Result, StandIn, Text, env, from_env, run,
 };
 
-use crate::shim::flags::{Flags, Other, OutputFormat};
+use crate::shim::flags::{Flags, Other};
 use crate::shim::output::Output;
 use crate::shim::{settings, variables};
 use crate::signals;
@@ -67,22 +67,26 @@ fn with_variables(flags: &Flags, others: &[(&str, Other)], report: &mut Reporter
 }
 
 fn package(flags: &Flags, variables: &[String], here: &Path, report: &mut Reporter) -> Result<()> {
+    let mode = settings::mode(flags);
     let request = |more: Option<Layer>| -> Result<Request> {
         let layers = [
             more.map(|layer| (Origin::Flag, layer)),
             Some((Origin::Flag, settings::variables(variables)?)),
             Some((Origin::Flag, settings::layer(flags, here)?)),
             Some((Origin::Environment, from_env::layer()?)),
-            Some((Origin::Flag, settings::mode(flags)?)),
+            mode.clone().map(|layer| (Origin::Flag, layer)),
         ];
-        Ok(Request { start: settings::start(flags, here)?, layers: layers.into_iter().flatten().collect() })
+        let stand_in = Some(StandIn { has_mode: mode.is_some() });
+        Ok(Request { start: settings::start(flags, here)?, layers: layers.into_iter().flatten().collect(), stand_in })
     };
     let project = Project::find(&request(None)?)?;
-    if !flags.include.is_empty() && flags.output_format == OutputFormat::Binary {
+    let tasks = project.tasks()?;
+    let include = settings::include(flags, &tasks, here)?;
+    if !flags.include.is_empty() && include.is_none() {
         report.note("--include has no effect: only a zip has further files (--output-format zip)");
     }
-    let asked = request(settings::include(flags, &project, here)?)?;
-    let outputs = Output::all(flags, &project, here)?;
+    let asked = request(include)?;
+    let outputs = Output::all(flags, &tasks, here)?;
     let (outcomes, all) = run::run_each(&asked, report)?;
     let is_packaged = |output: &&Output| outcomes.iter().any(|done| done.summary.packaged.function == output.function);
     outputs.iter().filter(is_packaged).try_for_each(Output::put)?;

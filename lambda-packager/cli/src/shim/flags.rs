@@ -5,15 +5,17 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use lambda_packager::internal::OutputFormat;
 
 /// The flags that decide what is compiled, and where it goes.
 #[derive(Debug, Args)]
 pub struct Flags {
     /// binary (default) or zip
-    #[arg(long, short, value_enum, ignore_case = true, default_value_t = OutputFormat::Binary)]
-    pub output_format: OutputFormat,
+    #[arg(long, short, ignore_case = true, value_name = "FORMAT", value_parser = PossibleValuesParser::new(OutputFormat::NAMES).map(|name| OutputFormat::named(&name).unwrap_or_default()))]
+    pub output_format: Option<OutputFormat>,
     /// The folder that gets a folder for each function; `lambda` in the target directory if not given
     #[arg(long, short, value_name = "FOLDER")]
     pub lambda_dir: Option<PathBuf>,
@@ -71,7 +73,7 @@ pub struct Flags {
     /// All packages of the workspace
     #[arg(long, visible_alias = "all")]
     pub workspace: bool,
-    /// A package to leave out
+    /// A package to leave out of what is meant without this flag
     #[arg(long, value_name = "SPEC")]
     pub exclude: Vec<String>,
     /// The manifest of the package or of the workspace
@@ -122,12 +124,6 @@ pub struct Flags {
     /// auto, always or never
     #[arg(long, value_name = "WHEN", env = "CARGO_LAMBDA_COLOR", ignore_case = true, default_value = "auto", value_parser = ["auto", "always", "never"])]
     pub color: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    Binary,
-    Zip,
 }
 
 /// What becomes of a flag that is no setting here.

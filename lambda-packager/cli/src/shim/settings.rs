@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use lambda_packager::internal::{
-    Adds, Arch, Error, Layer, Mode, Names, Origin, Project, Result, fs, glob, lexically_clean, relative,
+    Adds, Arch, Error, Layer, Mode, Names, Origin, OutputFormat, Result, Task, fs, glob, lexically_clean, relative,
 };
 use serde_json::{Map, Value, json};
 
-use crate::shim::flags::{Flags, OutputFormat};
+use crate::shim::flags::Flags;
+use crate::shim::output;
 
 /// The settings of the flags, but for [`mode`]; `here` is the folder of the call. A list replaces the one that holds without
 /// the flags; with `--admerge` it is added to it, as cargo-lambda does.
@@ -27,7 +28,7 @@ pub fn layer(flags: &Flags, here: &Path) -> Result<Layer> {
     values.extend(is_for_al2.then(|| ("runtime".to_string(), json!("provided.al2"))));
     let kind = if flags.internal { "internal-extension" } else { "extension" };
     values.extend(flags.extension.then(|| ("kind".to_string(), json!(kind))));
-    let profile = flags.profile.as_deref().filter(|profile| !["dev", "release"].contains(profile));
+    let (_, profile) = Mode::of_cargo_lambda(flags.release, flags.profile.as_deref());
     values.extend(profile.map(|profile| ("profile".to_string(), json!(profile))));
     values.extend((flags.locked || flags.frozen).then(|| ("locked".to_string(), Value::Bool(true))));
     let features = flags.features.iter().flat_map(|names| names.split([',', ' ']));
@@ -46,22 +47,23 @@ pub fn layer(flags: &Flags, here: &Path) -> Result<Layer> {
     Ok(Layer { adds, ..Layer::parse(values, &Origin::Flag)? })
 }
 
-/// The mode, weaker than variables: cargo-lambda knows no `prod`, and `LAMBDA_PACKAGER_MODE=prod` is how to get it.
-pub fn mode(flags: &Flags) -> Result<Layer> {
-    let is_dev = flags.profile.as_ref().map_or(!flags.release, |profile| profile == "dev");
-    let mode = if is_dev { Mode::Dev } else { Mode::Release };
-    Layer::parse(Map::from_iter([("mode".to_string(), json!(mode))]), &Origin::Flag)
+/// The mode, if flags choose one. It is weaker than variables: cargo-lambda knows no `prod`, and `LAMBDA_PACKAGER_MODE=prod`
+/// is how to get it.
+pub fn mode(flags: &Flags) -> Option<Layer> {
+    let (mode, _) = Mode::of_cargo_lambda(flags.release, flags.profile.as_deref());
+    let is_chosen = flags.release || flags.profile.is_some();
+    is_chosen.then(|| Layer { mode: Some(mode), ..Layer::default() })
 }
 
-/// The files that `--include` adds to the zips of `project`.
+/// The files that `--include` adds to the zips of `tasks`; none where no zip is asked for.
 ///
 /// # Errors
 /// Files that are not the same for all functions, or that have no place in the zip.
-pub fn include(flags: &Flags, project: &Project, here: &Path) -> Result<Option<Layer>> {
-    if flags.include.is_empty() || flags.output_format != OutputFormat::Zip {
+pub fn include(flags: &Flags, tasks: &[Task], here: &Path) -> Result<Option<Layer>> {
+    if flags.include.is_empty() || tasks.iter().all(|task| output::format(task, flags) != OutputFormat::Zip) {
         return Ok(None);
     }
-    let values = Map::from_iter([("include".to_string(), json!(included_by_all(flags, project, here)?))]);
+    let values = Map::from_iter([("include".to_string(), json!(included_by_all(flags, tasks, here)?))]);
     let adds = if flags.admerge { Adds::Lists } else { Adds::Nothing };
     Ok(Some(Layer { adds, ..Layer::parse(values, &Origin::Flag)? }))
 }
@@ -73,9 +75,9 @@ pub fn variables(names: &[String]) -> Result<Layer> {
 }
 
 /// The entries of `--include` as the setting has them, which are relative to the package.
-fn included_by_all(flags: &Flags, project: &Project, here: &Path) -> Result<Vec<String>> {
+fn included_by_all(flags: &Flags, tasks: &[Task], here: &Path) -> Result<Vec<String>> {
     let mut all: Option<Vec<String>> = None;
-    for task in project.tasks()? {
+    for task in tasks {
         let entries = included(&flags.include, here, task.function.package.folder())?;
         if all.as_ref().is_some_and(|others| *others != entries) {
             return Err(Error::config("flag --include: the functions are of packages at different places")
@@ -229,12 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn without_release_the_mode_is_dev() {
-        for (line, expected) in
-            [("", "dev"), ("--release", "release"), ("--profile dev", "dev"), ("--profile small", "release")]
-        {
-            let Value::Object(settings) = json!({"mode": expected}) else { panic!("a table") };
-            assert_eq!(values(mode(&flags(line))), values(Layer::parse(settings, &Origin::Flag)), "{line}");
+    fn release_and_profile_choose_the_mode() {
+        for (line, expected) in [
+            ("", None),
+            ("--release", Some(Mode::Release)),
+            ("--profile dev", Some(Mode::Dev)),
+            ("--profile small", Some(Mode::Release)),
+        ] {
+            assert_eq!(mode(&flags(line)).and_then(|layer| layer.mode), expected, "{line}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use crate::error::{Error, Result};
-use crate::sys::fs::read::{canonical, lstat};
+use crate::sys::fs::read::{canonical, is_dir, lstat};
 use crate::sys::fs::replace::{create_dirs, remove_tree};
 
 /// Refuses a link or a pipe in place of our own file: another process put it there, and it may lead anywhere.
@@ -36,6 +36,12 @@ pub fn refuse_to_leave(folder: &Path, boundary: &Path) -> Result<()> {
             .hint_with("remove that link; `target` itself may be a link to another disk"));
     }
     Ok(())
+}
+
+/// Whether `path`, which need not exist, is in `folder`, with all links followed but one at its end, which is replaced.
+pub fn is_inside(path: &Path, folder: &Path) -> Result<bool> {
+    let Some(existing) = path.ancestors().skip(1).find(|ancestor| is_dir(ancestor)) else { return Ok(false) };
+    Ok(path.starts_with(folder) && canonical(existing)?.starts_with(canonical(folder)?))
 }
 
 /// Opens the path itself: a link that was put there after the check is not followed.
@@ -124,5 +130,26 @@ mod tests {
         }
         // Also if it came after the check.
         assert!(options().read(true).open(&link).is_err());
+    }
+
+    #[test]
+    fn a_link_may_lead_out_of_a_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inside, outside) = (dir.path().join("in"), dir.path().join("out"));
+        create_dirs(&inside.join("deep")).unwrap();
+        create_dirs(&outside).unwrap();
+        symlink(&outside, inside.join("leaves")).unwrap();
+        symlink("deep", inside.join("stays")).unwrap();
+        for (name, expected) in [
+            ("a.zip", true),
+            ("deep/new/a.zip", true),
+            ("stays/a.zip", true),
+            ("leaves/a.zip", false),
+            ("leaves/new/a.zip", false),
+            ("../out/a.zip", false),
+        ] {
+            let path = crate::sys::lexically_clean(&inside.join(name));
+            assert_eq!(is_inside(&path, &inside).unwrap(), expected, "{name}");
+        }
     }
 }
