@@ -288,6 +288,80 @@ fn clean_is_about_all_functions_and_finds_the_images_of_each() {
 }
 
 #[test]
+fn a_manifest_lists_functions_and_flags_narrow_what_it_lists() {
+    let fixture = workspace();
+    let manifest = fixture.text("Cargo.toml");
+    let lists =
+        |more: &str| fixture.write("Cargo.toml", &format!("{manifest}[workspace.metadata.lambda-packager]\n{more}"));
+    // The functions of a run.
+    let selected = |args: &[&str]| {
+        let verdicts = Ended::of(fixture.command_for("host").args(["--message-format", "json", "explain"]).args(args));
+        let functions = verdicts.stdout.lines().filter_map(|line| {
+            let event: serde_json::Value = serde_json::from_str(line).expect("an event");
+            event["function"].as_str().map(String::from)
+        });
+        functions.collect::<Vec<_>>().join(" ")
+    };
+    lists("functions = [\"api\", \"worker\"]\n");
+    let packaged = ended(&mut fixture.command_for("host"));
+    assert_eq!(summary(&packaged), "2 functions: 2 packaged (api: first build, ...)");
+    for (args, expected) in [
+        (&[][..], "api worker"),
+        (&["-p", "api"], "api"),
+        (&["--workspace", "--exclude", "worker"], "api"),
+        (&["--exclude", "worker"], "api"),
+        (&["--function", "!worker"], "api"),
+        (&["--function", "admin"], "admin"),
+        (&["-p", "loud"], ""),
+    ] {
+        assert_eq!(selected(args), expected, "{args:?}");
+    }
+    let nothing = Ended::of(fixture.command_for("host").args(["-p", "loud"]));
+    nothing
+        .fails(2, &["flag --package, `function` in [workspace.metadata.lambda-packager]", "the functions are: loud"]);
+    lists("functions = [\"api\", \"wroker\"]\n");
+    Ended::of(fixture.command_for("host").args(["-p", "api"])).fails(2, &["there is no function `wroker`"]);
+    // In the table of a package it is about the functions of that package.
+    fixture.write("Cargo.toml", &manifest);
+    fixture.append("api/Cargo.toml", "[package.metadata.lambda-packager]\nfunctions = [\"admin\"]\n");
+    assert_eq!(selected(&[]), "admin loud worker");
+    lists("package = [\"api\", \"loud\"]\n");
+    assert_eq!(selected(&["--exclude", "loud"]), "admin");
+}
+
+/// A bin that requires a feature has it in its own call of cargo, or with all others if it is given for all.
+#[test]
+fn a_bin_that_requires_a_feature_has_the_bytes_that_it_has_alone_and_so_have_the_others() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    for road in cases(vec!["host"], vec!["host", engine.name()]) {
+        let fixture = Fixture::empty("gated");
+        let more = "[features]\nx = []\n[[bin]]\nname = \"extra\"\nrequired-features = [\"x\"]\n";
+        fixture.package("", "gated", more);
+        for (file, name) in [("src/main.rs", "gated"), ("src/bin/extra.rs", "extra")] {
+            let main = format!("fn main() {{\n    println!(\"{name} {{}}\", cfg!(feature = \"x\"));\n}}\n");
+            fixture.write(file, &main);
+        }
+        let names = ["extra", "gated"];
+        // Each alone after all of them.
+        let check = |flags: &[&str], calls: usize, expected: [&str; 2]| {
+            let all = ended(fixture.command_for(road).arg("--force").args(flags));
+            assert!(summary(&all).starts_with("2 functions: 2 packaged (extra: forced"), "{}", all.stderr);
+            assert_eq!(compiles(&all), calls, "{}", all.stderr);
+            assert_eq!(names.map(|name| fixture.output_of_bootstrap(name)), expected);
+            let together = names.map(|name| fixture.zip(name));
+            for (name, zip) in names.iter().zip(&together) {
+                ended(fixture.command_for(road).args(["--force", "--function", name]).args(flags));
+                assert!(fixture.zip(name) == *zip, "{name} alone has other bytes, {flags:?}");
+            }
+        };
+        ended(fixture.command_for(road).args(["--features", "x"]));
+        check(&["--features", "x"], 1, ["extra true", "gated true"]);
+        fixture.append("Cargo.toml", "[package.metadata.lambda.bin.extra.build]\nfeatures = [\"x\"]\n");
+        check(&[], 2, ["extra true", "gated false"]);
+    }
+}
+
+#[test]
 fn a_build_script_packages_several_functions_and_its_crate_knows_each() {
     let fixture = Fixture::with_packager("deployment", "", &[Profile::Release]);
     fixture.write("function/src/bin/worker.rs", "fn main() {\n    println!(\"worker\");\n}\n");

@@ -41,7 +41,7 @@ pub struct Args {
     /// All packages of the workspace
     #[arg(long, global = true, conflicts_with = "package")]
     workspace: bool,
-    /// A package to leave out, or a glob; may be repeated
+    /// A package to leave out of what is meant without this flag, or a glob; may be repeated
     #[arg(long, global = true, value_name = "NAME")]
     exclude: Vec<String>,
     /// Cargo features, separated by commas

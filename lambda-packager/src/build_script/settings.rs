@@ -30,7 +30,7 @@ impl Settings {
         let below = std::mem::take(self.call(setting));
         let values = Map::from_iter([(setting.to_string(), from_env::value_of(setting, text))]);
         self.layer = match Layer::parse(values, &Origin::Code(self.calls.clone())) {
-            Ok(layer) => layer.over(below),
+            Ok(layer) => layer.or(below),
             Err(error) => {
                 self.invalid.get_or_insert(error);
                 below

@@ -60,7 +60,7 @@ impl Workspace {
     }
 
     /// The functions that the settings select, each with the settings of its own: `of_call` are those of the call, which
-    /// select packages, and `of_package` adds those that a package makes.
+    /// select packages, and `of_function` adds those that are made for one function.
     ///
     /// # Errors
     /// If a name or glob matches nothing, if two packages have a function of a name, or if there is no function.
@@ -68,20 +68,31 @@ impl Workspace {
         &self,
         of_call: &Config,
         start: &Path,
-        of_package: impl Fn(&Package) -> Result<Config>,
+        of_function: impl Fn(&Function) -> Result<Config>,
     ) -> Result<Vec<(Function<'_>, Config)>> {
         let mut candidates = Vec::new();
         for package in self.packages(of_call)? {
-            let config = of_package(package)?;
-            let programs = package.programs.iter().map(|program| Candidate::of(package, program, &config));
-            candidates.extend(programs.filter(Candidate::has_binary));
-            let layer = Candidate { function: self.layer_of_files(package), missing_features: Vec::new(), config };
+            for program in &package.programs {
+                let function = Function::of(package, program);
+                let config = of_function(&function)?;
+                let missing_features = package.missing_features(program, &config);
+                let found = Candidate { function, missing_features, config };
+                candidates.extend(Some(found).filter(Candidate::has_binary));
+            }
+            let function = self.layer_of_files(package);
+            let config = of_function(&function)?;
+            let layer = Candidate { function, missing_features: Vec::new(), config };
             candidates.extend(Some(layer).filter(|layer| !layer.has_binary()));
         }
         let (candidates, lacking): (Vec<_>, Vec<_>) =
             candidates.into_iter().partition(|found| found.missing_features.is_empty());
         let chosen: Vec<&Candidate> = candidates.iter().filter(|found| found.is_selected()).collect();
-        let chosen = self.nearest(chosen, of_call, start);
+        let mut chosen = self.nearest(chosen, of_call, start);
+        // At last, so that others do not come in for what is left out.
+        let is_left_out = |found: &Candidate| {
+            of_call.package.as_ref().is_some_and(|names| names.leaves_out(&[&found.function.package.name]))
+        };
+        chosen.retain(|found| !is_left_out(found));
         self.refuse_unmatched(&candidates, &lacking, &chosen, of_call)?;
         refuse_two_of_a_name(&chosen)?;
         Ok(chosen.into_iter().map(Candidate::selected).collect())
@@ -96,7 +107,7 @@ impl Workspace {
         Function { package, name, id, is_example: false }
     }
 
-    /// The packages that the setting `package` selects.
+    /// The packages that the setting `package` selects; all if it only leaves out.
     fn packages(&self, config: &Config) -> Result<Vec<&Package>> {
         let Some(names) = &config.package else { return Ok(self.members.iter().collect()) };
         let is_known = |name: &str| {
@@ -109,13 +120,14 @@ impl Workspace {
             return Err(Error::config(format!("{place}: the workspace {root} has no package `{name}`"))
                 .hint_with(format!("its packages are: {}", known.join(", "))));
         }
-        Ok(self.members.iter().filter(|package| names.select(&[&package.name])).collect())
+        let is_meant = |package: &&Package| names.only_leaves_out() || names.select(&[&package.name]);
+        Ok(self.members.iter().filter(is_meant).collect())
     }
 
     /// Of what was chosen, that of the package of the folder `start`; where nothing is named, that of the default
     /// members, as cargo does.
     fn nearest<'c, 'a>(&self, chosen: Vec<&'c Candidate<'a>>, config: &Config, start: &Path) -> Vec<&'c Candidate<'a>> {
-        if config.package.is_some() {
+        if config.package.as_ref().is_some_and(|names| !names.only_leaves_out()) {
             return chosen;
         }
         let here = self.member_at(start).filter(|package| package.folder() != self.root);
@@ -147,10 +159,13 @@ impl Workspace {
             };
         let configs = candidates.iter().map(|found| &found.config).chain([of_call]);
         for config in configs.clone() {
+            // The packages of a call narrow what a manifest lists of the whole workspace.
+            let is_narrowed = config.is_stronger("package", "function");
             for name in config.function.iter().flat_map(Names::wanted) {
                 let pattern = Names::new([name]);
                 let matches = |found: &Candidate| found.function.is_selected(Some(&pattern));
-                if !candidates.iter().any(matches) {
+                let is_known = candidates.iter().any(matches) || (is_narrowed && self.has(&pattern));
+                if !is_known {
                     let names: Vec<_> = candidates.iter().map(Candidate::shown).collect();
                     let error = format!("{}: there is no function `{name}` in {root}", config.place_of("function"));
                     let error = Error::config(error).hint_with(format!("the functions are: {}", names.join(", ")));
@@ -158,18 +173,35 @@ impl Workspace {
                 }
             }
         }
-        self.refuse_unmatched_kinds(configs)?;
-        if chosen.is_empty() {
-            let error = Error::config(format!("there is no bin target to package in {root}"));
-            return Err(and_features(error.hint_with("a Lambda needs src/main.rs or a [[bin]]"), &|found| {
-                found.is_selected()
-            }));
+        self.refuse_unmatched_kinds(configs.clone())?;
+        if !chosen.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let selecting = |config: &&Config| config.is_set("package") || config.is_set("function");
+        let error = match configs.clone().find(selecting).filter(|_| !candidates.is_empty()) {
+            Some(config) => {
+                let places = ["package", "function"].into_iter().filter(|setting| config.is_set(setting));
+                let places: Vec<_> = places.map(|setting| config.place_of(setting)).collect();
+                let names: Vec<_> = candidates.iter().map(Candidate::shown).collect();
+                Error::config(format!("{}: no function of {root} is left to package", places.join(", ")))
+                    .hint_with(format!("the functions are: {}", names.join(", ")))
+            }
+            None => Error::config(format!("there is no bin target to package in {root}"))
+                .hint_with("a Lambda needs src/main.rs or a [[bin]]"),
+        };
+        Err(and_features(error, &|found| found.is_selected()))
     }
 }
 
 impl Workspace {
+    /// Whether any package has a function that `names` select.
+    fn has(&self, names: &Names) -> bool {
+        let programs = self.members.iter().flat_map(|package| package.programs.iter().map(move |one| (package, one)));
+        let mut functions = programs.map(|(package, program)| Function::of(package, program));
+        functions.any(|function| function.is_selected(Some(names)))
+            || self.members.iter().any(|package| self.layer_of_files(package).is_selected(Some(names)))
+    }
+
     /// A table of kinds is about all functions of the workspace, whichever are selected.
     fn refuse_unmatched_kinds<'c>(&self, configs: impl Iterator<Item = &'c Config>) -> Result<()> {
         let programs =
@@ -199,7 +231,7 @@ impl Workspace {
     }
 }
 
-/// A bin, an example or a layer of files, with the settings of its package.
+/// A bin, an example or a layer of files, with its settings.
 struct Candidate<'a> {
     function: Function<'a>,
     missing_features: Vec<String>,
@@ -207,11 +239,6 @@ struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    fn of(package: &'a Package, program: &Program, config: &Config) -> Self {
-        let function = Function::of(package, program);
-        Self { function, missing_features: package.missing_features(program, config), config: config.clone() }
-    }
-
     fn has_binary(&self) -> bool {
         self.function.kind(&self.config).has_binary()
     }
@@ -254,14 +281,18 @@ mod tests {
     use super::*;
     use crate::config::{Layer, Origin};
 
-    /// The ids of what is selected, or the error; `own` are the settings of a package.
+    /// The ids of what is selected, or the error; `own` are the settings of a package or of a function, `*` those of the
+    /// workspace.
     fn select(workspace: &Workspace, settings: &Value, start: &str, own: &[(&str, Value)]) -> String {
-        let layer = |settings: &Value| (Origin::Flag, Layer::of(settings.clone(), &Origin::Flag).unwrap());
-        let of_package = |package: &Package| {
-            let own = own.iter().filter(|(name, _)| *name == package.name).map(|(_, settings)| layer(settings));
-            Ok(Config::resolve([layer(settings)].into_iter().chain(own).collect()))
+        let table = Origin::Manifest("workspace.metadata.lambda-packager", "/w/Cargo.toml".into());
+        let layer = |settings: &Value, origin: &Origin| (origin.clone(), Layer::of(settings.clone(), origin).unwrap());
+        let of = |names: &[&str]| {
+            let own = own.iter().filter(|(name, _)| names.contains(name));
+            let own = own.map(|(_, settings)| layer(settings, &table));
+            Config::resolve([layer(settings, &Origin::Flag)].into_iter().chain(own).collect())
         };
-        let functions = workspace.functions(&Config::of(settings.clone()), Path::new(start), of_package);
+        let of_function = |function: &Function| Ok(of(&["*", &function.package.name, &function.name]));
+        let functions = workspace.functions(&of(&["*"]), Path::new(start), of_function);
         let ids = |functions: Vec<(Function, Config)>| {
             functions.into_iter().map(|(function, _)| function.id).collect::<Vec<_>>().join(" ")
         };
@@ -282,6 +313,9 @@ mod tests {
             (json!({"function": ["t*", "one"]}), "/w", "one two three"),
             (json!({"function": ["!two"]}), "/w", "one three"),
             (json!({"package": ["*", "!a"]}), "/w/a", "two three"),
+            // What is only left out narrows what is meant without it.
+            (json!({"package": ["!b"]}), "/w", "one"),
+            (json!({"package": ["!a"]}), "/w/b", "two three"),
         ] {
             assert_eq!(select(&workspace, &settings, start, &[]), expected, "{settings} in {start}");
         }
@@ -291,17 +325,48 @@ mod tests {
             (json!({"package": ["*", "!x"]}), "its packages are: a, b, c"),
             (json!({"package": "a", "function": "two"}), "the functions are: one"),
             (json!({"function": ["one", "four*"]}), "flag --function: there is no function `four*`"),
-            (json!({"function": ["!*"]}), "there is no bin target"),
+            (json!({"function": ["!*"]}), "flag --function: no function of /w is left to package"),
         ] {
             let selected = select(&workspace, &settings, "/w", &[]);
             assert!(selected.contains(expected), "{settings}: {selected}");
         }
+        let selected = select(&workspace, &json!({"package": ["!b"]}), "/w/b", &[]);
+        assert!(selected.contains("flag --package: no function of /w is left to package"), "{selected}");
         // A package says which of its bins are functions, and a call is stronger.
         let own = [("b", json!({"function": "two"}))];
         assert_eq!(select(&workspace, &json!({}), "/w", &own), "one two");
         assert_eq!(select(&workspace, &json!({"function": "three"}), "/w", &own), "three");
         assert_eq!(workspace.member_at(Path::new("/w/b/src")).unwrap().name, "b");
         assert!(workspace.member_at(Path::new("/w")).is_none());
+    }
+
+    #[test]
+    fn the_packages_of_a_call_narrow_the_functions_that_a_manifest_lists() {
+        let workspace = Workspace::sample(Path::new("/w"), &[("a", &["api", "admin"]), ("w", &["worker"]), ("x", &[])]);
+        for listed_in in ["*", "a"] {
+            let listed = [(listed_in, json!({"functions": ["api", "worker"]}))];
+            let select = |settings: Value| select(&workspace, &settings, "/w", &listed);
+            for (settings, expected) in [
+                (json!({}), "api worker"),
+                (json!({"package": "a"}), "api"),
+                (json!({"package": ["*", "!w"]}), "api"),
+                (json!({"package": ["!w"]}), "api"),
+                (json!({"function": "admin"}), "admin"),
+            ] {
+                assert_eq!(select(settings.clone()), expected, "{settings} {listed_in}");
+            }
+            let error = select(json!({"package": "a", "function": "worker"}));
+            assert!(error.contains("flag --function: there is no function `worker`"), "{error}");
+        }
+        let wrong = [("*", json!({"functions": ["api", "wroker"]}))];
+        for settings in [json!({}), json!({"package": "a"})] {
+            let error = select(&workspace, &settings, "/w", &wrong);
+            assert!(error.contains("there is no function `wroker` in /w"), "{settings}: {error}");
+        }
+        let other = [("*", json!({"functions": ["api"]}))];
+        let error = select(&workspace, &json!({"package": "w"}), "/w", &other);
+        let places = "flag --package, `function` in [workspace.metadata.lambda-packager] of /w/Cargo.toml: no function";
+        assert!(error.contains(places) && error.contains("the functions are: worker"), "{error}");
     }
 
     #[test]
@@ -347,6 +412,8 @@ mod tests {
         workspace.members[0].is_default = false;
         assert_eq!(select(&workspace, &json!({}), "/w", &[]), "two");
         assert_eq!(select(&workspace, &json!({"function": "one"}), "/w", &[]), "one");
+        let error = select(&workspace, &json!({"package": ["!b"]}), "/w", &[]);
+        assert!(error.contains("no function of /w is left"), "{error}");
         workspace.members[1].is_default = false;
         assert_eq!(select(&workspace, &json!({}), "/w", &[]), "one two");
     }
@@ -361,6 +428,9 @@ mod tests {
                 .map(|(name, more)| (name.into(), more.into_iter().map(String::from).collect()))
                 .into();
         assert_eq!(select(&workspace, &json!({}), "/w", &[]), "one");
+        // They may be turned on for this bin alone.
+        let own = [("extra", json!({"features": ["x"]}))];
+        assert_eq!(select(&workspace, &json!({}), "/w", &own), "one extra");
         let select = |mut settings: Value| {
             settings["function"] = "extra".into();
             select(&workspace, &settings, "/w", &[])
@@ -411,7 +481,7 @@ mod tests {
                 "one, examples/demo of the package a, examples/both, examples/solo, two, examples/",
             ),
             (json!({"function": "examples/demo"}), "several functions `examples/demo`"),
-            (json!({"package": "b", "function": "!*"}), "there is no bin target to package"),
+            (json!({"package": "b", "function": "!*"}), "flag --package, flag --function: no function of /w is left"),
         ] {
             assert!(select(settings.clone()).contains(expected), "{settings}: {}", select(settings.clone()));
         }

@@ -26,14 +26,19 @@ impl Layer {
         Ok(layer)
     }
 
-    /// This layer's values, and of the layer `below` what it has besides, and what this one leaves of its lists.
-    pub(super) fn added_to(self, mut below: Self) -> Self {
-        fn both<T>(below: Option<T>, own: Option<T>, join: impl Fn(T, T) -> T) -> Option<T> {
-            match (below, own) {
-                (Some(below), Some(own)) => Some(join(below, own)),
-                (below, own) => own.or(below),
+    /// This layer's values, and where it has none those of the layer `below`. Names that only leave out narrow those below.
+    pub(super) fn over(mut self, mut below: Self) -> Self {
+        let of_both = [(&mut self.package, &mut below.package), (&mut self.function, &mut below.function)];
+        for (own, below) in of_both {
+            if own.as_ref().is_some_and(Names::only_leaves_out) {
+                *own = both(below.take(), own.take(), Names::and);
             }
         }
+        self.or(below)
+    }
+
+    /// This layer's values, and of the layer `below` what it has besides, and what this one leaves of its lists.
+    pub(super) fn added_to(self, mut below: Self) -> Self {
         let adds_lists = self.adds == Adds::Lists;
         let cargo_flags =
             both(below.cargo_flags.take(), self.cargo_flags, |below, own| flags_of_both(below, own, adds_lists));
@@ -51,6 +56,13 @@ impl Layer {
             ..self
         }
         .over(below)
+    }
+}
+
+fn both<T>(below: Option<T>, own: Option<T>, join: impl Fn(T, T) -> T) -> Option<T> {
+    match (below, own) {
+        (Some(below), Some(own)) => Some(join(below, own)),
+        (below, own) => own.or(below),
     }
 }
 

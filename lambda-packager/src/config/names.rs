@@ -38,6 +38,11 @@ impl Names {
         self.0.iter().filter_map(|name| name.strip_prefix(NOT)).any(|pattern| matches(pattern, names))
     }
 
+    /// Whether they leave out and select nothing else: they narrow what is meant without them.
+    pub fn only_leaves_out(&self) -> bool {
+        self.wanted().next().is_none()
+    }
+
     /// The names and globs, without those that are left out.
     pub fn wanted(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str).filter(|name| !name.starts_with(NOT))

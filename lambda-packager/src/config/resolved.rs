@@ -57,6 +57,13 @@ impl Config {
         self.origins.iter().any(|(name, _)| *name == setting)
     }
 
+    /// Whether `setting` was made in a stronger layer than `other`, which may be a default.
+    pub fn is_stronger(&self, setting: &str, other: &str) -> bool {
+        let at = |wanted: &str| self.origins.iter().position(|(name, _)| *name == wanted);
+        let (one, two) = (at(setting), at(other));
+        one.is_some_and(|one| two.is_none_or(|two| one < two)) && self.origin_of(setting) != self.origin_of(other)
+    }
+
     /// The same settings for the other backend.
     pub fn on_other_backend(&self, was_clean_room: bool) -> Self {
         Self { clean_room: !was_clean_room, ..self.clone() }
@@ -194,6 +201,39 @@ mod tests {
         assert_eq!(config.place_of("engine"), "the default of `engine`");
         assert_eq!(["mode", "runtime", "engine"].map(|setting| config.is_of_user(setting)), [true, false, false]);
         assert_eq!(["mode", "runtime", "engine"].map(|setting| config.is_of_manifest(setting)), [false, true, false]);
+    }
+
+    #[test]
+    fn names_that_only_leave_out_narrow_those_of_the_layer_below() {
+        for setting in ["package", "function"] {
+            let of = |layers: &[Value]| {
+                let layers = layers.iter().map(|names| {
+                    let layer = Layer::of(json!({setting: names}), &Origin::Flag).unwrap();
+                    (Origin::Flag, layer)
+                });
+                let config = Config::resolve(layers.collect());
+                let names = if setting == "package" { config.package } else { config.function };
+                names.map(|names| json!(names))
+            };
+            assert_eq!(of(&[json!(["!x"]), json!(["f*"])]), Some(json!(["f*", "!x"])));
+            assert_eq!(of(&[json!(["!x"]), json!(["!y"]), json!(["a"])]), Some(json!(["a", "!y", "!x"])));
+            assert_eq!(of(&[json!(["!x"])]), Some(json!(["!x"])));
+            assert_eq!(of(&[json!(["*", "!x"]), json!(["f*"])]), Some(json!(["*", "!x"])));
+        }
+    }
+
+    #[test]
+    fn one_setting_is_stronger_than_another_one_of_a_layer_below() {
+        let table = Origin::Manifest("workspace.metadata.lambda-packager", "/Cargo.toml".into());
+        let of = |flags: Value, below: Value| {
+            let layer = |settings, origin: &Origin| (origin.clone(), Layer::of(settings, origin).unwrap());
+            let config = Config::resolve(vec![layer(flags, &Origin::Flag), layer(below, &table)]);
+            config.is_stronger("package", "function")
+        };
+        assert!(of(json!({"package": "a"}), json!({"function": "f"})));
+        assert!(!of(json!({"function": "f"}), json!({"package": "a"})));
+        assert!(!of(json!({"function": "f", "package": "a"}), json!({})));
+        assert!(!of(json!({}), json!({"function": "f"})));
     }
 
     #[test]

@@ -198,7 +198,7 @@ macro_rules! tables {
             }
 
             /// This layer's values, and where it has none those of the layer below.
-            pub fn over(self, below: Self) -> Self {
+            pub fn or(self, below: Self) -> Self {
                 Self { $($name: self.$name.or(below.$name),)+ adds: self.adds }
             }
 

@@ -77,16 +77,16 @@ impl Project {
     /// The functions that the settings select, each with its own settings, and what cargo-lambda's tables say of it.
     fn selected(&self) -> Result<Vec<(Function<'_>, Config, CargoLambda)>> {
         let Self { workspace, sources, config, .. } = self;
-        let of_package = |package: &Package| Ok(self.settings_of(package, None)?.0);
-        let selected = workspace.functions(config, &sources.start, of_package)?.into_iter().map(|(function, _)| {
-            let (config, cargo_lambda) = self.settings_of(function.package, Some(&function.name))?;
+        let of_function = |function: &Function| Ok(self.settings_of(function)?.0);
+        let selected = workspace.functions(config, &sources.start, of_function)?.into_iter().map(|(function, _)| {
+            let (config, cargo_lambda) = self.settings_of(&function)?;
             Ok((function, config, cargo_lambda))
         });
         selected.collect()
     }
 
-    fn settings_of(&self, package: &Package, function: Option<&str>) -> Result<(Config, CargoLambda)> {
-        self.sources.settings(&self.workspace, Some(package), function)
+    fn settings_of(&self, function: &Function) -> Result<(Config, CargoLambda)> {
+        self.sources.settings(&self.workspace, Some(function.package), Some(&function.name))
     }
 
     /// Every program of the workspace, whatever is selected, with its settings. Without those whose settings are not valid:
@@ -95,8 +95,9 @@ impl Project {
         let all =
             self.workspace.members.iter().flat_map(|package| package.programs.iter().map(move |one| (package, one)));
         let with_settings = all.filter_map(|(package, program)| {
-            let (config, _) = self.settings_of(package, Some(&program.name)).ok()?;
-            Some((Function::of(package, program), config))
+            let function = Function::of(package, program);
+            let (config, _) = self.settings_of(&function).ok()?;
+            Some((function, config))
         });
         with_settings.collect()
     }
