@@ -138,6 +138,12 @@ fn a_layer_of_files_that_fails_keeps_no_function_from_its_zip() {
     }
     let mended = ended(&mut fixture.command_for("host"));
     assert_eq!(summary(&mended), "5 functions: 5 reused", "{}", mended.stderr);
+    // The zips are no inputs, wherever they are.
+    for _ in 0..2 {
+        ended(fixture.command_for("host").args(["--output", "{function}.zip"]));
+    }
+    let again = ended(fixture.command_for("host").args(["--output", "{function}.zip"]));
+    assert_eq!(summary(&again), "5 functions: 5 reused", "{}", again.stderr);
 }
 
 /// Compiled with others, a function sees their files too. What it reads of them is an input, as it is if it is alone.

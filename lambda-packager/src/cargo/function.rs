@@ -99,7 +99,7 @@ impl Workspace {
     }
 
     /// The package itself, whose included files are a layer.
-    fn layer_of_files<'a>(&self, package: &'a Package) -> Function<'a> {
+    pub fn layer_of_files<'a>(&self, package: &'a Package) -> Function<'a> {
         let name = package.name.clone();
         let is_taken = self.members.iter().flat_map(|package| &package.programs).any(|program| program.id == name);
         // No name of a package has a dot.

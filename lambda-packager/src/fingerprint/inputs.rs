@@ -114,15 +114,17 @@ pub fn output(workspace: &Workspace, function: &Function, config: &Config) -> Op
     }))
 }
 
-/// The path of `output` of this function, and if it is named after functions, those of all others.
+/// The path of `output` of this function, and if it is named after functions, those of all others and of layers of files.
 fn outputs(workspace: &Workspace, function: &Function, config: &Config) -> Vec<PathBuf> {
     let of_one = output(workspace, function, config);
     let Some(pattern) = config.output.as_ref().and_then(|path| path.to_str()).filter(|path| path.contains(FUNCTION))
     else {
         return of_one.into_iter().collect();
     };
-    let programs = workspace.members.iter().flat_map(|package| &package.programs);
-    programs.map(|program| workspace.root.join(pattern.replace(FUNCTION, &program.id))).collect()
+    let programs = workspace.members.iter().flat_map(|package| &package.programs).map(|program| program.id.clone());
+    // Any package may be a layer of files. What is no input is not seen by a compile, so this leaves no zip stale.
+    let layers = workspace.members.iter().map(|package| workspace.layer_of_files(package).id);
+    programs.chain(layers).map(|id| workspace.root.join(pattern.replace(FUNCTION, &id))).collect()
 }
 
 /// The inputs of `outside`, which a compile read besides its sources, together with those that compiles `found`. Downloaded
@@ -206,6 +208,22 @@ mod tests {
         }
         assert!(!scope.files.iter().any(|known| known == "./a/.gitignore"), "the package's listing has it");
         assert_eq!(scope.excluded, ["target", "home", "out.zip"].map(|name| dir.path().join(name)));
+    }
+
+    #[test]
+    fn the_zips_of_all_functions_and_layers_are_no_inputs() {
+        let workspace = Workspace::sample(Path::new("/w"), &[("a", &["a", "log"]), ("assets", &[])]);
+        let mut config = Config::resolve(Vec::new());
+        let excluded = |config: &Config| {
+            let all = excluded(&workspace, &function(&workspace), config);
+            let names = all.iter().map(|path| path.strip_prefix("/w").unwrap().display().to_string());
+            names.collect::<Vec<_>>()[2..].join(" ")
+        };
+        config.output = Some("{function}.zip".into());
+        // The layer of the package `a` has a name of its own, since its bin has this one.
+        assert_eq!(excluded(&config), "a.zip log.zip a.layer.zip assets.zip");
+        config.output = Some("out.zip".into());
+        assert_eq!(excluded(&config), "out.zip");
     }
 
     #[test]
