@@ -146,6 +146,74 @@ fn a_layer_of_files_that_fails_keeps_no_function_from_its_zip() {
     assert_eq!(summary(&again), "5 functions: 5 reused", "{}", again.stderr);
 }
 
+/// Faults that are known before a compile: what is included, where the zip goes, and what Lambda would start.
+#[test]
+fn what_keeps_one_function_from_its_zip_is_told_before_a_compile_and_keeps_no_other_one() {
+    let fixture = workspace();
+    let table = "[package.metadata.lambda-packager]\n";
+    // Each package has settings for a compile of its own.
+    fixture.append(
+        "worker/Cargo.toml",
+        &format!("[features]\nx = []\n{table}features = [\"x\"]\ninclude = [\"none/*\"]\n"),
+    );
+    fixture.append("loud/Cargo.toml", &format!("{table}output = \"loud/notes\"\n"));
+    fixture.write("loud/notes", "mine");
+    fixture.append("api/Cargo.toml", &format!("{table}kind = {{ admin = \"extension\" }}\ninclude = [\".:layer\"]\n"));
+    fixture.write("api/layer/extensions/watch", "#!/bin/sh\n");
+    let failed = Ended::of(&mut fixture.command_for("host"));
+    let failed = failed.fails(
+        2,
+        &[
+            "error: admin: `include` in [package.metadata.lambda-packager]",
+            "error: loud: `output` in [package.metadata.lambda-packager]",
+            "loud/notes exists and is not a zip",
+            "error: worker: `include` in [package.metadata.lambda-packager]",
+            "  api     packaged  ",
+            "  worker  FAILED",
+            "4 functions: 1 packaged (api: first build), 3 failed",
+            "3 of 4 functions were not packaged: admin, loud, worker",
+        ],
+    );
+    assert_eq!(compiles(&failed), 1, "{}", failed.stderr);
+    assert_eq!((fixture.output_of_bootstrap("api"), fixture.text("loud/notes")), ("api soft".into(), "mine".into()));
+}
+
+#[test]
+fn what_stops_a_run_leaves_the_zips_that_are_there_and_names_what_is_missing() {
+    let fixture = workspace();
+    let engine = |name: &str| format!("[package.metadata.lambda-packager]\nengine = \"{name}\"\n");
+    for (package, name) in [("api", "host"), ("loud", "finch"), ("worker", "host")] {
+        fixture.append(&format!("{package}/Cargo.toml"), &engine(name));
+    }
+    fixture.append("worker/Cargo.toml", "mode = \"dev\"\n");
+    let package = |format: &str| Ended::of(fixture.command_elsewhere().args(["--message-format", format]));
+    let stopped = package("human").fails(
+        3,
+        &[
+            "  admin   packaged  target/lambda/admin/lambda-deployment.zip",
+            "  loud    not packaged",
+            "  worker  not packaged",
+            "4 functions: 2 packaged (admin: first build, ...), 2 not packaged",
+            "finch is not on PATH",
+            "not packaged: loud, worker",
+        ],
+    );
+    assert_eq!(compiles(&stopped), 1, "{}", stopped.stderr);
+    assert_eq!(["admin", "api"].map(|name| fixture.output_of_bootstrap(name)), ["admin soft", "api soft"]);
+
+    fixture.write("loud/Cargo.toml", &fixture.text("loud/Cargo.toml").replace("finch", "host"));
+    package("human").ok();
+    says(&fixture, "loud/src/main.rs", "edited");
+    fixture.write("worker/src/main.rs", "fn main() { oops }\n");
+    let events = package("json").fails(4, &[]);
+    let all = events.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("an event"));
+    let all: Vec<_> = all.filter(|event| event["event"] == "finished_all").collect();
+    let [all] = all.as_slice() else { panic!("{}", events.stdout) };
+    let lists = ["packaged", "reused", "not_packaged"].map(|list| all[list].clone());
+    assert_eq!(lists, [serde_json::json!(["loud"]), serde_json::json!(["admin", "api"]), serde_json::json!([])]);
+    assert_eq!((&all["failed"][0]["function"], &all["failed"][0]["exit_code"]), (&"worker".into(), &4.into()));
+}
+
 /// Compiled with others, a function sees their files too. What it reads of them is an input, as it is if it is alone.
 #[test]
 fn what_a_function_reads_of_another_ones_package_is_its_input() {

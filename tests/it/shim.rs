@@ -123,7 +123,7 @@ fn what_the_tables_say_of_output_and_mode_is_what_it_is_for_cargo_lambda_itself(
         (of_workspace("flatten = \"api\"\nlambda_dir = \"dist\""), &["--flatten", "admin"]),
         (of_workspace("extension = true\noutput_format = \"zip\""), &["--release"]),
     ];
-    for ((file, table), flags) in &all[..cases(3, all.len())] {
+    for ((file, table), flags) in &all[..cases(2, all.len())] {
         let projects = [workspace(), workspace()];
         for project in &projects {
             let before = if project.path(file).exists() { project.text(file) } else { String::new() };

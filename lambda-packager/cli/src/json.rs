@@ -75,12 +75,15 @@ fn render(event: &Event) -> Vec<Value> {
                 "stages_ms": stages_ms(&summary.stages),
             })
         }
-        Event::FinishedAll { summaries, failed } => {
-            let packaged: Vec<_> = summaries.iter().map(|summary| &summary.packaged.function).collect();
+        Event::FinishedAll { summaries, failed, left } => {
+            let (reused, packaged): (Vec<_>, Vec<_>) =
+                summaries.iter().map(|summary| &summary.packaged).partition(|packaged| packaged.is_hit());
+            let [packaged, reused] =
+                [packaged, reused].map(|all| all.iter().map(|packaged| &packaged.function).collect::<Vec<_>>());
             let failed = failed.iter().map(|(function, error)| {
                 json!({"function": function, "message": error.to_string(), "hint": error.hint(), "exit_code": error.exit_code()})
             });
-            json!({"event": "finished_all", "packaged": packaged, "failed": failed.collect::<Vec<_>>()})
+            json!({"event": "finished_all", "packaged": packaged, "reused": reused, "failed": failed.collect::<Vec<_>>(), "not_packaged": left})
         }
         Event::Blob { digest, size_bytes, pushed, elapsed } => {
             json!({"event": "blob", "digest": digest, "size_bytes": size_bytes, "pushed": pushed, "elapsed_ms": ms(*elapsed)})

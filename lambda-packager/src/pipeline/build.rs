@@ -8,30 +8,31 @@ use crate::cargo::Function;
 use crate::compile::{Compiled, CompiledUnits};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::declared::{GIT, has_git};
-use crate::fingerprint::inputs;
 use crate::fingerprint::manifest::BackendRecord;
 use crate::pipeline::commit::Made;
 use crate::pipeline::found::Found;
+use crate::pipeline::outcome::{Ended, of_one};
 use crate::pipeline::{Miss, Outcome, Task, check, commit, extent, found, group, package, retry, surroundings};
 use crate::report::{Built, Event, Reporter, Stage};
 use crate::snapshot::Snapshot;
-use crate::sys::fs;
 
-/// What became of a function, by its id.
-pub type Ended = (String, Result<Outcome>);
-
-/// Builds functions with the same settings for a compile: the compiled crates are shared. Also returns the backend, and the
+/// Builds functions with the same settings for a compile: the compiled crates are shared. Returns the backend, and the
 /// units that it compiled. A function that fails keeps no other one from its zip.
 ///
 /// # Errors
-/// What keeps every function from its zip. The last good zips and their records then stay as they are.
-pub fn build(misses: Vec<Miss>, report: &mut Reporter) -> Result<(Vec<Ended>, Backend, Option<CompiledUnits>)> {
+/// What keeps every function from its zip that has not `ended` by then. The last good zips and their records then stay as
+/// they are.
+pub fn build(
+    misses: Vec<Miss>,
+    ended: &mut Vec<Ended>,
+    report: &mut Reporter,
+) -> Result<(Backend, Option<CompiledUnits>)> {
     let Some(first) = misses.first() else { return Err(Error::config("there is nothing to build")) };
     let (task, before) = (first.task, first.gate.recorded.as_ref().ok().map(|manifest| manifest.backend.clone()));
     report.log_to(Miss::logs(&misses));
     let (request, mut backend) = prepare(task, &misses, before.as_ref(), report)?;
     let mut queue = VecDeque::from(group::together(misses, &backend));
-    let (mut ended, mut units) = (Vec::new(), None);
+    let mut units = None;
     while let Some(mut group) = queue.pop_front() {
         report.log_to(Miss::logs(&group));
         let compiled = report.stage(Stage::Compile, |report| compile(&mut group, &request, &mut backend, report));
@@ -47,14 +48,14 @@ pub fn build(misses: Vec<Miss>, report: &mut Reporter) -> Result<(Vec<Ended>, Ba
                 units = CompiledUnits::with(units, compiled.compiled_units);
             }
             // One of them may not compile: each alone.
-            Err(error) if group.len() > 1 && is_of_one(&error) => split(group, &mut queue),
-            Err(error) => {
-                let [miss] = group.as_slice() else { return Err(error) };
-                ended.push((miss.task.function.id.clone(), of_one(Err(error))?));
-            }
+            Err(error) if group.len() > 1 && does_not_compile(&error) => split(group, &mut queue),
+            Err(error) => match group.as_slice() {
+                [miss] if does_not_compile(&error) => ended.push((miss.task.function.id.clone(), Err(error))),
+                _ => return Err(error),
+            },
         }
     }
-    Ok((ended, backend, units))
+    Ok((backend, units))
 }
 
 /// Puts each function of a group by itself next.
@@ -62,13 +63,9 @@ fn split<'a>(group: Vec<Miss<'a>>, queue: &mut VecDeque<Vec<Miss<'a>>>) {
     group.into_iter().rev().for_each(|miss| queue.push_front(vec![miss]));
 }
 
-/// Whether an error is of one function: others may still succeed.
-fn is_of_one(error: &Error) -> bool {
+/// Whether a compile failed for what is compiled: that of others may still succeed.
+fn does_not_compile(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Cargo | ErrorKind::Artifact)
-}
-
-fn of_one(outcome: Result<Outcome>) -> Result<Result<Outcome>> {
-    if outcome.as_ref().is_err_and(|error| !is_of_one(error)) { outcome.map(Ok) } else { Ok(outcome) }
 }
 
 /// Packages and stores one of the functions that were compiled.
@@ -103,7 +100,7 @@ fn finish(
     Ok(outcome)
 }
 
-/// Checks where the zips will go and what goes into them, fetches the crates, and selects the backend.
+/// Selects the backend, and notes what is to know of it.
 fn prepare<'a>(
     task: &'a Task<'a>,
     misses: &[Miss],
@@ -112,12 +109,6 @@ fn prepare<'a>(
 ) -> Result<(BackendRequest<'a>, Backend)> {
     let Task { workspace, config, .. } = task;
     config.runtime.warning().iter().for_each(|text| report.note(text));
-    for Miss { task, .. } in misses {
-        check_output(task)?;
-        // What cannot be packaged is told before the compile.
-        package::note_idle(&package::included(task)?, &task.config, report);
-    }
-    report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
     let request = BackendRequest { workspace, config, before };
     let backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
     for text in misses.iter().filter_map(|miss| extent::told(&miss.gate.now.snapshot)).collect::<BTreeSet<_>>() {
@@ -199,24 +190,4 @@ fn compile(
 fn declared(inputs: &BTreeSet<String>) -> String {
     let names: Vec<String> = inputs.iter().map(|name| format!("{name:?}")).collect();
     format!("`inputs = [{}]` in [package.metadata.lambda-packager]", names.join(", "))
-}
-
-/// Refuses an `output` that exists and is not a zip: a mistyped path must not overwrite another file. Removes
-/// what runs that were killed left beside it.
-pub fn check_output(task: &Task) -> Result<()> {
-    let Task { workspace, config, function, .. } = task;
-    let Some(output) = inputs::output(workspace, function, config) else { return Ok(()) };
-    let is_named_zip = output.extension().is_some_and(|extension| extension == "zip");
-    let is_zip = || Ok::<bool, Error>(is_named_zip || fs::read_start(&output, 2)? == b"PK");
-    match fs::stat(&output)? {
-        Some(meta) if !meta.is_file() || !is_zip()? => {
-            let (place, path) = (config.place_of("output"), output.display());
-            Err(Error::config(format!("{place}: {path} exists and is not a zip; it was not changed"))
-                .hint_with("set another path, or remove that file yourself"))
-        }
-        _ => {
-            output.parent().iter().for_each(|folder| fs::remove_dead_temporaries(folder));
-            Ok(())
-        }
-    }
 }

@@ -59,6 +59,25 @@ pub fn of(workspace: &Workspace, function: &Function, config: &Config) -> Result
     Ok(Some(path))
 }
 
+/// Refuses an `output` that exists and is not a zip: a mistyped path must not overwrite another file. Removes what runs
+/// that were killed left beside it.
+pub fn check(workspace: &Workspace, function: &Function, config: &Config) -> Result<()> {
+    let Some(output) = inputs::output(workspace, function, config) else { return Ok(()) };
+    let is_named_zip = output.extension().is_some_and(|extension| extension == "zip");
+    let is_zip = || Ok::<bool, Error>(is_named_zip || fs::read_start(&output, 2)? == b"PK");
+    match fs::stat(&output)? {
+        Some(meta) if !meta.is_file() || !is_zip()? => {
+            let (place, path) = (config.place_of("output"), output.display());
+            Err(Error::config(format!("{place}: {path} exists and is not a zip; it was not changed"))
+                .hint_with("set another path, or remove that file yourself"))
+        }
+        _ => {
+            output.parent().iter().for_each(|folder| fs::remove_dead_temporaries(folder));
+            Ok(())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use crate::artifact::include;
 use crate::error::{Error, Result};
 use crate::fingerprint::manifest::BackendRecord;
-use crate::pipeline::build::check_output;
 use crate::pipeline::commit::{Made, commit};
 use crate::pipeline::{Miss, Outcome, Package, package};
 use crate::report::{Built, Event, Reporter, Stage};
@@ -17,9 +16,7 @@ use crate::report::{Built, Event, Reporter, Stage};
 pub fn build(miss: &Miss, report: &mut Reporter) -> Result<Outcome> {
     let Miss { task, gate, verdict, .. } = miss;
     let config = &task.config;
-    check_output(task)?;
     let included = package::included(task)?;
-    package::note_idle(&included, config, report);
     if included.files.is_empty() {
         let error =
             format!("{}: a layer of files has what `include` selects, and it selects nothing", config.place_of("kind"));

@@ -10,6 +10,7 @@ mod extent;
 mod found;
 mod group;
 mod image;
+mod judge;
 mod layer;
 mod miss;
 pub mod outcome;

@@ -2,12 +2,27 @@
 
 use std::path::PathBuf;
 
+use crate::error::{ErrorKind, Result};
 use crate::fingerprint::Manifest;
 use crate::packaged::{Packaged, Verdict};
 use crate::pipeline::Task;
 use crate::report::{Built, Reporter, Summary};
 use crate::snapshot::Snapshot;
 use crate::sys::relative;
+
+/// What became of a function, by its id.
+pub type Ended = (String, Result<Outcome>);
+
+/// What work for one function came to: others may still succeed, unless the engine or the user ended it.
+///
+/// # Errors
+/// What is not of this function.
+pub fn of_one<T>(result: Result<T>) -> Result<Result<T>> {
+    match result {
+        Err(error) if matches!(error.kind(), ErrorKind::Engine | ErrorKind::Interrupted { .. }) => Err(error),
+        result => Ok(result),
+    }
+}
 
 /// How a run ended.
 pub struct Outcome {

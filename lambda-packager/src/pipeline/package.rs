@@ -6,10 +6,9 @@ use std::thread;
 use crate::artifact::include::{Inclusion, Surroundings};
 use crate::artifact::{elf, include, limits, selections, zip};
 use crate::backend::{Backend, BackendRequest, runtime_image};
-use crate::config::Config;
 use crate::error::Result;
 use crate::fingerprint::inputs;
-use crate::pipeline::Task;
+use crate::pipeline::{Task, destination};
 use crate::report::{Reporter, Stage};
 
 /// What is packaged, not stored yet.
@@ -25,6 +24,27 @@ impl Package {
         limits::note(zip.len() as u64).iter().for_each(|text| report.note(text));
         Self { zip, image: None }
     }
+}
+
+/// Checks what is known before a compile: where the zip will go, and what goes into it besides the binary.
+///
+/// # Errors
+/// What would keep the function from its zip whatever is compiled.
+pub fn check_ahead(task: &Task, report: &mut Reporter) -> Result<()> {
+    let config = &task.config;
+    destination::check(task.workspace, &task.function, config)?;
+    let included = included(task)?;
+    for entry in &included.idle {
+        report.note(&format!(
+            "{}: {entry:?} takes nothing out; it is relative to the package's folder, and is about the entries before it",
+            config.place_of("include")
+        ));
+    }
+    // A layer of files is made before any compile.
+    if task.kind().is_layer() && task.kind().has_binary() {
+        check_extensions(&include::read(included.files)?, task)?;
+    }
+    Ok(())
 }
 
 /// Checks binaries, and makes their zips side by side. The error of one is what Lambda could not start, or would refuse.
@@ -94,13 +114,18 @@ pub fn check(binary: &[u8], task: &Task, report: &mut Reporter) -> Result<Vec<zi
 /// # Errors
 /// One that the runtime could not start or load.
 pub fn check_included(members: &[zip::Member], task: &Task, report: &mut Reporter) -> Result<()> {
+    check_extensions(members, task)?;
+    elf::check_loadable(&expectation(members, task))?.iter().for_each(|text| report.note(text));
+    Ok(())
+}
+
+/// Checks the included binaries that Lambda starts of a layer.
+fn check_extensions(members: &[zip::Member], task: &Task) -> Result<()> {
     let is_started = |member: &&zip::Member| {
         task.kind().is_layer() && include::is_extension(&member.name) && member.content.starts_with(b"\x7fELF")
     };
     let expected = expectation(members, task);
-    members.iter().filter(is_started).try_for_each(|member| elf::check(&member.content, &member.name, &expected))?;
-    elf::check_loadable(&expected)?.iter().for_each(|text| report.note(text));
-    Ok(())
+    members.iter().filter(is_started).try_for_each(|member| elf::check(&member.content, &member.name, &expected))
 }
 
 fn expectation<'a>(members: &'a [zip::Member], task: &'a Task) -> elf::Expectation<'a> {
@@ -124,16 +149,6 @@ pub fn included(task: &Task) -> Result<Inclusion> {
     let (excluded, place) = (inputs::excluded(workspace, function, config), config.place_of("include"));
     let (root, kind, binary) = (&workspace.root, task.kind(), function.name.as_str());
     include::find(&selections, &Surroundings { root, excluded: &excluded, place: &place, kind, binary })
-}
-
-/// Notes the entries of the setting `include` that take nothing out: what they were to leave out is in the zip.
-pub fn note_idle(included: &Inclusion, config: &Config, report: &mut Reporter) {
-    for entry in &included.idle {
-        report.note(&format!(
-            "{}: {entry:?} takes nothing out; it is relative to the package's folder, and is about the entries before it",
-            config.place_of("include")
-        ));
-    }
 }
 
 /// The zip of a binary, where the kind has one, and of what goes into it beside that.

@@ -1,17 +1,18 @@
 //! One run, from the settings to the summary. This is the one place that orders the stages.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 
-use crate::backend::{Backend, BackendRequest, CachedImage, select};
+use crate::backend::{Backend, CachedImage};
 use crate::compile::CompiledUnits;
-use crate::config::PullPolicy;
 use crate::error::{Error, Result};
-use crate::fingerprint::Manifest;
-use crate::packaged::{Reason, Verdict, Watch};
-use crate::pipeline::build::{Ended, build};
-use crate::pipeline::{Gate, Miss, Outcome, Project, Request, Task, check, image, layer, lock, record_stamps, watch};
+use crate::packaged::Watch;
+use crate::pipeline::build::build;
+use crate::pipeline::outcome::{Ended, of_one};
+use crate::pipeline::package::check_ahead;
+use crate::pipeline::{Gate, Miss, Outcome, Project, Request, Task, check, judge, layer, lock, watch};
 use crate::report::{Event, Reporter, Stage};
-use crate::snapshot::{Taken, parallel};
+use crate::snapshot::parallel;
 use crate::sys::{Lock, fs};
 
 /// Packages functions: decides for each whether its last zip can be reused, and builds the others.
@@ -26,7 +27,7 @@ pub fn run(request: &Request, report: &mut Reporter) -> Result<Vec<Outcome>> {
 /// The same for a caller to whom each function counts: the outcomes of those that are packaged, and whether these are all.
 ///
 /// # Errors
-/// What keeps every function from its zip.
+/// What is wrong with the project or its settings.
 pub fn run_each(request: &Request, report: &mut Reporter) -> Result<(Vec<Outcome>, Result<()>)> {
     let project = around(request, report)?;
     package(&find(&project, report)?, report)
@@ -58,42 +59,50 @@ fn package(tasks: &[Task], report: &mut Reporter) -> Result<(Vec<Outcome>, Resul
         report.emit(&Event::Started { function: &function.id, config });
     }
     let locks = lock(tasks, report)?;
-    let gates = report.stage(Stage::Inputs, |_| gates(tasks, &locks))?;
-    let (mut ended, mut misses) = (Vec::new(), Vec::new());
-    for (task, gate) in tasks.iter().zip(gates) {
-        match judge(task, gate, report)? {
-            Judged::Hit(outcome) => ended.push((task.function.id.clone(), Ok(*outcome))),
-            Judged::Miss(miss) => misses.push(*miss),
-        }
-    }
-    note_cargo_lambda(&misses, report);
-    let (misses, layers): (Vec<_>, Vec<_>) = misses.into_iter().partition(|miss| miss.task.kind().has_binary());
-    for miss in &layers {
-        report.log_to(Miss::logs(std::slice::from_ref(miss)));
-        let outcome = layer::build(miss, report);
-        // It shares nothing with others, so whatever fails is its own.
-        if let Some(error) = outcome.as_ref().err().filter(|error| error.is_interrupted()) {
-            return Err(error.clone());
-        }
-        ended.push((miss.task.function.id.clone(), outcome));
-    }
-    let mut kept = Vec::new();
-    for alike in compiled_alike(misses) {
-        let logs = Miss::logs(&alike);
-        let (built, backend, units) = build(alike, report)?;
-        ended.extend(built);
-        kept.extend(units.map(|units| (backend, units, logs)));
-    }
-    let (outcomes, all) = outcomes(tasks, ended, report);
-    for (backend, units, logs) in kept.into_iter().filter(|_| all.is_ok()) {
+    let mut ended = Vec::new();
+    let built = judge_and_build(tasks, &locks, &mut ended, report);
+    let (outcomes, all) = outcomes(tasks, ended, built.as_ref().err(), report);
+    for (backend, units, logs) in built.into_iter().flatten().filter(|_| all.is_ok()) {
         report.log_to(logs);
         keep(&backend, &units, report)?;
     }
     Ok((outcomes, all))
 }
 
+/// Units that were compiled, on which backend, and the logs of the functions that they are of.
+type Units = (Backend, CompiledUnits, Vec<File>);
+
+/// Judges the functions, and builds those that need it. What became of each is in `ended`.
+///
+/// # Errors
+/// What keeps every function from its zip that has not `ended` by then.
+fn judge_and_build(
+    tasks: &[Task],
+    locks: &[Lock],
+    ended: &mut Vec<Ended>,
+    report: &mut Reporter,
+) -> Result<Vec<Units>> {
+    let gates = report.stage(Stage::Inputs, |_| gates(tasks, locks))?;
+    let misses = judge::all(tasks, gates, ended, report)?;
+    note_cargo_lambda(&misses, report);
+    let misses = checked_ahead(misses, ended, report);
+    let (misses, layers): (Vec<_>, Vec<_>) = misses.into_iter().partition(|miss| miss.task.kind().has_binary());
+    for miss in &layers {
+        report.log_to(Miss::logs(std::slice::from_ref(miss)));
+        ended.push((miss.task.function.id.clone(), of_one(layer::build(miss, report))?));
+    }
+    fetch(&misses, report)?;
+    let mut compiled = Vec::new();
+    for alike in compiled_alike(misses) {
+        let logs = Miss::logs(&alike);
+        let (backend, units) = build(alike, ended, report)?;
+        compiled.extend(units.map(|units| (backend, units, logs)));
+    }
+    Ok(compiled)
+}
+
 /// The checks of all functions, side by side.
-fn gates(tasks: &[Task], locks: &[Lock]) -> Result<Vec<Gate>> {
+fn gates(tasks: &[Task], locks: &[Lock]) -> Result<Vec<Result<Gate>>> {
     // Each check is as much work as that of many files.
     let weight = if tasks.len() > 1 { usize::MAX } else { 1 };
     // All locks are signed by now.
@@ -101,35 +110,34 @@ fn gates(tasks: &[Task], locks: &[Lock]) -> Result<Vec<Gate>> {
     let tasks: Vec<(&Task, &Lock)> = tasks.iter().zip(locks).collect();
     parallel::map(&tasks, weight, |(task, lock)| {
         fs::remove_dead_temporaries(&task.places.folder);
-        check::take(task, &looks, lock.signed_at_ns()?)
+        Ok(check::take(task, &looks, lock.signed_at_ns()?))
     })
 }
 
-enum Judged<'a> {
-    Hit(Box<Outcome>),
-    Miss(Box<Miss<'a>>),
+/// Those that nothing keeps from their zips as far as is known before a compile. The others have `ended`.
+fn checked_ahead<'a>(misses: Vec<Miss<'a>>, ended: &mut Vec<Ended>, report: &mut Reporter) -> Vec<Miss<'a>> {
+    let mut passed = Vec::new();
+    for miss in misses {
+        report.log_to(Miss::logs(std::slice::from_ref(&miss)));
+        match check_ahead(miss.task, report) {
+            Ok(()) => passed.push(miss),
+            Err(error) => ended.push((miss.task.function.id.clone(), Err(error))),
+        }
+    }
+    passed
 }
 
-/// Decides whether the last zip of a function can be reused.
-fn judge<'a>(task: &'a Task<'a>, gate: Gate, report: &mut Reporter) -> Result<Judged<'a>> {
-    let verdict = report.stage(Stage::Verdict, |_| check::decide(&gate, &task.config));
-    let verdict = unless_renewed(verdict, task, &gate, report)?;
-    let verdict = with_image(verdict, task, &gate, report)?;
-    // A miss starts a new log; a hit appends to the log of the build that it reuses.
-    let open_log = if verdict == Verdict::Hit { fs::append } else { fs::create };
-    let log = open_log(&task.places.log)?;
-    report.log_to(log.try_clone().into_iter().collect());
-    let reasons: &[Reason] = if let Verdict::Miss(reasons) = &verdict { reasons } else { &[] };
-    let (function, config) = (&task.function.id, &task.config);
-    report.emit(&Event::Judged { function, config, verdict: &verdict.to_string(), reasons });
-    match (verdict, gate) {
-        (Verdict::Hit, Gate { recorded: Ok(manifest), now, artifact_was_read, .. }) => {
-            let outcome = reuse(task, manifest, now, artifact_was_read, report)?;
-            report.emit(&Event::Finished { summary: &outcome.summary });
-            Ok(Judged::Hit(Box::new(outcome)))
+/// Fetches the crates for all compiles.
+fn fetch(misses: &[Miss], report: &mut Reporter) -> Result<()> {
+    report.log_to(Miss::logs(misses));
+    let mut fetched = Vec::new();
+    for Task { workspace, config, .. } in misses.iter().map(|miss| miss.task) {
+        if !fetched.contains(&config.target_arch) {
+            report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
+            fetched.push(config.target_arch);
         }
-        (verdict, gate) => Ok(Judged::Miss(Box::new(Miss { task, gate, verdict, log }))),
     }
+    Ok(())
 }
 
 /// Names what cargo-lambda's tables say and what is not honoured, once for all functions that it is about.
@@ -156,53 +164,43 @@ fn compiled_alike(misses: Vec<Miss>) -> Vec<Vec<Miss>> {
     alike
 }
 
-/// The outcomes in the order of `tasks`, and why these are not all: the error of the one function; with several functions,
-/// which of them were not packaged.
-fn outcomes(tasks: &[Task], ended: Vec<Ended>, report: &mut Reporter) -> (Vec<Outcome>, Result<()>) {
+/// The outcomes in the order of `tasks`, and why these are not all: what `stopped` the run, or the error of the one function;
+/// with several functions, which of them were not packaged.
+fn outcomes(
+    tasks: &[Task],
+    ended: Vec<Ended>,
+    stopped: Option<&Error>,
+    report: &mut Reporter,
+) -> (Vec<Outcome>, Result<()>) {
     report.log_to(Vec::new());
     let mut by_id: BTreeMap<String, Result<Outcome>> = ended.into_iter().collect();
-    let (mut outcomes, mut failed) = (Vec::new(), Vec::new());
+    let (mut outcomes, mut failed, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for Task { function, .. } in tasks {
         match by_id.remove(&function.id) {
             Some(Ok(outcome)) => outcomes.push(outcome),
             Some(Err(error)) => failed.push((function.id.as_str(), error)),
-            None => {}
+            None => left.push(function.id.as_str()),
         }
     }
-    if tasks.len() == 1 {
-        let failure = failed.pop().map_or(Ok(()), |(_, error)| Err(error));
-        return (outcomes, failure);
+    if tasks.len() == 1 || left.len() == tasks.len() {
+        let error = failed.pop().map(|(_, error)| error).or(stopped.cloned());
+        return (outcomes, error.map_or(Ok(()), Err));
     }
     let summaries: Vec<_> = outcomes.iter().map(|outcome| &outcome.summary).collect();
-    report.emit(&Event::FinishedAll { summaries: &summaries, failed: &failed });
-    let Some((_, error)) = failed.first() else { return (outcomes, Ok(())) };
-    let names: Vec<_> = failed.iter().map(|(name, _)| *name).collect();
-    let were = if names.len() == 1 { "was" } else { "were" };
-    let what = format!("{} of {} functions {were} not packaged: {}", names.len(), tasks.len(), names.join(", "));
-    let failure = Error::new(error.kind(), what).hint_with("the others are packaged; why these are not is told above");
-    (outcomes, Err(failure))
-}
-
-/// The check calls no engine. With `pull_policy = "always"`, this turns a hit into a miss if there is a newer base.
-fn unless_renewed(verdict: Verdict, task: &Task, gate: &Gate, report: &mut Reporter) -> Result<Verdict> {
-    let Task { workspace, config, .. } = task;
-    if verdict != Verdict::Hit || config.pull_policy != PullPolicy::Always {
-        return Ok(verdict);
-    }
-    let before = gate.recorded.as_ref().ok().map(|manifest| &manifest.backend);
-    let request = BackendRequest { workspace, config, before };
-    let reason = report.stage(Stage::Container, |report| select::renewed(&request, report))?;
-    Ok(reason.map_or(Verdict::Hit, |reason| Verdict::Miss(vec![reason])))
-}
-
-/// A hit in a mode for production has an image too. This turns it into a miss if the image is gone, and only a compile
-/// can make it again.
-fn with_image(verdict: Verdict, task: &Task, gate: &Gate, report: &mut Reporter) -> Result<Verdict> {
-    let reason = match (&verdict, &gate.recorded) {
-        (Verdict::Hit, Ok(manifest)) => image::restore(task, manifest, report)?,
-        _ => None,
+    report.emit(&Event::FinishedAll { summaries: &summaries, failed: &failed, left: &left });
+    let names: Vec<_> = failed.iter().map(|(name, _)| *name).chain(left).collect();
+    let failure = match (stopped, failed.first()) {
+        (Some(error), _) => error.clone().and_hint(&format!("not packaged: {}", names.join(", "))),
+        (None, Some((_, error))) => {
+            let were = if names.len() == 1 { "was" } else { "were" };
+            let what =
+                format!("{} of {} functions {were} not packaged: {}", names.len(), tasks.len(), names.join(", "));
+            let others = if outcomes.is_empty() { "" } else { "the others are packaged; " };
+            Error::new(error.kind(), what).hint_with(format!("{others}why these are not is told above"))
+        }
+        (None, None) => return (outcomes, Ok(())),
     };
-    Ok(reason.map_or(verdict, |reason| Verdict::Miss(vec![reason])))
+    (outcomes, Err(failure))
 }
 
 /// Saves the compiled dependencies for other checkouts. It comes last: the zips are ready. If it fails, that is a note.
@@ -223,24 +221,4 @@ fn keep(backend: &Backend, units: &CompiledUnits, report: &mut Reporter) -> Resu
         }
     }
     Ok(())
-}
-
-/// The outcome of a hit.
-fn reuse(
-    task: &Task,
-    mut manifest: Manifest,
-    now: Taken,
-    artifact_was_read: bool,
-    report: &mut Reporter,
-) -> Result<Outcome> {
-    if now.worth_keeping || artifact_was_read {
-        // Same content with new stamps: recorded, so that the next check need not read it again.
-        report.stage(Stage::Store, |_| {
-            manifest.artifact.checked_at_ns = now.snapshot.taken_at_ns;
-            record_stamps(&mut manifest.artifact, &task.places, &task.workspace.root)?;
-            manifest.inputs = now.snapshot;
-            manifest.store(&task.places.manifest)
-        })?;
-    }
-    Ok(Outcome::of(task, manifest, Verdict::Hit, None, report))
 }

@@ -34,8 +34,9 @@ pub enum Event<'a> {
     EngineSaid { line: &'a str },
     /// A function is packaged.
     Finished { summary: &'a Summary },
-    /// A run for several functions ended: what is packaged, and what failed, by its id.
-    FinishedAll { summaries: &'a [&'a Summary], failed: &'a [(&'a str, Error)] },
+    /// A run for several functions ended: what is packaged, and by their ids what failed, and what is left because the run
+    /// was stopped.
+    FinishedAll { summaries: &'a [&'a Summary], failed: &'a [(&'a str, Error)], left: &'a [&'a str] },
     /// A registry has a layer or a configuration; `pushed` if it was sent just now.
     Blob { digest: &'a str, size_bytes: u64, pushed: bool, elapsed: Duration },
     /// A tag names an image; `moved` if it named another one before.

@@ -169,9 +169,9 @@ impl Text {
                 self.kept_lines();
                 lines_of(summary).iter().for_each(|line| self.line(line));
             }
-            Event::FinishedAll { summaries, failed } => {
+            Event::FinishedAll { summaries, failed, left } => {
                 self.kept_lines();
-                table_of(summaries, failed).iter().for_each(|line| self.line(line));
+                table_of(summaries, failed, left).iter().for_each(|line| self.line(line));
             }
             Event::Kept { image, size_bytes } => {
                 self.line(&format!("  kept    {image} {} bytes, for other checkouts", thousands(*size_bytes)));
@@ -281,9 +281,9 @@ pub fn lines_of(summary: &Summary) -> Vec<String> {
 }
 
 /// The last lines of a run for several functions: one for each, and one for all.
-fn table_of(summaries: &[&Summary], failed: &[(&str, Error)]) -> Vec<String> {
-    let names =
-        summaries.iter().map(|summary| summary.packaged.function.as_str()).chain(failed.iter().map(|(id, _)| *id));
+fn table_of(summaries: &[&Summary], failed: &[(&str, Error)], left: &[&str]) -> Vec<String> {
+    let names = summaries.iter().map(|summary| summary.packaged.function.as_str());
+    let names = names.chain(failed.iter().map(|(id, _)| *id)).chain(left.iter().copied());
     let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
     let mut lines = failed_lines(failed);
     lines.extend(summaries.iter().map(|Summary { packaged, zip_shown, .. }| {
@@ -296,6 +296,7 @@ fn table_of(summaries: &[&Summary], failed: &[(&str, Error)]) -> Vec<String> {
         )
     }));
     lines.extend(failed.iter().map(|(function, _)| format!("  {function:width$}  FAILED")));
+    lines.extend(left.iter().map(|function| format!("  {function:width$}  not packaged")));
     let packaged: Vec<_> = summaries.iter().filter(|summary| !summary.packaged.is_hit()).collect();
     let mut counts = Vec::new();
     if let [first, ..] = packaged.as_slice() {
@@ -308,17 +309,26 @@ fn table_of(summaries: &[&Summary], failed: &[(&str, Error)]) -> Vec<String> {
     let reused = summaries.len() - packaged.len();
     counts.extend((reused > 0).then(|| format!("{reused} reused")));
     counts.extend((!failed.is_empty()).then(|| format!("{} failed", failed.len())));
-    lines.push(format!("{} functions: {}", summaries.len() + failed.len(), counts.join(", ")));
+    counts.extend((!left.is_empty()).then(|| format!("{} not packaged", left.len())));
+    let count = summaries.len() + failed.len() + left.len();
+    lines.push(format!("{count} functions: {}", counts.join(", ")));
     lines
 }
 
-/// Why functions were not packaged.
+/// Why functions were not packaged; what is the same for several is told once.
 fn failed_lines(failed: &[(&str, Error)]) -> Vec<String> {
-    let line = |(function, error): &(&str, Error)| {
+    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
+    for (function, error) in failed {
         let report = error.report();
-        format!("error: {function}: {}", report.strip_prefix("error: ").unwrap_or(&report))
+        match reasons.iter_mut().find(|(known, _)| *known == report) {
+            Some((_, functions)) => functions.push(function),
+            None => reasons.push((report, vec![function])),
+        }
+    }
+    let line = |(report, functions): (String, Vec<&str>)| {
+        format!("error: {}: {}", functions.join(", "), report.strip_prefix("error: ").unwrap_or(&report))
     };
-    failed.iter().map(line).collect()
+    reasons.into_iter().map(line).collect()
 }
 
 fn stages(stages: &[(Stage, Duration)]) -> String {
@@ -353,6 +363,7 @@ fn print_to(to: impl Write + 'static, lines: &[String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packaged::{Reason, Verdict};
 
     #[test]
     fn links_and_colours_are_taken_away() {
@@ -381,6 +392,55 @@ mod tests {
         {
             assert!(!is_progress(line), "{line:?}");
         }
+    }
+
+    #[test]
+    fn a_run_for_several_functions_ends_with_a_table() {
+        let of = |function: &str, verdict| Summary {
+            packaged: Packaged {
+                function: function.into(),
+                verdict,
+                zip: format!("/w/dist/{function}.zip").into(),
+                zip_sha256: crate::sys::Sha::of(function.as_bytes()),
+                zip_bytes: 1_170_863,
+                bootstrap_bytes: 1,
+                manifest: "/w/m".into(),
+            },
+            is_alone: false,
+            zip_shown: format!("dist/{function}.zip"),
+            stages: Vec::new(),
+            built: None,
+        };
+        let (api, admin, worker) = (
+            of("api", Verdict::Miss(vec![Reason::Forced])),
+            of("admin", Verdict::Miss(vec![Reason::Forced])),
+            of("worker", Verdict::Hit),
+        );
+        let row = |name: &str, what: &str| {
+            let sha = crate::sys::Sha::of(name.trim().as_bytes()).short(16);
+            format!("  {name}  {what}  dist/{}.zip 1,170,863 bytes, sha256 {sha}", name.trim())
+        };
+        let rows = [row("api   ", "packaged"), row("admin ", "packaged"), row("worker", "reused  ")];
+        let all = table_of(&[&api, &admin, &worker], &[], &[]);
+        assert_eq!(all[..3], rows);
+        assert_eq!(all[3..], ["3 functions: 2 packaged (api: forced, ...), 1 reused"]);
+
+        let none = |name| (name, Error::config("no such file").hint_with("name another one"));
+        let failed = [none("log"), ("loud", Error::cargo("oops")), none("x")];
+        assert_eq!(
+            table_of(&[&worker], &failed, &["a", "b"]),
+            [
+                "error: log, x: no such file\n  help: name another one",
+                "error: loud: oops",
+                &rows[2],
+                "  log     FAILED",
+                "  loud    FAILED",
+                "  x       FAILED",
+                "  a       not packaged",
+                "  b       not packaged",
+                "6 functions: 1 reused, 3 failed, 2 not packaged",
+            ]
+        );
     }
 
     #[test]
