@@ -9,8 +9,13 @@ use crate::sys::{Input, Invocation, Output, Stream};
 impl Engine {
     /// The image `reference`; `None` if the engine has none.
     pub fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
-        self.look_up("image", reference, inspect::parse_image)
-            .map_err(|failure| self.unless_damaged(failure, reference))
+        let found = self.look_up("image", reference, inspect::parse_image);
+        let found = found.map_err(|failure| self.unless_damaged(failure, reference))?;
+        Ok(found.map(|image| match self.kind {
+            // Its steps have the labels of the whole build, so one would stand upon the other.
+            Kind::Podman => Image { parent: String::new(), ..image },
+            _ => image,
+        }))
     }
 
     /// The error of a call that failed with `failure`, and that needs the layers of the image `reference`.

@@ -70,7 +70,7 @@ pub struct Image {
     pub labels: BTreeMap<String, String>,
     /// The digests of its layers, unpacked.
     pub layers: Vec<String>,
-    /// The id of the image that it was made from, if the engine knows it.
+    /// The id of the image that it was made from, if the engine knows it; not that of a step of one build.
     pub parent: String,
 }
 
@@ -118,11 +118,10 @@ pub fn parse_image(json: &[u8]) -> Result<Image> {
 /// What is ours of all images with one of our labels: the names that `is_given` says are given here; all of an image without a
 /// name, because a newer image took it. Nothing of what somebody built upon one of them, which has their labels and layers.
 pub fn ours(images: Vec<Image>, is_given: impl Fn(&str) -> bool) -> Vec<Image> {
-    // Not every builder records what an image was made from.
+    // Not every builder records what an image was made from. An image without a name may be a step of the same build.
     let stands_upon = |image: &Image, other: &Image| {
-        let is_below = other.layers.len() < image.layers.len() || !other.names.is_empty();
-        let has_its_layers = is_below && !other.layers.is_empty() && image.layers.starts_with(&other.layers);
-        other.id != image.id && (other.id == image.parent || has_its_layers)
+        let may_be_base = !other.names.is_empty() && !other.layers.is_empty() && other.id != image.id;
+        other.id == image.parent || (may_be_base && image.layers.starts_with(&other.layers))
     };
     let is_built = |image: &Image| images.iter().any(|other| stands_upon(image, other));
     let is_nameless = |image: &Image| image.names.is_empty();
@@ -259,6 +258,9 @@ mod tests {
             let built = Image { parent: "former".into(), ..image("built", &[], layers) };
             assert_eq!(goes(vec![image("former", &[], &["a", "c"]), built]), ["former"]);
         }
+        // Podman keeps the steps of a build, with the labels of what was built.
+        let steps = vec![image("step", &[], &["a"]), image("former", &[], &["a", "c"]), current()];
+        assert_eq!(goes(steps).len(), 3);
     }
 
     #[test]
