@@ -6,7 +6,7 @@ use ::elf::file::Class;
 use ::elf::{ParseError, abi};
 
 use crate::artifact::Member;
-use crate::artifact::elf::read::{Binary, interpreter, needed, versions};
+use crate::artifact::elf::read::{Binary, interpreter, names_first_folders, needed, versions};
 use crate::artifact::elf::{brought, glibc, libraries, library};
 use crate::config::{Arch, ArtifactKind, Runtime};
 use crate::error::{Error, Result};
@@ -93,6 +93,8 @@ struct Loaded {
     needed: Vec<String>,
     /// Each with its symbol.
     versions: Vec<(String, String)>,
+    /// Libraries of the zip may come before those of the runtime.
+    is_zip_first: bool,
 }
 
 /// Reads a file that can be loaded on the machine.
@@ -110,12 +112,18 @@ fn open(file: &[u8], title: &str, expected: &Expectation) -> Result<Loaded> {
     check_machine(&binary, title, expected.arch)?;
     check_sections(&binary, title)?;
     check_interpreter(interpreter(&binary).map_err(damaged)?, title, expected.arch)?;
-    Ok(Loaded { needed: needed(&binary).map_err(damaged)?, versions: versions(&binary).map_err(damaged)? })
+    Ok(Loaded {
+        needed: needed(&binary).map_err(damaged)?,
+        versions: versions(&binary).map_err(damaged)?,
+        is_zip_first: names_first_folders(&binary).map_err(damaged)?,
+    })
 }
 
 fn check_versions(loaded: &Loaded, title: &str, expected: &Expectation) -> Result<()> {
     glibc::check(&loaded.versions, title, expected.runtime)?;
-    let of_runtime = loaded.needed.iter().map(String::as_str).filter(|name| expected.included(name).is_none());
+    // The runtime's own folders are the first of its `LD_LIBRARY_PATH`: what it has, the zip does not replace.
+    let is_of_zip = |name: &&str| loaded.is_zip_first && expected.included(name).is_some();
+    let of_runtime = loaded.needed.iter().map(String::as_str).filter(|name| !is_of_zip(name));
     libraries::check(&loaded.versions, &of_runtime.collect::<Vec<_>>(), title, expected.runtime)
 }
 
@@ -376,6 +384,31 @@ mod tests {
         assert_eq!(loadable(&[("assets/plugin.so", &foreign)], function), "");
         assert_eq!(loadable(&[("plugin.so", &foreign)], ArtifactKind::Layer), "");
         assert!(loadable(&[("lib/plugin.so", &foreign)], ArtifactKind::Layer).contains("ELF machine 243"));
+    }
+
+    #[test]
+    fn a_library_of_the_runtime_is_not_replaced_by_one_of_the_zip() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::replace(&folder.path().join("versions"), b"ZLIB_9.9 { global: *; };", 0o644, None).unwrap();
+        let compiled = |source: &str, flags: &str| {
+            let compiler = Invocation::new(&find_program("cc").expect("Rust links with it")).folder(folder.path());
+            let call = compiler.args(&["-x", "c", "-"]).args(&flags.split(' ').collect::<Vec<_>>());
+            let output = call.output(Some(source.as_bytes().to_vec().into()), Duration::from_secs(60)).unwrap();
+            assert!(output.success(), "{}", output.stderr_text());
+            fs::read(&folder.path().join(flags.rsplit(' ').next().unwrap())).unwrap()
+        };
+        let library = "-shared -fPIC -Wl,-soname,libz.so.1 -Wl,--version-script=versions -o libz.so.1";
+        let content = compiled("int newer(void) { return 0; }\n", library);
+        let included = [Member { name: "lib/libz.so.1".into(), executable: false, content }];
+        let expected = Expectation { included: &included, ..expectation(Arch::of_this_machine()) };
+        let linked = |flags: &str| {
+            let source = "int newer(void);\nint main(void) { return newer(); }\n";
+            compiled(source, &format!("-x none libz.so.1 {flags}-o program"))
+        };
+        let error = check(&linked(""), &expected).unwrap_err();
+        assert!(error.to_string().contains("needs newer (ZLIB_9.9) of libz.so.1, which"), "{error}");
+        let first = "-Wl,--disable-new-dtags,-rpath,/var/task/lib ";
+        assert!(check(&linked(first), &expected).is_ok());
     }
 
     #[test]

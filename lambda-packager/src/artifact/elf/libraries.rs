@@ -67,9 +67,9 @@ pub fn check(versions: &[(String, String)], needed: &[&str], title: &str, runtim
             if number.is_some_and(|number| number > Version(newest.to_vec())) {
                 let error =
                     format!("{title} needs {symbol} ({version}) of {name}, which {runtime} has in an older version");
-                return Err(Error::artifact(error).hint_with(format!(
-                    "compile in an Amazon Linux 2023 image (`base`), link it statically, or add the library to the zip with `include = [\"lib/{name}\"]`"
-                )));
+                // In the zip it would not be found: the folders of the runtime come first.
+                return Err(Error::artifact(error)
+                    .hint_with("compile in an Amazon Linux 2023 image (`base`), or link it statically"));
             }
         }
     }

@@ -35,6 +35,14 @@ pub fn needed(binary: &Binary<'_>) -> Result<Vec<String>, ParseError> {
     names.collect()
 }
 
+/// Whether a binary names folders that are searched before those of `LD_LIBRARY_PATH`.
+///
+/// Source: <https://man7.org/linux/man-pages/man8/ld.so.8.html>.
+pub fn names_first_folders(binary: &Binary<'_>) -> Result<bool, ParseError> {
+    let has = |tag| binary.dynamic().map(|all| all.is_some_and(|all| all.iter().any(|entry| entry.d_tag == tag)));
+    Ok(has(abi::DT_RPATH)? && !has(abi::DT_RUNPATH)?)
+}
+
 /// The versions that a binary asks for, each with the symbol that asks.
 pub fn versions(binary: &Binary<'_>) -> Result<Vec<(String, String)>, ParseError> {
     let mut found = Vec::new();
