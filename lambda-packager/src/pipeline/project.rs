@@ -306,7 +306,7 @@ fn lock_of_function(state: &Path, function: &str) -> PathBuf {
     state.join(format!("{LOCK_OF_FUNCTION}{function}.lock"))
 }
 
-/// Whether [`lock_of_function`] gives this path.
+/// Whether `lock_of_function` gives this path.
 pub fn is_lock_of_function(path: &Path) -> bool {
     path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(LOCK_OF_FUNCTION))
 }

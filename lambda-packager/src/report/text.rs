@@ -349,7 +349,7 @@ fn thousands(number: u64) -> String {
     groups.join(",")
 }
 
-/// Prints lines on stdout: the result of a command. As for [`Text::line`].
+/// Prints lines on stdout: the result of a command. As for `Text::line`.
 pub fn print_lines(lines: &[String]) {
     print_to(std::io::stdout(), lines);
 }
