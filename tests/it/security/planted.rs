@@ -49,13 +49,24 @@ impl Planted {
         self.fixture.write(&path, &record.to_string());
     }
 
+    /// The same, as a checkout or a cache brings it: a new file. One that was written in its place can name anything, as the
+    /// zip beside it can be anything.
+    fn bring(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        self.plant(name, change);
+        let path = self.fixture.path(&format!("target/lambda/{name}"));
+        let new = path.with_extension("new");
+        fs::copy(&path, &new).unwrap();
+        fs::rename(new, path).unwrap();
+    }
+
     /// Runs the bin with `args`, and asserts that it and all that it starts neither opens nor removes nor
-    /// replaces anything of what is forbidden.
+    /// replaces anything of what is forbidden. Even a record that was not written here is believed.
     fn run_watched(&self, args: &[&str]) -> Ended {
         let log = self.fixture.around().join("strace");
         let calls = "trace=open,openat,unlink,unlinkat,rmdir,rename,renameat,renameat2,truncate,chmod,mkdir";
         let strace = ["strace", "-f", "-qq", "-s", "4096", "-e", calls, "-o", &log.to_string_lossy()];
-        let ended = Ended::of(self.fixture.command_under(&strace).args(args));
+        let mut command = self.fixture.command_under(&strace);
+        let ended = Ended::of(command.args(args).env("LAMBDA_PACKAGER_TRUST_RESTORED_CACHE", "1"));
         let calls = fs::read_to_string(&log).unwrap();
         assert!(calls.contains("openat("), "nothing was watched:\n{calls}");
         for call in calls.lines() {
@@ -120,7 +131,7 @@ fn a_planted_manifest_leads_nowhere() {
         ),
     ];
     for (what, change) in cases {
-        planted.plant("hello/manifest.json", change);
+        planted.bring("hello/manifest.json", change);
         let explained = planted.run_watched(&["explain", "--engine", "host"]);
         if what != "a place of the zip" {
             assert_eq!(explained.code, 1, "{what}: {}", explained.stdout);
@@ -131,7 +142,7 @@ fn a_planted_manifest_leads_nowhere() {
         planted.fixture.write("target/lambda/hello/manifest.json", &good);
     }
     // The next build heals it, and nothing of the record decides what is removed.
-    planted.plant("hello/manifest.json", extra_files(format!("{up}/key")));
+    planted.bring("hello/manifest.json", extra_files(format!("{up}/key")));
     planted.run_watched(&["build", "--engine", "host"]).ok();
     assert_eq!(planted.fixture.run(&["explain", "--engine", "host"]).ok().stdout, "cache-hit\n");
     planted.run_watched(&["clean", "--all", "--engine", "host"]).ok();
