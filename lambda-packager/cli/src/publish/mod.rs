@@ -11,6 +11,7 @@ mod reference;
 mod refusal;
 pub mod registry;
 pub mod revision;
+mod stored_logins;
 mod token;
 mod transport;
 mod upload;
