@@ -1,18 +1,15 @@
 //! The login for a registry: from the environment, from the AWS CLI, or as `docker login` and `podman login` stored it.
 //! Passwords stay in memory: the packager never puts them into an argument or a file.
 
-use std::time::Duration;
-
 use lambda_packager::internal::{
     Config, Error, ErrorKind, Invocation, PublishFault, RegistryLogin, Reporter, Result, env,
 };
 
 use crate::publish::address::Ecr;
+use crate::publish::login::{Source, TIMEOUT, refused};
 use crate::publish::stored_logins::engines;
 use crate::publish::{Address, Login};
 
-/// For the AWS CLI and for credential helpers, which may ask a server in turn.
-pub const TIMEOUT: Duration = Duration::from_secs(20);
 /// The user of every ECR token.
 const ECR_USER: &str = "AWS";
 
@@ -148,9 +145,6 @@ fn of_any(
     }
 }
 
-/// What may have a login.
-pub type Source<'a> = Box<dyn Fn() -> Result<Option<Login>> + 'a>;
-
 /// Asks one source after the other until one has a login. What failed before is noted.
 ///
 /// # Errors
@@ -171,10 +165,6 @@ fn first_of(sources: &[Source], report: &mut Reporter) -> Result<Option<Login>> 
     let first = if found.is_none() && !failures.is_empty() { Some(failures.remove(0)) } else { None };
     failures.iter().for_each(|error| report.note(&error.with_advice()));
     first.map_or(Ok(found), Err)
-}
-
-pub fn refused(message: String) -> Error {
-    Error::publish(PublishFault::LoginRefused, message)
 }
 
 fn of_environment() -> Result<Option<Login>> {

@@ -7,7 +7,7 @@ use lambda_packager::internal::{Error, Invocation, Result, env, fs};
 use rustix::process::getuid;
 use serde_json::{Value, json};
 
-use crate::publish::credentials::{Source, TIMEOUT, refused};
+use crate::publish::login::{Source, TIMEOUT, refused};
 use crate::publish::{Address, Login};
 
 /// The files in which `docker login` and `podman login` store logins.

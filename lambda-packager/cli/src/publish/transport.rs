@@ -5,8 +5,6 @@ use std::cell::Cell;
 use std::io::ErrorKind as Io;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use lambda_packager::internal::{Error, PublishFault};
 use ureq::config::Config as HttpConfig;
 use ureq::http::{HeaderMap, Request as HttpRequest};
@@ -19,29 +17,6 @@ use crate::publish::Address;
 const CONNECT: Duration = Duration::from_secs(8);
 /// Limit for a server that sends nothing. ECR takes some seconds to check a layer.
 const SILENCE: Duration = Duration::from_secs(12);
-
-/// What opens a registry. Never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Login {
-    Password {
-        user: String,
-        password: String,
-    },
-    /// A token for the registry's token server, which gives others for it.
-    Identity(String),
-}
-
-impl Login {
-    /// The value of the `Authorization` header; `None` if only the token server takes this login.
-    pub fn basic(&self) -> Option<String> {
-        match self {
-            Self::Password { user, password } => {
-                Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
-            }
-            Self::Identity(_) => None,
-        }
-    }
-}
 
 /// A request to a registry or to its token server.
 #[derive(Debug, Clone, Copy)]

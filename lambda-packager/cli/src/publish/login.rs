@@ -1,0 +1,41 @@
+//! A login for a registry, what may have one, and the error for a login that cannot be had.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lambda_packager::internal::{Error, PublishFault, Result};
+
+/// For programs that are asked for a login, since they may ask a server in turn.
+pub const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What opens a registry. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Login {
+    Password {
+        user: String,
+        password: String,
+    },
+    /// A token for the registry's token server, which gives others for it.
+    Identity(String),
+}
+
+impl Login {
+    /// The value of the `Authorization` header; `None` if only the token server takes this login.
+    pub fn basic(&self) -> Option<String> {
+        match self {
+            Self::Password { user, password } => {
+                Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+            }
+            Self::Identity(_) => None,
+        }
+    }
+}
+
+/// What may have a login.
+pub type Source<'a> = Box<dyn Fn() -> Result<Option<Login>> + 'a>;
+
+/// The error for a login that cannot be had, or that the registry may not get.
+pub fn refused(message: String) -> Error {
+    Error::publish(PublishFault::LoginRefused, message)
+}
