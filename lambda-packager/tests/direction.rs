@@ -42,6 +42,7 @@ const BIN: &[&str] = &[
     "signals",
     "project",
     "args",
+    "answers",
     "json",
     "publish",
 ];

@@ -341,6 +341,24 @@ fn each_function_is_verified_and_told_of_by_its_id() {
 }
 
 #[test]
+fn a_function_that_cannot_be_checked_keeps_no_other_one_from_its_verdict() {
+    let fixture = workspace();
+    fixture.append("worker/Cargo.toml", "[package.metadata.lambda-packager]\ninputs = [\"nowhere/*.sql\"]\n");
+    Ended::of(&mut fixture.command_for("host")).fails(2, &["1 of 4 functions was not packaged: worker"]);
+    let explain = |args: &[&str]| Ended::of(fixture.command_for("host").arg("explain").args(args));
+    let told = explain(&[]).fails(2, &["1 of 4 functions could not be checked: worker"]).stdout;
+    let [others @ .., worker] = &told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+    assert!(worker.starts_with("worker: ") && worker.contains("nowhere/*.sql"), "{told}");
+    assert_eq!(others, ["admin: cache-hit", "api: cache-hit", "loud: cache-hit"]);
+    let events = explain(&["--message-format", "json"]).fails(2, &[]).stdout;
+    let events = events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("an event"));
+    let events: Vec<_> = events.map(|event| format!("{} {}", event["event"], event["function"])).collect();
+    let verdict = |function| format!("\"verdict\" \"{function}\"");
+    let [admin, api, loud] = ["admin", "api", "loud"].map(verdict);
+    assert_eq!(events, [admin, api, loud, "\"failed\" \"worker\"".into(), "\"failed\" null".into()]);
+}
+
+#[test]
 fn clean_is_about_all_functions_and_finds_the_images_of_each() {
     let Some(engine) = one_engine(Engine::Docker) else { return };
     let fixture = workspace();

@@ -11,7 +11,7 @@ use lambda_packager::internal::{
 use crate::args::{Args, Command, Container, MessageFormat, Shim};
 use crate::json::Json;
 use crate::project::Context;
-use crate::{args, clean, container, doctor, image, init, json, shim, signals, verify};
+use crate::{answers, args, clean, container, doctor, image, init, json, shim, signals, verify};
 
 /// Exit status of `explain` where packaging would build.
 const MISS: u8 = 1;
@@ -83,22 +83,25 @@ fn request(args: &Args) -> Result<Request> {
 
 fn explain(args: &Args, only_inputs: bool) -> Result<u8> {
     let explained = check::explain(&request(args)?)?;
-    let json = args.message_format == MessageFormat::Json;
-    let mut lines = Vec::new();
-    for Explained { function, verdict, inputs } in &explained {
-        // Where there is one function, it is not named.
-        let whose = if explained.len() > 1 { format!("{function}: ") } else { String::new() };
-        let inputs = inputs.iter().map(|(path, why)| format!("{whose}{why}: {path}"));
-        if only_inputs {
-            lines.extend(inputs);
-        } else if json {
-            lines.push(json::verdict(function, verdict));
-        } else {
-            lines.extend(verdict.lines(args.verbose).into_iter().map(|line| format!("{whose}{line}")));
-            lines.extend(inputs.filter(|_| args.verbose).map(|line| format!("  {line}")));
-        }
-    }
-    print_lines(&lines);
-    let is_hit = explained.iter().all(|explained| explained.verdict == Verdict::Hit);
+    let (count, json) = (explained.len(), args.message_format == MessageFormat::Json);
+    let mut is_hit = true;
+    let answers = explained.into_iter().map(|(function, explained)| {
+        let lines = explained.map(|Explained { verdict, inputs }| {
+            is_hit &= verdict == Verdict::Hit;
+            // Where there is one function, it is not named.
+            let whose = if count > 1 { format!("{function}: ") } else { String::new() };
+            let inputs = inputs.iter().map(|(path, why)| format!("{whose}{why}: {path}"));
+            if only_inputs {
+                inputs.collect()
+            } else if json {
+                vec![json::verdict(&function, &verdict)]
+            } else {
+                let lines = verdict.lines(args.verbose).into_iter().map(|line| format!("{whose}{line}"));
+                lines.chain(inputs.filter(|_| args.verbose).map(|line| format!("  {line}"))).collect()
+            }
+        });
+        (function, lines)
+    });
+    answers::print(count, answers, if json { json::failure_line } else { answers::line }, "could not be checked")?;
     Ok(if only_inputs || is_hit { 0 } else { MISS })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lambda_packager::internal::{Config, Event, Reason, Sink, Stage, Verdict, print_lines};
+use lambda_packager::internal::{Config, Error, Event, Reason, Sink, Stage, Verdict, print_lines};
 use serde_json::{Value, json};
 
 /// The version of the format. Raised when a field changes its meaning or is removed.
@@ -19,6 +19,17 @@ impl Sink for Json {
         });
         print_lines(&lines.collect::<Vec<_>>());
     }
+}
+
+/// What failed about one of several functions, as one line.
+pub fn failure_line(function: &str, error: &Error) -> String {
+    let mut object = failure(function, error);
+    (object["v"], object["event"]) = (json!(VERSION), json!("failed"));
+    object.to_string()
+}
+
+fn failure(function: &str, error: &Error) -> Value {
+    json!({"function": function, "message": error.to_string(), "hint": error.hint(), "exit_code": error.exit_code()})
 }
 
 /// The verdict and every reason as one line.
@@ -80,9 +91,7 @@ fn render(event: &Event) -> Vec<Value> {
                 summaries.iter().map(|summary| &summary.packaged).partition(|packaged| packaged.is_hit());
             let [packaged, reused] =
                 [packaged, reused].map(|all| all.iter().map(|packaged| &packaged.function).collect::<Vec<_>>());
-            let failed = failed.iter().map(|(function, error)| {
-                json!({"function": function, "message": error.to_string(), "hint": error.hint(), "exit_code": error.exit_code()})
-            });
+            let failed = failed.iter().map(|(function, error)| failure(function, error));
             json!({"event": "finished_all", "packaged": packaged, "reused": reused, "failed": failed.collect::<Vec<_>>(), "not_packaged": left})
         }
         Event::Blob { digest, size_bytes, pushed, elapsed } => {

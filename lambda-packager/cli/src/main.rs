@@ -1,5 +1,6 @@
 //! The companion bin: parse, run, exit code.
 
+mod answers;
 mod args;
 mod clean;
 mod cli;

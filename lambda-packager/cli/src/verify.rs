@@ -4,8 +4,10 @@ use std::slice::from_ref;
 
 use lambda_packager::internal::{
     ArtifactState, BackendRequest, Error, Gate, Looks, Project, Reporter, Request, Result, Seen, Sha, Stage, Task,
-    Verdict, check, fs, package, print_lines, retry, select, surroundings,
+    Verdict, check, fs, package, retry, select, surroundings,
 };
+
+use crate::answers;
 
 mod elf_diff;
 
@@ -16,22 +18,9 @@ mod elf_diff;
 pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<()> {
     let project = Project::find(request)?;
     let tasks = project.tasks()?;
-    let (count, mut failed) = (tasks.len(), Vec::new());
-    for task in tasks {
-        let id = task.function.id.clone();
-        match one(task, rebuild, report) {
-            Ok(lines) => print_lines(&lines),
-            Err(error) if count == 1 || error.is_interrupted() => return Err(error),
-            Err(error) => {
-                print_lines(&[format!("{id}: {}", error.with_advice())]);
-                failed.push((id, error));
-            }
-        }
-    }
-    let Some((_, first)) = failed.first() else { return Ok(()) };
-    let ids: Vec<_> = failed.iter().map(|(id, _)| id.as_str()).collect();
-    let what = format!("{} of {count} functions did not pass: {}", ids.len(), ids.join(", "));
-    Err(Error::new(first.kind(), what).hint_with("what was found of each is told above"))
+    let count = tasks.len();
+    let answers = tasks.into_iter().map(|task| (task.function.id.clone(), one(task, rebuild, report)));
+    answers::print(count, answers, answers::line, "did not pass")
 }
 
 fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<String>> {

@@ -34,26 +34,27 @@ pub struct Gate {
 
 /// A function's verdict, and every input of it with the reason why it is one.
 pub struct Explained {
-    /// The function's id.
-    pub function: String,
     pub verdict: Verdict,
     pub inputs: BTreeMap<String, Why>,
 }
 
-/// Explains each function. Nothing is built; only what cargo answered is remembered.
-pub fn explain(request: &Request) -> Result<Vec<Explained>> {
+/// Explains each function, by its id. Nothing is built; only what cargo answered is remembered.
+///
+/// # Errors
+/// What is not of one function.
+pub fn explain(request: &Request) -> Result<Vec<(String, Result<Explained>)>> {
     let project = Project::find(request)?;
     // For its date. It does not wait for a run, which may take long.
     let lock = Lock::acquire(&project.workspace.state_folder().join("explain.lock"), |_| ())?;
     let now_ns = lock.signed_at_ns()?;
     let tasks = project.tasks()?;
     let looks = looks(&tasks);
-    let explained = tasks.into_iter().map(|task| {
-        let gate = take(&task, &looks, now_ns)?;
+    let explained = |task: &Task| {
+        let gate = take(task, &looks, now_ns)?;
         let inputs = why::of(&gate.now.snapshot, task.workspace, &task.function, &task.config, &gate.found)?;
-        Ok(Explained { verdict: decide(&gate, &task.config), inputs, function: task.function.id })
-    });
-    explained.collect()
+        Ok(Explained { verdict: decide(&gate, &task.config), inputs })
+    };
+    Ok(tasks.iter().map(|task| (task.function.id.clone(), explained(task))).collect())
 }
 
 /// The looks for the checks of these functions.
