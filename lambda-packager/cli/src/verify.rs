@@ -63,7 +63,7 @@ fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<Strin
     let request = BackendRequest { workspace, config, before: None };
     let mut backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
     let surroundings = surroundings::digest(workspace, config, &gate.ingredients, &gate.now.snapshot)?;
-    let seen = Seen { inputs: &gate.now.snapshot, found: &gate.found, surroundings };
+    let seen = Seen { inputs: &gate.now.snapshot, found: &gate.found, surroundings, sharing: from_ref(function) };
     let compiled = report
         .stage(Stage::Compile, |report| retry::compile(&request, from_ref(function), &mut backend, &seen, report))?;
     let binary = compiled.binary_of(&function.name);

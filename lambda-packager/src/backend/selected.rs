@@ -44,6 +44,8 @@ pub struct Seen<'a> {
     pub found: &'a BTreeSet<String>,
     /// A digest of what a compile depends on besides its sources, and that cargo does not check.
     pub surroundings: Sha,
+    /// The functions of the run that share their compiled dependencies with those that are compiled, and these.
+    pub sharing: &'a [Function<'a>],
 }
 
 /// A backend that is ready to compile.
@@ -296,7 +298,12 @@ impl Backend {
     /// Whether several functions may go through one call of cargo.
     pub fn compiles_several(&self, workspace: &Workspace, config: &Config) -> bool {
         // The clean room has a layer for each, and `cargo rustc` takes one target.
-        compile::is_build(workspace, config) && !matches!(&self.kind, BackendKind::CleanRoom(_))
+        compile::is_build(workspace, config) && !self.shares_layers()
+    }
+
+    /// Whether functions share their compiled dependencies by a layer.
+    pub fn shares_layers(&self) -> bool {
+        matches!(&self.kind, BackendKind::CleanRoom(_))
     }
 
     fn container(&self) -> Option<(&Engine, &Ready)> {
@@ -325,7 +332,7 @@ impl Backend {
         wipe: bool,
     ) -> CompileJob<'a> {
         let BackendRequest { workspace, config, .. } = *request;
-        let Seen { inputs, found, surroundings } = *seen;
+        let Seen { inputs, found, surroundings, sharing } = *seen;
         let store = if let BackendKind::Container { store, .. } = &self.kind { store.as_deref() } else { None };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
         let ids: Vec<&str> = functions.iter().map(|function| function.id.as_str()).collect();
@@ -333,6 +340,7 @@ impl Backend {
         CompileJob {
             workspace,
             functions,
+            sharing,
             config,
             layout: self.layout(request, found),
             target: &self.target,

@@ -15,6 +15,8 @@ pub struct CompileJob<'a> {
     pub workspace: &'a Workspace,
     /// At least one.
     pub functions: &'a [Function<'a>],
+    /// These, and further ones that share their compiled dependencies, where these are a step of their own.
+    pub sharing: &'a [Function<'a>],
     pub config: &'a Config,
     pub layout: Layout,
     /// Cargo's target directory, as the compile sees it.

@@ -98,11 +98,11 @@ pub fn command(job: &CompileJob, wipe: bool) -> Vec<String> {
     command.push(format!("--target={}", job.target));
     command.extend(job.functions.iter().map(binary));
     command.extend(wipe.then(|| "--wipe".to_string()));
-    command.extend(is_sorted(job.config).then(|| format!("--link-arg={COMPRESSION_SORT}")));
+    command.extend((is_rustc(job) && is_sorted(job.config)).then(|| format!("--link-arg={COMPRESSION_SORT}")));
     // Where a file cannot be read, cargo says so.
     let chooses_linker = || cargo_config::chooses_linker(job.workspace, job.config).unwrap_or(true);
     command.extend((is_rustc(job) && !chooses_linker()).then(|| "--own-linker".to_string()));
-    if asks_for_debug(job) {
+    if asks_for_debug(job) && job.functions.len() == 1 {
         command.extend(is_rustc(job).then(|| format!("--link-arg={}", build_id::LINK_ARG)));
         command.push(format!("--debug={}", triple.split('-').next().unwrap_or_default()));
     }
@@ -216,9 +216,9 @@ pub fn is_build(workspace: &Workspace, config: &Config) -> bool {
     !is_sorted(config) && !keeps_debug(workspace, config)
 }
 
-/// Whether flags for the linker are given: `cargo rustc` is `cargo build` with flags for the binary alone.
+/// Whether flags for the linker are given: `cargo rustc` is `cargo build` with flags for the binary alone, which is one.
 fn is_rustc(job: &CompileJob) -> bool {
-    is_sorted(job.config) || (asks_for_debug(job) && can_be_rustc(job.config))
+    job.functions.len() == 1 && (is_sorted(job.config) || (asks_for_debug(job) && can_be_rustc(job.config)))
 }
 
 fn cargo(job: &CompileJob, triple: &str) -> Vec<String> {

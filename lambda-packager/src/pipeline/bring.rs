@@ -21,8 +21,8 @@ pub fn bring(tasks: &[Task], request: &BackendRequest, backend: &Backend, report
     let inputs = Snapshot::of_all(gates.iter().map(|gate| &gate.now.snapshot));
     let found = gates.iter().flat_map(|gate| &gate.found).cloned().collect();
     let surroundings = surroundings::digest(workspace, config, &gates[0].ingredients, &inputs)?;
-    let seen = Seen { inputs: &inputs, found: &found, surroundings };
     let functions: Vec<Function> = tasks.iter().map(|task| task.function.clone()).collect();
+    let seen = Seen { inputs: &inputs, found: &found, surroundings, sharing: &functions };
     let job = backend.job(request, &functions, &seen, false);
     backend.bring(&job, report)?;
     Ok(job.layout.workspace)

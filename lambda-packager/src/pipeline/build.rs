@@ -12,18 +12,21 @@ use crate::fingerprint::manifest::BackendRecord;
 use crate::pipeline::commit::Made;
 use crate::pipeline::found::Found;
 use crate::pipeline::outcome::{Ended, of_one};
-use crate::pipeline::{Miss, Outcome, Task, check, commit, extent, found, group, package, retry, surroundings};
+use crate::pipeline::{
+    Miss, Outcome, Task, check, commit, extent, found, group, package, retry, sharing, surroundings,
+};
 use crate::report::{Built, Event, Reporter, Stage};
 use crate::snapshot::Snapshot;
 
 /// Builds functions with the same settings for a compile: the compiled crates are shared. Returns the backend, and the
-/// units that it compiled. A function that fails keeps no other one from its zip.
+/// units that it compiled. A function that fails keeps no other one from its zip. `tasks` are all functions of the run.
 ///
 /// # Errors
 /// What keeps every function from its zip that has not `ended` by then. The last good zips and their records then stay as
 /// they are.
 pub fn build(
     misses: Vec<Miss>,
+    tasks: &[Task],
     ended: &mut Vec<Ended>,
     report: &mut Reporter,
 ) -> Result<(Backend, Option<CompiledUnits>)> {
@@ -35,7 +38,8 @@ pub fn build(
     let mut units = None;
     while let Some(mut group) = queue.pop_front() {
         report.log_to(Miss::logs(&group));
-        let compiled = report.stage(Stage::Compile, |report| compile(&mut group, &request, &mut backend, report));
+        let compiled =
+            report.stage(Stage::Compile, |report| compile(&mut group, tasks, &request, &mut backend, report));
         match compiled {
             Ok(compiled) if group::is_mixed(&group, &compiled) => split(group, &mut queue),
             Ok(compiled) => {
@@ -128,17 +132,19 @@ fn prepare<'a>(
 /// repository has becomes an input, as long as something new is found.
 fn compile(
     group: &mut [Miss],
+    tasks: &[Task],
     request: &BackendRequest,
     backend: &mut Backend,
     report: &mut Reporter,
 ) -> Result<Compiled> {
     let workspace = request.workspace;
     let functions: Vec<Function> = group.iter().map(|miss| miss.task.function.clone()).collect();
+    let sharing = if backend.shares_layers() { sharing::with(group[0].task, tasks) } else { functions.clone() };
     loop {
         let inputs = Snapshot::of_all(group.iter().map(|miss| &miss.gate.now.snapshot));
         let known: BTreeSet<String> = group.iter().flat_map(|miss| &miss.gate.found).cloned().collect();
         let surroundings = surroundings::digest(workspace, request.config, &group[0].gate.ingredients, &inputs)?;
-        let seen = Seen { inputs: &inputs, found: &known, surroundings };
+        let seen = Seen { inputs: &inputs, found: &known, surroundings, sharing: &sharing };
         let (error, missing) = match retry::compile(request, &functions, backend, &seen, report) {
             Ok(compiled) => {
                 if compiled.misses_git {

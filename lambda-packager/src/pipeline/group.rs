@@ -82,7 +82,7 @@ fn is_namesake(one: &Miss, other: &Miss) -> bool {
 }
 
 /// Whether no setting turns on features, which other packages may not have.
-fn is_free_of_features(config: &Config) -> bool {
+pub fn is_free_of_features(config: &Config) -> bool {
     let of_features = |flag: &String| {
         ["--features", "-F", "--all-features", "--no-default-features"].iter().any(|name| flag.starts_with(name))
     };

@@ -18,6 +18,7 @@ pub mod package;
 pub mod project;
 pub mod retry;
 pub mod run;
+mod sharing;
 pub mod surroundings;
 mod toolchains;
 mod watch;

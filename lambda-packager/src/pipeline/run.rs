@@ -95,7 +95,7 @@ fn judge_and_build(
     let mut compiled = Vec::new();
     for alike in compiled_alike(misses) {
         let logs = Miss::logs(&alike);
-        let (backend, units) = build(alike, ended, report)?;
+        let (backend, units) = build(alike, tasks, ended, report)?;
         compiled.extend(units.map(|units| (backend, units, logs)));
     }
     Ok(compiled)

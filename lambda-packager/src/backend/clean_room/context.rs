@@ -6,9 +6,10 @@
 //! | `crates` | `/`, first | the locked crates, their entries in the index, cargo's configuration |
 //! | `manifests` | `/`, then | manifests, lockfile, configuration; a placeholder for the source of every target |
 //! | `sources` | `/`, last | the sources |
-//! | `recipe` | | the command of each step |
+//! | `recipe` | | the command of each step, and what the last one removes first |
 //!
-//! Each is a layer: the steps after the first one that changed run again. None of them has credentials.
+//! Each is a layer: the steps after the first one that changed run again. Functions that share their compiled dependencies
+//! have the same layers up to them. None of them has credentials.
 
 use crate::artifact::Archive;
 use crate::backend::dockerfile::{add_files, context, failed};
@@ -27,18 +28,27 @@ use crate::sys::lexically_clean;
 /// # Errors
 /// A file cannot be read, or cannot be archived.
 pub fn archive(job: &CompileJob, forwarded: &ForwardedConfig, variables: &[(String, String)]) -> Result<Vec<u8>> {
-    let sources = sources::of(job, Some(forwarded))?;
-    let (crates, sources): (Sources, Sources) =
-        sources.into_iter().partition(|(place, _)| place.starts_with(CARGO_HOME) || is_vendored(job, place));
-    let manifests = manifests(job, &sources)?;
+    let shared = CompileJob { functions: job.sharing, ..job.clone() };
+    let is_crate = |place: &str| place.starts_with(CARGO_HOME) || is_vendored(job, place);
+    let (crates, others): (Sources, Sources) =
+        sources::of(&shared, Some(forwarded))?.into_iter().partition(|(place, _)| is_crate(place));
+    let manifests = manifests(&shared, &others)?;
+    let mut sources = sources::of(job, Some(forwarded))?;
+    sources.retain(|place, _| !is_crate(place));
+    let left_over = left_over(&manifests, &sources);
     let mut tar = context(Vec::new());
     // Nothing is installed: the base has what compiles, also for another architecture.
     add_files(&mut tar, Arch::of_this_machine()).map_err(failed)?;
     append(&mut tar, "crates", crates)?;
     append(&mut tar, "manifests", manifests)?;
     append(&mut tar, "sources", sources)?;
-    for name in ["dependencies", "build"] {
-        tar.file(&format!("recipe/{name}"), 0o644, &recipe(job, variables, name)).map_err(failed)?;
+    let recipes = [
+        ("dependencies", recipe(&shared, variables, "dependencies")),
+        ("build", recipe(job, variables, "build")),
+        ("left-over", left_over),
+    ];
+    for (name, content) in recipes {
+        tar.file(&format!("recipe/{name}"), 0o644, &content).map_err(failed)?;
     }
     tar.finish().map_err(failed)
 }
@@ -80,8 +90,9 @@ fn manifests(job: &CompileJob, sources: &Sources) -> Result<Sources> {
     let places = manifests.chain(fixed).filter_map(|path| job.layout.place_of(&path));
     let mut found: Sources = places.filter_map(|place| Some((place.clone(), sources.get(&place)?.clone()))).collect();
     for (path, is_library) in &workspace.targets {
-        // Each is replaced by the source, in the next layer.
-        if let Some(place) = job.layout.place_of(path).filter(|place| sources.contains_key(place)) {
+        // Each is replaced by the source, or removed, in the next layer.
+        let is_needed = |place: &String| sources.contains_key(place) || job.owner_of(path).is_some();
+        if let Some(place) = job.layout.place_of(path).filter(is_needed) {
             found.insert(place, Node::made(if *is_library { LIBRARY } else { PROGRAM }.into()));
         }
     }
@@ -89,4 +100,10 @@ fn manifests(job: &CompileJob, sources: &Sources) -> Result<Sources> {
         sources.iter().filter(|(_, node)| **node == Node::made(LIBRARY.into()) || **node == Node::made(PROGRAM.into()));
     found.extend(placeholders.map(|(place, node)| (place.clone(), node.clone())));
     Ok(found)
+}
+
+/// The placeholders of other functions, which no source replaces, each ended by NUL.
+fn left_over(manifests: &Sources, sources: &Sources) -> Vec<u8> {
+    let places = manifests.keys().filter(|place| !sources.contains_key(*place));
+    places.flat_map(|place| place.bytes().chain([0])).collect()
 }
