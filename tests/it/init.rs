@@ -170,6 +170,22 @@ fn the_settings_of_cargo_lambda_become_ours_with_the_same_zip() {
     assert_eq!(fixture.output_of_bootstrap("hello"), "true");
 }
 
+/// Ours stand above the tables of cargo-lambda, of whichever package.
+#[test]
+fn what_tables_of_packages_say_is_not_replaced_for_all() {
+    let fixture = Fixture::empty("shop");
+    fixture.write("Cargo.toml", "[workspace]\nmembers = [\"api\", \"assets\"]\nresolver = \"2\"\n");
+    fixture.package("api", "api", "[package.metadata.lambda.build]\narm64 = true\n");
+    fixture.write("api/src/main.rs", "fn main() {}\n");
+    fixture.package("assets", "assets", "[package.metadata.lambda-packager]\nkind = \"layer\"\ninclude = [\"opt\"]\n");
+    fixture.write("assets/src/lib.rs", "");
+    fixture.write("assets/opt/data", "data");
+    let told = fixture.run(&["init"]).ok().stdout;
+    assert!(!told.contains("target_arch"), "{told}");
+    // There are two, though one bin.
+    has_all(&told, &["+output = \"dist/{function}.zip\""]);
+}
+
 #[test]
 fn without_a_function_there_is_nothing_to_write() {
     let fixture = Fixture::empty("hello");

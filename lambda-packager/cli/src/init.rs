@@ -18,7 +18,7 @@ pub fn init(request: &Request, tool: Option<Tool>, dry_run: bool, report: &mut R
     let mut plan = Plan::new(&project.workspace.root);
     settings::plan(&project, &meant, tool.map_or(&[], tools::own_paths), &mut plan)?;
     if let Some(tool) = tool {
-        tools::plan(tool, &project, &meant, &mut plan)?;
+        tools::plan(tool, &meant, &mut plan)?;
     }
     plan.notes.iter().for_each(|note| report.note(note));
     print_lines(&plan.difference());

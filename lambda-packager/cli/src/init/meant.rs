@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
-use lambda_packager::internal::{Project, Result, Task, fs};
+use lambda_packager::Runtime;
+use lambda_packager::internal::{Arch, Config, Project, Result, Task, fs};
 
 /// A function, as the files of a tool name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
     /// Its folder in `target/lambda`, and what `--function` takes.
     pub id: String,
+    pub arch: Arch,
+    pub runtime: Runtime,
 }
 
 /// What `init` is about.
@@ -41,7 +44,10 @@ impl Meant {
         let workspace = &project.workspace;
         let here = workspace.member_at(start).or(workspace.member_at(&fs::canonical(start)?));
         let tasks = project.tasks()?;
-        let named = |task: &&Task| Named { id: task.function.id.clone() };
+        let named = |task: &&Task| {
+            let Config { target_arch, runtime, .. } = task.config;
+            Named { id: task.function.id.clone(), arch: target_arch, runtime }
+        };
         let (layers, functions): (Vec<&Task>, Vec<&Task>) = tasks.iter().partition(|task| task.kind().is_layer());
         let first = tasks.first().map(|task| task.function.package);
         let owner = first.filter(|first| tasks.iter().all(|task| task.function.package.name == first.name));

@@ -61,12 +61,16 @@ fn values(project: &Project, meant: &Meant, own: &[&str], plan: &mut Plan) -> Ma
     } else {
         values.extend(project.cargo_lambda.values.clone());
     }
+    // The table is above those of packages of cargo-lambda's, which may differ.
+    let tasks = project.tasks().unwrap_or_default();
+    let is_said = |name: &str| config.is_of_manifest(name) || tasks.iter().any(|task| task.config.is_of_manifest(name));
     // Whoever builds it, on whatever machine, it is for the same one.
-    if !config.is_of_manifest("target_arch") {
+    if !is_said("target_arch") {
         values.insert("target_arch".into(), json!(config.target_arch.to_string()));
     }
-    if !config.is_of_manifest("output") {
-        let is_only = project.workspace.members.iter().map(|package| package.bins().count()).sum::<usize>() == 1;
+    if !is_said("output") {
+        let bins = project.workspace.members.iter().map(|package| package.bins().count()).sum::<usize>();
+        let is_only = bins <= 1 && meant.functions.len() + meant.layers.len() == 1;
         let output = if is_only { "lambda-deployment.zip" } else { "dist/{function}.zip" };
         values.insert("output".into(), json!(output));
     }

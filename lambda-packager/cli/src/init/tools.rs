@@ -1,6 +1,6 @@
 //! What a deploy tool needs to take the zip from here.
 
-use lambda_packager::internal::{Project, Result};
+use lambda_packager::internal::{Arch, Result};
 
 use crate::args::Tool;
 use crate::init::change::Plan;
@@ -17,8 +17,7 @@ pub fn own_paths(tool: Tool) -> &'static [&'static str] {
 }
 
 /// Plans the files of `tool`. Those that are there stay as they are.
-pub fn plan(tool: Tool, project: &Project, meant: &Meant, plan: &mut Plan) -> Result<()> {
-    let (arch, runtime) = (project.config.target_arch.to_string(), project.config.runtime.to_string());
+pub fn plan(tool: Tool, meant: &Meant, plan: &mut Plan) -> Result<()> {
     let functions = &meant.functions;
     plan.notes.extend(meant.layers.iter().map(|layer| {
         format!("{} is a layer, and no function: publish {} as a version of a layer", layer.id, zip_of(layer))
@@ -29,13 +28,13 @@ pub fn plan(tool: Tool, project: &Project, meant: &Meant, plan: &mut Plan) -> Re
     match tool {
         Tool::Sam => {
             plan.ignore(&["/.aws-sam/"])?;
-            sam(functions, &arch, &runtime, plan)
+            sam(functions, plan)
         }
         Tool::Cdk => {
             plan.ignore(&["/cdk/cdk.out/"])?;
             let by_hand =
                 "a function takes its code from `Code.from_asset(\"target/lambda/<function>/lambda-deployment.zip\")`";
-            plan.create("cdk/app.py", cdk_app(functions, &arch, &runtime), by_hand)?;
+            plan.create("cdk/app.py", cdk_app(functions), by_hand)?;
             plan.create(
                 "cdk/cdk.json",
                 "{\n  \"app\": \"python3 app.py\"\n}\n".into(),
@@ -46,11 +45,11 @@ pub fn plan(tool: Tool, project: &Project, meant: &Meant, plan: &mut Plan) -> Re
         Tool::Terraform => {
             plan.ignore(&["/terraform/.terraform/", "/terraform/*.tfstate*"])?;
             let by_hand = "a function has `filename = \"target/lambda/<function>/lambda-deployment.zip\"` and `source_code_hash = filebase64sha256(...)`, or with the module terraform-aws-modules/lambda `local_existing_package`";
-            plan.create("terraform/lambda.tf", terraform(functions, &arch, &runtime), by_hand)
+            plan.create("terraform/lambda.tf", terraform(functions), by_hand)
         }
         Tool::Github => {
             let by_hand = "package in a job without credentials, and give the zip to the job that deploys";
-            plan.create(".github/workflows/package.yml", github(functions, &arch), by_hand)
+            plan.create(".github/workflows/package.yml", github(functions), by_hand)
         }
     }
 }
@@ -67,10 +66,11 @@ fn zip_of(function: &Named) -> String {
 }
 
 /// Source: <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/building-custom-runtimes.html>.
-fn sam(functions: &[Named], arch: &str, runtime: &str, plan: &mut Plan) -> Result<()> {
+fn sam(functions: &[Named], plan: &mut Plan) -> Result<()> {
     let mut template =
         "AWSTemplateFormatVersion: \"2010-09-09\"\nTransform: AWS::Serverless-2016-10-31\nResources:\n".to_string();
     for function in functions {
+        let Named { arch, runtime, .. } = function;
         template += &format!(
             "  {}:\n    Type: AWS::Serverless::Function\n    Metadata:\n      BuildMethod: makefile\n    Properties:\n      \
              CodeUri: .\n      Handler: bootstrap\n      Runtime: {runtime}\n      Architectures: [{arch}]\n",
@@ -99,10 +99,13 @@ fn sam(functions: &[Named], arch: &str, runtime: &str, plan: &mut Plan) -> Resul
     Ok(())
 }
 
-fn cdk_app(functions: &[Named], arch: &str, runtime: &str) -> String {
-    let names: Vec<_> = functions.iter().map(|function| format!("\"{}\"", function.id)).collect();
-    let arch = if arch == "arm64" { "ARM_64" } else { "X86_64" };
-    let runtime = runtime.replace('.', "_").to_uppercase();
+fn cdk_app(functions: &[Named]) -> String {
+    let line = |Named { id, arch, runtime }: &Named| {
+        let arch = if *arch == Arch::Arm64 { "ARM_64" } else { "X86_64" };
+        let runtime = runtime.to_string().replace('.', "_").to_uppercase();
+        format!("    \"{id}\": (aws_lambda.Architecture.{arch}, aws_lambda.Runtime.{runtime}),\n")
+    };
+    let lines: String = functions.iter().map(line).collect();
     format!(
         r#"# `lambda-packager` makes the zips; `cdk deploy` takes them as they are.
 from pathlib import Path
@@ -110,31 +113,36 @@ from pathlib import Path
 from aws_cdk import App, Stack, aws_lambda
 
 ZIPS = Path(__file__).resolve().parent.parent / "target/lambda"
+FUNCTIONS = {{
+{lines}}}
 
 app = App()
 stack = Stack(app, "Functions")
-for name in [{}]:
+for name, (architecture, runtime) in FUNCTIONS.items():
     aws_lambda.Function(
         stack,
         name,
-        runtime=aws_lambda.Runtime.{runtime},
-        architecture=aws_lambda.Architecture.{arch},
+        runtime=runtime,
+        architecture=architecture,
         handler="bootstrap",
         code=aws_lambda.Code.from_asset(str(ZIPS / name / "lambda-deployment.zip")),
     )
 app.synth()
-"#,
-        names.join(", ")
+"#
     )
 }
 
-fn terraform(functions: &[Named], arch: &str, runtime: &str) -> String {
-    let names: Vec<_> = functions.iter().map(|function| format!("\"{}\"", function.id)).collect();
+fn terraform(functions: &[Named]) -> String {
+    let line = |Named { id, arch, runtime }: &Named| {
+        format!("    \"{id}\" = {{ architecture = \"{arch}\", runtime = \"{runtime}\" }}\n")
+    };
+    let lines: String = functions.iter().map(line).collect();
     format!(
         r#"# `lambda-packager` makes the zips; `terraform apply` deploys those that changed.
 locals {{
-  functions = toset([{}])
-  zips      = {{ for name in local.functions : name => "${{path.module}}/../target/lambda/${{name}}/lambda-deployment.zip" }}
+  functions = {{
+{lines}  }}
+  zips = {{ for name in keys(local.functions) : name => "${{path.module}}/../target/lambda/${{name}}/lambda-deployment.zip" }}
 }}
 
 resource "aws_iam_role" "lambda" {{
@@ -154,20 +162,21 @@ resource "aws_lambda_function" "lambda" {{
   for_each         = local.functions
   function_name    = each.key
   role             = aws_iam_role.lambda[each.key].arn
-  runtime          = "{runtime}"
-  architectures    = ["{arch}"]
+  runtime          = each.value.runtime
+  architectures    = [each.value.architecture]
   handler          = "bootstrap"
   filename         = local.zips[each.key]
   source_code_hash = filebase64sha256(local.zips[each.key])
 }}
-"#,
-        names.join(", ")
+"#
     )
 }
 
 /// The actions are pinned to the commits that this project's own workflow uses.
-fn github(functions: &[Named], arch: &str) -> String {
-    let runner = if arch == "arm64" { "ubuntu-24.04-arm" } else { "ubuntu-24.04" };
+fn github(functions: &[Named]) -> String {
+    // Each machine compiles for the other too.
+    let runner =
+        if functions.iter().all(|function| function.arch == Arch::Arm64) { "ubuntu-24.04-arm" } else { "ubuntu-24.04" };
     let mut package = String::new();
     let mut deploy = String::new();
     for function in functions {
@@ -230,10 +239,13 @@ jobs:
 
 #[cfg(test)]
 mod tests {
+    use lambda_packager::Runtime;
+
     use super::*;
 
     fn named(ids: &[&str]) -> Vec<Named> {
-        ids.iter().map(|id| Named { id: id.to_string() }).collect()
+        let named = |id: &&str| Named { id: id.to_string(), arch: Arch::Arm64, runtime: Runtime::ProvidedAl2023 };
+        ids.iter().map(named).collect()
     }
 
     #[test]
@@ -248,7 +260,7 @@ mod tests {
         let makefile = b"build-ApiFunction: other\n\tmine\n";
         lambda_packager::internal::fs::replace(&dir.path().join("Makefile"), makefile, 0o644, None).unwrap();
         let mut plan = Plan::new(dir.path());
-        sam(&named(&["api", "web"]), "arm64", "provided.al2023", &mut plan).unwrap();
+        sam(&named(&["api", "web"]), &mut plan).unwrap();
         assert_eq!(plan.names(), ["template.yaml", "samconfig.toml", "Makefile"]);
         let text = plan.read("Makefile").unwrap().unwrap();
         assert!(
@@ -259,13 +271,13 @@ mod tests {
         assert_eq!(text.matches("build-ApiFunction:").count(), 1);
         plan.write().unwrap();
         let mut again = Plan::new(dir.path());
-        sam(&named(&["api", "web"]), "arm64", "provided.al2023", &mut again).unwrap();
+        sam(&named(&["api", "web"]), &mut again).unwrap();
         assert!(again.names().is_empty() && again.notes.is_empty(), "{:?}", again.difference());
     }
 
     #[test]
     fn the_job_with_credentials_compiles_nothing_and_actions_are_those_of_this_project() {
-        let workflow = github(&named(&["api", "web"]), "arm64");
+        let workflow = github(&named(&["api", "web"]));
         let (package, deploy) = workflow.split_once("\n  deploy:").unwrap();
         assert!(package.contains("lambda-packager --function web") && package.contains("runs-on: ubuntu-24.04-arm"));
         assert!(!package.contains("id-token") && !package.contains("secrets"));
