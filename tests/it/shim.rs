@@ -79,6 +79,19 @@ fn cargo_lambda_build_packages_and_reuses_and_puts_the_files_where_cargo_lambda_
 }
 
 #[test]
+fn a_layer_of_files_is_a_zip_and_keeps_no_function_from_its_place() {
+    let (shim, fixture) = (Shim::installed(), workspace());
+    fixture.package("assets", "assets", "[package.metadata.lambda-packager]\nkind = \"layer\"\ninclude = [\"opt\"]\n");
+    fixture.write("assets/src/lib.rs", "");
+    fixture.write("assets/opt/data", "data");
+    fixture.write("Cargo.toml", &fixture.text("Cargo.toml").replace("[\"api\"", "[\"assets\", \"api\""));
+    build(&shim, &fixture, &["--release", "--workspace", "--lambda-dir", "out"]).ok();
+    let all = ["admin/bootstrap", "api/bootstrap", "extensions/assets.zip", "worker/bootstrap"];
+    assert_eq!(layout(&fixture.path("out")), all.map(String::from).into());
+    assert!(fixture.read("out/extensions/assets.zip") == fixture.zip("assets"));
+}
+
+#[test]
 fn the_files_are_at_the_places_of_cargo_lambda_itself() {
     if !Command::new("cargo-lambda").args(["lambda", "--help"]).output().is_ok_and(|output| output.status.success()) {
         return skip("cargo-lambda", "no cargo-lambda to compare with (pip install cargo-lambda)");

@@ -89,7 +89,9 @@ fn package(flags: &Flags, variables: &[String], here: &Path, report: &mut Report
     let outputs = Output::all(flags, &tasks, here)?;
     let (outcomes, all) = run::run_each(&asked, report)?;
     let is_packaged = |output: &&Output| outcomes.iter().any(|done| done.summary.packaged.function == output.function);
-    outputs.iter().filter(is_packaged).try_for_each(Output::put)?;
+    // One that fails keeps no other one from its place.
+    let put: Vec<Result<()>> = outputs.iter().filter(is_packaged).map(Output::put).collect();
+    put.into_iter().collect::<Result<()>>()?;
     all?;
     let inputs: Vec<_> = outcomes.iter().map(|outcome| &outcome.inputs).collect();
     if let Some(path) = outputs.iter().find_map(|output| output.as_input(&inputs, &project.workspace.root)) {

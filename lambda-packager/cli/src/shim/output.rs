@@ -56,7 +56,9 @@ impl Output {
             (false, false) => (folder.join(name), "bootstrap"),
         };
         let (ours, function) = (&task.places.folder, task.function.id.clone());
-        let output = match format(task, flags) {
+        // A layer of files has no binary.
+        let format = if task.kind().has_binary() { format(task, flags) } else { OutputFormat::Zip };
+        let output = match format {
             OutputFormat::Binary => Self { function, from: ours.join("bootstrap"), to: folder.join(stem), mode: 0o755 },
             OutputFormat::Zip => {
                 let to = folder.join(format!("{stem}.zip"));
