@@ -23,7 +23,7 @@ pub use crate::pipeline::{
     surroundings,
 };
 pub use crate::report::{Event, ImageSummary, Reporter, Sink, Stage, Text, print_lines};
-pub use crate::snapshot::{Looks, RULE, Snapshot};
+pub use crate::snapshot::{Looks, RULE, Rule, Snapshot};
 pub use crate::sys::{
     Invocation, Lock, Sha, env, fs, git, glob, host_name, interrupt, lexically_clean, relative, toml,
 };

@@ -228,7 +228,7 @@ fn assemble(context: &Context, report: &mut Reporter) -> Result<(Image, String)>
     };
     let mut parts = runtime_image::parts(&function.name, &bytes, config, &place)?;
     let made: Vec<_> = places.zips.iter().cloned().chain(workspace.target_folders()).collect();
-    let revision = revision::of(&workspace.root, &manifest.inputs, &made)?;
+    let revision = revision::of(&workspace.root, &manifest.inputs, &workspace.package_folders(), &made)?;
     let annotation = |name: &str| format!("org.opencontainers.image.{name}");
     match &revision {
         Some(revision) => {

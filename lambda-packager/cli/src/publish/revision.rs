@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lambda_packager::internal::{Error, RULE, Result, Snapshot, git, lexically_clean};
+use lambda_packager::internal::{Error, RULE, Result, Rule, Snapshot, git, lexically_clean};
 
 /// Enough for the status of a large repository on a slow disk.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -23,12 +23,12 @@ pub struct Revision {
     pub source: Option<String>,
 }
 
-/// The revision of `inputs` in the workspace at `root`; `None` without a git history. The files in `made` are outputs,
-/// whether git ignores them or not.
+/// The revision of `inputs` in the workspace at `root`; `None` without a git history. `packages` are the folders of all
+/// packages: where one begins, another one ends. The files in `made` are outputs, whether git ignores them or not.
 ///
 /// # Errors
 /// If git fails.
-pub fn of(root: &Path, inputs: &Snapshot, made: &[PathBuf]) -> Result<Option<Revision>> {
+pub fn of(root: &Path, inputs: &Snapshot, packages: &[PathBuf], made: &[PathBuf]) -> Result<Option<Revision>> {
     let Some(git) = git::git(root) else { return Ok(None) };
     // Git writes dates in the local time zone.
     let variables = git::environment().into_iter().chain([("TZ".into(), "UTC0".into())]).collect();
@@ -42,17 +42,24 @@ pub fn of(root: &Path, inputs: &Snapshot, made: &[PathBuf]) -> Result<Option<Rev
         return Ok(None);
     }
     let head = head.stdout_text();
-    let paths = paths(root, Path::new(&top), inputs, made);
-    let ask = |args: &[&str]| {
-        let call = git.clone().args(args).args(&["--"]).args(&paths);
+    let ask = |args: &[&str], paths: &[String]| {
+        let call = git.clone().args(args).args(&["--"]).args(paths);
         let output = call.output(None, TIMEOUT)?;
         if output.success() {
             return Ok(output.stdout_text());
         }
         Err(Error::config(format!("`git {}` failed in {}", args[0], root.display())).source(output.stderr_text()))
     };
-    let last = ask(&["log", "-1", "--format=%H %cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ"])?;
-    let dirty = !ask(&["status", "--porcelain"])?.is_empty();
+    let (mut commits, mut dirty) = (Vec::new(), false);
+    for paths in paths(root, Path::new(&top), inputs, packages, made) {
+        commits.push(ask(&["log", "-1", "--format=%H"], &paths)?);
+        dirty = dirty || !ask(&["status", "--porcelain"], &paths)?.is_empty();
+    }
+    commits.retain(|commit| !commit.is_empty());
+    // Of several, the one that has the others in its history.
+    let newest = ["log", "-1", "--topo-order", "--format=%H %cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ"];
+    let newest: Vec<&str> = newest.into_iter().chain(commits.iter().map(String::as_str)).collect();
+    let last = if commits.is_empty() { String::new() } else { ask(&newest, &[])? };
     let (inputs, time) = last.split_once(' ').unwrap_or((&head, "1970-01-01T00:00:00Z"));
     let remote = git.clone().args(&["config", "--get", "remote.origin.url"]).output(None, TIMEOUT)?;
     Ok(Some(Revision {
@@ -64,18 +71,54 @@ pub fn of(root: &Path, inputs: &Snapshot, made: &[PathBuf]) -> Result<Option<Rev
     }))
 }
 
-/// The folders and files of the inputs in the repository at `top`.
-fn paths(root: &Path, top: &Path, inputs: &Snapshot, made: &[PathBuf]) -> Vec<String> {
-    let in_repository = |path: PathBuf| {
-        let path = lexically_clean(&path);
+/// The folders and files of the inputs in the repository at `top`, as lists of patterns for git: what a pattern leaves out is
+/// left out of its whole list.
+fn paths(root: &Path, top: &Path, inputs: &Snapshot, packages: &[PathBuf], made: &[PathBuf]) -> Vec<Vec<String>> {
+    let in_repository = |path: &Path| {
+        let path = lexically_clean(&root.join(path));
         path.strip_prefix(top).map(|path| path.to_string_lossy().into_owned()).ok()
     };
-    let trees = inputs.trees.iter().map(|record| &record.tree.path);
+    let left_out = |path: &Path| in_repository(path).map(|path| format!(":(top,literal,exclude){path}"));
+    let mut whole = Vec::new();
+    let mut lists = Vec::new();
+    for tree in inputs.trees.iter().map(|record| &record.tree) {
+        let folder = lexically_clean(&root.join(&tree.path));
+        let Some(path) = in_repository(&folder) else { continue };
+        let literal = format!(":(top,literal){path}");
+        match tree.rule {
+            Rule::Package => {
+                let is_input = |package: &PathBuf| {
+                    inputs.trees.iter().any(|other| lexically_clean(&root.join(&other.tree.path)) == **package)
+                };
+                let inner = packages.iter().filter(|package| package.starts_with(&folder) && **package != folder);
+                let others: Vec<_> =
+                    inner.filter(|package| !is_input(package)).filter_map(|package| left_out(package)).collect();
+                match others.is_empty() {
+                    true => whole.push(literal),
+                    false => lists.push([vec![literal], others].concat()),
+                }
+            }
+            // What only people read there is no input.
+            Rule::Top => {
+                let below = if path.is_empty() { path } else { format!("{}/", escaped(&path)) };
+                let of_people = ["*.md", "LICENSE*"].map(|names| format!(":(top,glob,exclude){below}{names}"));
+                lists.push([vec![format!(":(top,glob){below}*")], of_people.to_vec()].concat());
+            }
+            Rule::Everything | Rule::Matching(_) => whole.push(literal),
+        }
+    }
     let files = inputs.files.iter().map(|entry| &entry.name).filter(|name| !name.starts_with(RULE));
-    let looked_at = trees.chain(files).filter_map(|path| in_repository(root.join(path)));
-    let left_out = made.iter().filter_map(|path| in_repository(path.clone()));
-    let looked_at = looked_at.map(|path| format!(":(top,literal){path}"));
-    looked_at.chain(left_out.map(|path| format!(":(top,literal,exclude){path}"))).collect()
+    whole.extend(files.filter_map(|file| in_repository(Path::new(file))).map(|path| format!(":(top,literal){path}")));
+    lists.push(whole);
+    lists.retain(|list| !list.is_empty());
+    let made: Vec<String> = made.iter().filter_map(|path| left_out(path)).collect();
+    lists.iter_mut().for_each(|list| list.extend(made.iter().cloned()));
+    lists
+}
+
+/// A path in a glob of git's.
+fn escaped(path: &str) -> String {
+    path.chars().flat_map(|c| "*?[]\\".contains(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
 /// The URL of a remote for a browser: the same for every way to clone it, and without a password.
