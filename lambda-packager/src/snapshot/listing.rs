@@ -249,14 +249,16 @@ mod tests {
             "target/CACHEDIR.TAG",
             "out.zip",
             "deep/.git/config",
-            ".git",
             "VERSION",
             "a.md",
             "LICENSE-MIT",
         ] {
             fs::replace(&root.join(name), b"", 0o644, None).unwrap();
         }
-        fs::replace(&root.join(".git"), b"gitdir: none\n", 0o644, None).unwrap();
+        // A file where a repository has its folder elsewhere.
+        let separate = format!("--separate-git-dir={}", dir.path().join("repository").display());
+        let made = git::git(&root).unwrap().args(&["init", "--quiet", &separate]).output(None, Duration::from_secs(60));
+        assert!(made.unwrap().success() && fs::is_file(&root.join(".git")));
         for name in [dir.path().join("shared/a.rs"), other.path().join("b.rs")] {
             fs::replace(&name, b"", 0o644, None).unwrap();
         }

@@ -35,7 +35,8 @@ pub fn answer(output: Output, folder: &Path) -> Result<Option<Output>> {
         return Ok(Some(output));
     }
     let said = output.stderr_text();
-    if ["not a git repository", "must be run in a work tree"].iter().any(|text| said.contains(text)) {
+    // It looked for one in all folders around. Without these words there is a `.git` that leads to none.
+    if ["not a git repository (or any ", "must be run in a work tree"].iter().any(|text| said.contains(text)) {
         return Ok(None);
     }
     // The root of a workspace may end in a slash.
@@ -44,6 +45,8 @@ pub fn answer(output: Output, folder: &Path) -> Result<Option<Output>> {
     Err(match said.split_once("dubious ownership in repository at '").and_then(|(_, rest)| rest.split_once('\'')) {
         Some((top, _)) => error("does not read the repository of another user")
             .hint_with(format!("if you trust it, run `git config --global --add safe.directory {top}`")),
+        None if said.contains("not a git repository: ") => error("finds no repository where `.git` says that it is")
+            .hint_with("what git ignores cannot be told without it: make that folder available here, or remove `.git`"),
         None => error("cannot read the repository").hint_with("git's own message says why"),
     })
 }
@@ -65,5 +68,20 @@ mod tests {
         ] {
             assert_eq!(is_kept(OsStr::new(name)), kept, "{name}");
         }
+    }
+
+    #[test]
+    fn a_repository_that_is_gone_is_not_taken_for_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let ask = || {
+            let call = git(folder.path()).unwrap().args(&["rev-parse", "--git-dir"]);
+            answer(call.output(None, std::time::Duration::from_secs(60)).unwrap(), folder.path())
+        };
+        assert!(ask().unwrap().is_none());
+        // As a worktree or a submodule has it whose main repository was not copied along.
+        let file = folder.path().join(".git");
+        crate::sys::fs::replace(&file, b"gitdir: /nowhere/.git/worktrees/w\n", 0o644, None).unwrap();
+        let error = ask().map(|output| output.is_some()).unwrap_err();
+        assert!(error.to_string().contains("finds no repository where `.git` says that it is"), "{error}");
     }
 }
