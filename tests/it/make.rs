@@ -33,6 +33,28 @@ fn where_the_provider_is_locked_nothing_is_added_to_the_lock() {
 }
 
 #[test]
+fn the_state_is_in_the_bucket_of_the_call_and_an_init_that_fails_leaves_nothing() {
+    let desk = Desk::with_fakes();
+    let deploy = |bucket: &str, failing: &str| {
+        let ended = desk.run(&[&MAKE[..], &["deploy", &format!("STATE_BUCKET={bucket}")]].concat(), failing);
+        let init = desk.calls().into_iter().find(|call| call.contains(" init ")).expect("an init");
+        (ended, init)
+    };
+    let backend = "infra/backend_override.tf";
+    let (failed, _) = deploy("typo", "terraform");
+    failed.fails(2, &["terraform-init failed"]);
+    assert!(!desk.has(backend));
+    for (bucket, again) in [("a", false), ("b", true), ("b", true)] {
+        let (ended, init) = deploy(bucket, "");
+        ended.ok();
+        assert!(init.contains(&format!(" -backend-config=bucket={bucket} ")), "{init}");
+        assert_eq!(init.contains(" -reconfigure "), again, "{init}");
+        assert!(desk.has(backend));
+        desk.write("infra/.terraform/environment", "prod");
+    }
+}
+
+#[test]
 fn each_target_calls_what_it_says() {
     let desk = Desk::with_fakes();
     let deployed = |first: &str, environment: &str, package: &str, image: &str| {
