@@ -1,6 +1,6 @@
 //! The logins that `docker login` and `podman login` stored: in their files, or with the credential helper that a file names.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use docker_credential::{CredentialRetrievalError as Failure, DockerCredential};
 use lambda_packager::internal::{Error, Invocation, Result, env, fs};
@@ -10,16 +10,26 @@ use serde_json::{Value, json};
 use crate::publish::login::{Source, TIMEOUT, refused};
 use crate::publish::{Address, Login};
 
-/// The files in which `docker login` and `podman login` store logins.
+/// A variable with the content of docker's file, which docker's command line reads before that file.
+/// Source: <https://docs.docker.com/reference/cli/docker/#environment-variables>.
+const VARIABLE: &str = "DOCKER_AUTH_CONFIG";
+
+/// The variable and the files in which `docker login` and `podman login` store logins.
 pub fn engines<'a>(address: &Address, repository: &str) -> Result<impl Iterator<Item = Source<'a>>> {
     let names = address.login_names(repository);
-    Ok(stores()?.into_iter().map(move |path| -> Source {
+    let variable = env::var(VARIABLE).filter(|value| !value.is_empty());
+    let variable = variable.map(|store| -> Source {
+        let names = names.clone();
+        Box::new(move || of_store(store.as_bytes(), VARIABLE, &names))
+    });
+    let files = stores()?.into_iter().map(move |path| -> Source {
         let names = names.clone();
         Box::new(move || match fs::read_if_exists(&path)? {
-            Some(bytes) => of_store(&bytes, &path, &names),
+            Some(bytes) => of_store(&bytes, &path.to_string_lossy(), &names),
             None => Ok(None),
         })
-    }))
+    });
+    Ok(variable.into_iter().chain(files))
 }
 
 fn stores() -> Result<Vec<PathBuf>> {
@@ -45,12 +55,11 @@ fn of_podman(file: Option<PathBuf>, runtime: Option<PathBuf>, uid: u32) -> Vec<P
     }
 }
 
-/// The login in a file of docker's format, or of the credential helper that the file names. `names` are those that it may
+/// The login in a store of docker's format at `place`, or of the credential helper that it names. `names` are those that it may
 /// be stored under.
-fn of_store(bytes: &[u8], path: &Path, names: &[String]) -> Result<Option<Login>> {
-    let place = path.display();
-    let store: Value = serde_json::from_slice(bytes).map_err(|e| {
-        refused(format!("{place} is not valid JSON")).source(e).hint_with("fix the file, or log in again")
+fn of_store(bytes: &[u8], place: &str, names: &[String]) -> Result<Option<Login>> {
+    let mut store: Value = serde_json::from_slice(bytes).map_err(|e| {
+        refused(format!("{place} is not valid JSON")).source(e).hint_with("correct it, or log in again")
     })?;
     // Without an entry, a credential helper is asked for the registry's own.
     let is_there = |name: &&String| store["auths"].get(name).is_some() || store["credHelpers"].get(name).is_some();
@@ -62,6 +71,11 @@ fn of_store(bytes: &[u8], path: &Path, names: &[String]) -> Result<Option<Login>
     let helper = |value: &Value| value.as_str().filter(|helper| !helper.is_empty()).map(String::from);
     if let Some(helper) = helper(&store["credHelpers"][&name]) {
         return of_helper(&helper, &name).map_err(failed);
+    }
+    // Docker leaves these empty where a helper has the login.
+    let login = store.get_mut("auths").and_then(|auths| auths.get_mut(&name)).and_then(Value::as_object_mut);
+    if let Some(login) = login {
+        login.retain(|_, value| value.as_str() != Some(""));
     }
     // Without the helpers: there they would run without a time limit.
     let file = json!({"auths": store["auths"]}).to_string();
@@ -135,12 +149,13 @@ mod tests {
             "public.ecr.aws": encoded("AWS:b"),
             "identity.example": {"auth": encoded("0:")["auth"], "identitytoken": "secret"},
             "empty.example": {},
+            "blank.example": {"auth": "", "identitytoken": ""},
             "broken.example": {"auth": "?"},
         }, "credHelpers": {"helped.example": "none-of-this-name"}});
         let find = |registry: &str| {
             let address = Address::parse(registry, "").unwrap();
             let names = address.login_names(&format!("{}app", address.prefix));
-            of_store(store.to_string().as_bytes(), Path::new("/config.json"), &names).map(|login| match login {
+            of_store(store.to_string().as_bytes(), "/config.json", &names).map(|login| match login {
                 Some(Login::Password { user, .. }) => user,
                 Some(Login::Identity(token)) => format!("identity {token}"),
                 None => "none".into(),
@@ -156,6 +171,7 @@ mod tests {
             ("public.ecr.aws/me", "AWS"),
             ("identity.example", "identity secret"),
             ("empty.example", "none"),
+            ("blank.example", "none"),
             ("unknown.example", "none"),
         ] {
             assert_eq!(find(registry).unwrap(), expected, "{registry}");
@@ -184,7 +200,7 @@ mod tests {
         let names = names.map(String::from);
         damaged::each(&[store.to_string().into_bytes()], |bytes| {
             for at in 0..names.len() {
-                if let Err(error) = of_store(bytes, Path::new("/config.json"), &names[at..]) {
+                if let Err(error) = of_store(bytes, "/config.json", &names[at..]) {
                     assert!(!error.to_string().contains("printed unexpected output"), "{error}");
                 }
             }
