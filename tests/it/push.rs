@@ -177,6 +177,46 @@ fn a_commit_to_something_else_makes_no_other_image() {
     assert_eq!(push(), first);
     // The tag names what is checked out: both commits are there.
     assert_eq!(registry.tags(NAME).iter().filter(|tag| !tag.ends_with("latest")).count(), 2);
+
+    // In a workspace: what lies at its top, but for what people read, and the package, but not another one; with the
+    // function in a folder, and in the root around the other one.
+    fs::remove_file(fixture.path("function/Cargo.lock")).unwrap();
+    fixture.package("other", "other", "");
+    fixture.write("other/src/main.rs", "fn main() {}\n");
+    let members = |root: &str, members: &str| {
+        fixture.write("Cargo.toml", &format!("{root}[workspace]\nmembers = [{members}]\nresolver = \"2\"\n"));
+    };
+    members("", "\"function\", \"other\"");
+    for folder in ["function", "."] {
+        if folder == "." {
+            members(&fixture.text("function/Cargo.toml"), "\"other\"");
+            fs::rename(fixture.path("function/src"), fixture.path("src")).unwrap();
+            fs::remove_dir_all(fixture.path("function")).unwrap();
+        }
+        fixture.commit();
+        let push = || {
+            let mut command = image(&fixture, &["push", "--function", "hello"], &registry.name());
+            Ended::of(command.current_dir(fixture.path(folder))).ok();
+            registry.digest(NAME, "latest")
+        };
+        // With a lockfile.
+        push();
+        fixture.write("top.txt", "");
+        fixture.commit();
+        let first = push();
+        fixture.write("other/src/main.rs", &format!("fn main() {{ /* {folder} */ }}\n"));
+        // In a package, that is an input.
+        if folder != "." {
+            fixture.write("README.md", "hello, everybody");
+        }
+        assert_eq!(push(), first, "{folder}");
+        assert!(!tag(&fixture).contains("dirty"), "{}", tag(&fixture));
+        fixture.commit();
+        assert_eq!(push(), first, "{folder}");
+        fixture.write("top.txt", folder);
+        fixture.commit();
+        assert_ne!(push(), first, "{folder}");
+    }
 }
 
 #[test]
@@ -262,11 +302,14 @@ fn a_login_comes_from_the_environment_or_from_what_the_engine_stored_and_lies_no
         fs::write(file, &store).unwrap();
         Ended::of(image(&fixture, &["push"], &registry.name()).env(variable, value)).ok();
     }
+    let mut command = image(&fixture, &["push"], &registry.name());
+    Ended::of(command.env("DOCKER_AUTH_CONFIG", &store)).ok();
     // A helper that keeps it: docker's protocol, in which the host comes by stdin, answered by a script.
     let told = serde_json::json!({"Username": "tester", "Secret": PASSWORD});
     let script = format!("#!/bin/sh\n[ \"$*\" = get ] && [ \"$(cat)\" = {} ] && echo '{told}'\n", registry.name());
     program(&folder.join("docker-credential-test"), script.as_bytes());
-    fs::write(docker, "{\"credsStore\": \"test\"}").unwrap();
+    let blank = serde_json::json!({"auths": {registry.name(): {"auth": ""}}, "credsStore": "test"});
+    fs::write(docker, blank.to_string()).unwrap();
     let path = prefixed(&folder, &std::env::var_os("PATH").unwrap());
     let mut command = image(&fixture, &["push"], &registry.name());
     Ended::of(command.env("DOCKER_CONFIG", &folder).env("PATH", &path)).ok();

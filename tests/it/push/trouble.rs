@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{NAME, edit, image, latest, on, open, push, record, tag};
 use crate::support::http::Server;
-use crate::support::{Ended, Fate, Fixture, ImageRegistry, Proxy, Setup, TempDir, Tmpfs, free_port};
+use crate::support::{Ended, Fate, Fixture, ImageRegistry, Proxy, Setup, TempDir, Tmpfs, free_port, is_full};
 
 #[test]
 fn a_registry_that_cannot_be_reached_says_how() {
@@ -127,6 +127,12 @@ fn a_connection_that_keeps_breaking_is_an_error_and_moves_nothing() {
     let (ended, _) = scene.push_through(on("PATCH", Fate::Ignored));
     ended.fails(10, &["does not answer in time"]);
     scene.is_unmoved();
+    // Nor is what answers byte by byte.
+    if is_full() {
+        let (ended, _) = scene.push_through(on("POST", Fate::Dripped));
+        ended.fails(10, &["does not answer in time"]);
+        scene.is_unmoved();
+    }
     push(&scene.fixture, &scene.registry.name()).ok();
 }
 

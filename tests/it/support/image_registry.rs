@@ -4,6 +4,8 @@
 use std::io::Read;
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -156,6 +158,8 @@ pub enum Fate {
     Cut(usize),
     /// Nobody ever answers.
     Ignored,
+    /// It answers byte by byte, without end.
+    Dripped,
     /// The proxy answers itself.
     Answered(u16, &'static str),
     /// The upload that is asked for is to go elsewhere.
@@ -197,6 +201,13 @@ fn forward(mut request: Request, behind: u16, fate: &Fate) -> std::io::Result<()
     match fate {
         // As long as the other side holds on.
         Fate::Ignored => return std::io::copy(&mut request.body, &mut std::io::sink()).map(drop),
+        Fate::Dripped => {
+            request.client.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 1000\r\n\r\n")?;
+            loop {
+                request.client.write_all(b" ")?;
+                thread::sleep(Duration::from_secs(5));
+            }
+        }
         Fate::Answered(status, body) => return request.answer(*status, "", body.as_bytes()),
         Fate::SentTo(location) => return request.answer(202, &format!("Location: {location}\r\n"), b""),
         Fate::Challenged(kind) => return request.answer(401, &format!("WWW-Authenticate: {kind}\r\n"), b""),

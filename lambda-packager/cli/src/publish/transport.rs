@@ -17,6 +17,8 @@ use crate::publish::Address;
 const CONNECT: Duration = Duration::from_secs(8);
 /// Limit for a server that sends nothing. ECR takes some seconds to check a layer.
 const SILENCE: Duration = Duration::from_secs(12);
+/// Limit for an answer, and for what is in it: each is small, but a server may send it byte by byte.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// A request to a registry or to its token server.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +99,8 @@ impl Transport {
             .timeout_connect(Some(CONNECT))
             .timeout_per_read(Some(SILENCE))
             .timeout_per_write(Some(SILENCE))
+            .timeout_recv_response(Some(ANSWER))
+            .timeout_recv_body(Some(ANSWER))
             .user_agent(concat!("lambda-packager/", env!("CARGO_PKG_VERSION")));
         // A proxy cannot reach a registry on this machine.
         let config = if address.is_loopback() { config.proxy(None) } else { config };
