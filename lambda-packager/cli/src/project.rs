@@ -1,8 +1,8 @@
 //! The project that a command is about.
 
 use lambda_packager::internal::{
-    BackendRequest, Config, Engine, Error, Identity, Manifest, Project, Request, Result, Task, Workspace, candidates,
-    is_expected,
+    BackendRequest, Config, Engine, EngineChoice, Error, Identity, Manifest, Project, Request, Result, Task, Workspace,
+    candidates, is_expected,
 };
 
 /// The project of the working directory, whichever of its functions is meant, and the identity of what is made for it.
@@ -67,9 +67,13 @@ impl Context {
         }
     }
 
-    /// The engines that the settings of the call allow.
+    /// The engines that the call allows. What a manifest allows now says nothing of earlier builds.
     pub fn engines(&self) -> Result<Vec<Engine>> {
-        candidates(&self.project.config, &self.project.workspace.state_folder())
+        let mut config = self.project.config.clone();
+        if config.is_of_manifest("engine") {
+            config.engine = EngineChoice::Auto;
+        }
+        candidates(&config, &self.project.workspace.state_folder())
     }
 
     /// Whether the settings of the call name this engine, or the last build used it.
