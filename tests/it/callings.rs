@@ -165,7 +165,7 @@ fn cargo_and_the_bin_at_the_same_time_end_with_one_zip() {
     let fixture = Fixture::with_packager("deployment", "", &[]);
     fixture.bring_packager(Profile::Release, "shared");
     let shared = fixture.path("shared");
-    for set_up in ["CARGO_TARGET_DIR", "build.target-dir", "build.build-dir"] {
+    for set_up in ["CARGO_TARGET_DIR", "CARGO_BUILD_BUILD_DIR", "build.target-dir", "build.build-dir"] {
         // New settings, and cargo has to be asked again, by both.
         let config = match set_up.split_once('.') {
             Some((table, key)) => format!("[{table}]\n{key} = {:?}\n", shared.display().to_string()),

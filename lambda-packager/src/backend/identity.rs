@@ -90,10 +90,11 @@ impl Identity {
 /// The settings of a function that decide from which image its container is made and what it reaches. `None` if they are
 /// the defaults.
 fn needs(config: &Config) -> Option<String> {
-    // Only the builder image is one of a runtime and an architecture.
+    // Only the builder image is one of a runtime; a borrowed toolchain has a linker for the architecture too.
     let own = Arch::of_this_machine();
     let (runtime, arch) = match config.base {
         Base::Auto => (config.runtime, config.target_arch),
+        Base::Host => (Runtime::ProvidedAl2023, config.target_arch),
         _ => (Runtime::ProvidedAl2023, own),
     };
     let usual = (&Base::Auto, Network::None, Runtime::ProvidedAl2023, own);
@@ -151,6 +152,7 @@ mod tests {
             json!({"network": "bridge"}),
             json!({"runtime": "provided.al2"}),
             json!({"base": "host"}),
+            json!({"base": "host", "target_arch": other}),
             json!({"base": "rust:1"}),
             json!({"base": "rust:1", "network": "bridge"}),
         ];

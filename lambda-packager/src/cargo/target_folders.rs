@@ -1,6 +1,7 @@
 //! The folders that the user's own cargo writes to. What it makes is no input, wherever it was told to make it: into a
 //! folder that was there before, it writes no tag.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::cargo::Workspace;
@@ -16,9 +17,10 @@ impl Workspace {
             Some(out) => around(Path::new(&out), env::var_os("TARGET").as_deref().map(Path::new)),
             None => {
                 let named = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"].into_iter().find_map(env::var_os);
-                named.and_then(|folder| Some(env::current_dir().ok()?.join(folder)))
+                below_current(named)
             }
         };
+        let around = around.into_iter().chain(below_current(env::var_os("CARGO_BUILD_BUILD_DIR")));
         let packages = self.package_folders();
         let places = || packages.iter().chain([&self.root]);
         let is_inside = |folder: &PathBuf| {
@@ -26,6 +28,11 @@ impl Workspace {
         };
         own.chain(around).filter(is_inside).collect()
     }
+}
+
+/// The folder that a variable of cargo's names.
+fn below_current(named: Option<OsString>) -> Option<PathBuf> {
+    Some(env::current_dir().ok()?.join(named.filter(|folder| !folder.is_empty())?))
 }
 
 /// The target directory around `out`, a build script's `<target>/[<triple>/]<profile>/build/<unit>/out`; since cargo 1.100 a

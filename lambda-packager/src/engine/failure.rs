@@ -3,7 +3,7 @@
 
 use crate::engine::Kind;
 use crate::error::{Error, ErrorKind};
-use crate::sys::Output;
+use crate::sys::{Output, env};
 
 /// Why an engine did not do what it was asked.
 pub enum EngineError {
@@ -171,7 +171,8 @@ impl Cause {
         let from = if WITH_OTHERS_WORDS.contains(&verb) { lines.len().saturating_sub(1) } else { 0 };
         let own = &lines[from..];
         if own.iter().any(|line| message(line).starts_with(NOT_NEGOTIATED) && line.contains(" is too new.")) {
-            return Some(Self::NoService);
+            // Where the user chose the version, nobody asks.
+            return env::var_os("DOCKER_API_VERSION").is_none().then_some(Self::NoService);
         }
         if verb == "build" && own.iter().any(|line| BUILD_CUT_OFF.iter().any(|start| message(line).starts_with(start)))
         {
