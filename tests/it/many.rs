@@ -231,6 +231,69 @@ fn what_a_function_reads_of_another_ones_package_is_its_input() {
     assert!(explained.contains("worker/words.txt") && !explained.contains("worker/src/main.rs"), "{explained}");
 }
 
+/// What one function misses is found for it alone, also where it is compiled with others.
+#[test]
+fn what_is_found_for_one_function_is_an_input_of_no_other() {
+    let fixture = workspace();
+    fixture.git(&["init", "--quiet"]);
+    fixture.write("proto/a.txt", "first");
+    fixture.write("api/src/main.rs", "fn main() {\n    println!(\"{}\", include_str!(\"../../proto/a.txt\"));\n}\n");
+    ended(&mut fixture.command_for("host"));
+    assert_eq!(fixture.output_of_bootstrap("api"), "first");
+    fixture.write("proto/a.txt", "second");
+    let again = ended(&mut fixture.command_for("host"));
+    assert_eq!(summary(&again), "4 functions: 1 packaged (api: changed proto/a.txt), 3 reused", "{}", again.stderr);
+    assert_eq!(fixture.output_of_bootstrap("api"), "second");
+}
+
+/// A library of its own that a package makes besides, for example for the browser, changes how cargo compiles for LTO.
+#[test]
+fn a_library_that_is_linked_by_itself_changes_no_other_function() {
+    let fixture = workspace();
+    fixture.append("Cargo.toml", "[profile.release]\nlto = true\n");
+    // With functions that are called by tables, whose order shows.
+    fixture.write(
+        "shared/src/lib.rs",
+        "use std::fmt::{Display, Formatter, Result};\nstruct A(usize);\nstruct B(Vec<String>);\n\
+         impl Display for A {\n    fn fmt(&self, f: &mut Formatter) -> Result {\n        assert!(self.0 > 3);\n        write!(f, \"{}\", self.0)\n    }\n}\n\
+         impl Display for B {\n    fn fmt(&self, f: &mut Formatter) -> Result {\n        self.0.iter().try_for_each(|text| write!(f, \"{text}\"))\n    }\n}\n\
+         pub fn say() -> String {\n    let all: Vec<Box<dyn Display>> = vec![Box::new(A(7)), Box::new(B(std::env::args().collect()))];\n    all.iter().map(|one| one.to_string()).collect()\n}\n",
+    );
+    fixture.package(
+        "core",
+        "core-of-api",
+        "[lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n[dependencies]\nshared = { path = \"../shared\" }\n",
+    );
+    fixture.write("core/src/lib.rs", "pub fn say() -> String {\n    shared::say()\n}\n");
+    fixture.write("Cargo.toml", &fixture.text("Cargo.toml").replace("\"shared\"", "\"core\", \"shared\""));
+    fixture.append("api/Cargo.toml", "core-of-api = { path = \"../core\" }\n");
+    fixture.write("api/src/main.rs", "fn main() {\n    println!(\"{}\", core_of_api::say());\n}\n");
+    ended(&mut fixture.command_for("host"));
+    let together = fixture.zip("worker");
+    ended(fixture.command_for("host").args(["--force", "--function", "worker"]));
+    assert!(fixture.zip("worker") == together);
+}
+
+#[test]
+fn the_settings_of_the_package_around_count_for_its_own_functions() {
+    let fixture = workspace();
+    fixture.append(
+        "api/Cargo.toml",
+        "[package.metadata.lambda-packager]\nmode = \"dev\"\nfunctions = [\"api\"]\noutput = \"api.zip\"\n",
+    );
+    fixture.append("worker/Cargo.toml", "[package.metadata.lambda-packager]\noutput = \"dist/../worker.zip\"\n");
+    let package = |args: &[&str]| ended(fixture.command_for("host").args(args).current_dir(fixture.path("api")));
+    package(&["-p", "worker"]);
+    assert_eq!(fixture.manifest("worker")["ingredients"]["mode"], "release");
+    assert!(fixture.read("worker.zip") == fixture.zip("worker") && !fixture.path("api.zip").exists());
+    package(&["--workspace"]);
+    assert_eq!(fixture.manifest("api")["ingredients"]["mode"], "dev");
+    assert_eq!(fixture.manifest("loud")["ingredients"]["mode"], "release");
+    // The zip of one is no input of another.
+    let again = package(&["--workspace"]);
+    assert_eq!(summary(&again), "3 functions: 3 reused", "{}", again.stderr);
+}
+
 #[test]
 fn each_function_has_an_output_of_its_own() {
     let fixture = workspace();

@@ -132,7 +132,8 @@ impl Workspace {
         }
         let here = self.member_at(start).filter(|package| package.folder() != self.root);
         let is_here = |found: &&Candidate| here.is_some_and(|here| found.function.package.name == here.name);
-        let is_default = |found: &&Candidate| config.function.is_none() && found.function.package.is_default;
+        let names_none = config.function.as_ref().is_none_or(Names::only_leaves_out);
+        let is_default = |found: &&Candidate| names_none && found.function.package.is_default;
         let only =
             |wanted: &dyn Fn(&&Candidate) -> bool| chosen.iter().copied().filter(|found| wanted(found)).collect();
         let nearest: [Vec<&Candidate>; 2] = [only(&is_here), only(&is_default)];
@@ -411,6 +412,7 @@ mod tests {
         let mut workspace = Workspace::sample(Path::new("/w"), &[("a", &["one"]), ("b", &["two"])]);
         workspace.members[0].is_default = false;
         assert_eq!(select(&workspace, &json!({}), "/w", &[]), "two");
+        assert_eq!(select(&workspace, &json!({"function": "!demo*"}), "/w", &[]), "two");
         assert_eq!(select(&workspace, &json!({"function": "one"}), "/w", &[]), "one");
         let error = select(&workspace, &json!({"package": ["!b"]}), "/w", &[]);
         assert!(error.contains("no function of /w is left"), "{error}");

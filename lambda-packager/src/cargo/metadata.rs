@@ -100,6 +100,7 @@ impl MetadataPackage {
             folder,
             has_build_script: false,
             reads_anything: false,
+            is_linked: false,
         })
     }
 
@@ -221,8 +222,9 @@ fn closure(asked: &MetadataPackage, graph: &Graph, with_dev: bool) -> Result<Clo
             let mut macros = used.filter(|(used, _)| used.source.is_none() && used.has_target("proc-macro"));
             let has_build_script = package.has_target("custom-build");
             let reads_anything = has_build_script || macros.next().is_some();
+            let is_linked = ["cdylib", "dylib", "staticlib"].iter().any(|kind| package.has_target(kind));
             let name = package.name.clone();
-            found.local.push(LocalPackage { name, folder, source_root, has_build_script, reads_anything });
+            found.local.push(LocalPackage { name, folder, source_root, has_build_script, reads_anything, is_linked });
         } else {
             found.downloads.push(package.folder());
         }

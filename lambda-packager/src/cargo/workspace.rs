@@ -258,7 +258,7 @@ impl Package {
 impl Workspace {
     pub fn sample(root: &Path, packages: &[(&str, &[&str])]) -> Self {
         use serde_json::json;
-        let local = |name: &str| json!({"name": name, "folder": root.join(name), "source_root": root.join(name), "has_build_script": false, "reads_anything": false});
+        let local = |name: &str| json!({"name": name, "folder": root.join(name), "source_root": root.join(name), "has_build_script": false, "reads_anything": false, "is_linked": false});
         let member = |(name, bins): &(&str, &[&str])| {
             let others = packages.iter().filter(|(other, _)| other != name).map(|(other, _)| local(other));
             let all: Vec<_> = [local(name)].into_iter().chain(others).collect();

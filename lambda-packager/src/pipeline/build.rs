@@ -41,8 +41,9 @@ pub fn build(
         let compiled =
             report.stage(Stage::Compile, |report| compile(&mut group, tasks, &request, &mut backend, report));
         match compiled {
-            Ok(compiled) if group::is_mixed(&group, &compiled) => split(group, &mut queue),
-            Ok(compiled) => {
+            Ok(None) => split(group, &mut queue),
+            Ok(Some(compiled)) if group::is_mixed(&group, &compiled) => split(group, &mut queue),
+            Ok(Some(compiled)) => {
                 let tasks = group.iter().map(|miss| (miss.task, compiled.binary_of(&miss.task.function.name)));
                 let zips = package::zips(&tasks.collect::<Vec<_>>(), report);
                 for (miss, zip) in group.iter().zip(zips) {
@@ -129,15 +130,17 @@ fn prepare<'a>(
 }
 
 /// Compiles functions in one call of cargo; the backend may be another one afterwards. What the compile misses and the
-/// repository has becomes an input, as long as something new is found.
+/// repository has becomes an input, as long as something new is found. `None` if one of several packages misses something:
+/// it is an input only of the functions that miss it.
 fn compile(
     group: &mut [Miss],
     tasks: &[Task],
     request: &BackendRequest,
     backend: &mut Backend,
     report: &mut Reporter,
-) -> Result<Compiled> {
+) -> Result<Option<Compiled>> {
     let workspace = request.workspace;
+    let several = group.iter().any(|miss| miss.task.function.package.name != group[0].task.function.package.name);
     let functions: Vec<Function> = group.iter().map(|miss| miss.task.function.clone()).collect();
     let sharing = if backend.shares_layers() { sharing::with(group[0].task, tasks) } else { functions.clone() };
     loop {
@@ -154,8 +157,9 @@ fn compile(
                         declared(&[GIT.to_string()].into())
                     ));
                 }
-                return Ok(compiled);
+                return Ok(Some(compiled));
             }
+            Err(BackendError::Missing(..)) if several => return Ok(None),
             Err(BackendError::Missing(error, missing)) => (error, missing),
             Err(error) => return Err(error.into()),
         };

@@ -1,7 +1,7 @@
 //! Which functions go through one call of cargo.
 
 use crate::backend::Backend;
-use crate::cargo::ResolvedFeatures;
+use crate::cargo::{Function, ResolvedFeatures};
 use crate::compile::Compiled;
 use crate::config::Config;
 use crate::pipeline::{Miss, Task};
@@ -19,7 +19,12 @@ struct Group<'a> {
 pub fn together<'a>(misses: Vec<Miss<'a>>, backend: &Backend) -> Vec<Vec<Miss<'a>>> {
     let several = misses.first().is_some_and(|miss| backend.compiles_several(miss.task.workspace, &miss.task.config));
     let lists = by_package(misses, several);
-    let may_join = |list: &Vec<Miss>| several && is_free_of_features(&list[0].task.config) && reads_nothing_else(list);
+    let may_join = |list: &Vec<Miss>| {
+        several
+            && is_free_of_features(&list[0].task.config)
+            && reads_nothing_else(list)
+            && list.iter().all(|miss| links_nothing_else(&miss.task.function))
+    };
     let is_one_of_several = lists.iter().filter(|list| may_join(list)).count() > 1;
     let mut groups: Vec<Group> = Vec::new();
     for list in lists {
@@ -92,6 +97,14 @@ pub fn is_free_of_features(config: &Config) -> bool {
 /// Whether no local build script or macro is in it, which may read the sources of another function.
 fn reads_nothing_else(misses: &[Miss]) -> bool {
     misses.iter().all(|miss| miss.task.function.closure().local.iter().all(|package| !package.reads_anything))
+}
+
+/// Whether nothing in it is linked besides the function. With LTO, cargo compiles the crates of such a library in another way,
+/// for all that it compiles at once.
+///
+/// Source: <https://github.com/rust-lang/cargo/blob/master/src/cargo/core/compiler/lto.rs>.
+pub fn links_nothing_else(function: &Function) -> bool {
+    function.closure().local.iter().all(|package| !package.is_linked)
 }
 
 /// Whether one of several functions was compiled from more than its own inputs: from what was there for another one.

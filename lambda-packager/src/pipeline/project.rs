@@ -58,8 +58,13 @@ impl Project {
             start = fs::canonical(&start)?;
         }
         let asking = match workspace.member_at(&start) {
-            Some(asking) => Some(asking.layer()?),
-            None => deployment(&workspace, &early)?,
+            Some(member) => {
+                let (origin, layer) = member.layer()?;
+                // One that packages others says how.
+                let is_for_itself = layer.package.is_none() && !member.programs.is_empty();
+                Some(Asking { origin, layer, only: is_for_itself.then(|| member.name.clone()) })
+            }
+            None => deployment(&workspace, &early)?.map(|(origin, layer)| Asking { origin, layer, only: None }),
         };
         let sources = Sources { start, asked: request.layers.clone(), stand_in: request.stand_in, asking };
         let (config, cargo_lambda) = sources.settings(&workspace, None, None)?;
@@ -150,8 +155,15 @@ struct Sources {
     /// The layers of the call.
     asked: Vec<(Origin, Layer)>,
     stand_in: Option<StandIn>,
-    /// The layer of the package that asks.
-    asking: Option<(Origin, Layer)>,
+    asking: Option<Asking>,
+}
+
+/// The settings of the package that asks.
+struct Asking {
+    origin: Origin,
+    layer: Layer,
+    /// The one package whose functions they are for, if not for all.
+    only: Option<String>,
 }
 
 impl Sources {
@@ -172,7 +184,10 @@ impl Sources {
             let (origin, mode) = cargo_lambda.mode.clone().unwrap_or((Origin::Default, Mode::Dev));
             layers.push((origin, Layer { mode: Some(mode), ..Layer::default() }));
         }
-        layers.extend(asking.clone());
+        let counts = |asking: &&Asking| {
+            asking.only.as_ref().is_none_or(|only| package.is_none_or(|package| package.name == *only))
+        };
+        layers.extend(asking.iter().find(counts).map(|asking| (asking.origin.clone(), asking.layer.clone())));
         layers.extend(package.map(Package::layer).transpose()?);
         layers.push(workspace.layer()?);
         layers.extend(cargo_lambda.layers.iter().cloned());

@@ -30,10 +30,11 @@ use crate::sys::lexically_clean;
 pub fn archive(job: &CompileJob, forwarded: &ForwardedConfig, variables: &[(String, String)]) -> Result<Vec<u8>> {
     let shared = CompileJob { functions: job.sharing, ..job.clone() };
     let is_crate = |place: &str| place.starts_with(CARGO_HOME) || is_vendored(job, place);
-    let (crates, others): (Sources, Sources) =
-        sources::of(&shared, Some(forwarded))?.into_iter().partition(|(place, _)| is_crate(place));
-    let manifests = manifests(&shared, &others)?;
     let mut sources = sources::of(job, Some(forwarded))?;
+    let of_shared =
+        if job.sharing.len() == job.functions.len() { sources.clone() } else { sources::of(&shared, Some(forwarded))? };
+    let (crates, others): (Sources, Sources) = of_shared.into_iter().partition(|(place, _)| is_crate(place));
+    let manifests = manifests(&shared, &others)?;
     sources.retain(|place, _| !is_crate(place));
     let left_over = left_over(&manifests, &sources);
     let mut tar = context(Vec::new());
