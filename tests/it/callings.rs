@@ -135,6 +135,34 @@ fn what_cargo_makes_in_the_package_is_no_input() {
     assert!(inputs.stdout.contains("src/new.rs") && !inputs.stdout.contains("build/"), "{}", inputs.stdout);
 }
 
+/// On the host it is compiled where it is, with its own dates.
+#[test]
+fn a_package_with_an_absolute_path_is_compiled_again_where_it_changed_and_nothing_else_is() {
+    let fixture = Fixture::empty("app");
+    let elsewhere = fixture.around().join("elsewhere").display().to_string();
+    fixture.package("", "app", &format!("[dependencies]\nelsewhere = {{ path = {elsewhere:?} }}\nfnv = \"1\"\n"));
+    fixture.package("../elsewhere", "elsewhere", "");
+    std::fs::copy(crate::support::repository().join("Cargo.lock"), fixture.path("Cargo.lock")).expect("a lockfile");
+    let prints = |more: &str| {
+        fixture.write("src/main.rs", &format!("fn main() {{\n    println!(\"{{}}{more}\", elsewhere::TEXT);\n}}\n"));
+    };
+    prints("");
+    for (text, more) in [("first", ""), ("other", "!"), ("first", "?")] {
+        fixture.write("../elsewhere/src/lib.rs", &format!("pub const TEXT: &str = \"{text}\";\n"));
+        // As a restored file has it, older than what was compiled.
+        let file = std::fs::File::options().append(true).open(fixture.path("../elsewhere/src/lib.rs")).expect("a file");
+        file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).expect("a date");
+        Ended::of(&mut fixture.command_for("host")).ok();
+        assert_eq!(fixture.output_of_bootstrap("app"), format!("{text}{}", if more == "?" { "!" } else { "" }));
+        prints(more);
+        let edited = Ended::of(&mut fixture.command_for("host")).ok();
+        assert_eq!(fixture.output_of_bootstrap("app"), format!("{text}{more}"));
+        for name in ["elsewhere", "fnv"] {
+            assert!(!edited.stderr.contains(&format!("Compiling {name} ")), "{}", edited.stderr);
+        }
+    }
+}
+
 #[test]
 fn a_dependency_outside_of_the_workspace_counts_with_all_that_it_inherits() {
     let Some(engine) = one_engine(Engine::Docker) else { return };

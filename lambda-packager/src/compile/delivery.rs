@@ -16,7 +16,7 @@ use crate::compile::sent::Sent;
 use crate::compile::{CARGO_HOME, CompileJob, placeholders};
 use crate::error::Result;
 use crate::snapshot::parallel;
-use crate::sys::{Sha, fs};
+use crate::sys::{Sha, fs, lexically_clean};
 
 /// The kind of what the compile of a package may read.
 const PACKAGE: u8 = b'p';
@@ -112,9 +112,8 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
     }
     let removed = outermost(&gone).flat_map(|place| [place.as_bytes(), &[0]].concat()).collect();
     let local = job.local_packages();
-    // On the host, a package that a manifest names by an absolute path is compiled where it is, with its own dates.
-    let is_elsewhere = local.iter().any(|package| job.layout.place_of(&package.folder).is_none());
-    let cleaned = cleaned(job, &local, &mut sent);
+    let mut cleaned = cleaned(job, &local, &mut sent);
+    cleaned.extend(changed_elsewhere(job, &local, &mut sent));
     Ok(Delivery {
         from: before.map(|before| before.name.clone()),
         removed,
@@ -123,7 +122,7 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
         is_first,
         dates: if is_first { Dates::new() } else { dates },
         cleaned,
-        wipe: job.wipe || job.config.force || is_elsewhere || is_vendored_changed(job, before, &sent),
+        wipe: job.wipe || job.config.force || is_vendored_changed(job, before, &sent),
         sent,
     })
 }
@@ -291,26 +290,45 @@ fn packages_of(job: &CompileJob, sources: &Sources, before: Option<&Sent>, sent:
 fn cleaned(job: &CompileJob, local: &[&LocalPackage], sent: &mut Sent) -> Vec<String> {
     let mut cleaned = Vec::new();
     for package in local.iter().filter(|package| package.has_build_script) {
-        let place = job.layout.place_of(&package.folder).unwrap_or_default();
+        let Some(place) = job.layout.place_of(&package.folder) else { continue };
         let Some(stored) = sent.packages.get(&place).copied() else { continue };
         let key = format!("{} {} {place}", job.config.target_arch.triple(), job.config.profile);
         let was = sent.cleaned.insert(key, stored);
         if was.is_none_or(|was| was.state != stored.state) {
-            cleaned.extend(url(job, package));
+            cleaned.push(url(&place, &package.name));
         }
     }
     cleaned
 }
 
-/// The package as cargo's `--package` takes it: <https://doc.rust-lang.org/cargo/reference/pkgid-spec.html>.
-fn url(job: &CompileJob, package: &LocalPackage) -> Option<String> {
-    let place = job.layout.place_of(&package.folder)?;
+/// The packages that a manifest names by an absolute path, if anything there changed since the last compile with this
+/// profile. On the host they are compiled where they are, with their own dates.
+fn changed_elsewhere(job: &CompileJob, local: &[&LocalPackage], sent: &mut Sent) -> Vec<String> {
+    let elsewhere: Vec<_> = local.iter().filter(|package| job.layout.place_of(&package.folder).is_none()).collect();
+    if elsewhere.is_empty() {
+        return Vec::new();
+    }
+    let root = &job.workspace.root;
+    let present = job.inputs.present().into_iter();
+    let there = present.filter(|(name, _)| job.layout.place_of(&lexically_clean(&root.join(name))).is_none());
+    let text: String = there.map(|(name, entry)| format!("{name}\0{:?} {}\n", entry.kind, entry.sha)).collect();
+    let (stored, _) = Stored::next(None, State::of(b'e', Sha::of(text.as_bytes())), sent.count);
+    let key = format!("{} {} elsewhere", job.config.target_arch.triple(), job.config.profile);
+    let was = sent.cleaned.insert(key, stored);
+    if was.is_some_and(|was| was.state == stored.state) {
+        return Vec::new();
+    }
+    elsewhere.into_iter().map(|package| url(&package.folder.to_string_lossy(), &package.name)).collect()
+}
+
+/// A package as cargo's `--package` takes it: <https://doc.rust-lang.org/cargo/reference/pkgid-spec.html>.
+fn url(place: &str, name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
     let escaped: String = place
         .bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect();
-    Some(format!("file://{escaped}#{}", package.name))
+    format!("file://{escaped}#{name}")
 }
 
 /// Whether a vendored crate changed: cargo assumes that they never do.
