@@ -16,6 +16,7 @@ mod native_tools;
 mod path_dependencies;
 pub mod profile_overrides;
 mod profiles;
+mod selection;
 mod target_folders;
 pub mod toolchain;
 mod workspace;
