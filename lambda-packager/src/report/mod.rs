@@ -1,5 +1,6 @@
 //! The events of a run, for people, for programs, and for the log.
 
+mod lines;
 pub mod stage;
 pub mod summary;
 mod text;
