@@ -211,6 +211,40 @@ const PRINTS_VARIABLES: &str =
 const MARKER: &str = "marker_of_the_host";
 
 /// Sets what engines and cargo are known to hand on.
+/// `/tmp`, which is the home of the compile, and `/dev/shm`: whoever left something there, and with which rights.
+#[test]
+fn what_others_left_in_the_folders_of_all_is_gone_before_a_compile() {
+    const LEFT: [&str; 4] = ["/tmp/compile", "/dev/shm/compile", "/tmp/visitor", "/dev/shm/visitor"];
+    for engine in every_engine() {
+        let fixture = Fixture::hello();
+        let script = format!(
+            "use std::os::unix::fs::PermissionsExt;
+            fn main() {{
+                for path in {LEFT:?} {{
+                    assert!(!std::path::Path::new(path).exists(), \"{{path}}\");
+                }}
+                for path in [\"/tmp/compile\", \"/dev/shm/compile\"] {{
+                    std::fs::create_dir_all(format!(\"{{path}}/deep\")).unwrap();
+                    std::fs::write(format!(\"{{path}}/deep/file\"), \"\").unwrap();
+                    for folder in [\"/deep\", \"\"] {{
+                        let rights = std::fs::Permissions::from_mode(0o500);
+                        std::fs::set_permissions(format!(\"{{path}}{{folder}}\"), rights).unwrap();
+                    }}
+                }}
+            }}\n"
+        );
+        fixture.write("build.rs", &script);
+        fixture.run_on(engine, &[]).ok();
+        let leave =
+            "for d in /tmp/visitor /dev/shm/visitor; do mkdir -p $d && echo x >$d/.gitconfig && chmod 500 $d; done";
+        let container = fixture.container(engine);
+        Ended::of(engine.command().args(["exec", "--user", "1001:1001", &container, "sh", "-c", leave])).ok();
+        assert!(LEFT.iter().all(|path| engine.exec(&container, &format!("test -d {path}")).code == 0));
+        fixture.write("build.rs", &format!("{script}// again\n"));
+        fixture.run_on(engine, &[]).ok();
+    }
+}
+
 fn with_marked_environment(command: &mut Command, fixture: &Fixture) {
     for name in ["SOME_TOKEN", "AWS_SECRET_ACCESS_KEY", "MAKEFLAGS", "CARGO_PROFILE_RELEASE_DEBUG", "CARGO_MAKEFLAGS"] {
         command.env(name, MARKER);

@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use lambda_packager::internal::{
-    Backend, Container, Engine, EngineError, Error, Manifest, MountPoint, Reporter, Request, Result, Run, Workspace,
-    bring, first_to_answer, fs, print_lines, run, select,
+    Backend, Container, Engine, EngineError, Error, Manifest, MountPoint, Reporter, Request, Result, Run, VISITOR,
+    Workspace, bring, first_to_answer, fs, print_lines, run, select,
 };
 use serde_json::json;
 
@@ -14,10 +14,6 @@ use crate::project::{Context, Needed, manifests};
 const STOPPED: u8 = 3;
 /// Exit status of `status` where there is no container.
 const NOT_FOUND: u8 = 4;
-
-/// User and group of a shell in the container. It is not the user who compiles: a compile ends every process of that
-/// user, and a person's shell must outlive it.
-pub const VISITOR: (u32, u32) = (1001, 1001);
 
 /// Starts each container that the selected functions need, and creates it if it is missing. It may run already.
 pub fn start(context: &Context, report: &mut Reporter) -> Result<u8> {
@@ -79,7 +75,7 @@ pub fn shell(context: &Context, report: &mut Reporter) -> Result<u8> {
     let folder = bring::bring(&needed.tasks, &needed.request(), &backend, report)?;
     let (engine, container) =
         find(needed, report)?.ok_or_else(|| Error::engine("the container was removed in the meantime"))?;
-    let code = engine.shell(container.name(), VISITOR, &folder).interactive()?;
+    let code = engine.shell(container.name(), (VISITOR, VISITOR), &folder).interactive()?;
     Ok(u8::try_from(code).unwrap_or(1))
 }
 

@@ -6,6 +6,7 @@
 #   --target=DIR        cargo's target directory
 #   --folder=DIR        of the workspace: the command runs there
 #   --user=ID           who compiles, if not the caller
+#   --visitor=ID        who has shells there
 #   --compile=NAME      a unique name of this compile
 #   --count=COUNT       the number of this compile
 #   --from=NAME         the compile whose sources are expected there; without it, everything is sent
@@ -23,7 +24,7 @@
 # Run by `sh -c`: POSIX, only coreutils, findutils, tar, and flock and setpriv of util-linux.
 set -u
 umask 022
-user='' from='' archive='' unpacked='' first='' clean=0 dates=''
+user='' visitor='' compile='' from='' archive='' unpacked='' first='' clean=0 dates=''
 while [ "$#" -gt 0 ]; do
   field=$1 value=${1#*=}
   shift
@@ -33,6 +34,7 @@ while [ "$#" -gt 0 ]; do
     --target=*) target=$value ;;
     --folder=*) folder=$value ;;
     --user=*) user=$value ;;
+    --visitor=*) visitor=$value ;;
     --compile=*) compile=$value ;;
     --count=*) count=$value ;;
     --from=*) from=$value ;;
@@ -47,11 +49,12 @@ while [ "$#" -gt 0 ]; do
   esac
 done
 as_user() {
-  if [ -n "$user" ]; then
-    setpriv "--reuid=$user" "--regid=$user" --clear-groups -- "$@"
-  else
-    "$@"
-  fi
+  if [ -n "$user" ]; then as "$user" "$@"; else "$@"; fi
+}
+as() {
+  id=$1
+  shift
+  setpriv "--reuid=$id" "--regid=$id" --clear-groups -- "$@"
 }
 [ -d "$state/dates" ] || mkdir -p -m 700 "$state" "$state/dates" || exit 1
 [ -d "$target" ] || mkdir -p "$target" || exit 1
@@ -68,9 +71,14 @@ end_processes() { as_user sh -c 'kill -KILL -1' 2>/dev/null; }
 if [ -n "$user" ]; then
   chmod 1777 "$target" /tmp || exit 1
   if [ -e "$packing" ]; then flock "$packing" true; fi
-  end_processes
-  # What an earlier compile left is nobody's input.
-  as_user find /tmp -mindepth 1 -maxdepth 1 -exec rm -rf {} + 2>/dev/null
+  # What an earlier compile left is nobody's input; what a shell left neither, whose processes live on. Folders may be
+  # without a right of their owner's.
+  forget='find /tmp /dev/shm -mindepth 1 -type d ! -perm -700 -exec chmod u+rwx {} \;
+    find /tmp /dev/shm -mindepth 1 -maxdepth 1 -exec rm -rf {} +'
+  if [ -n "$visitor" ] && [ -n "$(find /tmp /dev/shm -mindepth 1 -maxdepth 1 ! -user "$user" 2>/dev/null)" ]; then
+    as "$visitor" sh -c "$forget" 2>/dev/null
+  fi
+  as_user sh -c "kill -KILL -1; $forget" 2>/dev/null
 fi
 if [ -n "$archive" ]; then
   was=
@@ -83,11 +91,15 @@ if [ -n "$archive" ]; then
   rm -f "$state/sources" || exit 1
   # A changed file must look newer than all that cargo made before: the clock has to go on, and may be coarse.
   : >"$state/now"
-  if [ -e "$state/ended" ]; then
-    if [ -n "$(find "$state/ended" -prune -newer "$state/now")" ]; then
-      # The clock was set back.
+  if [ -e "$state/begun" ]; then
+    ended='' made=$target
+    read -r begun <"$state/begun"
+    if [ -e "$state/ended" ]; then read -r ended <"$state/ended"; fi
+    [ "$begun" != "$ended" ] || made=$state/ended
+    if [ -n "$(find "$made" -newer "$state/now" | head -n 1)" ]; then
+      # The clock was set back; of a compile that did not end, since it made something.
       as_user find "$target" -mindepth 1 -maxdepth 1 -exec rm -rf {} + || exit 1
-    else
+    elif [ "$made" != "$target" ]; then
       until [ -n "$(find "$state/now" -prune -newer "$state/ended")" ]; do : >"$state/now"; done
     fi
   fi
@@ -125,9 +137,10 @@ if [ -n "$archive" ]; then
   echo "$compile" >"$state/sources" || exit 1
 fi
 cd "$folder" || exit 1
+echo "$compile" >"$state/begun"
 as_user "$@" 9>&-
 code=$?
-: >"$state/ended"
+echo "$compile" >"$state/ended"
 # Nothing that the compile started outlives it; what packs ends the rest when it is done.
 if [ -n "$user" ] && { [ ! -e "$packing" ] || flock -n "$packing" true; }; then end_processes; fi
 exit "$code"

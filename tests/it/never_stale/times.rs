@@ -86,10 +86,14 @@ fn a_clock_set_back_between_two_compiles() {
     let Some(project) = docker().map(built_pair) else { return };
     let tomorrow = |folder: &str| format!("find {folder} -mindepth 1 -exec touch -d '+1 day' {{}} +");
     let container = project.fixture.container(Engine::Docker);
-    Engine::Docker.exec(&container, &tomorrow("/target")).ok();
-    Engine::Docker.exec_as_root(&container, &tomorrow("/cargo/.lambda-packager")).ok();
-    project.changes(PART, &part("part 2"), Now);
-    project.changes(APP, &app("app 2"), Now);
+    // The other one as if the machine had lost its power during a compile.
+    let ends = [tomorrow("/cargo/.lambda-packager"), "echo another >/cargo/.lambda-packager/begun".to_string()];
+    for (count, end) in ends.iter().enumerate() {
+        Engine::Docker.exec(&container, &tomorrow("/target")).ok();
+        Engine::Docker.exec_as_root(&container, end).ok();
+        project.changes(PART, &part(&format!("part 2{count}")), Now);
+        project.changes(APP, &app(&format!("app 2{count}")), Now);
+    }
 }
 
 #[test]
