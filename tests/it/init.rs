@@ -184,6 +184,14 @@ fn what_tables_of_packages_say_is_not_replaced_for_all() {
     assert!(!told.contains("target_arch"), "{told}");
     // There are two, though one bin.
     has_all(&told, &["+output = \"dist/{function}.zip\""]);
+    // A table of ours in a package is above that for all.
+    let fixture = Fixture::empty("shop");
+    fixture.write("Cargo.toml", "[workspace]\nmembers = [\"api\", \"worker\"]\nresolver = \"2\"\n");
+    for (name, own) in [("api", "target_arch = \"arm64\"\noutput = \"api.zip\"\n"), ("worker", "")] {
+        fixture.package(name, name, &format!("[package.metadata.lambda-packager]\n{own}"));
+        fixture.write(&format!("{name}/src/main.rs"), "fn main() {}\n");
+    }
+    has_all(&fixture.run(&["init"]).ok().stdout, &["+target_arch = ", "+output = \"dist/{function}.zip\""]);
 }
 
 #[test]

@@ -50,6 +50,8 @@ fn the_state_is_in_the_bucket_of_the_call_and_an_init_that_fails_leaves_nothing(
         assert!(init.contains(&format!(" -backend-config=bucket={bucket} ")), "{init}");
         assert_eq!(init.contains(" -reconfigure "), again, "{init}");
         assert!(desk.has(backend));
+        // Of another state.
+        assert!(!desk.has("infra/.terraform/environment"));
         desk.write("infra/.terraform/environment", "prod");
     }
 }

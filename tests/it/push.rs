@@ -181,10 +181,13 @@ fn a_commit_to_something_else_makes_no_other_image() {
     // In a workspace: what lies at its top, but for what people read, and the package, but not another one; with the
     // function in a folder, and in the root around the other one.
     fs::remove_file(fixture.path("function/Cargo.lock")).unwrap();
-    fixture.package("other", "other", "");
+    fixture.package("other", "other", "[package.metadata.lambda-packager]\noutput = \"other.zip\"\n");
     fixture.write("other/src/main.rs", "fn main() {}\n");
+    fixture.write("links/all.ld", "");
     let members = |root: &str, members: &str| {
-        fixture.write("Cargo.toml", &format!("{root}[workspace]\nmembers = [{members}]\nresolver = \"2\"\n"));
+        let settings = "[workspace.metadata.lambda-packager]\ninputs = [\"**/*.{ld,x}\"]\nexclude = [\"**/notes\"]\n";
+        let table = format!("[workspace]\nmembers = [{members}]\nresolver = \"2\"\n{settings}");
+        fixture.write("Cargo.toml", &format!("{root}{table}"));
     };
     members("", "\"function\", \"other\"");
     for folder in ["function", "."] {
@@ -205,6 +208,9 @@ fn a_commit_to_something_else_makes_no_other_image() {
         fixture.commit();
         let first = push();
         fixture.write("other/src/main.rs", &format!("fn main() {{ /* {folder} */ }}\n"));
+        // What another package makes, and what is left out.
+        fixture.write("other.zip", folder);
+        fixture.write(&format!("{folder}/notes/a"), folder);
         // In a package, that is an input.
         if folder != "." {
             fixture.write("README.md", "hello, everybody");
@@ -213,9 +219,12 @@ fn a_commit_to_something_else_makes_no_other_image() {
         assert!(!tag(&fixture).contains("dirty"), "{}", tag(&fixture));
         fixture.commit();
         assert_eq!(push(), first, "{folder}");
-        fixture.write("top.txt", folder);
-        fixture.commit();
-        assert_ne!(push(), first, "{folder}");
+        for (file, text) in [("top.txt", folder), ("links/all.ld", folder)] {
+            let before = push();
+            fixture.write(file, text);
+            fixture.commit();
+            assert_ne!(push(), before, "{folder} {file}");
+        }
     }
 }
 

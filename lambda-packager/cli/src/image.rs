@@ -5,7 +5,7 @@ use std::path::Path;
 use lambda_packager::internal::image::Image;
 use lambda_packager::internal::{
     BackendRequest, EngineError, Error, Layer, Manifest, Mode, Origin, Place, Project, Reporter, Request, Result, Sha,
-    Stage, Task, candidates, fs, image, is_expected, print_lines, run, runtime_image, select, with_patience,
+    Stage, Task, candidates, fs, image, inputs, is_expected, print_lines, run, runtime_image, select, with_patience,
 };
 
 use crate::args::Image as Command;
@@ -227,7 +227,7 @@ fn assemble(context: &Context, report: &mut Reporter) -> Result<(Image, String)>
         Place::Container(&backend)
     };
     let mut parts = runtime_image::parts(&function.name, &bytes, config, &place)?;
-    let made: Vec<_> = places.zips.iter().cloned().chain(workspace.target_folders()).collect();
+    let made = inputs::excluded(workspace, function, config);
     let revision = revision::of(&workspace.root, &manifest.inputs, &workspace.package_folders(), &made)?;
     let annotation = |name: &str| format!("org.opencontainers.image.{name}");
     match &revision {

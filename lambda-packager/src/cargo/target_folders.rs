@@ -12,15 +12,14 @@ impl Workspace {
     /// that of the cargo around us or, by its variables, of the next one. None has a package in it.
     pub fn target_folders(&self) -> Vec<PathBuf> {
         let own = [self.root.join("target")].into_iter().chain(self.configured_targets.iter().cloned());
-        let around = match env::var_os("OUT_DIR") {
+        let around: Vec<PathBuf> = match env::var_os("OUT_DIR") {
             // Cargo starts a build script in the folder of its package; names are relative to where it was called itself.
-            Some(out) => around(Path::new(&out), env::var_os("TARGET").as_deref().map(Path::new)),
+            Some(out) => around(Path::new(&out), env::var_os("TARGET").as_deref().map(Path::new)).into_iter().collect(),
             None => {
-                let named = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"].into_iter().find_map(env::var_os);
-                below_current(named)
+                let target = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"].into_iter().find_map(env::var_os);
+                [target, env::var_os("CARGO_BUILD_BUILD_DIR")].into_iter().filter_map(below_current).collect()
             }
         };
-        let around = around.into_iter().chain(below_current(env::var_os("CARGO_BUILD_BUILD_DIR")));
         let packages = self.package_folders();
         let places = || packages.iter().chain([&self.root]);
         let is_inside = |folder: &PathBuf| {
@@ -30,9 +29,10 @@ impl Workspace {
     }
 }
 
-/// The folder that a variable of cargo's names.
+/// The folder that a variable of cargo's names; `None` for a template, which names one of many.
 fn below_current(named: Option<OsString>) -> Option<PathBuf> {
-    Some(env::current_dir().ok()?.join(named.filter(|folder| !folder.is_empty())?))
+    let named = named.filter(|folder| !folder.is_empty() && !folder.to_string_lossy().contains('{'))?;
+    Some(env::current_dir().ok()?.join(named))
 }
 
 /// The target directory around `out`, a build script's `<target>/[<triple>/]<profile>/build/<unit>/out`; since cargo 1.100 a

@@ -167,6 +167,11 @@ impl Config {
         matches!(self.origin_of(setting), Origin::Manifest(..) | Origin::CargoLambda { .. })
     }
 
+    /// Whether a table of cargo-lambda's makes `setting`.
+    pub fn is_of_cargo_lambda(&self, setting: &str) -> bool {
+        matches!(self.origin_of(setting), Origin::CargoLambda { .. })
+    }
+
     fn origin_of(&self, setting: &str) -> &Origin {
         let origin = self.origins.iter().find(|(name, _)| *name == setting);
         origin.map_or(&Origin::Default, |(_, origin)| origin)

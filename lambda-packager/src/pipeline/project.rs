@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cargo::{Function, Package, Workspace};
 use crate::config::from_cargo_lambda::{CargoLambda, StandIn};
-use crate::config::{ArtifactKind, Config, Layer, Mode, Origin, from_env};
+use crate::config::{ArtifactKind, Config, Layer, Mode, Names, Origin, from_env};
 use crate::error::{Error, Result};
 use crate::fingerprint::Artifact;
 use crate::pipeline::destination;
@@ -60,9 +60,11 @@ impl Project {
         let asking = match workspace.member_at(&start) {
             Some(member) => {
                 let (origin, layer) = member.layer()?;
+                let of_code = request.layers.iter().filter(|(origin, _)| matches!(origin, Origin::Code(_)));
+                let selecting: Vec<&Layer> = of_code.map(|(_, layer)| layer).chain([&layer]).collect();
                 // One that packages others says how.
-                let is_for_itself = layer.package.is_none() && !member.programs.is_empty();
-                Some(Asking { origin, layer, only: is_for_itself.then(|| member.name.clone()) })
+                let only = (!packages_others(&workspace, member, &selecting)?).then(|| member.name.clone());
+                Some(Asking { origin, layer, only })
             }
             None => deployment(&workspace, &early)?.map(|(origin, layer)| Asking { origin, layer, only: None }),
         };
@@ -198,6 +200,19 @@ impl Sources {
         config.check_names()?;
         Ok((config, cargo_lambda))
     }
+}
+
+/// Whether a member packages functions of others: its manifest or its code, which are `selecting`, names them, or it has
+/// none itself.
+fn packages_others(workspace: &Workspace, member: &Package, selecting: &[&Layer]) -> Result<bool> {
+    let files = workspace.layer_of_files(member);
+    let config = Config::resolve(vec![member.layer()?, workspace.layer()?]);
+    let mut own: Vec<Function> = member.programs.iter().map(|program| Function::of(member, program)).collect();
+    own.extend(Some(files).filter(|files| !files.kind(&config).has_binary()));
+    let is_own = |name: &str| own.iter().any(|function| function.is_selected(Some(&Names::new([name]))));
+    let names_others =
+        |layer: &&Layer| layer.package.is_some() || layer.function.iter().flat_map(Names::wanted).any(|it| !is_own(it));
+    Ok(own.is_empty() || selecting.iter().any(names_others))
 }
 
 fn refuse_one_output_for_several(tasks: &[Task]) -> Result<()> {
@@ -379,6 +394,44 @@ mod tests {
         let (error, locked, _) = found(json!({}));
         let expected = "there are several functions; select one: api.bootstrap, web.bootstrap";
         assert_eq!((error.as_str(), locked), (expected, false));
+    }
+
+    #[test]
+    fn the_settings_of_a_package_are_for_others_where_it_packages_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = workspace(dir.path());
+        let manifest = fs::read(&root.join("api/Cargo.toml")).unwrap();
+        let code = || Origin::Code(Vec::new());
+        for (own, origin, asked, is_for_others) in [
+            ("", Origin::Flag, json!({"package": "web"}), false),
+            ("function = \"api.bootstrap\"\n", Origin::Flag, json!({"package": "web", "function": "*"}), false),
+            ("function = \"web.*\"\n", Origin::Flag, json!({}), true),
+            ("package = \"web\"\n", Origin::Flag, json!({}), true),
+            ("", code(), json!({"package": "web"}), true),
+            ("", code(), json!({"function": ["web.bootstrap"]}), true),
+            // Alone it is a layer of files, whose settings are no one else's.
+            (
+                "kind = { api = \"layer\" }\ninclude = [\"Cargo.toml\"]\n",
+                Origin::Flag,
+                json!({"package": "web"}),
+                false,
+            ),
+        ] {
+            let is_layer = own.starts_with("kind");
+            let text = String::from_utf8(manifest.clone()).unwrap() + own;
+            fs::replace(&root.join("api/Cargo.toml"), text.as_bytes(), 0o644, None).unwrap();
+            if is_layer {
+                fs::remove_tree(&root.join("api/src")).unwrap();
+                fs::replace(&root.join("api/src/lib.rs"), b"", 0o644, None).unwrap();
+            }
+            let layers = vec![(origin.clone(), Layer::of(asked.clone(), &origin).unwrap())];
+            let request = Request { start: root.join("api"), layers, stand_in: None };
+            let project = Project::around(&request).unwrap();
+            let task = project.task().unwrap();
+            assert_eq!(task.function.package.name, "web", "{own} {asked}");
+            let is_of_api = task.config.runtime.to_string() == "provided.al2";
+            assert_eq!(is_of_api, is_for_others, "{own} {asked}");
+        }
     }
 
     #[test]

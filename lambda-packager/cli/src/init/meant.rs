@@ -18,7 +18,7 @@ pub struct Named {
 pub struct Meant {
     /// The manifest, relative to the root, and whether the table is that of the workspace.
     pub manifest: String,
-    is_workspace: bool,
+    pub is_workspace: bool,
     /// What the table says now, or null.
     pub table: serde_json::Value,
     /// The package to name in the settings: that of the manifest has no function.

@@ -1,6 +1,6 @@
 //! The settings in a manifest: those of cargo-lambda in our words, and what a team should agree on.
 
-use lambda_packager::internal::{Error, Project, Result, toml};
+use lambda_packager::internal::{Config, Error, Project, Result, toml};
 use serde_json::{Map, Value, json};
 
 use crate::init::change::Plan;
@@ -61,9 +61,13 @@ fn values(project: &Project, meant: &Meant, own: &[&str], plan: &mut Plan) -> Ma
     } else {
         values.extend(project.cargo_lambda.values.clone());
     }
-    // The table is above those of packages of cargo-lambda's, which may differ.
+    // The table is above those of packages of cargo-lambda's, which may differ; in a package, above all.
     let tasks = project.tasks().unwrap_or_default();
-    let is_said = |name: &str| config.is_of_manifest(name) || tasks.iter().any(|task| task.config.is_of_manifest(name));
+    let would_replace = |config: &Config, name: &str| {
+        if meant.is_workspace { config.is_of_cargo_lambda(name) } else { config.is_of_manifest(name) }
+    };
+    let is_said =
+        |name: &str| config.is_of_manifest(name) || tasks.iter().any(|task| would_replace(&task.config, name));
     // Whoever builds it, on whatever machine, it is for the same one.
     if !is_said("target_arch") {
         values.insert("target_arch".into(), json!(config.target_arch.to_string()));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lambda_packager::internal::{Error, RULE, Result, Rule, Snapshot, git, lexically_clean};
+use lambda_packager::internal::{Error, Glob, RULE, Result, Rule, Snapshot, git, glob, lexically_clean};
 
 /// Enough for the status of a large repository on a slow disk.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -79,32 +79,45 @@ fn paths(root: &Path, top: &Path, inputs: &Snapshot, packages: &[PathBuf], made:
         path.strip_prefix(top).map(|path| path.to_string_lossy().into_owned()).ok()
     };
     let left_out = |path: &Path| in_repository(path).map(|path| format!(":(top,literal,exclude){path}"));
+    // The globs of git are ours, but for braces.
+    let globs = |text: &str| -> Vec<String> {
+        let base = in_repository(Path::new("")).map(|base| escaped(&base)).unwrap_or_default();
+        let all = Glob::new(text).without_braces().into_iter().map(|pattern| glob::clean(&format!("{base}/{pattern}")));
+        all.filter(|pattern| !pattern.starts_with("../")).collect()
+    };
     let mut whole = Vec::new();
     let mut lists = Vec::new();
     for tree in inputs.trees.iter().map(|record| &record.tree) {
         let folder = lexically_clean(&root.join(&tree.path));
         let Some(path) = in_repository(&folder) else { continue };
         let literal = format!(":(top,literal){path}");
-        match tree.rule {
+        let excluded = tree.exclude.iter().flat_map(|text| globs(text));
+        // A folder covers what is in it.
+        let excluded =
+            excluded.flat_map(|glob| [format!(":(top,glob,exclude){glob}"), format!(":(top,glob,exclude){glob}/**")]);
+        let excluded: Vec<String> = excluded.collect();
+        let (patterns, left_out): (Vec<String>, Vec<String>) = match &tree.rule {
             Rule::Package => {
                 let is_input = |package: &PathBuf| {
                     inputs.trees.iter().any(|other| lexically_clean(&root.join(&other.tree.path)) == **package)
                 };
                 let inner = packages.iter().filter(|package| package.starts_with(&folder) && **package != folder);
-                let others: Vec<_> =
-                    inner.filter(|package| !is_input(package)).filter_map(|package| left_out(package)).collect();
-                match others.is_empty() {
-                    true => whole.push(literal),
-                    false => lists.push([vec![literal], others].concat()),
-                }
+                let others = inner.filter(|package| !is_input(package)).filter_map(|package| left_out(package));
+                (vec![literal], others.collect())
             }
             // What only people read there is no input.
             Rule::Top => {
                 let below = if path.is_empty() { path } else { format!("{}/", escaped(&path)) };
                 let of_people = ["*.md", "LICENSE*"].map(|names| format!(":(top,glob,exclude){below}{names}"));
-                lists.push([vec![format!(":(top,glob){below}*")], of_people.to_vec()].concat());
+                (vec![format!(":(top,glob){below}*")], of_people.to_vec())
             }
-            Rule::Everything | Rule::Matching(_) => whole.push(literal),
+            Rule::Everything => (vec![literal], Vec::new()),
+            Rule::Matching(text) => (globs(text).iter().map(|glob| format!(":(top,glob){glob}")).collect(), Vec::new()),
+        };
+        if left_out.is_empty() && excluded.is_empty() {
+            whole.extend(patterns);
+        } else {
+            lists.push([patterns, left_out, excluded].concat());
         }
     }
     let files = inputs.files.iter().map(|entry| &entry.name).filter(|name| !name.starts_with(RULE));

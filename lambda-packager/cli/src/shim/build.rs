@@ -89,10 +89,12 @@ fn package(flags: &Flags, variables: &[String], here: &Path, report: &mut Report
     let outputs = Output::all(flags, &tasks, here)?;
     let (outcomes, all) = run::run_each(&asked, report)?;
     let is_packaged = |output: &&Output| outcomes.iter().any(|done| done.summary.packaged.function == output.function);
-    // One that fails keeps no other one from its place.
-    let put: Vec<Result<()>> = outputs.iter().filter(is_packaged).map(Output::put).collect();
-    put.into_iter().collect::<Result<()>>()?;
+    // One that fails keeps no other one from its place, and each is told.
+    let mut failed = outputs.iter().filter(is_packaged).filter_map(|output| output.put().err()).collect::<Vec<_>>();
+    let first = if failed.is_empty() { None } else { Some(failed.remove(0)) };
+    failed.iter().for_each(|error| report.note(&error.report()));
     all?;
+    first.map_or(Ok(()), Err)?;
     let inputs: Vec<_> = outcomes.iter().map(|outcome| &outcome.inputs).collect();
     if let Some(path) = outputs.iter().find_map(|output| output.as_input(&inputs, &project.workspace.root)) {
         report.note(&format!(

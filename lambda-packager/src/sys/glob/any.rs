@@ -51,6 +51,12 @@ impl Glob {
         &self.text
     }
 
+    /// Globs without braces; together they match the same.
+    pub fn without_braces(&self) -> Vec<String> {
+        let written_like_it = Some(escape(&self.text)).filter(|_| start(&self.text).is_some());
+        expand(&self.text).into_iter().flatten().chain(written_like_it).collect()
+    }
+
     /// The folder that holds everything that matches.
     pub fn fixed_folder(&self) -> String {
         let folders = self.patterns.iter().map(Pattern::fixed_folder);

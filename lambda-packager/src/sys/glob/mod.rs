@@ -11,4 +11,4 @@ mod pattern;
 
 pub use any::{Glob, escape, fault};
 pub use braces::split;
-pub use pattern::is_glob;
+pub use pattern::{clean, is_glob};
