@@ -135,25 +135,65 @@ fn what_cargo_makes_in_the_package_is_no_input() {
     assert!(inputs.stdout.contains("src/new.rs") && !inputs.stdout.contains("build/"), "{}", inputs.stdout);
 }
 
-/// On the host it is compiled where it is, with its own dates.
+/// With its target directory and its records, which name the first.
+#[test]
+fn a_copy_of_a_checkout_on_the_host_leaves_the_first_alone_and_sees_what_it_has() {
+    let mut fixture = Fixture::hello();
+    let count = "std::fs::read_dir(\"data\").unwrap().count()";
+    let script = format!("fn main() {{\n    println!(\"cargo:rustc-env=READ={{}}\", {count});\n}}\n");
+    fixture.builds_with(&script, "fn main() {\n    println!(\"{}\", env!(\"READ\"));\n}\n");
+    fixture.write("data/a", "");
+    fixture.write("data/b", "");
+    Ended::of(&mut fixture.command_for("host")).ok();
+    let files = |root: &std::path::Path| {
+        Ended::answer(
+            std::process::Command::new("find").arg(root.join("target/lambda")).args(["-path", "*/workspace/*"]),
+        )
+    };
+    let (first, before) = (fixture.root().to_path_buf(), files(fixture.root()));
+    assert!(before.contains("data/b"), "{before}");
+    let copy = fixture.around().join("copy");
+    Ended::of(std::process::Command::new("cp").arg("-a").arg(&first).arg(&copy)).ok();
+    fixture.moves_to(&copy);
+    std::fs::remove_file(fixture.path("data/b")).expect("it is there");
+    Ended::of(&mut fixture.command_for("host")).ok();
+    assert_eq!(fixture.output_of_bootstrap("hello"), "1");
+    assert_eq!(files(&first), before);
+}
+
+/// On the host it is compiled where it is, with its own dates; also where a package beside the workspace makes the
+/// compile see a copy of it.
 #[test]
 fn a_package_with_an_absolute_path_is_compiled_again_where_it_changed_and_nothing_else_is() {
     let fixture = Fixture::empty("app");
     let elsewhere = fixture.around().join("elsewhere").display().to_string();
-    fixture.package("", "app", &format!("[dependencies]\nelsewhere = {{ path = {elsewhere:?} }}\nfnv = \"1\"\n"));
+    let package = |beside: &str| {
+        let dependencies = format!("[dependencies]\nelsewhere = {{ path = {elsewhere:?} }}\nfnv = \"1\"\n{beside}");
+        fixture.package("", "app", &dependencies);
+    };
+    package("");
+    fixture.package("../beside", "beside", "");
+    fixture.write("../beside/src/lib.rs", "");
     fixture.package("../elsewhere", "elsewhere", "");
     std::fs::copy(crate::support::repository().join("Cargo.lock"), fixture.path("Cargo.lock")).expect("a lockfile");
     let prints = |more: &str| {
         fixture.write("src/main.rs", &format!("fn main() {{\n    println!(\"{{}}{more}\", elsewhere::TEXT);\n}}\n"));
     };
     prints("");
-    for (text, more) in [("first", ""), ("other", "!"), ("first", "?")] {
+    for (text, more, beside) in [
+        ("first", "", false),
+        ("other", "!", false),
+        ("first", "?", false),
+        ("other", "??", true),
+        ("first", "!!", true),
+    ] {
+        package(if beside { "beside = { path = \"../beside\" }\n" } else { "" });
         fixture.write("../elsewhere/src/lib.rs", &format!("pub const TEXT: &str = \"{text}\";\n"));
         // As a restored file has it, older than what was compiled.
         let file = std::fs::File::options().append(true).open(fixture.path("../elsewhere/src/lib.rs")).expect("a file");
         file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).expect("a date");
         Ended::of(&mut fixture.command_for("host")).ok();
-        assert_eq!(fixture.output_of_bootstrap("app"), format!("{text}{}", if more == "?" { "!" } else { "" }));
+        assert!(fixture.output_of_bootstrap("app").starts_with(text), "{more}");
         prints(more);
         let edited = Ended::of(&mut fixture.command_for("host")).ok();
         assert_eq!(fixture.output_of_bootstrap("app"), format!("{text}{more}"));
@@ -161,6 +201,44 @@ fn a_package_with_an_absolute_path_is_compiled_again_where_it_changed_and_nothin
             assert!(!edited.stderr.contains(&format!("Compiling {name} ")), "{}", edited.stderr);
         }
     }
+}
+
+/// On the host: what its build script reads, and what a macro of somebody else's reads beside it.
+#[test]
+fn what_is_read_beside_a_package_with_an_absolute_path_is_compiled_again() {
+    let fixture = Fixture::empty("app");
+    fixture.write("Cargo.toml", "[workspace]\nmembers = [\"function\"]\nresolver = \"2\"\n");
+    let elsewhere = fixture.around().join("elsewhere").display().to_string();
+    let rest = format!(
+        "[dependencies]\nelsewhere = {{ path = {elsewhere:?} }}\ninclude_dir = \"0.7\"\n\
+         [package.metadata.lambda-packager]\ninputs = [\"data\"]\n"
+    );
+    fixture.package("function", "function", &rest);
+    let main = "static DATA: include_dir::Dir = include_dir::include_dir!(\"$CARGO_MANIFEST_DIR/../data\");\n\
+                fn main() {\n    println!(\"{} {}\", DATA.files().count(), elsewhere::TEXT);\n}\n";
+    fixture.write("function/src/main.rs", main);
+    fixture.package("../elsewhere", "elsewhere", "");
+    fixture.write("../elsewhere/src/lib.rs", "pub const TEXT: &str = \"plain\";\n");
+    let packaged = || {
+        Ended::of(&mut fixture.command_for("host")).ok();
+        fixture.output_of_bootstrap("function")
+    };
+    fixture.write("data/a", "one");
+    assert_eq!(packaged(), "1 plain");
+    for count in 2..4 {
+        fixture.write(&format!("data/{count}"), "");
+        assert_eq!(packaged(), format!("{count} plain"));
+    }
+    let file = fixture.path("data/a").display().to_string();
+    let script = format!(
+        "fn main() {{\n    println!(\"cargo:rerun-if-changed=build.rs\");\n    \
+         println!(\"cargo:rustc-env=READ={{}}\", std::fs::read_to_string({file:?}).unwrap());\n}}\n"
+    );
+    fixture.write("../elsewhere/build.rs", &script);
+    fixture.write("../elsewhere/src/lib.rs", "pub const TEXT: &str = env!(\"READ\");\n");
+    assert_eq!(packaged(), "3 one");
+    fixture.write("data/a", "two");
+    assert_eq!(packaged(), "3 two");
 }
 
 #[test]

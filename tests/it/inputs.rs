@@ -288,6 +288,21 @@ fn what_the_macros_of_others_read_is_an_input() {
         project.adds("assets/b.txt", "more", Now);
     }
 
+    // In a folder of the package around.
+    let mut project = Project::workspace(engine.name(), &["crates/part"]);
+    project.function("app");
+    project.package("crates/part", "[dependencies]\ninclude_dir = \"0.7\"\n");
+    let embeds = "static D: include_dir::Dir = include_dir::include_dir!(\"$CARGO_MANIFEST_DIR/../../assets\");\n\
+                  pub fn text() -> String { D.files().map(|file| file.path().display().to_string()).collect() }\n";
+    project.write("crates/part/src/lib.rs", embeds);
+    let root = "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\
+                [dependencies]\npart = { path = \"crates/part\" }\n";
+    project.write("Cargo.toml", &(root.to_string() + &project.fixture.text("Cargo.toml")));
+    project.write("src/main.rs", "fn main() { println!(\"{}\", part::text()); }\n");
+    repository(&project.fixture);
+    project.write("assets/a.txt", "one").misses("first build");
+    project.adds("assets/b.txt", "more", Now);
+
     // Templates of the package, and of a folder of no package that a template names.
     let project = Project::workspace(engine.name(), &["app"]);
     project.package("app", "[dependencies]\naskama = \"0.14\"\n");

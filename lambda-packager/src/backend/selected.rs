@@ -169,7 +169,7 @@ impl Backend {
         let sources_of = || sources::of(job, self.forwarded.as_ref()).map_err(CompileError::Crate);
         // With many files, each of the two takes its time.
         let (mut before, mut sources) = thread::scope(|scope| {
-            let load = || if is_new || begins_empty(job) { None } else { Sent::load(&record) };
+            let load = || if is_new || begins_empty(job) { None } else { Sent::load(&record, &job.layout.workspace) };
             let before = scope.spawn(load);
             let sources = sources_of();
             (before.join().unwrap_or_else(|panic| resume_unwind(panic)), Some(sources))

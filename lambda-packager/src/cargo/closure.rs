@@ -13,6 +13,8 @@ pub struct Closure {
     pub downloads: Vec<PathBuf>,
     /// `(links, package)` of the native libraries.
     pub linked_by: Vec<(String, String)>,
+    /// Whether a library of them is also linked by itself, such as a cdylib.
+    pub is_linked: bool,
 }
 
 /// A package whose sources are on this machine, outside of cargo's home.
@@ -25,8 +27,6 @@ pub struct LocalPackage {
     pub has_build_script: bool,
     /// Whether its build script, or a local macro that it uses, may read any file without telling cargo.
     pub reads_anything: bool,
-    /// Whether its library is also linked by itself, such as a cdylib.
-    pub is_linked: bool,
 }
 
 /// The innermost of `packages` whose folder contains `path`.
@@ -47,7 +47,6 @@ mod tests {
             source_root: "/w".into(),
             has_build_script: false,
             reads_anything: false,
-            is_linked: false,
         });
         let owner = |path: &str| owner_of(Path::new(path), &local).map(|package| package.name.as_str());
         assert_eq!(["/w/a/src/x.rs", "/w/a/inner/x.rs", "/w/ab/x.rs"].map(owner), [Some("a"), Some("a/inner"), None]);

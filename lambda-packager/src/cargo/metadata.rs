@@ -100,7 +100,6 @@ impl MetadataPackage {
             folder,
             has_build_script: false,
             reads_anything: false,
-            is_linked: false,
         })
     }
 
@@ -222,12 +221,12 @@ fn closure(asked: &MetadataPackage, graph: &Graph, with_dev: bool) -> Result<Clo
             let mut macros = used.filter(|(used, _)| used.source.is_none() && used.has_target("proc-macro"));
             let has_build_script = package.has_target("custom-build");
             let reads_anything = has_build_script || macros.next().is_some();
-            let is_linked = ["cdylib", "dylib", "staticlib"].iter().any(|kind| package.has_target(kind));
             let name = package.name.clone();
-            found.local.push(LocalPackage { name, folder, source_root, has_build_script, reads_anything, is_linked });
+            found.local.push(LocalPackage { name, folder, source_root, has_build_script, reads_anything });
         } else {
             found.downloads.push(package.folder());
         }
+        found.is_linked |= ["cdylib", "dylib", "staticlib"].iter().any(|kind| package.has_target(kind));
         found.linked_by.extend(package.links.iter().map(|links| (links.clone(), package.name.clone())));
         for dependency in *dependencies {
             let is_used = |kind: &DependencyKind| takes_dev || kind.kind.as_deref() != Some("dev");
@@ -286,7 +285,7 @@ mod tests {
                 package("dev", &root.join("dev"), Value::Null, json!([])),
                 package("tool", &tool, json!("registry+x"), json!([])),
                 package("unseen", &home.join("registry/src/unseen"), json!("registry+x"), json!([])),
-                package("r", &download, json!("git+https://example.invalid/r"), json!([])),
+                package("r", &download, json!("git+https://example.invalid/r"), json!([target("staticlib", "staticlib", "r", &[])])),
             ],
             "workspace_members": ["a", "b"], "workspace_default_members": ["b"], "workspace_root": root, "target_directory": "/w/made", "metadata": {"lambda-packager": {"mode": "dev"}, "lambda": {"env": {}}},
             "resolve": {"nodes": [
@@ -315,6 +314,8 @@ mod tests {
         assert_eq!(ids, expected);
         assert_eq!(member.programs[1].required_features, ["x"]);
         assert_eq!(member.closure.downloads, [download]);
+        // Cargo makes all kinds of a dependency's library.
+        assert!(member.closure.is_linked);
         let links: Vec<_> = member.closure.linked_by.iter().map(|(links, _)| links.as_str()).collect();
         assert_eq!(links, ["liba", "libb", "libr"]);
         assert_eq!(workspace.local_manifests, ["Cargo.toml", "b/Cargo.toml", "dev/Cargo.toml"]);

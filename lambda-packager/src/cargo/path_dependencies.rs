@@ -1,6 +1,7 @@
 //! Folders outside of a workspace that its packages depend on by path. Cargo reads the manifests of all of them before
 //! it compiles any member.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,8 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::sys::{Table, fs, lexically_clean, toml};
+
+const MANIFEST: &str = "Cargo.toml";
 
 /// The folders outside of a workspace that its packages need.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +20,9 @@ pub struct PathDependencies {
     pub folders: Vec<PathBuf>,
     /// Those that a manifest names by an absolute path. Cargo looks for them only there.
     pub absolute: Vec<PathBuf>,
+    /// Whether cargo finds some of them at their own path, wherever the workspace is: a manifest names it by an absolute
+    /// path, or none names it, so that cargo's configuration does.
+    pub at_own_path: bool,
 }
 
 impl PathDependencies {
@@ -25,11 +31,17 @@ impl PathDependencies {
         self.folders.iter().chain(&self.absolute)
     }
 
-    /// Selects those of `folders` that are outside of `root`; `manifests` are the manifests that name them.
+    /// Selects those of `folders` that are outside of `root`; `manifests` are those of packages. They name them, or the
+    /// manifests of their workspaces do.
     pub fn of(root: &Path, folders: impl Iterator<Item = PathBuf>, manifests: &[PathBuf]) -> Result<Self> {
         let mut found = Self::default();
+        let outside: Vec<PathBuf> = folders.filter(|folder| !folder.starts_with(root)).collect();
+        let mut naming: BTreeSet<PathBuf> = manifests.iter().cloned().chain([root.join(MANIFEST)]).collect();
+        for folder in &outside {
+            naming.insert(source_root(folder)?.join(MANIFEST));
+        }
         let (mut absolute, mut relative) = (Vec::new(), Vec::new());
-        for manifest in manifests {
+        for manifest in naming.iter().filter(|manifest| fs::is_file(manifest)) {
             let mut named = Vec::new();
             paths(&toml::read(manifest)?, &mut named);
             let folder = manifest.parent().unwrap_or(root);
@@ -38,9 +50,10 @@ impl PathDependencies {
             relative.extend(from_here.iter().map(|path| lexically_clean(&folder.join(path))));
         }
         absolute.retain(|folder| !folder.starts_with(root) && fs::is_dir(folder));
-        for folder in folders.filter(|folder| !folder.starts_with(root)) {
-            if relative.contains(&folder) || !absolute.contains(&folder) {
-                found.folders.push(source_root(&folder)?);
+        found.at_own_path = !absolute.is_empty() || outside.iter().any(|folder| !relative.contains(folder));
+        for folder in &outside {
+            if relative.contains(folder) || !absolute.contains(folder) {
+                found.folders.push(source_root(folder)?);
             }
         }
         for folder in &absolute {
@@ -68,7 +81,7 @@ fn paths(table: &Table, found: &mut Vec<PathBuf>) {
 /// The folder that cargo may read for a package: its own, or that of the workspace that it may inherit keys from.
 pub fn source_root(folder: &Path) -> Result<PathBuf> {
     for ancestor in folder.ancestors() {
-        if let Some(manifest) = fs::read_if_exists(&ancestor.join("Cargo.toml"))? {
+        if let Some(manifest) = fs::read_if_exists(&ancestor.join(MANIFEST))? {
             let text = String::from_utf8_lossy(&manifest);
             if text.lines().any(|line| line.trim_start().starts_with("[workspace")) {
                 return Ok(ancestor.to_path_buf());
@@ -103,5 +116,30 @@ mod tests {
         let found = PathDependencies::of(&at("w"), names.iter().map(|name| at(name)), &[file]).unwrap();
         assert_eq!(found.folders, ["b", "both"].map(at));
         assert_eq!(found.absolute, ["a", "both", "c", "d"].map(at));
+        assert!(found.at_own_path);
+    }
+
+    #[test]
+    fn cargo_finds_a_package_at_its_own_path_where_the_root_names_it_so_or_no_manifest_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| fs::canonical(dir.path()).unwrap().join(name);
+        fs::create_dirs(&at("dep")).unwrap();
+        let absolute = format!("{:?}", at("dep").to_string_lossy());
+        for (of_root, of_member, at_own_path) in [
+            ("\"../dep\"", "workspace = true", false),
+            (absolute.as_str(), "workspace = true", true),
+            ("\"elsewhere\"", "path = \"../../dep\"", false),
+            ("\"elsewhere\"", "version = \"1\"", true),
+        ] {
+            let root = format!("[workspace]\n[workspace.dependencies]\ndep = {{ path = {of_root} }}\n");
+            let member = format!("[package]\nname = \"m\"\n[dependencies]\ndep = {{ {of_member} }}\n");
+            for (file, text) in [("w/Cargo.toml", root), ("w/m/Cargo.toml", member)] {
+                fs::replace(&at(file), text.as_bytes(), 0o644, None).unwrap();
+            }
+            let manifests = [at("w/m/Cargo.toml")];
+            let found = PathDependencies::of(&at("w"), [at("w/m"), at("dep")].into_iter(), &manifests).unwrap();
+            assert_eq!(found.at_own_path, at_own_path, "{of_root} {of_member}");
+            assert_eq!(found.absolute.is_empty(), of_root != absolute, "{of_root}");
+        }
     }
 }

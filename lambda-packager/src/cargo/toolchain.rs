@@ -139,6 +139,7 @@ impl Toolchain {
         // rustc links with its own choice, whatever compiles C.
         let drivers: BTreeSet<PathBuf> = linker.into_iter().chain([cc_program.clone()]).collect();
         let (mut cc_files, mut stamped) = (BTreeSet::new(), BTreeSet::from_iter(native_tools::programs()));
+        stamped.extend(compiled_by(&sysroot, [arch.triple(), &host])?);
         for driver in &drivers {
             cc_files.extend(c_files(driver, root)?);
             for name in ["cc1plus", "lto1"] {
@@ -185,6 +186,18 @@ impl Rustc {
 fn rustc() -> Result<PathBuf> {
     env::find_program("rustc")
         .ok_or_else(|| Error::cargo("rustc is not on PATH").hint_with("install Rust, or add ~/.cargo/bin to PATH"))
+}
+
+/// The compiler's own library and the standard libraries for `triples`: a toolchain that somebody builds has the same
+/// version, and other content.
+fn compiled_by(sysroot: &Path, triples: [&str; 2]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let libraries = sysroot.join("lib");
+    let folders = triples.map(|triple| libraries.join("rustlib").join(triple).join("lib"));
+    for folder in [libraries].iter().chain(&folders).filter(|folder| fs::is_dir(folder)) {
+        found.extend(fs::names_in(folder)?.iter().map(|name| folder.join(name)).filter(|path| fs::is_file(path)));
+    }
+    Ok(found)
 }
 
 /// A field of the output of `rustc -vV`; empty if it is not there.

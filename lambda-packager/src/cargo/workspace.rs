@@ -11,7 +11,7 @@ use crate::cargo::{Closure, LocalPackage, PathDependencies, Profiles};
 use crate::config::{Arch, Config, Layer, Origin, from_manifest};
 use crate::error::Result;
 use crate::snapshot::MemoDeps;
-use crate::sys::{env, fs, lexically_clean, relative, toml};
+use crate::sys::{Glob, env, fs, glob, lexically_clean, relative, toml};
 
 /// What the packager needs to know about a workspace. Cached in `target/lambda/workspace-*.json` until a manifest, the
 /// lockfile or cargo's configuration changes.
@@ -126,29 +126,51 @@ impl Workspace {
             let above = folder.ancestors().skip(2).map(|folder| relative(&folder.join("Cargo.toml"), &self.root));
             files.extend(above.filter(|file| !self.local_manifests.contains(file)));
         }
-        files.sort_unstable();
-        files.dedup();
+        // Cargo finds it there without a word in the manifest.
+        files.extend(self.package_folders().iter().map(|folder| relative(&folder.join("build.rs"), &self.root)));
         // A glob in the manifest can add a member without a change of any manifest, at any depth.
         let mut folders: BTreeSet<String> = (self.local_manifests.iter())
             .flat_map(|manifest| Path::new(manifest).ancestors().skip(2))
             .map(|folder| folder.to_string_lossy().into_owned())
             .filter(|folder| !folder.is_empty() && !folder.contains(".."))
             .collect();
-        folders.extend(self.has_members_at_top().then(|| ".".to_string()));
+        self.add_places_of_members(&mut files, &mut folders);
         // A new bin or example needs no change of a manifest either.
         for package in &self.members {
             folders
                 .extend(["src", "src/bin", "examples"].map(|name| relative(&package.folder().join(name), &self.root)));
         }
+        files.sort_unstable();
+        files.dedup();
         Ok(MemoDeps { files, folders: folders.into_iter().collect(), ..MemoDeps::default() })
     }
 
-    /// Whether a glob of the manifest can match any folder of the root.
-    fn has_members_at_top(&self) -> bool {
+    /// Adds where the list of members in the manifest finds one: the folders whose names its globs match, and a manifest in
+    /// each folder that it means, whether it is there or not.
+    fn add_places_of_members(&self, files: &mut Vec<String>, folders: &mut BTreeSet<String>) {
         let manifest = toml::read(&self.root.join("Cargo.toml")).unwrap_or_default();
         let members = manifest.get("workspace").and_then(|table| table.get("members")).and_then(Value::as_array);
-        let is_glob = |member: &str| member.split('/').next().is_some_and(|first| first.contains(['*', '?', '[']));
-        members.into_iter().flatten().filter_map(Value::as_str).any(is_glob)
+        for member in members.into_iter().flatten().filter_map(Value::as_str) {
+            let mut found = vec![String::new()];
+            for part in glob::clean(member).split('/') {
+                let mut below = Vec::new();
+                for folder in found {
+                    let join =
+                        |name: &str| if folder.is_empty() { name.to_string() } else { format!("{folder}/{name}") };
+                    if !glob::is_glob(part) {
+                        below.push(join(part));
+                        continue;
+                    }
+                    let names = fs::names_in(&self.root.join(&folder)).unwrap_or_default();
+                    let glob = Glob::new(part);
+                    let matching = names.iter().filter(|name| glob.matches(name)).map(|name| join(name));
+                    below.extend(matching.filter(|folder| fs::is_dir(&self.root.join(folder))));
+                    folders.insert(if folder.is_empty() { ".".into() } else { folder });
+                }
+                found = below;
+            }
+            files.extend(found.iter().map(|folder| format!("{folder}/Cargo.toml")));
+        }
     }
 
     /// Files outside of the packages that decide what is compiled, whether they exist or not: the lockfile, the
@@ -258,7 +280,7 @@ impl Package {
 impl Workspace {
     pub fn sample(root: &Path, packages: &[(&str, &[&str])]) -> Self {
         use serde_json::json;
-        let local = |name: &str| json!({"name": name, "folder": root.join(name), "source_root": root.join(name), "has_build_script": false, "reads_anything": false, "is_linked": false});
+        let local = |name: &str| json!({"name": name, "folder": root.join(name), "source_root": root.join(name), "has_build_script": false, "reads_anything": false});
         let member = |(name, bins): &(&str, &[&str])| {
             let others = packages.iter().filter(|(other, _)| other != name).map(|(other, _)| local(other));
             let all: Vec<_> = [local(name)].into_iter().chain(others).collect();
@@ -266,7 +288,7 @@ impl Workspace {
             let bins: Vec<_> = bins.iter().map(program).collect();
             json!({
                 "name": name, "manifest": root.join(name).join("Cargo.toml"), "is_default": true, "metadata": null, "cargo_lambda": null, "programs": bins, "features": {},
-                "closure": {"local": all, "downloads": [], "linked_by": []}, "with_dev": null,
+                "closure": {"local": all, "downloads": [], "linked_by": [], "is_linked": false}, "with_dev": null,
             })
         };
         let members: Vec<_> = packages.iter().map(member).collect();
@@ -274,7 +296,7 @@ impl Workspace {
         serde_json::from_value(json!({
             "root": root, "cargo_home": root.join("home"), "configured_targets": [], "metadata": null, "cargo_lambda": null, "has_git_sources": false,
             "members": members, "local_manifests": manifests,
-            "path_dependencies": {"folders": [], "absolute": []}, "included_configs": [], "targets": [],
+            "path_dependencies": {"folders": [], "absolute": [], "at_own_path": false}, "included_configs": [], "targets": [],
             "declared": [], "downloads": [], "vendored": [], "profiles": {},
         }))
         .unwrap()
@@ -287,13 +309,28 @@ mod tests {
 
     #[test]
     fn the_record_depends_on_every_place_that_can_add_a_manifest_or_a_target() {
-        let deps = Workspace::sample(Path::new("/w/p"), &[("a", &["a"]), ("deep/b", &[])]).memo_deps().unwrap();
-        let files = "a/Cargo.toml deep/b/Cargo.toml Cargo.lock Cargo.toml ../Cargo.toml deep/Cargo.toml \
-                     .cargo/config.toml ../../.cargo/config ../rust-toolchain";
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("w/p");
+        let members = b"[workspace]\nmembers = [\"a\", \"deep/*\", \"apps/*/*\"]\n";
+        fs::replace(&root.join("Cargo.toml"), members, 0o644, None).unwrap();
+        fs::create_dirs(&root.join("apps/x/empty")).unwrap();
+        let deps = Workspace::sample(&root, &[("a", &["a"]), ("deep/b", &[])]).memo_deps().unwrap();
+        let files = "a/Cargo.toml deep/b/Cargo.toml Cargo.lock Cargo.toml ../Cargo.toml deep/Cargo.toml a/build.rs \
+                     apps/x/empty/Cargo.toml .cargo/config.toml ../../.cargo/config ../rust-toolchain";
         assert!(files.split(' ').all(|file| deps.files.iter().any(|known| known == file)), "{:?}", deps.files);
         assert_eq!(
             deps.folders,
-            ["a/examples", "a/src", "a/src/bin", "deep", "deep/b/examples", "deep/b/src", "deep/b/src/bin"]
+            [
+                "a/examples",
+                "a/src",
+                "a/src/bin",
+                "apps",
+                "apps/x",
+                "deep",
+                "deep/b/examples",
+                "deep/b/src",
+                "deep/b/src/bin"
+            ]
         );
     }
 

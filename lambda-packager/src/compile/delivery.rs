@@ -15,7 +15,7 @@ use crate::compile::places::{FOLDER, Places, State, Stored};
 use crate::compile::sent::Sent;
 use crate::compile::{CARGO_HOME, CompileJob, placeholders};
 use crate::error::Result;
-use crate::snapshot::parallel;
+use crate::snapshot::{Entry, parallel};
 use crate::sys::{Sha, fs, lexically_clean};
 
 /// The kind of what the compile of a package may read.
@@ -56,8 +56,8 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
     // What was compiled of other functions' packages is still there.
     let packages = before.map(|before| before.packages.clone()).unwrap_or_default();
     let cleaned_before = before.map(|before| before.cleaned.clone()).unwrap_or_default();
-    let mut sent =
-        Sent { name: job.compile.clone(), count, packages, cleaned: cleaned_before, places: Places::default() };
+    let (name, workspace) = (job.compile.clone(), job.layout.workspace.clone());
+    let mut sent = Sent { name, workspace, count, packages, cleaned: cleaned_before, places: Places::default() };
     // With many files, each of the two takes its time.
     let (folders, bumped) = thread::scope(|scope| {
         let folders = scope.spawn(|| folders(job, &sources));
@@ -112,8 +112,8 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
     }
     let removed = outermost(&gone).flat_map(|place| [place.as_bytes(), &[0]].concat()).collect();
     let local = job.local_packages();
-    let mut cleaned = cleaned(job, &local, &mut sent);
-    cleaned.extend(changed_elsewhere(job, &local, &mut sent));
+    let cleaned = cleaned(job, &local, &mut sent);
+    let is_changed_elsewhere = is_changed_elsewhere(job, &local, &mut sent);
     Ok(Delivery {
         from: before.map(|before| before.name.clone()),
         removed,
@@ -122,7 +122,7 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
         is_first,
         dates: if is_first { Dates::new() } else { dates },
         cleaned,
-        wipe: job.wipe || job.config.force || is_vendored_changed(job, before, &sent),
+        wipe: job.wipe || job.config.force || is_changed_elsewhere || is_vendored_changed(job, before, &sent),
         sent,
     })
 }
@@ -228,13 +228,14 @@ fn outermost(places: &BTreeSet<String>) -> impl Iterator<Item = &String> {
 }
 
 /// Records for each local package a digest of what its compile may read without telling cargo: its own files and those of
-/// no package; all files, where a build script or a macro of the project may read any. Returns the main files of the
+/// no package; what is no Rust of the packages around it, where the macros of others may find a folder such as
+/// `migrations`; all files, where a build script or a macro of the project may read any. Returns the main files of the
 /// packages for which it changed. What stands for packages that are not compiled is only for those that may read any: it
 /// is another for each function, and a package that two functions share stays as it is.
 fn packages_of(job: &CompileJob, sources: &Sources, before: Option<&Sent>, sent: &mut Sent) -> BTreeSet<String> {
-    let local = job.local_packages();
-    let places: Vec<String> =
-        local.iter().map(|package| job.layout.place_of(&package.folder).unwrap_or_default()).collect();
+    let placed = job.local_packages().into_iter();
+    let (local, places): (Vec<&LocalPackage>, Vec<String>) =
+        placed.filter_map(|package| Some((package, job.layout.place_of(&package.folder)?))).unzip();
     let owner_of = |place: &str| {
         let around = (places.iter().enumerate()).filter(|(_, folder)| Path::new(place).starts_with(folder));
         around.max_by_key(|(_, folder)| folder.len()).map(|(index, _)| index)
@@ -244,6 +245,7 @@ fn packages_of(job: &CompileJob, sources: &Sources, before: Option<&Sent>, sent:
     let placeholders = placeholders::digests();
     let is_placeholder = |node: &Node| matches!(node, Node::File { sha, .. } if placeholders.contains(sha));
     let mut own = vec![Vec::new(); local.len()];
+    let mut for_macros = vec![Vec::new(); local.len()];
     let (mut common, mut stand_ins) = (Vec::new(), Vec::new());
     let mut last = None;
     for (place, node) in sources.iter().filter(|(place, _)| !place.starts_with(CARGO_HOME)) {
@@ -259,8 +261,10 @@ fn packages_of(job: &CompileJob, sources: &Sources, before: Option<&Sent>, sent:
             None => &mut common,
         };
         let State { kind, sha } = state(node);
-        for part in [place.as_bytes(), &[0, kind], &sha.0] {
-            list.extend_from_slice(part);
+        let entry = [place.as_bytes(), &[0, kind], &sha.0].concat();
+        list.extend_from_slice(&entry);
+        if let Some(index) = owner.filter(|_| !place.ends_with(".rs") && !place.ends_with("/Cargo.toml")) {
+            for_macros[index].extend_from_slice(&entry);
         }
     }
     let reads_anything = local.iter().any(|package| package.reads_anything);
@@ -270,7 +274,12 @@ fn packages_of(job: &CompileJob, sources: &Sources, before: Option<&Sent>, sent:
     for ((package, place), own) in local.iter().zip(&places).zip(&own) {
         let read = all.filter(|_| package.reads_anything).unwrap_or_else(|| Sha::of(own));
         let was = before.and_then(|before| before.packages.get(place));
-        let state = State::of(PACKAGE, Sha::of(&[read.0, common.0].concat()));
+        let around = places
+            .iter()
+            .zip(&for_macros)
+            .filter(|(folder, _)| *folder != place && Path::new(place).starts_with(folder));
+        let around = Sha::of(&around.flat_map(|(_, files)| files.iter().copied()).collect::<Vec<u8>>());
+        let state = State::of(PACKAGE, Sha::of(&[read.0, common.0, around.0].concat()));
         let (stored, is_new) = Stored::next(was, state, sent.count);
         sent.packages.insert(place.clone(), stored);
         if is_new {
@@ -301,24 +310,32 @@ fn cleaned(job: &CompileJob, local: &[&LocalPackage], sent: &mut Sent) -> Vec<St
     cleaned
 }
 
-/// The packages that a manifest names by an absolute path, if anything there changed since the last compile with this
-/// profile. On the host they are compiled where they are, with their own dates.
-fn changed_elsewhere(job: &CompileJob, local: &[&LocalPackage], sent: &mut Sent) -> Vec<String> {
-    let elsewhere: Vec<_> = local.iter().filter(|package| job.layout.place_of(&package.folder).is_none()).collect();
-    if elsewhere.is_empty() {
-        return Vec::new();
-    }
+/// Whether anything changed that is compiled where it is, with its own dates: on the host, a package outside of the
+/// workspace may be. What it reads there, and what reads it, is not known to cargo.
+fn is_changed_elsewhere(job: &CompileJob, local: &[&LocalPackage], sent: &mut Sent) -> bool {
     let root = &job.workspace.root;
-    let present = job.inputs.present().into_iter();
-    let there = present.filter(|(name, _)| job.layout.place_of(&lexically_clean(&root.join(name))).is_none());
-    let text: String = there.map(|(name, entry)| format!("{name}\0{:?} {}\n", entry.kind, entry.sha)).collect();
-    let (stored, _) = Stored::next(None, State::of(b'e', Sha::of(text.as_bytes())), sent.count);
-    let key = format!("{} {} elsewhere", job.config.target_arch.triple(), job.config.profile);
-    let was = sent.cleaned.insert(key, stored);
-    if was.is_some_and(|was| was.state == stored.state) {
-        return Vec::new();
+    if !job.layout.is_on_host() || !job.workspace.path_dependencies.at_own_path {
+        return false;
     }
-    elsewhere.into_iter().map(|package| url(&package.folder.to_string_lossy(), &package.name)).collect()
+    let present = job.inputs.present().into_iter();
+    let present: Vec<_> = present.map(|(name, entry)| (lexically_clean(&root.join(name)), entry)).collect();
+    let mut is_changed = false;
+    for package in local.iter().filter(|package| !package.folder.starts_with(root)) {
+        let may_read = |path: &Path| {
+            package.reads_anything || path.starts_with(&package.source_root) || job.owner_of(path).is_none()
+        };
+        let read = present.iter().filter(|(path, _)| may_read(path));
+        // What was another content during a compile, and is the former one again, was changed later than that.
+        let told = read.map(|(path, Entry { kind, sha, stamp, .. })| {
+            format!("{}\0{kind} {sha} {}\n", path.display(), stamp.ctime_ns)
+        });
+        let (stored, _) =
+            Stored::next(None, State::of(PACKAGE, Sha::of(told.collect::<String>().as_bytes())), sent.count);
+        let was = sent.cleaned.insert(format!("elsewhere {}", package.folder.display()), stored);
+        // Without a record, what lies there may be of any state.
+        is_changed |= was.is_none_or(|was| was.state != stored.state);
+    }
+    is_changed
 }
 
 /// A package as cargo's `--package` takes it: <https://doc.rust-lang.org/cargo/reference/pkgid-spec.html>.

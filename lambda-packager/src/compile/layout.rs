@@ -54,6 +54,10 @@ impl Layout {
         Self { workspace: format!("{root}{}", self.workspace), root, absolute: Vec::new(), ..self }
     }
 
+    pub fn is_on_host(&self) -> bool {
+        !self.root.is_empty()
+    }
+
     /// The place of the host's `path`; `None` if it has none.
     pub fn place_of(&self, path: &Path) -> Option<String> {
         if self.absolute.iter().any(|folder| path.starts_with(folder)) {
@@ -73,7 +77,7 @@ impl Layout {
     /// Where the sources are: each is emptied before all of them are sent.
     pub fn places(&self) -> Vec<String> {
         let absolute = self.absolute.iter().map(|folder| folder.to_string_lossy().into_owned());
-        let cargo_home = self.root.is_empty().then(|| CARGO_HOME.to_string());
+        let cargo_home = (!self.is_on_host()).then(|| CARGO_HOME.to_string());
         [format!("{}{WORKSPACE}", self.root)].into_iter().chain(cargo_home).chain(absolute).collect()
     }
 
@@ -84,7 +88,7 @@ impl Layout {
         if self.places().iter().any(|place| clean.starts_with(place)) {
             return None;
         }
-        if !self.root.is_empty() {
+        if self.is_on_host() {
             return Some(clean);
         }
         let mount = self.toolchain_mounts.iter().find(|mount| clean.starts_with(&mount.container))?;

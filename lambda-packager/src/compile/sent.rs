@@ -14,30 +14,34 @@ use crate::sys::{Sha, fs};
 pub struct Sent {
     /// The last compile. The target directory has the same name, unless it was used without this record.
     pub name: String,
+    /// The folder of the workspace there. A copy of a checkout has the record of the other one.
+    pub workspace: String,
     /// How many compiles there were.
     pub count: u32,
     pub places: Places,
     /// For each local package the digest of all that its compile may read without telling cargo.
     pub packages: BTreeMap<String, Stored>,
     /// The same for each target, profile and local package with a build script, as of the last compile with this profile:
-    /// of what is older, nothing was left there.
+    /// of what is older, nothing was left there. And for each package that may be compiled where it is.
     pub cleaned: BTreeMap<String, Stored>,
 }
 
-const FORMAT: &[u8] = b"3";
+const FORMAT: &[u8] = b"4";
 
 impl Sent {
-    /// The record at `path`; none if there is none that can be read: then everything is sent again.
-    pub fn load(path: &Path) -> Option<Self> {
+    /// The record at `path` for sources at `workspace`; none if there is none that can be read: then everything is sent again.
+    pub fn load(path: &Path, workspace: &str) -> Option<Self> {
         let bytes = fs::read_own(path).ok()??;
         let mut reader = Reader(&bytes);
         if reader.text()?.as_bytes() != FORMAT {
             return None;
         }
-        let (name, count) = (reader.text()?.to_string(), reader.number()?);
+        let (name, at) = (reader.text()?.to_string(), reader.text()?.to_string());
+        let count = reader.number()?;
         let (packages, cleaned) = (reader.map()?, reader.map()?);
         let places = Places::of(reader.entries()?);
-        reader.0.is_empty().then_some(Self { name, count, places, packages, cleaned })
+        let sent = Self { name, workspace: at, count, places, packages, cleaned };
+        (reader.0.is_empty() && sent.workspace == workspace).then_some(sent)
     }
 
     /// Stores it at `path`.
@@ -48,9 +52,11 @@ impl Sent {
         /// The usual length of a path.
         const PLACE_BYTES: usize = 64;
         let mut bytes = Vec::with_capacity(self.places.len() * (PLACE_BYTES + size_of::<Stored>()));
-        for part in [FORMAT, b"\0", self.name.as_bytes(), b"\0", &self.count.to_le_bytes()] {
-            bytes.extend_from_slice(part);
+        for text in [FORMAT, self.name.as_bytes(), self.workspace.as_bytes()] {
+            bytes.extend_from_slice(text);
+            bytes.push(0);
         }
+        bytes.extend(self.count.to_le_bytes());
         let add = |bytes: &mut Vec<u8>, place: &str, Stored { state, since, is_there }: &Stored| {
             bytes.extend([state.kind, u8::from(*is_there)]);
             for part in [&state.sha.0[..], &since.to_le_bytes(), place.as_bytes(), b"\0"] {
@@ -115,21 +121,23 @@ mod tests {
     fn a_record_is_read_as_it_was_written_and_nothing_else_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sent");
-        assert_eq!(Sent::load(&path), None);
+        assert_eq!(Sent::load(&path, "/workspace"), None);
         let stored = |is_there| Stored { state: state(1), since: 3, is_there };
         let sent = Sent {
             name: "n".into(),
+            workspace: "/workspace".into(),
             count: 4,
             places: Places::of(vec![("/workspace/a b\nc", stored(true)), ("/gone", stored(false))]),
             packages: [("/workspace".into(), stored(true))].into(),
             cleaned: [("x release /workspace".into(), stored(true))].into(),
         };
         sent.store(&path).unwrap();
-        assert_eq!(Sent::load(&path), Some(sent));
+        assert_eq!(Sent::load(&path, "/workspace"), Some(sent));
+        assert_eq!(Sent::load(&path, "/elsewhere"), None);
         let whole = fs::read(&path).unwrap();
         for end in 0..whole.len() {
             fs::replace(&path, &whole[..end], 0o644, None).unwrap();
-            let read = Sent::load(&path);
+            let read = Sent::load(&path, "/workspace");
             assert_eq!(read, None, "{end}");
         }
     }

@@ -122,14 +122,53 @@ fn listed(path: &Path, root: &Path) -> Result<bool> {
     if git::answer(call(&["rev-parse", "--git-dir"])?, root)?.is_none() {
         return Ok(without);
     }
-    let name = path.to_string_lossy();
-    let output = call(&["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", &name])?;
-    Ok(output.success() && !output.stdout.is_empty())
+    let lists = |path: &Path| -> Result<bool> {
+        let listing = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", &*path.to_string_lossy()];
+        let output = call(&listing)?;
+        Ok(output.success() && !output.stdout.is_empty())
+    };
+    if lists(path)? {
+        return Ok(true);
+    }
+    // A submodule is listed as one name, and lists its files itself.
+    let Some(around) = path.ancestors().skip(1).find(|folder| fs::is_dir(folder)) else { return Ok(false) };
+    let top = |folder: &Path| -> Result<PathBuf> {
+        let asked = git.clone().folder(folder).args(&["rev-parse", "--show-toplevel"]);
+        Ok(PathBuf::from(asked.output(None, TIMEOUT)?.stdout_text()))
+    };
+    let (outer, inner) = (top(root)?, top(around)?);
+    Ok(inner != outer && inner.starts_with(&outer) && lists(&inner)? && listed(path, &inner)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_submodule_lists_its_files_itself_and_another_repository_is_not_looked_into() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("app");
+        let git = |at: &Path, args: &[&str]| {
+            let who = ["-c", "user.name=n", "-c", "user.email=e", "-c", "protocol.file.allow=always"];
+            let output = git::git(at).unwrap().args(&who).args(args).output(None, Duration::from_secs(60)).unwrap();
+            assert!(output.success(), "{args:?}: {}", output.stderr_text());
+        };
+        for repository in [folder.path().join("proto"), root.clone(), root.join("cloned")] {
+            fs::replace(&repository.join("a.proto"), b"", 0o644, None).unwrap();
+            git(&repository, &["init", "--quiet"]);
+            git(&repository, &["add", "a.proto"]);
+            git(&repository, &["commit", "--quiet", "--message", "first"]);
+        }
+        git(&root, &["submodule", "--quiet", "add", &folder.path().join("proto").to_string_lossy(), "proto"]);
+        fs::replace(&root.join(".gitignore"), b"cloned\n", 0o644, None).unwrap();
+        fs::replace(&root.join("proto/.gitignore"), b"made\n", 0o644, None).unwrap();
+        fs::replace(&root.join("proto/made"), b"", 0o644, None).unwrap();
+        for (name, is_listed) in
+            [("a.proto", true), ("proto/a.proto", true), ("proto/made", false), ("cloned/a.proto", false)]
+        {
+            assert_eq!(listed(&root.join(name), &root).unwrap(), is_listed, "{name}");
+        }
+    }
 
     #[test]
     fn what_git_lists_is_found_with_the_folder_that_no_package_owns() {

@@ -104,7 +104,7 @@ fn reads_nothing_else(misses: &[Miss]) -> bool {
 ///
 /// Source: <https://github.com/rust-lang/cargo/blob/master/src/cargo/core/compiler/lto.rs>.
 pub fn links_nothing_else(function: &Function) -> bool {
-    function.closure().local.iter().all(|package| !package.is_linked)
+    !function.closure().is_linked
 }
 
 /// Whether one of several functions was compiled from more than its own inputs: from what was there for another one.

@@ -149,10 +149,9 @@ impl Walk<'_> {
         // Take the stamp before the names: then a later change is visible in the stamp.
         let stamp = Stamp::of(&meta);
         let names = fs::typed_names_in(path)?;
-        if *self.rule == Rule::Package && !is_root && names.iter().any(|(name, _)| name == MARK) {
-            return Ok(());
-        }
-        if !is_root && *self.rule == Rule::Package && self.packages.iter().any(|package| package == path) {
+        let is_others = || self.packages.iter().any(|package| package == path);
+        if !is_root && *self.rule == Rule::Package && (names.iter().any(|(name, _)| name == MARK) || is_others()) {
+            // Recorded, so that it is noticed when that ends.
             let others = names.into_iter().map(|(name, _)| lossy(name)).collect();
             let listed = ListedFolder { path: relative, stamp, others, files: Vec::new() };
             self.folders.push(listed);

@@ -38,27 +38,58 @@ fn a_file_that_a_build_script_reads_in_secret() {
     project.changes("read.txt", "six", Kept);
 }
 
+/// Cargo finds it without a word in the manifest.
+#[test]
+fn a_file_that_a_build_script_reads_that_was_not_there_at_first() {
+    let Some(project) = docker().map(Project::hello) else { return };
+    project.write("read.txt", "one").misses("first build");
+    project.write("build.rs", READS_IN_SECRET);
+    project.write("src/main.rs", &printing_value("env!(\"READ\")")).misses_somehow();
+    project.changes("read.txt", "two", Now);
+}
+
 #[test]
 fn a_file_that_a_macro_reads_in_secret() {
-    let Some(project) = docker().map(|docker| Project::workspace(docker, &["app", "reader"])) else { return };
+    let members = ["app", "part", "reader", "facade"];
+    let Some(project) = docker().map(|docker| Project::workspace(docker, &members)) else { return };
+    project.package("facade", "[dependencies]\nreader = { path = \"../reader\" }\n");
+    project.write("facade/src/lib.rs", "pub use reader::templates;\n");
     project.package("reader", "[lib]\nproc-macro = true\n");
     project.write(
         "reader/src/lib.rs",
         &format!(
             "#[proc_macro]
             pub fn templates(_: proc_macro::TokenStream) -> proc_macro::TokenStream {{
-                let folder = std::path::Path::new(&std::env::var(\"CARGO_MANIFEST_DIR\").unwrap()).join(\"templates\");
+                let package = std::env::var(\"CARGO_MANIFEST_DIR\").unwrap();
+                let folder = std::path::Path::new(&package).join(\"../app/templates\");
                 {JOINS}
                 format!(\"{{text:?}}\").parse().unwrap()
             }}\n"
         ),
     );
-    project.package("app", "[dependencies]\nreader = { path = \"../reader\" }\n");
-    project.write("app/src/main.rs", &printing_value("reader::templates!()"));
-    project.write("app/templates/a", "one ").misses("first build");
-    project.changes("app/templates/a", "two ", Now);
-    project.adds("app/templates/b", "three ", Now);
-    project.removes("app/templates/a");
+    project.write("app/templates/a", "one ");
+    project.calls_part("app", "");
+    project.write("app/src/main.rs", &printing_value("part::text()"));
+    // By itself, or by a package that hands it on.
+    for package in ["reader", "facade"] {
+        project.package("part", &format!("[dependencies]\n{package} = {{ path = \"../{package}\" }}\n"));
+        project.part_returns(&format!("{package}::templates!()"));
+        project.misses_somehow();
+        project.changes("app/templates/a", "two ", Now);
+        project.adds("app/templates/b", "three ", Now);
+        project.removes("app/templates/b");
+        project.changes("app/templates/a", "one ", Now);
+    }
+}
+
+#[test]
+fn a_folder_that_is_no_cache_any_more() {
+    let count = "std::fs::read_dir(\"data\").map_or(0, |all| all.count())";
+    let script = format!("fn main() {{\n    println!(\"cargo:rustc-env=READ={{}}\", {count});\n}}\n");
+    let Some(project) = docker().map(|docker| with_build_script(docker, &script)) else { return };
+    project.write("data/CACHEDIR.TAG", "").write("data/a", "1").misses("first build");
+    project.write("data/b", "2").hits();
+    project.remove("data/CACHEDIR.TAG").misses_somehow();
 }
 
 #[test]
