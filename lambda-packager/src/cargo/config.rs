@@ -1,6 +1,6 @@
 //! The parts of the user's cargo configuration that are forwarded into the container. The workspace's own files are
-//! mounted with it. From the files outside of it, only the tables that say where crates come from and the Rust flags
-//! for the Lambda's target, with the linker that they are for, are forwarded; tokens never are.
+//! mounted with it. From the files outside of it, only the tables that say where crates come from, the variables of
+//! `[env]`, profiles, and the Rust flags for the Lambda's target, with the linker that they are for, are forwarded; tokens never are.
 //!
 //! Source: <https://doc.rust-lang.org/cargo/reference/config.html>.
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::cargo::{Workspace, env};
 use crate::config::{Arch, Config};
 use crate::error::Result;
-use crate::sys::{Table, fs, toml};
+use crate::sys::{Table, fs, lexically_clean, toml};
 
 /// The keys of `[build]` for programs that run the compiler, such as sccache, and the variables that take precedence.
 const WRAPPERS: [(&str, &str); 2] =
@@ -67,8 +67,7 @@ fn read_all(workspace: &Workspace) -> Result<Vec<Table>> {
 /// Whether the user's configuration sets a linker for a target. For a cargo that reads the whole configuration.
 pub fn names_linker(workspace: &Workspace, triple: &str) -> Result<bool> {
     for file in read_all(workspace)? {
-        let of_target = |name: &String| name == triple || name.starts_with("cfg(");
-        if tables(&file, "target").any(|(name, target)| of_target(name) && target.contains_key("linker")) {
+        if of_target(&file, triple).any(|(_, target)| target.contains_key("linker")) {
             return Ok(true);
         }
     }
@@ -93,6 +92,34 @@ fn may_choose_linker(files: Vec<Table>, config: &Config) -> bool {
         || files.into_iter().any(|file| named(&Value::Object(file).to_string()))
 }
 
+/// The linkers for a target that the configuration names by a path.
+///
+/// # Errors
+/// If a configuration file cannot be read.
+pub fn linkers(workspace: &Workspace, triple: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for file in workspace.config_files()?.into_iter().map(|file| lexically_clean(&workspace.root.join(file))) {
+        if !fs::is_file(&file) {
+            continue;
+        }
+        let table = toml::read(&file)?;
+        let targets = of_target(&table, triple);
+        let named = targets.filter_map(|(_, target)| target.get("linker").filter(|linker| is_path(linker))?.as_str());
+        found.extend(named.map(|linker| base_of(&file).join(linker)));
+    }
+    Ok(found)
+}
+
+/// Where relative paths of a configuration file start: the parent of the `.cargo` folder.
+fn base_of(file: &Path) -> &Path {
+    file.parent().and_then(Path::parent).unwrap_or(Path::new("/"))
+}
+
+/// The tables for a target, by triple or by `cfg`; cargo merges them.
+fn of_target<'a>(file: &'a Table, triple: &str) -> impl Iterator<Item = (&'a String, &'a Map<String, Value>)> {
+    tables(file, "target").filter(move |(name, _)| *name == triple || name.starts_with("cfg("))
+}
+
 /// The variables that replace the programs by which the user's configuration runs the compiler. For a cargo that reads
 /// the whole configuration.
 pub fn wrapper_variables(workspace: &Workspace) -> Result<Vec<&'static str>> {
@@ -103,8 +130,7 @@ pub fn wrapper_variables(workspace: &Workspace) -> Result<Vec<&'static str>> {
 
 /// The tables of one file that are forwarded. Resolves the sources' folders and adds them to `folders`.
 fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> Value {
-    // Relative paths start at the parent of the `.cargo` folder.
-    let base = path.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+    let base = base_of(path);
     let only = |table: &Table, keys: &[&str]| -> Table {
         let mut table = table.clone();
         table.retain(|key, _| keys.contains(&key.as_str()));
@@ -131,8 +157,20 @@ fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> 
     if let Some(default) = file.get("registry").and_then(|table| table.get("default")) {
         keep("registry", "default", default.clone());
     }
-    // By triple or by `cfg`; cargo merges them.
-    let targets = || tables(file, "target").filter(|(name, _)| *name == triple || name.starts_with("cfg("));
+    for (name, variable) in file.get("env").and_then(Value::as_object).into_iter().flatten() {
+        let mut variable = variable.clone();
+        if let Some(table) = variable.as_object_mut()
+            && table.remove("relative") == Some(Value::Bool(true))
+            && let Some(Value::String(value)) = table.get_mut("value")
+        {
+            *value = base.join(&value).to_string_lossy().into_owned();
+        }
+        keep("env", name, variable);
+    }
+    for (name, profile) in tables(file, "profile") {
+        keep("profile", name, Value::Object(profile.clone()));
+    }
+    let targets = || of_target(file, triple);
     let flags = file.get("build").and_then(|table| table.get("rustflags"));
     // Flags may be for one linker only. A linker without flags makes the same of every program that links.
     let has_flags = flags.is_some() || targets().any(|(_, target)| target.contains_key("rustflags"));
@@ -216,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn only_sources_registries_and_the_targets_flags_are_forwarded() {
+    fn only_sources_registries_variables_profiles_and_the_targets_flags_are_forwarded() {
         let (toml, folders) = forwarded(&[r#"
             source = { crates-io = { replace-with = "mirror" }, mirror = { directory = "vendor" } }
             registries.mine = { index = "sparse+https://example.invalid/", token = "SECRET" }
@@ -224,16 +262,27 @@ mod tests {
             build.rustc-wrapper = "sccache"
             http.proxy = "user:SECRET@proxy"
             net.git-fetch-with-cli = true
+            profile.release.lto = "thin"
+            env = { PLAIN = "text", PLACE = { value = "data", relative = true, force = true } }
             [target]
             x86_64-unknown-linux-gnu = { rustflags = ["-C", "target-cpu=x86-64-v3"], linker = "clang" }
             aarch64-unknown-linux-gnu = { rustflags = ["--cfg", "other"] }
         "#]);
-        for kept in
-            ["mirror", "/home/u/vendor", "sparse+https", "target-cpu", "linker = \"clang\"", "default = \"mine\""]
-        {
+        for kept in [
+            "mirror",
+            "/home/u/vendor",
+            "sparse+https",
+            "target-cpu",
+            "linker = \"clang\"",
+            "default = \"mine\"",
+            "PLAIN = \"text\"",
+            "/home/u/data",
+            "force = true",
+            "lto = \"thin\"",
+        ] {
             assert!(toml.contains(kept), "{kept} in {toml}");
         }
-        for left in ["SECRET", "sccache", "proxy", "aarch64", "git-fetch"] {
+        for left in ["SECRET", "sccache", "proxy", "aarch64", "git-fetch", "relative"] {
             assert!(!toml.contains(left), "{left} in {toml}");
         }
         assert_eq!(folders, [Path::new("/home/u/vendor")]);

@@ -40,6 +40,9 @@ fn of_one(task: &Task, outcome: &Outcome, folder: &Path) -> Result<Watch> {
     let inputs = inputs.iter().map(|path| lexically_clean(&workspace.root.join(path)));
     let mut paths: Vec<PathBuf> = inputs.chain(outcome.files.iter().cloned()).collect();
     paths.extend(task.cargo_lambda.file.clone());
+    // A configuration may come there; not the home of cargo, in which it writes.
+    let configuration = workspace.root.join(".cargo");
+    paths.extend(Some(configuration).filter(|folder| *folder != workspace.cargo_home));
     if has_git(config) {
         paths.extend(git::references(&workspace.root)?);
     }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::never_stale::{READS_NAME_IN_SECRET, built_hello, built_pair, docker, host_or_docker};
+use crate::never_stale::{APP, READS_NAME_IN_SECRET, built_hello, built_pair, docker, host_or_docker};
 use crate::support::clean::Date::{Kept, Now, Old};
 use crate::support::clean::{Project, printing, printing_value, returning};
 use crate::support::{Ended, Fixture, program, skip, which};
@@ -317,4 +317,30 @@ fn another_c_compiler() {
     project.variables(&[("PATH", &with_tools), ("CC", &cc)]);
     assert!(project.misses_somehow().starts_with("cache-miss: C toolchain "));
     assert_eq!(project.fixture.output_of_bootstrap("hello"), format!("{:?}", format!("three Ok({cc:?})")));
+}
+
+#[test]
+fn a_linker_that_the_configuration_names_by_a_path() {
+    let Some(project) = host_or_docker().map(|engine| Project::workspace(engine, &["app"])) else { return };
+    project.package("app", "");
+    project.write(APP, &printing("one"));
+    let config = format!("[target.{}-unknown-linux-gnu]\nlinker = \"tools/my-cc.sh\"\n", std::env::consts::ARCH);
+    let linker = |id: &str| format!("#!/bin/sh\nexec cc \"$@\" -Wl,--build-id=0x{id}\n");
+    project.write(".cargo/config.toml", &config).write("tools/my-cc.sh", &linker("0123"));
+    project.allow_execution("tools/my-cc.sh", true).misses("first build");
+    project.changes("tools/my-cc.sh", &linker("4567"), Kept);
+}
+
+#[test]
+fn variables_and_profiles_of_a_configuration_above_the_workspace() {
+    const ABOVE: &str = "../.cargo/config.toml";
+    let Some(project) = docker().map(Project::hello) else { return };
+    let config =
+        |value: &str, level: u8| format!("[env]\nOUTER = \"{value}\"\n[profile.release]\nopt-level = {level}\n");
+    project
+        .write("src/main.rs", &printing_value("env!(\"OUTER\")"))
+        .write(ABOVE, &config("one", 3))
+        .misses("first build");
+    project.changes(ABOVE, &config("two", 3), Kept);
+    project.changes(ABOVE, &config("two", 0), Kept);
 }
