@@ -21,8 +21,10 @@ locals {
     for name in local.names : name => {
       # A name that tells apart the functions of two packages has a dot.
       name              = "${var.environment}-${replace(name, ".", "-")}"
-      image             = local.alone ? var.image : lookup(var.images, name, "")
+      # One alone is told without its name.
+      image             = length(var.functions) < 2 ? lookup(var.images, name, var.image) : lookup(var.images, name, "")
       zip               = replace(local.zip, "{function}", name)
+      architecture      = try(coalesce(var.functions[name].architecture), var.architecture)
       memory_mb         = try(coalesce(var.functions[name].memory_mb), var.memory_mb)
       timeout_secs      = try(coalesce(var.functions[name].timeout_secs), var.timeout_secs)
       url_authorization = try(coalesce(var.functions[name].url_authorization), var.url_authorization)
@@ -68,7 +70,7 @@ resource "aws_lambda_function" "function" {
   for_each      = local.functions
   function_name = each.value.name
   role          = aws_iam_role.function[each.key].arn
-  architectures = [var.architecture]
+  architectures = [each.value.architecture]
   memory_size   = each.value.memory_mb
   timeout       = each.value.timeout_secs
   package_type  = local.image ? "Image" : "Zip"
@@ -96,6 +98,11 @@ resource "aws_lambda_function_url" "function" {
   function_name      = aws_lambda_function.function[each.key].function_name
   authorization_type = each.value.url_authorization
   invoke_mode        = "RESPONSE_STREAM"
+
+  # With another kind of package the function is another one, and AWS removes this with the old one.
+  lifecycle {
+    replace_triggered_by = [aws_lambda_function.function[each.key].package_type]
+  }
 }
 
 # A public URL needs both permissions for everybody: to call the URL, and to invoke the function through it.
@@ -106,6 +113,11 @@ resource "aws_lambda_permission" "everybody" {
   function_name          = aws_lambda_function.function[each.key].function_name
   principal              = "*"
   function_url_auth_type = "NONE"
+
+  # With another kind of package the function is another one, and AWS removes this with the old one.
+  lifecycle {
+    replace_triggered_by = [aws_lambda_function.function[each.key].package_type]
+  }
 }
 
 # By CloudFormation, since this version of the provider cannot say "through the URL" (6.29 can). Without these words
@@ -126,4 +138,9 @@ resource "aws_cloudformation_stack" "everybody_through_the_url" {
       }
     }
   })
+
+  # With another kind of package the function is another one, and AWS removes this with the old one.
+  lifecycle {
+    replace_triggered_by = [aws_lambda_function.function[each.key].package_type]
+  }
 }

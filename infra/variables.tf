@@ -18,6 +18,7 @@ variable "package" {
 variable "functions" {
   description = "Several functions, by the names that lambda-packager gives them, with what is not as for all. Empty for one."
   type = map(object({
+    architecture      = optional(string)
     memory_mb         = optional(number)
     timeout_secs      = optional(number)
     url_authorization = optional(string)
@@ -48,7 +49,8 @@ variable "zip" {
 }
 
 variable "architecture" {
-  type    = string
+  description = "x86_64 or arm64: what `target_arch` is."
+  type        = string
   default = "x86_64"
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Ended, Engine, Fixture, OwnDocker, Story, engines, has_all, one_engine, packager, skip};
+use crate::support::{Ended, Engine, Fixture, OwnDocker, Story, engines, has_all, one_engine, packager, program, skip};
 
 /// Asserts that `container status` ends with `code` and says `state`; what it says as JSON.
 #[track_caller]
@@ -344,6 +344,22 @@ fn clean_keeps_what_somebody_made_of_ours_though_it_has_all_our_labels() {
         let ids = listed(&["images", "--quiet", "--no-trunc"]);
         assert!(theirs.iter().all(|id| ids.contains(id)), "{flag}: {theirs:?} of {ids:?}");
     }
+}
+
+/// A fake: what is wrong with an engine that is installed and answers nonsense differs from one to the next.
+#[test]
+fn an_engine_that_is_of_no_use_keeps_nothing_else_from_being_removed() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let fixture = Fixture::hello_packaged(engine.name());
+    let folder = fixture.around().join("bin");
+    fs::create_dir(&folder).expect("a folder");
+    program(&folder.join("nerdctl"), b"#!/bin/sh\necho 'a fault that nobody knows' >&2\nexit 1\n");
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("it is set"));
+    let mut command = fixture.command();
+    command.arg("clean").env("PATH", path);
+    let ended = Ended::of(&mut command).ok();
+    has_all(&ended.stdout, &["skipped: ", "nobody knows", "container"]);
+    assert!(fixture.containers(engine).is_empty() && !fixture.path("target/lambda/hello").exists());
 }
 
 #[test]

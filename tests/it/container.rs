@@ -211,6 +211,16 @@ const PRINTS_VARIABLES: &str =
 const MARKER: &str = "marker_of_the_host";
 
 /// Sets what engines and cargo are known to hand on.
+#[test]
+fn a_paused_container_is_stopped() {
+    for engine in engines(Engine::Podman) {
+        let fixture = Fixture::hello_packaged(engine.name());
+        engine.ask(&["pause", &fixture.container(engine)]);
+        fixture.run_on(engine, &["container", "stop"]).ok();
+        fixture.run_on(engine, &["container", "status"]).fails(3, &[]);
+    }
+}
+
 /// `/tmp`, which is the home of the compile, and `/dev/shm`: whoever left something there, and with which rights.
 #[test]
 fn what_others_left_in_the_folders_of_all_is_gone_before_a_compile() {

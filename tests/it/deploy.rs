@@ -231,6 +231,10 @@ fn several_functions_are_deployed_at_once() {
         stage.fixture.commit();
         stage.make(&deploy).ok();
         assert_ne!(image("hello"), first[0]);
+        // One of them: the other one stays as it is.
+        let worker = image("worker");
+        stage.make(&["rollback", "ENV=preprod", &format!("TAG={}", tags[0])]).ok();
+        assert_eq!([image("hello"), image("worker")], [first[0].clone(), worker]);
         stage.make(&["rollback", "ENV=preprod", &format!("TAG={}", tags.join(" "))]).ok();
         assert_eq!(["hello", "worker"].map(image), first);
         stage.make(&["deploy", "ENV=prod", "PACKAGE=zip"]).ok();
@@ -273,6 +277,38 @@ fn what_was_deployed_before_the_functions_were_a_map_keeps_its_state() {
     }
     moved.sort_unstable();
     assert_eq!(moved, before);
+}
+
+/// AWS removes URL and permissions with the function.
+#[test]
+fn a_function_of_another_kind_of_package_gets_its_url_again() {
+    let Some(mut stage) = Stage::set() else { return };
+    stage.settings.push(("TF_VAR_url_authorization", "NONE".into()));
+    stage.make(&["deploy", "ENV=preprod", "PACKAGE=zip"]).ok();
+    let plan = |variables: &[&str]| -> Value {
+        let terraform = |args: &[&str]| {
+            Ended::of(stage.prepare(Command::new("terraform").arg("-chdir=infra").args(args))).ok().stdout
+        };
+        let variables = variables.iter().flat_map(|variable| ["-var", variable]);
+        terraform(&["plan", "-input=false", "-out=plan"].into_iter().chain(variables).collect::<Vec<_>>());
+        serde_json::from_str(&terraform(&["show", "-json", "plan"])).expect("JSON")
+    };
+    let image = format!("image={}/x@sha256:{}", stage.registry.name(), "0".repeat(64));
+    let planned = plan(&["environment=preprod", "package=image", &image]);
+    let changes = planned["resource_changes"].as_array().expect("resources");
+    for kind in ["aws_lambda_function", "aws_lambda_function_url", "aws_lambda_permission", "aws_cloudformation_stack"]
+    {
+        let change = changes.iter().find(|change| change["type"] == kind).unwrap_or_else(|| panic!("{kind}"));
+        let is_made_again =
+            change["change"]["actions"].as_array().is_some_and(|all| all.iter().any(|it| it == "create"));
+        assert!(is_made_again, "{change}");
+    }
+    // One function in the map is told without its name; it has an architecture of its own.
+    let one = "functions={hello={architecture=\"arm64\"}}";
+    let planned = plan(&["environment=preprod", "package=image", &image, one]);
+    let changes = planned["resource_changes"].as_array().expect("resources");
+    let after = changes.iter().find(|change| change["address"] == "aws_lambda_function.function[\"hello\"]");
+    assert_eq!(after.expect("the function")["change"]["after"]["architectures"], serde_json::json!(["arm64"]));
 }
 
 #[test]

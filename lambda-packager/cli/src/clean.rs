@@ -9,7 +9,7 @@ use lambda_packager::internal::deps_cache::{KEPT, name_of};
 use lambda_packager::internal::dockerfile::CLEAN_ROOM;
 use lambda_packager::internal::image::{FINGERPRINT, LAYERS, TITLE};
 use lambda_packager::internal::{
-    Engine, EngineError, Function, Image, Lock, Mode, Reporter, Result, base_image, builder_image, container,
+    Engine, EngineError, Error, Function, Image, Lock, Mode, Reporter, Result, base_image, builder_image, container,
     deps_cache, fs, is_lock_of_function, ours, print_lines, runtime_image, with_patience,
 };
 
@@ -38,6 +38,7 @@ pub fn clean(context: &Context, flags: &Clean, report: &mut Reporter) -> Result<
     let state = context.project.workspace.state_folder();
     let known = names_in(&state)?;
     let _locks = if flags.dry_run { Vec::new() } else { lock_all(&state, &known, report)? };
+    let mut failed = None;
     for engine in context.engines()? {
         let answers = match context.is_expected(&engine) {
             true => with_patience(&engine, report, |_| engine.version().map(drop)),
@@ -48,7 +49,14 @@ pub fn clean(context: &Context, flags: &Clean, report: &mut Reporter) -> Result<
             Err(EngineError::Unreachable(error) | EngineError::Hangs(error) | EngineError::Forbidden(error)) => {
                 swept.lines.push(format!("  skipped: {error}"))
             }
-            result => result?,
+            Err(EngineError::Interrupted(error)) => return Err(error),
+            // It keeps nothing else from being removed.
+            Err(failure) => {
+                let error = Error::from(failure);
+                swept.lines.push(format!("  skipped: {error}"));
+                failed = failed.or(Some(error).filter(|_| context.is_expected(&engine)));
+            }
+            Ok(()) => {}
         }
     }
     if all || flags.cache {
@@ -57,7 +65,7 @@ pub fn clean(context: &Context, flags: &Clean, report: &mut Reporter) -> Result<
     let verb = if flags.dry_run { "would remove" } else { "removed" };
     print_lines(&[format!("{verb} {} bytes", swept.bytes)]);
     print_lines(&swept.lines);
-    Ok(0)
+    failed.map_or(Ok(0), Err)
 }
 
 fn sweep_engine(

@@ -55,6 +55,10 @@ pub fn stop(context: &Context, report: &mut Reporter) -> Result<u8> {
     for needed in context.containers()? {
         match find(&needed, report)? {
             Some((engine, container)) => {
+                if container.state.status == "paused" {
+                    // Podman stops none that is.
+                    engine.unpause(container.name())?;
+                }
                 engine.stop(container.name())?;
                 print_lines(&[format!("{} is stopped; its caches are kept", container.name())]);
             }

@@ -15,7 +15,7 @@ use crate::publish::{Address, Names, Record, Reference, Repository, archive, pus
 mod context;
 mod github;
 
-use context::{Context, contexts, with_tags};
+use context::{Context, Rollback, contexts, with_tags};
 
 /// The environment for production, by the name that the setting `environments` has for it if nobody sets it.
 const PRODUCTION: &str = "prod";
@@ -154,8 +154,19 @@ fn check(context: &Context, image: &str, json: bool, report: &mut Reporter) -> R
     Ok(())
 }
 
-/// Moves the tags of each function to the image with its tag; of none before all of these are known to be there.
-fn rollback(targets: Vec<(Context, String)>, json: bool, report: &mut Reporter) -> Result<()> {
+/// Moves the tags of each function to the image with its tag; of none before all of these are known to be there. Also tells
+/// the images of the others, which stay: what is deployed is all of them.
+fn rollback(Rollback { targets, others }: Rollback, json: bool, report: &mut Reporter) -> Result<()> {
+    let mut staying = Vec::new();
+    for context in &others {
+        let client = context.client(report)?;
+        let repository = Repository::new(&client, &context.names.repository);
+        let [tag, _] = context.names.moving();
+        let manifest = report.stage(Stage::Push, |report| push::current(&repository, &tag, report))?;
+        let mut record = Record::of(&context.names, &tag, &manifest.bytes);
+        record.reference = Some(repository.reference(&manifest.digest));
+        staying.push((context, record));
+    }
     let mut found = Vec::new();
     for (context, tag) in &targets {
         let client = context.client(report)?;
@@ -166,13 +177,15 @@ fn rollback(targets: Vec<(Context, String)>, json: bool, report: &mut Reporter) 
     let mut moved = Vec::new();
     for (context, tag, client, manifest) in &found {
         let repository = Repository::new(client, &context.names.repository);
+        client.progressed();
         report.stage(Stage::Push, |report| push::point(&repository, manifest, &context.names.moving(), report))?;
         let mut record = Record::of(&context.names, tag, &manifest.bytes);
         record.reference = Some(repository.reference(&manifest.digest));
         context.finish(&record, json, report)?;
         moved.push((*context, record));
     }
-    github::set_outputs(&moved)
+    staying.iter().for_each(|(context, record)| context.tell(record, json, report));
+    github::set_outputs(&moved.into_iter().chain(staying).collect::<Vec<_>>())
 }
 
 /// The images of functions in a file, each with its immutable tag.

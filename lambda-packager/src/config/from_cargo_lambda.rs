@@ -9,6 +9,7 @@ use crate::config::cargo_lambda_notes::not_honoured;
 use crate::config::cargo_lambda_tables::{Said, Table, Together};
 use crate::config::{Layer, Mode, Names, Origin, Output, OutputFormat, Runtime, cargo_lambda_notes};
 use crate::error::Result;
+use crate::sys::lexically_clean;
 
 /// What cargo-lambda's tables mean here.
 #[derive(Debug, Default)]
@@ -244,7 +245,7 @@ impl CargoLambda {
         let name = if flattened.is_some() { "bootstrap.zip" } else { "{function}/bootstrap.zip" };
         match &lambda_dir {
             Some(Said { value: folder, place })
-                if is_inside(folder) && !folder.trim_start_matches("./").starts_with("target/lambda") =>
+                if is_inside(folder) && !lexically_clean(Path::new(folder)).starts_with("target/lambda") =>
             {
                 let path = format!("{}/{name}", folder.trim_end_matches('/'));
                 self.set("output", path.into(), "lambda_dir", place)?;
@@ -322,7 +323,12 @@ mod tests {
             (json!({"extension": true}), json!({"kind": "extension"})),
             (json!({"extension": true, "internal": true}), json!({"kind": "internal-extension"})),
             (json!({"internal": true}), json!({})),
+            (
+                json!({"lambda_dir": "target/lambda-out"}),
+                json!({"output": "target/lambda-out/{function}/bootstrap.zip"}),
+            ),
             (json!({"lambda_dir": "target/lambda"}), json!({})),
+            (json!({"lambda_dir": "./target//lambda/x"}), json!({})),
             (json!({"lambda_dir": "../dist"}), json!({})),
         ] {
             assert_eq!(Value::Object(of_build(build.clone()).values), settings, "{build}");

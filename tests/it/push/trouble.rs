@@ -112,6 +112,20 @@ fn a_broken_connection_is_resumed_after_what_the_registry_has() {
     assert_ne!(scene.registry.digest(NAME, "latest").as_ref(), Some(&scene.before));
 }
 
+/// As ECR does it, and others: 201 for a piece; and an error for the end of an upload that was complete before.
+#[test]
+fn a_piece_may_be_accepted_in_other_words() {
+    let Some(scene) = Scene::set() else { return };
+    for (begin, status) in [("PATCH", 201), ("PATCH", 204), ("PUT /v2/preprod-sse-streaming-lambda/blobs", 500)] {
+        scene.fixture.says(&format!("{begin} {status}"));
+        scene.fixture.commit();
+        let (ended, _) = scene.push_through(on(begin, Fate::Told(status)));
+        ended.ok();
+        let (manifest, _) = scene.registry.image(NAME, "latest");
+        assert!(scene.registry.is_whole(NAME, &manifest), "{begin} {status}");
+    }
+}
+
 #[test]
 fn a_connection_that_keeps_breaking_is_an_error_and_moves_nothing() {
     let Some(scene) = Scene::set() else { return };

@@ -162,6 +162,8 @@ pub enum Fate {
     Dripped,
     /// The proxy answers itself.
     Answered(u16, &'static str),
+    /// The registry answers, but with this status.
+    Told(u16),
     /// The upload that is asked for is to go elsewhere.
     SentTo(String),
     /// A login is wanted, of this kind.
@@ -211,7 +213,7 @@ fn forward(mut request: Request, behind: u16, fate: &Fate) -> std::io::Result<()
         Fate::Answered(status, body) => return request.answer(*status, "", body.as_bytes()),
         Fate::SentTo(location) => return request.answer(202, &format!("Location: {location}\r\n"), b""),
         Fate::Challenged(kind) => return request.answer(401, &format!("WWW-Authenticate: {kind}\r\n"), b""),
-        Fate::Passed | Fate::Cut(_) => {}
+        Fate::Passed | Fate::Cut(_) | Fate::Told(_) => {}
     }
     let Request { head, length, body, mut client, .. } = request;
     let mut server = TcpStream::connect(("127.0.0.1", behind))?;
@@ -224,6 +226,13 @@ fn forward(mut request: Request, behind: u16, fate: &Fate) -> std::io::Result<()
         server.shutdown(Shutdown::Write)?;
         let _ = server.read_to_end(&mut Vec::new());
         return client.shutdown(Shutdown::Both);
+    }
+    if let Fate::Told(status) = fate {
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer)?;
+        let end = answer.iter().position(|byte| *byte == b'\r').unwrap_or(answer.len());
+        client.write_all(format!("HTTP/1.1 {status} Told").as_bytes())?;
+        return client.write_all(&answer[end..]);
     }
     std::io::copy(&mut server, &mut client).map(drop)
 }

@@ -65,11 +65,12 @@ fn no_image(task: &Task) -> Error {
     )
 }
 
-/// The functions that are rolled back, each with its tag: `words` are the tag of the one that there is, or `FUNCTION=TAG`.
+/// The functions that are rolled back, each with its tag: `words` are the tag of the one that there is, or `FUNCTION=TAG`;
+/// and those that are not.
 ///
 /// # Errors
 /// If a function is not selected, or has two tags; if a tag alone may be of several functions.
-pub fn with_tags<'a>(mut contexts: Vec<Context<'a>>, words: &[String]) -> Result<Vec<(Context<'a>, String)>> {
+pub fn with_tags<'a>(mut contexts: Vec<Context<'a>>, words: &[String]) -> Result<Rollback<'a>> {
     let mut targets: Vec<(Context, String)> = Vec::new();
     for word in words {
         let ids: Vec<_> = contexts.iter().map(|context| context.task.function.id.clone()).collect();
@@ -89,7 +90,14 @@ pub fn with_tags<'a>(mut contexts: Vec<Context<'a>>, words: &[String]) -> Result
         let is_one_of_several = word.contains('=');
         targets.push((Context { is_one_of_several, ..contexts.remove(index) }, tag));
     }
-    Ok(targets)
+    Ok(Rollback { targets, others: contexts })
+}
+
+/// What is rolled back.
+pub struct Rollback<'a> {
+    pub targets: Vec<(Context<'a>, String)>,
+    /// Those that stay.
+    pub others: Vec<Context<'a>>,
 }
 
 impl Context<'_> {
@@ -123,12 +131,17 @@ impl Context<'_> {
     /// Stores the record of the image and reports it.
     pub fn finish(&self, record: &Record, json: bool, report: &mut Reporter) -> Result<()> {
         record.store(&self.record())?;
+        self.tell(record, json, report);
+        Ok(())
+    }
+
+    /// Reports an image.
+    pub fn tell(&self, record: &Record, json: bool, report: &mut Reporter) {
         let function = &self.task.function.id;
         report.emit(&Event::Imaged { function, image: &record.summary(), stages: report.stages() });
         if !json {
             let image = record.reference.clone().unwrap_or_else(|| format!("{}:{}", record.repository, record.tag));
             print_lines(&[self.named(&image)]);
         }
-        Ok(())
     }
 }

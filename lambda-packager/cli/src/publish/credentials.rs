@@ -217,7 +217,10 @@ fn unreachable_aws() -> Error {
 fn aws_failure(said: &str) -> Error {
     let lower = said.to_lowercase();
     let unreachable = ["could not connect", "connect timeout", "read timeout", "endpoint url"];
-    let error = if lower.contains("expired") {
+    let error = if ["signature expired", "signature not yet current"].iter().any(|sign| lower.contains(sign)) {
+        Error::publish(PublishFault::LoginRefused, "AWS refuses the login to ECR: the clock of this machine is wrong")
+            .hint_with("set the clock, for example by NTP, then run it again")
+    } else if lower.contains("expired") {
         Error::publish(PublishFault::TokenExpired, "the AWS session for the login to ECR has expired")
             .hint_with("log in again (`aws sso login`, or new keys), then run it again")
     } else if unreachable.iter().any(|sign| lower.contains(sign)) {
@@ -329,6 +332,11 @@ mod tests {
         let code = |said: &str| aws_failure(said).exit_code();
         let expired = "An error occurred (ExpiredTokenException) when calling the GetAuthorizationToken operation";
         assert_eq!(code(expired), 12);
+        // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+        for clock in ["Signature expired: 20261128T1 is now earlier than 20261128T2", "Signature not yet current"] {
+            let error = aws_failure(&format!("An error occurred (InvalidSignatureException): {clock}"));
+            assert!(error.exit_code() == 11 && error.hint().unwrap().contains("clock"), "{clock}");
+        }
         assert_eq!(code("Error when retrieving token from sso: Token has expired and refresh failed"), 12);
         assert!(aws_failure("ExpiredTokenException").hint().unwrap().contains("aws sso login"));
         assert_eq!(code("Could not connect to the endpoint URL: \"https://api.ecr.x.amazonaws.com/\""), 10);

@@ -59,6 +59,18 @@ pub fn target(repository: &Repository, names: &Names, tag: &str, report: &mut Re
     }))
 }
 
+/// The manifest of the image that the moving tag `tag` names.
+///
+/// # Errors
+/// If the registry has no such tag.
+pub fn current(repository: &Repository, tag: &str, report: &mut Reporter) -> Result<Stored> {
+    repository.manifest(tag, report)?.ok_or_else(|| {
+        let what = format!("{} has no image {tag:?}", repository.name);
+        Error::publish(PublishFault::UnknownTag, what)
+            .hint_with("push the image of each function first, or select those that were pushed with --function")
+    })
+}
+
 /// Checks that the repository has the image with this digest, `sha256:...`.
 ///
 /// # Errors
@@ -104,6 +116,7 @@ pub fn versions(repository: &Repository, names: &Names, report: &mut Reporter) -
         // It was removed after the tags were listed.
         let Some(manifest) = repository.manifest(&tag, report)? else { continue };
         let config = config(repository, &manifest, report)?;
+        repository.client.progressed();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
         let moving = moving.iter().filter(|(digest, _)| *digest == manifest.digest).map(|(_, tag)| tag.clone());
         versions.push(Version {

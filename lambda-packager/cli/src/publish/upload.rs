@@ -6,10 +6,9 @@ use lambda_packager::internal::image::Blob;
 use lambda_packager::internal::{Event, Reporter, Result};
 
 use crate::publish::refusal::{missing, refusal};
-use crate::publish::{Repository, Request};
+use crate::publish::{Address, Repository, Request};
 
-/// The size of a piece: ECR accepts 5 to 10 MiB, and a last piece of any size.
-/// Source: <https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html>.
+/// The size of a piece of a blob.
 const PIECE: usize = 8 * 1024 * 1024;
 
 /// The state of an upload.
@@ -40,21 +39,24 @@ impl Repository<'_> {
         Ok(())
     }
 
-    /// Sends a blob in pieces. After a lost connection it continues at the position that the registry reports, or from
-    /// the beginning.
+    /// Sends a blob in pieces; to ECR in one, as `docker push` does: it reports no position of a later piece. After a lost
+    /// connection it continues at the position that the registry reports, or from the beginning.
+    ///
+    /// ECR answers 201 to a piece, others 204: <https://github.com/google/go-containerregistry> takes these three, too.
     fn upload(&self, blob: &Blob, digest: &str, report: &mut Reporter) -> Result<()> {
         let size = blob.bytes.len();
+        let piece = piece_for(&self.client.transport.address, size);
         let mut sent = Sent { location: self.begin_upload(report)?, bytes: 0 };
         while sent.bytes < size {
-            let end = size.min(sent.bytes + PIECE);
+            let end = size.min(sent.bytes + piece);
             let range = format!("{}-{}", sent.bytes, end - 1);
             let mut headers = vec![("Content-Type", "application/octet-stream")];
-            if size > PIECE {
+            if size > piece {
                 headers.push(("Content-Range", range.as_str()));
             }
             let body = Some(&blob.bytes[sent.bytes..end]);
             match self.client.send_once(&Request { method: "PATCH", target: &sent.location, headers: &headers, body }) {
-                Ok(answer) if answer.status == 202 => {
+                Ok(answer) if [201, 202, 204].contains(&answer.status) => {
                     let location = answer.header("location").unwrap_or(&sent.location).to_string();
                     sent = Sent { location, bytes: end };
                     self.client.progressed();
@@ -101,8 +103,8 @@ impl Repository<'_> {
         loop {
             match self.client.send_once(&request) {
                 Ok(answer) if answer.status == 201 => return Ok(()),
-                // The answer to an earlier attempt was lost: the upload has ended, with or without the blob.
-                Ok(answer) if answer.status == 404 && self.has(digest, report)? => return Ok(()),
+                // The upload has ended before: with the last piece, or with an attempt whose answer was lost.
+                Ok(answer) if answer.status >= 400 && self.has(digest, report)? => return Ok(()),
                 Ok(answer) => return Err(refusal(self.client, &self.name, &answer, "pushing")),
                 Err(failure) => self.client.wait_after(failure, report)?,
             }
@@ -113,5 +115,27 @@ impl Repository<'_> {
         let target = format!("/v2/{}/blobs/{digest}", self.name);
         let answer = self.client.send(&Request::new("HEAD", &target), report)?;
         Ok(answer.status == 200)
+    }
+}
+
+/// How much of a blob of `size` bytes goes into one request.
+fn piece_for(address: &Address, size: usize) -> usize {
+    if address.ecr().is_some() { size } else { PIECE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ecr_gets_a_blob_in_one_piece() {
+        let size = 3 * PIECE;
+        for (registry, piece) in [
+            ("123456789012.dkr.ecr.eu-central-1.amazonaws.com", size),
+            ("public.ecr.aws/alias", size),
+            ("registry.example.org", PIECE),
+        ] {
+            assert_eq!(piece_for(&Address::parse(registry, "here").unwrap(), size), piece, "{registry}");
+        }
     }
 }
