@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::host::{Profile, bounded, printed_by, ran_a_build_script, sha256_of};
-use crate::support::{Ended, Engine, Fixture, one_engine, podman_with_all_cases, program};
+use crate::support::{Ended, Engine, Fixture, is_full, one_engine, podman_with_all_cases, program};
 
 /// The three constants, as a bin of the fixture `deployment` prints them.
 fn constants(fixture: &Fixture, bin: &str) -> Vec<String> {
@@ -114,6 +114,9 @@ fn a_self_packaging_crate_is_compiled_once_and_its_build_script_returns_at_once_
 /// Cargo marks with a tag only the folder that it made itself.
 #[test]
 fn what_cargo_makes_in_the_package_is_no_input() {
+    if !is_full() {
+        return;
+    }
     let fixture = Fixture::with_packager("self_packaging", "app", &[]);
     // What is there before makes it a folder of the user's.
     fixture.bring_packager(Profile::Release, "build");

@@ -245,6 +245,9 @@ fn several_functions_are_deployed_at_once() {
 
 #[test]
 fn what_was_deployed_before_the_functions_were_a_map_keeps_its_state() {
+    if !is_full() {
+        return;
+    }
     let Some(stage) = Stage::set() else { return };
     stage.fixture.run(&["--engine", "host"]).ok();
     let (infra, aside) = (stage.fixture.path("infra"), stage.fixture.around().join("today"));
@@ -282,6 +285,9 @@ fn what_was_deployed_before_the_functions_were_a_map_keeps_its_state() {
 /// AWS removes URL and permissions with the function.
 #[test]
 fn a_function_of_another_kind_of_package_gets_its_url_again() {
+    if !is_full() {
+        return;
+    }
     let Some(mut stage) = Stage::set() else { return };
     stage.settings.push(("TF_VAR_url_authorization", "NONE".into()));
     stage.make(&["deploy", "ENV=preprod", "PACKAGE=zip"]).ok();

@@ -53,7 +53,7 @@ pub fn clean(context: &Context, flags: &Clean, report: &mut Reporter) -> Result<
             // It keeps nothing else from being removed.
             Err(failure) => {
                 let error = Error::from(failure);
-                swept.lines.push(format!("  skipped: {error}"));
+                swept.lines.push(format!("  skipped: {}", error.with_cause()));
                 failed = failed.or(Some(error).filter(|_| context.is_expected(&engine)));
             }
             Ok(()) => {}

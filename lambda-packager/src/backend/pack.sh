@@ -40,8 +40,8 @@ find . -path "./$own" -prune -o \( -path './*/.fingerprint/*' -o -path './*/deps
 # If a unit read such a file, the file may differ in another checkout.
 # shellcheck disable=SC2016 # the inner shells expand it
 {
-  xargs sh -c 'find "$@" \( -path "*/build/*/output" -o -path "*/build/*/run/stdout" \) -exec grep -h -e "^cargo::*rerun-if-changed=" {} +' sh <"$layout/entries" |
-    sed -e 's/^[^=]*=[./]*/ /'
+  xargs sh -c 'find "$@" \( -path "*/build/*/output" -o -path "*/build/*/run/stdout" \) -exec grep -h -e "^cargo::*rerun-if-changed=" -e "^cargo::*rustc-link-search=" {} +' sh <"$layout/entries" |
+    sed -e 's/^[^=]*=\([a-z]*=\)*[./]*/ /'
   xargs sh -c 'find "$@" \( -path "*/deps/*.d" -o -path "*/build/*/out/*.d" \) -exec grep -h -m 1 ": " {} +' sh <"$layout/entries" |
     sed -e 's/^[^ ]*: / /' -e 's| /| |g'
 } >"$layout/read"

@@ -90,8 +90,12 @@ impl Backend {
                 variables.extend(cargo::env::public_indexes());
                 room.compile(job, &variables, report)
             }
-            BackendKind::Container { engine, ready, .. } => {
-                self.with_sources(job, &ready.name, ready.is_new.take(), report, |delivery, report| {
+            BackendKind::Container { engine, ready, .. } => self.with_sources(
+                job,
+                &ready.name,
+                ready.is_new.take(),
+                report,
+                |delivery, report| {
                     let inner = compile::command(job, delivery.wipe);
                     let (command, input) =
                         compile::with_delivery(job, delivery, STATE, Some(USER), inner).map_err(CompileError::Crate)?;
@@ -99,21 +103,29 @@ impl Backend {
                     let call =
                         in_container(engine, ready, &self.passed(job), &self.variables_for(job, report), &command);
                     self.run(&call, input, job, report)
-                })
-            }
+                },
+                |compiled| compiled.outside.clone(),
+            ),
             BackendKind::Host { folder, path, linker, wrappers } => {
                 let name = folder.file_name().unwrap_or_default().to_string_lossy();
                 let state = folder.join(".lambda-packager").to_string_lossy().into_owned();
-                self.with_sources(job, &name, false, report, |delivery, report| {
-                    let inner = compile::command(job, delivery.wipe);
-                    let (command, input) =
-                        compile::with_delivery(job, delivery, &state, None, inner).map_err(CompileError::Crate)?;
-                    let mut variables = self.variables_for(job, report);
-                    // Not if there is nothing to hide: with an empty one, cargo asks the compiler again at each call.
-                    variables.extend(wrappers.iter().map(|name| (name.to_string(), String::new())));
-                    let call = on_host(path.as_ref(), *linker, job, &self.passed(job), &variables, &command);
-                    self.run(&call, input, job, report)
-                })
+                self.with_sources(
+                    job,
+                    &name,
+                    false,
+                    report,
+                    |delivery, report| {
+                        let inner = compile::command(job, delivery.wipe);
+                        let (command, input) =
+                            compile::with_delivery(job, delivery, &state, None, inner).map_err(CompileError::Crate)?;
+                        let mut variables = self.variables_for(job, report);
+                        // Not if there is nothing to hide: with an empty one, cargo asks the compiler again at each call.
+                        variables.extend(wrappers.iter().map(|name| (name.to_string(), String::new())));
+                        let call = on_host(path.as_ref(), *linker, job, &self.passed(job), &variables, &command);
+                        self.run(&call, input, job, report)
+                    },
+                    |compiled| compiled.outside.clone(),
+                )
             }
         };
         result.map_err(|error| match error {
@@ -125,26 +137,33 @@ impl Backend {
     /// Makes the sources in the container those of `job`, without a compile.
     pub fn bring(&self, job: &CompileJob, report: &mut Reporter) -> Result<()> {
         let BackendKind::Container { engine, ready, .. } = &self.kind else { return Ok(()) };
-        let brought = self.with_sources(job, &ready.name, ready.is_new.take(), report, |delivery, _| {
-            let inner = vec!["true".to_string()];
-            let (command, input) =
-                compile::with_delivery(job, delivery, STATE, Some(USER), inner).map_err(CompileError::Crate)?;
-            let call = in_container(engine, ready, &[], &[], &self.with_its_toolchain(command)?);
-            let output = call.output(Some(input), TRANSFER).map_err(CompileError::Ended)?;
-            match output.code {
-                0 => Ok(()),
-                compile::OTHER_SOURCES => Err(CompileError::OtherSources),
-                compile::NO_TAR => Err(CompileError::NoTar),
-                mounted::OTHER_TOOLCHAIN => Err(CompileError::Crate(mounted::other_toolchain())),
-                code => Err(CompileError::Ended(
-                    Error::engine(format!(
-                        "the sources cannot be sent to the container {} (status {code})",
-                        ready.name
-                    ))
-                    .source(output.stderr_text()),
-                )),
-            }
-        });
+        let brought = self.with_sources(
+            job,
+            &ready.name,
+            ready.is_new.take(),
+            report,
+            |delivery, _| {
+                let inner = vec!["true".to_string()];
+                let (command, input) =
+                    compile::with_delivery(job, delivery, STATE, Some(USER), inner).map_err(CompileError::Crate)?;
+                let call = in_container(engine, ready, &[], &[], &self.with_its_toolchain(command)?);
+                let output = call.output(Some(input), TRANSFER).map_err(CompileError::Ended)?;
+                match output.code {
+                    0 => Ok(()),
+                    compile::OTHER_SOURCES => Err(CompileError::OtherSources),
+                    compile::NO_TAR => Err(CompileError::NoTar),
+                    mounted::OTHER_TOOLCHAIN => Err(CompileError::Crate(mounted::other_toolchain())),
+                    code => Err(CompileError::Ended(
+                        Error::engine(format!(
+                            "the sources cannot be sent to the container {} (status {code})",
+                            ready.name
+                        ))
+                        .source(output.stderr_text()),
+                    )),
+                }
+            },
+            |()| BTreeSet::new(),
+        );
         brought.map_err(Error::from)
     }
 
@@ -159,9 +178,10 @@ impl Backend {
         &self,
         job: &CompileJob,
         name: &str,
-        is_new: bool,
+        mut is_new: bool,
         report: &mut Reporter,
         send: impl Fn(&Delivery, &mut Reporter) -> Result<T, CompileError>,
+        read_outside: impl Fn(&T) -> BTreeSet<PathBuf>,
     ) -> Result<T, CompileError> {
         let record = job.workspace.state_folder().join(format!("{name}.sent"));
         let lock = Lock::acquire(&record.with_extension("lock"), |holder| report.waiting_for(holder));
@@ -193,7 +213,21 @@ impl Backend {
                 result = send(&delivery, report);
             }
             match result {
+                // Another process was the first that compiled there.
+                Err(CompileError::OtherSources) if is_new => {
+                    is_new = false;
+                    before = Sent::load(&record, &job.layout.workspace);
+                }
                 Err(CompileError::OtherSources) if before.is_some() => before = None,
+                Ok(made) => {
+                    let mut sent = delivery.sent;
+                    let known = sent.cleaned.len();
+                    sent.add_outside(read_outside(&made).iter().map(|path| &**path));
+                    if sent.cleaned.len() > known {
+                        sent.store(&record).map_err(CompileError::Crate)?;
+                    }
+                    return Ok(made);
+                }
                 result => return result,
             }
         }

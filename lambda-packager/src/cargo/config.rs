@@ -110,6 +110,28 @@ pub fn linkers(workspace: &Workspace, triple: &str) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// The paths that variables in the configuration's `[env]` have as values.
+///
+/// # Errors
+/// If a configuration file cannot be read.
+pub fn named_by_variables(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for file in workspace.config_files()?.into_iter().map(|file| lexically_clean(&workspace.root.join(file))) {
+        if !fs::is_file(&file) {
+            continue;
+        }
+        let table = toml::read(&file)?;
+        for variable in table.get("env").and_then(Value::as_object).into_iter().flat_map(Map::values) {
+            let is_relative = variable.get("relative") == Some(&Value::Bool(true));
+            let value = variable.as_str().or(variable.get("value").and_then(Value::as_str)).unwrap_or_default();
+            if is_relative || value.starts_with('/') {
+                found.push(lexically_clean(&base_of(&file).join(value)));
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// Where relative paths of a configuration file start: the parent of the `.cargo` folder.
 fn base_of(file: &Path) -> &Path {
     file.parent().and_then(Path::parent).unwrap_or(Path::new("/"))

@@ -59,7 +59,7 @@ echo "$compile" >"$state/compile" || exit 1
 was=
 if [ -e "$state/surroundings" ]; then read -r was <"$state/surroundings"; fi
 if [ -n "$wipe" ] || [ "$was" != "$surroundings" ]; then
-  rm -rf "$state"/kept* "$state/surroundings.kept" "${target:?}"/* && echo "$surroundings" >"$state/surroundings" || exit 1
+  rm -rf "$state/surroundings" "$state"/kept* "$state/surroundings.kept" && rm -rf "${target:?}"/* && echo "$surroundings" >"$state/surroundings" || exit 1
   echo "$deps" >"$state/deps" || exit 1
 fi
 # A linker that does not know the flag would fail, after minutes. Any of cargo's settings may choose the

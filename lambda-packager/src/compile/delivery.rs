@@ -114,6 +114,11 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
     let local = job.local_packages();
     let cleaned = cleaned(job, &local, &mut sent);
     let is_changed_elsewhere = is_changed_elsewhere(job, &local, &mut sent);
+    let is_changed_outside = sent.forget_outside();
+    let configs: BTreeSet<String> = job.workspace.fixed_files()?.into_iter().collect();
+    let names = job.inputs.present().into_iter().map(|(name, _)| name).filter(|name| !configs.contains(name));
+    let outside: Vec<_> = names.map(|name| lexically_clean(&job.workspace.root.join(name))).collect();
+    sent.add_outside(outside.iter().filter(|path| job.layout.place_of(path).is_none()).map(|path| &**path));
     Ok(Delivery {
         from: before.map(|before| before.name.clone()),
         removed,
@@ -122,7 +127,11 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
         is_first,
         dates: if is_first { Dates::new() } else { dates },
         cleaned,
-        wipe: job.wipe || job.config.force || is_changed_elsewhere || is_vendored_changed(job, before, &sent),
+        wipe: job.wipe
+            || job.config.force
+            || is_changed_elsewhere
+            || is_changed_outside
+            || is_vendored_changed(job, before, is_first, &sent),
         sent,
     })
 }
@@ -349,8 +358,9 @@ fn url(place: &str, name: &str) -> String {
 }
 
 /// Whether a vendored crate changed: cargo assumes that they never do.
-fn is_vendored_changed(job: &CompileJob, before: Option<&Sent>, sent: &Sent) -> bool {
-    let Some(before) = before else { return false };
+fn is_vendored_changed(job: &CompileJob, before: Option<&Sent>, is_first: bool, sent: &Sent) -> bool {
+    // Without a record, what lies there may be of any state.
+    let Some(before) = before else { return !is_first && !job.workspace.vendored.is_empty() };
     job.workspace.vendored.iter().filter_map(|package| job.layout.place_of(&package.folder)).any(|place| {
         let inside = |sent: &Sent| -> Vec<(String, State)> {
             let found = sent.places.beginning_with(&place).filter(|(_, stored)| stored.is_there);

@@ -153,6 +153,7 @@ pub fn with_delivery(
     command.extend(fields.map(|(name, value)| format!("--{name}={value}")));
     command.extend(unpacked.then(|| "--unpacked".to_string()));
     command.extend(is_first.then(|| "--first".to_string()));
+    command.extend(wipe.then(|| "--wipe".to_string()));
     command.push("--".into());
     command.extend(inner);
     let (before, archive) = (removed.clone(), archive.clone());

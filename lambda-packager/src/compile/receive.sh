@@ -15,6 +15,7 @@
 #   --unpacked          its content is in the folder `archive` of the state instead;
 #   --first             no compile was ever made there: everything has the date of the archive
 #   --dates=COUNT:BYTES paths that get the date of that compile; repeatable
+#   --wipe              the command has to begin with an empty target directory
 #   --clean=BYTES       arguments of cargo that remove what it made of changed packages
 #   --touch=DIR         without `--archive`, everything is in its place, and changed; repeatable
 #
@@ -24,7 +25,7 @@
 # Run by `sh -c`: POSIX, only coreutils, findutils, tar, and flock and setpriv of util-linux.
 set -u
 umask 022
-user='' visitor='' compile='' from='' archive='' unpacked='' first='' clean=0 dates=''
+user='' visitor='' compile='' from='' archive='' unpacked='' first='' wipe='' touched='' clean=0 dates=''
 while [ "$#" -gt 0 ]; do
   field=$1 value=${1#*=}
   shift
@@ -42,9 +43,10 @@ while [ "$#" -gt 0 ]; do
     --archive=*) archive=$value ;;
     --unpacked) unpacked=1 ;;
     --first) first=1 ;;
+    --wipe) wipe=1 ;;
     --dates=*) dates="$dates $value" ;;
     --clean=*) clean=$value ;;
-    --touch=*) find "$value" -exec touch -c -h {} + || exit 1 ;;
+    --touch=*) touched=1 && find "$value" -exec touch -c -h {} + || exit 1 ;;
     *) echo "receive.sh: unknown field $field" >&2 && exit 2 ;;
   esac
 done
@@ -80,10 +82,17 @@ if [ -n "$user" ]; then
   fi
   as_user sh -c "kill -KILL -1; $forget" 2>/dev/null
 fi
+empty_target() { as_user find "$target" -mindepth 1 -maxdepth 1 -exec rm -rf {} +; }
+if [ -n "$touched" ]; then
+  # What was made by a clock that was ahead would look newer.
+  : >"$state/now"
+  [ -z "$(find "$target" -newer "$state/now" | head -n 1)" ] || empty_target || exit 1
+fi
 if [ -n "$archive" ]; then
   was=
   if [ -e "$state/sources" ]; then read -r was <"$state/sources"; fi
   [ -z "$from" ] || [ "$from" = "$was" ] || exit 75
+  [ -z "$first" ] || [ ! -e "$state/begun" ] || exit 75
   if [ -z "$unpacked" ] && ! command -v tar >/dev/null; then
     rm -rf "$state/archive" && mkdir -m 700 "$state/archive" && exit 76
     exit 1
@@ -98,7 +107,7 @@ if [ -n "$archive" ]; then
     [ "$begun" != "$ended" ] || made=$state/ended
     if [ -n "$(find "$made" -newer "$state/now" | head -n 1)" ]; then
       # The clock was set back; of a compile that did not end, since it made something.
-      as_user find "$target" -mindepth 1 -maxdepth 1 -exec rm -rf {} + || exit 1
+      empty_target || exit 1
     elif [ "$made" != "$target" ]; then
       until [ -n "$(find "$state/now" -prune -newer "$state/ended")" ]; do : >"$state/now"; done
     fi
@@ -131,9 +140,10 @@ if [ -n "$archive" ]; then
   if [ "$clean" -gt 0 ] && [ -z "$(ls "$target")" ]; then
     head -c "$clean" >/dev/null || exit 1
   elif [ "$clean" -gt 0 ]; then
-    (cd "$folder" && head -c "$clean" | as_user xargs -0 -r cargo >/dev/null 2>&1) ||
-      as_user find "$target" -mindepth 1 -maxdepth 1 -exec rm -rf {} + || exit 1
+    (cd "$folder" && head -c "$clean" | as_user xargs -0 -r cargo >/dev/null 2>&1) || empty_target || exit 1
   fi
+  # The next one that compiles begins anew, also if this one ends before.
+  if [ -n "$wipe" ]; then as_user rm -f "$target/.lambda-packager/surroundings" || exit 1; fi
   echo "$compile" >"$state/sources" || exit 1
 fi
 cd "$folder" || exit 1

@@ -3,11 +3,11 @@
 //! this place for the first time; if the content comes back, the date comes back.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::compile::places::{Places, State, Stored};
 use crate::error::Result;
-use crate::sys::{Sha, fs};
+use crate::sys::{Sha, Stamp, fs};
 
 /// What was sent until now.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub struct Sent {
 
 const FORMAT: &[u8] = b"4";
 
+/// What the keys of files begin with that are elsewhere on this machine.
+const OUTSIDE: &str = "outside ";
+
 impl Sent {
     /// The record at `path` for sources at `workspace`; none if there is none that can be read: then everything is sent again.
     pub fn load(path: &Path, workspace: &str) -> Option<Self> {
@@ -42,6 +45,31 @@ impl Sent {
         let places = Places::of(reader.entries()?);
         let sent = Self { name, workspace: at, count, places, packages, cleaned };
         (reader.0.is_empty() && sent.workspace == workspace).then_some(sent)
+    }
+
+    /// Records the files at `paths`, and those in folders there, which a compile may read elsewhere on this machine: cargo
+    /// knows some of them, and by their dates alone. What is known already stays as it was.
+    pub fn add_outside<'a>(&mut self, paths: impl Iterator<Item = &'a Path>) {
+        let mut queue: Vec<PathBuf> = paths.map(Path::to_path_buf).collect();
+        while let Some(path) = queue.pop() {
+            if fs::is_dir(&path) {
+                queue.extend(fs::names_in(&path).unwrap_or_default().iter().map(|name| path.join(name)));
+            } else if let Some(key) = path.to_str().map(|path| format!("{OUTSIDE}{path}")) {
+                let stored = || Stored { state: stamped(&path), since: self.count, is_there: true };
+                self.cleaned.entry(key).or_insert_with(stored);
+            }
+        }
+    }
+
+    /// Whether any of these files changed; all are forgotten then, since what was made of them has to go.
+    pub fn forget_outside(&mut self) -> bool {
+        let of_path = |key: &str| Some(stamped(Path::new(key.strip_prefix(OUTSIDE)?)));
+        let is_changed =
+            self.cleaned.iter().any(|(key, stored)| of_path(key).is_some_and(|state| state != stored.state));
+        if is_changed {
+            self.cleaned.retain(|key, _| !key.starts_with(OUTSIDE));
+        }
+        is_changed
     }
 
     /// Stores it at `path`.
@@ -71,6 +99,12 @@ impl Sent {
         self.places.iter().for_each(|(place, stored)| add(&mut bytes, place, stored));
         fs::replace_cache(path, &bytes)
     }
+}
+
+/// The state of a file by its stamp: reading headers of the machine at each compile would take too long.
+fn stamped(path: &Path) -> State {
+    let stamp = fs::stat(path).ok().flatten().map(|meta| Stamp::of(&meta));
+    State::of(b'o', Sha::of(format!("{stamp:?}").as_bytes()))
 }
 
 /// Takes one thing after another from the front; `None` if it is not there.
@@ -115,6 +149,29 @@ mod tests {
 
     fn state(content: u8) -> State {
         State::of(b'f', Sha([content; 32]))
+    }
+
+    #[test]
+    fn a_file_elsewhere_that_changed_is_noticed_once_whatever_its_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            fs::replace(&folder.path().join(name), text.as_bytes(), 0o644, Some(std::time::UNIX_EPOCH)).unwrap();
+        };
+        write("include/deep/a.h", "1");
+        write("cc", "1");
+        let mut sent = Sent::default();
+        let add = |sent: &mut Sent| {
+            sent.add_outside(["include", "cc"].map(|name| folder.path().join(name)).iter().map(|path| &**path))
+        };
+        add(&mut sent);
+        assert!(!sent.forget_outside() && sent.cleaned.len() == 2);
+        for name in ["include/deep/a.h", "cc"] {
+            write(name, "2");
+            add(&mut sent);
+            assert!(sent.forget_outside() && sent.cleaned.is_empty(), "{name}");
+            add(&mut sent);
+            assert!(!sent.forget_outside(), "{name}");
+        }
     }
 
     #[test]

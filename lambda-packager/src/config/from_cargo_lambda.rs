@@ -9,7 +9,7 @@ use crate::config::cargo_lambda_notes::not_honoured;
 use crate::config::cargo_lambda_tables::{Said, Table, Together};
 use crate::config::{Layer, Mode, Names, Origin, Output, OutputFormat, Runtime, cargo_lambda_notes};
 use crate::error::Result;
-use crate::sys::lexically_clean;
+use crate::sys::glob;
 
 /// What cargo-lambda's tables mean here.
 #[derive(Debug, Default)]
@@ -245,7 +245,7 @@ impl CargoLambda {
         let name = if flattened.is_some() { "bootstrap.zip" } else { "{function}/bootstrap.zip" };
         match &lambda_dir {
             Some(Said { value: folder, place })
-                if is_inside(folder) && !lexically_clean(Path::new(folder)).starts_with("target/lambda") =>
+                if is_inside(folder) && !Path::new(&glob::clean(folder)).starts_with("target/lambda") =>
             {
                 let path = format!("{}/{name}", folder.trim_end_matches('/'));
                 self.set("output", path.into(), "lambda_dir", place)?;

@@ -76,9 +76,13 @@ fn are_of_a_kind(one: &Miss, other: &Miss) -> bool {
     one.task.function.is_example == other.task.function.is_example
 }
 
-/// Whether earlier compiles found the same for both.
+/// Whether a compile sees the same for both: what earlier ones found, and what goes into the zips of one package.
 fn sees_the_same(one: &Miss, other: &Miss) -> bool {
-    one.gate.discovered_inputs() == other.gate.discovered_inputs() && one.gate.found == other.gate.found
+    let of_one_package = one.task.function.package.name == other.task.function.package.name;
+    let include = |miss: &Miss| miss.task.config.include.clone();
+    one.gate.discovered_inputs() == other.gate.discovered_inputs()
+        && one.gate.found == other.gate.found
+        && (!of_one_package || include(one) == include(other))
 }
 
 /// Cargo makes both at the same place.

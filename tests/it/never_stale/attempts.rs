@@ -1,13 +1,14 @@
 //! Traps for whoever believes that the last record tells what lies in the target directory: between two
 //! records there may have been compiles that failed, were killed, or were somebody else's.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::never_stale::{APP, PART, built_pair, docker};
 use crate::support::clean::Date::{Kept, Now, Old};
-use crate::support::clean::{Project, app, part, printing};
-use crate::support::{Engine, Gate};
+use crate::support::clean::{Project, app, part, printing, returning};
+use crate::support::{Ended, Engine, Gate, is_installed, packager};
 
 /// What the build script of the held function says before it waits.
 const WAITS: &str = "the build script runs";
@@ -18,6 +19,35 @@ fn fails_to_compile(project: &Project) {
     project.write(APP, "fn main() { no }\n");
     project.run().fails(4, &["does not compile"]);
     project.write_dated(PART, &part("part 1"), Old);
+}
+
+/// Cargo believes that the files of a vendored crate never change.
+#[test]
+fn a_vendored_crate_that_changed_where_the_record_of_what_was_sent_is_gone_or_a_shell_was_between() {
+    let Some(project) = docker().map(Project::vendoring) else { return };
+    let script = "fn main() {\n    println!(\"cargo:rerun-if-changed=build.rs\");\n    \
+                  println!(\"cargo:rustc-env=READ={}\", std::fs::read_to_string(\"text\").unwrap());\n}\n";
+    project.write("vendor/part/build.rs", script).write("vendor/part/src/lib.rs", &returning("env!(\"READ\")"));
+    project.write("vendor/part/text", "one").misses("first build");
+    project.write("vendor/part/text", "two");
+    let state = project.path("target/lambda");
+    for file in fs::read_dir(&state).expect("a folder").flatten().map(|entry| entry.path()) {
+        if file.extension().is_some_and(|it| it == "sent") {
+            fs::remove_file(file).expect("it is there");
+        }
+    }
+    project.misses_somehow();
+    project.write("vendor/part/text", "six");
+    if !is_installed("script", "Debian: `bsdutils`") {
+        return;
+    }
+    let typed = project.fixture.around().join("typed");
+    fs::write(&typed, "exit\n").expect("a file");
+    let mut shell = Command::new("script");
+    let call = format!("'{}' --engine docker container shell", packager().display());
+    project.fixture.prepare(shell.args(["--quiet", "--return", "--command", &call, "/dev/null"]));
+    Ended::of(shell.stdin(fs::File::open(&typed).expect("a file"))).ok();
+    project.misses_somehow();
 }
 
 /// A hit in between has nothing to compile, and must not forget what was compiled.

@@ -329,6 +329,32 @@ fn a_linker_that_the_configuration_names_by_a_path() {
     project.write(".cargo/config.toml", &config).write("tools/my-cc.sh", &linker("0123"));
     project.allow_execution("tools/my-cc.sh", true).misses("first build");
     project.changes("tools/my-cc.sh", &linker("4567"), Kept);
+    // Where no compile sees a copy of it.
+    let outside = project.fixture.around().join("my-cc");
+    program(&outside, linker("0123").as_bytes());
+    project.write(".cargo/config.toml", &config.replace("tools/my-cc.sh", &outside.display().to_string()));
+    project.misses_somehow();
+    for id in ["4567", "89ab"] {
+        program(&outside, linker(id).as_bytes());
+        project.misses_somehow();
+    }
+}
+
+/// What a build script of a downloaded crate would read of it; such a script tells cargo of the variable alone.
+#[test]
+fn what_a_variable_of_the_configuration_names() {
+    let Some(project) = docker().map(Project::vendoring) else { return };
+    let config = project.fixture.text(".cargo/config.toml");
+    let env = "[env]\nPART_DIR = { value = \"third\", relative = true }\n";
+    project.write(".cargo/config.toml", &(config + env));
+    project
+        .package("app", "[dependencies]\npart = \"0.1\"\n[package.metadata.lambda-packager]\ninputs = [\"third\"]\n");
+    let script = "fn main() {\n    let folder = std::env::var(\"PART_DIR\").unwrap();\n    \
+                  println!(\"cargo:rerun-if-env-changed=PART_DIR\");\n    \
+                  println!(\"cargo:rustc-env=READ={}\", std::fs::read_to_string(folder + \"/lib\").unwrap());\n}\n";
+    project.write("vendor/part/build.rs", script).write("vendor/part/src/lib.rs", &returning("env!(\"READ\")"));
+    project.write("third/lib", "one").misses("first build");
+    project.changes("third/lib", "two", Now);
 }
 
 #[test]
