@@ -96,7 +96,7 @@ impl Backend {
                 ready.is_new.take(),
                 report,
                 |delivery, report| {
-                    let inner = compile::command(job, delivery.wipe);
+                    let inner = compile::command(job, delivery.anew.all);
                     let (command, input) =
                         compile::with_delivery(job, delivery, STATE, Some(USER), inner).map_err(CompileError::Crate)?;
                     let command = self.with_its_toolchain(command)?;
@@ -115,7 +115,7 @@ impl Backend {
                     false,
                     report,
                     |delivery, report| {
-                        let inner = compile::command(job, delivery.wipe);
+                        let inner = compile::command(job, delivery.anew.all);
                         let (command, input) =
                             compile::with_delivery(job, delivery, &state, None, inner).map_err(CompileError::Crate)?;
                         let mut variables = self.variables_for(job, report);
@@ -221,9 +221,9 @@ impl Backend {
                 Err(CompileError::OtherSources) if before.is_some() => before = None,
                 Ok(made) => {
                     let mut sent = delivery.sent;
-                    let known = sent.cleaned.len();
+                    let known = sent.states.len();
                     sent.add_outside(read_outside(&made).iter().map(|path| &**path));
-                    if sent.cleaned.len() > known {
+                    if sent.states.len() > known {
                         sent.store(&record).map_err(CompileError::Crate)?;
                     }
                     return Ok(made);

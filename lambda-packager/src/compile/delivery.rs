@@ -11,15 +11,12 @@ use std::thread;
 use crate::cargo::LocalPackage;
 use crate::compile::node::{Content, Node, Sources};
 use crate::compile::packed::Packed;
-use crate::compile::places::{FOLDER, Places, State, Stored};
+use crate::compile::places::{FOLDER, PACKAGE, Places, State, Stored};
 use crate::compile::sent::Sent;
-use crate::compile::{CARGO_HOME, CompileJob, placeholders};
+use crate::compile::{Anew, CARGO_HOME, CompileJob, anew, placeholders};
 use crate::error::Result;
-use crate::snapshot::{Entry, parallel};
-use crate::sys::{Sha, fs, lexically_clean};
-
-/// The kind of what the compile of a package may read.
-const PACKAGE: u8 = b'p';
+use crate::snapshot::parallel;
+use crate::sys::{Sha, fs};
 
 /// What is sent to a target directory.
 pub struct Delivery {
@@ -34,11 +31,7 @@ pub struct Delivery {
     pub dates: Dates,
     /// No compile was ever made there: the dates in the archive are right for all.
     pub is_first: bool,
-    /// The packages that are compiled from nothing, as cargo names them: a build script must not find what an earlier run
-    /// of it left.
-    pub cleaned: Vec<String>,
-    /// Start with an empty target directory.
-    pub wipe: bool,
+    pub anew: Anew,
     /// The record of it.
     pub sent: Sent,
 }
@@ -55,9 +48,9 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
     let mut archive = Packed::default();
     // What was compiled of other functions' packages is still there.
     let packages = before.map(|before| before.packages.clone()).unwrap_or_default();
-    let cleaned_before = before.map(|before| before.cleaned.clone()).unwrap_or_default();
+    let states = before.map(|before| before.states.clone()).unwrap_or_default();
     let (name, workspace) = (job.compile.clone(), job.layout.workspace.clone());
-    let mut sent = Sent { name, workspace, count, packages, cleaned: cleaned_before, places: Places::default() };
+    let mut sent = Sent { name, workspace, count, packages, states, places: Places::default() };
     // With many files, each of the two takes its time.
     let (folders, bumped) = thread::scope(|scope| {
         let folders = scope.spawn(|| folders(job, &sources));
@@ -111,14 +104,7 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
         gone.extend(job.layout.places());
     }
     let removed = outermost(&gone).flat_map(|place| [place.as_bytes(), &[0]].concat()).collect();
-    let local = job.local_packages();
-    let cleaned = cleaned(job, &local, &mut sent);
-    let is_changed_elsewhere = is_changed_elsewhere(job, &local, &mut sent);
-    let is_changed_outside = sent.forget_outside();
-    let configs: BTreeSet<String> = job.workspace.fixed_files()?.into_iter().collect();
-    let names = job.inputs.present().into_iter().map(|(name, _)| name).filter(|name| !configs.contains(name));
-    let outside: Vec<_> = names.map(|name| lexically_clean(&job.workspace.root.join(name))).collect();
-    sent.add_outside(outside.iter().filter(|path| job.layout.place_of(path).is_none()).map(|path| &**path));
+    let anew = anew::of(job, before, is_first, &mut sent)?;
     Ok(Delivery {
         from: before.map(|before| before.name.clone()),
         removed,
@@ -126,12 +112,7 @@ pub fn of(job: &CompileJob, mut sources: Sources, before: Option<&Sent>, is_firs
         unpacked: false,
         is_first,
         dates: if is_first { Dates::new() } else { dates },
-        cleaned,
-        wipe: job.wipe
-            || job.config.force
-            || is_changed_elsewhere
-            || is_changed_outside
-            || is_vendored_changed(job, before, is_first, &sent),
+        anew,
         sent,
     })
 }
@@ -301,72 +282,4 @@ fn packages_of(job: &CompileJob, sources: &Sources, before: Option<&Sent>, sent:
         }
     }
     bumped
-}
-
-/// The packages with a build script that changed since the last compile with this profile, as cargo names them. A profile
-/// has a folder of its own, and only the one that compiles is cleaned: what the others hold may be older.
-fn cleaned(job: &CompileJob, local: &[&LocalPackage], sent: &mut Sent) -> Vec<String> {
-    let mut cleaned = Vec::new();
-    for package in local.iter().filter(|package| package.has_build_script) {
-        let Some(place) = job.layout.place_of(&package.folder) else { continue };
-        let Some(stored) = sent.packages.get(&place).copied() else { continue };
-        let key = format!("{} {} {place}", job.config.target_arch.triple(), job.config.profile);
-        let was = sent.cleaned.insert(key, stored);
-        if was.is_none_or(|was| was.state != stored.state) {
-            cleaned.push(url(&place, &package.name));
-        }
-    }
-    cleaned
-}
-
-/// Whether anything changed that is compiled where it is, with its own dates: on the host, a package outside of the
-/// workspace may be. What it reads there, and what reads it, is not known to cargo.
-fn is_changed_elsewhere(job: &CompileJob, local: &[&LocalPackage], sent: &mut Sent) -> bool {
-    let root = &job.workspace.root;
-    if !job.layout.is_on_host() || !job.workspace.path_dependencies.at_own_path {
-        return false;
-    }
-    let present = job.inputs.present().into_iter();
-    let present: Vec<_> = present.map(|(name, entry)| (lexically_clean(&root.join(name)), entry)).collect();
-    let mut is_changed = false;
-    for package in local.iter().filter(|package| !package.folder.starts_with(root)) {
-        let may_read = |path: &Path| {
-            package.reads_anything || path.starts_with(&package.source_root) || job.owner_of(path).is_none()
-        };
-        let read = present.iter().filter(|(path, _)| may_read(path));
-        // What was another content during a compile, and is the former one again, was changed later than that.
-        let told = read.map(|(path, Entry { kind, sha, stamp, .. })| {
-            format!("{}\0{kind} {sha} {}\n", path.display(), stamp.ctime_ns)
-        });
-        let (stored, _) =
-            Stored::next(None, State::of(PACKAGE, Sha::of(told.collect::<String>().as_bytes())), sent.count);
-        let was = sent.cleaned.insert(format!("elsewhere {}", package.folder.display()), stored);
-        // Without a record, what lies there may be of any state.
-        is_changed |= was.is_none_or(|was| was.state != stored.state);
-    }
-    is_changed
-}
-
-/// A package as cargo's `--package` takes it: <https://doc.rust-lang.org/cargo/reference/pkgid-spec.html>.
-fn url(place: &str, name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
-    let escaped: String = place
-        .bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect();
-    format!("file://{escaped}#{name}")
-}
-
-/// Whether a vendored crate changed: cargo assumes that they never do.
-fn is_vendored_changed(job: &CompileJob, before: Option<&Sent>, is_first: bool, sent: &Sent) -> bool {
-    // Without a record, what lies there may be of any state.
-    let Some(before) = before else { return !is_first && !job.workspace.vendored.is_empty() };
-    job.workspace.vendored.iter().filter_map(|package| job.layout.place_of(&package.folder)).any(|place| {
-        let inside = |sent: &Sent| -> Vec<(String, State)> {
-            let found = sent.places.beginning_with(&place).filter(|(_, stored)| stored.is_there);
-            found.map(|(path, stored)| (path.to_string(), stored.state)).collect()
-        };
-        let was = inside(before);
-        !was.is_empty() && was != inside(sent)
-    })
 }

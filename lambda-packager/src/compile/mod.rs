@@ -1,5 +1,6 @@
 //! The cargo call, in the container or on the host.
 
+pub mod anew;
 mod crates;
 pub mod delivery;
 pub mod diagnose;
@@ -133,8 +134,8 @@ pub fn with_delivery(
     user: Option<u32>,
     inner: Vec<String>,
 ) -> Result<(Vec<String>, Input)> {
-    let Delivery { from, removed, archive, unpacked, is_first, dates, cleaned, wipe, sent } = delivery;
-    let clean = if *wipe { Vec::new() } else { clean(job, cleaned) };
+    let Delivery { from, removed, archive, unpacked, is_first, dates, anew, sent } = delivery;
+    let clean = if anew.all { Vec::new() } else { clean(job, &anew.packages) };
     let mut command: Vec<String> = ["sh", "-c", RECEIVE, "lambda-packager"].map(String::from).into();
     let fields = [
         ("state", state.to_string()),
@@ -153,7 +154,7 @@ pub fn with_delivery(
     command.extend(fields.map(|(name, value)| format!("--{name}={value}")));
     command.extend(unpacked.then(|| "--unpacked".to_string()));
     command.extend(is_first.then(|| "--first".to_string()));
-    command.extend(wipe.then(|| "--wipe".to_string()));
+    command.extend(anew.all.then(|| "--wipe".to_string()));
     command.push("--".into());
     command.extend(inner);
     let (before, archive) = (removed.clone(), archive.clone());
@@ -306,6 +307,7 @@ pub fn run(
     }
 }
 
+pub use anew::Anew;
 pub use delivery::Delivery;
 pub use diagnose::CompileError;
 pub use job::CompileJob;

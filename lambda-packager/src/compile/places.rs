@@ -118,6 +118,8 @@ impl State {
 
 /// The kind of a folder.
 pub const FOLDER: u8 = b'd';
+/// The kind of what the compile of a package may read.
+pub const PACKAGE: u8 = b'p';
 
 impl Stored {
     /// The state `state` in the compile `count`, after `before`. Also whether it is another one than before.

@@ -21,9 +21,10 @@ pub struct Sent {
     pub places: Places,
     /// For each local package the digest of all that its compile may read without telling cargo.
     pub packages: BTreeMap<String, Stored>,
-    /// The same for each target, profile and local package with a build script, as of the last compile with this profile:
-    /// of what is older, nothing was left there. And for each package that may be compiled where it is.
-    pub cleaned: BTreeMap<String, Stored>,
+    /// States as of the last compile: for each target, profile and local package with a build script what its compile may
+    /// read, as of the last one with this profile: of what is older, nothing was left there; of each package that may be
+    /// compiled where it is; and of each file that was read elsewhere.
+    pub states: BTreeMap<String, Stored>,
 }
 
 const FORMAT: &[u8] = b"4";
@@ -41,9 +42,9 @@ impl Sent {
         }
         let (name, at) = (reader.text()?.to_string(), reader.text()?.to_string());
         let count = reader.number()?;
-        let (packages, cleaned) = (reader.map()?, reader.map()?);
+        let (packages, states) = (reader.map()?, reader.map()?);
         let places = Places::of(reader.entries()?);
-        let sent = Self { name, workspace: at, count, places, packages, cleaned };
+        let sent = Self { name, workspace: at, count, places, packages, states };
         (reader.0.is_empty() && sent.workspace == workspace).then_some(sent)
     }
 
@@ -52,11 +53,13 @@ impl Sent {
     pub fn add_outside<'a>(&mut self, paths: impl Iterator<Item = &'a Path>) {
         let mut queue: Vec<PathBuf> = paths.map(Path::to_path_buf).collect();
         while let Some(path) = queue.pop() {
-            if fs::is_dir(&path) {
+            // A link in such a folder may lead back.
+            let is_real = fs::lstat(&path).is_ok_and(|meta| meta.is_some_and(|meta| meta.is_dir()));
+            if is_real {
                 queue.extend(fs::names_in(&path).unwrap_or_default().iter().map(|name| path.join(name)));
             } else if let Some(key) = path.to_str().map(|path| format!("{OUTSIDE}{path}")) {
                 let stored = || Stored { state: stamped(&path), since: self.count, is_there: true };
-                self.cleaned.entry(key).or_insert_with(stored);
+                self.states.entry(key).or_insert_with(stored);
             }
         }
     }
@@ -65,9 +68,9 @@ impl Sent {
     pub fn forget_outside(&mut self) -> bool {
         let of_path = |key: &str| Some(stamped(Path::new(key.strip_prefix(OUTSIDE)?)));
         let is_changed =
-            self.cleaned.iter().any(|(key, stored)| of_path(key).is_some_and(|state| state != stored.state));
+            self.states.iter().any(|(key, stored)| of_path(key).is_some_and(|state| state != stored.state));
         if is_changed {
-            self.cleaned.retain(|key, _| !key.starts_with(OUTSIDE));
+            self.states.retain(|key, _| !key.starts_with(OUTSIDE));
         }
         is_changed
     }
@@ -91,7 +94,7 @@ impl Sent {
                 bytes.extend_from_slice(part);
             }
         };
-        for packages in [&self.packages, &self.cleaned] {
+        for packages in [&self.packages, &self.states] {
             bytes.extend((packages.len() as u32).to_le_bytes());
             packages.iter().for_each(|(package, stored)| add(&mut bytes, package, stored));
         }
@@ -164,11 +167,11 @@ mod tests {
             sent.add_outside(["include", "cc"].map(|name| folder.path().join(name)).iter().map(|path| &**path))
         };
         add(&mut sent);
-        assert!(!sent.forget_outside() && sent.cleaned.len() == 2);
+        assert!(!sent.forget_outside() && sent.states.len() == 2);
         for name in ["include/deep/a.h", "cc"] {
             write(name, "2");
             add(&mut sent);
-            assert!(sent.forget_outside() && sent.cleaned.is_empty(), "{name}");
+            assert!(sent.forget_outside() && sent.states.is_empty(), "{name}");
             add(&mut sent);
             assert!(!sent.forget_outside(), "{name}");
         }
@@ -186,7 +189,7 @@ mod tests {
             count: 4,
             places: Places::of(vec![("/workspace/a b\nc", stored(true)), ("/gone", stored(false))]),
             packages: [("/workspace".into(), stored(true))].into(),
-            cleaned: [("x release /workspace".into(), stored(true))].into(),
+            states: [("x release /workspace".into(), stored(true))].into(),
         };
         sent.store(&path).unwrap();
         assert_eq!(Sent::load(&path, "/workspace"), Some(sent));
