@@ -2,13 +2,14 @@
 //! target directory.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cargo::LocalPackage;
 use crate::compile::CompileJob;
 use crate::compile::places::{PACKAGE, State, Stored};
 use crate::compile::sent::Sent;
 use crate::error::Result;
+use crate::fingerprint::{declared, git};
 use crate::snapshot::Entry;
 use crate::sys::{Sha, lexically_clean};
 
@@ -44,8 +45,14 @@ fn is_changed_outside(job: &CompileJob, sent: &mut Sent) -> Result<bool> {
     let is_changed = sent.forget_outside();
     let configs: BTreeSet<String> = job.workspace.fixed_files()?.into_iter().collect();
     let names = job.inputs.present().into_iter().map(|(name, _)| name).filter(|name| !configs.contains(name));
-    let paths: Vec<_> = names.map(|name| lexically_clean(&job.workspace.root.join(name))).collect();
-    sent.add_outside(paths.iter().filter(|path| job.layout.place_of(path).is_none()).map(|path| &**path));
+    let paths = names.map(|name| lexically_clean(&job.workspace.root.join(name)));
+    let mut outside: Vec<PathBuf> = paths.filter(|path| job.layout.place_of(path).is_none()).collect();
+    if !outside.is_empty() && declared::has_git(job.config) {
+        // Of a worktree or a submodule. What a compile sees of a commit is sent.
+        let files = git::files(&job.workspace.root)?;
+        outside.retain(|path| !files.contains(path));
+    }
+    sent.add_outside(outside.iter().map(|path| &**path));
     Ok(is_changed)
 }
 

@@ -86,7 +86,7 @@ empty_target() { as_user find "$target" -mindepth 1 -maxdepth 1 -exec rm -rf {} 
 if [ -n "$touched" ]; then
   # What was made by a clock that was ahead would look newer.
   : >"$state/now"
-  [ -z "$(find "$target" -newer "$state/now" | head -n 1)" ] || empty_target || exit 1
+  [ -z "$(find "$target" -newer "$state/now" 2>/dev/null | head -n 1)" ] || empty_target || exit 1
 fi
 if [ -n "$archive" ]; then
   was=
@@ -105,7 +105,7 @@ if [ -n "$archive" ]; then
     read -r begun <"$state/begun"
     if [ -e "$state/ended" ]; then read -r ended <"$state/ended"; fi
     [ "$begun" != "$ended" ] || made=$state/ended
-    if [ -n "$(find "$made" -newer "$state/now" | head -n 1)" ]; then
+    if [ -n "$(find "$made" -newer "$state/now" 2>/dev/null | head -n 1)" ]; then
       # The clock was set back; of a compile that did not end, since it made something.
       empty_target || exit 1
     elif [ "$made" != "$target" ]; then
