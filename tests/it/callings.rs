@@ -242,6 +242,15 @@ fn what_is_read_beside_a_package_with_an_absolute_path_is_compiled_again() {
     assert_eq!(packaged(), "3 one");
     fixture.write("data/a", "two");
     assert_eq!(packaged(), "3 two");
+    // That is no reason to compile other crates.
+    fixture.write("data/a", "six");
+    let ended = Ended::of(&mut fixture.command_for("host")).ok();
+    assert!(
+        ended.stderr.contains("Compiling elsewhere ") && !ended.stderr.contains("Compiling include_dir"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(fixture.output_of_bootstrap("function"), "3 six");
 }
 
 #[test]

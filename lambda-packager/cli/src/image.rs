@@ -162,7 +162,10 @@ fn rollback(Rollback { targets, others }: Rollback, json: bool, report: &mut Rep
         let client = context.client(report)?;
         let repository = Repository::new(&client, &context.names.repository);
         let [tag, _] = context.names.moving();
-        let manifest = report.stage(Stage::Push, |report| push::current(&repository, &tag, report))?;
+        let Some(manifest) = report.stage(Stage::Push, |report| repository.manifest(&tag, report))? else {
+            report.note(&format!("{} has no image {tag:?} yet", repository.name));
+            continue;
+        };
         let mut record = Record::of(&context.names, &tag, &manifest.bytes);
         record.reference = Some(repository.reference(&manifest.digest));
         staying.push((context, record));

@@ -194,9 +194,14 @@ impl Backend {
             let sources = sources_of();
             (before.join().unwrap_or_else(|panic| resume_unwind(panic)), Some(sources))
         });
+        let mut others = if is_new { Sent::load(&record, &job.layout.workspace) } else { None };
+        let mut all = false;
         loop {
             let sources = sources.take().unwrap_or_else(sources_of)?;
             let mut delivery = delivery::of(job, sources, before.as_ref(), is_new).map_err(CompileError::Crate)?;
+            // What was the reason in an attempt whose sources were not accepted still is one.
+            delivery.anew.all |= all;
+            all = delivery.anew.all;
             // While it is sent: a record of anything else than what is there is found out.
             let (stored, mut result) = thread::scope(|scope| {
                 let stored = scope.spawn(|| delivery.sent.store(&record));
@@ -216,13 +221,16 @@ impl Backend {
                 // Another process was the first that compiled there.
                 Err(CompileError::OtherSources) if is_new => {
                     is_new = false;
-                    before = Sent::load(&record, &job.layout.workspace);
+                    before = others.take();
                 }
                 Err(CompileError::OtherSources) if before.is_some() => before = None,
                 Ok(made) => {
                     let mut sent = delivery.sent;
                     let known = sent.states.len();
-                    sent.add_outside(read_outside(&made).iter().map(|path| &**path));
+                    // Downloaded crates are locked.
+                    let mut outside = read_outside(&made);
+                    outside.retain(|path| !path.starts_with(&job.workspace.cargo_home));
+                    sent.add_outside(outside.iter().map(|path| &**path));
                     if sent.states.len() > known {
                         sent.store(&record).map_err(CompileError::Crate)?;
                     }

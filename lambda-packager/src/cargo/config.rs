@@ -180,14 +180,14 @@ fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> 
         keep("registry", "default", default.clone());
     }
     for (name, variable) in file.get("env").and_then(Value::as_object).into_iter().flatten() {
-        let mut variable = variable.clone();
-        if let Some(table) = variable.as_object_mut()
-            && table.remove("relative") == Some(Value::Bool(true))
-            && let Some(Value::String(value)) = table.get_mut("value")
-        {
-            *value = base.join(&value).to_string_lossy().into_owned();
+        let value = variable.as_str().or(variable.get("value").and_then(Value::as_str)).unwrap_or_default();
+        // A path of this machine leads nowhere there.
+        let is_path = value.starts_with('/') || variable.get("relative") == Some(&Value::Bool(true));
+        let is_secret =
+            ["TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"].iter().any(|part| name.to_uppercase().contains(part));
+        if !is_path && !is_secret {
+            keep("env", name, variable.clone());
         }
-        keep("env", name, variable);
     }
     for (name, profile) in tables(file, "profile") {
         keep("profile", name, Value::Object(profile.clone()));
@@ -285,7 +285,7 @@ mod tests {
             http.proxy = "user:SECRET@proxy"
             net.git-fetch-with-cli = true
             profile.release.lto = "thin"
-            env = { PLAIN = "text", PLACE = { value = "data", relative = true, force = true } }
+            env = { PLAIN = "text", FORCED = { value = "data", force = true }, PLACE = { value = "near", relative = true }, OTHER = "/far", A_TOKEN = "SECRET" }
             [target]
             x86_64-unknown-linux-gnu = { rustflags = ["-C", "target-cpu=x86-64-v3"], linker = "clang" }
             aarch64-unknown-linux-gnu = { rustflags = ["--cfg", "other"] }
@@ -298,13 +298,13 @@ mod tests {
             "linker = \"clang\"",
             "default = \"mine\"",
             "PLAIN = \"text\"",
-            "/home/u/data",
+            "data",
             "force = true",
             "lto = \"thin\"",
         ] {
             assert!(toml.contains(kept), "{kept} in {toml}");
         }
-        for left in ["SECRET", "sccache", "proxy", "aarch64", "git-fetch", "relative"] {
+        for left in ["SECRET", "sccache", "proxy", "aarch64", "git-fetch", "relative", "near", "far"] {
             assert!(!toml.contains(left), "{left} in {toml}");
         }
         assert_eq!(folders, [Path::new("/home/u/vendor")]);

@@ -56,24 +56,49 @@ fn is_changed_outside(job: &CompileJob, sent: &mut Sent) -> Result<bool> {
     Ok(is_changed)
 }
 
-/// The packages with a build script that changed since the last compile with this profile, as cargo names them. A profile
-/// has a folder of its own, and only the one that compiles is cleaned: what the others hold may be older.
+/// The packages with a build script that changed since the last compile with this profile, as cargo names them; on the host,
+/// of those at their own path also any that a macro may read beside. A profile has a folder of its own, and only the one
+/// that compiles is cleaned: what the others hold may be older.
 fn packages(job: &CompileJob, local: &[&LocalPackage], sent: &mut Sent) -> Vec<String> {
     let mut changed = Vec::new();
-    for package in local.iter().filter(|package| package.has_build_script) {
-        let Some(place) = job.layout.place_of(&package.folder) else { continue };
-        let Some(stored) = sent.packages.get(&place).copied() else { continue };
+    for package in local {
+        let (place, state) = match place_of(job, package) {
+            Some(place) if package.has_build_script => {
+                let Some(stored) = sent.packages.get(&place) else { continue };
+                (place, stored.state)
+            }
+            Some(_) => continue,
+            None => (package.folder.to_string_lossy().into_owned(), beside(job, package)),
+        };
         let key = format!("{} {} {place}", job.config.target_arch.triple(), job.config.profile);
-        let was = sent.states.insert(key, stored);
-        if was.is_none_or(|was| was.state != stored.state) {
+        let was = sent.states.insert(key, Stored::next(None, state, sent.count).0);
+        if was.is_none_or(|was| was.state != state) {
             changed.push(url(&place, &package.name));
         }
     }
     changed
 }
 
-/// Whether anything changed that is compiled where it is, with its own dates: on the host, a package outside of the
-/// workspace may be. What it reads there, and what reads it, is not known to cargo.
+/// Where cargo finds a package among the sources; `None` if it finds it at its own path.
+fn place_of(job: &CompileJob, package: &LocalPackage) -> Option<String> {
+    let own = &job.workspace.path_dependencies.absolute;
+    let is_at_own = job.layout.is_on_host() && own.iter().any(|folder| package.folder.starts_with(folder));
+    if is_at_own { None } else { job.layout.place_of(&package.folder) }
+}
+
+/// The state of what a package at its own path may read of the workspace.
+fn beside(job: &CompileJob, package: &LocalPackage) -> State {
+    let root = &job.workspace.root;
+    let present = job.inputs.present().into_iter().map(|(name, entry)| (lexically_clean(&root.join(name)), entry));
+    let may_read = |path: &Path| package.reads_anything || job.owner_of(path).is_none();
+    let read = present.filter(|(path, _)| path.starts_with(root) && may_read(path));
+    let told: String =
+        read.map(|(path, Entry { kind, sha, .. })| format!("{}\0{kind} {sha}\n", path.display())).collect();
+    State::of(PACKAGE, Sha::of(told.as_bytes()))
+}
+
+/// Whether a package changed that is compiled where it is, with its own dates: on the host, one outside of the workspace
+/// may be. What reads it there is not known to cargo.
 fn is_changed_elsewhere(job: &CompileJob, local: &[&LocalPackage], sent: &mut Sent) -> bool {
     let root = &job.workspace.root;
     if !job.layout.is_on_host() || !job.workspace.path_dependencies.at_own_path {
@@ -83,19 +108,16 @@ fn is_changed_elsewhere(job: &CompileJob, local: &[&LocalPackage], sent: &mut Se
     let present: Vec<_> = present.map(|(name, entry)| (lexically_clean(&root.join(name)), entry)).collect();
     let mut is_changed = false;
     for package in local.iter().filter(|package| !package.folder.starts_with(root)) {
-        let may_read = |path: &Path| {
-            package.reads_anything || path.starts_with(&package.source_root) || job.owner_of(path).is_none()
-        };
-        let read = present.iter().filter(|(path, _)| may_read(path));
+        let own = present.iter().filter(|(path, _)| path.starts_with(&package.source_root));
         // What was another content during a compile, and is the former one again, was changed later than that.
-        let told = read.map(|(path, Entry { kind, sha, stamp, .. })| {
+        let told = own.map(|(path, Entry { kind, sha, stamp, .. })| {
             format!("{}\0{kind} {sha} {}\n", path.display(), stamp.ctime_ns)
         });
-        let (stored, _) =
-            Stored::next(None, State::of(PACKAGE, Sha::of(told.collect::<String>().as_bytes())), sent.count);
-        let was = sent.states.insert(format!("elsewhere {}", package.folder.display()), stored);
+        let state = State::of(PACKAGE, Sha::of(told.collect::<String>().as_bytes()));
+        let key = format!("elsewhere {}", package.folder.display());
+        let was = sent.states.insert(key, Stored::next(None, state, sent.count).0);
         // Without a record, what lies there may be of any state.
-        is_changed |= was.is_none_or(|was| was.state != stored.state);
+        is_changed |= was.is_none_or(|was| was.state != state);
     }
     is_changed
 }

@@ -103,8 +103,10 @@ if [ -n "$archive" ]; then
   if [ -e "$state/begun" ]; then
     ended='' made=$target
     read -r begun <"$state/begun"
-    if [ -e "$state/ended" ]; then read -r ended <"$state/ended"; fi
-    [ "$begun" != "$ended" ] || made=$state/ended
+    if [ -e "$state/ended" ]; then
+      read -r ended <"$state/ended"
+      [ "$begun" != "$ended" ] || made=$state/ended
+    fi
     if [ -n "$(find "$made" -newer "$state/now" 2>/dev/null | head -n 1)" ]; then
       # The clock was set back; of a compile that did not end, since it made something.
       empty_target || exit 1
@@ -147,7 +149,7 @@ if [ -n "$archive" ]; then
   echo "$compile" >"$state/sources" || exit 1
 fi
 cd "$folder" || exit 1
-echo "$compile" >"$state/begun"
+echo "$compile" >"$state/begun" || exit 1
 as_user "$@" 9>&-
 code=$?
 echo "$compile" >"$state/ended"

@@ -59,18 +59,6 @@ pub fn target(repository: &Repository, names: &Names, tag: &str, report: &mut Re
     }))
 }
 
-/// The manifest of the image that the moving tag `tag` names.
-///
-/// # Errors
-/// If the registry has no such tag.
-pub fn current(repository: &Repository, tag: &str, report: &mut Reporter) -> Result<Stored> {
-    repository.manifest(tag, report)?.ok_or_else(|| {
-        let what = format!("{} has no image {tag:?}", repository.name);
-        Error::publish(PublishFault::UnknownTag, what)
-            .hint_with("push the image of each function first, or select those that were pushed with --function")
-    })
-}
-
 /// Checks that the repository has the image with this digest, `sha256:...`.
 ///
 /// # Errors

@@ -64,7 +64,10 @@ impl Repository<'_> {
                 Ok(answer) => return Err(refusal(self.client, &self.name, &answer, "pushing")),
                 Err(failure) => {
                     self.client.wait_after(failure, report)?;
-                    sent = self.resume(sent, size, report)?;
+                    sent = match self.client.transport.address.ecr() {
+                        Some(_) => Sent { location: self.begin_upload(report)?, bytes: 0 },
+                        None => self.resume(sent, size, report)?,
+                    };
                 }
             }
         }
