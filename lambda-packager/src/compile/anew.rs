@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::cargo::LocalPackage;
+use crate::cargo::{LocalPackage, lockfile};
 use crate::compile::CompileJob;
 use crate::compile::places::{PACKAGE, State, Stored};
 use crate::compile::sent::Sent;
@@ -35,6 +35,8 @@ pub fn of(job: &CompileJob, before: Option<&Sent>, is_first: bool, sent: &mut Se
         is_changed_elsewhere(job, &local, sent),
         is_changed_outside(job, sent)?,
         is_vendored_changed(job, before, is_first, sent),
+        // Cargo gives the build script of another commit the folder of the one before.
+        sent.set_commits(&lockfile::read(&job.workspace.root)?, before.is_none() && !is_first),
     ];
     Ok(Anew { packages, all: reasons.contains(&true) })
 }

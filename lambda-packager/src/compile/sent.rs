@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::cargo::LockedPackage;
 use crate::compile::places::{Places, State, Stored};
 use crate::error::Result;
 use crate::sys::{Sha, Stamp, fs};
@@ -29,6 +30,9 @@ pub struct Sent {
 
 const FORMAT: &[u8] = b"4";
 
+/// What the keys of packages of git repositories begin with.
+const COMMIT: &str = "commit ";
+
 /// What the keys of files begin with that are elsewhere on this machine.
 const OUTSIDE: &str = "outside ";
 
@@ -46,6 +50,25 @@ impl Sent {
         let places = Places::of(reader.entries()?);
         let sent = Self { name, workspace: at, count, places, packages, states };
         (reader.0.is_empty() && sent.workspace == workspace).then_some(sent)
+    }
+
+    /// Records the commits of those of `packages` that are of git repositories; whether one is another than in the last compile
+    /// with it. Where the record is `lost`, any may be.
+    pub fn set_commits(&mut self, packages: &[LockedPackage], lost: bool) -> bool {
+        let mut is_other = false;
+        for LockedPackage { name, source, .. } in packages {
+            let Some((repository, commit)) = source.strip_prefix("git+").and_then(|source| source.split_once('#'))
+            else {
+                continue;
+            };
+            let state = State::of(b'g', Sha::of(commit.as_bytes()));
+            let stored = Stored { state, since: self.count, is_there: true };
+            is_other |= match self.states.insert(format!("{COMMIT}{name} {repository}"), stored) {
+                Some(was) => was.state != state,
+                None => lost,
+            };
+        }
+        is_other
     }
 
     /// Records the files at `paths`, and those in folders there, which a compile may read elsewhere on this machine: cargo
@@ -154,6 +177,23 @@ mod tests {
 
     fn state(content: u8) -> State {
         State::of(b'f', Sha([content; 32]))
+    }
+
+    #[test]
+    fn another_commit_of_a_repository_is_noticed_and_another_crate_is_none() {
+        let package = |name: &str, source: &str| LockedPackage {
+            name: name.into(),
+            version: "1.0.0".into(),
+            source: source.into(),
+            checksum: None,
+        };
+        let of_git = |commit: &str| package("a", &format!("git+https://example.invalid/a?branch=main#{commit}"));
+        let mut sent = Sent::default();
+        assert!(!sent.set_commits(&[of_git("0123")], false));
+        assert!(!sent.set_commits(&[of_git("0123"), package("b", "registry+https://example.invalid/index")], false));
+        assert!(!sent.set_commits(&[], false));
+        assert!(sent.set_commits(&[of_git("4567")], false));
+        assert!(Sent::default().set_commits(&[of_git("4567")], true));
     }
 
     #[test]

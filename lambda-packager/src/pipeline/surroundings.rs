@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cargo::{Workspace, config as cargo_config, config_flags, lockfile};
+use crate::cargo::{Workspace, config as cargo_config, config_flags};
 use crate::config::Config;
 use crate::error::Result;
 use crate::fingerprint::Ingredients;
@@ -35,36 +35,5 @@ pub fn digest(workspace: &Workspace, config: &Config, ingredients: &Ingredients,
             .filter(|(name, _)| named.iter().any(|path| lexically_clean(&workspace.root.join(name)).starts_with(path)));
         text.extend(read.map(|(name, entry)| format!("{name}\0{} {}\n", entry.kind, entry.sha)));
     }
-    // Cargo gives the build script of another commit of a repository the folder of the one before.
-    let locked = lockfile::read(&workspace.root)?;
-    let of_git = locked.iter().filter(|package| package.source.starts_with("git+"));
-    text.extend(of_git.map(|package| format!("{} {}\n", package.name, package.source)));
     Ok(Sha::of(text.as_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use serde_json::json;
-
-    use super::*;
-    use crate::sys::fs;
-
-    #[test]
-    fn another_commit_of_a_repository_is_another_surrounding_and_another_version_of_a_crate_is_not() {
-        let dir = tempfile::tempdir().unwrap();
-        let (workspace, config) = (Workspace::sample(dir.path(), &[]), Config::of(json!({})));
-        let with = |git: &str, version: &str| {
-            let package = |name: &str, version: &str, source: &str| {
-                format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = \"{source}\"\n")
-            };
-            let lock = package("a", "1.0.0", &format!("git+https://example.invalid/a?branch=main#{git}"))
-                + &package("b", version, "registry+https://example.invalid/index");
-            fs::replace(&Path::new(dir.path()).join("Cargo.lock"), lock.as_bytes(), 0o644, None).unwrap();
-            digest(&workspace, &config, &Ingredients::new(), &Snapshot::default()).unwrap()
-        };
-        let first = with("0123", "1.0.0");
-        assert!(with("0123", "1.0.1") == first && with("4567", "1.0.0") != first);
-    }
 }
