@@ -60,8 +60,14 @@ pub fn registries(workspace: &Workspace) -> Result<Vec<String>> {
 }
 
 fn read_all(workspace: &Workspace) -> Result<Vec<Table>> {
-    let files = workspace.config_files()?.into_iter().map(|file| workspace.root.join(file));
-    files.filter(|file| fs::is_file(file)).map(|file| toml::read(&file)).collect()
+    Ok(read_each(workspace)?.into_iter().map(|(_, table)| table).collect())
+}
+
+/// Each file of the configuration with its path.
+fn read_each(workspace: &Workspace) -> Result<Vec<(PathBuf, Table)>> {
+    let files = workspace.config_files()?.into_iter().map(|file| lexically_clean(&workspace.root.join(file)));
+    let files = files.filter(|file| fs::is_file(file));
+    files.map(|file| toml::read(&file).map(|table| (file, table))).collect()
 }
 
 /// Whether the user's configuration sets a linker for a target. For a cargo that reads the whole configuration.
@@ -98,11 +104,7 @@ fn may_choose_linker(files: Vec<Table>, config: &Config) -> bool {
 /// If a configuration file cannot be read.
 pub fn linkers(workspace: &Workspace, triple: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for file in workspace.config_files()?.into_iter().map(|file| lexically_clean(&workspace.root.join(file))) {
-        if !fs::is_file(&file) {
-            continue;
-        }
-        let table = toml::read(&file)?;
+    for (file, table) in read_each(workspace)? {
         let targets = of_target(&table, triple);
         let named = targets.filter_map(|(_, target)| target.get("linker").filter(|linker| is_path(linker))?.as_str());
         found.extend(named.map(|linker| base_of(&file).join(linker)));
@@ -116,11 +118,7 @@ pub fn linkers(workspace: &Workspace, triple: &str) -> Result<Vec<PathBuf>> {
 /// If a configuration file cannot be read.
 pub fn named_by_variables(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for file in workspace.config_files()?.into_iter().map(|file| lexically_clean(&workspace.root.join(file))) {
-        if !fs::is_file(&file) {
-            continue;
-        }
-        let table = toml::read(&file)?;
+    for (file, table) in read_each(workspace)? {
         for variable in table.get("env").and_then(Value::as_object).into_iter().flat_map(Map::values) {
             let is_relative = variable.get("relative") == Some(&Value::Bool(true));
             let value = variable.as_str().or(variable.get("value").and_then(Value::as_str)).unwrap_or_default();
