@@ -17,6 +17,7 @@ pub mod runtime_libraries;
 mod rust_source;
 pub mod select;
 mod selected;
+mod sending;
 mod sysroot;
 
 pub use base_image::BuilderImage;
