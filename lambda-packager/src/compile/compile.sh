@@ -152,9 +152,10 @@ printf %s "$binaries" | while IFS= read -r binary; do [ -e "$binary" ] || exit; 
 # named.
 : >"$state/read"
 if [ -n "$outside" ]; then
-  find "$target" \( -name incremental -o -path "$state" \) -prune -o -name '*.d' -exec grep -h -m 1 ': ' {} + >"$state/read"
-  find "$target" -path "$state" -prune -o \( -name output -o -name stdout \) -type f \
-    -exec grep -h -e '^cargo::*rerun-if-changed=/' {} + >>"$state/read"
+  # A package may have that name, too.
+  find "$target" \( -name incremental ! -path '*/build/incremental' -o -path "$state" \) -prune -o \
+    -name '*.d' -exec grep -h -m 1 ': ' {} + -o \( -name output -o -name stdout \) -type f \
+    -exec grep -h -e '^cargo::*rerun-if-changed=/' {} + >"$state/read"
 fi
 # Beside its `out_dir`, cargo keeps what a build script printed:
 # https://doc.rust-lang.org/cargo/reference/build-scripts.html#outputs-of-the-build-script

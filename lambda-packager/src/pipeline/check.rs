@@ -1,7 +1,9 @@
 //! The gate: compares the inputs and the artifact with the record of the last build, in a few milliseconds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 use std::time::SystemTime;
 
 use crate::backend::builder_image;
@@ -72,7 +74,13 @@ pub fn take(task: &Task, looks: &Looks, now_ns: i64) -> Result<Gate> {
     let discovered_inputs = manifest.map(|manifest| manifest.discovered_inputs.clone()).unwrap_or_default();
     let scope = inputs::scope(workspace, function, config, &discovered_inputs)?;
     let before = manifest.map(|manifest| &manifest.inputs);
-    let now = snapshot::take::take_with(looks, &scope, &workspace.root, before, now_ns)?;
+    // After a build the artifact is read once more: that takes as long as looking at the inputs.
+    let (now, artifact) = thread::scope(|threads| {
+        let artifact = threads.spawn(|| artifact_of(task, manifest));
+        let now = snapshot::take::take_with(looks, &scope, &workspace.root, before, now_ns);
+        (now, artifact.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    let (now, (artifact, artifact_was_read)) = (now?, artifact?);
     declared::refuse_unmatched(config, &now.snapshot)?;
     let changes = before.map_or_else(Vec::new, |before| now.snapshot.changes_since(before));
     let toolchain_mounts = match manifest {
@@ -90,19 +98,23 @@ pub fn take(task: &Task, looks: &Looks, now_ns: i64) -> Result<Gate> {
         let key = Key::for_variables(config, &workspace.state_folder())?;
         ingredients::ingredients(config, function, toolchain_mounts.as_deref(), builder.as_deref(), key.as_ref())
     };
-    let mut artifact = Vec::new();
-    let mut artifact_was_read = false;
-    for path in places.artifact(&workspace.root, manifest.map(|manifest| &manifest.artifact)) {
-        let name = relative(&path, &workspace.root);
-        let state = match manifest {
-            Some(manifest) => state_of(&path, &name, &manifest.artifact, &mut artifact_was_read)?,
-            None => ArtifactState::Missing,
-        };
-        artifact.push((name, state));
-    }
     let found = discovered_inputs.found;
     let last_run = fs::lstat(&places.log)?.and_then(|meta| meta.modified().ok());
     Ok(Gate { recorded, now, changes, ingredients, artifact, artifact_was_read, found, last_run })
+}
+
+/// The state of each file of the artifact, and whether one had to be read for it.
+fn artifact_of(task: &Task, recorded: Option<&Manifest>) -> Result<(Vec<(String, ArtifactState)>, bool)> {
+    let (root, mut states, mut was_read) = (&task.workspace.root, Vec::new(), false);
+    for path in task.places.artifact(root, recorded.map(|manifest| &manifest.artifact)) {
+        let name = relative(&path, root);
+        let state = match recorded {
+            Some(manifest) => state_of(&path, &name, &manifest.artifact, &mut was_read)?,
+            None => ArtifactState::Missing,
+        };
+        states.push((name, state));
+    }
+    Ok((states, was_read))
 }
 
 /// Looks at the inputs again, after more of them were found.
