@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::{
-    Ended, Engine, Fixture, Front, OtherUser, Running, Story, engines, eventually, every_engine, has_all,
-    processes_of_the_host,
+    Ended, Engine, Fixture, Front, Gate, Live, OtherUser, Running, Story, engines, eventually, every_engine, has_all,
+    one_engine, processes_of_the_host,
 };
 
 #[test]
@@ -35,6 +35,39 @@ fn a_function_with_another_network_has_another_container_beside_the_first() {
         assert_eq!(fixture.output_of_bootstrap("hello"), "from outside");
         assert_eq!(fixture.containers(engine), before);
     }
+}
+
+#[test]
+fn functions_with_other_needs_and_one_chosen_name_wait_for_each_other() {
+    let Some(engine) = one_engine(Engine::Podman) else { return };
+    let (fixture, gate) = (Fixture::empty("named"), Gate::new());
+    fixture.write("Cargo.toml", "[workspace]\nmembers = [\"held\", \"other\"]\nresolver = \"2\"\n");
+    for name in ["held", "other"] {
+        fixture.package(name, name, "");
+        fixture.write(&format!("{name}/src/main.rs"), &format!("fn main() {{\n    println!(\"{name}\");\n}}\n"));
+    }
+    fixture.write("held/build.rs", &gate.waiting_build_script("holding"));
+    fixture.append("held/Cargo.toml", "[package.metadata.lambda-packager]\ncargo_flags = [\"-vv\"]\n");
+    let name = format!("named-{}", fixture.root().parent().unwrap().file_name().unwrap().to_str().unwrap());
+    let run = |function: &str, network: &str| {
+        let mut command = fixture.command_on(engine);
+        command.args(["--function", function]).env("LAMBDA_PACKAGER_CONTAINER_NAME", &name);
+        Live::start(command.env("LAMBDA_PACKAGER_NETWORK", network))
+    };
+    gate.put("hold", "");
+    let mut held = run("held", "none");
+    held.until_cargo_says("holding");
+    let mut other = run("other", "bridge");
+    let holder = other.until("note of waiting", |event| event["event"] == "waiting")["holder"].clone();
+    assert!(holder.as_str().is_some_and(|text| text.starts_with(&format!("process {} ", held.pid()))), "{holder}");
+    gate.take_away("hold");
+    let told = held.end().ok().cargo();
+    assert_eq!(told.matches("holding").count(), 1, "{told}");
+    other.end().ok();
+    for name in ["held", "other"] {
+        assert_eq!(fixture.output_of_bootstrap(name), name);
+    }
+    assert_eq!(fixture.containers(engine).len(), 1);
 }
 
 #[test]

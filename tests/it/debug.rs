@@ -112,9 +112,12 @@ fn it_is_the_users_wish_in_all_its_forms_and_nobody_elses() {
         let sections = readelf(&["-SW"], &fixture.path("target/lambda/hello/bootstrap"));
         assert_eq!(sections.contains(".symtab"), symbols, "{profile}");
         if !fixture.text("Cargo.toml").contains("[profile") {
-            fixture.write(".cargo/config.toml", "[profile.release]\ndebug = 1\n");
-            Ended::of(&mut fixture.command_for("host")).ok();
-            assert_eq!(kept(&fixture).len(), 1);
+            // By configuration: that of the workspace takes precedence over one above.
+            for (file, debug, files) in [("../.cargo/config.toml", 1, 1), (".cargo/config.toml", 0, 0)] {
+                fixture.write(file, &format!("[profile.release]\ndebug = {debug}\n"));
+                Ended::of(&mut fixture.command_for("host")).ok();
+                assert_eq!(kept(&fixture).len(), files, "{file}");
+            }
         }
         if files > 0 {
             // Not asked for any more.

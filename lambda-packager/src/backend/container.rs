@@ -3,14 +3,15 @@
 use std::cell::Cell;
 use std::os::unix::fs::MetadataExt;
 
-use crate::backend::identity::PATH;
+use crate::backend::identity::{PATH, lock_of_compile};
 use crate::backend::{BuilderImage, Identity};
 use crate::cargo::{ForwardedConfig, Workspace};
 use crate::compile::{CARGO_HOME, Layout, TARGET, WORKSPACE};
 use crate::config::Config;
 use crate::engine::{Container, ContainerSpec, Engine, EngineError, NAMED, Volume, VolumeInfo};
 use crate::error::{Error, Result};
-use crate::sys::{Sha, fs};
+use crate::report::Reporter;
+use crate::sys::{Lock, Sha, fs};
 
 /// A digest of everything that it was created from.
 const SPECIFICATION: &str = "lambda-packager.specification";
@@ -30,6 +31,8 @@ pub struct Wanted<'a> {
 #[derive(Debug)]
 pub struct Ready {
     pub name: String,
+    /// Its id: by the name, another one could be meant that took its place in the meantime.
+    pub id: String,
     /// Id of the image that it was created from.
     pub image_id: String,
     /// It was made just now: nothing was sent to it, nothing compiled in it. Taken by who sends to it first.
@@ -39,15 +42,14 @@ pub struct Ready {
 }
 
 /// Finds the container or creates it; it runs afterwards. `found` is what the engine said of it, if it was asked. `fill`
-/// fills the target directory of a new one and returns the image that it was filled from. `announce` receives what is not
-/// routine.
+/// fills the target directory of a new one and returns the image that it was filled from.
 pub fn ensure(
     engine: &Engine,
     identity: &Identity,
     wanted: &Wanted,
     found: Option<Result<Option<Container>, EngineError>>,
     fill: impl FnOnce() -> Result<Option<String>, EngineError>,
-    mut announce: impl FnMut(&str),
+    report: &mut Reporter,
 ) -> Result<Ready, EngineError> {
     let name = &identity.name;
     let found = found.unwrap_or_else(|| engine.inspect(name))?;
@@ -57,13 +59,17 @@ pub fn ensure(
         if !identity.owns(&container) {
             return Err(taken(name, &container, identity).into());
         }
-        if container.label(SPECIFICATION) == Some(&digest) && revive(engine, &container, &mut announce)? {
-            return Ok(Ready { name: name.clone(), image_id: container.image, is_new: false.into(), warm: None });
+        if container.label(SPECIFICATION) == Some(&digest) && revive(engine, &container, report)? {
+            let Container { id, image: image_id, .. } = container;
+            return Ok(Ready { name: name.clone(), id, image_id, is_new: false.into(), warm: None });
         }
         if container.label(SPECIFICATION) != Some(&digest) {
-            announce(&format!("the specification of the container {name} changed; creating it again"));
+            report.note(&format!("the specification of the container {name} changed; creating it again"));
         }
     }
+    // Functions with other needs have one container if somebody chose its name: another run may compile in it.
+    let compiling = lock_of_compile(wanted.workspace, name);
+    let _compiling = Lock::acquire(&compiling, |holder| report.waiting_for(holder))?;
     // Without its container, a volume may have anything.
     let remove = || remove(engine, &identity.label(), name).map_err(EngineError::into_unable);
     remove()?;
@@ -73,20 +79,19 @@ pub fn ensure(
         Ok(warm) => warm,
         Err(EngineError::Refused(error)) => {
             let error = error.with_cause();
-            announce(&format!("the dependencies that were kept cannot be used ({error}); compiling them again"));
+            report.note(&format!("the dependencies that were kept cannot be used ({error}); compiling them again"));
             remove()?;
             create(engine, spec, &digest)?;
             None
         }
         Err(unreachable) => return Err(unreachable),
     };
-    let container = engine.inspect(name)?;
-    let image_id = container.map(|container| container.image).unwrap_or_default();
-    Ok(Ready { name: name.clone(), image_id, is_new: true.into(), warm })
+    let made = engine.inspect(name)?.ok_or_else(|| Error::engine(format!("the container {name} is gone again")))?;
+    Ok(Ready { name: name.clone(), id: made.id, image_id: made.image, is_new: true.into(), warm })
 }
 
 /// Starts one of our containers again; false if a new one is needed.
-fn revive(engine: &Engine, container: &Container, announce: &mut impl FnMut(&str)) -> Result<bool, EngineError> {
+fn revive(engine: &Engine, container: &Container, report: &mut Reporter) -> Result<bool, EngineError> {
     let name = container.name();
     let result = match container.state.status.as_str() {
         "running" => return Ok(true),
@@ -97,7 +102,7 @@ fn revive(engine: &Engine, container: &Container, announce: &mut impl FnMut(&str
     match result {
         Ok(()) => Ok(true),
         Err(EngineError::Refused(error)) => {
-            announce(&format!("the container {name} does not start again ({error}); creating it again"));
+            report.note(&format!("the container {name} does not start again ({error}); creating it again"));
             Ok(false)
         }
         Err(unreachable) => Err(unreachable),

@@ -5,7 +5,7 @@
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::backend::{Identity, Wanted, container, lock_file};
 use crate::cargo;
@@ -37,9 +37,6 @@ const FOLDER: &str = TARGET;
 pub const REPOSITORY: &str = "lambda-packager-deps";
 /// Engines do not record when an image was used last, so a second tag does.
 const USED: &str = "-used-";
-
-/// Enough for hundreds of megabytes from a container to an image or back.
-const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// The image with the compiled dependencies of a project's container.
 #[derive(Debug)]
@@ -132,7 +129,7 @@ impl DepsCache {
             // It is never started.
             command: vec!["none".into()],
         })?;
-        let copied = engine.copy_folder(reader, FOLDER, container, CARGO_HOME, TIMEOUT);
+        let copied = engine.copy_folder(reader, FOLDER, container, CARGO_HOME);
         engine.remove(reader)?;
         copied?;
         // Engines do not agree on who owns a copy: the user who compiles makes its own of it.
@@ -162,10 +159,10 @@ impl DepsCache {
         let command = ["sh", "-c", PACK, "lambda-packager", TARGET, &self.name, &made.compile].map(String::from);
         let command: Vec<String> = command.into_iter().chain(self.folders.iter().cloned()).collect();
         let (reference, pack) = (self.reference(), as_user(container, &command));
-        let packed = engine.import_output(&pack, units.into_bytes().into(), &reference, &self.labels, TIMEOUT)?;
+        let packed = engine.import_output(&pack, units.into_bytes().into(), &reference, &self.labels)?;
         match packed.code {
             0 => {}
-            NOT_PACKED => engine.import_folder(container, LAYOUT, &reference, &self.labels, TIMEOUT)?,
+            NOT_PACKED => engine.import_folder(container, LAYOUT, &reference, &self.labels)?,
             NOT_TO_BE_KEPT => return Ok(None),
             _ => return Err(failed(container, &packed)),
         }
@@ -209,7 +206,7 @@ fn as_user<'a>(container: &'a str, command: &'a [String]) -> ExecSpec<'a> {
 }
 
 fn succeed(engine: &Engine, script: &ExecSpec) -> Result<(), EngineError> {
-    let output = engine.exec(script).output(None, TIMEOUT).map_err(EngineError::unanswered)?;
+    let output = engine.transfer(&engine.exec(script), None)?;
     if output.success() { Ok(()) } else { Err(failed(script.name, &output)) }
 }
 

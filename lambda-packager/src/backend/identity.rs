@@ -110,6 +110,11 @@ pub fn lock_file(workspace: &Workspace) -> PathBuf {
     workspace.state_folder().join("container.lock")
 }
 
+/// The lock file of what compiles in the container `name` of a workspace, or in the folder of the host with that name.
+pub fn lock_of_compile(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.state_folder().join(format!("compile-{name}.lock"))
+}
+
 /// The tag of an image that is made for a function of a project. It has only letters, digits, `_`, `.` and `-`, and at most 128 of them.
 pub fn image_tag(project: &str, function: &str, mode: Mode) -> String {
     let mut slug: String = function.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();

@@ -224,7 +224,7 @@ fn clean_room(
         return Err(no_image(request, source).into());
     };
     let image = base_image::named(engine, base, found.as_deref(), config)?;
-    let forwarded = cargo_config::carry(workspace, config.target_arch)?;
+    let forwarded = cargo_config::carry(workspace, config)?;
     let engine_version = version_of(engine, request.before.filter(|before| before.clean_room))?;
     Ok(Backend {
         target: TARGET.to_string(),
@@ -270,7 +270,7 @@ fn container(
             (base_image::borrowed(&toolchain)?, Some(toolchain), why)
         }
     };
-    let forwarded = cargo_config::carry(workspace, config.target_arch)?;
+    let forwarded = cargo_config::carry(workspace, config)?;
     let wanted = Wanted { workspace, forwarded: &forwarded, image: &image, config };
     let store = DepsCache::of(&wanted, identity)?;
     let fill = || match &store {
@@ -278,7 +278,7 @@ fn container(
         Some(store) if !config.force => store.fill(engine, &identity.name, identity),
         _ => Ok(None),
     };
-    let ready = container::ensure(engine, identity, &wanted, found, fill, |message| report.note(message))?;
+    let ready = container::ensure(engine, identity, &wanted, found, fill, report)?;
     let engine_version = version_of(engine, request.before.filter(|before| before.container == ready.name))?;
     Ok(Backend {
         forwarded: Some(forwarded),

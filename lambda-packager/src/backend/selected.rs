@@ -139,12 +139,12 @@ impl Backend {
     /// Checks a compile that prints nothing: one in a paused container never ends by itself.
     fn look_after(&self, report: &RefCell<&mut Reporter>) -> Result<()> {
         let Some((engine, ready)) = self.container() else { return Ok(()) };
-        match engine.inspect(&ready.name)? {
+        match engine.inspect(&ready.id)? {
             Some(container) if container.state.status == "running" => Ok(()),
             Some(container) if container.state.status == "paused" => {
-                let name = &ready.name;
+                let Ready { name, id, .. } = ready;
                 report.borrow_mut().note(&format!("the container {name} was paused while compiling; resuming it"));
-                Ok(engine.unpause(&ready.name)?)
+                Ok(engine.unpause(id)?)
             }
             // The compile would end by itself; this error comes earlier and says why.
             _ => Err(Error::engine(format!("the container {} is no longer running", ready.name))),
@@ -160,7 +160,7 @@ impl Backend {
         }
         let Some((engine, ready)) = self.container() else { return BackendError::Final(error) };
         let what = |text: &str| format!("the container {} {text} while compiling", ready.name);
-        match engine.inspect(&ready.name) {
+        match engine.inspect(&ready.id) {
             Err(EngineError::Unreachable(error) | EngineError::Hangs(error)) => BackendError::Engine(error),
             Err(failure) => BackendError::Final(failure.into()),
             Ok(None) => BackendError::Container(what("was removed"), error),
@@ -179,7 +179,7 @@ impl Backend {
         let invocation = match &self.kind {
             BackendKind::Container { engine, ready, .. } => {
                 let user = Some((USER, USER));
-                engine.exec(&ExecSpec { name: &ready.name, folder: "/", user, env: &[], passed_env: &[], command })
+                engine.exec(&ExecSpec { name: &ready.id, folder: "/", user, env: &[], passed_env: &[], command })
             }
             BackendKind::CleanRoom(room) => room.engine.run(&room.base, command),
             BackendKind::Host { .. } => Invocation::new(Path::new("/bin/sh")).args(&command[1..]),
@@ -197,7 +197,7 @@ impl Backend {
 
     /// Removes the container, for a new one.
     pub fn abandon(&self) -> Result<()> {
-        self.container().map_or(Ok(()), |(engine, ready)| Ok(engine.remove(&ready.name)?))
+        self.container().map_or(Ok(()), |(engine, ready)| Ok(engine.remove(&ready.id)?))
     }
 
     /// The image of compiled dependencies that a new container was filled from.
@@ -322,7 +322,7 @@ pub(super) fn in_container(
     command: &[String],
 ) -> Invocation {
     engine.exec(&ExecSpec {
-        name: &ready.name,
+        name: &ready.id,
         folder: "/",
         // It begins as root, which has no rights but to put files there and to become another user.
         user: None,

@@ -5,8 +5,8 @@ use std::mem;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::thread;
-use std::time::Duration;
 
+use crate::backend::identity::lock_of_compile;
 use crate::backend::selected::in_container;
 use crate::backend::{Backend, BackendKind};
 use crate::compile;
@@ -14,9 +14,6 @@ use crate::compile::{CompileError, CompileJob, Delivery, STATE, Sent, UNPACKED, 
 use crate::error::{Error, Result};
 use crate::report::Reporter;
 use crate::sys::{Input, Lock};
-
-/// Enough for the sources and crates of a large project.
-const TRANSFER: Duration = Duration::from_secs(10 * 60);
 
 impl Backend {
     /// Makes the sources in the container those of `job`, without a compile.
@@ -32,7 +29,7 @@ impl Backend {
                 let (command, input) =
                     compile::with_delivery(job, delivery, STATE, Some(USER), inner).map_err(CompileError::Crate)?;
                 let call = in_container(engine, ready, &[], &[], &self.with_its_toolchain(command)?);
-                let output = call.output(Some(input), TRANSFER).map_err(CompileError::Ended)?;
+                let output = engine.transfer(&call, Some(input)).map_err(|e| CompileError::Ended(e.into()))?;
                 match output.code {
                     0 => Ok(()),
                     compile::OTHER_SOURCES => Err(CompileError::OtherSources),
@@ -69,7 +66,7 @@ impl Backend {
         read_outside: impl Fn(&T) -> BTreeSet<PathBuf>,
     ) -> Result<T, CompileError> {
         let record = job.workspace.state_folder().join(format!("{name}.sent"));
-        let lock = Lock::acquire(&record.with_extension("lock"), |holder| report.waiting_for(holder));
+        let lock = Lock::acquire(&lock_of_compile(job.workspace, name), |holder| report.waiting_for(holder));
         let _lock = lock.map_err(CompileError::Crate)?;
         let sources_of = || sources::of(job, self.forwarded.as_ref()).map_err(CompileError::Crate);
         // With many files, each of the two takes its time.
@@ -98,7 +95,7 @@ impl Backend {
                 let place = format!("{STATE}/{UNPACKED}");
                 let archive = mem::take(&mut delivery.archive);
                 let input = Input::Written(Box::new(move |out| archive.write_to(out)));
-                engine.unpack_into(&ready.name, &place, input, TRANSFER)?;
+                engine.unpack_into(&ready.id, &place, input)?;
                 delivery.unpacked = true;
                 result = send(&delivery, report);
             }

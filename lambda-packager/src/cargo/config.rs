@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use crate::cargo::config_outer::outer;
 use crate::cargo::{Workspace, env};
-use crate::config::{Arch, Config};
+use crate::config::Config;
 use crate::error::Result;
 use crate::sys::{Table, fs, lexically_clean, toml};
 
@@ -32,12 +33,15 @@ pub struct ForwardedConfig {
 ///
 /// # Errors
 /// If a configuration file cannot be read.
-pub fn carry(workspace: &Workspace, arch: Arch) -> Result<ForwardedConfig> {
-    let triple = arch.triple();
+pub fn carry(workspace: &Workspace, config: &Config) -> Result<ForwardedConfig> {
+    let (arch, triple) = (config.target_arch, config.target_arch.triple());
+    let names_flags = || env::passed(config).iter().any(|name| name.ends_with("RUSTFLAGS"));
+    let has_flags = read_all(workspace)?.iter().any(|file| has_flags(file, triple)) || names_flags();
     let mut forwarded = ForwardedConfig::default();
     let mut all = Value::Object(Map::new());
-    for file in workspace.outer_configs()? {
-        toml::merge(&mut all, kept(&toml::read(&file)?, triple, &file, &mut forwarded.absolute_folders));
+    for file in outer(&workspace.root)? {
+        let table = toml::read(&file)?;
+        toml::merge(&mut all, kept(&table, triple, has_flags, &file, &mut forwarded.absolute_folders));
     }
     for name in ["config", "config.toml"] {
         let file = workspace.root.join(".cargo").join(name);
@@ -53,10 +57,18 @@ pub fn carry(workspace: &Workspace, arch: Arch) -> Result<ForwardedConfig> {
     Ok(forwarded)
 }
 
-/// The names of the registries in the user's configuration.
+/// The names of the registries in the user's configuration and environment.
 pub fn registries(workspace: &Workspace) -> Result<Vec<String>> {
-    let all = read_all(workspace)?;
-    Ok(all.iter().flat_map(|file| tables(file, "registries")).map(|(name, _)| name.clone()).collect())
+    let mut names = env::registries();
+    for file in read_all(workspace)? {
+        names.extend(tables(&file, "registries").map(|(name, _)| name.clone()));
+        // In the place of another one.
+        let mirrors = tables(&file, "source").filter(|(_, source)| source.contains_key("registry"));
+        names.extend(mirrors.map(|(name, _)| name.clone()));
+    }
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
 }
 
 fn read_all(workspace: &Workspace) -> Result<Vec<Table>> {
@@ -148,8 +160,15 @@ pub fn wrapper_variables(workspace: &Workspace) -> Result<Vec<&'static str>> {
     Ok(WRAPPERS.iter().filter(|(key, _)| is_set(key)).map(|(_, variable)| *variable).collect())
 }
 
-/// The tables of one file that are forwarded. Resolves the sources' folders and adds them to `folders`.
-fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> Value {
+/// Whether a file has flags for the compiler, which may be for one linker only.
+fn has_flags(file: &Table, triple: &str) -> bool {
+    let flags = file.get("build").and_then(|table| table.get("rustflags"));
+    flags.is_some() || of_target(file, triple).any(|(_, target)| target.contains_key("rustflags"))
+}
+
+/// The tables of one file that are forwarded; `has_flags` if any file or variable has flags. Resolves the sources' folders and
+/// adds them to `folders`.
+fn kept(file: &Table, triple: &str, has_flags: bool, path: &Path, folders: &mut Vec<PathBuf>) -> Value {
     let base = base_of(path);
     let only = |table: &Table, keys: &[&str]| -> Table {
         let mut table = table.clone();
@@ -190,11 +209,8 @@ fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> 
     for (name, profile) in tables(file, "profile") {
         keep("profile", name, Value::Object(profile.clone()));
     }
-    let targets = || of_target(file, triple);
-    let flags = file.get("build").and_then(|table| table.get("rustflags"));
-    // Flags may be for one linker only. A linker without flags makes the same of every program that links.
-    let has_flags = flags.is_some() || targets().any(|(_, target)| target.contains_key("rustflags"));
-    for (name, target) in targets().filter(|_| has_flags) {
+    // A linker without flags makes the same of every program that links.
+    for (name, target) in of_target(file, triple).filter(|_| has_flags) {
         let mut target = only(target, &["rustflags", "linker"]);
         if let Some(Value::String(linker)) = target.get_mut("linker").filter(|linker| is_path(linker)) {
             *linker = base.join(&linker).to_string_lossy().into_owned();
@@ -203,7 +219,7 @@ fn kept(file: &Table, triple: &str, path: &Path, folders: &mut Vec<PathBuf>) -> 
             keep("target", name, Value::Object(target));
         }
     }
-    if let Some(flags) = flags {
+    if let Some(flags) = file.get("build").and_then(|table| table.get("rustflags")) {
         keep("build", "rustflags", flags.clone());
     }
     all
@@ -265,10 +281,11 @@ mod tests {
     fn forwarded(files: &[&str]) -> (String, Vec<PathBuf>) {
         let mut all = Value::Object(Map::new());
         let mut folders = Vec::new();
-        for text in files {
-            let path = Path::new("/home/u/.cargo/config.toml");
-            let table = toml::parse(text.as_bytes(), path).unwrap();
-            toml::merge(&mut all, kept(&table, "x86_64-unknown-linux-gnu", path, &mut folders));
+        let (path, triple) = (Path::new("/home/u/.cargo/config.toml"), "x86_64-unknown-linux-gnu");
+        let tables = files.iter().map(|text| toml::parse(text.as_bytes(), path).unwrap()).collect::<Vec<_>>();
+        let has_flags = tables.iter().any(|table| has_flags(table, triple));
+        for table in tables {
+            toml::merge(&mut all, kept(&table, triple, has_flags, path, &mut folders));
         }
         (toml::print(&all).unwrap(), folders)
     }
@@ -361,5 +378,8 @@ mod tests {
         assert_eq!(forwarded(&[linker]).0, "");
         let (toml, _) = forwarded(&[&format!("{linker}[build]\nrustflags = [\"-Clink-arg=-fuse-ld=mold\"]\n")]);
         assert!(toml.contains("linker = \"/home/u/tools/ld\"") && toml.contains("mold"), "{toml}");
+        // The flags of a nearer file are for it, too.
+        let (toml, _) = forwarded(&["[build]\nrustflags = [\"-Clink-arg=-fuse-ld=mold\"]\n", linker]);
+        assert!(toml.contains("linker = \"/home/u/tools/ld\""), "{toml}");
     }
 }

@@ -131,6 +131,15 @@ fn registry_indexes() -> Vec<String> {
     all
 }
 
+/// The names of the registries whose URL is in the user's environment.
+pub fn registries() -> Vec<String> {
+    let name = |variable: &String| {
+        let name = variable.strip_prefix("CARGO_REGISTRIES_")?.strip_suffix("_INDEX")?;
+        Some(name.to_lowercase().replace('_', "-"))
+    };
+    registry_indexes().iter().filter_map(name).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

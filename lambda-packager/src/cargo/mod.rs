@@ -6,6 +6,7 @@ mod command;
 pub mod config;
 pub mod config_flags;
 mod config_include;
+mod config_outer;
 mod discover;
 pub mod env;
 mod features;

@@ -1,4 +1,4 @@
-//! The profiles of a workspace, in its manifest and in its cargo configuration.
+//! The profiles of a workspace, in its manifest and in the cargo configuration for it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::cargo::config_include::included;
+use crate::cargo::config_outer::outer;
 use crate::error::Result;
 use crate::sys::{Table, fs, toml};
 
@@ -15,7 +16,7 @@ use crate::sys::{Table, fs, toml};
 pub struct Profiles(BTreeMap<String, BTreeMap<String, Value>>);
 
 impl Profiles {
-    /// Of the workspace at `root`: its manifest, and its own cargo configuration, which takes precedence.
+    /// Of the workspace at `root`: its manifest, and cargo's configuration, which takes precedence, its own most of all.
     ///
     /// Source: <https://doc.rust-lang.org/cargo/reference/config.html#profile>.
     ///
@@ -24,6 +25,9 @@ impl Profiles {
     pub fn read(root: &Path) -> Result<Self> {
         let mut profiles = Self::default();
         profiles.join(&toml::read(&root.join("Cargo.toml"))?);
+        for file in outer(root)?.iter().rev() {
+            profiles.join(&toml::read(file)?);
+        }
         for name in [".cargo/config.toml", ".cargo/config"] {
             let file = root.join(name);
             // What a file includes is weaker than itself.

@@ -205,20 +205,6 @@ impl Workspace {
         paths
     }
 
-    /// Cargo's configuration files outside of the workspace, the strongest first.
-    pub fn outer_configs(&self) -> Result<Vec<PathBuf>> {
-        let home = env::cargo_home()?;
-        let folders = self.root.ancestors().skip(1).map(|folder| folder.join(".cargo")).chain([home]);
-        let mut found: Vec<PathBuf> = Vec::new();
-        for folder in folders {
-            // If both exist, cargo uses the one without the extension.
-            let file =
-                ["config", "config.toml"].map(|name| folder.join(name)).into_iter().find(|file| fs::is_file(file));
-            found.extend(file.filter(|file| !found.contains(file)));
-        }
-        Ok(found)
-    }
-
     /// The folder of all that the packager stores. It is in the workspace even if cargo's target directory is not, so
     /// that two checkouts never write to the same place.
     pub fn state_folder(&self) -> PathBuf {

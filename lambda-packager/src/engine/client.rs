@@ -22,8 +22,8 @@ pub struct Engine {
     folder: PathBuf,
 }
 
-/// Enough for the largest image on a slow disk.
-const TRANSFER: Duration = Duration::from_secs(5 * 60);
+/// Enough for the largest image, or all that was compiled, on a slow disk.
+const TRANSFER: Duration = Duration::from_secs(10 * 60);
 
 /// Waits until one of `engines` answers, and returns it. Each pause is twice as long as the one before, up to a second, with
 /// some jitter, so that several waiting processes do not call again at the same moment.
@@ -131,24 +131,34 @@ impl Engine {
 
     /// Runs a call that moves or removes much, and may take as long as a large image does. After each silence of some seconds
     /// the engine is asked whether it still answers.
-    pub fn transfer(&self, call: &Invocation, input: Option<Vec<u8>>) -> Result<Output, EngineError> {
-        let limit = self.timeout.max(TRANSFER);
-        let deadline = Instant::now() + limit;
+    pub fn transfer(&self, call: &Invocation, input: Option<Input>) -> Result<Output, EngineError> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let hear = |stream: Stream, piece: &[u8]| match stream {
             Stream::Stdout => stdout.extend_from_slice(piece),
             Stream::Stderr => stderr.extend_from_slice(piece),
         };
-        let silence = || match self.version() {
-            Ok(_) if Instant::now() > deadline => Err(EngineError::Hangs(call.overdue(limit))),
-            answer => answer.map(drop),
-        };
-        let code = call.stream_both(input.unwrap_or_default(), self.timeout / 6, hear, silence)?;
+        let input = input.unwrap_or_else(|| Input::from(Vec::new()));
+        let code = call.stream_both(input, self.patience_with_silence(), hear, self.asking(call))?;
         Ok(Output { code, stdout, stderr })
     }
 
+    /// How long a call of [`Engine::transfer`] may say nothing before the engine is asked.
+    pub(super) fn patience_with_silence(&self) -> Duration {
+        self.timeout / 6
+    }
+
+    /// Asks the engine whether it still answers, during `call`, which began now.
+    pub(super) fn asking<'a>(&'a self, call: &'a Invocation) -> impl Fn() -> Result<(), EngineError> + 'a {
+        let limit = self.timeout.max(TRANSFER);
+        let deadline = Instant::now() + limit;
+        move || match self.version() {
+            Ok(_) if Instant::now() > deadline => Err(EngineError::Hangs(call.overdue(limit))),
+            answer => answer.map(drop),
+        }
+    }
+
     /// The same for a call that must succeed.
-    pub(super) fn succeed_in_transfer(&self, call: &Invocation, input: Option<Vec<u8>>) -> Result<Output, EngineError> {
+    pub(super) fn succeed_in_transfer(&self, call: &Invocation, input: Option<Input>) -> Result<Output, EngineError> {
         let output = self.transfer(call, input)?;
         self.if_success(call, output)
     }

@@ -42,16 +42,8 @@ impl Engine {
 
     /// Unpacks a tar archive into a folder of a container, running or not, with the archive's owners and modes. The
     /// folder must lie in a volume: docker unpacks nothing into a file system that is read-only.
-    pub fn unpack_into(
-        &self,
-        name: &str,
-        folder: &str,
-        tar: impl Into<Input>,
-        timeout: Duration,
-    ) -> Result<(), EngineError> {
-        let call = self.call(&args::unpack(self.kind, name, folder));
-        let output = call.output(Some(tar.into()), timeout).map_err(EngineError::unanswered)?;
-        if output.success() { Ok(()) } else { Err(self.failure("cp", &output)) }
+    pub fn unpack_into(&self, name: &str, folder: &str, tar: impl Into<Input>) -> Result<(), EngineError> {
+        self.succeed_in_transfer(&self.call(&args::unpack(self.kind, name, folder)), Some(tar.into())).map(drop)
     }
 
     pub fn start(&self, name: &str) -> Result<(), EngineError> {

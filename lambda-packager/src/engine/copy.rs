@@ -2,7 +2,6 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::engine::{Engine, EngineError, ExecSpec, args};
 use crate::error::{Error, Result};
@@ -32,9 +31,8 @@ impl Engine {
         folder: &str,
         reference: &str,
         labels: &[String],
-        timeout: Duration,
     ) -> Result<(), EngineError> {
-        self.pipe(self.read_folder(container, folder), self.call(&args::import(reference, labels)), timeout)
+        self.pipe(self.read_folder(container, folder), self.call(&args::import(reference, labels)))
     }
 
     /// Makes an image from the archive that a program in a container prints, given `input`. Returns the status of the
@@ -45,11 +43,10 @@ impl Engine {
         input: Input,
         reference: &str,
         labels: &[String],
-        timeout: Duration,
     ) -> Result<Output, EngineError> {
-        let import = self.call(&args::import(reference, labels));
+        let (export, import) = (self.exec(program), self.call(&args::import(reference, labels)));
         let (sent, received) =
-            self.exec(program).pipe_into(Some(input), &import, timeout).map_err(EngineError::unanswered)?;
+            export.pipe_into(Some(input), &import, self.patience_with_silence(), self.asking(&import))?;
         match received {
             // If both failed, the writer failed because the reader ended.
             Some(received) if !received.success() => return Err(self.failure("import", &received)),
@@ -62,24 +59,17 @@ impl Engine {
 
     /// Copies a folder of one container into the folder `place` of another, which must be in a volume. Docker keeps the
     /// owners; podman reads all files as root's.
-    pub fn copy_folder(
-        &self,
-        from: &str,
-        folder: &str,
-        to: &str,
-        place: &str,
-        timeout: Duration,
-    ) -> Result<(), EngineError> {
+    pub fn copy_folder(&self, from: &str, folder: &str, to: &str, place: &str) -> Result<(), EngineError> {
         let content = self.read_folder(from, folder);
-        self.pipe(content, self.call(&args::unpack(self.kind, to, place)), timeout)
+        self.pipe(content, self.call(&args::unpack(self.kind, to, place)))
     }
 
     fn read_folder(&self, container: &str, folder: &str) -> Invocation {
         self.call(&["cp", &format!("{container}:{folder}"), "-"])
     }
 
-    fn pipe(&self, from: Invocation, to: Invocation, timeout: Duration) -> Result<(), EngineError> {
-        let (sent, received) = from.pipe_into(None, &to, timeout).map_err(EngineError::unanswered)?;
+    fn pipe(&self, from: Invocation, to: Invocation) -> Result<(), EngineError> {
+        let (sent, received) = from.pipe_into(None, &to, self.patience_with_silence(), self.asking(&from))?;
         // If both failed, the writer failed because the reader ended.
         match (sent.success(), received.as_ref().filter(|received| !received.success())) {
             (_, Some(received)) => Err(self.failure("cp", received)),

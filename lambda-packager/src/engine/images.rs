@@ -117,12 +117,12 @@ impl Engine {
 
     /// Makes an image with one layer from a tar archive.
     pub fn import(&self, tar: Vec<u8>, reference: &str, labels: &[String]) -> Result<(), EngineError> {
-        self.succeed_in_transfer(&self.call(&args::import(reference, labels)), Some(tar)).map(drop)
+        self.succeed_in_transfer(&self.call(&args::import(reference, labels)), Some(tar.into())).map(drop)
     }
 
     /// Loads the image `reference` from an archive. A layer that an image here has too is not unpacked again.
     pub fn load(&self, archive: Vec<u8>, reference: &str) -> Result<(), EngineError> {
-        let loaded = self.succeed_in_transfer(&self.call(&["load", "--quiet"]), Some(archive)).map(drop);
+        let loaded = self.succeed_in_transfer(&self.call(&["load", "--quiet"]), Some(archive.into())).map(drop);
         loaded.map_err(|failure| self.unless_damaged(failure, reference))
     }
 
@@ -196,7 +196,7 @@ mod tests {
     fn a_transfer_goes_on_as_long_as_the_engine_answers() {
         let folder = tempfile::tempdir().unwrap();
         let scripts = [("load", "read -r line; until [ -e asked ]; do :; done; echo \"$line\""), ("version", HANGS)];
-        let load = |engine: &Engine| engine.transfer(&engine.call(&["load"]), Some(b"archive\n".to_vec()));
+        let load = |engine: &Engine| engine.transfer(&engine.call(&["load"]), Some(b"archive\n".to_vec().into()));
         let Err(EngineError::Hangs(error)) = load(&fake(folder.path(), Duration::from_millis(60), &scripts)) else {
             panic!("it is known that the engine hangs")
         };
@@ -204,6 +204,21 @@ mod tests {
         let answers = fake(folder.path(), Duration::from_secs(6), &[("version", ": >asked; echo 1")]);
         let Ok(output) = load(&answers) else { panic!("the engine answers") };
         assert_eq!(output.stdout, b"archive\n");
+    }
+
+    #[test]
+    fn a_copy_ends_when_the_engine_does_not_answer_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let scripts = [("cp", HANGS), ("version", HANGS)];
+        let engine = fake(folder.path(), Duration::from_millis(60), &scripts);
+        for copied in [
+            engine.copy_folder("from", "/folder", "to", "/place"),
+            engine.import_folder("from", "/folder", "image:1", &[]),
+            engine.unpack_into("to", "/place", b"archive".to_vec()),
+        ] {
+            let Err(EngineError::Hangs(error)) = copied else { panic!("it is known that the engine hangs") };
+            assert!(error.to_string().contains("sh version"), "{error}");
+        }
     }
 
     #[test]

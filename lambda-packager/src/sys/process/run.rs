@@ -28,35 +28,42 @@ impl Invocation {
         if let Some(input) = input {
             feed(&mut child, input);
         }
-        self.collect(child, timeout)
+        collect(child, Patience::Until(Instant::now() + timeout), || Err(self.overdue(timeout)))
     }
 
     /// Runs this program with `input` on its standard input, and `reader`, which reads the output of this one, to the end of
-    /// both. `reader` is not started for a program that prints nothing.
+    /// both. `reader` is not started for a program that prints nothing. After each `patience` in which one of them says
+    /// nothing to us, calls `on_silence`; an error of it ends that one.
     ///
     /// # Errors
-    /// As for [`Invocation::output`], for either.
-    pub fn pipe_into(
+    /// If either cannot be started; those of `on_silence`.
+    pub fn pipe_into<E: From<Error> + Send>(
         &self,
         input: Option<Input>,
         reader: &Self,
-        timeout: Duration,
-    ) -> Result<(Output, Option<Output>)> {
+        patience: Duration,
+        on_silence: impl Fn() -> Result<(), E> + Sync,
+    ) -> Result<(Output, Option<Output>), E> {
         let mut writing = self.spawn(if input.is_some() { Stdio::piped() } else { Stdio::null() })?;
         if let Some(input) = input {
             feed(&mut writing, input);
         }
         let pipe = writing.stdout.take();
         thread::scope(|scope| {
-            let written = scope.spawn(|| self.collect(writing, timeout));
-            let read = pipe.map_or(Ok(None), |pipe| reader.read_from(pipe, timeout));
+            let written = scope.spawn(|| collect(writing, Patience::Each(patience), &on_silence));
+            let read = pipe.map_or(Ok(None), |pipe| reader.read_from(pipe, patience, &on_silence));
             let written = written.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             Ok((written?, read?))
         })
     }
 
     /// Runs the program with all of `pipe` on its standard input, if there is anything.
-    fn read_from(&self, mut pipe: ChildStdout, timeout: Duration) -> Result<Option<Output>> {
+    fn read_from<E: From<Error>>(
+        &self,
+        mut pipe: ChildStdout,
+        patience: Duration,
+        on_silence: impl Fn() -> Result<(), E>,
+    ) -> Result<Option<Output>, E> {
         let mut start = [0; 1024];
         // A broken pipe is the end of it, too.
         let length = pipe.read(&mut start).unwrap_or(0);
@@ -70,21 +77,7 @@ impl Invocation {
                 let _ = stdin.write_all(&start[..length]).and_then(|()| std::io::copy(&mut pipe, &mut stdin));
             });
         }
-        self.collect(child, timeout).map(Some)
-    }
-
-    /// Waits for the end of `child`, which is this program.
-    fn collect(&self, child: Child, timeout: Duration) -> Result<Output> {
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let code = drive(child, None, None, Patience::Until(Instant::now() + timeout), &mut |said| {
-            match said {
-                Said::Stdout(bytes) => stdout.extend_from_slice(bytes),
-                Said::Stderr(bytes) => stderr.extend_from_slice(bytes),
-                Said::Nothing => return Err(self.overdue(timeout)),
-            }
-            Ok(())
-        })?;
-        Ok(Output { code, stdout, stderr })
+        collect(child, Patience::Each(patience), on_silence).map(Some)
     }
 
     /// The error for a program that does not end within `limit`.
@@ -183,6 +176,24 @@ impl Invocation {
     }
 }
 
+/// Waits for the end of `child`; where it is silent for too long, an error of `on_silence` ends it.
+fn collect<E: From<Error>>(
+    child: Child,
+    patience: Patience,
+    on_silence: impl Fn() -> Result<(), E>,
+) -> Result<Output, E> {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let code = drive(child, None, None, patience, &mut |said| {
+        match said {
+            Said::Stdout(bytes) => stdout.extend_from_slice(bytes),
+            Said::Stderr(bytes) => stderr.extend_from_slice(bytes),
+            Said::Nothing => return on_silence(),
+        }
+        Ok(())
+    })?;
+    Ok(Output { code, stdout, stderr })
+}
+
 /// Passes on both streams of `child` up to its end, which comes with ours.
 fn guarded<E: From<Error>>(
     mut child: Child,
@@ -245,20 +256,19 @@ mod tests {
 
     #[test]
     fn one_program_reads_what_another_prints() {
-        let minute = Duration::from_secs(60);
+        let pipe =
+            |from: &str, input, to: &str| sh(from).pipe_into(input, &sh(to), FOREVER, || Ok::<(), Error>(())).unwrap();
         let input = Some(b"b".to_vec().into());
-        let (sent, received) =
-            sh("printf a; cat; printf c; echo e >&2; exit 3").pipe_into(input, &sh("cat; exit 4"), minute).unwrap();
+        let (sent, received) = pipe("printf a; cat; printf c; echo e >&2; exit 3", input, "cat; exit 4");
         assert_eq!((sent.code, sent.stderr_text().as_str(), sent.stdout.len()), (3, "e", 0));
         let received = received.unwrap();
         assert_eq!((received.code, received.stdout_text().as_str()), (4, "abc"));
         // If the reader ends early, the endless writer ends too.
-        let (sent, received) =
-            sh("while :; do echo abc || exit 7; done").pipe_into(None, &sh("exit 0"), minute).unwrap();
+        let (sent, received) = pipe("while :; do echo abc || exit 7; done", None, "exit 0");
         assert_ne!(sent.code, 0);
         assert_eq!(received.unwrap().code, 0);
         // There is nothing to read for it.
-        let (sent, received) = sh("exit 3").pipe_into(None, &sh("exit 4"), minute).unwrap();
+        let (sent, received) = pipe("exit 3", None, "exit 4");
         assert!(sent.code == 3 && received.is_none());
     }
 
