@@ -1,12 +1,14 @@
 //! The login for a registry: from the environment, from the AWS CLI, or as `docker login` and `podman login` stored it.
 //! Passwords stay in memory: the packager never puts them into an argument or a file.
 
+use std::time::{Duration, Instant};
+
 use lambda_packager::internal::{
     Config, Error, ErrorKind, Invocation, PublishFault, RegistryLogin, Reporter, Result, env,
 };
 
 use crate::publish::address::Ecr;
-use crate::publish::login::{Source, TIMEOUT, refused};
+use crate::publish::login::{Source, TIMEOUT, TIMEOUT_OF_ALL, refused};
 use crate::publish::stored_logins::engines;
 use crate::publish::{Address, Login};
 
@@ -63,13 +65,13 @@ pub fn find(
                     "if it may have your login to ECR, use the flag `--registry-login ecr`, and name no other registry",
                 ))
         }
-        RegistryLogin::Ecr => of_aws(address.ecr()).map(Some),
-        RegistryLogin::Engine => {
-            first_of(&engines(address, repository)?.collect::<Vec<_>>(), report)?.map(Some).ok_or_else(|| {
+        RegistryLogin::Ecr => of_aws(address.ecr(), TIMEOUT).map(Some),
+        RegistryLogin::Engine => first_of(&engines(address, repository)?.collect::<Vec<_>>(), TIMEOUT_OF_ALL, report)?
+            .map(Some)
+            .ok_or_else(|| {
                 refused(format!("{} requires the engine's login to {}, but there is none", place(), address.authority))
                     .hint_with(format!("run `docker login {0}` or `podman login {0}`", address.authority))
-            })
-        }
+            }),
         RegistryLogin::Auto => of_any(config, address, by, repository, report),
     }
 }
@@ -132,11 +134,11 @@ fn of_any(
     report: &mut Reporter,
 ) -> Result<Option<Login>> {
     let mut sources: Vec<Source> = vec![
-        Box::new(|| of_environment_for(config, address, by)),
-        Box::new(|| address.ecr().map(|ecr| of_aws(Some(ecr))).transpose()),
+        Box::new(|_| of_environment_for(config, address, by)),
+        Box::new(|limit| address.ecr().map(|ecr| of_aws(Some(ecr), limit)).transpose()),
     ];
     sources.extend(engines(address, repository)?);
-    match first_of(&sources, report) {
+    match first_of(&sources, TIMEOUT_OF_ALL, report) {
         Err(error) if !error.is_interrupted() && !matches!(address.ecr(), Some(Ecr::Private { .. })) => {
             report.note(&error.with_advice());
             Ok(None)
@@ -145,14 +147,16 @@ fn of_any(
     }
 }
 
-/// Asks one source after the other until one has a login. What failed before is noted.
+/// Asks one source after the other until one has a login, and no longer than `limit` in all. What failed before is noted.
 ///
 /// # Errors
 /// If none has one, the first failure; an interruption.
-fn first_of(sources: &[Source], report: &mut Reporter) -> Result<Option<Login>> {
+fn first_of(sources: &[Source], limit: Duration, report: &mut Reporter) -> Result<Option<Login>> {
     let (mut found, mut failures) = (None, Vec::new());
+    let deadline = Instant::now() + limit;
     for source in sources {
-        match source() {
+        // One that only reads a file needs none.
+        match source(deadline.saturating_duration_since(Instant::now()).min(TIMEOUT)) {
             Ok(None) => {}
             Ok(login) => {
                 found = login;
@@ -181,7 +185,7 @@ fn of_environment() -> Result<Option<Login>> {
 }
 
 /// A login by the AWS CLI: to `ecr`, or to the account and region of its configuration.
-fn of_aws(ecr: Option<Ecr>) -> Result<Login> {
+fn of_aws(ecr: Option<Ecr>, limit: Duration) -> Result<Login> {
     let Some(aws) = env::find_program("aws") else {
         let (user, password) = (env::REGISTRY_USER, env::REGISTRY_PASSWORD);
         return Err(refused("the AWS CLI, which is needed to log in to ECR, is not on PATH".into())
@@ -197,7 +201,7 @@ fn of_aws(ecr: Option<Ecr>) -> Result<Login> {
         None => vec!["ecr", "get-login-password"],
     });
     let call = Invocation::new(&aws).args(&args);
-    let output = call.output(None, TIMEOUT).map_err(|error| match error.kind() {
+    let output = call.output(None, limit).map_err(|error| match error.kind() {
         ErrorKind::Engine => unreachable_aws().source(error),
         _ => error,
     })?;
@@ -318,13 +322,28 @@ mod tests {
     #[test]
     fn a_source_that_fails_does_not_end_the_search() {
         let login = Login::Password { user: "a".into(), password: "b".into() };
-        let failing = || -> Source { Box::new(|| Err(refused("first".into()))) };
-        let mut sources: Vec<Source> = vec![failing(), Box::new(|| Ok(None))];
+        let failing = || -> Source { Box::new(|_| Err(refused("first".into()))) };
+        let mut sources: Vec<Source> = vec![failing(), Box::new(|_| Ok(None))];
+        let first_of = |sources: &[Source], report: &mut Reporter| first_of(sources, TIMEOUT_OF_ALL, report);
         let mut report = Reporter::new(Vec::new(), false, false);
         let error = first_of(&sources, &mut report).map(|login| login.is_some()).unwrap_err();
         assert_eq!(error.to_string(), "first");
-        sources.push(Box::new(|| Ok(Some(login.clone()))));
+        sources.push(Box::new(|_| Ok(Some(login.clone()))));
         assert!(first_of(&sources, &mut report).is_ok_and(|found| found.as_ref() == Some(&login)));
+    }
+
+    #[test]
+    fn all_sources_together_have_one_limit() {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let slow = |limit: Duration| {
+            asked.borrow_mut().push(limit);
+            let call = Invocation::new("/bin/sh".as_ref()).args(&["-c", "exec tail -f /dev/null"]);
+            call.output(None, limit).map(|_| None)
+        };
+        let sources: Vec<Source> = vec![Box::new(slow), Box::new(slow)];
+        let limit = Duration::from_millis(50);
+        assert!(first_of(&sources, limit, &mut Reporter::new(Vec::new(), false, false)).is_err());
+        assert!(asked.borrow()[0] <= limit && asked.borrow()[1] == Duration::ZERO, "{asked:?}");
     }
 
     #[test]

@@ -6,8 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lambda_packager::internal::{Error, PublishFault, Result};
 
-/// For programs that are asked for a login, since they may ask a server in turn.
+/// For a program that is asked for a login, since it may ask a server in turn.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// For all that are asked for one login: whoever waits is told within 30 s.
+pub const TIMEOUT_OF_ALL: Duration = Duration::from_secs(25);
 
 /// What opens a registry. Never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,8 +35,8 @@ impl Login {
     }
 }
 
-/// What may have a login.
-pub type Source<'a> = Box<dyn Fn() -> Result<Option<Login>> + 'a>;
+/// What may have a login. Gets the time that it may take.
+pub type Source<'a> = Box<dyn Fn(Duration) -> Result<Option<Login>> + 'a>;
 
 /// The error for a login that cannot be had, or that the registry may not get.
 pub fn refused(message: String) -> Error {

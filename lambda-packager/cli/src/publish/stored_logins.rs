@@ -1,13 +1,14 @@
 //! The logins that `docker login` and `podman login` stored: in their files, or with the credential helper that a file names.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use docker_credential::{CredentialRetrievalError as Failure, DockerCredential};
 use lambda_packager::internal::{Error, Invocation, Result, env, fs};
 use rustix::process::getuid;
 use serde_json::{Value, json};
 
-use crate::publish::login::{Source, TIMEOUT, refused};
+use crate::publish::login::{Source, refused};
 use crate::publish::{Address, Login};
 
 /// A variable with the content of docker's file, which docker's command line reads before that file.
@@ -20,12 +21,12 @@ pub fn engines<'a>(address: &Address, repository: &str) -> Result<impl Iterator<
     let variable = env::var(VARIABLE).filter(|value| !value.is_empty());
     let variable = variable.map(|store| -> Source {
         let names = names.clone();
-        Box::new(move || of_store(store.as_bytes(), VARIABLE, &names))
+        Box::new(move |limit| of_store(store.as_bytes(), VARIABLE, &names, limit))
     });
     let files = stores()?.into_iter().map(move |path| -> Source {
         let names = names.clone();
-        Box::new(move || match fs::read_if_exists(&path)? {
-            Some(bytes) => of_store(&bytes, &path.to_string_lossy(), &names),
+        Box::new(move |limit| match fs::read_if_exists(&path)? {
+            Some(bytes) => of_store(&bytes, &path.to_string_lossy(), &names, limit),
             None => Ok(None),
         })
     });
@@ -57,7 +58,7 @@ fn of_podman(file: Option<PathBuf>, runtime: Option<PathBuf>, uid: u32) -> Vec<P
 
 /// The login in a store of docker's format at `place`, or of the credential helper that it names. `names` are those that it may
 /// be stored under.
-fn of_store(bytes: &[u8], place: &str, names: &[String]) -> Result<Option<Login>> {
+fn of_store(bytes: &[u8], place: &str, names: &[String], limit: Duration) -> Result<Option<Login>> {
     let mut store: Value = serde_json::from_slice(bytes).map_err(|e| {
         refused(format!("{place} is not valid JSON")).source(e).hint_with("correct it, or log in again")
     })?;
@@ -70,7 +71,7 @@ fn of_store(bytes: &[u8], place: &str, names: &[String]) -> Result<Option<Login>
     };
     let helper = |value: &Value| value.as_str().filter(|helper| !helper.is_empty()).map(String::from);
     if let Some(helper) = helper(&store["credHelpers"][&name]) {
-        return of_helper(&helper, &name).map_err(failed);
+        return of_helper(&helper, &name, limit).map_err(failed);
     }
     // Docker leaves these empty where a helper has the login.
     let login = store.get_mut("auths").and_then(|auths| auths.get_mut(&name)).and_then(Value::as_object_mut);
@@ -83,7 +84,7 @@ fn of_store(bytes: &[u8], place: &str, names: &[String]) -> Result<Option<Login>
         Ok(DockerCredential::UsernamePassword(user, password)) => Ok(Some(Login::Password { user, password })),
         Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Login::Identity(token))),
         Err(Failure::NoCredentialConfigured) => match helper(&store["credsStore"]) {
-            Some(helper) => of_helper(&helper, &name).map_err(failed),
+            Some(helper) => of_helper(&helper, &name, limit).map_err(failed),
             None => Ok(None),
         },
         Err(error) => Err(failed(refused(format!("{place}: cannot read the login")).source(error))),
@@ -91,13 +92,13 @@ fn of_store(bytes: &[u8], place: &str, names: &[String]) -> Result<Option<Login>
 }
 
 /// Asks a credential helper. Source: <https://github.com/docker/docker-credential-helpers>.
-fn of_helper(helper: &str, registry: &str) -> Result<Option<Login>> {
+fn of_helper(helper: &str, registry: &str, limit: Duration) -> Result<Option<Login>> {
     let name = format!("docker-credential-{helper}");
     let plain = helper.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     let Some(program) = env::find_program(&name).filter(|_| plain) else {
         return Err(refused(format!("the engine stores its logins in {name}, which is not on PATH")));
     };
-    let output = Invocation::new(&program).args(&["get"]).output(Some(registry.as_bytes().to_vec().into()), TIMEOUT)?;
+    let output = Invocation::new(&program).args(&["get"]).output(Some(registry.as_bytes().to_vec().into()), limit)?;
     let said = [output.stdout_text(), output.stderr_text()].join(" ").trim().to_string();
     if !output.success() {
         // The words of docker's library of helpers.
@@ -155,7 +156,7 @@ mod tests {
         let find = |registry: &str| {
             let address = Address::parse(registry, "").unwrap();
             let names = address.login_names(&format!("{}app", address.prefix));
-            of_store(store.to_string().as_bytes(), "/config.json", &names).map(|login| match login {
+            of_store(store.to_string().as_bytes(), "/config.json", &names, Duration::ZERO).map(|login| match login {
                 Some(Login::Password { user, .. }) => user,
                 Some(Login::Identity(token)) => format!("identity {token}"),
                 None => "none".into(),
@@ -200,7 +201,7 @@ mod tests {
         let names = names.map(String::from);
         damaged::each(&[store.to_string().into_bytes()], |bytes| {
             for at in 0..names.len() {
-                if let Err(error) = of_store(bytes, "/config.json", &names[at..]) {
+                if let Err(error) = of_store(bytes, "/config.json", &names[at..], Duration::ZERO) {
                     assert!(!error.to_string().contains("printed unexpected output"), "{error}");
                 }
             }
