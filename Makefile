@@ -2,9 +2,9 @@
 .PHONY: build dev prod docker container-start container-stop container-status image push deploy apply rollback kept-images-load kept-images-save handover-load handover-save test test-full test-faults fuzz ci bench clean help
 .DEFAULT_GOAL := help
 
-LOG := target/lambda/lambda/build.log
+override LOG := target/lambda/lambda/build.log
 # Cargo does not show what a build script prints, so the end of its log says how the run went.
-LAST_RUN := if [ $(LOG) -nt target/started ]; then awk '/^cache-/ { t = "" } { t = t $$0 "\n" } END { printf "%s", t }' $(LOG); \
+override LAST_RUN := if [ $(LOG) -nt target/started ]; then awk '/^cache-/ { t = "" } { t = t $$0 "\n" } END { printf "%s", t }' $(LOG); \
 	else echo "cache-hit: cargo saw nothing to do"; fi
 
 build: ## package the function: lambda-deployment.zip; FORCE=1 packages again, also in the targets below
@@ -39,8 +39,8 @@ PACKAGE ?= image
 SETTINGS := PACKAGER ENV PACKAGE REGISTRY TAG IMAGE STATE_BUCKET ARCHIVE FORCE
 SETTINGS += $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 $(foreach name,$(sort $(SETTINGS)),$(eval override $(name) := $$(value $(name))))
-OF_IMAGE := --env "$$ENV" $${REGISTRY:+--registry "$$REGISTRY"}
-OF_ARCHIVE := $${ARCHIVE:+--archive "$$ARCHIVE"}
+override OF_IMAGE := --env "$$ENV" $${REGISTRY:+--registry "$$REGISTRY"}
+override OF_ARCHIVE := $${ARCHIVE:+--archive "$$ARCHIVE"}
 ifneq ($(filter-out 0,$(FORCE)),)
 export LAMBDA_PACKAGER_FORCE := 1
 endif
@@ -70,7 +70,7 @@ kept-images-save: ## save the builder image and the compiled dependencies, for k
 	@docker/kept-images save
 
 # The programs that the next job runs keep their permissions, which the artifacts of a pipeline do not.
-HANDOVER := target/handover.tar
+override HANDOVER := target/handover.tar
 
 handover-save: ## put the image of make image ARCHIVE=target/image.tar and the packager into one file; for pipelines
 	@tar -cf $(HANDOVER) target/image.tar target/release/lambda-packager

@@ -33,6 +33,7 @@ const BIN: &[&str] = &[
     "main",
     "cli",
     "image",
+    "production",
     "container",
     "doctor",
     "clean",

@@ -70,7 +70,7 @@ fn each_target_calls_what_it_says() {
         ("build FORCE=1", one("forced cargo build --release")),
         ("build FORCE=0", one("cargo build --release")),
         ("dev", one("mode=dev cargo build --release")),
-        ("prod", one("lambda-packager build --mode prod")),
+        ("prod", one("lambda-packager build --env prod")),
         ("docker", one("lambda-packager build --mode docker")),
         ("container-start", one("lambda-packager container start")),
         ("container-stop", one("lambda-packager container stop")),
@@ -82,7 +82,7 @@ fn each_target_calls_what_it_says() {
         ("push ARCHIVE=a.tar", one("lambda-packager image push --env preprod --archive a.tar")),
         ("push FORCE=1", one(&format!("forced {pushed}"))),
         ("deploy", deployed(pushed, "preprod", "image", REFERENCE)),
-        ("deploy PACKAGE=zip", deployed("lambda-packager build", "preprod", "zip", "")),
+        ("deploy PACKAGE=zip", deployed("lambda-packager build --env preprod", "preprod", "zip", "")),
         ("deploy PACKAGE=zip ENV=prod", deployed("lambda-packager build --mode prod", "prod", "zip", "")),
         // What is set for another target is not for this one.
         (&format!("deploy TAG=x {apply}"), deployed(pushed, "preprod", "image", REFERENCE)),
@@ -175,6 +175,13 @@ fn what_a_variable_has_is_never_a_command() {
                 desk.run(&["env", &set, "make", "--no-print-directory", target], "");
                 assert!(!desk.has("planted"), "{set} make {target}");
             }
+        }
+    }
+    // Nor is what the Makefile has for itself.
+    for name in ["LOG", "LAST_RUN", "HANDOVER", "OF_IMAGE", "OF_ARCHIVE"] {
+        for target in ["build", "image", "push", "handover-save", "handover-load"] {
+            desk.run(&[&MAKE[..], &[target, &format!("{name}=x; touch planted")]].concat(), "");
+            assert!(!desk.has("planted"), "make {target} {name}");
         }
     }
     // It is one argument, as it was written.

@@ -31,6 +31,24 @@ fn an_unknown_argument_ends_a_script_before_anything_starts_and_help_prints_its_
     assert!(!desk.has("target"), "a script made something");
 }
 
+#[test]
+fn a_deploy_packages_again_if_it_is_told_to_and_only_where_it_packages() {
+    let desk = Desk::with_fakes();
+    for (package, call) in [
+        ("image", "lambda-packager image push --env preprod --force"),
+        ("zip", "lambda-packager build --env preprod --force"),
+    ] {
+        let package = format!("PACKAGE={package}");
+        desk.run(&["env", "ENV=preprod", &package, "infra/deploy", "--force-rebuild"], "");
+        assert_eq!(desk.calls().first().map(String::as_str), Some(call), "{package}");
+    }
+    for which in ["TAG=preprod-1", "IMAGE=r/x@sha256:0"] {
+        desk.run(&["env", "ENV=preprod", which, "infra/deploy", "--force-rebuild"], "")
+            .fails(2, &["nothing is packaged"]);
+        assert_eq!(desk.calls(), [""; 0], "{which}");
+    }
+}
+
 /// As the runner of the workflow is: a user who is not root, and whom sudo asks for no password.
 #[test]
 fn a_pipeline_that_is_not_root_takes_roots_rights_only_for_what_needs_them() {

@@ -82,7 +82,11 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Package the function, unless nothing changed (default)
-    Build,
+    Build {
+        /// The environment that it is for: for prod, in the mode prod
+        #[arg(long, value_name = "ENV")]
+        env: Option<String>,
+    },
     /// Print whether packaging would reuse the zip, and if not, why
     Explain {
         /// Print every input instead, with the reason why it is one: what a compile sees
@@ -227,7 +231,7 @@ pub struct Clean {
     /// Both, and this project's images, the local copies of images to deploy, and empty images that no container uses
     #[arg(long)]
     pub all: bool,
-    /// The containers, images and dependencies of all projects of this user, and the clean room's layers
+    /// The containers and dependencies of all projects of this user, all images of functions in the engine, and the clean room's layers
     #[arg(long)]
     pub everything: bool,
     /// Only print what would be removed

@@ -11,7 +11,7 @@ use lambda_packager::internal::{
 use crate::args::{Args, Command, Container, MessageFormat, Shim};
 use crate::json::Json;
 use crate::project::Context;
-use crate::{answers, args, clean, container, doctor, image, init, json, shim, signals, verify};
+use crate::{answers, args, clean, container, doctor, image, init, json, production, shim, signals, verify};
 
 /// Exit status of `explain` where packaging would build.
 const MISS: u8 = 1;
@@ -41,7 +41,8 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
     let context = || Context::find(&request(args)?);
     let json = args.message_format == MessageFormat::Json;
     match &args.command {
-        None | Some(Command::Build) => run::run(&request(args)?, report).map(|_| 0),
+        None => run::run(&request(args)?, report).map(|_| 0),
+        Some(Command::Build { env }) => build(request(args)?, env.as_deref(), report).map(|()| 0),
         Some(Command::Explain { inputs }) => explain(args, *inputs),
         Some(Command::Image(command)) => image::image(command, request(args)?, json, report).map(|()| 0),
         Some(Command::Container(Container::Start)) => container::start(&context()?, report),
@@ -79,6 +80,11 @@ fn status_of(error: &Error, args: &Args) -> u8 {
 fn request(args: &Args) -> Result<Request> {
     let layers = vec![(Origin::Flag, args.layer()?), (Origin::Environment, from_env::layer()?)];
     Ok(Request { start: env::current_dir()?, layers, stand_in: None })
+}
+
+fn build(mut request: Request, environment: Option<&str>, report: &mut Reporter) -> Result<()> {
+    environment.map_or(Ok(()), |environment| production::for_environment(&mut request, environment))?;
+    run::run(&request, report).map(drop)
 }
 
 fn explain(args: &Args, only_inputs: bool) -> Result<u8> {

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use lambda_packager::internal::image::Image;
 use lambda_packager::internal::{
-    BackendRequest, EngineError, Error, Layer, Manifest, Mode, Origin, Place, Project, Reporter, Request, Result, Sha,
-    Stage, Task, candidates, fs, image, inputs, is_expected, print_lines, run, runtime_image, select, with_patience,
+    BackendRequest, EngineError, Error, Manifest, Place, Project, Reporter, Request, Result, Sha, Stage, Task,
+    candidates, fs, image, inputs, is_expected, print_lines, run, runtime_image, select, with_patience,
 };
 
 use crate::args::Image as Command;
+use crate::production;
 use crate::publish::credentials::By;
 use crate::publish::{Address, Names, Record, Reference, Repository, archive, push, revision};
 
@@ -17,13 +18,10 @@ mod github;
 
 use context::{Context, Rollback, contexts, with_tags};
 
-/// The environment for production, by the name that the setting `environments` has for it if nobody sets it.
-const PRODUCTION: &str = "prod";
-
 /// Runs a command of `image`, for each function that the settings select.
 pub fn image(command: &Command, mut request: Request, json: bool, report: &mut Reporter) -> Result<()> {
-    if matches!(command, Command::Build { target, .. } | Command::Push { target, .. } if target.env == PRODUCTION) {
-        set_production_mode(&mut request)?;
+    if let Command::Build { target, .. } | Command::Push { target, .. } = command {
+        production::for_environment(&mut request, &target.env)?;
     }
     run(command, &request, json, report).map_err(Error::telling_full_disks)
 }
@@ -39,29 +37,6 @@ fn run(command: &Command, request: &Request, json: bool, report: &mut Reporter) 
         Command::Check { image, .. } => check(&contexts[0], image, json, report),
         Command::Rollback { tags, .. } => rollback(with_tags(contexts, tags)?, json, report),
     }
-}
-
-/// Makes a request package for production: in the mode `prod`, unless a setting says `docker`.
-///
-/// # Errors
-/// If a setting says another mode: such a zip may be of this machine's own toolchain, in a pipeline too.
-fn set_production_mode(request: &mut Request) -> Result<()> {
-    let project = Project::find(request)?;
-    let tasks = project.tasks()?;
-    let mut configs = tasks.iter().map(|task| &task.config);
-    if let Some(config) = configs.clone().find(|config| config.is_set("mode") && !config.mode.is_for_production()) {
-        let (place, mode) = (config.place_of("mode"), config.mode);
-        return Err(Error::config(format!("{place}: the mode `{mode}` is not for the environment {PRODUCTION}"))
-            .hint_with("use --mode prod or --mode docker, or set no mode: then it is prod"));
-    }
-    if configs.all(|config| !config.is_set("mode")) {
-        let mode = Layer { mode: Some(Mode::Prod), ..Layer::default() };
-        request.layers.push((Origin::Production, mode));
-    } else if tasks.iter().any(|task| !task.config.is_set("mode")) {
-        return Err(Error::config("some of the functions set a mode, and some do not")
-            .hint_with("set `mode = \"prod\"` or `mode = \"docker\"` for all of them, or use --mode"));
-    }
-    Ok(())
 }
 
 fn build(

@@ -12,6 +12,7 @@ mod doctor;
 mod image;
 mod init;
 mod json;
+mod production;
 mod project;
 mod publish;
 mod shim;
