@@ -203,20 +203,39 @@ fn any_path_and_any_name_works() {
     }
 }
 
-/// Every program of `PATH` but container engines, in one folder.
-fn path_without_engines(fixture: &Fixture) -> PathBuf {
+const ENGINES: [&str; 4] = ["docker", "podman", "finch", "nerdctl"];
+
+/// Every program of `PATH` but these, in one folder.
+fn path_without(left_out: &[&str], fixture: &Fixture) -> PathBuf {
     let folder = fixture.around().join("programs");
     fs::create_dir_all(&folder).unwrap();
     for place in std::env::split_paths(&std::env::var_os("PATH").unwrap()) {
         for entry in fs::read_dir(place).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            if !["docker", "podman", "finch", "nerdctl"].iter().any(|engine| name == *engine) {
+            if !left_out.iter().any(|program| name == *program) {
                 // Of two with one name the first counts.
                 let _ = std::os::unix::fs::symlink(entry.path(), folder.join(name));
             }
         }
     }
     folder
+}
+
+#[test]
+fn without_git_it_is_told_that_nothing_is_ignored() {
+    const NOTE: &str = "note: git is not installed: the compile sees also what `.gitignore` names";
+    let fixture = Fixture::hello();
+    fixture.write(".gitignore", "target\n*.log\n");
+    fixture.write("x.log", "1");
+    let path = path_without(&["git"], &fixture);
+    let run = || Ended::of(fixture.command_for("host").env("PATH", &path)).ok().stderr;
+    assert_eq!(run().matches(NOTE).count(), 0, "no repository is there");
+    fixture.git(&["init", "--quiet"]);
+    fixture.write("x.log", "2");
+    let told = run();
+    assert_eq!(told.matches(NOTE).count(), 1, "{told}");
+    let told = Ended::of(fixture.command_for("host").arg("--force")).ok().stderr;
+    assert_eq!(told.matches(NOTE).count(), 0, "{told}");
 }
 
 /// Asserts that a run packages on the host because of `why`, and says so once; and that it fails with `help` where a
@@ -240,7 +259,7 @@ fn falls_back_to_the_host(fixture: &Fixture, variables: &[(&str, &str)], why: &s
 #[test]
 fn an_engine_that_is_not_there_is_an_error_or_the_announced_host() {
     let mut packaged = Packaged::on("host");
-    let path = path_without_engines(&packaged.fixture);
+    let path = path_without(&ENGINES, &packaged.fixture);
     for engine in ["docker", "podman", "finch", "nerdctl"] {
         let ended = Ended::of(packaged.fixture.command().args(["--engine", engine]).env("PATH", &path));
         let asked = format!("flag --engine is set to {engine}, but {engine} is not on PATH");
@@ -438,7 +457,7 @@ fn a_toolchain_is_borrowed_by_choice_where_a_container_is_required() {
     for mode in ["prod", "docker"] {
         refused(run(&["--mode", mode], &[pipeline]), "variable CI (in a production mode)");
     }
-    let path = path_without_engines(&fixture);
+    let path = path_without(&ENGINES, &fixture);
     for args in [&["--mode", "prod"][..], &["image", "build", "--env", "prod"]] {
         let nothing = Ended::of(fixture.command().args(args).envs([pipeline]).env("PATH", &path));
         let why = "no container to compile in (no container engine is installed)";

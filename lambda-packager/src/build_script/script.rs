@@ -104,9 +104,7 @@ impl BuildScript {
             // Cargo counts a missing path as a change.
             directives.rerun_if_changed(&called.out_dir.join("always"));
         }
-        if !run.hermetic {
-            directives.lasting_warning("lambda-packager: compiled outside of a container with the host's toolchain, not hermetic; start docker or podman, or set `require_container`");
-        }
+        run.warnings.iter().for_each(|text| directives.lasting_warning(&format!("lambda-packager: {text}")));
         constants::define(&run.packaged, &called.out_dir, &mut directives)?;
         Ok(run.packaged)
     }

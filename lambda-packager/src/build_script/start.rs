@@ -1,15 +1,18 @@
 //! Starts the pipeline for `BuildScript` and `Packager`. On other systems `unsupported.rs` is in its place.
 
+use std::collections::BTreeSet;
 use std::io::stderr;
 use std::path::Path;
 
-use crate::config::{Layer, Origin};
+use crate::config::{Layer, Origin, Runtime};
 use crate::error::Result;
 use crate::packaged::{ForCargo, Packaged};
 use crate::pipeline::run::{run, run_watched};
 use crate::pipeline::{Outcome, Request};
 use crate::report::{Reporter, Sink, Terminal, Text};
 use crate::sys::{env, fs};
+
+const NOT_HERMETIC: &str = "compiled outside of a container with the host's toolchain, not hermetic; start docker or podman, or set `require_container`";
 
 /// Whether this system can package.
 pub const SUPPORTED: bool = true;
@@ -24,8 +27,19 @@ pub fn for_cargo(folder: &Path, layers: Vec<(Origin, Layer)>) -> Result<ForCargo
     }
     let mut report = Reporter::new(sinks, progress, colour);
     let (outcomes, watch) = run_watched(&Request { start: folder.to_path_buf(), layers, stand_in: None }, &mut report)?;
-    let hermetic = outcomes.iter().all(|outcome| outcome.hermetic);
-    Ok(ForCargo { watch, hermetic, packaged: packaged(outcomes) })
+    let warnings = warnings(outcomes.iter().map(|outcome| (outcome.hermetic, outcome.runtime)));
+    Ok(ForCargo { watch, warnings, packaged: packaged(outcomes) })
+}
+
+/// What stays true of functions: each as whether its compile could read nothing but the inputs, and its runtime.
+fn warnings(functions: impl Iterator<Item = (bool, Runtime)>) -> Vec<String> {
+    let mut all = Vec::new();
+    for (hermetic, runtime) in functions {
+        all.extend((!hermetic).then_some(NOT_HERMETIC));
+        all.extend(runtime.warning());
+    }
+    let each: BTreeSet<&str> = all.into_iter().collect();
+    each.into_iter().map(String::from).collect()
 }
 
 /// Reports to stderr, unless `quiet`.
@@ -46,4 +60,18 @@ pub fn store(path: &Path, text: &str) -> Result<()> {
 
 fn packaged(outcomes: Vec<Outcome>) -> Vec<Packaged> {
     outcomes.into_iter().map(|outcome| outcome.summary.packaged).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_warning_is_given_once_for_all_functions() {
+        let warnings = |functions: &[(bool, Runtime)]| warnings(functions.iter().copied());
+        assert!(warnings(&[(true, Runtime::ProvidedAl2023)]).is_empty());
+        let all =
+            warnings(&[(true, Runtime::ProvidedAl2), (false, Runtime::ProvidedAl2), (false, Runtime::ProvidedAl2023)]);
+        assert!(all.len() == 2 && all[0].contains("provided.al2 on 2026-07-31") && all[1] == NOT_HERMETIC, "{all:?}");
+    }
 }

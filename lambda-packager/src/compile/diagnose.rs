@@ -134,6 +134,9 @@ const MORE_HINTS: &[(&[&str], &str)] = &[
     (&["not a git repository", "could not find repository", "Could not find a git repository"], NO_REPOSITORY),
     (&["environment variable `*` not defined at compile time"],
         "the compile sees no variable of this shell: hand it on with `pass_env = [\"{program}\"]`"),
+    // Of a build script that unwraps it.
+    (&["value: NotPresent", "environment variable not found"],
+        "the compile sees no variable of this shell: if a build script needs one, hand it on with `pass_env = [\"NAME\"]`"),
     // Of sqlx.
     (&["set `DATABASE_URL` to use query macros online", "error communicating with database"],
         "run `cargo sqlx prepare` and keep `.sqlx`, so that no database is asked; or set `pass_env = [\"DATABASE_URL\"]` and `network = \"bridge\"`"),
@@ -285,6 +288,7 @@ mod tests {
             )
         };
         let (quota, corrupt) = (script("No space left on device in the bucket"), script("malformed archive"));
+        let unset = script("called `Result::unwrap()` on an `Err` value: NotPresent");
         let killed_itself = script("sh: 1 (signal: 9, SIGKILL: kill)");
         let killed_script = "Caused by:\n  process didn't exit successfully: `/target/release/build/app-1/build-script-build` (signal: 9, SIGKILL: kill)\n  --- stdout\n  a\n";
         let then_full =
@@ -299,6 +303,7 @@ mod tests {
         for (status, log, kind, text) in [
             (101, "  No space left on device (os error 28)\n", "Crate", "the disk is full on which app is compiled\n"),
             (101, &quota, "Crate", "app does not compile (cargo's status 101)\n"),
+            (101, &unset, "Crate", "hand it on with `pass_env = [\"NAME\"]`"),
             (101, &quota, "Crate", "app v0.1.0 says that no space is left: if that is so"),
             (101, &then_full, "Crate", "the disk is full on which app is compiled\n"),
             (101, cc_warned, "Crate", "app does not compile (cargo's status 101)\n"),

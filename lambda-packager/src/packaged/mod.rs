@@ -51,6 +51,6 @@ pub struct Watch {
 pub struct ForCargo {
     pub packaged: Vec<Packaged>,
     pub watch: Watch,
-    /// Whether the compile could read nothing but the inputs.
-    pub hermetic: bool,
+    /// What stays true of the build, and needs an action.
+    pub warnings: Vec<String>,
 }

@@ -11,6 +11,9 @@ use crate::pipeline::Task;
 use crate::report::{Reporter, Stage};
 use crate::sys::fs;
 
+/// Said if a zip for production was made without an image.
+pub const NO_IMAGE: &str = "there is no engine to leave the image in that runs the function; `lambda-packager image build` writes it to a file";
+
 /// Makes the image of `manifest` again from the zip, if its engine has it no more. Returns a reason to compile again if
 /// the image that the function was compiled in, which has its libraries, is another one now. That the engine does not
 /// say, or that the image cannot be made, is a note: the zip is as good as before.
@@ -19,12 +22,16 @@ use crate::sys::fs;
 /// If the run is interrupted.
 pub fn restore(task: &Task, manifest: &Manifest, report: &mut Reporter) -> Result<Option<Reason>> {
     let name = &manifest.artifact.image;
+    let Task { workspace, config, .. } = task;
     if name.is_empty() {
+        if config.mode.is_for_production() && !task.kind().is_layer() {
+            report.note(NO_IMAGE);
+        }
         return Ok(None);
     }
-    let Task { workspace, config, .. } = task;
     let engines = engine::candidates(config, &workspace.state_folder())?;
     let Some(engine) = engines.into_iter().find(|engine| engine.kind.program() == manifest.backend.engine) else {
+        report.note(&format!("{} is not here any more, which has the image that runs the function; `lambda-packager --force` leaves it in another engine", manifest.backend.engine));
         return Ok(None);
     };
     let program = engine.kind.program();

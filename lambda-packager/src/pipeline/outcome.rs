@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::config::Runtime;
 use crate::error::{ErrorKind, Result};
 use crate::fingerprint::Manifest;
 use crate::packaged::{Packaged, Verdict};
@@ -29,6 +30,7 @@ pub struct Outcome {
     pub summary: Summary,
     /// Whether nothing but the inputs could be reached while compiling.
     pub hermetic: bool,
+    pub runtime: Runtime,
     /// Whether the host's toolchain compiled it.
     pub host_toolchain: bool,
     /// Every file of the artifact.
@@ -59,6 +61,7 @@ impl Outcome {
                 built,
             },
             hermetic: manifest.backend.hermetic,
+            runtime: task.config.runtime,
             host_toolchain: manifest.backend.host_toolchain,
             files: places.artifact(root, Some(&manifest.artifact)),
             inputs: manifest.inputs,

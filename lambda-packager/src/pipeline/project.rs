@@ -227,22 +227,23 @@ fn refuse_one_output_for_several(tasks: &[Task]) -> Result<()> {
     Ok(())
 }
 
-/// The settings of the member that packages another one, if there is one such member, and `config` selects nothing else.
+/// The settings of the member that packages others, if there is one such member, and `config` selects nothing else.
 /// For a call at the top of a workspace, which is no package itself.
 fn deployment(workspace: &Workspace, config: &Config) -> Result<Option<(Origin, Layer)>> {
     let mut found = Vec::new();
     for member in &workspace.members {
         let (origin, layer) = member.layer()?;
-        let Some(names) = &layer.package else { continue };
-        let packaged = workspace.members.iter().find(|other| names.select(&[&other.name]));
-        let Some(packaged) = packaged.filter(|packaged| packaged.name != member.name) else { continue };
-        let is_meant = config.package.as_ref().is_none_or(|names| names.select(&[&packaged.name]))
-            && (config.function.is_none()
-                || packaged
-                    .programs
-                    .iter()
-                    .any(|program| Function::of(packaged, program).is_selected(config.function.as_ref())));
-        if is_meant {
+        let names_some = layer.package.is_some() || layer.function.is_some();
+        if !names_some || !packages_others(workspace, member, &[&layer])? {
+            continue;
+        }
+        let others = workspace.members.iter().filter(|other| other.name != member.name);
+        let is_selected = |other: &Package, packages: &Option<Names>, functions: &Option<Names>| {
+            let has_one = |names| other.programs.iter().any(|it| Function::of(other, it).is_selected(Some(names)));
+            packages.as_ref().is_none_or(|names| names.select(&[&other.name])) && functions.as_ref().is_none_or(has_one)
+        };
+        let mut packaged = others.filter(|other| is_selected(other, &layer.package, &layer.function));
+        if packaged.any(|other| is_selected(other, &config.package, &config.function)) {
             found.push((origin, layer));
         }
     }
@@ -337,6 +338,25 @@ mod tests {
         let (error, locked, _) = found(json!({}));
         let expected = "there are several functions; select one: api.bootstrap, web.bootstrap";
         assert_eq!((error.as_str(), locked), (expected, false));
+    }
+
+    #[test]
+    fn at_the_top_a_package_may_name_the_functions_of_others_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = workspace(dir.path());
+        let deploy = root.join("deploy/Cargo.toml");
+        let text = String::from_utf8(fs::read(&deploy).unwrap()).unwrap();
+        let text = text.replace("package = \"api\"", "functions = [\"api.bootstrap\"]");
+        fs::replace(&deploy, text.as_bytes(), 0o644, None).unwrap();
+        for (asked, function, locked) in [
+            (json!({}), "api.bootstrap", true),
+            (json!({"package": "api"}), "api.bootstrap", true),
+            (json!({"package": "web"}), "web.bootstrap", false),
+        ] {
+            let project = project(&root, asked.clone());
+            let found = project.map(|it| (it.task().unwrap().function.id.clone(), it.config.locked)).ok();
+            assert_eq!(found, Some((function.to_string(), locked)), "{asked}");
+        }
     }
 
     #[test]
