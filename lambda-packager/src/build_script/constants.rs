@@ -1,9 +1,10 @@
 //! What a crate gets of the functions that its build script packaged: constants, and a file to include.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::build_script::{Directives, start};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::packaged::Packaged;
 
 /// The file in `OUT_DIR`.
@@ -13,15 +14,22 @@ const FILE: &str = "lambda_deployment.rs";
 /// file to include, which has all of them; and tells dependents `<function>_zip` and so on of each.
 ///
 /// # Errors
-/// The file cannot be written.
+/// The file cannot be written; two functions would have the same metadata.
 pub fn define(packaged: &[Packaged], out_dir: &Path, directives: &mut Directives) -> Result<()> {
     let of_one = if let [one] = packaged { fields(one) } else { Default::default() };
     for (name, value) in FIELDS.into_iter().zip(of_one) {
         directives.constant(name, &value);
     }
+    let mut told = BTreeMap::new();
     for packaged in packaged {
+        let key = packaged.function.replace(['-', '.'], "_");
+        if let Some(other) = told.insert(key.clone(), &packaged.function) {
+            let (one, metadata) = (&packaged.function, format!("{key}_zip"));
+            return Err(Error::config(format!("dependents would get `{metadata}` of {other} and of {one}"))
+                .hint_with("rename one of them, or package them in another crate"));
+        }
         for (name, value) in FIELDS.into_iter().zip(fields(packaged)) {
-            directives.metadata(&format!("{}_{name}", packaged.function.replace(['-', '.'], "_")), &value);
+            directives.metadata(&format!("{key}_{name}"), &value);
         }
     }
     start::store(&out_dir.join(FILE), &file(packaged))
@@ -98,5 +106,8 @@ mod tests {
         }
         assert_eq!(file.matches("LambdaFunction {").count(), 3, "{file}");
         assert!(told(&[]).1.contains("&[\n];"));
+        let alike = [packaged("a-b"), packaged("a_b")];
+        let error = define(&alike, Path::new("/"), &mut Directives::new(&mut Vec::new(), true)).unwrap_err();
+        assert_eq!(error.to_string(), "dependents would get `a_b_zip` of a-b and of a_b");
     }
 }

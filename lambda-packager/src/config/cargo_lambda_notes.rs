@@ -32,7 +32,7 @@ const BUILD: &[(&[&str], &str)] = &[
     ),
     (&["offline"], "crates are fetched first, and every compile is without network"),
     (
-        &["all", "all_targets", "bench", "benches", "exclude", "lib", "test", "tests", "workspace"],
+        &["all_targets", "bench", "benches", "lib", "test", "tests"],
         "what is packaged is selected by `package` and `function`",
     ),
     (&["override"], "write it as `--config` into `cargo_flags`"),
@@ -145,7 +145,7 @@ mod tests {
             let (notes, note) = (notes(json!({"build": build})), note.replace("PLACE", PLACE));
             assert_eq!(notes.iter().filter(|known| known.starts_with(&note)).count(), 1, "{note}: {notes:#?}");
         }
-        let quiet = json!({"disable_optimizations": true, "arm64": true, "offline": false, "exclude": []});
+        let quiet = json!({"disable_optimizations": true, "arm64": true, "offline": false, "lib": false, "test": []});
         assert_eq!(notes(json!({"build": quiet})), [""; 0]);
     }
 

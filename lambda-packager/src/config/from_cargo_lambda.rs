@@ -155,8 +155,11 @@ impl CargoLambda {
     fn selection(&mut self, said: &Together) -> Result<()> {
         let (bins, examples) = (said.switch("bins")?, said.switch("examples")?);
         let functions = Names::of_targets(&said.list("bin")?, bins, &said.list("example")?, examples);
+        let mut packages = said.list("packages")?;
+        packages.extend((said.switch("workspace")? || said.switch("all")?).then(|| "*".to_string()));
+        packages.extend(said.list("exclude")?.iter().map(|name| format!("!{name}")));
         for (keys, setting, names) in [
-            (&["packages"][..], "package", said.list("packages")?),
+            (&["packages", "workspace", "all", "exclude"][..], "package", packages),
             (&["bin", "example", "examples"], "function", functions),
         ] {
             let first = keys.iter().find_map(|key| Some((*key, said.build.get(*key)?)));
@@ -312,6 +315,9 @@ mod tests {
             (json!({"profile": "dist", "locked": true}), json!({"profile": "dist", "locked": true})),
             (json!({"frozen": true, "release": true}), json!({"locked": true})),
             (json!({"packages": ["p"], "bin": ["api"]}), json!({"package": ["p"], "function": ["api"]})),
+            (json!({"workspace": true, "exclude": ["tools"]}), json!({"package": ["*", "!tools"]})),
+            (json!({"all": true}), json!({"package": ["*"]})),
+            (json!({"workspace": false, "exclude": []}), json!({})),
             (json!({"bin": ["api", "web"]}), json!({"function": ["api", "web"]})),
             (json!({"example": ["demo"]}), json!({"function": ["examples/demo"]})),
             (json!({"bins": true}), json!({})),

@@ -1,6 +1,6 @@
 //! What a deploy tool needs to take the zip from here.
 
-use lambda_packager::internal::{Arch, Result};
+use lambda_packager::internal::{Arch, Error, Result};
 
 use crate::args::Tool;
 use crate::init::change::Plan;
@@ -54,6 +54,23 @@ pub fn plan(tool: Tool, meant: &Meant, plan: &mut Plan) -> Result<()> {
     }
 }
 
+/// The logical ids of functions, each with its function.
+///
+/// # Errors
+/// Two functions would have the same.
+fn logical_ids(functions: &[Named]) -> Result<Vec<(String, &Named)>> {
+    let mut ids: Vec<(String, &Named)> = Vec::new();
+    for function in functions {
+        let id = logical_id(function);
+        if let Some((_, other)) = ids.iter().find(|(known, _)| *known == id) {
+            return Err(Error::config(format!("{} and {} would both be {id} in the template", other.id, function.id))
+                .hint_with("rename one of them, or write the template by hand"));
+        }
+        ids.push((id, function));
+    }
+    Ok(ids)
+}
+
 /// `my-function` as `MyFunctionFunction`: SAM allows only letters and digits.
 fn logical_id(function: &Named) -> String {
     let words = function.id.split(|c: char| !c.is_ascii_alphanumeric());
@@ -69,12 +86,11 @@ fn zip_of(function: &Named) -> String {
 fn sam(functions: &[Named], plan: &mut Plan) -> Result<()> {
     let mut template =
         "AWSTemplateFormatVersion: \"2010-09-09\"\nTransform: AWS::Serverless-2016-10-31\nResources:\n".to_string();
-    for function in functions {
-        let Named { arch, runtime, .. } = function;
+    let ids = logical_ids(functions)?;
+    for (id, Named { arch, runtime, .. }) in &ids {
         template += &format!(
-            "  {}:\n    Type: AWS::Serverless::Function\n    Metadata:\n      BuildMethod: makefile\n    Properties:\n      \
-             CodeUri: .\n      Handler: bootstrap\n      Runtime: {runtime}\n      Architectures: [{arch}]\n",
-            logical_id(function)
+            "  {id}:\n    Type: AWS::Serverless::Function\n    Metadata:\n      BuildMethod: makefile\n    Properties:\n      \
+             CodeUri: .\n      Handler: bootstrap\n      Runtime: {runtime}\n      Architectures: [{arch}]\n"
         );
     }
     let by_hand = "give a function `Metadata: {BuildMethod: makefile}`, `CodeUri: .`, and in Makefile a target `build-<its name>` as below";
@@ -86,8 +102,8 @@ fn sam(functions: &[Named], plan: &mut Plan) -> Result<()> {
     let config = "version = 0.1\n\n[default.build.parameters]\nbuild_in_source = true\n";
     let by_hand = "call `sam build --build-in-source`, or set `build_in_source = true` in [default.build.parameters]";
     plan.create("samconfig.toml", config.into(), by_hand)?;
-    for function in functions {
-        let target = format!("build-{}:", logical_id(function));
+    for (id, function) in ids {
+        let target = format!("build-{id}:");
         let makefile = plan.read("Makefile")?.unwrap_or_default();
         if !makefile.lines().any(|line| line.starts_with(&target)) {
             let (id, zip) = (&function.id, zip_of(function));
@@ -142,12 +158,14 @@ fn terraform(functions: &[Named]) -> String {
 locals {{
   functions = {{
 {lines}  }}
-  zips = {{ for name in keys(local.functions) : name => "${{path.module}}/../target/lambda/${{name}}/lambda-deployment.zip" }}
+  # A name of Lambda's has no dot.
+  names = {{ for name in keys(local.functions) : name => replace(name, ".", "-") }}
+  zips  = {{ for name in keys(local.functions) : name => "${{path.module}}/../target/lambda/${{name}}/lambda-deployment.zip" }}
 }}
 
 resource "aws_iam_role" "lambda" {{
   for_each = local.functions
-  name     = "${{each.key}}-lambda"
+  name     = "${{local.names[each.key]}}-lambda"
   assume_role_policy = jsonencode({{
     Version = "2012-10-17"
     Statement = [{{
@@ -160,7 +178,7 @@ resource "aws_iam_role" "lambda" {{
 
 resource "aws_lambda_function" "lambda" {{
   for_each         = local.functions
-  function_name    = each.key
+  function_name    = local.names[each.key]
   role             = aws_iam_role.lambda[each.key].arn
   runtime          = each.value.runtime
   architectures    = [each.value.architecture]
@@ -180,11 +198,12 @@ fn github(functions: &[Named]) -> String {
     let mut package = String::new();
     let mut deploy = String::new();
     for function in functions {
-        let (id, zip) = (&function.id, zip_of(function));
+        // A name of Lambda's has no dot.
+        let (id, name, zip) = (&function.id, function.id.replace('.', "-"), zip_of(function));
         package +=
             &format!("      - run: lambda-packager --function {id} && mkdir -p dist && cp {zip} dist/{id}.zip\n");
         deploy += &format!(
-            "      - run: aws lambda update-function-code --function-name {id} --zip-file fileb://dist/{id}.zip\n"
+            "      - run: aws lambda update-function-code --function-name {name} --zip-file fileb://dist/{id}.zip\n"
         );
     }
     format!(
@@ -252,6 +271,9 @@ mod tests {
     fn a_logical_id_has_only_letters_and_digits() {
         let ids = named(&["api", "my-second_one", "a.b"]).iter().map(logical_id).collect::<Vec<_>>();
         assert_eq!(ids, ["ApiFunction", "MySecondOneFunction", "ABFunction"]);
+        let alike = named(&["my-api", "my_api"]);
+        let error = logical_ids(&alike).err().unwrap().to_string();
+        assert_eq!(error, "my-api and my_api would both be MyApiFunction in the template");
     }
 
     #[test]
