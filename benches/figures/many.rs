@@ -46,7 +46,7 @@ pub fn many(lab: &Bench) -> Result<Vec<Row>> {
     rows.push(Row::ratio("many", what, &samples[0], &samples[1], None));
     rows.push(as_alone(lab, &ours, &EDITED)?);
     rows.push(by_plain_cargo(lab, &package)?);
-    rows.extend(beside_cargo_lambda(lab, [&force, &package], &|folder| edit(folder, EDITED[0]))?);
+    rows.extend(beside_cargo_lambda(lab, [&force, &package], &edit)?);
     Ok(rows)
 }
 
@@ -102,12 +102,11 @@ fn by_plain_cargo(lab: &Bench, package: &Command) -> Result<Row> {
     lab.ratio("many", what, 40, [Side::of(&ours), Side::of(&empty)], 1.05)
 }
 
-/// The same work done by cargo-lambda, which compiles on the host: from nothing, after an edit of one function, with nothing
-/// changed.
+/// The same work done by cargo-lambda, which compiles on the host: from nothing, after edits, with nothing changed.
 fn beside_cargo_lambda(
     lab: &Bench,
     [force, package]: [&Command; 2],
-    edit: &dyn Fn(&Path) -> Result<()>,
+    edit: &dyn Fn(&Path, &str) -> Result<()>,
 ) -> Result<Vec<Row>> {
     const BUILD: [&str; 5] = ["lambda", "build", "--release", "--workspace", "--output-format=zip"];
     let (ours, theirs) = (lab.folder.join("many"), workspace(lab, "many-cargo-lambda")?);
@@ -123,8 +122,10 @@ fn beside_cargo_lambda(
         Side::of(&build).after(|| remove(&theirs.join("target"))),
     ];
     let mut rows = vec![lab.ratio("many", what("cold"), 1, cold, None)?];
-    let edited = [Side::of(package).after(|| edit(&ours)), Side::of(&build).after(|| edit(&theirs))];
-    rows.push(lab.ratio("many", what("one edited"), 3, edited, None)?);
+    for (file, when, count) in [(EDITED[0], "one edited", 3), (EDITED[1], "the shared crate edited", 1)] {
+        let edited = [Side::of(package).after(|| edit(&ours, file)), Side::of(&build).after(|| edit(&theirs, file))];
+        rows.push(lab.ratio("many", what(when), count, edited, None)?);
+    }
     rows.push(lab.ratio("many", what("nothing changed"), 5, [Side::of(package), Side::of(&build)], None)?);
     Ok(rows)
 }
