@@ -236,6 +236,17 @@ fn is_lean(fixture: &Fixture, archive: &str) {
 }
 
 #[test]
+fn a_zip_for_production_that_left_no_image_says_so_also_when_it_is_reused() {
+    let fixture = Fixture::hello();
+    for verdict in ["cache-miss: first build", "cache-hit"] {
+        let ended = fixture.run(&["--engine", "host", "--mode", "prod"]).ok();
+        assert_eq!(ended.verdict(), verdict);
+        let notes = ended.stderr.matches("note: there is no engine to leave the image in").count();
+        assert_eq!(notes, 1, "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn without_an_engine_it_is_an_archive() {
     let fixture = Fixture::hello_in_git();
     let pattern = format!("test-{}-archive-{{env}}", std::process::id());
