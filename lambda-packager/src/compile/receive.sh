@@ -69,18 +69,24 @@ if ! flock -n 9; then
 fi
 # Held by what packs the compiled dependencies, during a compile or after it.
 packing=$target/.lambda-packager/lock
+is_empty() { # Without a program, since it is usual.
+  for left in "$1"/* "$1"/.[!.]* "$1"/..?*; do
+    if [ -e "$left" ] || [ -L "$left" ]; then return 1; fi
+  done
+}
 end_processes() { as_user sh -c 'kill -KILL -1' 2>/dev/null; }
 if [ -n "$user" ]; then
   chmod 1777 "$target" /tmp || exit 1
   if [ -e "$packing" ]; then flock "$packing" true; fi
+  end_processes
   # What an earlier compile left is nobody's input; what a shell left neither, whose processes live on. Folders may be
   # without a right of their owner's.
   forget='find /tmp /dev/shm -mindepth 1 -type d ! -perm -700 -exec chmod u+rwx {} \;
     find /tmp /dev/shm -mindepth 1 -maxdepth 1 -exec rm -rf {} +'
-  if [ -n "$visitor" ] && [ -n "$(find /tmp /dev/shm -mindepth 1 -maxdepth 1 ! -user "$user" 2>/dev/null)" ]; then
-    as "$visitor" sh -c "$forget" 2>/dev/null
+  if ! { is_empty /tmp && is_empty /dev/shm; }; then
+    if [ -n "$visitor" ]; then as "$visitor" sh -c "$forget" 2>/dev/null; fi
+    as_user sh -c "$forget" 2>/dev/null
   fi
-  as_user sh -c "kill -KILL -1; $forget" 2>/dev/null
 fi
 empty_target() { as_user find "$target" -mindepth 1 -maxdepth 1 -exec rm -rf {} +; }
 if [ -n "$touched" ]; then
