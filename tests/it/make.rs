@@ -70,7 +70,7 @@ fn each_target_calls_what_it_says() {
         ("build FORCE=1", one("forced cargo build --release")),
         ("build FORCE=0", one("cargo build --release")),
         ("dev", one("mode=dev cargo build --release")),
-        ("prod", one("lambda-packager build --env prod")),
+        ("prod", one("lambda-packager build --mode prod")),
         ("docker", one("lambda-packager build --mode docker")),
         ("container-start", one("lambda-packager container start")),
         ("container-stop", one("lambda-packager container stop")),
@@ -83,7 +83,7 @@ fn each_target_calls_what_it_says() {
         ("push FORCE=1", one(&format!("forced {pushed}"))),
         ("deploy", deployed(pushed, "preprod", "image", REFERENCE)),
         ("deploy PACKAGE=zip", deployed("lambda-packager build --env preprod", "preprod", "zip", "")),
-        ("deploy PACKAGE=zip ENV=prod", deployed("lambda-packager build --mode prod", "prod", "zip", "")),
+        ("deploy PACKAGE=zip ENV=prod", deployed("lambda-packager build --env prod", "prod", "zip", "")),
         // What is set for another target is not for this one.
         (&format!("deploy TAG=x {apply}"), deployed(pushed, "preprod", "image", REFERENCE)),
         (

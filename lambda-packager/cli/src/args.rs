@@ -83,7 +83,7 @@ pub struct Args {
 pub enum Command {
     /// Package the function, unless nothing changed (default)
     Build {
-        /// The environment that it is for: for prod, in the mode prod
+        /// The environment that it is for, one of the setting `environments`: for production (`prod`, `production`, `prod-...`) in the mode prod
         #[arg(long, value_name = "ENV")]
         env: Option<String>,
     },

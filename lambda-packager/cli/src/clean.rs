@@ -239,9 +239,11 @@ mod tests {
     #[test]
     fn what_a_run_uses_is_removed_after_the_run_and_its_lock_never() {
         // What functions share is compiled under a lock of its own, which a function after it in the alphabet holds.
-        for (folder, lock) in
-            [("app", "function-app.lock"), ("host-0123", "function-worker.lock"), ("host-0123", "host-0123.lock")]
-        {
+        for (folder, lock) in [
+            ("app", "function-app.lock"),
+            ("host-0123", "function-worker.lock"),
+            ("host-0123", "compile-host-0123.lock"),
+        ] {
             let dir = tempfile::tempdir().unwrap();
             let (state, lock) = (dir.path().to_path_buf(), dir.path().join(lock));
             let file = state.join(folder).join("file");
@@ -269,9 +271,9 @@ mod tests {
     #[test]
     fn locks_of_functions_are_taken_first_as_a_run_does() {
         let dir = tempfile::tempdir().unwrap();
-        let names = ["container.lock", "function-b.lock", "function-a.lock", "host-1.lock"].map(String::from);
+        let names = ["container.lock", "function-b.lock", "function-a.lock", "compile-host-1.lock"].map(String::from);
         let locks = locks_in(dir.path(), &names);
-        let expected = ["function-a.lock", "function-b.lock", "container.lock", "host-1.lock"];
+        let expected = ["function-a.lock", "function-b.lock", "container.lock", "compile-host-1.lock"];
         assert_eq!(locks, expected.map(|name| dir.path().join(name)));
     }
 }

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use lambda_packager::internal::{
-    Error, Event, Explained, Origin, Reporter, Request, Result, Sink, Text, Verdict, check, env, from_env, print_lines,
-    run,
+    Error, Event, Explained, Origin, Project, Reporter, Request, Result, Sink, Text, Verdict, check, env, from_env,
+    print_lines, run,
 };
 
 use crate::args::{Args, Command, Container, MessageFormat, Shim};
 use crate::json::Json;
 use crate::project::Context;
+use crate::publish::names::check_environment;
 use crate::{answers, args, clean, container, doctor, image, init, json, production, shim, signals, verify};
 
 /// Exit status of `explain` where packaging would build.
@@ -83,7 +84,11 @@ fn request(args: &Args) -> Result<Request> {
 }
 
 fn build(mut request: Request, environment: Option<&str>, report: &mut Reporter) -> Result<()> {
-    environment.map_or(Ok(()), |environment| production::for_environment(&mut request, environment))?;
+    if let Some(environment) = environment {
+        let project = Project::find(&request)?;
+        project.tasks()?.iter().try_for_each(|task| check_environment(&task.config, environment))?;
+        production::for_environment(&mut request, environment)?;
+    }
     run::run(&request, report).map(drop)
 }
 

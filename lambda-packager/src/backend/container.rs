@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::os::unix::fs::MetadataExt;
 
-use crate::backend::identity::{PATH, lock_of_compile};
+use crate::backend::identity::PATH;
 use crate::backend::{BuilderImage, Identity};
 use crate::cargo::{ForwardedConfig, Workspace};
 use crate::compile::{CARGO_HOME, Layout, TARGET, WORKSPACE};
@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::engine::{Container, ContainerSpec, Engine, EngineError, NAMED, Volume, VolumeInfo};
 use crate::error::{Error, Result};
 use crate::report::Reporter;
-use crate::sys::{Lock, Sha, fs};
+use crate::sys::{Sha, fs};
 
 /// A digest of everything that it was created from.
 const SPECIFICATION: &str = "lambda-packager.specification";
@@ -67,9 +67,6 @@ pub fn ensure(
             report.note(&format!("the specification of the container {name} changed; creating it again"));
         }
     }
-    // Functions with other needs have one container if somebody chose its name: another run may compile in it.
-    let compiling = lock_of_compile(wanted.workspace, name);
-    let _compiling = Lock::acquire(&compiling, |holder| report.waiting_for(holder))?;
     // Without its container, a volume may have anything.
     let remove = || remove(engine, &identity.label(), name).map_err(EngineError::into_unable);
     remove()?;

@@ -36,11 +36,12 @@ impl Identity {
         slug.truncate(32);
         let slug = slug.trim_matches('-');
         let middle = if slug.is_empty() { String::new() } else { format!("{slug}-") };
-        let digits = match needs(config) {
-            None => project[..8].to_string(),
-            Some(needs) => Sha::of(format!("{project}\0{needs}").as_bytes()).short(8),
+        let of_needs = needs(config).map(|needs| Sha::of(format!("{project}\0{needs}").as_bytes()).short(8));
+        let name = match (&config.container_name, of_needs) {
+            (Some(chosen), None) => chosen.clone(),
+            (Some(chosen), Some(digits)) => format!("{chosen}-{digits}"),
+            (None, digits) => format!("lambda-packager-{middle}{}", digits.as_deref().unwrap_or(&project[..8])),
         };
-        let name = config.container_name.clone().unwrap_or_else(|| format!("lambda-packager-{middle}{digits}"));
         Self { name, project, user, machine }
     }
 
@@ -170,6 +171,8 @@ mod tests {
         ] {
             assert_eq!(name(one), name(same));
         }
-        assert_eq!(name(json!({"container_name": "mine", "network": "bridge"})), "mine");
+        assert_eq!(name(json!({"container_name": "mine"})), "mine");
+        let other = name(json!({"container_name": "mine", "network": "bridge"}));
+        assert!(other.starts_with("mine-") && other.len() == "mine-".len() + 8, "{other}");
     }
 }

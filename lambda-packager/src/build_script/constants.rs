@@ -23,7 +23,8 @@ pub fn define(packaged: &[Packaged], out_dir: &Path, directives: &mut Directives
     let mut told = BTreeMap::new();
     for packaged in packaged {
         let key = packaged.function.replace(['-', '.'], "_");
-        if let Some(other) = told.insert(key.clone(), &packaged.function) {
+        // Cargo makes the name of a variable of it.
+        if let Some(other) = told.insert(key.to_uppercase(), &packaged.function).filter(|_| directives.links) {
             let (one, metadata) = (&packaged.function, format!("{key}_zip"));
             return Err(Error::config(format!("dependents would get `{metadata}` of {other} and of {one}"))
                 .hint_with("rename one of them, or package them in another crate"));
@@ -106,8 +107,9 @@ mod tests {
         }
         assert_eq!(file.matches("LambdaFunction {").count(), 3, "{file}");
         assert!(told(&[]).1.contains("&[\n];"));
-        let alike = [packaged("a-b"), packaged("a_b")];
-        let error = define(&alike, Path::new("/"), &mut Directives::new(&mut Vec::new(), true)).unwrap_err();
-        assert_eq!(error.to_string(), "dependents would get `a_b_zip` of a-b and of a_b");
+        let (alike, folder) = ([packaged("a-b"), packaged("A_b")], tempfile::tempdir().unwrap());
+        let defined = |links| define(&alike, folder.path(), &mut Directives::new(&mut Vec::new(), links));
+        assert_eq!(defined(true).unwrap_err().to_string(), "dependents would get `A_b_zip` of a-b and of A_b");
+        assert!(defined(false).is_ok());
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 pub struct Directives<'a> {
     out: &'a mut dyn Write,
     /// Whether the package has a `links` key, so that dependents get our metadata.
-    links: bool,
+    pub links: bool,
 }
 
 impl<'a> Directives<'a> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::cargo::config_outer::outer;
-use crate::cargo::{Workspace, env};
+use crate::cargo::{Workspace, config_flags, env};
 use crate::config::Config;
 use crate::error::Result;
 use crate::sys::{Table, fs, lexically_clean, toml};
@@ -36,7 +36,9 @@ pub struct ForwardedConfig {
 pub fn carry(workspace: &Workspace, config: &Config) -> Result<ForwardedConfig> {
     let (arch, triple) = (config.target_arch, config.target_arch.triple());
     let names_flags = || env::passed(config).iter().any(|name| name.ends_with("RUSTFLAGS"));
-    let has_flags = read_all(workspace)?.iter().any(|file| has_flags(file, triple)) || names_flags();
+    let of_flags = config_flags::tables(workspace, &config.cargo_flags);
+    let mut tables = read_all(workspace)?.into_iter().chain(of_flags);
+    let has_flags = tables.any(|table| has_flags(&table, triple)) || names_flags();
     let mut forwarded = ForwardedConfig::default();
     let mut all = Value::Object(Map::new());
     for file in outer(&workspace.root)? {

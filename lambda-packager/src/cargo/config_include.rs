@@ -9,24 +9,27 @@ use serde_json::Value;
 use crate::error::Result;
 use crate::sys::{fs, toml};
 
-/// The files that `files` include, directly or indirectly, whether they exist or not.
+/// The files that `files` include, directly or indirectly, whether they exist or not. In the order in which cargo joins them:
+/// each is stronger than those before it, and weaker than the file that includes it.
 pub fn included(files: impl Iterator<Item = PathBuf>) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let mut queue: Vec<PathBuf> = files.collect();
-    while let Some(file) = queue.pop() {
-        let Some(bytes) = fs::read_if_exists(&file)? else { continue };
-        let parsed = toml::parse(&bytes, &file)?;
-        let folder = file.parent().unwrap_or(Path::new("/"));
-        for path in parsed.get("include").map(paths).unwrap_or_default() {
-            let path = folder.join(path);
-            if !found.contains(&path) {
-                found.push(path.clone());
-                queue.push(path);
-            }
+    let (mut found, mut seen) = (Vec::new(), Vec::new());
+    files.into_iter().try_for_each(|file| add_included(&file, &mut found, &mut seen))?;
+    Ok(found)
+}
+
+fn add_included(file: &Path, found: &mut Vec<PathBuf>, seen: &mut Vec<PathBuf>) -> Result<()> {
+    let Some(bytes) = fs::read_if_exists(file)? else { return Ok(()) };
+    let parsed = toml::parse(&bytes, file)?;
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    for path in parsed.get("include").map(paths).unwrap_or_default() {
+        let path = folder.join(path);
+        if !seen.contains(&path) {
+            seen.push(path.clone());
+            add_included(&path, found, seen)?;
+            found.push(path);
         }
     }
-    found.sort_unstable();
-    Ok(found)
+    Ok(())
 }
 
 /// The value is a path, or a list of paths and of tables with a `path`.
@@ -50,7 +53,13 @@ mod tests {
         write("a.toml", "include = \"config.toml\"\n");
         write("deep/b.toml", "include = \"absent.toml\"\n[build]\nrustflags = []\n");
         let found = included([dir.path().join("config.toml"), dir.path().join("none")].into_iter()).unwrap();
-        let expected = ["a.toml", "config.toml", "deep/absent.toml", "deep/b.toml"].map(|name| dir.path().join(name));
+        let expected = ["deep/absent.toml", "deep/b.toml", "config.toml", "a.toml"].map(|name| dir.path().join(name));
         assert_eq!(found, expected);
+        // As they are listed, not by their names.
+        write("config.toml", "include = [\"z.toml\", \"a.toml\"]\n");
+        write("z.toml", "include = \"y.toml\"\n");
+        write("a.toml", "");
+        let found = included(std::iter::once(dir.path().join("config.toml"))).unwrap();
+        assert_eq!(found, ["y.toml", "z.toml", "a.toml"].map(|name| dir.path().join(name)));
     }
 }

@@ -22,7 +22,7 @@ pub fn outer(root: &Path) -> Result<Vec<PathBuf>> {
         let Some(file) = file.filter(|file| !found.contains(file)) else { continue };
         let more = included(std::iter::once(file.clone()))?;
         found.push(file);
-        found.extend(more.into_iter().filter(|file| fs::is_file(file)));
+        found.extend(more.into_iter().rev().filter(|file| fs::is_file(file)));
     }
     Ok(found)
 }

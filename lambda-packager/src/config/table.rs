@@ -93,7 +93,7 @@ macro_rules! with_settings {
                 /// Paths and globs of files and folders that are no inputs, relative to the workspace's root: the compile
                 /// does not see them, also if `inputs` names them. What is in an excluded folder is excluded.
                 (paths: impl IntoIterator<Item = impl Into<String>>) => paths.into_iter().map(Into::into).collect();
-            container_name: String, Text, "the builder container's name; if not set, it is derived from the path",
+            container_name: String, Text, "the builder container's name; if not set, it is derived from the path. Another `network`, `base`, `runtime` or architecture than the usual needs another container: its name has `-` and eight digits more",
                 /// The name of the builder container. The default is derived from the path of the workspace.
                 (name: impl Into<String>) => name.into();
             network: Network = Network::None, Text, "what the compile may reach: `none` or `bridge`",

@@ -8,7 +8,6 @@ use crate::cargo::Function;
 use crate::compile::{Compiled, CompiledUnits};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::declared::{GIT, has_git};
-use crate::fingerprint::git;
 use crate::fingerprint::manifest::BackendRecord;
 use crate::pipeline::commit::Made;
 use crate::pipeline::found::Found;
@@ -18,7 +17,6 @@ use crate::pipeline::{
 };
 use crate::report::{Built, Event, Reporter, Stage};
 use crate::snapshot::Snapshot;
-use crate::sys;
 
 /// Builds functions with the same settings for a compile: the compiled crates are shared. Returns the backend, and the
 /// units that it compiled. A function that fails keeps no other one from its zip. `tasks` are all functions of the run.
@@ -120,9 +118,6 @@ fn prepare<'a>(
     let backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
     for text in misses.iter().filter_map(|miss| extent::told(&miss.gate.now.snapshot)).collect::<BTreeSet<_>>() {
         report.note(&text);
-    }
-    if git::work_tree(&workspace.root).is_some() && sys::git::git(&workspace.root).is_none() {
-        report.note("git is not installed: the compile sees also what `.gitignore` names, and a change of it is a miss; install git, or leave such files out with `exclude`");
     }
     let ignored = cargo::env::without_effect(request.config);
     if !ignored.is_empty() {

@@ -11,9 +11,6 @@ use crate::pipeline::Task;
 use crate::report::{Reporter, Stage};
 use crate::sys::fs;
 
-/// Said if a zip for production was made without an image.
-pub const NO_IMAGE: &str = "there is no engine to leave the image in that runs the function; `lambda-packager image build` writes it to a file";
-
 /// Makes the image of `manifest` again from the zip, if its engine has it no more. Returns a reason to compile again if
 /// the image that the function was compiled in, which has its libraries, is another one now. That the engine does not
 /// say, or that the image cannot be made, is a note: the zip is as good as before.
@@ -25,7 +22,7 @@ pub fn restore(task: &Task, manifest: &Manifest, report: &mut Reporter) -> Resul
     let Task { workspace, config, .. } = task;
     if name.is_empty() {
         if config.mode.is_for_production() && !task.kind().is_layer() {
-            report.note(NO_IMAGE);
+            report.note("no image runs this zip, since there was no engine when it was made; `lambda-packager --force` leaves one, and `lambda-packager image build` makes it of the zip");
         }
         return Ok(None);
     }

@@ -8,7 +8,6 @@ use crate::artifact::{elf, include, limits, selections, zip};
 use crate::backend::{Backend, BackendRequest, runtime_image};
 use crate::error::Result;
 use crate::fingerprint::inputs;
-use crate::pipeline::image::NO_IMAGE;
 use crate::pipeline::{Task, destination};
 use crate::report::{Reporter, Stage};
 
@@ -92,7 +91,7 @@ pub fn package(
         false => None,
     };
     if image.is_none() && leaves_image {
-        report.note(NO_IMAGE);
+        report.note("there is no engine to leave the image in that runs the function; `lambda-packager image build` writes it to a file");
     }
     Ok(Package { image, ..package })
 }

@@ -239,7 +239,11 @@ fn deployment(workspace: &Workspace, config: &Config) -> Result<Option<(Origin, 
         }
         let others = workspace.members.iter().filter(|other| other.name != member.name);
         let is_selected = |other: &Package, packages: &Option<Names>, functions: &Option<Names>| {
-            let has_one = |names| other.programs.iter().any(|it| Function::of(other, it).is_selected(Some(names)));
+            let files = workspace.layer_of_files(other);
+            let has_one = |names| {
+                let mut programs = other.programs.iter().map(|program| Function::of(other, program));
+                programs.any(|it| it.is_selected(Some(names))) || files.is_selected(Some(names))
+            };
             packages.as_ref().is_none_or(|names| names.select(&[&other.name])) && functions.as_ref().is_none_or(has_one)
         };
         let mut packaged = others.filter(|other| is_selected(other, &layer.package, &layer.function));

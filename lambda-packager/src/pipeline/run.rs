@@ -6,6 +6,7 @@ use std::fs::File;
 use crate::backend::{Backend, CachedImage};
 use crate::compile::CompiledUnits;
 use crate::error::{Error, Result};
+use crate::fingerprint::git;
 use crate::packaged::Watch;
 use crate::pipeline::build::build;
 use crate::pipeline::outcome::{Ended, of_one};
@@ -13,6 +14,7 @@ use crate::pipeline::package::check_ahead;
 use crate::pipeline::{Gate, Miss, Outcome, Project, Request, Task, check, judge, layer, lock, watch};
 use crate::report::{Event, Reporter, Stage};
 use crate::snapshot::parallel;
+use crate::sys;
 use crate::sys::{Lock, fs};
 
 /// Packages functions: decides for each whether its last zip can be reused, and builds the others.
@@ -85,6 +87,7 @@ fn judge_and_build(
     let gates = report.stage(Stage::Inputs, |_| gates(tasks, locks))?;
     let misses = judge::all(tasks, gates, ended, report)?;
     note_cargo_lambda(&misses, report);
+    note_absent_git(&misses, report);
     let misses = checked_ahead(misses, ended, report);
     let (misses, layers): (Vec<_>, Vec<_>) = misses.into_iter().partition(|miss| miss.task.kind().has_binary());
     for miss in &layers {
@@ -149,6 +152,15 @@ fn note_cargo_lambda(misses: &[Miss], report: &mut Reporter) {
             report.note(note);
             notes.push(note);
         }
+    }
+}
+
+/// Says once that nothing is ignored.
+fn note_absent_git(misses: &[Miss], report: &mut Reporter) {
+    let root = misses.first().map(|miss| miss.task.workspace.root.as_path());
+    if root.is_some_and(|root| git::work_tree(root).is_some() && sys::git::git(root).is_none()) {
+        report.log_to(Miss::logs(misses));
+        report.note("git is not installed: the compile sees also what `.gitignore` names, and a change of it is a miss; install git, or leave such files out with `exclude`");
     }
 }
 

@@ -45,30 +45,37 @@ pub fn plan(tool: Tool, meant: &Meant, plan: &mut Plan) -> Result<()> {
         Tool::Terraform => {
             plan.ignore(&["/terraform/.terraform/", "/terraform/*.tfstate*"])?;
             let by_hand = "a function has `filename = \"target/lambda/<function>/lambda-deployment.zip\"` and `source_code_hash = filebase64sha256(...)`, or with the module terraform-aws-modules/lambda `local_existing_package`";
+            named_apart(functions, deployed)?;
             plan.create("terraform/lambda.tf", terraform(functions), by_hand)
         }
         Tool::Github => {
             let by_hand = "package in a job without credentials, and give the zip to the job that deploys";
+            named_apart(functions, deployed)?;
             plan.create(".github/workflows/package.yml", github(functions), by_hand)
         }
     }
 }
 
-/// The logical ids of functions, each with its function.
+/// The names of functions for a tool, each with its function.
 ///
 /// # Errors
 /// Two functions would have the same.
-fn logical_ids(functions: &[Named]) -> Result<Vec<(String, &Named)>> {
-    let mut ids: Vec<(String, &Named)> = Vec::new();
+fn named_apart(functions: &[Named], name: fn(&Named) -> String) -> Result<Vec<(String, &Named)>> {
+    let mut names: Vec<(String, &Named)> = Vec::new();
     for function in functions {
-        let id = logical_id(function);
-        if let Some((_, other)) = ids.iter().find(|(known, _)| *known == id) {
-            return Err(Error::config(format!("{} and {} would both be {id} in the template", other.id, function.id))
-                .hint_with("rename one of them, or write the template by hand"));
+        let name = name(function);
+        if let Some((_, other)) = names.iter().find(|(known, _)| *known == name) {
+            return Err(Error::config(format!("{} and {} would both be {name}", other.id, function.id))
+                .hint_with("rename one of them, or write the file of the tool by hand"));
         }
-        ids.push((id, function));
+        names.push((name, function));
     }
-    Ok(ids)
+    Ok(names)
+}
+
+/// The name of a function of Lambda's, which has no dot.
+fn deployed(function: &Named) -> String {
+    function.id.replace('.', "-")
 }
 
 /// `my-function` as `MyFunctionFunction`: SAM allows only letters and digits.
@@ -86,7 +93,7 @@ fn zip_of(function: &Named) -> String {
 fn sam(functions: &[Named], plan: &mut Plan) -> Result<()> {
     let mut template =
         "AWSTemplateFormatVersion: \"2010-09-09\"\nTransform: AWS::Serverless-2016-10-31\nResources:\n".to_string();
-    let ids = logical_ids(functions)?;
+    let ids = named_apart(functions, logical_id)?;
     for (id, Named { arch, runtime, .. }) in &ids {
         template += &format!(
             "  {id}:\n    Type: AWS::Serverless::Function\n    Metadata:\n      BuildMethod: makefile\n    Properties:\n      \
@@ -198,8 +205,7 @@ fn github(functions: &[Named]) -> String {
     let mut package = String::new();
     let mut deploy = String::new();
     for function in functions {
-        // A name of Lambda's has no dot.
-        let (id, name, zip) = (&function.id, function.id.replace('.', "-"), zip_of(function));
+        let (id, name, zip) = (&function.id, deployed(function), zip_of(function));
         package +=
             &format!("      - run: lambda-packager --function {id} && mkdir -p dist && cp {zip} dist/{id}.zip\n");
         deploy += &format!(
@@ -272,8 +278,9 @@ mod tests {
         let ids = named(&["api", "my-second_one", "a.b"]).iter().map(logical_id).collect::<Vec<_>>();
         assert_eq!(ids, ["ApiFunction", "MySecondOneFunction", "ABFunction"]);
         let alike = named(&["my-api", "my_api"]);
-        let error = logical_ids(&alike).err().unwrap().to_string();
-        assert_eq!(error, "my-api and my_api would both be MyApiFunction in the template");
+        let error = named_apart(&alike, logical_id).err().unwrap().to_string();
+        assert_eq!(error, "my-api and my_api would both be MyApiFunction");
+        assert!(named_apart(&named(&["a.b", "a-b"]), deployed).is_err());
     }
 
     #[test]

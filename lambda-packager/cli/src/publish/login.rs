@@ -38,6 +38,19 @@ impl Login {
 /// What may have a login. Gets the time that it may take.
 pub type Source<'a> = Box<dyn Fn(Duration) -> Result<Option<Login>> + 'a>;
 
+/// Refuses to start a program in no time.
+///
+/// # Errors
+/// If `limit` is over.
+pub fn refuse_late(limit: Duration, program: &str) -> Result<()> {
+    if limit > Duration::ZERO {
+        return Ok(());
+    }
+    let seconds = TIMEOUT_OF_ALL.as_secs();
+    Err(refused(format!("{program} was not asked for a login: the {seconds} s for all were used up"))
+        .hint_with("mend or remove what did not answer before it, which is named above or below"))
+}
+
 /// The error for a login that cannot be had, or that the registry may not get.
 pub fn refused(message: String) -> Error {
     Error::publish(PublishFault::LoginRefused, message)

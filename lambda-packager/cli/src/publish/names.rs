@@ -10,6 +10,16 @@ const DIGITS: usize = 12;
 /// Instead of a revision, without a git history.
 const UNVERSIONED: &str = "unversioned";
 
+/// Refuses an environment that the project does not have.
+pub fn check_environment(config: &Config, environment: &str) -> Result<()> {
+    if config.environments.iter().any(|known| known == environment) {
+        return Ok(());
+    }
+    let what = format!("unknown environment {environment:?}; the environments are {}", config.environments.join(", "));
+    let hint = format!("use one of these, or add it to {}", config.place_of("environments"));
+    Err(Error::publish(PublishFault::UnknownEnvironment, what).hint_with(hint))
+}
+
 /// The names of an environment's images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
@@ -23,13 +33,7 @@ impl Names {
     /// # Errors
     /// If the project has no such environment, or if a name or tag would not be valid.
     pub fn of(config: &Config, environment: &str, function: &str) -> Result<Self> {
-        if !config.environments.iter().any(|known| known == environment) {
-            return Err(Error::publish(
-                PublishFault::UnknownEnvironment,
-                format!("unknown environment {environment:?}; the environments are {}", config.environments.join(", ")),
-            )
-            .hint_with(format!("use one of these, or add it to {}", config.place_of("environments"))));
-        }
+        check_environment(config, environment)?;
         let repository = config.image_name.replace("{env}", environment).replace("{function}", function);
         if !is_repository(&repository) || !is_tag(&format!("{environment}-latest")) {
             return Err(Error::config(format!(

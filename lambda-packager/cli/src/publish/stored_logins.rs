@@ -8,7 +8,7 @@ use lambda_packager::internal::{Error, Invocation, Result, env, fs};
 use rustix::process::getuid;
 use serde_json::{Value, json};
 
-use crate::publish::login::{Source, refused};
+use crate::publish::login::{Source, refuse_late, refused};
 use crate::publish::{Address, Login};
 
 /// A variable with the content of docker's file, which docker's command line reads before that file.
@@ -98,6 +98,7 @@ fn of_helper(helper: &str, registry: &str, limit: Duration) -> Result<Option<Log
     let Some(program) = env::find_program(&name).filter(|_| plain) else {
         return Err(refused(format!("the engine stores its logins in {name}, which is not on PATH")));
     };
+    refuse_late(limit, &name)?;
     let output = Invocation::new(&program).args(&["get"]).output(Some(registry.as_bytes().to_vec().into()), limit)?;
     let said = [output.stdout_text(), output.stderr_text()].join(" ").trim().to_string();
     if !output.success() {
