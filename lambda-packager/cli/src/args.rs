@@ -215,7 +215,7 @@ pub struct Target {
     /// Where the login comes from: auto, ecr, engine, environment or none
     #[arg(long, value_name = "LOGIN")]
     registry_login: Option<String>,
-    /// The repository; {env} is replaced by the environment
+    /// The repository; {env} is replaced by the environment, {function} by the function
     #[arg(long, value_name = "PATTERN")]
     image_name: Option<String>,
 }
@@ -231,7 +231,7 @@ pub struct Clean {
     /// Both, and this project's images, the local copies of images to deploy, and empty images that no container uses
     #[arg(long)]
     pub all: bool,
-    /// The containers and dependencies of all projects of this user, all images of functions in the engine, and the clean room's layers
+    /// The containers and dependencies of all projects of this user, all builder images and images of functions in the engine, and the clean room's layers (not BuildKit's cache)
     #[arg(long)]
     pub everything: bool,
     /// Only print what would be removed

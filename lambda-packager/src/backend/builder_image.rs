@@ -269,24 +269,26 @@ fn build_once(
     let context = rust.context(config.target_arch, unread.clone());
     let code = engine.build(&spec, context, push);
     let said = String::from_utf8_lossy(&said);
-    match code? {
-        0 => Ok(()),
-        // Not because the engine stopped reading.
-        _ if let Some(error) = unread.get().filter(|error| error.kind() != io::ErrorKind::BrokenPipe) => {
-            Err(dockerfile::failed(error).into())
-        }
-        code => Err(match engine.failure_of_build(code, &stderr, &dockerfile::last_lines(&said)) {
-            EngineError::Refused(_) if let Some(why) = dockerfile::told_by_installer(&said) => {
-                Error::engine(format!("cannot build the image {tag}: {why}")).into()
+    // Not because the engine stopped reading.
+    let unread = unread.get().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+    match (code?, unread) {
+        (0, _) => Ok(()),
+        (_, Some(error)) => Err(dockerfile::failed(error).into()),
+        (code, None) => Err(match engine.failure_of_build(code, &stderr, &dockerfile::last_lines(&said)) {
+            EngineError::Refused(error) => {
+                let failed = Error::engine(format!("cannot build the image {tag}"));
+                match dockerfile::told_by_installer(&said) {
+                    Some(why) => Error::engine(format!("cannot build the image {tag}: {why}")).into(),
+                    None if is_damaged(&String::from_utf8_lossy(&stderr)) => {
+                        let hint = damaged::remedy(engine.kind, base);
+                        EngineError::Damaged(base.into(), failed.source(error).hint_with(hint))
+                    }
+                    None => failed
+                        .source(error)
+                        .hint_with("it is built from `docker/Dockerfile`; the engine's own messages are in build.log")
+                        .into(),
+                }
             }
-            EngineError::Refused(error) if is_damaged(&String::from_utf8_lossy(&stderr)) => {
-                let error = Error::engine(format!("cannot build the image {tag}")).source(error);
-                EngineError::Damaged(base.into(), error.hint_with(damaged::remedy(engine.kind, base)))
-            }
-            EngineError::Refused(error) => Error::engine(format!("cannot build the image {tag}"))
-                .source(error)
-                .hint_with("it is built from `docker/Dockerfile`; the engine's own messages are in build.log")
-                .into(),
             failure => failure,
         }),
     }

@@ -47,7 +47,7 @@ macro_rules! with_settings {
                 /// The cargo profile to compile with, instead of the mode's own. In a build script the default is the
                 /// custom profile that cargo was called with, if any.
                 (name: impl Into<String>) => name.into();
-            target_arch: Arch = Arch::of_this_machine(), Text, "`x86_64` or `arm64`",
+            target_arch: Arch = Arch::of_this_machine(), Text, "`x86_64` or `arm64`; that of this machine if not set",
                 /// The instruction set of the Lambda. The default is the one of this machine.
                 (arch: crate::config::Arch) => arch;
             runtime: Runtime = Runtime::ProvidedAl2023, Text, "`provided.al2023`, or `provided.al2`, which AWS ended on 2026-07-31",
