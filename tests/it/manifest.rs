@@ -1,6 +1,8 @@
 //! The record of a build that is torn, foreign or of another time: a miss that says so, never an error, and
 //! never a reason to reuse.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -144,4 +146,15 @@ fn explain_lists_every_difference_with_its_old_and_new_value() {
         event["reasons"].as_array().expect("a list").iter().map(|reason| &reason["cause"]).collect();
     assert_eq!(causes, ["setting", "changed", "added", "removed", "zip-missing"]);
     assert_eq!(event["reasons"][2]["new"], json!(format!("file {new}")));
+}
+
+#[test]
+fn a_bootstrap_that_nobody_may_execute_is_made_again() {
+    let fixture = Fixture::hello_packaged("host");
+    let bootstrap = fixture.path("target/lambda/hello/bootstrap");
+    fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o644)).unwrap();
+    let ended = fixture.run(&["--engine", "host"]).ok();
+    assert!(ended.verdict().starts_with("cache-miss: "), "{}", ended.verdict());
+    assert_eq!(fixture.output_of_bootstrap("hello"), "hello");
+    assert_eq!(fixture.run(&["--engine", "host"]).ok().verdict(), "cache-hit");
 }

@@ -29,6 +29,9 @@ const SAFE_WITH_REGISTRIES: (u32, u32) = (1, 96);
 pub fn doctor(context: &Context, as_json: bool) -> Result<u8> {
     let mut findings = Findings::default();
     let mut reachable: Vec<Engine> = Vec::new();
+    if let Err(error) = context.project.tasks() {
+        findings.add_error(Level::Error, error);
+    }
     for config in checked(context.configs()) {
         toolchain(context, &config, &mut findings);
         let answering = engines(context, &config, &mut findings);
@@ -151,7 +154,8 @@ fn base(context: &Context, config: &Config, reachable: &[Engine], findings: &mut
         Base::Auto => return builder(&context.project.workspace, config, reachable, findings),
         Base::Host => return findings.ok("the host's toolchain is mounted read-only; no registry is needed"),
     };
-    for engine in reachable {
+    // A build takes the first one.
+    for engine in reachable.iter().take(1) {
         match engine.image_id(reference) {
             Ok(Some(id)) => findings.ok(format!("base image {reference} is available locally ({id})")),
             Ok(None) if config.pull_policy == PullPolicy::Never => findings.add(
@@ -179,7 +183,8 @@ fn base(context: &Context, config: &Config, reachable: &[Engine], findings: &mut
 fn builder(workspace: &Workspace, config: &Config, reachable: &[Engine], findings: &mut Findings) {
     // A problem of the toolchain is a finding already.
     let Ok(tag) = builder_image::name_for(workspace, config) else { return };
-    for engine in reachable {
+    // A build takes the first one.
+    for engine in reachable.iter().take(1) {
         let name = engine.kind.program();
         match engine.image_id(&tag) {
             Ok(Some(_)) => findings.ok(format!("{name} has the builder image {tag}")),

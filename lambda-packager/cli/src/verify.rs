@@ -2,6 +2,7 @@
 
 use std::slice::from_ref;
 
+use lambda_packager::ManifestProblem;
 use lambda_packager::internal::{
     ArtifactState, BackendRequest, Error, Gate, Looks, Project, Reporter, Request, Result, Seen, Sha, Stage, Task,
     Verdict, check, fs, package, retry, select, surroundings,
@@ -29,6 +30,12 @@ fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<Strin
     let Task { workspace, config, function, places, .. } = &task;
     let lock = task.lock(report)?;
     let gate = check::take(&task, &Looks::of_one(), lock.signed_at_ns()?)?;
+    if let Err(problem) = &gate.recorded
+        && *problem != ManifestProblem::Absent
+    {
+        return Err(Error::artifact(format!("the record of the last build does not count here: {problem}"))
+            .hint_with("package again: `lambda-packager`"));
+    }
     for (path, state) in &gate.artifact {
         let what = match state {
             ArtifactState::Intact => continue,
@@ -62,6 +69,10 @@ fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<Strin
     report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
     let request = BackendRequest { workspace, config, before: None };
     let mut backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
+    // If there is no other one, from nothing: what is there already would be taken as it is.
+    let from_nothing = config.from_nothing();
+    let is_other = backend.record.clean_room != manifest.backend.clean_room;
+    let request = BackendRequest { config: if is_other { config } else { &from_nothing }, ..request };
     let surroundings = surroundings::digest(workspace, config, &gate.ingredients, &gate.now.snapshot)?;
     let seen = Seen { inputs: &gate.now.snapshot, found: &gate.found, surroundings, sharing: from_ref(function) };
     let compiled = report

@@ -211,8 +211,7 @@ impl<'a> Walk<'a> {
             if child == ".git" || self.around.excluded.contains(&below) {
                 continue;
             }
-            let child = fs::utf8(path, child)?;
-            let seen = join(seen, &child);
+            let seen = join(seen, &child.to_string_lossy());
             if let Some(pattern) = &self.pattern {
                 let is_folder = kind.is_dir() || (kind.is_symlink() && fs::is_dir(&below));
                 let is_wanted =
@@ -222,6 +221,7 @@ impl<'a> Walk<'a> {
                 }
             }
             if !self.is_taken_out(&seen) {
+                let child = fs::utf8(path, child)?;
                 self.entry(&below, &seen, join(name, &child))?;
             }
         }

@@ -69,6 +69,11 @@ impl Config {
         Self { clean_room: !was_clean_room, ..self.clone() }
     }
 
+    /// The same settings, with nothing of an earlier compile.
+    pub fn from_nothing(&self) -> Self {
+        Self { force: true, ..self.clone() }
+    }
+
     /// Refuses names that an engine or cargo could misread, or that cannot be part of a file name.
     pub fn check_names(&self) -> Result<()> {
         fn is_word(text: &str, more: &str) -> bool {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cargo::Workspace;
 use crate::error::{Error, Result};
-use crate::fingerprint::{DiscoveredInputs, Ingredients};
+use crate::fingerprint::{DiscoveredInputs, Ingredients, git};
 use crate::packaged::ManifestProblem;
 use crate::snapshot::Snapshot;
 use crate::sys::{Sha, Stamp, fs, lexically_clean};
@@ -179,15 +179,21 @@ impl Manifest {
         }
     }
 
-    /// A recorded path outside of the workspace and its local packages. `/usr` is allowed: everybody can read it, and a build
-    /// script may name headers there.
+    /// A recorded path outside of the workspace, its local packages, and for what was found its repository. `/usr` is allowed:
+    /// everybody can read it, and a build script may name headers there.
     fn foreign_path(&self, workspace: &Workspace) -> Option<&str> {
         let roots = || std::iter::once(&workspace.root).chain(workspace.path_dependencies.all());
         let foreign = |path: &&String| {
             let clean = lexically_clean(&workspace.root.join(path));
             !roots().any(|root| clean.starts_with(root)) && !clean.starts_with("/usr")
         };
-        self.discovered_inputs.files.iter().chain(&self.discovered_inputs.folders).find(foreign).map(String::as_str)
+        let DiscoveredInputs { files, folders, found } = &self.discovered_inputs;
+        // What git lists in the repository around is found, too.
+        let work_tree = git::work_tree(&workspace.root);
+        let is_listed =
+            |path: &&String| work_tree.is_some_and(|top| lexically_clean(&workspace.root.join(path)).starts_with(top));
+        let found = found.iter().filter(|path| !is_listed(path));
+        files.iter().chain(folders).chain(found).find(foreign).map(String::as_str)
     }
 
     /// The manifest that was read from `path`, if it was written there: then it names what a compile of this machine read,
@@ -274,7 +280,8 @@ mod tests {
             let Ok(manifest) = read.and_then(restored) else { return };
             let at = |path: &str| lexically_clean(&Path::new("/w").join(path));
             let discovered = &manifest.discovered_inputs;
-            for path in discovered.files.iter().chain(&discovered.folders).map(|path| at(path)) {
+            let named = discovered.files.iter().chain(&discovered.folders).chain(&discovered.found);
+            for path in named.map(|path| at(path)) {
                 assert!(path.starts_with("/w") || path.starts_with("/usr"), "{}", path.display());
             }
             // Which trees and single files are looked at is compared with the scope.
@@ -318,11 +325,15 @@ mod tests {
         assert!(again.inputs.changes_since(&manifest.inputs).is_empty());
         // What a compile of this machine read may lie anywhere; a record of others must not make us read it.
         for outside in ["../secret", "/usr/../etc/passwd"] {
-            read(json!({"extras": {"files": [outside], "folders": []}})).unwrap().store(&path).unwrap();
-            assert!(believed(false).is_ok() && believed(true).is_ok(), "{outside}");
-            copied();
-            assert_eq!(believed(false).err(), Some(ManifestProblem::Copied));
-            assert_eq!(believed(true).err(), Some(ManifestProblem::Outside { path: outside.into() }));
+            for extras in
+                [json!({"files": [outside], "folders": []}), json!({"files": [], "folders": [], "found": [outside]})]
+            {
+                read(json!({"extras": extras})).unwrap().store(&path).unwrap();
+                assert!(believed(false).is_ok() && believed(true).is_ok(), "{outside}");
+                copied();
+                assert_eq!(believed(false).err(), Some(ManifestProblem::Copied));
+                assert_eq!(believed(true).err(), Some(ManifestProblem::Outside { path: outside.into() }));
+            }
         }
         for (changes, expected) in [
             (json!({"schema": SCHEMA + 1}), ManifestProblem::Newer { schema: SCHEMA + 1 }),

@@ -1,5 +1,7 @@
 //! `verify`: what lies on disk, held against its record and against the other road.
 
+use std::process::Command;
+
 use crate::clean_room::builder::{Kind, builder};
 use crate::support::{Ended, Fixture};
 
@@ -25,14 +27,39 @@ fn what_lies_on_disk_is_rebuilt_on_the_other_road_and_a_difference_is_named() {
     run(&["verify", "--rebuild"]).fails(5, &["not made from the current inputs: changed src/main.rs", "package first"]);
 
     // A build script that looks at the clock: no two builds are the same.
-    fixture.builds_with(
-        "fn main() {\n    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();\n    \
-         println!(\"cargo::rustc-env=NOW=the clock says {}\", now.as_nanos());\n}\n",
-        "fn main() {\n    println!(\"{}\", env!(\"NOW\"));\n}\n",
-    );
+    says_the_time(&fixture);
     run(&[]).ok();
     run(&["verify", "--rebuild"]).fails(5, &["hello is not the same: section ", "the clock says", "reads a clock"]);
 
     fixture.write("target/lambda/hello/lambda-deployment.zip", "no zip");
     run(&["verify"]).fails(5, &["lambda-deployment.zip is not what was packaged"]);
+}
+
+#[test]
+fn where_there_is_no_other_road_it_is_compiled_from_nothing() {
+    let fixture = Fixture::hello();
+    let run = |args: &[&str]| fixture.run(&[args, &["--engine", "host"]].concat());
+    run(&[]).ok();
+    assert!(run(&["verify", "--rebuild"]).ok().stdout.contains("rebuilt to the same bytes: "));
+    says_the_time(&fixture);
+    run(&[]).ok();
+    run(&["verify", "--rebuild"]).fails(5, &["hello is not the same: section ", "the clock says"]);
+}
+
+#[test]
+fn a_record_of_another_checkout_is_told_as_such() {
+    let fixture = Fixture::hello_packaged("host");
+    let copy = fixture.around().join("copy");
+    Ended::of(Command::new("cp").arg("-a").args([fixture.root(), &copy])).ok();
+    let mut command = fixture.command_for("host");
+    Ended::of(command.arg("verify").current_dir(&copy))
+        .fails(5, &["manifest that was not written here", "package again"]);
+}
+
+fn says_the_time(fixture: &Fixture) {
+    fixture.builds_with(
+        "fn main() {\n    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();\n    \
+         println!(\"cargo::rustc-env=NOW=the clock says {}\", now.as_nanos());\n}\n",
+        "fn main() {\n    println!(\"{}\", env!(\"NOW\"));\n}\n",
+    );
 }

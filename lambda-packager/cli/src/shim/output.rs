@@ -1,6 +1,7 @@
 //! Where cargo-lambda puts what it made of each function.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use lambda_packager::internal::{Error, OutputFormat, Result, Snapshot, Task, env, fs, lexically_clean, relative};
@@ -90,7 +91,8 @@ impl Output {
             return Ok(());
         }
         let bytes = fs::read(&self.from)?;
-        if fs::read_if_exists(&self.to)?.is_some_and(|there| there == bytes) {
+        let has_mode = fs::stat(&self.to)?.is_some_and(|meta| meta.permissions().mode() & 0o777 == self.mode);
+        if has_mode && fs::read_if_exists(&self.to)?.is_some_and(|there| there == bytes) {
             return Ok(());
         }
         fs::replace(&self.to, &bytes, self.mode, None)
