@@ -439,4 +439,17 @@ mod tests {
         assert!(error.to_string().contains("__libc_start_main (GLIBC_9.99)"), "{error}");
         assert!(error.hint().unwrap().contains("base"));
     }
+
+    #[test]
+    fn what_the_dynamic_linker_has_to_know_is_a_version_too() {
+        let (packed, later) = (b"GLIBC_ABI_DT_RELR", b"GLIBC_ABI_DT_WXYZ");
+        let mut binary = small_binaries().pop().unwrap();
+        let error = check(&binary, &expectation(Arch::of_this_machine())).unwrap_err().to_string();
+        assert!(error.contains("GLIBC_2.36"), "{error}");
+        while let Some(at) = binary.windows(packed.len()).position(|part| part == packed) {
+            binary[at..at + later.len()].copy_from_slice(later);
+        }
+        let error = check(&binary, &expectation(Arch::of_this_machine())).unwrap_err().to_string();
+        assert!(error.contains("GLIBC_2.42"), "{error}");
+    }
 }

@@ -54,28 +54,32 @@ pub fn versions(binary: &Binary<'_>) -> Result<Vec<(String, String)>, ParseError
             }
         }
     }
-    // Glibc 2.36 marks binaries with packed relocations by a version that no symbol has.
-    if asks_for(binary, RELR)? {
-        found.push(("GLIBC_2.36".into(), "packed relocations (DT_RELR)".into()));
+    for mark in marks(binary)? {
+        // The others came with later releases.
+        let since = if mark == RELR { "GLIBC_2.36" } else { "GLIBC_2.42" };
+        let what = if mark == RELR { "packed relocations (DT_RELR)".into() } else { mark };
+        found.push((since.into(), what));
     }
     Ok(found)
 }
 
-const RELR: &[u8] = b"GLIBC_ABI_DT_RELR";
+const RELR: &str = "GLIBC_ABI_DT_RELR";
 
-fn asks_for(binary: &Binary<'_>, version: &[u8]) -> Result<bool, ParseError> {
+/// The versions that no symbol has. By these glibc marks what its dynamic linker has to know, such as packed relocations since
+/// 2.36.
+fn marks(binary: &Binary<'_>) -> Result<Vec<String>, ParseError> {
     let sections = binary.section_headers();
     let section = sections.and_then(|all| all.iter().find(|section| section.sh_type == abi::SHT_GNU_VERNEED));
     let (Some(sections), Some(section)) = (sections, section) else {
-        return Ok(false);
+        return Ok(Vec::new());
     };
     let strings = binary.section_data_as_strtab(&sections.get(section.sh_link as usize)?)?;
     let (data, _) = binary.section_data(&section)?;
     let libraries = VerNeedIterator::new(LittleEndian, Class::ELF64, u64::from(section.sh_info), 0, data);
+    let mut found = Vec::new();
     for entry in libraries.flat_map(|(_, entries)| entries) {
-        if strings.get_raw(entry.vna_name as usize)? == version {
-            return Ok(true);
-        }
+        let name = String::from_utf8_lossy(strings.get_raw(entry.vna_name as usize)?);
+        found.extend(Some(name.into_owned()).filter(|name| name.starts_with("GLIBC_ABI_")));
     }
-    Ok(false)
+    Ok(found)
 }
