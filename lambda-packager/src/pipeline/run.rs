@@ -31,8 +31,15 @@ pub fn run(request: &Request, report: &mut Reporter) -> Result<Vec<Outcome>> {
 /// # Errors
 /// What is wrong with the project or its settings.
 pub fn run_each(request: &Request, report: &mut Reporter) -> Result<(Vec<Outcome>, Result<()>)> {
-    let project = around(request, report)?;
-    package(&find(&project, report)?, report)
+    run_each_of(&around(request, report)?, report)
+}
+
+/// The same for a project that is known.
+///
+/// # Errors
+/// The settings select no function.
+pub fn run_each_of(project: &Project, report: &mut Reporter) -> Result<(Vec<Outcome>, Result<()>)> {
+    package(&find(project, report)?, report)
 }
 
 /// The same for a build script; also returns what the cargo that runs it has to watch.

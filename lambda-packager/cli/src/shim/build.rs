@@ -79,15 +79,17 @@ fn package(flags: &Flags, variables: &[String], here: &Path, report: &mut Report
         let stand_in = Some(StandIn { has_mode: mode.is_some() });
         Ok(Request { start: settings::start(flags, here)?, layers: layers.into_iter().flatten().collect(), stand_in })
     };
-    let project = Project::find(&request(None)?)?;
+    let project = Project::around(&request(None)?)?;
     let tasks = project.tasks()?;
     let include = settings::include(flags, &tasks, here)?;
     if !flags.include.is_empty() && include.is_none() {
         report.note("--include has no effect: only a zip has further files (--output-format zip)");
     }
-    let asked = request(include)?;
     let outputs = Output::all(flags, &tasks, here)?;
-    let (outcomes, all) = run::run_each(&asked, report)?;
+    let (outcomes, all) = match include {
+        Some(include) => run::run_each(&request(Some(include))?, report)?,
+        None => run::run_each_of(&project, report)?,
+    };
     let is_packaged = |output: &&Output| outcomes.iter().any(|done| done.summary.packaged.function == output.function);
     // One that fails keeps no other one from its place, and each is told.
     let mut failed = outputs.iter().filter(is_packaged).filter_map(|output| output.put().err()).collect::<Vec<_>>();
