@@ -175,3 +175,39 @@ pub fn record_stamps(artifact: &mut Artifact, places: &Places, root: &Path) -> R
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::{Layer, Origin};
+
+    #[test]
+    fn a_file_that_functions_share_is_looked_at_once() {
+        const SHARED: &str = "shared/src/lib.rs";
+        let folder = tempfile::tempdir().unwrap();
+        let root = fs::canonical(folder.path()).unwrap();
+        let write = |name: &str, text: &str| fs::replace(&root.join(name), text.as_bytes(), 0o644, None).unwrap();
+        write("Cargo.toml", "[workspace]\nmembers = [\"api\", \"shared\", \"web\"]\nresolver = \"2\"\n");
+        for (name, source) in [("api", "main.rs"), ("shared", "lib.rs"), ("web", "main.rs")] {
+            let head = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+            let uses = "[dependencies]\nshared = { path = \"../shared\" }\n";
+            write(&format!("{name}/Cargo.toml"), &(head + if name == "shared" { "" } else { uses }));
+            write(&format!("{name}/src/{source}"), "fn main() {}\n");
+        }
+        let layers = vec![(Origin::Flag, Layer::of(json!({"package": "*"}), &Origin::Flag).unwrap())];
+        let project = Project::find(&Request { start: root.clone(), layers, stand_in: None }).unwrap();
+        let tasks = project.tasks().unwrap();
+        let all = looks(&tasks);
+        let sees = |task: &Task, looks: &Looks| {
+            let gate = take(task, looks, i64::MAX).unwrap();
+            gate.now.snapshot.get(SHARED).map(|entry| entry.sha)
+        };
+        let first = sees(&tasks[0], &all);
+        write(SHARED, "fn main() { }\n");
+        assert!(tasks.len() == 2 && first.is_some());
+        assert_eq!(sees(&tasks[1], &all), first);
+        assert_ne!(sees(&tasks[1], &Looks::of_one()), first);
+    }
+}
