@@ -103,9 +103,9 @@ impl Watched {
         Ok(this)
     }
 
-    /// Where microseconds of the calls are written.
+    /// Where microseconds of the calls are written: in a folder, since a file in the root would be an input.
     fn log(&self) -> PathBuf {
-        self.folder.join("calls")
+        self.folder.join("bin/calls")
     }
 
     fn command(&self, lab: &Lab, tool: &Tool) -> Command {

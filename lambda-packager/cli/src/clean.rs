@@ -183,7 +183,7 @@ fn names_in(state: &Path) -> Result<Vec<String>> {
 }
 
 /// Waits until no run uses anything that is `known` in `target/lambda`, and keeps later ones waiting. Functions share what is
-/// compiled on the host and in a container, so no lock of a function is enough. Those of functions come first, in the order in
+/// compiled on the host and in a container, so no lock of a function is enough. Those of functions come first, then that of the container, in the order in
 /// which a run takes them: a run holds these to its end, and takes others meanwhile.
 fn lock_all(state: &Path, known: &[String], report: &mut Reporter) -> Result<Vec<Lock>> {
     let locks = locks_in(state, known);
@@ -194,6 +194,8 @@ fn locks_in(state: &Path, known: &[String]) -> Vec<PathBuf> {
     let locks = known.iter().filter(|name| is_lock(name)).map(|name| state.join(name));
     let (mut of_functions, mut others): (Vec<_>, Vec<_>) = locks.partition(|path| is_lock_of_function(path));
     of_functions.sort();
+    // Who has that of the container may wait for a compile.
+    others.sort_by_key(|path| (!path.ends_with("container.lock"), path.clone()));
     of_functions.append(&mut others);
     of_functions
 }
@@ -271,7 +273,7 @@ mod tests {
     #[test]
     fn locks_of_functions_are_taken_first_as_a_run_does() {
         let dir = tempfile::tempdir().unwrap();
-        let names = ["container.lock", "function-b.lock", "function-a.lock", "compile-host-1.lock"].map(String::from);
+        let names = ["compile-host-1.lock", "function-b.lock", "container.lock", "function-a.lock"].map(String::from);
         let locks = locks_in(dir.path(), &names);
         let expected = ["function-a.lock", "function-b.lock", "container.lock", "compile-host-1.lock"];
         assert_eq!(locks, expected.map(|name| dir.path().join(name)));

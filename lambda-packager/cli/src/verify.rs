@@ -72,6 +72,14 @@ fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<Strin
     // If there is no other one, from nothing: what is there already would be taken as it is.
     let from_nothing = config.from_nothing();
     let is_other = backend.record.clean_room != manifest.backend.clean_room;
+    if !is_other && backend.record.clean_room {
+        return Err(Error::engine(
+            "there is no backend to rebuild it on but the clean room, which answers from its layers",
+        )
+        .hint_with(
+            "`lambda-packager doctor` says why no container can be used; `make docker` makes every layer again",
+        ));
+    }
     let request = BackendRequest { config: if is_other { config } else { &from_nothing }, ..request };
     let surroundings = surroundings::digest(workspace, config, &gate.ingredients, &gate.now.snapshot)?;
     let seen = Seen { inputs: &gate.now.snapshot, found: &gate.found, surroundings, sharing: from_ref(function) };

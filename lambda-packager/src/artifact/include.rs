@@ -235,6 +235,9 @@ impl<'a> Walk<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
     use serde_json::json;
 
     use super::*;
@@ -320,6 +323,9 @@ mod tests {
         );
         // No snapshot records it.
         write(&root, &["app/www/.git/config"]);
+        // Not selected, so its name does not matter.
+        let odd: &OsStr = OsStrExt::from_bytes(b"caf\xe9.txt");
+        fs::replace(&root.join("app/odd").join(odd), b"", 0o644, None).unwrap();
         std::os::unix::fs::symlink("deep", root.join("app/www/link")).unwrap();
         for (include, expected) in [
             (&["www/**"][..], "www/.dot www/a.js www/a.js.map www/deep/b.js.map "),
@@ -331,6 +337,7 @@ mod tests {
             (&["www/**", "!www/**/*.{map,dot}", "!**/.{dot,x}"], "www/a.js "),
             (&["www/*.{js,css}"], "www/a.js "),
             (&["www/a.js", "d.js", "!**/a.*"], "d.js "),
+            (&["odd/*.js", "d.js"], "flag --include: \"odd/*.js\" selects no file"),
             (&["www/*.css"], "flag --include: \"www/*.css\" selects no file"),
             // It matches a folder only.
             (&["ww*"], "flag --include: \"ww*\" selects no file"),

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::os::unix::fs::MetadataExt;
 
-use crate::backend::identity::PATH;
+use crate::backend::identity::{PATH, lock_of_compile};
 use crate::backend::{BuilderImage, Identity};
 use crate::cargo::{ForwardedConfig, Workspace};
 use crate::compile::{CARGO_HOME, Layout, TARGET, WORKSPACE};
@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::engine::{Container, ContainerSpec, Engine, EngineError, NAMED, Volume, VolumeInfo};
 use crate::error::{Error, Result};
 use crate::report::Reporter;
-use crate::sys::{Sha, fs};
+use crate::sys::{Lock, Sha, fs};
 
 /// A digest of everything that it was created from.
 const SPECIFICATION: &str = "lambda-packager.specification";
@@ -64,6 +64,9 @@ pub fn ensure(
             return Ok(Ready { name: name.clone(), id, image_id, is_new: false.into(), warm: None });
         }
         if container.label(SPECIFICATION) != Some(&digest) {
+            // Another run may compile in it.
+            let compiling = lock_of_compile(wanted.workspace, name);
+            drop(Lock::acquire(&compiling, |holder| report.waiting_for(holder))?);
             report.note(&format!("the specification of the container {name} changed; creating it again"));
         }
     }

@@ -5,14 +5,16 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cargo::Workspace;
 use crate::error::{Error, Result};
-use crate::fingerprint::{DiscoveredInputs, Ingredients, git};
+use crate::fingerprint::{DiscoveredInputs, Ingredients};
 use crate::packaged::ManifestProblem;
 use crate::snapshot::Snapshot;
+use crate::sys::git::git;
 use crate::sys::{Sha, Stamp, fs, lexically_clean};
 
 /// The version of the manifest's schema.
@@ -118,6 +120,14 @@ impl Artifact {
     }
 }
 
+/// Whether git tracks `path`, or what is in it, in the repository that `root` is in.
+fn is_tracked(path: &str, root: &Path) -> bool {
+    const TIMEOUT: Duration = Duration::from_secs(30);
+    let args = ["--literal-pathspecs", "ls-files", "--error-unmatch", "--", path];
+    let answer = git(root).map(|git| git.args(&args).output(None, TIMEOUT));
+    answer.is_some_and(|output| output.is_ok_and(|output| output.success()))
+}
+
 /// Whether this file of the artifact is the bootstrap, and not a copy of the zip.
 pub fn is_bootstrap(path: &str) -> bool {
     path.ends_with("/bootstrap")
@@ -179,8 +189,8 @@ impl Manifest {
         }
     }
 
-    /// A recorded path outside of the workspace, its local packages, and for what was found its repository. `/usr` is allowed:
-    /// everybody can read it, and a build script may name headers there.
+    /// A recorded path outside of the workspace and its local packages, or one that was found and git does not track. `/usr` is
+    /// allowed: everybody can read it, and a build script may name headers there.
     fn foreign_path(&self, workspace: &Workspace) -> Option<&str> {
         let roots = || std::iter::once(&workspace.root).chain(workspace.path_dependencies.all());
         let foreign = |path: &&String| {
@@ -188,12 +198,9 @@ impl Manifest {
             !roots().any(|root| clean.starts_with(root)) && !clean.starts_with("/usr")
         };
         let DiscoveredInputs { files, folders, found } = &self.discovered_inputs;
-        // What git lists in the repository around is found, too.
-        let work_tree = git::work_tree(&workspace.root);
-        let is_listed =
-            |path: &&String| work_tree.is_some_and(|top| lexically_clean(&workspace.root.join(path)).starts_with(top));
-        let found = found.iter().filter(|path| !is_listed(path));
-        files.iter().chain(folders).chain(found).find(foreign).map(String::as_str)
+        // A compile sees what was found, so it must be what git has.
+        let untracked = found.iter().filter(|path| !is_tracked(path, &workspace.root));
+        files.iter().chain(folders).filter(foreign).chain(untracked).next().map(String::as_str)
     }
 
     /// The manifest that was read from `path`, if it was written there: then it names what a compile of this machine read,

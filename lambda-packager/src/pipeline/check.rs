@@ -1,7 +1,6 @@
 //! The gate: compares the inputs and the artifact with the record of the last build, in a few milliseconds.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::MetadataExt;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread;
@@ -13,7 +12,7 @@ use crate::error::Result;
 use crate::fingerprint::why::Why;
 use crate::fingerprint::{
     Artifact, ArtifactState, DiscoveredInputs, Ingredients, Key, Manifest, Present, declared, ingredients, inputs,
-    is_bootstrap, verdict, why,
+    verdict, why,
 };
 use crate::packaged::{ManifestProblem, Verdict};
 use crate::pipeline::{Places, Project, Request, Task};
@@ -133,14 +132,12 @@ fn state_of(path: &Path, name: &str, recorded: &Artifact, was_read: &mut bool) -
         return Ok(ArtifactState::Missing);
     };
     let stamp = Stamp::of(&meta);
-    let is_lost = is_bootstrap(name) && meta.mode() & 0o111 == 0;
-    if !is_lost && recorded.copies.get(name) == Some(&stamp) && stamp.is_older_than(recorded.checked_at_ns) {
+    if recorded.copies.get(name) == Some(&stamp) && stamp.is_older_than(recorded.checked_at_ns) {
         return Ok(ArtifactState::Intact);
     }
     *was_read = true;
     let is = fs::sha_of_file(path)?;
-    // Lambda could not execute it.
-    Ok(if is == recorded.sha_of(name) && !is_lost { ArtifactState::Intact } else { ArtifactState::Modified(is) })
+    Ok(if is == recorded.sha_of(name) { ArtifactState::Intact } else { ArtifactState::Modified(is) })
 }
 
 pub fn decide(gate: &Gate, config: &Config) -> Verdict {

@@ -93,7 +93,9 @@ fn reuse(
     artifact_was_read: bool,
     report: &mut Reporter,
 ) -> Result<Outcome> {
-    if now.worth_keeping || artifact_was_read {
+    // Lambda could not execute it otherwise; who copies artifacts may drop the right.
+    let was_lost = task.places.bootstrap.as_ref().map_or(Ok(false), |path| fs::allow_execution(path))?;
+    if now.worth_keeping || artifact_was_read || was_lost {
         // Same content with new stamps: recorded, so that the next check need not read it again.
         report.stage(Stage::Store, |_| {
             manifest.artifact.checked_at_ns = now.snapshot.taken_at_ns;

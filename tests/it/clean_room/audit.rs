@@ -53,7 +53,7 @@ fn a_record_of_another_checkout_is_told_as_such() {
     Ended::of(Command::new("cp").arg("-a").args([fixture.root(), &copy])).ok();
     let mut command = fixture.command_for("host");
     Ended::of(command.arg("verify").current_dir(&copy))
-        .fails(5, &["manifest that was not written here", "package again"]);
+        .fails(5, &["does not count here: manifest of the workspace ", "package again"]);
 }
 
 fn says_the_time(fixture: &Fixture) {

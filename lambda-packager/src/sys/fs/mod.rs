@@ -8,8 +8,8 @@ mod stamp;
 mod temporary;
 
 pub use own::{
-    append, create, create_private, is_inside, leads_out, open_for_writing, open_lock_file, read_own, read_private,
-    refuse_to_leave,
+    allow_execution, append, create, create_private, is_inside, leads_out, open_for_writing, open_lock_file, read_own,
+    read_private, refuse_to_leave,
 };
 pub use random::random;
 pub use read::{

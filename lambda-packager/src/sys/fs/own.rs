@@ -80,6 +80,13 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> Result<()> {
     file.and_then(|mut file| file.write_all(bytes)).map_err(|e| Error::io("write", path, e))
 }
 
+/// Lets everybody execute a file of ours that nobody may execute; whether that was done. Some file systems have no such right.
+pub fn allow_execution(path: &Path) -> Result<bool> {
+    let meta = lstat(path)?.filter(|meta| meta.is_file() && meta.permissions().mode() & 0o111 == 0);
+    let mode = meta.map(|meta| Permissions::from_mode(meta.permissions().mode() & 0o777 | 0o111));
+    Ok(mode.is_some_and(|mode| fs::set_permissions(path, mode).is_ok()))
+}
+
 pub fn append(path: &Path) -> Result<File> {
     check(path)?;
     options().create(true).append(true).open(path).map_err(|e| Error::io("write", path, e))
