@@ -319,21 +319,37 @@ fn another_c_compiler() {
     assert_eq!(project.fixture.output_of_bootstrap("hello"), format!("{:?}", format!("three Ok({cc:?})")));
 }
 
+const LINKED_BY: &str = ".cargo/config.toml";
+
+/// A configuration that names the linker of this machine's target.
+fn linked_by(program: &str) -> String {
+    format!("[target.{}-unknown-linux-gnu]\nlinker = \"{program}\"\n", std::env::consts::ARCH)
+}
+
+/// The compiler of this machine, which gives its programs this id.
+fn linker(id: &str) -> String {
+    format!("#!/bin/sh\nexec cc \"$@\" -Wl,--build-id=0x{id}\n")
+}
+
 #[test]
 fn a_linker_that_the_configuration_names_by_a_path() {
     let Some(project) = host_or_docker().map(|engine| Project::workspace(engine, &["app"])) else { return };
     project.package("app", "");
     project.write(APP, &printing("one"));
-    let config = format!("[target.{}-unknown-linux-gnu]\nlinker = \"tools/my-cc.sh\"\n", std::env::consts::ARCH);
-    let linker = |id: &str| format!("#!/bin/sh\nexec cc \"$@\" -Wl,--build-id=0x{id}\n");
-    project.write(".cargo/config.toml", &config).write("tools/my-cc.sh", &linker("0123"));
+    project.write(LINKED_BY, &linked_by("tools/my-cc.sh")).write("tools/my-cc.sh", &linker("0123"));
     project.allow_execution("tools/my-cc.sh", true).misses("first build");
     project.changes("tools/my-cc.sh", &linker("4567"), Kept);
-    // Where no compile sees a copy of it.
+}
+
+/// No container has such a one.
+#[test]
+fn a_linker_elsewhere_that_the_configuration_names_by_a_path() {
+    let project = Project::workspace("host", &["app"]);
+    project.package("app", "");
+    project.write(APP, &printing("one"));
     let outside = project.fixture.around().join("my-cc");
     program(&outside, linker("0123").as_bytes());
-    project.write(".cargo/config.toml", &config.replace("tools/my-cc.sh", &outside.display().to_string()));
-    project.misses_somehow();
+    project.write(LINKED_BY, &linked_by(&outside.display().to_string())).misses("first build");
     for id in ["4567", "89ab"] {
         program(&outside, linker(id).as_bytes());
         project.misses_somehow();
