@@ -5,6 +5,7 @@ mod brought;
 mod check;
 mod glibc;
 mod libraries;
+mod machine;
 mod read;
 
 pub use brought::{brought, library};
