@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::sys::glob;
 
 /// What cargo-lambda's tables mean here.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct CargoLambda {
     /// The settings, each in a layer of its own: its origin is the key that makes it.
     pub layers: Vec<(Origin, Layer)>,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use crate::cargo::{Function, Package, Workspace};
 use crate::config::from_cargo_lambda::{CargoLambda, StandIn};
@@ -30,6 +31,9 @@ pub struct Project {
     /// What cargo-lambda's tables say: settings, which are below ours, and what is not honoured.
     pub cargo_lambda: CargoLambda,
     sources: Sources,
+    /// The settings of functions that were resolved so far, by their ids: a run asks for them several times, in a workspace
+    /// of many functions for those of each.
+    resolved: Mutex<BTreeMap<String, (Config, CargoLambda)>>,
     toolchains: Toolchains,
 }
 
@@ -68,7 +72,8 @@ impl Project {
         };
         let sources = Sources { start, asked: request.layers.clone(), stand_in: request.stand_in, asking };
         let (config, cargo_lambda) = sources.settings(&workspace, None, None)?;
-        let mut project = Self { config, cargo_lambda, sources, workspace, toolchains: Toolchains::default() };
+        let (resolved, toolchains) = Default::default();
+        let mut project = Self { config, cargo_lambda, sources, workspace, resolved, toolchains };
         let of_function = project.selected().ok().and_then(|mut all| {
             let (_, config, cargo_lambda) = all.pop()?;
             all.is_empty().then_some((config, cargo_lambda))
@@ -91,7 +96,13 @@ impl Project {
     }
 
     fn settings_of(&self, function: &Function) -> Result<(Config, CargoLambda)> {
-        self.sources.settings(&self.workspace, Some(function.package), Some(&function.name))
+        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(settings) = resolved.get(&function.id) {
+            return Ok(settings.clone());
+        }
+        let settings = self.sources.settings(&self.workspace, Some(function.package), Some(&function.name))?;
+        resolved.insert(function.id.clone(), settings.clone());
+        Ok(settings)
     }
 
     /// Every program of the workspace, whatever is selected, with its settings. Without those whose settings are not valid:
