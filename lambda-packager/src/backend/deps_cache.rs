@@ -5,7 +5,6 @@
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::thread;
-use std::time::SystemTime;
 
 use crate::backend::{Identity, Wanted, container, lock_file};
 use crate::cargo;
@@ -181,7 +180,7 @@ impl DepsCache {
 
     /// Marks an image, whose names are `names`, as used now.
     fn mark_as_used(&self, engine: &Engine, id: &str, names: &[String]) -> Result<(), EngineError> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+        let now = fs::now_ns();
         let mark = format!("{}{USED}{now}", self.reference());
         engine.tag(id, &mark)?;
         let old = names.iter().filter(|name| name.contains(USED) && !name.ends_with(&mark)).cloned();

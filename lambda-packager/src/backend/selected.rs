@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::backend::deps_cache::PACK_ALONG;
 use crate::backend::{BackendError, CachedImage, CleanRoom, DepsCache, Ready};
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::{inputs, manifest};
 use crate::report::Reporter;
 use crate::snapshot::Snapshot;
-use crate::sys::{Input, Invocation, Sha, env};
+use crate::sys::{Input, Invocation, Sha, env, fs};
 use crate::{cargo, compile};
 
 /// What a backend is selected for.
@@ -260,7 +260,7 @@ impl Backend {
         let BackendRequest { workspace, config, .. } = *request;
         let Seen { inputs, found, surroundings, sharing } = *seen;
         let store = if let BackendKind::Container { store, .. } = &self.kind { store.as_deref() } else { None };
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+        let now = fs::now_ns();
         let ids: Vec<&str> = functions.iter().map(|function| function.id.as_str()).collect();
         let name = format!("{}\0{}\0{}\0{now}", workspace.root.display(), ids.join("\0"), std::process::id());
         CompileJob {

@@ -3,6 +3,7 @@
 //! Source: <https://www.cargo-lambda.info/guide/configuration.html#loading-order>.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::cargo::{Package, Workspace};
 use crate::config::cargo_lambda_tables::{FILE, Table};
@@ -34,7 +35,8 @@ impl Workspace {
         let names: Vec<&str> = function.into_iter().chain(package.map(|package| package.name.as_str())).collect();
         let mut tables = self.tables_of_cargo_lambda(package, &names)?;
         let file = self.file_of_cargo_lambda(package, start);
-        if let Some(file) = file.as_ref().filter(|file| fs::is_file(file)) {
+        let is_there = file.as_ref().is_some_and(|file| fs::is_file(file));
+        if let Some(file) = file.as_ref().filter(|_| is_there) {
             tables.extend(Table::in_file(toml::read(file)?, file, variable(CONTEXT).as_deref())?);
         }
         let joins = variable(JOINS).is_some_and(|text| text == "true");
@@ -43,10 +45,13 @@ impl Workspace {
             None => entry,
         };
         let mut all = CargoLambda::read(&tables, function, joins, stand_in, &included)?;
-        if let Some(file) = file.as_ref().filter(|file| !fs::is_file(file)) {
+        if let Some(file) = file.as_ref().filter(|_| !is_there) {
             all.notes.push(format!("variable {GLOBAL}: {} is not a file: it has no effect", file.display()));
         }
-        all.notes.extend(ignored_variables(env::vars_os().filter_map(|(name, _)| name.into_string().ok())));
+        // They are asked for with each function, and a process has one environment.
+        static IGNORED: OnceLock<Vec<String>> = OnceLock::new();
+        let names = || env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        all.notes.extend(IGNORED.get_or_init(|| ignored_variables(names())).iter().cloned());
         all.file = file;
         Ok(all)
     }

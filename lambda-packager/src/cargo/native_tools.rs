@@ -39,9 +39,9 @@ pub fn programs() -> Vec<PathBuf> {
         let mounted = ["/usr/local/bin", "/usr/bin"].map(|folder| Path::new(folder).join(name));
         env::find_program(name).into_iter().chain(mounted.into_iter().filter(|path| fs::is_file(path)))
     };
-    // The first is rustc, of which more is known.
-    let found: BTreeSet<PathBuf> =
-        PROGRAMS[1..].iter().flat_map(of).filter_map(|path| fs::canonical(&path).ok()).collect();
+    // The first is rustc, of which more is known. By the names that a compile uses, which may be links that come to lead
+    // elsewhere.
+    let found: BTreeSet<PathBuf> = PROGRAMS[1..].iter().flat_map(of).collect();
     found.into_iter().collect()
 }
 

@@ -11,7 +11,7 @@ use crate::cargo::env::for_host_tools;
 use crate::cargo::{Workspace, native_tools};
 use crate::config::Arch;
 use crate::error::{Error, Result};
-use crate::snapshot::{Computed, Kind, Memo, MemoDeps};
+use crate::snapshot::{Computed, Memo, MemoDeps};
 use crate::sys::{Invocation, Output, Sha, env, fs};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -96,12 +96,10 @@ impl Toolchain {
             native_tools::variables(arch).into_iter().filter(|name| env::var_os(name).is_some()).collect();
         let digest = |name: &String| files.files.iter().find(|entry| entry.name == *name).map(|entry| entry.sha);
         let mut text: String = cc_files.iter().filter_map(|name| Some(format!("{name} {}\n", digest(name)?))).collect();
-        // The other fields of a stamp differ between copies of one installation. A folder has no content of its own.
-        let stamped = || stamped.iter().filter(|(_, kind, _)| *kind != Kind::Names);
-        text.extend(stamped().map(|(name, _, stamp)| format!("{name} {} {}\n", stamp.size_bytes, stamp.mtime_ns)));
+        text.push_str(&format!("{}\n", stamped.identity));
         text.extend(compilers.iter().map(|name| format!("{name}={:?}\n", env::var_os(name))));
-        let other_tools = stamped().map(|(name, ..)| PathBuf::from(name)).collect();
-        let (cc, cc_files) = (Sha::of(text.as_bytes()), cc_files.into_iter().map(PathBuf::from).collect());
+        let (cc, other_tools) = (Sha::of(text.as_bytes()), stamped.files().collect());
+        let cc_files = cc_files.into_iter().map(PathBuf::from).collect();
         Self { sysroot, host, rustc_release, rustc, cc, cc_program, cc_files, other_tools, compilers }
     }
 
@@ -140,6 +138,8 @@ impl Toolchain {
         let drivers: BTreeSet<PathBuf> = linker.into_iter().chain([cc_program.clone()]).collect();
         let (mut cc_files, mut stamped) = (BTreeSet::new(), BTreeSet::from_iter(native_tools::programs()));
         stamped.extend(compiled_by(&sysroot, [arch.triple(), &host])?);
+        // Each may be a link that comes to lead elsewhere.
+        stamped.extend(drivers.iter().cloned());
         for driver in &drivers {
             cc_files.extend(c_files(driver, root)?);
             for name in ["cc1plus", "lto1"] {

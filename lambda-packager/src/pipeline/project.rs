@@ -187,8 +187,8 @@ impl Sources {
         function: Option<&str>,
     ) -> Result<(Config, CargoLambda)> {
         let Self { start, asked, stand_in, asking } = self;
-        let cargo_lambda =
-            workspace.cargo_lambda(package.or(workspace.member_at(start)), function, start, *stand_in)?;
+        let meant = package.or_else(|| workspace.member_at(start));
+        let cargo_lambda = workspace.cargo_lambda(meant, function, start, *stand_in)?;
         let mut layers = asked.clone();
         if stand_in.is_some_and(|stand_in| !stand_in.has_mode) {
             // A call without flags for it has a mode too, which is above that of a manifest.

@@ -1,14 +1,14 @@
 //! A cached result of a slow program, with the files, variables and programs that it depends on.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::snapshot::probe::seen;
-use crate::snapshot::{Kind, Looks, Scope, Snapshot, take, unchanged};
+use crate::snapshot::programs::Programs;
+use crate::snapshot::stamped::{Looked, Stamped, look};
+use crate::snapshot::{Looks, Scope, Snapshot, take, unchanged};
 use crate::sys::{PACKAGER, Sha, Stamp, env, fs};
 
 /// The dependencies of a result. Paths are absolute, or relative to the base.
@@ -25,9 +25,6 @@ pub struct MemoDeps {
     pub programs: Vec<String>,
 }
 
-/// What a file or folder is, without its content.
-pub type Stamped = (String, Kind, Stamp);
-
 /// A result on disk.
 #[derive(Serialize, Deserialize)]
 pub struct Memo<T> {
@@ -40,9 +37,9 @@ pub struct Memo<T> {
     /// The files and folders that the result depends on.
     pub files: Snapshot,
     /// Those that were not read.
-    pub stamped: Vec<Stamped>,
+    pub stamped: Stamped,
     variables: Vec<(String, Option<Sha>)>,
-    programs: Vec<(String, Option<PathBuf>)>,
+    programs: Programs,
     pub value: T,
 }
 
@@ -56,14 +53,9 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
         let holds = memo.packager == PACKAGER
             && memo.home == env::home().ok()
             && memo.variables.iter().all(|(name, sha)| digest_of(name) == *sha)
-            && memo.programs.iter().all(|(name, path)| env::find_program(name) == *path);
-        if !holds {
+            && memo.programs.holds();
+        if !holds || !memo.stamped.holds(base)? {
             return Ok(None);
-        }
-        for (name, kind, stamp) in &memo.stamped {
-            if seen(&base.join(name))? != (*kind, *stamp) {
-                return Ok(None);
-            }
         }
         let names = memo.files.files.iter().map(|entry| entry.name.clone());
         let scope = Scope { files: names.collect(), ..Scope::default() };
@@ -95,25 +87,26 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
     /// been written in between, it runs again; a result is stored once all dependencies are the same before and after.
     pub fn compute(mut run: impl FnMut() -> Result<Computed<T>>) -> Result<Self> {
         const TRIES: usize = 3;
-        let mut before: Option<(Snapshot, Vec<Stamped>)> = None;
+        let mut before: Option<(Snapshot, Looked)> = None;
         for _ in 1..TRIES {
-            let started_ns = now_ns();
+            let started_ns = fs::now_ns();
             let computed = run()?;
-            let (now, stamped) = (computed.files()?, computed.stamped()?);
-            let stamps = now.files.iter().map(|entry| &entry.stamp).chain(stamped.iter().map(|(_, _, stamp)| stamp));
+            let (now, looked) = (computed.files()?, look(&computed.deps.stamped, &computed.base)?);
+            let stamps =
+                now.files.iter().map(|entry| &entry.stamp).chain(looked.iter().flatten().map(|seen| &seen.stamp));
             let untouched = { stamps }.all(|stamp| stamp.is_older_than(started_ns));
-            if untouched || before.is_some_and(|(files, stamps)| files.files == now.files && stamps == stamped) {
+            if untouched || before.is_some_and(|(files, stamps)| files.files == now.files && stamps == looked) {
                 let path = computed.path.clone();
-                let mut memo = computed.with(now, stamped);
+                let mut memo = computed.with(now, &looked);
                 memo.write(&path)?;
                 return Ok(memo);
             }
-            before = Some((now, stamped));
+            before = Some((now, looked));
         }
         // Another process keeps writing. Use the result without storing it.
         let computed = run()?;
-        let (now, stamped) = (computed.files()?, computed.stamped()?);
-        Ok(computed.with(now, stamped))
+        let (now, looked) = (computed.files()?, look(&computed.deps.stamped, &computed.base)?);
+        Ok(computed.with(now, &looked))
     }
 
     fn write(&mut self, path: &Path) -> Result<()> {
@@ -145,26 +138,14 @@ impl<T: Serialize + DeserializeOwned> Computed<T> {
         Ok(take::take(&Scope { files, ..Scope::default() }, &self.base, None, now)?.snapshot)
     }
 
-    fn stamped(&self) -> Result<Vec<Stamped>> {
-        let stamped = self.deps.stamped.iter().map(|name| {
-            let (kind, stamp) = seen(&self.base.join(name))?;
-            Ok((name.clone(), kind, stamp))
-        });
-        stamped.collect()
-    }
-
-    fn with(self, files: Snapshot, stamped: Vec<Stamped>) -> Memo<T> {
+    fn with(self, files: Snapshot, looked: &Looked) -> Memo<T> {
         let Self { value, deps, .. } = self;
+        let stamped = Stamped::of(&deps.stamped, looked);
         let variables = deps.variables.into_iter().map(|name| (name.clone(), digest_of(&name))).collect();
-        let programs = deps.programs.into_iter().map(|name| (name.clone(), env::find_program(&name))).collect();
+        let programs = Programs::find(deps.programs);
         let packager = PACKAGER.into();
         Memo { inode: 0, home: env::home().ok(), programs, packager, files, stamped, variables, value }
     }
-}
-
-fn now_ns() -> i64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
 }
 
 fn digest_of(variable: &str) -> Option<Sha> {
@@ -206,24 +187,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_read_is_known_by_its_stamp() {
-        let dir = tempfile::tempdir().unwrap();
-        let (path, folder) = (dir.path().join("state/memo.json"), dir.path().join("lib"));
-        fs::replace(&folder.join("a"), b"a", 0o644, None).unwrap();
-        let stamped = ["lib", "lib/a"].map(String::from).to_vec();
-        let deps = || MemoDeps { stamped: stamped.clone(), ..MemoDeps::default() };
-        let compute =
-            || Memo::compute(|| Ok(Computed { value: 7, deps: deps(), path: path.clone(), base: dir.path().into() }));
-        let is_known = || Memo::<i32>::load(&path, dir.path()).unwrap().is_some();
-        for change in ["lib/a", "lib/b"] {
-            compute().unwrap();
-            assert!(is_known());
-            fs::replace(&dir.path().join(change), b"b", 0o644, None).unwrap();
-            assert!(!is_known(), "{change}");
-        }
-    }
-
-    #[test]
     fn a_copy_of_the_file_is_not_used() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("memo.json");
@@ -243,9 +206,8 @@ mod tests {
         let path = dir.path().join("memo.json");
         // To look at what it depends on would be an error: the name is too long.
         let computed = Computed { value: 7, deps: MemoDeps::default(), path: path.clone(), base: dir.path().into() };
-        let mut memo = computed.with(Snapshot::default(), Vec::new());
-        let stamp = Stamp::of(&fs::lstat(dir.path()).unwrap().unwrap());
-        memo.stamped = vec![("a".repeat(300), Kind::File, stamp)];
+        let mut memo = computed.with(Snapshot::default(), &Vec::new());
+        memo.stamped = Stamped::of(&["a".repeat(300)], &vec![None]);
         memo.write(&path).unwrap();
         assert!(Memo::<i32>::load(&path, dir.path()).is_err());
         memo.home = Some("/home/another".into());

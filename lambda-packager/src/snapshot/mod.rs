@@ -6,8 +6,10 @@ mod looks;
 pub mod memo;
 pub mod parallel;
 mod probe;
+mod programs;
 pub mod record;
 pub mod scope;
+mod stamped;
 pub mod take;
 mod unchanged;
 

@@ -109,6 +109,17 @@ pub fn find_program(program: &str) -> Option<PathBuf> {
     which::which(program).ok()
 }
 
+/// The folders of `PATH`, each once.
+pub fn program_folders() -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for folder in var_os("PATH").iter().flat_map(env::split_paths) {
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    folders
+}
+
 /// All files of that name where cargo looks for its commands: in `PATH`, and in the `bin` of its home, which comes first
 /// if `PATH` does not have it.
 ///

@@ -1,5 +1,6 @@
 //! Traps for whoever believes that the same sources make the same binary: settings, manifests, compilers.
 
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use crate::never_stale::{APP, READS_NAME_IN_SECRET, built_hello, built_pair, docker, host_or_docker};
@@ -307,9 +308,14 @@ fn another_c_compiler() {
     );
     project.variables(&[("PATH", &with_tools)]).misses_somehow();
     let protoc = |says: &str| program(&tools.path("protoc"), format!("#!/bin/sh\necho {says}\n").as_bytes());
+    std::fs::write(tools.path("nasm"), "#!/bin/sh\n").expect("a file");
     protoc("one");
     // The clean build is another one, though no file of the project differs.
     project.variables(&[("PATH", &with_tools), ("PROTOC_SAYS", "one")]);
+    assert!(project.misses_somehow().starts_with("cache-miss: C toolchain "));
+    // It was there, and was no program.
+    program(&tools.path("nasm"), b"#!/bin/sh\n");
+    project.variables(&[("PATH", &with_tools), ("PROTOC_SAYS", "two")]);
     assert!(project.misses_somehow().starts_with("cache-miss: C toolchain "));
     protoc("three");
     project.variables(&[("PATH", &with_tools), ("PROTOC_SAYS", "three")]);
@@ -317,6 +323,34 @@ fn another_c_compiler() {
     project.variables(&[("PATH", &with_tools), ("CC", &cc)]);
     assert!(project.misses_somehow().starts_with("cache-miss: C toolchain "));
     assert_eq!(project.fixture.output_of_bootstrap("hello"), format!("{:?}", format!("three Ok({cc:?})")));
+}
+
+/// As `update-alternatives` does it: the name stays, and both compilers stay as they are.
+#[test]
+fn a_c_compiler_behind_a_link_that_comes_to_lead_elsewhere() {
+    let mut project = built_hello("host");
+    let tools = Fixture::empty("tools");
+    let path = std::env::var("PATH").expect("a PATH");
+    let cc = which("cc", path.as_ref()).expect("a C compiler").display().to_string();
+    for name in ["one", "two"] {
+        program(&tools.path(name), format!("#!/bin/sh\n# {name}\nexec {cc} \"$@\"\n").as_bytes());
+    }
+    let leads_to = |name: &str| {
+        let _ = std::fs::remove_file(tools.path("between"));
+        symlink(name, tools.path("between")).expect("a link");
+    };
+    leads_to("one");
+    std::fs::create_dir(tools.path("bin")).expect("a folder");
+    symlink("../between", tools.path("bin/cc")).expect("a link");
+    let first_on_path = format!("{}:{path}", tools.path("bin").display());
+    let named = tools.path("bin/cc").display().to_string();
+    for variables in [[("PATH", first_on_path.as_str())], [("CC", named.as_str())]] {
+        leads_to("one");
+        project.variables(&variables).misses_somehow();
+        leads_to("two");
+        let verdict = project.misses_somehow();
+        assert!(verdict.starts_with("cache-miss: C toolchain "), "{verdict}");
+    }
 }
 
 const LINKED_BY: &str = ".cargo/config.toml";

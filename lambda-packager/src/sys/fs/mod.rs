@@ -17,5 +17,5 @@ pub use read::{
     read_start, sha_of_file, size_of_tree, stat, typed_names_in, utf8,
 };
 pub use replace::{Staged, create_dirs, remove_tree, replace, replace_by_link, replace_cache};
-pub use stamp::{Stamp, time_of};
+pub use stamp::{Stamp, now_ns, time_of};
 pub use temporary::{clock_in, is_writable, remove_dead_temporaries};

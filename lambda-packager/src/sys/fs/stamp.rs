@@ -40,6 +40,12 @@ impl Stamp {
     }
 }
 
+/// Now, in nanoseconds since the epoch.
+pub fn now_ns() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
+}
+
 /// Nanoseconds since the epoch as a time.
 pub fn time_of(ns: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(ns).unwrap_or(0))

@@ -1,0 +1,52 @@
+//! Where programs are on `PATH`.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::sys::{Stamp, env, fs};
+
+/// Programs by name, and where each was found.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Programs {
+    found: Vec<(String, Option<PathBuf>)>,
+    /// The folders of `PATH`, as they were when the programs were looked for: while they have the same names, the same
+    /// programs are found in them. Without any, they are looked for again each time: dozens of names in each folder.
+    folders: Vec<(PathBuf, Option<Stamp>)>,
+}
+
+impl Programs {
+    pub fn find(names: Vec<String>) -> Self {
+        let now_ns = fs::now_ns();
+        let folders: Vec<_> = env::program_folders().into_iter().map(with_stamp).collect();
+        let found: Vec<_> = names.into_iter().map(with_path).collect();
+        let is_known = |(folder, stamp): &(PathBuf, Option<Stamp>)| {
+            folder.is_absolute() && stamp.is_none_or(|stamp| stamp.is_older_than(now_ns))
+        };
+        // What is there and is no program may become one without a new name: with another mode, or where a link leads to.
+        let hides_one = |(name, path): &(String, Option<PathBuf>)| {
+            let mut before =
+                folders.iter().map(|(folder, _)| folder.join(name)).take_while(|at| path.as_ref() != Some(at));
+            before.any(|at| !fs::lstat(&at).is_ok_and(|meta| meta.is_none()))
+        };
+        let is_told_by_names = folders.iter().all(is_known) && !found.iter().any(hides_one);
+        Self { found, folders: if is_told_by_names { folders } else { Vec::new() } }
+    }
+
+    /// Whether each is found where it was.
+    pub fn holds(&self) -> bool {
+        let folders = || env::program_folders().into_iter().map(with_stamp);
+        (!self.folders.is_empty() && folders().eq(self.folders.iter().cloned()))
+            || self.found.iter().all(|(name, path)| env::find_program(name) == *path)
+    }
+}
+
+fn with_stamp(folder: PathBuf) -> (PathBuf, Option<Stamp>) {
+    let stamp = fs::stat(&folder).ok().flatten().map(|meta| Stamp::of(&meta));
+    (folder, stamp)
+}
+
+fn with_path(name: String) -> (String, Option<PathBuf>) {
+    let path = env::find_program(&name);
+    (name, path)
+}
