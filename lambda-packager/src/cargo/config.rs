@@ -78,7 +78,7 @@ fn read_all(workspace: &Workspace) -> Result<Vec<Table>> {
 }
 
 /// Each file of the configuration with its path.
-fn read_each(workspace: &Workspace) -> Result<Vec<(PathBuf, Table)>> {
+pub fn read_each(workspace: &Workspace) -> Result<Vec<(PathBuf, Table)>> {
     let files = workspace.config_files()?.into_iter().map(|file| lexically_clean(&workspace.root.join(file)));
     let files = files.filter(|file| fs::is_file(file));
     files.map(|file| toml::read(&file).map(|table| (file, table))).collect()
@@ -112,20 +112,6 @@ fn may_choose_linker(files: Vec<Table>, config: &Config) -> bool {
         || files.into_iter().any(|file| named(&Value::Object(file).to_string()))
 }
 
-/// The linkers for a target that the configuration names by a path.
-///
-/// # Errors
-/// If a configuration file cannot be read.
-pub fn linkers(workspace: &Workspace, triple: &str) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for (file, table) in read_each(workspace)? {
-        let targets = of_target(&table, triple);
-        let named = targets.filter_map(|(_, target)| target.get("linker").filter(|linker| is_path(linker))?.as_str());
-        found.extend(named.map(|linker| base_of(&file).join(linker)));
-    }
-    Ok(found)
-}
-
 /// The paths that variables in the configuration's `[env]` have as values.
 ///
 /// # Errors
@@ -145,12 +131,12 @@ pub fn named_by_variables(workspace: &Workspace) -> Result<Vec<PathBuf>> {
 }
 
 /// Where relative paths of a configuration file start: the parent of the `.cargo` folder.
-fn base_of(file: &Path) -> &Path {
+pub fn base_of(file: &Path) -> &Path {
     file.parent().and_then(Path::parent).unwrap_or(Path::new("/"))
 }
 
 /// The tables for a target, by triple or by `cfg`; cargo merges them.
-fn of_target<'a>(file: &'a Table, triple: &str) -> impl Iterator<Item = (&'a String, &'a Map<String, Value>)> {
+pub fn of_target<'a>(file: &'a Table, triple: &str) -> impl Iterator<Item = (&'a String, &'a Map<String, Value>)> {
     tables(file, "target").filter(move |(name, _)| *name == triple || name.starts_with("cfg("))
 }
 
@@ -214,7 +200,9 @@ fn kept(file: &Table, triple: &str, has_flags: bool, path: &Path, folders: &mut 
     // A linker without flags makes the same of every program that links.
     for (name, target) in of_target(file, triple).filter(|_| has_flags) {
         let mut target = only(target, &["rustflags", "linker"]);
-        if let Some(Value::String(linker)) = target.get_mut("linker").filter(|linker| is_path(linker)) {
+        if let Some(Value::String(linker)) =
+            target.get_mut("linker").filter(|linker| linker.as_str().is_some_and(is_path))
+        {
             *linker = base.join(&linker).to_string_lossy().into_owned();
         }
         if !target.is_empty() {
@@ -228,8 +216,8 @@ fn kept(file: &Table, triple: &str, has_flags: bool, path: &Path, folders: &mut 
 }
 
 /// Whether a program is named by a path. Any other is looked for in `PATH`.
-fn is_path(program: &Value) -> bool {
-    program.as_str().is_some_and(|program| program.contains('/'))
+pub fn is_path(program: &str) -> bool {
+    program.contains('/')
 }
 
 /// The text of the configuration file `path` as a compile in a container sees it: without credentials, and without

@@ -11,6 +11,7 @@ mod discover;
 pub mod env;
 mod features;
 mod function;
+pub mod linkers;
 pub mod lockfile;
 mod metadata;
 mod native_tools;

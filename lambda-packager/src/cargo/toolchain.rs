@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cargo::env::for_host_tools;
-use crate::cargo::{Workspace, native_tools};
+use crate::cargo::env::{for_host_tools, linker_of, rustflags_of};
+use crate::cargo::{Workspace, linkers, native_tools};
 use crate::config::Arch;
 use crate::error::{Error, Result};
 use crate::snapshot::{Computed, Memo, MemoDeps};
@@ -140,6 +140,8 @@ impl Toolchain {
         stamped.extend(compiled_by(&sysroot, [arch.triple(), &host])?);
         // Each may be a link that comes to lead elsewhere.
         stamped.extend(drivers.iter().cloned());
+        let linkers = linkers::of_host(workspace, arch.triple())?;
+        stamped.extend(linkers.iter().filter_map(|linker| env::find_program(linker)));
         for driver in &drivers {
             cc_files.extend(c_files(driver, root)?);
             for name in ["cc1plus", "lto1"] {
@@ -153,19 +155,20 @@ impl Toolchain {
         stamped.retain(|path| !cc_files.contains(path));
         let cc_files: Vec<String> = cc_files.iter().map(text).collect();
         let mut files = workspace.fixed_files()?;
-        files.retain(|file| file.contains("rust-toolchain"));
+        files.retain(|file| !["Cargo.toml", "Cargo.lock"].contains(&file.as_str()));
         let watched = [env::rustup_home()?.join("settings.toml"), rustc, sysroot.join("bin/rustc")];
         files.extend(watched.iter().map(text).chain(cc_files.iter().cloned()));
         let mut variables = Self::variables(arch);
         // Programs stand for it.
         variables.retain(|name| name != "PATH");
         variables.extend(["RUSTUP_TOOLCHAIN", "RUSTUP_HOME"].map(String::from));
+        variables.extend([linker_of(arch.triple()), rustflags_of(arch.triple())]);
         let deps = MemoDeps {
             files,
             folders: vec![text(&sysroot.join("lib"))],
             variables,
             stamped: stamped.iter().map(text).collect(),
-            programs: native_tools::PROGRAMS.iter().map(|name| name.to_string()).collect(),
+            programs: native_tools::PROGRAMS.iter().map(|name| name.to_string()).chain(linkers).collect(),
         };
         let answers = Answers { host, rustc_release: release, rustc: identity, cc_program, cc_files, sysroot };
         Ok((answers, deps))

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Selection, selections};
-use crate::cargo::{Function, Package, Workspace, config as cargo_config, config_flags};
+use crate::cargo::{Function, Package, Workspace, config_flags, linkers};
 use crate::config::Config;
 use crate::error::Result;
 use crate::fingerprint::declared::{declared, has_git, is_excluded};
@@ -36,8 +36,7 @@ pub fn scope(
     let root = &workspace.root;
     let mut trees = Vec::new();
     let mut files: BTreeSet<String> = workspace.fixed_files()?.into_iter().collect();
-    // Cargo looks at no linker's content.
-    let linkers = cargo_config::linkers(workspace, config.target_arch.triple())?;
+    let linkers = linkers::by_path(workspace, config.target_arch.triple())?;
     files.extend(linkers.iter().map(|linker| relative(linker, root)));
     let local = &function.closure().local;
     // What lies at the top of a workspace belongs to no package, and a build script of any may read it.

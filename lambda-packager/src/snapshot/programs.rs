@@ -29,7 +29,8 @@ impl Programs {
                 folders.iter().map(|(folder, _)| folder.join(name)).take_while(|at| path.as_ref() != Some(at));
             before.any(|at| !fs::lstat(&at).is_ok_and(|meta| meta.is_none()))
         };
-        let is_told_by_names = folders.iter().all(is_known) && !found.iter().any(hides_one);
+        let is_path = |(name, _): &(String, Option<PathBuf>)| name.contains('/');
+        let is_told_by_names = folders.iter().all(is_known) && !found.iter().any(|it| is_path(it) || hides_one(it));
         Self { found, folders: if is_told_by_names { folders } else { Vec::new() } }
     }
 

@@ -390,6 +390,34 @@ fn a_linker_elsewhere_that_the_configuration_names_by_a_path() {
     }
 }
 
+/// The host looks for such a one, and takes it from a variable or from flags too.
+#[test]
+fn a_linker_that_is_named_without_a_path() {
+    let mut project = built_hello("host");
+    let tools = Fixture::empty("tools");
+    program(&tools.path("my-cc"), linker("0123").as_bytes());
+    let path = format!("{}:{}", tools.root().display(), std::env::var("PATH").expect("a PATH"));
+    let by_variable = format!("CARGO_TARGET_{}_UNKNOWN_LINUX_GNU_LINKER", std::env::consts::ARCH.to_uppercase());
+    let at = tools.path("my-cc").display().to_string();
+    let of_path = ("PATH", path.as_str());
+    let ids = ["4567", "89ab", "cdef"];
+    for ((config, variables), id) in [
+        (linked_by("my-cc"), vec![of_path]),
+        ("[build]\nrustflags = [\"-Clinker=my-cc\"]\n".into(), vec![of_path]),
+        (String::new(), vec![(by_variable.as_str(), at.as_str())]),
+    ]
+    .into_iter()
+    .zip(ids)
+    {
+        project.variables(&variables).write(LINKED_BY, &config).misses_somehow();
+        program(&tools.path("my-cc"), linker(id).as_bytes());
+        // The clean build is another one, though no file of the project differs.
+        project.variables(&variables.into_iter().chain([("LINKER_SAYS", id)]).collect::<Vec<_>>());
+        let verdict = project.misses_somehow();
+        assert!(verdict.starts_with("cache-miss: C toolchain "), "{verdict}");
+    }
+}
+
 /// What a build script of a downloaded crate would read of it; such a script tells cargo of the variable alone.
 #[test]
 fn what_a_variable_of_the_configuration_names() {
