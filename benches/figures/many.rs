@@ -12,7 +12,7 @@ use crate::hit::settle;
 use crate::lab::{Lab, copy, read, read_bytes, remove, repository, write};
 use crate::measure::{Result, Side, shown};
 
-const FUNCTIONS: usize = 16;
+pub const FUNCTIONS: usize = 16;
 const CARGO: [&str; 3] = ["build", "--release", "--workspace"];
 
 pub fn many(lab: &Bench) -> Result<Vec<Row>> {
@@ -130,7 +130,7 @@ fn beside_cargo_lambda(
     Ok(rows)
 }
 
-fn names() -> impl Iterator<Item = String> {
+pub fn names() -> impl Iterator<Item = String> {
     (1..=FUNCTIONS).map(|number| format!("f{number:02}"))
 }
 
@@ -147,7 +147,7 @@ fn head(name: &str) -> String {
 }
 
 /// A workspace of the functions, whose shared crate is the library of the example function.
-fn workspace(lab: &Lab, name: &str) -> Result<PathBuf> {
+pub fn workspace(lab: &Lab, name: &str) -> Result<PathBuf> {
     let folder = lab.folder.join(name);
     if folder.exists() {
         return Ok(folder);

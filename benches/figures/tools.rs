@@ -8,11 +8,11 @@ use std::process::Command;
 
 use crate::bench::Bench;
 use crate::figure::{Row, Sample, Unit};
-use crate::hit::settle;
-use crate::lab::{Lab, copy, read, repository, write};
+use crate::lab::{Lab, read, write};
+use crate::many::{FUNCTIONS, names, workspace};
 use crate::measure::{Result, shown};
 
-/// A tool, and how its example is built.
+/// A tool, and how it builds.
 struct Tool {
     name: &'static str,
     folder: &'static str,
@@ -35,14 +35,14 @@ const TOOLS: [Tool; 2] = [
     },
 ];
 
-/// Two functions: one by `cargo lambda build`, one by `lambda-packager`. What they compile is compiled on the host, and
-/// plays no part.
+/// The workspace of many functions, each built by a call of `cargo lambda build`. What they compile is compiled on the host,
+/// and plays no part.
 pub fn tools(lab: &Bench) -> Result<Vec<Row>> {
     let shim = lab.folder.join("shim");
     lab.run(lab.command(lab.packager()?, &lab.folder).args(["shim", "install"]).arg(&shim))?;
     let ours = Watched::prepare(lab, "tools", &shim.join(SHIM))?;
     let theirs = match other_cargo_lambda() {
-        Some(program) => Ok(Watched::prepare(lab, "tools-cargo-lambda", &program)?),
+        Some(program) => Watched::prepare(lab, "tools-cargo-lambda", &program),
         None => Err("there is no cargo-lambda in PATH (pip install cargo-lambda ziglang)".to_string()),
     };
     let mut rows = Vec::new();
@@ -52,42 +52,34 @@ pub fn tools(lab: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Our share of all calls, and that of the one call of `cargo lambda` beside cargo-lambda's own.
+/// What all calls of `cargo lambda` take together, also beside cargo-lambda's own.
 fn beside_cargo_lambda(lab: &Lab, tool: &Tool, ours: &Watched, theirs: Result<&Watched>) -> Result<Vec<Row>> {
-    let what = format!("nothing changed under {}, our share", tool.name);
-    let compared =
-        format!("for comparison: nothing changed under {}, what `cargo lambda` takes, against cargo-lambda", tool.name);
+    let what = format!("{FUNCTIONS} functions, nothing changed under {}, our share", tool.name);
+    let compared = format!("for comparison: {what}, against cargo-lambda's");
     let command = ours.command(lab, tool);
-    if let Err(why) = settle(lab, &command) {
+    if let Err(why) = lab.seconds(&command) {
         return Ok(vec![Row::not_measured("tools", what, format!("{why}; it takes {}", tool.needs))]);
     }
-    let theirs = theirs.and_then(|theirs| settle(lab, &theirs.command(lab, tool)).map(|()| theirs));
-    let (mut all, mut by_shim, mut by_cargo_lambda) = (Vec::new(), Vec::new(), Vec::new());
+    let theirs = theirs.and_then(|theirs| lab.seconds(&theirs.command(lab, tool)).map(|_| theirs));
+    let (mut by_shim, mut by_cargo_lambda) = (Vec::new(), Vec::new());
     for _ in 0..lab.rounds(5) {
-        let calls = ours.calls(lab, tool)?;
-        by_shim.push(calls.by_cargo_lambda);
-        all.push(calls.by_cargo_lambda + calls.by_packager);
+        by_shim.push(ours.seconds(lab, tool)?);
         if let Ok(theirs) = &theirs {
-            by_cargo_lambda.push(theirs.calls(lab, tool)?.by_cargo_lambda);
+            by_cargo_lambda.push(theirs.seconds(lab, tool)?);
         }
     }
     let sample = |values| Sample::new(shown(&command), Unit::Seconds, values);
+    let ours = sample(by_shim);
     let comparison = match theirs {
-        Ok(_) => Row::ratio("tools", compared, &sample(by_shim), &sample(by_cargo_lambda), None),
+        Ok(_) => Row::ratio("tools", compared, &ours, &sample(by_cargo_lambda), None),
         Err(why) => Row::not_measured("tools", compared, why),
     };
-    Ok(vec![Row::at_most("tools", what, &sample(all), 0.060), comparison])
+    Ok(vec![Row::at_most("tools", what, &ours, 0.060), comparison])
 }
 
-/// A copy of the examples, and programs first in `PATH` that take the time of each call.
+/// A workspace with a project of each tool, and a program first in `PATH` that takes the time of each call.
 struct Watched {
     folder: PathBuf,
-}
-
-/// Seconds of the calls of one run of a tool.
-struct Calls {
-    by_cargo_lambda: f64,
-    by_packager: f64,
 }
 
 const SHIM: &str = "cargo-lambda";
@@ -96,51 +88,80 @@ const PACKAGER: &str = "lambda-packager";
 impl Watched {
     /// With `cargo_lambda` in the place of that program.
     fn prepare(lab: &Lab, name: &str, cargo_lambda: &Path) -> Result<Self> {
-        let this = Self { folder: lab.folder.join(name) };
-        copy(&repository().join("examples"), &this.folder)?;
-        for (name, program) in [(SHIM, cargo_lambda), (PACKAGER, lab.packager()?)] {
-            let (path, log) = (this.folder.join("bin").join(name), this.log(name));
-            // The shell's own clock: another program would take its time.
-            let script = format!(
-                "#!/bin/bash\nbegun=${{EPOCHREALTIME/[^0-9]/}}\n{program:?} \"$@\"\nstatus=$?\n\
-                 echo $((${{EPOCHREALTIME/[^0-9]/}} - begun)) >>{log:?}\nexit $status\n"
-            );
-            write(&path, script)?;
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(|e| format!("{name}: {e}"))?;
-        }
+        let this = Self { folder: workspace(lab, name)? };
+        write(&this.folder.join("sam/template.yaml"), template())?;
+        write(&this.folder.join("cdk/app.py"), app())?;
+        let (path, log) = (this.programs().join(SHIM), this.log());
+        // The shell's own clock: another program would take its time.
+        let script = format!(
+            "#!/bin/bash\nbegun=${{EPOCHREALTIME/[^0-9]/}}\n{cargo_lambda:?} \"$@\"\nstatus=$?\n\
+             echo $((${{EPOCHREALTIME/[^0-9]/}} - begun)) >>{log:?}\nexit $status\n"
+        );
+        write(&path, script)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(|e| format!("{SHIM}: {e}"))?;
+        // All at once: a tool would have them compiled one after another.
+        lab.run(Self::set(&mut lab.command(cargo_lambda, &this.folder)).args(["lambda", "build", "--release"]))?;
         Ok(this)
     }
 
-    /// Where microseconds of the calls of a program are written.
-    fn log(&self, program: &str) -> PathBuf {
-        self.folder.join(format!("{program}.calls"))
+    /// What is first in `PATH`. Files at the top of the workspace would be inputs.
+    fn programs(&self) -> PathBuf {
+        self.folder.join("watched/bin")
+    }
+
+    /// Where microseconds of the calls are written.
+    fn log(&self) -> PathBuf {
+        self.folder.join("watched/calls")
     }
 
     fn command(&self, lab: &Lab, tool: &Tool) -> Command {
         let mut command = lab.command(tool.call[0], &self.folder.join(tool.folder));
         let path = env::var_os("PATH").unwrap_or_default();
-        let path = env::join_paths([self.folder.join("bin")].into_iter().chain(env::split_paths(&path)));
-        command.args(&tool.call[1..]).env("PATH", path.unwrap_or_default());
-        command.env("LAMBDA_PACKAGER_ENGINE", "host").env("SAM_CLI_TELEMETRY", "0");
-        command.env("AWS_DEFAULT_REGION", "eu-central-1").env("JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION", "1");
+        let path = env::join_paths([self.programs()].into_iter().chain(env::split_paths(&path)));
+        Self::set(command.args(&tool.call[1..]).env("PATH", path.unwrap_or_default()));
         command
     }
 
-    fn calls(&self, lab: &Lab, tool: &Tool) -> Result<Calls> {
-        for program in [SHIM, PACKAGER] {
-            write(&self.log(program), "")?;
-        }
-        lab.run(&mut self.command(lab, tool))?;
-        let seconds = |program: &str| -> Result<f64> {
-            let lines = read(&self.log(program))?;
-            let calls: Vec<f64> = lines.lines().filter_map(|line| line.parse().ok()).collect();
-            if calls.is_empty() {
-                return Err(format!("{} did not call {program}", tool.name));
-            }
-            Ok(calls.iter().sum::<f64>() / 1e6)
-        };
-        Ok(Calls { by_cargo_lambda: seconds(SHIM)?, by_packager: seconds(PACKAGER)? })
+    fn set(command: &mut Command) -> &mut Command {
+        command.env("LAMBDA_PACKAGER_ENGINE", "host").env("SAM_CLI_TELEMETRY", "0");
+        command.env("AWS_DEFAULT_REGION", "eu-central-1").env("JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION", "1")
     }
+
+    /// Of all calls in one run of a tool.
+    fn seconds(&self, lab: &Lab, tool: &Tool) -> Result<f64> {
+        write(&self.log(), "")?;
+        lab.run(&mut self.command(lab, tool))?;
+        let lines = read(&self.log())?;
+        let calls: Vec<f64> = lines.lines().filter_map(|line| line.parse().ok()).collect();
+        if calls.len() < FUNCTIONS {
+            return Err(format!("{} called {SHIM} {} times", tool.name, calls.len()));
+        }
+        Ok(calls.iter().sum::<f64>() / 1e6)
+    }
+}
+
+fn template() -> String {
+    let head = "AWSTemplateFormatVersion: \"2010-09-09\"\nTransform: AWS::Serverless-2016-10-31\nResources:\n";
+    let function = |name: String| {
+        format!(
+            "  {}:\n    Type: AWS::Serverless::Function\n    Metadata:\n      BuildMethod: rust-cargolambda\n      \
+             BuildProperties:\n        Binary: {name}\n    Properties:\n      CodeUri: ..\n      Handler: bootstrap\n      \
+             Runtime: provided.al2023\n      Architectures: [x86_64]\n",
+            name.to_uppercase()
+        )
+    };
+    names().map(function).fold(head.to_string(), |all, function| all + &function)
+}
+
+fn app() -> String {
+    let names: Vec<String> = names().collect();
+    format!(
+        "import aws_cdk as cdk\nfrom aws_cdk import aws_lambda\nfrom cargo_lambda_cdk import RustFunction\n\n\
+         app = cdk.App(outdir=\"cdk.out\")\nstack = cdk.Stack(app, \"Functions\")\nfor name in {names:?}:\n    \
+         RustFunction(\n        stack,\n        name,\n        manifest_path=\"../Cargo.toml\",\n        \
+         binary_name=name,\n        runtime=\"provided.al2023\",\n        \
+         architecture=aws_lambda.Architecture.X86_64,\n    )\napp.synth()\n"
+    )
 }
 
 /// A cargo-lambda in `PATH` that is not the shim.

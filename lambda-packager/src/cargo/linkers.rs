@@ -57,7 +57,8 @@ fn in_flags(flags: Option<&Value>) -> Vec<String> {
         let named = word.strip_prefix("-C").unwrap_or(word).strip_prefix("linker=");
         let told = ["-fuse-ld=", "--ld-path="].iter().find_map(|flag| Some(word.split_once(flag)?.1));
         let told = told.and_then(|rest| rest.split([' ', ',']).next());
-        named.into_iter().chain(told).map(String::from).chain(told.map(|name| format!("ld.{name}"))).collect()
+        let short = told.filter(|name| !is_path(name)).map(|name| format!("ld.{name}"));
+        named.into_iter().chain(told).map(String::from).chain(short).collect()
     };
     words.into_iter().flat_map(of_word).collect()
 }
@@ -74,7 +75,7 @@ mod tests {
         for (flags, expected) in [
             (json!("-Clinker=my-cc -Cdebuginfo=1"), &["my-cc"][..]),
             (json!(["-C", "linker=/opt/cc", "-C", "link-arg=-fuse-ld=mold"]), &["/opt/cc", "mold", "ld.mold"]),
-            (json!("-Clink-args=--ld-path=/opt/ld,-s"), &["/opt/ld", "ld./opt/ld"]),
+            (json!("-Clink-args=--ld-path=/opt/ld,-s"), &["/opt/ld"]),
             (json!(["-Clink-arg=-s", 1]), &[]),
             (json!(null), &[]),
         ] {

@@ -17,6 +17,9 @@ pub struct Programs {
 
 impl Programs {
     pub fn find(names: Vec<String>) -> Self {
+        if names.is_empty() {
+            return Self::default();
+        }
         let now_ns = fs::now_ns();
         let folders: Vec<_> = env::program_folders().into_iter().map(with_stamp).collect();
         let found: Vec<_> = names.into_iter().map(with_path).collect();

@@ -9,6 +9,9 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 
 use super::is_full;
 
+/// With few cases they are always the same: whether a change passes is no matter of luck. This seed once found a fault.
+const FEW: u64 = 994_045_166;
+
 /// Holds `case` against `cases` values of `strategy`. What failed is made simpler in at most `simpler` attempts: none
 /// where a case begins with what the one before it left.
 pub fn property<S: Strategy>(
@@ -18,7 +21,9 @@ pub fn property<S: Strategy>(
     case: impl FnMut(S::Value) -> Result<(), TestCaseError>,
 ) {
     let mut config = Config { cases, max_shrink_iters: simpler, failure_persistence: None, ..Config::default() };
-    if config.rng_seed == RngSeed::Random {
+    if config.rng_seed == RngSeed::Random && !is_full() {
+        config.rng_seed = RngSeed::Fixed(FEW);
+    } else if config.rng_seed == RngSeed::Random {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
         config.rng_seed = RngSeed::Fixed(u64::from(now.subsec_nanos()));
     }
