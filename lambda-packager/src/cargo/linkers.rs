@@ -1,16 +1,18 @@
 //! The linkers that cargo's configuration and variables name. Cargo looks at no linker's content.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::cargo::Workspace;
 use crate::cargo::config::{base_of, is_path, of_target, read_each};
-use crate::cargo::env::{linker_of, rustflags_of};
+use crate::cargo::env::passed;
+use crate::cargo::{Workspace, config_flags};
+use crate::config::Config;
 use crate::error::Result;
-use crate::sys::env;
+use crate::sys::{env, fs};
 
-/// Those for a target that the configuration names by a path.
+/// The linkers for a target that the configuration names by a path.
 ///
 /// # Errors
 /// If a configuration file cannot be read.
@@ -23,44 +25,71 @@ pub fn by_path(workspace: &Workspace, triple: &str) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The others, for a compile with the host's programs: by a name that is looked for in `PATH`, by a variable, or in flags
-/// for rustc.
+/// The linkers of this machine that a compile with its programs is told of in other ways: by a name that is looked for in
+/// `PATH`, by a variable, by `--config`, or by flags for rustc.
 ///
 /// # Errors
 /// If a configuration file cannot be read.
-pub fn of_host(workspace: &Workspace, triple: &str) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for (_, table) in read_each(workspace)? {
+pub fn of_host(workspace: &Workspace, config: &Config) -> Result<Vec<PathBuf>> {
+    let triple = config.target_arch.triple();
+    let mut named = in_flags(config.cargo_flags.iter().map(String::as_str));
+    let of_files = read_each(workspace)?.into_iter().map(|(_, table)| (table, true));
+    let of_flags = config_flags::tables(workspace, &config.cargo_flags).into_iter().map(|table| (table, false));
+    for (table, is_file) in of_files.chain(of_flags) {
+        let flags = |table: &Map<String, Value>| table.get("rustflags").map_or_else(Vec::new, in_value);
         for (_, target) in of_target(&table, triple) {
             let linker = target.get("linker").and_then(Value::as_str);
-            found.extend(linker.filter(|linker| !is_path(linker)).map(String::from));
-            found.extend(in_flags(target.get("rustflags")));
+            named.extend(linker.filter(|linker| !(is_file && is_path(linker))).map(String::from));
+            named.extend(flags(target));
         }
-        found.extend(in_flags(table.get("build").and_then(|build| build.get("rustflags"))));
+        named.extend(table.get("build").and_then(Value::as_object).map_or_else(Vec::new, flags));
     }
-    found.extend(env::var(&linker_of(triple)));
-    found.extend(in_flags(env::var(&rustflags_of(triple)).map(Value::String).as_ref()));
-    Ok(found)
+    for name in passed(config) {
+        let value = env::var(&name).unwrap_or_default();
+        if name.ends_with("RUSTFLAGS") {
+            named.extend(in_flags(words(&value)));
+        } else if name.ends_with("_LINKER") {
+            named.push(value);
+        }
+    }
+    let found = |linker: &String| {
+        let path = if is_path(linker) { Some(workspace.root.join(linker)) } else { env::find_program(linker) };
+        path.filter(|path| fs::is_file(path))
+    };
+    Ok(named.iter().filter_map(found).collect::<BTreeSet<_>>().into_iter().collect())
 }
 
-/// Those that flags name: `-Clinker=cc`, and what a C compiler is told by `-fuse-ld=mold` or `--ld-path=/usr/bin/ld`.
+/// Flags as one text; of `CARGO_ENCODED_RUSTFLAGS` a character apart that is in no text.
+fn words(flags: &str) -> impl Iterator<Item = &str> {
+    flags.split([' ', '\t', '\n', '\u{1f}'])
+}
+
+fn in_value(flags: &Value) -> Vec<String> {
+    match flags {
+        Value::String(flags) => in_flags(words(flags)),
+        Value::Array(flags) => in_flags(flags.iter().filter_map(Value::as_str)),
+        _ => Vec::new(),
+    }
+}
+
+/// The linkers that flags name: `-Clinker=cc`, and what a C compiler is told by `-fuse-ld=mold`, `--ld-path=/usr/bin/ld` or
+/// `-B/usr/libexec/mold`.
 ///
 /// Source: <https://doc.rust-lang.org/rustc/codegen-options/index.html#linker>,
-/// <https://gcc.gnu.org/onlinedocs/gcc/Link-Options.html>, <https://clang.llvm.org/docs/ClangCommandLineReference.html>.
-fn in_flags(flags: Option<&Value>) -> Vec<String> {
-    let words: Vec<&str> = match flags {
-        Some(Value::String(flags)) => flags.split_whitespace().collect(),
-        Some(Value::Array(flags)) => flags.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
+/// <https://gcc.gnu.org/onlinedocs/gcc/Link-Options.html>, <https://gcc.gnu.org/onlinedocs/gcc/Directory-Options.html>,
+/// <https://clang.llvm.org/docs/ClangCommandLineReference.html>.
+fn in_flags<'a>(flags: impl Iterator<Item = &'a str>) -> Vec<String> {
     let of_word = |word: &str| -> Vec<String> {
-        let named = word.strip_prefix("-C").unwrap_or(word).strip_prefix("linker=");
-        let told = ["-fuse-ld=", "--ld-path="].iter().find_map(|flag| Some(word.split_once(flag)?.1));
-        let told = told.and_then(|rest| rest.split([' ', ',']).next());
+        let word = ["--codegen=", "-C"].iter().find_map(|flag| word.strip_prefix(flag)).unwrap_or(word);
+        let linker = word.strip_prefix("linker=").map(String::from);
+        let behind = |flag: &str| word.split_once(flag)?.1.split([' ', ',']).next();
+        let told = behind("-fuse-ld=").or_else(|| behind("--ld-path="));
         let short = told.filter(|name| !is_path(name)).map(|name| format!("ld.{name}"));
-        named.into_iter().chain(told).map(String::from).chain(short).collect()
+        let folder = word.starts_with("link-arg").then(|| behind("=-B")).flatten();
+        let in_folder = folder.map(|folder| format!("{}/ld", folder.trim_end_matches('/')));
+        [linker, told.map(String::from), short, in_folder].into_iter().flatten().collect()
     };
-    words.into_iter().flat_map(of_word).collect()
+    flags.flat_map(of_word).collect()
 }
 
 #[cfg(test)]
@@ -68,31 +97,39 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::sys::fs;
 
     #[test]
     fn flags_name_linkers_in_several_ways() {
         for (flags, expected) in [
             (json!("-Clinker=my-cc -Cdebuginfo=1"), &["my-cc"][..]),
+            (json!("--codegen=linker=a --codegen linker=b -Clink-arg=-B/opt/mold/"), &["a", "b", "/opt/mold/ld"]),
             (json!(["-C", "linker=/opt/cc", "-C", "link-arg=-fuse-ld=mold"]), &["/opt/cc", "mold", "ld.mold"]),
             (json!("-Clink-args=--ld-path=/opt/ld,-s"), &["/opt/ld"]),
             (json!(["-Clink-arg=-s", 1]), &[]),
             (json!(null), &[]),
         ] {
-            assert_eq!(in_flags(Some(&flags)), expected, "{flags}");
+            assert_eq!(in_value(&flags), expected, "{flags}");
         }
     }
 
     #[test]
-    fn a_linker_is_named_by_a_path_or_looked_for() {
+    fn a_linker_is_named_by_a_path_in_a_file_or_told_in_another_way() {
         let dir = tempfile::tempdir().unwrap();
         let root = fs::canonical(dir.path()).unwrap();
         let workspace = Workspace::sample(&root, &[]);
-        let config = "[target.x86_64-unknown-linux-gnu]\nlinker = \"tools/cc\"\n[target.'cfg(unix)']\nlinker = \"my-cc\"\n\
-                      [build]\nrustflags = [\"-Clinker=other-cc\"]\n";
-        fs::replace(&root.join(".cargo/config.toml"), config.as_bytes(), 0o644, None).unwrap();
-        let triple = "x86_64-unknown-linux-gnu";
-        assert_eq!(by_path(&workspace, triple).unwrap(), [root.join("tools/cc")]);
-        assert_eq!(of_host(&workspace, triple).unwrap()[..2], ["my-cc", "other-cc"]);
+        let text = "[target.x86_64-unknown-linux-gnu]\nlinker = \"tools/cc\"\n[target.'cfg(unix)']\nlinker = \"sh\"\n\
+                    [build]\nrustflags = [\"-Clinker=tools/a\", \"-Clinker=tools/none\"]\n";
+        fs::replace(&root.join(".cargo/config.toml"), text.as_bytes(), 0o644, None).unwrap();
+        for name in ["a", "b", "c", "cc"] {
+            fs::replace(&root.join("tools").join(name), b"", 0o755, None).unwrap();
+        }
+        let config = Config::of(json!({"target_arch": "x86_64", "cargo_flags": [
+            "--config", "target.x86_64-unknown-linux-gnu.linker = \"tools/b\"", "--", "-Clinker=tools/c"
+        ]}));
+        assert_eq!(by_path(&workspace, "x86_64-unknown-linux-gnu").unwrap(), [root.join("tools/cc")]);
+        let mut expected = ["tools/a", "tools/b", "tools/c"].map(|name| root.join(name)).to_vec();
+        expected.extend(env::find_program("sh"));
+        expected.sort();
+        assert_eq!(of_host(&workspace, &config).unwrap(), expected);
     }
 }

@@ -39,9 +39,10 @@ pub fn programs() -> Vec<PathBuf> {
         let mounted = ["/usr/local/bin", "/usr/bin"].map(|folder| Path::new(folder).join(name));
         env::find_program(name).into_iter().chain(mounted.into_iter().filter(|path| fs::is_file(path)))
     };
-    // The first is rustc, of which more is known. By the names that a compile uses, which may be links that come to lead
-    // elsewhere.
-    let found: BTreeSet<PathBuf> = PROGRAMS[1..].iter().flat_map(of).collect();
+    // The first is rustc, of which more is known. What a name leads to decides: links may come to lead elsewhere, and two
+    // programs may have the same size and date.
+    let with_end = |path: PathBuf| [fs::canonical(&path).ok(), Some(path)].into_iter().flatten();
+    let found: BTreeSet<PathBuf> = PROGRAMS[1..].iter().flat_map(of).flat_map(with_end).collect();
     found.into_iter().collect()
 }
 

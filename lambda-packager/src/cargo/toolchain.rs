@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cargo::env::{for_host_tools, linker_of, rustflags_of};
+use crate::cargo::env::for_host_tools;
 use crate::cargo::{Workspace, linkers, native_tools};
-use crate::config::Arch;
+use crate::config::{Arch, Config};
 use crate::error::{Error, Result};
 use crate::snapshot::{Computed, Memo, MemoDeps};
-use crate::sys::{Invocation, Output, Sha, env, fs};
+use crate::sys::{Invocation, Output, Sha, Stamp, env, fs};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -66,11 +66,21 @@ struct Answers {
 }
 
 impl Toolchain {
-    /// The toolchain that cargo would use in `workspace`. Calls rustc only if there is no valid cached record.
+    /// The toolchain that cargo would use in `workspace` with these settings. Calls rustc only if there is no valid cached
+    /// record.
     ///
     /// # Errors
     /// If rustc, its standard library for the target, or a C compiler is missing.
-    pub fn discover(workspace: &Workspace, arch: Arch) -> Result<Self> {
+    pub fn discover(workspace: &Workspace, config: &Config) -> Result<Self> {
+        Self::with_linkers(workspace, config.target_arch, &linkers::of_host(workspace, config)?)
+    }
+
+    /// The same, where these are the linkers that the settings name.
+    pub fn with_linkers(workspace: &Workspace, arch: Arch, linkers: &[PathBuf]) -> Result<Self> {
+        Ok(Self::of(Self::answered(workspace, arch)?, arch, linkers))
+    }
+
+    fn answered(workspace: &Workspace, arch: Arch) -> Result<Memo<Answers>> {
         let root = workspace.root.as_path();
         // Cargo and rustup set this variable for the programs that they start, a shell does not. So there can be two
         // valid records.
@@ -78,17 +88,16 @@ impl Toolchain {
         let memo_path =
             workspace.state_folder().join(format!("toolchain-{arch}-{}.json", Sha::of(named.as_bytes()).short(8)));
         // On an error, compute it again: the record may be of another user, whose toolchain this user cannot read.
-        let answered = match Memo::load(&memo_path, root) {
-            Ok(Some(known)) => known,
+        match Memo::load(&memo_path, root) {
+            Ok(Some(known)) => Ok(known),
             _ => Memo::compute(|| {
                 let (value, deps) = Self::ask(workspace, arch)?;
                 Ok(Computed { value, deps, path: memo_path.clone(), base: root.to_path_buf() })
-            })?,
-        };
-        Ok(Self::of(answered, arch))
+            }),
+        }
     }
 
-    fn of(answered: Memo<Answers>, arch: Arch) -> Self {
+    fn of(answered: Memo<Answers>, arch: Arch, linkers: &[PathBuf]) -> Self {
         let Memo {
             files, stamped, value: Answers { sysroot, host, rustc_release, rustc, cc_program, cc_files }, ..
         } = answered;
@@ -98,7 +107,8 @@ impl Toolchain {
         let mut text: String = cc_files.iter().filter_map(|name| Some(format!("{name} {}\n", digest(name)?))).collect();
         text.push_str(&format!("{}\n", stamped.identity));
         text.extend(compilers.iter().map(|name| format!("{name}={:?}\n", env::var_os(name))));
-        let (cc, other_tools) = (Sha::of(text.as_bytes()), stamped.files().collect());
+        text.extend(linkers.iter().map(|linker| told_of(linker)));
+        let (cc, other_tools) = (Sha::of(text.as_bytes()), stamped.files().chain(linkers.iter().cloned()).collect());
         let cc_files = cc_files.into_iter().map(PathBuf::from).collect();
         Self { sysroot, host, rustc_release, rustc, cc, cc_program, cc_files, other_tools, compilers }
     }
@@ -109,18 +119,18 @@ impl Toolchain {
     }
 
     /// The toolchain to mount into a container that has none.
-    pub fn to_mount(workspace: &Workspace, arch: Arch) -> Result<Self> {
+    pub fn to_mount(workspace: &Workspace, config: &Config) -> Result<Self> {
         if !cfg!(target_os = "linux") {
             return Err(Error::engine("the host's toolchain can be mounted into a container only on Linux")
                 .hint_with("set `base` to an image with cargo, rustc and a C compiler"));
         }
-        Self::discover(workspace, arch)
+        Self::discover(workspace, config)
     }
 
     /// The rustc that cargo would use in `workspace`, also if the rest of the toolchain is missing.
     pub fn rustc(workspace: &Workspace) -> Result<Rustc> {
         // It is one for all targets, and few machines have a C compiler for another architecture.
-        let own = Self::discover(workspace, Arch::of_this_machine());
+        let own = Self::with_linkers(workspace, Arch::of_this_machine(), &[]);
         if let Ok(Self { sysroot, host, rustc_release: release, rustc: identity, .. }) = own {
             return Ok(Rustc { sysroot, host, release, identity });
         }
@@ -138,12 +148,10 @@ impl Toolchain {
         let drivers: BTreeSet<PathBuf> = linker.into_iter().chain([cc_program.clone()]).collect();
         let (mut cc_files, mut stamped) = (BTreeSet::new(), BTreeSet::from_iter(native_tools::programs()));
         stamped.extend(compiled_by(&sysroot, [arch.triple(), &host])?);
-        // Each may be a link that comes to lead elsewhere.
-        stamped.extend(drivers.iter().cloned());
-        let linkers = linkers::of_host(workspace, arch.triple())?;
-        stamped.extend(linkers.iter().filter_map(|linker| env::find_program(linker)));
         for driver in &drivers {
-            cc_files.extend(c_files(driver, root)?);
+            let read = c_files(driver, root)?;
+            cc_files.extend(read.iter().map(|path| fs::canonical(path)).collect::<Result<Vec<_>>>()?);
+            stamped.extend(read);
             for name in ["cc1plus", "lto1"] {
                 stamped.extend(named_by(driver, &format!("-print-prog-name={name}"), root)?);
             }
@@ -155,20 +163,19 @@ impl Toolchain {
         stamped.retain(|path| !cc_files.contains(path));
         let cc_files: Vec<String> = cc_files.iter().map(text).collect();
         let mut files = workspace.fixed_files()?;
-        files.retain(|file| !["Cargo.toml", "Cargo.lock"].contains(&file.as_str()));
+        files.retain(|file| file.contains("rust-toolchain"));
         let watched = [env::rustup_home()?.join("settings.toml"), rustc, sysroot.join("bin/rustc")];
         files.extend(watched.iter().map(text).chain(cc_files.iter().cloned()));
         let mut variables = Self::variables(arch);
         // Programs stand for it.
         variables.retain(|name| name != "PATH");
         variables.extend(["RUSTUP_TOOLCHAIN", "RUSTUP_HOME"].map(String::from));
-        variables.extend([linker_of(arch.triple()), rustflags_of(arch.triple())]);
         let deps = MemoDeps {
             files,
             folders: vec![text(&sysroot.join("lib"))],
             variables,
             stamped: stamped.iter().map(text).collect(),
-            programs: native_tools::PROGRAMS.iter().map(|name| name.to_string()).chain(linkers).collect(),
+            programs: native_tools::PROGRAMS.iter().map(|name| name.to_string()).collect(),
         };
         let answers = Answers { host, rustc_release: release, rustc: identity, cc_program, cc_files, sysroot };
         Ok((answers, deps))
@@ -191,12 +198,13 @@ fn rustc() -> Result<PathBuf> {
         .ok_or_else(|| Error::cargo("rustc is not on PATH").hint_with("install Rust, or add ~/.cargo/bin to PATH"))
 }
 
-/// The compiler's own library and the standard libraries for `triples`: a toolchain that somebody builds has the same
-/// version, and other content.
+/// The compiler's own library, and the standard libraries and linkers for `triples`: a toolchain that somebody builds has the
+/// same version, and other content.
 fn compiled_by(sysroot: &Path, triples: [&str; 2]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let libraries = sysroot.join("lib");
-    let folders = triples.map(|triple| libraries.join("rustlib").join(triple).join("lib"));
+    let of = |triple| ["lib", "bin", "bin/gcc-ld"].map(|folder| libraries.join("rustlib").join(triple).join(folder));
+    let folders: Vec<PathBuf> = triples.into_iter().flat_map(of).collect();
     for folder in [libraries].iter().chain(&folders).filter(|folder| fs::is_dir(folder)) {
         found.extend(fs::names_in(folder)?.iter().map(|name| folder.join(name)).filter(|path| fs::is_file(path)));
     }
@@ -247,9 +255,10 @@ fn c_compiler(arch: Arch, host: &str) -> Result<PathBuf> {
     })
 }
 
-/// The files that can change the output of the C toolchain: compiler, linker, C library, start-up code.
+/// The files that can change the output of the C toolchain: compiler, linker, C library, start-up code. Each may be a link,
+/// which can come to lead elsewhere.
 fn c_files(compiler: &Path, root: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = vec![fs::canonical(compiler)?];
+    let mut files = vec![compiler.to_path_buf()];
     for name in ["cc1", "collect2", "ld", "as"] {
         files.extend(named_by(compiler, &format!("-print-prog-name={name}"), root)?);
     }
@@ -264,7 +273,14 @@ fn c_files(compiler: &Path, root: &Path) -> Result<Vec<PathBuf>> {
 fn named_by(compiler: &Path, question: &str, root: &Path) -> Result<Option<PathBuf>> {
     let printed = ask(compiler, &[question], root)?.stdout_text();
     let path = if printed.contains('/') { Some(PathBuf::from(printed)) } else { env::find_program(&printed) };
-    path.filter(|path| fs::is_file(path)).map(|path| fs::canonical(&path)).transpose()
+    Ok(path.filter(|path| fs::is_file(path)))
+}
+
+/// What is known of a linker that the settings name: where it is, at the end of links too, its size and its date.
+fn told_of(linker: &Path) -> String {
+    let stamp = fs::stat(linker).ok().flatten().map(|meta| Stamp::of(&meta));
+    let told = stamp.map(|stamp| (stamp.size_bytes, stamp.mtime_ns));
+    format!("{} {:?} {told:?}\n", linker.display(), fs::canonical(linker).ok())
 }
 
 #[cfg(test)]
@@ -276,6 +292,23 @@ mod tests {
         let version = "rustc 1.95.0 (abc 2026-04-14)\nbinary: rustc\nhost: x86_64-unknown-linux-gnu\nrelease: 1.95.0\n";
         let read = ["release", "host", "rel", "LLVM version"].map(|name| field(version, name));
         assert_eq!(read, ["1.95.0", "x86_64-unknown-linux-gnu", "", ""]);
+    }
+
+    #[test]
+    fn rustcs_own_linkers_and_libraries_are_of_the_toolchain() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = [
+            "librustc_driver.so",
+            "rustlib/t/bin/gcc-ld/ld.lld",
+            "rustlib/t/bin/rust-lld",
+            "rustlib/t/lib/libstd.rlib",
+        ];
+        let own = own.map(|name| dir.path().join("lib").join(name));
+        let others = ["lib/rustlib/other/lib/libstd.rlib", "bin/rustdoc"].map(|name| dir.path().join(name));
+        own.iter().chain(&others).for_each(|path| fs::replace(path, b"", 0o755, None).unwrap());
+        let mut found = compiled_by(dir.path(), ["t", "host"]).unwrap();
+        found.sort();
+        assert_eq!(found, own);
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub fn take(task: &Task, looks: &Looks, now_ns: i64) -> Result<Gate> {
     declared::refuse_unmatched(config, &now.snapshot)?;
     let changes = before.map_or_else(Vec::new, |before| now.snapshot.changes_since(before));
     let toolchain_mounts = match manifest {
-        Some(manifest) if manifest.backend.host_toolchain => Some(task.toolchains.of(workspace, config.target_arch)?),
+        Some(manifest) if manifest.backend.host_toolchain => Some(task.toolchains.of(workspace, config)?),
         _ => None,
     };
     // The tag that the builder image would have now.

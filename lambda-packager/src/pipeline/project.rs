@@ -31,9 +31,9 @@ pub struct Project {
     /// What cargo-lambda's tables say: settings, which are below ours, and what is not honoured.
     pub cargo_lambda: CargoLambda,
     sources: Sources,
-    /// The settings of functions that were resolved so far, by their ids: a run asks for them several times, in a workspace
-    /// of many functions for those of each.
-    resolved: Mutex<BTreeMap<String, (Config, CargoLambda)>>,
+    /// The settings that were resolved so far, by package and name of a function: a run asks for them several times, in a
+    /// workspace of many functions for those of each.
+    resolved: Mutex<BTreeMap<[String; 2], (Config, CargoLambda)>>,
     toolchains: Toolchains,
 }
 
@@ -72,7 +72,7 @@ impl Project {
         };
         let sources = Sources { start, asked: request.layers.clone(), stand_in: request.stand_in, asking };
         let (config, cargo_lambda) = sources.settings(&workspace, None, None)?;
-        let (resolved, toolchains) = Default::default();
+        let (resolved, toolchains) = (Mutex::default(), Toolchains::default());
         let mut project = Self { config, cargo_lambda, sources, workspace, resolved, toolchains };
         let of_function = project.selected().ok().and_then(|mut all| {
             let (_, config, cargo_lambda) = all.pop()?;
@@ -97,11 +97,12 @@ impl Project {
 
     fn settings_of(&self, function: &Function) -> Result<(Config, CargoLambda)> {
         let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(settings) = resolved.get(&function.id) {
+        let of = [&function.package.name, &function.name].map(String::clone);
+        if let Some(settings) = resolved.get(&of) {
             return Ok(settings.clone());
         }
         let settings = self.sources.settings(&self.workspace, Some(function.package), Some(&function.name))?;
-        resolved.insert(function.id.clone(), settings.clone());
+        resolved.insert(of, settings.clone());
         Ok(settings)
     }
 

@@ -48,7 +48,7 @@ fn of_one(task: &Task, outcome: &Outcome, folder: &Path) -> Result<Watch> {
     }
     let mut variables = variables(config, &cargo::config::registries(workspace)?);
     if outcome.host_toolchain {
-        let toolchain = task.toolchains.of(workspace, config.target_arch)?;
+        let toolchain = task.toolchains.of(workspace, config)?;
         paths.extend(toolchain.cc_files.iter().chain(&toolchain.other_tools).cloned());
         variables.extend(Toolchain::variables(config.target_arch));
     }

@@ -49,7 +49,7 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
     /// # Errors
     /// If a dependency exists but cannot be read: the slow program would report it as missing.
     pub fn load(path: &Path, base: &Path) -> Result<Option<Self>> {
-        let Some(memo) = Self::read(path) else { return Ok(None) };
+        let Some(mut memo) = Self::read(path) else { return Ok(None) };
         let holds = memo.packager == PACKAGER
             && memo.home == env::home().ok()
             && memo.variables.iter().all(|(name, sha)| digest_of(name) == *sha)
@@ -60,6 +60,11 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
         let names = memo.files.files.iter().map(|entry| entry.name.clone());
         let scope = Scope { files: names.collect(), ..Scope::default() };
         if unchanged::holds(&Looks::of_one(), &scope, base, &memo.files)? {
+            if let Some(programs) = memo.programs.renewed() {
+                memo.programs = programs;
+                // If this fails, the next run is slower, but correct.
+                let _ = memo.write(path);
+            }
             return Ok(Some(memo));
         }
         // A stamp can change without the content, for example if a compiler gets a hard link, or if a file is as young as
@@ -94,7 +99,8 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
             let (now, looked) = (computed.files()?, look(&computed.deps.stamped, &computed.base)?);
             let stamps =
                 now.files.iter().map(|entry| &entry.stamp).chain(looked.iter().flatten().map(|seen| &seen.stamp));
-            let untouched = { stamps }.all(|stamp| stamp.is_older_than(started_ns));
+            let same_programs = computed.deps.programs.is_empty() || Programs::were_same_at(started_ns);
+            let untouched = same_programs && { stamps }.all(|stamp| stamp.is_older_than(started_ns));
             if untouched || before.is_some_and(|(files, stamps)| files.files == now.files && stamps == looked) {
                 let path = computed.path.clone();
                 let mut memo = computed.with(now, &looked);

@@ -24,7 +24,7 @@ impl Programs {
         let folders: Vec<_> = env::program_folders().into_iter().map(with_stamp).collect();
         let found: Vec<_> = names.into_iter().map(with_path).collect();
         let is_known = |(folder, stamp): &(PathBuf, Option<Stamp>)| {
-            folder.is_absolute() && stamp.is_none_or(|stamp| stamp.is_older_than(now_ns))
+            folder.is_absolute() && folder.to_str().is_some() && stamp.is_none_or(|stamp| stamp.is_older_than(now_ns))
         };
         // What is there and is no program may become one without a new name: with another mode, or where a link leads to.
         let hides_one = |(name, path): &(String, Option<PathBuf>)| {
@@ -32,16 +32,32 @@ impl Programs {
                 folders.iter().map(|(folder, _)| folder.join(name)).take_while(|at| path.as_ref() != Some(at));
             before.any(|at| !fs::lstat(&at).is_ok_and(|meta| meta.is_none()))
         };
-        let is_path = |(name, _): &(String, Option<PathBuf>)| name.contains('/');
-        let is_told_by_names = folders.iter().all(is_known) && !found.iter().any(|it| is_path(it) || hides_one(it));
+        let is_told_by_names = folders.iter().all(is_known) && !found.iter().any(hides_one);
         Self { found, folders: if is_told_by_names { folders } else { Vec::new() } }
     }
 
     /// Whether each is found where it was.
     pub fn holds(&self) -> bool {
-        let folders = || env::program_folders().into_iter().map(with_stamp);
-        (!self.folders.is_empty() && folders().eq(self.folders.iter().cloned()))
-            || self.found.iter().all(|(name, path)| env::find_program(name) == *path)
+        self.folders_hold() || self.found.iter().all(|(name, path)| env::find_program(name) == *path)
+    }
+
+    /// The same as they are found now, if other names came to the same folders: they tell it again then.
+    pub fn renewed(&self) -> Option<Self> {
+        let now = env::program_folders();
+        let is_same = !self.folders.is_empty() && now.iter().eq(self.folders.iter().map(|(folder, _)| folder));
+        let find = || Self::find(self.found.iter().map(|(name, _)| name.clone()).collect());
+        (is_same && !self.folders_hold()).then(find).filter(|found| !found.folders.is_empty())
+    }
+
+    fn folders_hold(&self) -> bool {
+        let now = env::program_folders().into_iter().map(with_stamp);
+        !self.folders.is_empty() && now.eq(self.folders.iter().cloned())
+    }
+
+    /// Whether nothing came to a folder of `PATH` since then: what is found now was found then.
+    pub fn were_same_at(started_ns: i64) -> bool {
+        let folders = env::program_folders().into_iter().map(with_stamp);
+        { folders }.all(|(_, stamp)| stamp.is_none_or(|stamp| stamp.is_older_than(started_ns)))
     }
 }
 

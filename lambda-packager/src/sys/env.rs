@@ -126,7 +126,7 @@ pub fn program_folders() -> Vec<PathBuf> {
 /// Source: <https://doc.rust-lang.org/cargo/reference/external-tools.html#custom-subcommands>.
 #[cfg(unix)]
 pub fn find_commands_of_cargo(program: &str) -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = var_os("PATH").iter().flat_map(env::split_paths).collect();
+    let mut folders = program_folders();
     if let Some(own) = cargo_home().ok().map(|home| home.join("bin")).filter(|own| !folders.contains(own)) {
         folders.insert(0, own);
     }

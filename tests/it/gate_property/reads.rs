@@ -155,7 +155,7 @@ impl World {
         let is_there = |file: usize| project.path(&name(file)).exists();
         match step {
             Step::Write(file, value, date) => {
-                // From a date to come on, plain cargo would ask at every build.
+                // With a date in the future, plain cargo would run the build script at every build.
                 let hides_the_rest = matches!(date, Date::Future) && self.has_cargo;
                 let date = if is_there(file) && !hides_the_rest { date } else { Date::Now };
                 project.write_dated(&name(file), &value.to_string(), date);
@@ -230,8 +230,9 @@ impl World {
             if was_there { self.mtime(name) > told.at } else { told.has_around(&around.join(name)) }
         };
         let changed = now.iter().filter(|(file, digest)| then.get(*file) != Some(*digest));
-        let gone =
-            then.keys().filter(|file| !self.project.path(&format!("../{}", file.trim_end_matches('*'))).exists());
+        let is_now = |name: &str| now.keys().any(|file| file.trim_end_matches('*') == name);
+        // Also where something hides it: what says so has another date.
+        let gone = then.keys().filter(|file| !is_now(file.trim_end_matches('*')));
         let mut overlooked: Vec<String> =
             changed.filter(|(file, _)| is_seen(file)).map(|(file, _)| file.to_string()).collect();
         overlooked.extend(gone.map(|file| format!("{file}, which is gone")));

@@ -320,9 +320,20 @@ fn another_c_compiler() {
     protoc("three");
     project.variables(&[("PATH", &with_tools), ("PROTOC_SAYS", "three")]);
     assert!(project.misses_somehow().starts_with("cache-miss: C toolchain "));
+    // Of one size and date, as stores of packages have them.
+    for says in ["four", "five"] {
+        let there = tools.path(says);
+        program(&there, format!("#!/bin/sh\necho {says}\n").as_bytes());
+        let dated = std::fs::File::open(&there).and_then(|file| file.set_modified(std::time::UNIX_EPOCH));
+        dated.expect("it was written");
+        let _ = std::fs::remove_file(tools.path("protoc"));
+        symlink(says, tools.path("protoc")).expect("a link");
+        project.variables(&[("PATH", &with_tools), ("PROTOC_SAYS", says)]);
+        assert!(project.misses_somehow().starts_with("cache-miss: C toolchain "));
+    }
     project.variables(&[("PATH", &with_tools), ("CC", &cc)]);
     assert!(project.misses_somehow().starts_with("cache-miss: C toolchain "));
-    assert_eq!(project.fixture.output_of_bootstrap("hello"), format!("{:?}", format!("three Ok({cc:?})")));
+    assert_eq!(project.fixture.output_of_bootstrap("hello"), format!("{:?}", format!("five Ok({cc:?})")));
 }
 
 /// As `update-alternatives` does it: the name stays, and both compilers stay as they are.
@@ -400,11 +411,15 @@ fn a_linker_that_is_named_without_a_path() {
     let by_variable = format!("CARGO_TARGET_{}_UNKNOWN_LINUX_GNU_LINKER", std::env::consts::ARCH.to_uppercase());
     let at = tools.path("my-cc").display().to_string();
     let of_path = ("PATH", path.as_str());
-    let ids = ["4567", "89ab", "cdef"];
+    let flags = format!("-Clinker={at}");
+    let by_flag = format!("--config target.{}-unknown-linux-gnu.linker='{at}'", std::env::consts::ARCH);
+    let ids = ["4567", "89ab", "cdef", "0011", "2233"];
     for ((config, variables), id) in [
         (linked_by("my-cc"), vec![of_path]),
         ("[build]\nrustflags = [\"-Clinker=my-cc\"]\n".into(), vec![of_path]),
         (String::new(), vec![(by_variable.as_str(), at.as_str())]),
+        (String::new(), vec![("LAMBDA_PACKAGER_CARGO_FLAGS", by_flag.as_str())]),
+        (String::new(), vec![("LAMBDA_PACKAGER_PASS_ENV", "RUSTFLAGS"), ("RUSTFLAGS", flags.as_str())]),
     ]
     .into_iter()
     .zip(ids)
