@@ -71,7 +71,7 @@ fn checked(configs: Vec<Config>) -> Vec<Config> {
 }
 
 fn toolchain(context: &Context, config: &Config, findings: &mut Findings) {
-    match Toolchain::discover(&context.project.workspace, config) {
+    match Toolchain::discover(&context.project.workspace, config.target_arch) {
         Ok(Toolchain { rustc_release, cc_program, .. }) => {
             findings.ok(format!(
                 "cargo and rustc {rustc_release} for {}, C compiler {}",

@@ -10,7 +10,7 @@ use crate::sys::{Sha, env};
 
 pub fn on_host(request: &BackendRequest, why: String, report: &mut Reporter) -> Result<Backend> {
     let workspace = request.workspace;
-    let toolchain = Toolchain::discover(workspace, request.config)?;
+    let toolchain = Toolchain::discover(workspace, request.config.target_arch)?;
     if request.config.engine == EngineChoice::Auto {
         report.note(&format!("{why}: compiling with the host's own toolchain, which is not hermetic"));
     }

@@ -265,7 +265,7 @@ fn container(
             (base_image::named(engine, reference, image.as_deref(), config)?, None, String::new())
         }
         ToolchainSource::NoImage(_) | ToolchainSource::Host => {
-            let toolchain = Toolchain::to_mount(workspace, config)?;
+            let toolchain = Toolchain::to_mount(workspace, config.target_arch)?;
             let why = if let ToolchainSource::NoImage(why) = source { why.clone() } else { String::new() };
             (base_image::borrowed(&toolchain)?, Some(toolchain), why)
         }

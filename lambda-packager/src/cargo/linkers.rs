@@ -1,7 +1,7 @@
 //! The linkers that cargo's configuration and variables name. Cargo looks at no linker's content.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ use crate::cargo::env::passed;
 use crate::cargo::{Workspace, config_flags};
 use crate::config::Config;
 use crate::error::Result;
-use crate::sys::{env, fs};
+use crate::sys::{Sha, Stamp, env, fs, relative};
 
 /// The linkers for a target that the configuration names by a path.
 ///
@@ -47,26 +47,51 @@ pub fn of_host(workspace: &Workspace, config: &Config) -> Result<Vec<PathBuf>> {
     for name in passed(config) {
         let value = env::var(&name).unwrap_or_default();
         if name.ends_with("RUSTFLAGS") {
-            named.extend(in_flags(words(&value)));
+            named.extend(in_flags(words(&value).into_iter()));
         } else if name.ends_with("_LINKER") {
             named.push(value);
         }
     }
     let found = |linker: &String| {
-        let path = if is_path(linker) { Some(workspace.root.join(linker)) } else { env::find_program(linker) };
-        path.filter(|path| fs::is_file(path))
+        if is_path(linker) {
+            return vec![workspace.root.join(linker)];
+        }
+        // A container with the host's toolchain has these folders alone.
+        let mounted = ["/usr/local/bin", "/usr/bin"].map(|folder| Path::new(folder).join(linker));
+        env::find_program(linker).into_iter().chain(mounted).collect()
     };
-    Ok(named.iter().filter_map(found).collect::<BTreeSet<_>>().into_iter().collect())
+    let found: BTreeSet<PathBuf> = named.iter().flat_map(found).filter(|path| fs::is_file(path)).collect();
+    Ok(found.into_iter().collect())
 }
 
-/// Flags as one text; of `CARGO_ENCODED_RUSTFLAGS` a character apart that is in no text.
-fn words(flags: &str) -> impl Iterator<Item = &str> {
-    flags.split([' ', '\t', '\n', '\u{1f}'])
+/// A digest of what is known of them, if there are any: where each is, at the end of links too, and its size and date; in the
+/// workspace its content.
+///
+/// # Errors
+/// If a configuration file, or a linker in the workspace, cannot be read.
+pub fn digest(workspace: &Workspace, config: &Config) -> Result<Option<Sha>> {
+    let mut text = String::new();
+    for path in of_host(workspace, config)? {
+        let end = fs::canonical(&path)?;
+        let told = match fs::stat(&path)?.map(|meta| Stamp::of(&meta)) {
+            Some(_) if end.starts_with(&workspace.root) => fs::sha_of_file(&end)?.to_string(),
+            stamp => format!("{:?}", stamp.map(|stamp| (stamp.size_bytes, stamp.mtime_ns))),
+        };
+        text.push_str(&format!("{} {} {told}\n", relative(&path, &workspace.root), relative(&end, &workspace.root)));
+    }
+    Ok((!text.is_empty()).then(|| Sha::of(text.as_bytes())))
+}
+
+/// The flags in a text.
+fn words(flags: &str) -> Vec<&str> {
+    // That of `CARGO_ENCODED_RUSTFLAGS`, whose flags may have spaces.
+    const BETWEEN: char = '\u{1f}';
+    if flags.contains(BETWEEN) { flags.split(BETWEEN).collect() } else { flags.split_whitespace().collect() }
 }
 
 fn in_value(flags: &Value) -> Vec<String> {
     match flags {
-        Value::String(flags) => in_flags(words(flags)),
+        Value::String(flags) => in_flags(words(flags).into_iter()),
         Value::Array(flags) => in_flags(flags.iter().filter_map(Value::as_str)),
         _ => Vec::new(),
     }
@@ -81,13 +106,20 @@ fn in_value(flags: &Value) -> Vec<String> {
 fn in_flags<'a>(flags: impl Iterator<Item = &'a str>) -> Vec<String> {
     let of_word = |word: &str| -> Vec<String> {
         let word = ["--codegen=", "-C"].iter().find_map(|flag| word.strip_prefix(flag)).unwrap_or(word);
-        let linker = word.strip_prefix("linker=").map(String::from);
-        let behind = |flag: &str| word.split_once(flag)?.1.split([' ', ',']).next();
-        let told = behind("-fuse-ld=").or_else(|| behind("--ld-path="));
-        let short = told.filter(|name| !is_path(name)).map(|name| format!("ld.{name}"));
-        let folder = word.starts_with("link-arg").then(|| behind("=-B")).flatten();
-        let in_folder = folder.map(|folder| format!("{}/ld", folder.trim_end_matches('/')));
-        [linker, told.map(String::from), short, in_folder].into_iter().flatten().collect()
+        let (mut linkers, mut folders) = (Vec::new(), Vec::new());
+        linkers.extend(word.strip_prefix("linker="));
+        let for_driver = ["link-args=", "link-arg="].iter().find_map(|flag| word.strip_prefix(flag)).unwrap_or(word);
+        for flag in for_driver.split([' ', ',']) {
+            let told = ["-fuse-ld=", "--ld-path="].iter().find_map(|name| flag.strip_prefix(name));
+            linkers.extend(told);
+            folders.extend(flag.strip_prefix("-B"));
+        }
+        let short = linkers.iter().filter(|name| !is_path(name)).map(|name| format!("ld.{name}"));
+        let in_folders = folders.iter().flat_map(|folder| {
+            ["ld", "ld.bfd", "ld.gold", "ld.lld", "ld.mold"]
+                .map(|name| format!("{}/{name}", folder.trim_end_matches('/')))
+        });
+        short.chain(in_folders).chain(linkers.iter().map(|linker| linker.to_string())).collect()
     };
     flags.flat_map(of_word).collect()
 }
@@ -101,14 +133,18 @@ mod tests {
     #[test]
     fn flags_name_linkers_in_several_ways() {
         for (flags, expected) in [
-            (json!("-Clinker=my-cc -Cdebuginfo=1"), &["my-cc"][..]),
-            (json!("--codegen=linker=a --codegen linker=b -Clink-arg=-B/opt/mold/"), &["a", "b", "/opt/mold/ld"]),
-            (json!(["-C", "linker=/opt/cc", "-C", "link-arg=-fuse-ld=mold"]), &["/opt/cc", "mold", "ld.mold"]),
+            (json!("-Clinker=my-cc -Cdebuginfo=1"), &["ld.my-cc", "my-cc"][..]),
+            (json!("--codegen=linker=/a --codegen linker=/b"), &["/a", "/b"]),
+            (json!(["-C", "linker=/opt/my cc", "-C", "link-arg=-fuse-ld=mold"]), &["/opt/my cc", "ld.mold", "mold"]),
+            (json!("-Clinker=/opt/my cc\u{1f}-Cdebuginfo=1"), &["/opt/my cc"]),
             (json!("-Clink-args=--ld-path=/opt/ld,-s"), &["/opt/ld"]),
             (json!(["-Clink-arg=-s", 1]), &[]),
             (json!(null), &[]),
         ] {
             assert_eq!(in_value(&flags), expected, "{flags}");
+        }
+        for flags in ["-Clink-arg=-B/opt/", "-Clink-args=-s -B/opt"] {
+            assert!(in_value(&json!([flags])).contains(&"/opt/ld.mold".into()), "{flags}");
         }
     }
 

@@ -8,11 +8,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cargo::env::for_host_tools;
-use crate::cargo::{Workspace, linkers, native_tools};
-use crate::config::{Arch, Config};
+use crate::cargo::{Workspace, native_tools};
+use crate::config::Arch;
 use crate::error::{Error, Result};
 use crate::snapshot::{Computed, Memo, MemoDeps};
-use crate::sys::{Invocation, Output, Sha, Stamp, env, fs};
+use crate::sys::{Invocation, Output, Sha, env, fs};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -66,21 +66,11 @@ struct Answers {
 }
 
 impl Toolchain {
-    /// The toolchain that cargo would use in `workspace` with these settings. Calls rustc only if there is no valid cached
-    /// record.
+    /// The toolchain that cargo would use in `workspace`. Calls rustc only if there is no valid cached record.
     ///
     /// # Errors
     /// If rustc, its standard library for the target, or a C compiler is missing.
-    pub fn discover(workspace: &Workspace, config: &Config) -> Result<Self> {
-        Self::with_linkers(workspace, config.target_arch, &linkers::of_host(workspace, config)?)
-    }
-
-    /// The same, where these are the linkers that the settings name.
-    pub fn with_linkers(workspace: &Workspace, arch: Arch, linkers: &[PathBuf]) -> Result<Self> {
-        Ok(Self::of(Self::answered(workspace, arch)?, arch, linkers))
-    }
-
-    fn answered(workspace: &Workspace, arch: Arch) -> Result<Memo<Answers>> {
+    pub fn discover(workspace: &Workspace, arch: Arch) -> Result<Self> {
         let root = workspace.root.as_path();
         // Cargo and rustup set this variable for the programs that they start, a shell does not. So there can be two
         // valid records.
@@ -88,16 +78,17 @@ impl Toolchain {
         let memo_path =
             workspace.state_folder().join(format!("toolchain-{arch}-{}.json", Sha::of(named.as_bytes()).short(8)));
         // On an error, compute it again: the record may be of another user, whose toolchain this user cannot read.
-        match Memo::load(&memo_path, root) {
-            Ok(Some(known)) => Ok(known),
+        let answered = match Memo::load(&memo_path, root) {
+            Ok(Some(known)) => known,
             _ => Memo::compute(|| {
                 let (value, deps) = Self::ask(workspace, arch)?;
                 Ok(Computed { value, deps, path: memo_path.clone(), base: root.to_path_buf() })
-            }),
-        }
+            })?,
+        };
+        Ok(Self::of(answered, arch))
     }
 
-    fn of(answered: Memo<Answers>, arch: Arch, linkers: &[PathBuf]) -> Self {
+    fn of(answered: Memo<Answers>, arch: Arch) -> Self {
         let Memo {
             files, stamped, value: Answers { sysroot, host, rustc_release, rustc, cc_program, cc_files }, ..
         } = answered;
@@ -107,8 +98,7 @@ impl Toolchain {
         let mut text: String = cc_files.iter().filter_map(|name| Some(format!("{name} {}\n", digest(name)?))).collect();
         text.push_str(&format!("{}\n", stamped.identity));
         text.extend(compilers.iter().map(|name| format!("{name}={:?}\n", env::var_os(name))));
-        text.extend(linkers.iter().map(|linker| told_of(linker)));
-        let (cc, other_tools) = (Sha::of(text.as_bytes()), stamped.files().chain(linkers.iter().cloned()).collect());
+        let (cc, other_tools) = (Sha::of(text.as_bytes()), stamped.files().collect());
         let cc_files = cc_files.into_iter().map(PathBuf::from).collect();
         Self { sysroot, host, rustc_release, rustc, cc, cc_program, cc_files, other_tools, compilers }
     }
@@ -119,18 +109,18 @@ impl Toolchain {
     }
 
     /// The toolchain to mount into a container that has none.
-    pub fn to_mount(workspace: &Workspace, config: &Config) -> Result<Self> {
+    pub fn to_mount(workspace: &Workspace, arch: Arch) -> Result<Self> {
         if !cfg!(target_os = "linux") {
             return Err(Error::engine("the host's toolchain can be mounted into a container only on Linux")
                 .hint_with("set `base` to an image with cargo, rustc and a C compiler"));
         }
-        Self::discover(workspace, config)
+        Self::discover(workspace, arch)
     }
 
     /// The rustc that cargo would use in `workspace`, also if the rest of the toolchain is missing.
     pub fn rustc(workspace: &Workspace) -> Result<Rustc> {
         // It is one for all targets, and few machines have a C compiler for another architecture.
-        let own = Self::with_linkers(workspace, Arch::of_this_machine(), &[]);
+        let own = Self::discover(workspace, Arch::of_this_machine());
         if let Ok(Self { sysroot, host, rustc_release: release, rustc: identity, .. }) = own {
             return Ok(Rustc { sysroot, host, release, identity });
         }
@@ -146,12 +136,10 @@ impl Toolchain {
         let linker = env::find_program(arch.cross_compiler().unwrap_or("cc"));
         // rustc links with its own choice, whatever compiles C.
         let drivers: BTreeSet<PathBuf> = linker.into_iter().chain([cc_program.clone()]).collect();
-        let (mut cc_files, mut stamped) = (BTreeSet::new(), BTreeSet::from_iter(native_tools::programs()));
+        let (mut read, mut stamped) = (BTreeSet::new(), BTreeSet::from_iter(native_tools::programs()));
         stamped.extend(compiled_by(&sysroot, [arch.triple(), &host])?);
         for driver in &drivers {
-            let read = c_files(driver, root)?;
-            cc_files.extend(read.iter().map(|path| fs::canonical(path)).collect::<Result<Vec<_>>>()?);
-            stamped.extend(read);
+            read.extend(c_files(driver, root)?);
             for name in ["cc1plus", "lto1"] {
                 stamped.extend(named_by(driver, &format!("-print-prog-name={name}"), root)?);
             }
@@ -160,12 +148,16 @@ impl Toolchain {
                 stamped.insert(folder);
             }
         }
-        stamped.retain(|path| !cc_files.contains(path));
+        let cc_files = read.iter().map(|path| fs::canonical(path)).collect::<Result<BTreeSet<_>>>()?;
+        // Whatever leads to one of them, for it may come to lead elsewhere: by content too.
+        let is_read = |path: &PathBuf| fs::canonical(path).is_ok_and(|end| cc_files.contains(&end));
+        let (leading, stamped): (Vec<_>, Vec<_>) = stamped.into_iter().partition(is_read);
+        read.extend(leading);
         let cc_files: Vec<String> = cc_files.iter().map(text).collect();
         let mut files = workspace.fixed_files()?;
-        files.retain(|file| file.contains("rust-toolchain"));
+        files.retain(|file| Path::new(file).file_stem().is_some_and(|stem| stem == "rust-toolchain"));
         let watched = [env::rustup_home()?.join("settings.toml"), rustc, sysroot.join("bin/rustc")];
-        files.extend(watched.iter().map(text).chain(cc_files.iter().cloned()));
+        files.extend(watched.iter().chain(&read).map(text).chain(cc_files.iter().cloned()));
         let mut variables = Self::variables(arch);
         // Programs stand for it.
         variables.retain(|name| name != "PATH");
@@ -199,15 +191,17 @@ fn rustc() -> Result<PathBuf> {
 }
 
 /// The compiler's own library, and the standard libraries and linkers for `triples`: a toolchain that somebody builds has the
-/// same version, and other content.
+/// same version, and other content. The folders too, to which components come.
 fn compiled_by(sysroot: &Path, triples: [&str; 2]) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let libraries = sysroot.join("lib");
-    let of = |triple| ["lib", "bin", "bin/gcc-ld"].map(|folder| libraries.join("rustlib").join(triple).join(folder));
-    let folders: Vec<PathBuf> = triples.into_iter().flat_map(of).collect();
+    let (mut found, libraries) = (Vec::new(), sysroot.join("lib"));
+    let of = triples.map(|triple| libraries.join("rustlib").join(triple));
+    // Other programs there are no part of a compile.
+    found.extend(of.iter().flat_map(|of| ["bin/rust-lld", "bin/gcc-ld/ld.lld"].map(|linker| of.join(linker))));
+    let folders = of.map(|of| of.join("lib"));
     for folder in [libraries].iter().chain(&folders).filter(|folder| fs::is_dir(folder)) {
         found.extend(fs::names_in(folder)?.iter().map(|name| folder.join(name)).filter(|path| fs::is_file(path)));
     }
+    found.extend(folders);
     Ok(found)
 }
 
@@ -276,13 +270,6 @@ fn named_by(compiler: &Path, question: &str, root: &Path) -> Result<Option<PathB
     Ok(path.filter(|path| fs::is_file(path)))
 }
 
-/// What is known of a linker that the settings name: where it is, at the end of links too, its size and its date.
-fn told_of(linker: &Path) -> String {
-    let stamp = fs::stat(linker).ok().flatten().map(|meta| Stamp::of(&meta));
-    let told = stamp.map(|stamp| (stamp.size_bytes, stamp.mtime_ns));
-    format!("{} {:?} {told:?}\n", linker.display(), fs::canonical(linker).ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,10 +291,13 @@ mod tests {
             "rustlib/t/lib/libstd.rlib",
         ];
         let own = own.map(|name| dir.path().join("lib").join(name));
-        let others = ["lib/rustlib/other/lib/libstd.rlib", "bin/rustdoc"].map(|name| dir.path().join(name));
+        let others = ["lib/rustlib/other/lib/libstd.rlib", "lib/rustlib/t/bin/llvm-nm", "bin/rustdoc"];
+        let others = others.map(|name| dir.path().join(name));
         own.iter().chain(&others).for_each(|path| fs::replace(path, b"", 0o755, None).unwrap());
-        let mut found = compiled_by(dir.path(), ["t", "host"]).unwrap();
+        let mut found = compiled_by(dir.path(), ["t", "t"]).unwrap();
+        found.retain(|path| fs::is_file(path));
         found.sort();
+        found.dedup();
         assert_eq!(found, own);
     }
 

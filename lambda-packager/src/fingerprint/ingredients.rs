@@ -19,12 +19,14 @@ pub const UNSET: &str = "unset";
 /// The key by which the digests of variables were made, where there are any.
 pub const KEY: &str = "key of variables";
 
-/// The ingredients of a run. `toolchain` is the host's toolchain, if that compiles; `builder` is the name of the builder
+/// The ingredients of a run. `toolchain` is the host's toolchain, if that compiles, and `linkers` those that it is told of;
+/// `builder` is the name of the builder
 /// image, if that compiles; `key` is the workspace's, where variables are passed.
 pub fn ingredients(
     config: &Config,
     function: &Function,
     toolchain: Option<&Toolchain>,
+    linkers: Option<Sha>,
     builder: Option<&str>,
     key: Option<&Key>,
 ) -> Ingredients {
@@ -53,6 +55,9 @@ pub fn ingredients(
     if let Some(toolchain) = toolchain {
         set("rustc", format!("{} ({})", toolchain.rustc_release, toolchain.rustc.short(12)));
         set("C toolchain", toolchain.cc.short(12));
+    }
+    if let Some(linkers) = linkers {
+        set("linkers", linkers.short(12));
     }
     if let Some(builder) = builder {
         set("builder image", builder.into());
@@ -116,7 +121,7 @@ mod tests {
     fn with(config: &Config, name: &str, toolchain: Option<&Toolchain>, builder: Option<&str>) -> Ingredients {
         let workspace = Workspace::sample(Path::new("/w"), &[("p", &[name])]);
         let function = Function::of(&workspace.members[0], &workspace.members[0].programs[0]);
-        ingredients(config, &function, toolchain, builder, Some(&Key::sample(1)))
+        ingredients(config, &function, toolchain, None, builder, Some(&Key::sample(1)))
     }
 
     fn of(settings: serde_json::Value) -> Ingredients {
@@ -153,7 +158,7 @@ mod tests {
         workspace.members[0].programs[1].is_example = true;
         let all = workspace.members[0].programs.iter().map(|program| {
             let function = Function::of(&workspace.members[0], program);
-            ingredients(&Config::resolve(Vec::new()), &function, None, None, None)["function"].clone()
+            ingredients(&Config::resolve(Vec::new()), &function, None, None, None, None)["function"].clone()
         });
         assert_eq!(all.collect::<Vec<_>>(), ["p/f", "p/examples/f"]);
     }

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::SystemTime;
 
 use crate::backend::builder_image;
+use crate::cargo::linkers;
 use crate::config::{Base, Config};
 use crate::error::Result;
 use crate::fingerprint::why::Why;
@@ -84,9 +85,10 @@ pub fn take(task: &Task, looks: &Looks, now_ns: i64) -> Result<Gate> {
     declared::refuse_unmatched(config, &now.snapshot)?;
     let changes = before.map_or_else(Vec::new, |before| now.snapshot.changes_since(before));
     let toolchain_mounts = match manifest {
-        Some(manifest) if manifest.backend.host_toolchain => Some(task.toolchains.of(workspace, config)?),
+        Some(manifest) if manifest.backend.host_toolchain => Some(task.toolchains.of(workspace, config.target_arch)?),
         _ => None,
     };
+    let linkers = if toolchain_mounts.is_some() { linkers::digest(workspace, config)? } else { None };
     // The tag that the builder image would have now.
     let builder = match manifest {
         Some(manifest) if builder_image::is_one(&manifest.backend.base) => {
@@ -96,7 +98,8 @@ pub fn take(task: &Task, looks: &Looks, now_ns: i64) -> Result<Gate> {
     };
     let ingredients = {
         let key = Key::for_variables(config, &workspace.state_folder())?;
-        ingredients::ingredients(config, function, toolchain_mounts.as_deref(), builder.as_deref(), key.as_ref())
+        let toolchain = toolchain_mounts.as_deref();
+        ingredients::ingredients(config, function, toolchain, linkers, builder.as_deref(), key.as_ref())
     };
     let found = discovered_inputs.found;
     let last_run = fs::lstat(&places.log)?.and_then(|meta| meta.modified().ok());

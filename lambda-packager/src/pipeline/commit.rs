@@ -7,7 +7,7 @@ use std::thread;
 use std::time::SystemTime;
 
 use crate::backend::builder_image;
-use crate::cargo::Toolchain;
+use crate::cargo::{Toolchain, linkers};
 use crate::compile::DebugInfo;
 use crate::error::Result;
 use crate::fingerprint::manifest::BackendRecord;
@@ -59,6 +59,7 @@ pub fn commit(miss: &Miss, made: &Made, report: &mut Reporter) -> Result<Manifes
             config,
             &task.function,
             toolchain,
+            toolchain.map_or(Ok(None), |_| linkers::digest(workspace, config))?,
             builder,
             Key::for_variables(config, &workspace.state_folder())?.as_ref(),
         );

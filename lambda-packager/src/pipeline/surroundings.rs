@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cargo::{Workspace, config as cargo_config, config_flags};
+use crate::cargo::{Workspace, config as cargo_config, config_flags, linkers};
 use crate::config::Config;
 use crate::error::Result;
 use crate::fingerprint::Ingredients;
@@ -35,5 +35,7 @@ pub fn digest(workspace: &Workspace, config: &Config, ingredients: &Ingredients,
             .filter(|(name, _)| named.iter().any(|path| lexically_clean(&workspace.root.join(name)).starts_with(path)));
         text.extend(read.map(|(name, entry)| format!("{name}\0{} {}\n", entry.kind, entry.sha)));
     }
+    // Nor does cargo link again where a linker is another one.
+    text.extend(linkers::digest(workspace, config)?.map(|linkers| linkers.to_string()));
     Ok(Sha::of(text.as_bytes()))
 }

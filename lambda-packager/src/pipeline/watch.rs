@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cargo;
-use crate::cargo::Toolchain;
+use crate::cargo::{Toolchain, linkers};
 use crate::config::{Config, PullPolicy, from_env};
 use crate::error::Result;
 use crate::fingerprint::declared::has_git;
@@ -48,8 +48,9 @@ fn of_one(task: &Task, outcome: &Outcome, folder: &Path) -> Result<Watch> {
     }
     let mut variables = variables(config, &cargo::config::registries(workspace)?);
     if outcome.host_toolchain {
-        let toolchain = task.toolchains.of(workspace, config)?;
+        let toolchain = task.toolchains.of(workspace, config.target_arch)?;
         paths.extend(toolchain.cc_files.iter().chain(&toolchain.other_tools).cloned());
+        paths.extend(linkers::of_host(workspace, config)?);
         variables.extend(Toolchain::variables(config.target_arch));
     }
     // Git writes its index for many reasons, and nearly none of them makes an input of what is ignored.

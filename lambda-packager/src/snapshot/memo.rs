@@ -92,27 +92,30 @@ impl<T: Serialize + DeserializeOwned> Memo<T> {
     /// been written in between, it runs again; a result is stored once all dependencies are the same before and after.
     pub fn compute(mut run: impl FnMut() -> Result<Computed<T>>) -> Result<Self> {
         const TRIES: usize = 3;
-        let mut before: Option<(Snapshot, Looked)> = None;
+        let mut before: Option<(Snapshot, Looked, Programs)> = None;
         for _ in 1..TRIES {
             let started_ns = fs::now_ns();
             let computed = run()?;
-            let (now, looked) = (computed.files()?, look(&computed.deps.stamped, &computed.base)?);
+            let (now, looked, programs) = computed.look()?;
             let stamps =
                 now.files.iter().map(|entry| &entry.stamp).chain(looked.iter().flatten().map(|seen| &seen.stamp));
-            let same_programs = computed.deps.programs.is_empty() || Programs::were_same_at(started_ns);
-            let untouched = same_programs && { stamps }.all(|stamp| stamp.is_older_than(started_ns));
-            if untouched || before.is_some_and(|(files, stamps)| files.files == now.files && stamps == looked) {
+            let untouched =
+                programs.are_older_than(started_ns) && { stamps }.all(|stamp| stamp.is_older_than(started_ns));
+            let is_same = |(files, stamps, found): (Snapshot, Looked, Programs)| {
+                files.files == now.files && stamps == looked && found == programs
+            };
+            if untouched || before.is_some_and(is_same) {
                 let path = computed.path.clone();
-                let mut memo = computed.with(now, &looked);
+                let mut memo = computed.with(now, &looked, programs);
                 memo.write(&path)?;
                 return Ok(memo);
             }
-            before = Some((now, looked));
+            before = Some((now, looked, programs));
         }
         // Another process keeps writing. Use the result without storing it.
         let computed = run()?;
-        let (now, looked) = (computed.files()?, look(&computed.deps.stamped, &computed.base)?);
-        Ok(computed.with(now, &looked))
+        let (now, looked, programs) = computed.look()?;
+        Ok(computed.with(now, &looked, programs))
     }
 
     fn write(&mut self, path: &Path) -> Result<()> {
@@ -144,11 +147,16 @@ impl<T: Serialize + DeserializeOwned> Computed<T> {
         Ok(take::take(&Scope { files, ..Scope::default() }, &self.base, None, now)?.snapshot)
     }
 
-    fn with(self, files: Snapshot, looked: &Looked) -> Memo<T> {
+    /// All that it depends on, as it is now.
+    fn look(&self) -> Result<(Snapshot, Looked, Programs)> {
+        let programs = Programs::find(self.deps.programs.clone());
+        Ok((self.files()?, look(&self.deps.stamped, &self.base)?, programs))
+    }
+
+    fn with(self, files: Snapshot, looked: &Looked, programs: Programs) -> Memo<T> {
         let Self { value, deps, .. } = self;
         let stamped = Stamped::of(&deps.stamped, looked);
         let variables = deps.variables.into_iter().map(|name| (name.clone(), digest_of(&name))).collect();
-        let programs = Programs::find(deps.programs);
         let packager = PACKAGER.into();
         Memo { inode: 0, home: env::home().ok(), programs, packager, files, stamped, variables, value }
     }
@@ -212,7 +220,7 @@ mod tests {
         let path = dir.path().join("memo.json");
         // To look at what it depends on would be an error: the name is too long.
         let computed = Computed { value: 7, deps: MemoDeps::default(), path: path.clone(), base: dir.path().into() };
-        let mut memo = computed.with(Snapshot::default(), &Vec::new());
+        let mut memo = computed.with(Snapshot::default(), &Vec::new(), Programs::default());
         memo.stamped = Stamped::of(&["a".repeat(300)], &vec![None]);
         memo.write(&path).unwrap();
         assert!(Memo::<i32>::load(&path, dir.path()).is_err());

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::sys::{Stamp, env, fs};
 
 /// Programs by name, and where each was found.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Programs {
     found: Vec<(String, Option<PathBuf>)>,
     /// The folders of `PATH`, as they were when the programs were looked for: while they have the same names, the same
@@ -46,7 +46,7 @@ impl Programs {
         let now = env::program_folders();
         let is_same = !self.folders.is_empty() && now.iter().eq(self.folders.iter().map(|(folder, _)| folder));
         let find = || Self::find(self.found.iter().map(|(name, _)| name.clone()).collect());
-        (is_same && !self.folders_hold()).then(find).filter(|found| !found.folders.is_empty())
+        (is_same && !self.folders_hold()).then(find).filter(|now| now.found == self.found && !now.folders.is_empty())
     }
 
     fn folders_hold(&self) -> bool {
@@ -54,10 +54,11 @@ impl Programs {
         !self.folders.is_empty() && now.eq(self.folders.iter().cloned())
     }
 
-    /// Whether nothing came to a folder of `PATH` since then: what is found now was found then.
-    pub fn were_same_at(started_ns: i64) -> bool {
-        let folders = env::program_folders().into_iter().map(with_stamp);
-        { folders }.all(|(_, stamp)| stamp.is_none_or(|stamp| stamp.is_older_than(started_ns)))
+    /// Whether nothing came to a folder of `PATH` since then: what was found was there then.
+    pub fn are_older_than(&self, started_ns: i64) -> bool {
+        let is_older =
+            |(_, stamp): &(PathBuf, Option<Stamp>)| stamp.is_none_or(|stamp| stamp.is_older_than(started_ns));
+        self.found.is_empty() || (!self.folders.is_empty() && self.folders.iter().all(is_older))
     }
 }
 

@@ -429,7 +429,7 @@ fn a_linker_that_is_named_without_a_path() {
         // The clean build is another one, though no file of the project differs.
         project.variables(&variables.into_iter().chain([("LINKER_SAYS", id)]).collect::<Vec<_>>());
         let verdict = project.misses_somehow();
-        assert!(verdict.starts_with("cache-miss: C toolchain "), "{verdict}");
+        assert!(verdict.starts_with("cache-miss: linkers "), "{verdict}");
     }
 }
 
