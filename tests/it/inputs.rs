@@ -223,6 +223,28 @@ fn what_git_ignores_is_named_with_the_line_to_add() {
     }
 }
 
+/// For packages that are not compiled cargo sees empty files; never in the place of what is.
+#[test]
+fn a_function_without_its_source_is_an_error_and_no_program_that_does_nothing() {
+    for engine in both() {
+        let project = Project::workspace(engine, &["app"]);
+        let named =
+            "[[bin]]\nname = \"one\"\npath = \"src/one.rs\"\n[[bin]]\nname = \"two\"\npath = \"src/deep/two.rs\"\n";
+        project.package("app", named);
+        repository(&project.fixture);
+        project.write("app/src/one.rs", &printing_value("1"));
+        let run = || Ended::of(&mut project.fixture.command_for(engine));
+        run().fails(4, &["can't find bin `two`", "1 of 2 functions was not packaged: two"]);
+        assert_eq!(project.fixture.output_of_bootstrap("one"), "1");
+        project.write("app/src/deep/two.rs", &printing_value("2")).write("app/.gitignore", "deep\n");
+        run().fails(4, &["git ignores app/src/deep/two.rs, so the compile does not see it"]);
+        assert!(!project.path("target/lambda/two/lambda-deployment.zip").exists());
+        project.package("app", &format!("{named}[lib]\npath = \"src/none.rs\"\n"));
+        project.write("app/.gitignore", "");
+        run().fails(4, &["couldn't read `app/src/none.rs`"]);
+    }
+}
+
 #[test]
 fn a_failure_that_names_no_path_lists_what_is_not_seen() {
     let project = Project::workspace("host", &["app"]);

@@ -30,8 +30,10 @@ const LINES_BEFORE: usize = 3;
 const LINES_AFTER: usize = 8;
 /// What follows a path, and nothing else.
 const AFTER_A_PATH: &str = ": No such file or directory";
-/// sqlx names no path. It looks for this folder beside the manifest and at the top of the workspace.
-const SQLX: (&str, &str) = ("cargo sqlx prepare", ".sqlx");
+/// Messages that name no path, and what they are about. sqlx looks for its folder beside the manifest and at the top of the
+/// workspace; cargo for the main file of a package without other targets.
+const WITHOUT_A_PATH: [(&str, &str); 2] =
+    [("cargo sqlx prepare", ".sqlx"), ("no targets specified in the manifest", "src/main.rs")];
 
 /// Whether `output` tells of a file or folder that is not there, with its path or without.
 pub fn is_told(output: &str) -> bool {
@@ -47,10 +49,11 @@ pub fn is_told(output: &str) -> bool {
         "is not a file",
         "cannot open",
         "not found in directories",
-        SQLX.0,
+        // Of a target, by cargo.
+        "` at path `",
     ];
     let output = output.to_lowercase();
-    TELLS.iter().any(|sign| output.contains(sign))
+    TELLS.into_iter().chain(WITHOUT_A_PATH.map(|(sign, _)| sign)).any(|sign| output.contains(sign))
 }
 
 /// Every path that `output`, the end of a failed compile's messages, may name as missing: as it is written there, in
@@ -70,9 +73,7 @@ pub fn named(output: &str) -> Vec<String> {
     for line in near.into_iter().filter_map(|at| lines.get(at)) {
         paths_in(line, &mut paths);
     }
-    if output.contains(SQLX.0) {
-        paths.push(SQLX.1.to_string());
-    }
+    paths.extend(WITHOUT_A_PATH.iter().filter(|(sign, _)| output.contains(sign)).map(|(_, path)| path.to_string()));
     let mut seen = BTreeSet::new();
     paths.retain(|path| seen.insert(path.clone()));
     paths

@@ -33,8 +33,11 @@ pub fn add(job: &CompileJob, sources: &mut Sources) -> Result<()> {
             continue;
         }
         let folder = Path::new(&place).parent().unwrap_or(Path::new("/"));
-        let is_compiled = local.iter().any(|package| manifest.parent() == Some(&package.folder));
-        for (path, text) in targets(&toml::read(&manifest)?, is_compiled) {
+        let here = manifest.parent();
+        let is_compiled = local.iter().any(|package| here == Some(&package.folder));
+        let meant = job.functions.iter().filter(|function| here == Some(function.package.folder()));
+        let meant: Vec<_> = meant.map(|function| (kind_of(function.is_example), function.name.as_str())).collect();
+        for (path, text) in targets(&toml::read(&manifest)?, is_compiled.then_some(meant.as_slice())) {
             let place = lexically_clean(&folder.join(path)).to_string_lossy().into_owned();
             sources.entry(place).or_insert_with(|| Node::made(text.into()));
         }
@@ -42,28 +45,37 @@ pub fn add(job: &CompileJob, sources: &mut Sources) -> Result<()> {
     Ok(())
 }
 
+fn kind_of(is_example: bool) -> &'static str {
+    if is_example { "example" } else { "bin" }
+}
+
 /// The main files that cargo looks for, because the manifest names a target; and one for a package that is not compiled,
-/// whose targets cargo would find by their files.
+/// whose targets cargo would find by their files. `compiled` are kind and name of the targets that are compiled of a package
+/// with its library: where one has no file, that is an error of cargo's, and no program that does nothing.
 ///
 /// Source: <https://doc.rust-lang.org/cargo/reference/cargo-targets.html>.
-fn targets(manifest: &Table, is_compiled: bool) -> Vec<(String, &'static str)> {
+fn targets(manifest: &Table, compiled: Option<&[(&str, &str)]>) -> Vec<(String, &'static str)> {
     let Some(package) = manifest.get("package") else { return Vec::new() };
     let path_of = |target: &Value| target.get("path").and_then(Value::as_str).map(String::from);
-    let library = manifest.get("lib").and_then(path_of).unwrap_or_else(|| "src/lib.rs".into());
     let mut found = Vec::new();
-    if !is_compiled || manifest.contains_key("lib") {
+    if compiled.is_none() {
+        let library = manifest.get("lib").and_then(path_of).unwrap_or_else(|| "src/lib.rs".into());
         found.push((library, LIBRARY));
     }
     for (kind, folder) in [("bin", "src/bin"), ("example", "examples"), ("test", "tests"), ("bench", "benches")] {
         for target in manifest.get(kind).and_then(Value::as_array).into_iter().flatten() {
-            let by_name = || Some(format!("{folder}/{}.rs", target.get("name")?.as_str()?));
+            let name = target.get("name").and_then(Value::as_str);
+            if compiled.is_some_and(|compiled| name.is_some_and(|name| compiled.contains(&(kind, name)))) {
+                continue;
+            }
+            let by_name = || Some(format!("{folder}/{}.rs", name?));
             // A compiled package has its own, in one of the places where cargo looks.
-            if let Some(path) = path_of(target).or_else(|| by_name().filter(|_| !is_compiled)) {
+            if let Some(path) = path_of(target).or_else(|| by_name().filter(|_| compiled.is_none())) {
                 found.push((path, PROGRAM));
             }
         }
     }
-    if let Some(name) = package.get("default-run").and_then(Value::as_str).filter(|_| !is_compiled) {
+    if let Some(name) = package.get("default-run").and_then(Value::as_str).filter(|_| compiled.is_none()) {
         found.push((format!("src/bin/{name}.rs"), PROGRAM));
     }
     found
@@ -75,16 +87,19 @@ mod tests {
 
     #[test]
     fn targets_that_a_manifest_names_have_a_file() {
-        let of = |text: &str, is_compiled| {
-            let found = targets(&toml::parse(text.as_bytes(), Path::new("Cargo.toml")).unwrap(), is_compiled);
+        let of = |text: &str, compiled: Option<&[(&str, &str)]>| {
+            let found = targets(&toml::parse(text.as_bytes(), Path::new("Cargo.toml")).unwrap(), compiled);
             found.into_iter().map(|(path, _)| path).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(of("[package]\nname = \"p\"\n", false), "src/lib.rs");
-        assert_eq!(of("[package]\nname = \"p\"\n", true), "");
-        assert_eq!(of("[workspace]\n", false), "");
+        assert_eq!(of("[package]\nname = \"p\"\n", None), "src/lib.rs");
+        assert_eq!(of("[package]\nname = \"p\"\n", Some(&[])), "");
+        assert_eq!(of("[workspace]\n", None), "");
         let named = "[package]\nname = \"p\"\ndefault-run = \"c\"\n[lib]\npath = \"l.rs\"\n[[bin]]\nname = \"a\"\n\
-                     [[bin]]\nname = \"b\"\npath = \"b.rs\"\n[[test]]\nname = \"t\"\n[[example]]\nname = \"e\"\n[[bench]]\nname = \"x\"\n";
-        assert_eq!(of(named, false), "l.rs src/bin/a.rs b.rs examples/e.rs tests/t.rs benches/x.rs src/bin/c.rs");
-        assert_eq!(of(named, true), "l.rs b.rs");
+                     [[bin]]\nname = \"b\"\npath = \"b.rs\"\n[[test]]\nname = \"t\"\n\
+                     [[example]]\nname = \"e\"\npath = \"e.rs\"\n[[bench]]\nname = \"x\"\n";
+        assert_eq!(of(named, None), "l.rs src/bin/a.rs b.rs e.rs tests/t.rs benches/x.rs src/bin/c.rs");
+        assert_eq!(of(named, Some(&[])), "b.rs e.rs");
+        assert_eq!(of(named, Some(&[("bin", "b"), ("bin", "e")])), "e.rs");
+        assert_eq!(of(named, Some(&[("example", "e")])), "b.rs");
     }
 }
