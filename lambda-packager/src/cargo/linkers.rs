@@ -1,13 +1,13 @@
 //! The linkers that cargo's configuration and variables name. Cargo looks at no linker's content.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
 use crate::cargo::config::{base_of, is_path, of_target, read_each};
 use crate::cargo::env::passed;
-use crate::cargo::{Workspace, config_flags};
+use crate::cargo::{Workspace, config_flags, native_tools};
 use crate::config::Config;
 use crate::error::Result;
 use crate::sys::{Sha, Stamp, env, fs, relative};
@@ -53,31 +53,27 @@ pub fn of_host(workspace: &Workspace, config: &Config) -> Result<Vec<PathBuf>> {
         }
     }
     let found = |linker: &String| {
-        if is_path(linker) {
-            return vec![workspace.root.join(linker)];
-        }
-        // A container with the host's toolchain has these folders alone.
-        let mounted = ["/usr/local/bin", "/usr/bin"].map(|folder| Path::new(folder).join(linker));
-        env::find_program(linker).into_iter().chain(mounted).collect()
+        if is_path(linker) { vec![workspace.root.join(linker)] } else { native_tools::places_of(linker) }
     };
     let found: BTreeSet<PathBuf> = named.iter().flat_map(found).filter(|path| fs::is_file(path)).collect();
     Ok(found.into_iter().collect())
 }
 
-/// A digest of what is known of them, if there are any: where each is, at the end of links too, and its size and date; in the
-/// workspace its content.
+/// A digest of what is known of them, if there are any: where each is, at the end of links too, and its size and date; of one
+/// in the workspace, which may be a copy, the place there and the content.
 ///
 /// # Errors
 /// If a configuration file, or a linker in the workspace, cannot be read.
 pub fn digest(workspace: &Workspace, config: &Config) -> Result<Option<Sha>> {
-    let mut text = String::new();
+    let (mut text, root) = (String::new(), &workspace.root);
     for path in of_host(workspace, config)? {
         let end = fs::canonical(&path)?;
-        let told = match fs::stat(&path)?.map(|meta| Stamp::of(&meta)) {
-            Some(_) if end.starts_with(&workspace.root) => fs::sha_of_file(&end)?.to_string(),
-            stamp => format!("{:?}", stamp.map(|stamp| (stamp.size_bytes, stamp.mtime_ns))),
-        };
-        text.push_str(&format!("{} {} {told}\n", relative(&path, &workspace.root), relative(&end, &workspace.root)));
+        if end.starts_with(root) {
+            text.push_str(&format!("{} {}\n", relative(&end, root), fs::sha_of_file(&end)?));
+        } else {
+            let told = fs::stat(&end)?.map(|meta| Stamp::of(&meta).size_and_date());
+            text.push_str(&format!("{} {} {told:?}\n", path.display(), end.display()));
+        }
     }
     Ok((!text.is_empty()).then(|| Sha::of(text.as_bytes())))
 }

@@ -33,16 +33,19 @@ pub fn variables(arch: Arch) -> Vec<String> {
     ["CC", "CXX", "AR"].into_iter().flat_map(of).collect()
 }
 
-/// The programs that are here: by `PATH`, as the host finds them, and in `/usr`, which a container sees.
+/// Where a program of this name is: by `PATH`, as the host finds it, and in `/usr`, which is what a container with the host's
+/// toolchain sees.
+pub fn places_of(name: &str) -> Vec<PathBuf> {
+    let mounted = ["/usr/local/bin", "/usr/bin"].map(|folder| Path::new(folder).join(name));
+    env::find_program(name).into_iter().chain(mounted.into_iter().filter(|path| fs::is_file(path))).collect()
+}
+
+/// The programs that are here.
 pub fn programs() -> Vec<PathBuf> {
-    let of = |name: &&str| {
-        let mounted = ["/usr/local/bin", "/usr/bin"].map(|folder| Path::new(folder).join(name));
-        env::find_program(name).into_iter().chain(mounted.into_iter().filter(|path| fs::is_file(path)))
-    };
     // The first is rustc, of which more is known. What a name leads to decides: links may come to lead elsewhere, and two
     // programs may have the same size and date.
     let with_end = |path: PathBuf| [fs::canonical(&path).ok(), Some(path)].into_iter().flatten();
-    let found: BTreeSet<PathBuf> = PROGRAMS[1..].iter().flat_map(of).flat_map(with_end).collect();
+    let found: BTreeSet<PathBuf> = PROGRAMS[1..].iter().flat_map(|name| places_of(name)).flat_map(with_end).collect();
     found.into_iter().collect()
 }
 

@@ -243,6 +243,11 @@ mod tests {
             &["/workspace/a/../migrations"],
         ),
         (
+            "error: failed to parse manifest at `/workspace/a/Cargo.toml`\n\nCaused by:\n  no targets specified in the manifest\n",
+            &["src/main.rs"],
+        ),
+        ("error: can't find bin `f` at path `/workspace/a/f.rs`\n", &["/workspace/a/f.rs"]),
+        (
             "error: set `DATABASE_URL` to use query macros online, or run `cargo sqlx prepare` to update the query cache\n",
             &[".sqlx"],
         ),

@@ -127,11 +127,9 @@ impl Sent {
     }
 }
 
-/// The state of a file by size and date: reading headers of the machine at each compile would take too long. The other
-/// fields of a stamp differ between copies of one installation.
+/// The state of a file by size and date: reading headers of the machine at each compile would take too long.
 fn stamped(path: &Path) -> State {
-    let stamp = fs::stat(path).ok().flatten().map(|meta| Stamp::of(&meta));
-    let told = stamp.map(|stamp| (stamp.size_bytes, stamp.mtime_ns));
+    let told = fs::stat(path).ok().flatten().map(|meta| Stamp::of(&meta).size_and_date());
     State::of(b'o', Sha::of(format!("{told:?}").as_bytes()))
 }
 

@@ -88,7 +88,7 @@ pub fn take(task: &Task, looks: &Looks, now_ns: i64) -> Result<Gate> {
         Some(manifest) if manifest.backend.host_toolchain => Some(task.toolchains.of(workspace, config.target_arch)?),
         _ => None,
     };
-    let linkers = if toolchain_mounts.is_some() { linkers::digest(workspace, config)? } else { None };
+    let linkers = toolchain_mounts.as_ref().map(|_| linkers::digest(workspace, config)).transpose()?.flatten();
     // The tag that the builder image would have now.
     let builder = match manifest {
         Some(manifest) if builder_image::is_one(&manifest.backend.base) => {

@@ -59,7 +59,7 @@ pub fn commit(miss: &Miss, made: &Made, report: &mut Reporter) -> Result<Manifes
             config,
             &task.function,
             toolchain,
-            toolchain.map_or(Ok(None), |_| linkers::digest(workspace, config))?,
+            toolchain.map(|_| linkers::digest(workspace, config)).transpose()?.flatten(),
             builder,
             Key::for_variables(config, &workspace.state_folder())?.as_ref(),
         );

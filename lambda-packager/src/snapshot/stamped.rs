@@ -39,8 +39,7 @@ pub struct Stamped {
     names: Vec<(String, String)>,
     folders: Vec<String>,
     stamps: Sha,
-    /// A digest of the files' paths, sizes and dates. The other fields of a stamp differ between copies of one installation,
-    /// and a folder has no content of its own.
+    /// A digest of the files' paths, sizes and dates. A folder has no content of its own.
     pub identity: Sha,
 }
 
@@ -54,7 +53,7 @@ impl Stamped {
                 folders.push(path.clone());
                 continue;
             }
-            let told = seen.map(|seen| (seen.stamp.size_bytes, seen.stamp.mtime_ns));
+            let told = seen.map(|seen| seen.stamp.size_and_date());
             text.push_str(&format!("{path} {told:?}\n"));
             let (folder, name) = split(path);
             match names.last_mut().filter(|(last, _)| last == folder) {

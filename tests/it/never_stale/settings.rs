@@ -279,13 +279,18 @@ fn force() {
     project.arguments(&[]).hits();
 }
 
+/// A folder for programs, `PATH`, and the C compiler in it.
+fn tools_and_compiler() -> (Fixture, String, String) {
+    let path = std::env::var("PATH").expect("a PATH");
+    let cc = which("cc", path.as_ref()).expect("a C compiler").display().to_string();
+    (Fixture::empty("tools"), path, cc)
+}
+
 /// Another C compiler first on PATH: it links, so it is part of what is made.
 #[test]
 fn another_c_compiler() {
     let mut project = built_hello("host");
-    let tools = Fixture::empty("tools");
-    let path = std::env::var("PATH").expect("a PATH");
-    let cc = which("cc", path.as_ref()).expect("a C compiler").display().to_string();
+    let (tools, path, cc) = tools_and_compiler();
     let write =
         |comment: &str| program(&tools.path("cc"), format!("#!/bin/sh\n# {comment}\nexec {cc} \"$@\"\n").as_bytes());
     let with_tools = format!("{}:{path}", tools.root().display());
@@ -340,9 +345,7 @@ fn another_c_compiler() {
 #[test]
 fn a_c_compiler_behind_a_link_that_comes_to_lead_elsewhere() {
     let mut project = built_hello("host");
-    let tools = Fixture::empty("tools");
-    let path = std::env::var("PATH").expect("a PATH");
-    let cc = which("cc", path.as_ref()).expect("a C compiler").display().to_string();
+    let (tools, path, cc) = tools_and_compiler();
     for name in ["one", "two"] {
         program(&tools.path(name), format!("#!/bin/sh\n# {name}\nexec {cc} \"$@\"\n").as_bytes());
     }
@@ -384,6 +387,10 @@ fn a_linker_that_the_configuration_names_by_a_path() {
     project.write(LINKED_BY, &linked_by("tools/my-cc.sh")).write("tools/my-cc.sh", &linker("0123"));
     project.allow_execution("tools/my-cc.sh", true).misses("first build");
     project.changes("tools/my-cc.sh", &linker("4567"), Kept);
+    // What flags name in a package is an input too; cargo by itself would not link again.
+    project.write(LINKED_BY, "[build]\nrustflags = [\"-Clinker=app/cc.sh\"]\n").write("app/cc.sh", &linker("89ab"));
+    project.allow_execution("app/cc.sh", true).misses_somehow();
+    project.write_dated("app/cc.sh", &linker("cdef"), Kept).misses_somehow();
 }
 
 /// No container has such a one.

@@ -31,6 +31,11 @@ impl Stamp {
         }
     }
 
+    /// What copies of one installation have in common; their other fields differ.
+    pub fn size_and_date(&self) -> (u64, i64) {
+        (self.size_bytes, self.mtime_ns)
+    }
+
     /// Whether a later change is always visible in the stamp: git's "racy" rule. A file that was written in the same clock
     /// tick as the record could be written again without a new stamp.
     pub fn is_older_than(&self, taken_at_ns: i64) -> bool {
