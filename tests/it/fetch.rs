@@ -3,12 +3,15 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
 
 use crate::support::registry::{Registry, library, publish, vendored};
-use crate::support::{Ended, Engine, Fixture, one_engine, podman_with_all_cases, program, skip, under};
+use crate::support::{Ended, Engine, Fixture, Live, Owned, one_engine, podman_with_all_cases, program, skip, under};
 
 const TOKEN: &str = "SECRET-TOKEN-OF-A-REGISTRY";
 
@@ -152,6 +155,33 @@ fn what_an_offline_compile_does_not_find_is_cargos_message_and_fetched_again_by_
     fixture.prints("\"{} no more\", from_registry::TEXT");
     let failed = Ended::of(packager(&fixture, engine.name()).arg("--force"));
     failed.fails(4, &["`cargo fetch` failed in", "127.0.0.1"]);
+    assert_eq!(fixture.output_of_bootstrap("hello"), "registry again");
+}
+
+#[test]
+fn a_cargo_that_changes_its_downloads_meanwhile_is_waited_for() {
+    let Some(engine) = one_engine(Engine::Docker) else { return };
+    let registry = registry();
+    let fixture = printing(&[("from_registry", "version = \"1\", registry = \"mine\"")]);
+    configure_registry(&fixture, &registry);
+    run(&mut packager(&fixture, engine.name()));
+    let indexes = cargo_home(&fixture).join("registry/index");
+    let index = fs::read_dir(indexes).expect("cargo's folder").next().expect("a registry").expect("an entry").path();
+    fixture.prints("\"{} again\", from_registry::TEXT");
+
+    // In the place of a cargo that asks the registry anew, for no other one stops where this does.
+    let script = "cp config.json kept; : >config.json; echo emptied; read -r _; mv kept config.json";
+    let lock = cargo_home(&fixture).join(".package-cache");
+    let mut fake = Command::new("flock");
+    fake.arg(lock).args(["sh", "-c", script]).current_dir(&index).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut fake = Owned(fake.spawn().expect("flock of util-linux"));
+    let mut line = String::new();
+    BufReader::new(fake.0.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
+    let mut live = Live::start(&mut packager(&fixture, engine.name()));
+    let of_cargo = |event: &Value| event["holder"].as_str().is_some_and(|holder| holder.starts_with("cargo"));
+    live.until("wait for cargo", |event| event["event"] == "waiting" && of_cargo(event));
+    drop(fake.0.stdin.take());
+    live.end().ok();
     assert_eq!(fixture.output_of_bootstrap("hello"), "registry again");
 }
 

@@ -48,7 +48,7 @@ pub use own_docker::OwnDocker;
 pub use own_podman::OwnPodman;
 pub use property::{property, rows};
 pub use rootless::Rootless;
-pub use running::{Running, child_that_runs, eventually, kill, processes_of_the_host, wait_until};
+pub use running::{Owned, Running, child_that_runs, eventually, kill, processes_of_the_host, wait_until};
 pub use shim::Shim;
 pub use tempfile::TempDir;
 pub use tmpfs::Tmpfs;

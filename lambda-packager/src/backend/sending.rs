@@ -68,18 +68,19 @@ impl Backend {
         let record = job.workspace.state_folder().join(format!("{name}.sent"));
         let lock = Lock::acquire(&lock_of_compile(job.workspace, name), |holder| report.waiting_for(holder));
         let _lock = lock.map_err(CompileError::Crate)?;
-        let sources_of = || sources::of(job, self.forwarded.as_ref()).map_err(CompileError::Crate);
+        let sources_of =
+            |report: &mut Reporter| sources::of(job, self.forwarded.as_ref(), report).map_err(CompileError::Crate);
         // With many files, each of the two takes its time.
         let (mut before, mut sources) = thread::scope(|scope| {
             let load = || if is_new || begins_empty(job) { None } else { Sent::load(&record, &job.layout.workspace) };
             let before = scope.spawn(load);
-            let sources = sources_of();
+            let sources = sources_of(report);
             (before.join().unwrap_or_else(|panic| resume_unwind(panic)), Some(sources))
         });
         let mut others = if is_new { Sent::load(&record, &job.layout.workspace) } else { None };
         let mut all = false;
         loop {
-            let sources = sources.take().unwrap_or_else(sources_of)?;
+            let sources = sources.take().unwrap_or_else(|| sources_of(report))?;
             let mut delivery = delivery::of(job, sources, before.as_ref(), is_new).map_err(CompileError::Crate)?;
             // What was the reason in an attempt whose sources were not accepted still is one.
             delivery.anew.all |= all;

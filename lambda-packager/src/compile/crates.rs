@@ -7,14 +7,19 @@ use crate::cargo::{ForwardedConfig, LockedPackage, lockfile};
 use crate::compile::node::{Node, Sources};
 use crate::compile::{CARGO_HOME, CompileJob};
 use crate::error::Result;
-use crate::sys::{Sha, fs};
+use crate::report::{Event, Reporter};
+use crate::sys::{Lock, Sha, fs};
+
+/// The lock, in cargo's home, that cargo holds alone while it downloads. What was there before is there again and again: the
+/// index is asked anew, and its files are emptied and filled (cargo's `util/cache_lock.rs`, `sources/registry/http_remote.rs`).
+const DOWNLOADS: &str = ".package-cache";
 
 /// Adds cargo's home: the crates, their entries in the index, git checkouts and configuration; and registries in a folder
 /// at their own places.
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn add(job: &CompileJob, forwarded: &ForwardedConfig, sources: &mut Sources) -> Result<()> {
+pub fn add(job: &CompileJob, forwarded: &ForwardedConfig, sources: &mut Sources, report: &mut Reporter) -> Result<()> {
     let home = &job.workspace.cargo_home;
     sources.insert(format!("{CARGO_HOME}/config.toml"), Node::made(forwarded.toml.clone().into_bytes()));
     // Cargo notes there what it used when, and the folder is not its own.
@@ -49,6 +54,8 @@ pub fn add(job: &CompileJob, forwarded: &ForwardedConfig, sources: &mut Sources)
             versions_of.entry(name.clone()).or_default().insert(version.clone());
         }
     }
+    let waiting = || report.emit(&Event::Waiting { holder: "cargo, which changes its downloads".into() });
+    let _unchanged = Lock::share(&home.join(DOWNLOADS), waiting);
     for registry in fs::names_in(&home.join("registry/index")).unwrap_or_default() {
         let index = home.join("registry/index").join(&registry);
         let place = format!("registry/index/{registry}");

@@ -10,6 +10,7 @@ use crate::cargo::{ForwardedConfig, config_flags};
 use crate::compile::node::{Content, Node, Sources};
 use crate::compile::{CompileJob, crates, placeholders, repository};
 use crate::error::Result;
+use crate::report::Reporter;
 use crate::snapshot::{Entry, Kind, is_executable};
 use crate::sys::{Sha, fs, lexically_clean};
 
@@ -17,12 +18,12 @@ use crate::sys::{Sha, fs, lexically_clean};
 ///
 /// # Errors
 /// A file cannot be read, or a configuration is not valid TOML.
-pub fn of(job: &CompileJob, forwarded: Option<&ForwardedConfig>) -> Result<Sources> {
+pub fn of(job: &CompileJob, forwarded: Option<&ForwardedConfig>, report: &mut Reporter) -> Result<Sources> {
     let mut sources = inputs(job, forwarded.is_some())?;
     placeholders::add(job, &mut sources)?;
     repository::add(job, &mut sources)?;
     if let Some(forwarded) = forwarded {
-        crates::add(job, forwarded, &mut sources)?;
+        crates::add(job, forwarded, &mut sources, report)?;
     }
     Ok(sources)
 }

@@ -36,6 +36,12 @@ pub struct Lock {
     file: File,
 }
 
+/// A lock that others share. Dropping it releases it.
+#[derive(Debug)]
+pub struct SharedLock {
+    _file: File,
+}
+
 impl Lock {
     /// Takes the exclusive lock `path`, and waits for it without a limit. Before the wait, `waiting` gets the holder.
     ///
@@ -59,6 +65,19 @@ impl Lock {
         let mut lock = Self { file };
         lock.sign().map_err(|e| Error::io("write", path, e))?;
         Ok(lock)
+    }
+
+    /// Shares the lock `path` of another program, which writes only while it holds it alone: until the result is dropped it
+    /// does not. Waits for it without a limit; before the wait, `waiting` is called. `None` where nothing is locked: the file
+    /// is not there or cannot be read, or the file system cannot lock.
+    pub fn share(path: &Path, waiting: impl FnOnce()) -> Option<SharedLock> {
+        let file = fs::open(path).ok()?;
+        if FileExt::try_lock_shared(&file)
+            .is_err_and(|e| e.raw_os_error() == fs2::lock_contended_error().raw_os_error())
+        {
+            waiting();
+        }
+        FileExt::lock_shared(&file).ok().map(|()| SharedLock { _file: file })
     }
 
     fn sign(&mut self) -> std::io::Result<()> {
@@ -125,6 +144,26 @@ mod tests {
         drop(waiter.join().unwrap().unwrap());
         // A former holder is not named.
         assert_eq!(read_holder(&File::open(&path).unwrap()), None);
+    }
+
+    #[test]
+    fn a_shared_lock_waits_for_who_holds_it_alone_and_for_nobody_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        assert!(Lock::share(&path, || panic!("nobody holds it")).is_none());
+        let alone = Lock::acquire(&path, |_| ()).unwrap();
+        let (sender, waits) = mpsc::channel();
+        let sharing = {
+            let path = path.clone();
+            std::thread::spawn(move || Lock::share(&path, || sender.send(()).unwrap()))
+        };
+        waits.recv().unwrap();
+        drop(alone);
+        let shared = sharing.join().unwrap().unwrap();
+        assert!(Lock::share(&path, || panic!("it is shared")).is_some());
+        assert!(FileExt::try_lock_exclusive(&File::open(&path).unwrap()).is_err());
+        drop(shared);
+        assert!(FileExt::try_lock_exclusive(&File::open(&path).unwrap()).is_ok());
     }
 
     #[test]

@@ -21,18 +21,24 @@ use crate::compile::placeholders::{LIBRARY, PROGRAM};
 use crate::compile::{CARGO_HOME, CompileJob, STATE, sources};
 use crate::config::Arch;
 use crate::error::Result;
+use crate::report::Reporter;
 use crate::sys::lexically_clean;
 
 /// The context for `job`.
 ///
 /// # Errors
 /// A file cannot be read, or cannot be archived.
-pub fn archive(job: &CompileJob, forwarded: &ForwardedConfig, variables: &[(String, String)]) -> Result<Vec<u8>> {
+pub fn archive(
+    job: &CompileJob,
+    forwarded: &ForwardedConfig,
+    variables: &[(String, String)],
+    report: &mut Reporter,
+) -> Result<Vec<u8>> {
     let shared = CompileJob { functions: job.sharing, ..job.clone() };
     let is_crate = |place: &str| place.starts_with(CARGO_HOME) || is_vendored(job, place);
-    let mut sources = sources::of(job, Some(forwarded))?;
-    let of_shared =
-        if job.sharing.len() == job.functions.len() { sources.clone() } else { sources::of(&shared, Some(forwarded))? };
+    let mut of = |job: &CompileJob| sources::of(job, Some(forwarded), report);
+    let mut sources = of(job)?;
+    let of_shared = if job.sharing.len() == job.functions.len() { sources.clone() } else { of(&shared)? };
     let (crates, others): (Sources, Sources) = of_shared.into_iter().partition(|(place, _)| is_crate(place));
     let manifests = manifests(&shared, &others)?;
     sources.retain(|place, _| !is_crate(place));

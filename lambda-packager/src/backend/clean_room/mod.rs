@@ -34,7 +34,7 @@ impl CleanRoom {
         variables: &[(String, String)],
         report: &mut Reporter,
     ) -> Result<Compiled, CompileError> {
-        let context = context::archive(job, &self.forwarded, variables).map_err(CompileError::Crate)?;
+        let context = context::archive(job, &self.forwarded, variables, report).map_err(CompileError::Crate)?;
         if self.engine.hands_over_files()? {
             let files = self.build(WayOut::Files, context, job, report)?;
             return output::finish(&file_in(&files, dockerfile::COMPILED).map_err(CompileError::Ended)?, job);
