@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Closure {
     /// All local packages, the package itself first.
     pub local: Vec<LocalPackage>,
-    /// Folders of unpacked crates.
-    pub downloads: Vec<PathBuf>,
+    /// Which of [`Workspace::downloads`](crate::cargo::Workspace::downloads): many members have the same hundreds.
+    pub downloads: Vec<usize>,
     /// `(links, package)` of the native libraries.
     pub linked_by: Vec<(String, String)>,
     /// Whether a library of them is also linked by itself, such as a cdylib.

@@ -17,6 +17,13 @@ pub struct Function<'a> {
     pub is_example: bool,
 }
 
+/// Where a workspace has a function: by the number of a member, and of a program of it. Without one, it is its files.
+#[derive(Debug, Clone, Copy)]
+pub struct FunctionAt {
+    member: usize,
+    program: Option<usize>,
+}
+
 impl<'a> Function<'a> {
     pub fn of(package: &'a Package, program: &Program) -> Self {
         let Program { name, id, is_example, .. } = program;
@@ -56,6 +63,22 @@ impl Workspace {
     pub fn member_at(&self, start: &Path) -> Option<&Package> {
         let around = self.members.iter().filter(|package| start.starts_with(package.folder()));
         around.max_by_key(|package| package.folder().components().count())
+    }
+
+    /// Where `function`, which is one of this workspace, has its place.
+    pub fn place_of(&self, function: &Function) -> FunctionAt {
+        // No two members have one name.
+        let member = self.members.iter().take_while(|package| package.name != function.package.name).count();
+        FunctionAt { member, program: function.package.programs.iter().position(|program| program.id == function.id) }
+    }
+
+    /// The function there.
+    pub fn function_at(&self, FunctionAt { member, program }: FunctionAt) -> Function<'_> {
+        let package = &self.members[member];
+        match program {
+            Some(program) => Function::of(package, &package.programs[program]),
+            None => self.layer_of_files(package),
+        }
     }
 
     /// The package itself, whose included files are a layer.

@@ -82,8 +82,15 @@ struct DependencyKind {
     kind: Option<String>,
 }
 
-/// Each package by its id, with its dependencies.
-type Graph<'a> = HashMap<&'a str, (&'a MetadataPackage, &'a [Dependency])>;
+/// Each package by its id.
+type Graph<'a> = HashMap<&'a str, Resolved<'a>>;
+
+struct Resolved<'a> {
+    package: &'a MetadataPackage,
+    dependencies: &'a [Dependency],
+    /// Which of the downloads it is, if it is not local.
+    download: Option<usize>,
+}
 
 impl MetadataPackage {
     fn folder(&self) -> PathBuf {
@@ -115,7 +122,7 @@ impl Metadata {
         let default = self.workspace_default_members.as_ref().unwrap_or(&self.workspace_members);
         let members = self.workspace_members.iter().filter_map(|id| graph.get(id.as_str()));
         let member = |package: &MetadataPackage| member(package, default.contains(&package.id), &graph);
-        let mut members = members.map(|(package, _)| member(package)).collect::<Result<Vec<_>>>()?;
+        let mut members = members.map(|resolved| member(resolved.package)).collect::<Result<Vec<_>>>()?;
         name_apart(&mut members);
         let local = || self.packages.iter().filter(|package| package.source.is_none());
         let mut local_manifests: Vec<String> = local().map(|package| relative(&package.manifest_path, root)).collect();
@@ -164,12 +171,14 @@ impl Metadata {
 
     fn graph(&self) -> Graph<'_> {
         let mut graph = Graph::new();
+        let mut places = 0..;
         for package in &self.packages {
-            graph.insert(&package.id, (package, &[]));
+            let download = package.source.as_ref().and_then(|_| places.next());
+            graph.insert(&package.id, Resolved { package, dependencies: &[], download });
         }
         for node in &self.resolve.nodes {
-            if let Some((_, dependencies)) = graph.get_mut(node.id.as_str()) {
-                *dependencies = &node.deps;
+            if let Some(resolved) = graph.get_mut(node.id.as_str()) {
+                resolved.dependencies = &node.deps;
             }
         }
         graph
@@ -212,19 +221,19 @@ fn closure(asked: &MetadataPackage, graph: &Graph, with_dev: bool) -> Result<Clo
     let mut next = 0;
     while let Some(id) = queue.get(next) {
         next += 1;
-        let Some((package, dependencies)) = graph.get(id) else { continue };
+        let Some(Resolved { package, dependencies, download }) = graph.get(id) else { continue };
         let takes_dev = with_dev && package.id == asked.id;
-        if package.source.is_none() {
+        if let Some(index) = download {
+            found.downloads.push(*index);
+        } else {
             let folder = package.folder();
             let source_root = source_root(&folder)?;
             let used = dependencies.iter().filter_map(|dependency| graph.get(dependency.pkg.as_str()));
-            let mut macros = used.filter(|(used, _)| used.source.is_none() && used.has_target("proc-macro"));
+            let mut macros = used.filter(|used| used.download.is_none() && used.package.has_target("proc-macro"));
             let has_build_script = package.has_target("custom-build");
             let reads_anything = has_build_script || macros.next().is_some();
             let name = package.name.clone();
             found.local.push(LocalPackage { name, folder, source_root, has_build_script, reads_anything });
-        } else {
-            found.downloads.push(package.folder());
         }
         found.is_linked |= ["cdylib", "dylib", "staticlib"].iter().any(|kind| package.has_target(kind));
         found.linked_by.extend(package.links.iter().map(|links| (links.clone(), package.name.clone())));
@@ -299,13 +308,15 @@ mod tests {
         let member = &workspace.members[0];
         let local = |closure: &Closure| closure.local.iter().map(|package| package.name.clone()).collect::<Vec<_>>();
         assert_eq!(local(&member.closure), ["a", "b"]);
+        let folders =
+            |closure: &Closure| closure.downloads.iter().map(|index| &workspace.downloads[*index]).collect::<Vec<_>>();
         // Examples need dev-dependencies, and what those need, but not their dev-dependencies.
         let with_dev = member.with_dev.as_ref().unwrap();
         assert_eq!(
             (local(with_dev), &workspace.members[1].with_dev),
             (vec!["a".into(), "b".into(), "dev".into()], &None)
         );
-        assert_eq!(with_dev.downloads, [download.clone(), tool]);
+        assert_eq!(folders(with_dev), [&download, &tool]);
         assert_eq!([0, 1].map(|member| workspace.members[member].is_default), [false, true]);
         // Two packages have a bin of the same name; an example takes no bin's id.
         let programs = workspace.members.iter().flat_map(|package| &package.programs);
@@ -313,7 +324,7 @@ mod tests {
         let expected = [("a.a", false), ("extra", false), ("a.example.extra", true), ("demo", true), ("b.a", false)];
         assert_eq!(ids, expected);
         assert_eq!(member.programs[1].required_features, ["x"]);
-        assert_eq!(member.closure.downloads, [download]);
+        assert_eq!(folders(&member.closure), [&download]);
         // Cargo makes all kinds of a dependency's library.
         assert!(member.closure.is_linked);
         let links: Vec<_> = member.closure.linked_by.iter().map(|(links, _)| links.as_str()).collect();

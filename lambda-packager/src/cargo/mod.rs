@@ -26,7 +26,7 @@ mod workspace;
 pub use closure::{Closure, LocalPackage, owner_of};
 pub use config::ForwardedConfig;
 pub use features::ResolvedFeatures;
-pub use function::Function;
+pub use function::{Function, FunctionAt};
 pub use lockfile::LockedPackage;
 pub use metadata::Metadata;
 pub use path_dependencies::PathDependencies;

@@ -328,6 +328,11 @@ mod tests {
             let all = workspace.functions(&config, Path::new("/w"), |_| Ok(config.clone())).unwrap();
             let shown = all.iter().map(|(function, config)| format!("{} {}", function.name, function.kind(config)));
             assert_eq!(shown.collect::<Vec<_>>().join(", "), expected, "{kinds}");
+            for (function, _) in &all {
+                let found = workspace.function_at(workspace.place_of(function));
+                let parts = |function: &Function| (function.id.clone(), function.path(), function.package.name.clone());
+                assert_eq!(parts(&found), parts(function), "{kinds}");
+            }
         }
         // The table is about all functions, and a call about some.
         let of_b = json!({"package": "b", "kind": {"log": "extension", "assets": "layer"}});

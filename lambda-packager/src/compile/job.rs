@@ -71,7 +71,8 @@ impl<'a> CompileJob<'a> {
 
     /// The folders of unpacked crates in that closure.
     pub fn downloads(&self) -> BTreeSet<&'a PathBuf> {
-        self.one_of_each().into_iter().flat_map(|function| &function.closure().downloads).collect()
+        let all = self.one_of_each().into_iter().flat_map(|function| &function.closure().downloads);
+        all.filter_map(|index| self.workspace.downloads.get(*index)).collect()
     }
 
     /// The innermost of the local packages whose folder contains `path`.

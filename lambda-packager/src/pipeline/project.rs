@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::cargo::{Function, Package, Workspace};
+use crate::cargo::{Function, FunctionAt, Package, Workspace};
 use crate::config::from_cargo_lambda::{CargoLambda, StandIn};
 use crate::config::{ArtifactKind, Config, Layer, Mode, Names, Origin, from_env};
 use crate::error::{Error, Result};
@@ -34,6 +34,8 @@ pub struct Project {
     /// The settings that were resolved so far, by package and name of a function: a run asks for them several times, in a
     /// workspace of many functions for those of each.
     resolved: Mutex<BTreeMap<[String; 2], (Config, CargoLambda)>>,
+    /// The functions that the settings select, once they are known.
+    chosen: OnceLock<Vec<FunctionAt>>,
     toolchains: Toolchains,
 }
 
@@ -72,8 +74,8 @@ impl Project {
         };
         let sources = Sources { start, asked: request.layers.clone(), stand_in: request.stand_in, asking };
         let (config, cargo_lambda) = sources.settings(&workspace, None, None)?;
-        let (resolved, toolchains) = (Mutex::default(), Toolchains::default());
-        let mut project = Self { config, cargo_lambda, sources, workspace, resolved, toolchains };
+        let (resolved, chosen, toolchains) = (Mutex::default(), OnceLock::new(), Toolchains::default());
+        let mut project = Self { config, cargo_lambda, sources, workspace, resolved, chosen, toolchains };
         let of_function = project.selected().ok().and_then(|mut all| {
             let (_, config, cargo_lambda) = all.pop()?;
             all.is_empty().then_some((config, cargo_lambda))
@@ -86,9 +88,17 @@ impl Project {
 
     /// The functions that the settings select, each with its own settings, and what cargo-lambda's tables say of it.
     fn selected(&self) -> Result<Vec<(Function<'_>, Config, CargoLambda)>> {
-        let Self { workspace, sources, config, .. } = self;
-        let of_function = |function: &Function| Ok(self.settings_of(function)?.0);
-        let selected = workspace.functions(config, &sources.start, of_function)?.into_iter().map(|(function, _)| {
+        let chosen = match self.chosen.get() {
+            Some(chosen) => chosen,
+            None => {
+                let of_function = |function: &Function| Ok(self.settings_of(function)?.0);
+                let found = self.workspace.functions(&self.config, &self.sources.start, of_function)?;
+                self.chosen
+                    .get_or_init(|| found.iter().map(|(function, _)| self.workspace.place_of(function)).collect())
+            }
+        };
+        let selected = chosen.iter().map(|at| {
+            let function = self.workspace.function_at(*at);
             let (config, cargo_lambda) = self.settings_of(&function)?;
             Ok((function, config, cargo_lambda))
         });

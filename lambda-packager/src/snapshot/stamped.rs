@@ -73,8 +73,12 @@ impl Stamped {
     /// # Errors
     /// If one of them cannot be looked at.
     pub fn holds(&self, base: &Path) -> Result<bool> {
-        let all = self.files().chain(self.folders.iter().map(PathBuf::from));
-        Ok(digest(all.map(|path| see(&base.join(path))).collect::<Result<_>>()?) == self.stamps)
+        let files = self.names.iter().flat_map(|(folder, names)| {
+            let folder = base.join(folder);
+            names.split('/').map(move |name| see(&folder.join(name)))
+        });
+        let looked = files.chain(self.folders.iter().map(|folder| see(&base.join(folder))));
+        Ok(digest(looked.collect::<Result<_>>()?) == self.stamps)
     }
 
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
