@@ -57,10 +57,15 @@ pub fn of(said: &Together) -> Result<Vec<String>> {
     notes.extend(grouped(&said.deploy, &deploy, DEPLOY));
     notes.extend(said.env.iter().map(|place| format!("{place} is not honoured: {DEPLOY}")));
     notes.extend(said.unknown.iter().map(|(key, place)| unknown(key, place)));
-    if !said.switch("disable_optimizations")? {
-        notes.push(OPTIMIZATIONS.into());
-    }
     Ok(notes)
+}
+
+/// What cargo-lambda adds to a release, if nothing tells it not to.
+///
+/// # Errors
+/// If a value is not valid.
+pub fn of_release(said: &Together) -> Result<Option<&'static str>> {
+    Ok((!said.switch("disable_optimizations")?).then_some(OPTIMIZATIONS))
 }
 
 /// Says that `keys` in `place` have no effect, and what happens instead.
@@ -77,7 +82,10 @@ fn unknown(key: &str, place: &str) -> String {
 fn compiler(said: &Together) -> Vec<String> {
     let Some(Said { value, place }) = said.build.get("compiler") else { return Vec::new() };
     let kind = value.get("type").unwrap_or(value);
-    let mut notes = vec![not_honoured(&[&format!("compiler.type = {kind}")], place, COMPILER)];
+    let mut notes = Vec::new();
+    if kind != "cargo" {
+        notes.push(not_honoured(&[&format!("compiler.type = {kind}")], place, COMPILER));
+    }
     if let Some(command) = value.get("subcommand") {
         notes.push(not_honoured(&[&format!("compiler.subcommand = {command}")], place, "it is `cargo build`"));
     }
@@ -140,12 +148,11 @@ mod tests {
                 "`compiler.args` in PLACE is not a key of cargo-lambda",
             ),
             (json!({"relese": true}), "`relese` in PLACE is not a key of cargo-lambda: it has no effect"),
-            (json!({"release": true}), "cargo-lambda adds `lto = \"thin\"`"),
         ] {
             let (notes, note) = (notes(json!({"build": build})), note.replace("PLACE", PLACE));
             assert_eq!(notes.iter().filter(|known| known.starts_with(&note)).count(), 1, "{note}: {notes:#?}");
         }
-        let quiet = json!({"disable_optimizations": true, "arm64": true, "offline": false, "lib": false, "test": []});
+        let quiet = json!({"arm64": true, "offline": false, "lib": false, "test": [], "compiler": {"type": "cargo"}});
         assert_eq!(notes(json!({"build": quiet})), [""; 0]);
     }
 

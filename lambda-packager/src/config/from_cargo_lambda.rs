@@ -20,6 +20,8 @@ pub struct CargoLambda {
     pub values: Map<String, Value>,
     /// What is not honoured, and what happens instead.
     pub notes: Vec<String>,
+    /// The same, where it is compiled in the mode `release`.
+    pub note_of_release: Option<&'static str>,
     /// The mode, for a program in the place of cargo-lambda.
     pub mode: Option<(Origin, Mode)>,
     /// Where cargo-lambda puts what is made.
@@ -69,6 +71,7 @@ impl CargoLambda {
             }
         }
         this.notes.extend(cargo_lambda_notes::of(&said)?);
+        this.note_of_release = cargo_lambda_notes::of_release(&said)?;
         Ok(this)
     }
 
@@ -380,8 +383,12 @@ mod tests {
             assert_eq!(notes.iter().filter(|known| known.starts_with(&note)).count(), 1, "{note}: {notes:#?}");
         }
         let quiet = json!({"disable_optimizations": true, "output_format": "zip", "lambda_dir": "dist", "target": "x86_64-unknown-linux-gnu"});
-        assert_eq!(of_build(quiet).notes, [""; 0]);
+        let said = of_build(quiet);
+        assert_eq!((said.notes.as_slice(), said.note_of_release), (&[][..], None));
         assert_eq!(read(&Value::Null).unwrap().notes, [""; 0]);
+        let said = of_build(json!({"release": true}));
+        assert_eq!(said.notes, [""; 0]);
+        assert!(said.note_of_release.unwrap().starts_with("cargo-lambda adds `lto = \"thin\"`"));
     }
 
     #[test]

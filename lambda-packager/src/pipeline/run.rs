@@ -1,10 +1,11 @@
 //! One run, from the settings to the summary. This is the one place that orders the stages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 
 use crate::backend::{Backend, CachedImage};
 use crate::compile::CompiledUnits;
+use crate::config::Mode;
 use crate::error::{Error, Result};
 use crate::fingerprint::git;
 use crate::packaged::Watch;
@@ -153,13 +154,13 @@ fn fetch(misses: &[Miss], report: &mut Reporter) -> Result<()> {
 /// Names what cargo-lambda's tables say and what is not honoured, once for all functions that it is about.
 fn note_cargo_lambda(misses: &[Miss], report: &mut Reporter) {
     report.log_to(Miss::logs(misses));
-    let mut notes: Vec<&String> = Vec::new();
-    for note in misses.iter().flat_map(|miss| &miss.task.cargo_lambda.notes) {
-        if !notes.contains(&note) {
-            report.note(note);
-            notes.push(note);
-        }
+    let mut notes: Vec<&str> = Vec::new();
+    for Task { config, cargo_lambda, .. } in misses.iter().map(|miss| miss.task) {
+        let of_release = cargo_lambda.note_of_release.filter(|_| config.mode == Mode::Release);
+        notes.extend(cargo_lambda.notes.iter().map(String::as_str).chain(of_release));
     }
+    let mut told = BTreeSet::new();
+    notes.into_iter().filter(|note| told.insert(*note)).for_each(|note| report.note(note));
 }
 
 /// Says once that nothing is ignored.

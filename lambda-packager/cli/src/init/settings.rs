@@ -9,7 +9,8 @@ use crate::init::meant::Meant;
 /// Plans the table of settings, unless there is one, and the line of `.gitignore` for the zip. `own` are paths of a deploy
 /// tool, which are no inputs.
 pub fn plan(project: &Project, meant: &Meant, own: &[&str], plan: &mut Plan) -> Result<()> {
-    plan.notes.extend(project.cargo_lambda.notes.iter().cloned());
+    let said = &project.cargo_lambda;
+    plan.notes.extend(said.notes.iter().cloned().chain(said.note_of_release.map(String::from)));
     let table = format!("{}.metadata.lambda-packager", meant.level());
     if !meant.table.is_null() {
         return exclude(project, meant, own, &table, plan);
