@@ -75,22 +75,20 @@ pub fn take(task: &Task, looks: &Looks, now_ns: i64) -> Result<Gate> {
     let discovered_inputs = manifest.map(|manifest| manifest.discovered_inputs.clone()).unwrap_or_default();
     let scope = inputs::scope(workspace, function, config, &discovered_inputs)?;
     let before = manifest.map(|manifest| &manifest.inputs);
-    let on_host = manifest.filter(|manifest| manifest.backend.host_toolchain);
-    // Each takes as long as looking at the inputs: the toolchain always, the artifact after a build, when it is read once
-    // more.
-    let (now, (artifact, toolchain)) = thread::scope(|threads| {
-        let others = threads.spawn(|| {
-            let toolchain = on_host.map(|_| task.toolchains.of(workspace, config.target_arch));
-            (artifact_of(task, manifest), toolchain)
-        });
+    // After a build the artifact is read once more: that takes as long as looking at the inputs.
+    let (now, artifact) = thread::scope(|threads| {
+        let artifact = threads.spawn(|| artifact_of(task, manifest));
         let now = snapshot::take::take_with(looks, &scope, &workspace.root, before, now_ns);
-        (now, others.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        (now, artifact.join().unwrap_or_else(|panic| resume_unwind(panic)))
     });
     let (now, (artifact, artifact_was_read)) = (now?, artifact?);
     declared::refuse_unmatched(config, &now.snapshot)?;
     let changes = before.map_or_else(Vec::new, |before| now.snapshot.changes_since(before));
-    let toolchain = toolchain.transpose()?;
-    let linkers = toolchain.as_ref().map(|_| linkers::digest(workspace, config)).transpose()?.flatten();
+    let toolchain_mounts = match manifest {
+        Some(manifest) if manifest.backend.host_toolchain => Some(task.toolchains.of(workspace, config.target_arch)?),
+        _ => None,
+    };
+    let linkers = toolchain_mounts.as_ref().map(|_| linkers::digest(workspace, config)).transpose()?.flatten();
     // The tag that the builder image would have now.
     let builder = match manifest {
         Some(manifest) if builder_image::is_one(&manifest.backend.base) => {
@@ -100,7 +98,8 @@ pub fn take(task: &Task, looks: &Looks, now_ns: i64) -> Result<Gate> {
     };
     let ingredients = {
         let key = Key::for_variables(config, &workspace.state_folder())?;
-        ingredients::ingredients(config, function, toolchain.as_deref(), linkers, builder.as_deref(), key.as_ref())
+        let toolchain = toolchain_mounts.as_deref();
+        ingredients::ingredients(config, function, toolchain, linkers, builder.as_deref(), key.as_ref())
     };
     let found = discovered_inputs.found;
     let last_run = fs::lstat(&places.log)?.and_then(|meta| meta.modified().ok());
