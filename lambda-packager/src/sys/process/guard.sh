@@ -1,12 +1,16 @@
 # Ends a program, and the processes that it runs in a container, when stdin ends: then the packager is gone.
 #
 #   $1        the program, an engine's command line
+#   stdout,
+#   stderr    the other ends of its own: read here, so that it does not fail at a message before it has cleaned up
 #
 # Docker's service ends a build if its client is gone. Podman has no service, and its processes would go on.
 # Run by `sh -c`: POSIX, only coreutils. If there is no /proc, the engine runs on another machine.
 set -u
 trap '' INT TERM HUP QUIT
 cat >/dev/null
+cat <&1 >/dev/null &
+cat <&2 >/dev/null &
 here=$(readlink /proc/self/ns/pid)
 
 # Its descendants in another PID namespace.

@@ -72,7 +72,8 @@ impl Invocation {
         })
     }
 
-    fn spawn_with(&self, [stdin, stdout, stderr]: [Stdio; 3]) -> Result<Child> {
+    /// Starts it with these as stdin, stdout and stderr.
+    pub(super) fn spawn_with(&self, [stdin, stdout, stderr]: [Stdio; 3]) -> Result<Child> {
         if interrupt::signal().is_some() {
             return Err(interrupt::error());
         }

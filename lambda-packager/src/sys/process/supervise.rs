@@ -68,6 +68,8 @@ pub fn drive<E: From<Error>>(
             Patience::Each(silence) => silence,
         };
         let heard = match messages.recv_timeout(wait) {
+            // Its guard reads along now.
+            Ok(Message::Stdout(_) | Message::Stderr(_)) if is_guarded && lifeline.is_none() => Ok(()),
             Ok(Message::Stdout(bytes)) => hear(Said::Stdout(&bytes)),
             Ok(Message::Stderr(bytes)) => hear(Said::Stderr(&bytes)),
             Ok(Message::Closed) => {
