@@ -114,6 +114,25 @@ fn a_name_that_is_taken_is_left_alone() {
 }
 
 #[test]
+fn a_volume_of_somebody_elses_is_not_taken() {
+    for engine in engines(Engine::Docker) {
+        let fixture = Fixture::hello();
+        let name = format!("named-{}", std::process::id());
+        let (volume, label) = (format!("{name}-workspace"), fixture.label());
+        engine.ask(&["volume", "create", "--label", &label, &volume]);
+        let run = || Ended::of(fixture.command_on(engine).env("LAMBDA_PACKAGER_CONTAINER_NAME", &name));
+        run().fails(
+            3,
+            &[&volume, "is taken", "help: set `container_name` to another name, or remove that volume yourself"],
+        );
+        assert_eq!(fixture.containers(engine), [""; 0]);
+        engine.ask(&["volume", "rm", &volume]);
+        run().ok();
+        assert_eq!(fixture.output_of_bootstrap("hello"), "hello");
+    }
+}
+
+#[test]
 fn a_container_of_somebody_elses_that_uses_our_volume_is_named_and_another_engine_compiles() {
     for engine in every_engine() {
         let fixture = Fixture::hello_packaged(engine.name());

@@ -202,6 +202,12 @@ fn a_vendored_source_is_found_wherever_the_configuration_lies() {
     ] {
         let fixture = printing(&[("from_vendor", "version = \"1\"")]);
         vendored(&fixture.path(folder), "from_vendor", "vendored");
+        // Cargo resolves it, and compiles nothing of it.
+        vendored(&fixture.path(folder), "of_windows", "");
+        fixture.append(
+            &format!("{folder}/from_vendor/Cargo.toml"),
+            "[target.'cfg(windows)'.dependencies]\nof_windows = \"1\"\n",
+        );
         fixture.write(config, &replaced_by("directory", named));
         run_and_print(&mut packager(&fixture, engine.name()), &fixture, "vendored");
         // Unlike a crate in cargo's home, somebody may edit it.

@@ -255,6 +255,10 @@ fn without_an_engine_it_is_an_archive() {
     let name = pattern.replace("{env}", "preprod");
     let ended = Ended::of(&mut build(&fixture, "host", &pattern)).ok();
     assert!(ended.stdout.starts_with(&format!("{name}:preprod-")), "{}", ended.stdout);
+    let link = fixture.path("target/link");
+    std::os::unix::fs::symlink("/proc/self/fd/1", &link).unwrap();
+    let to_link = Ended::of(fixture.command_for("host").args(["image", "build", "--archive"]).arg(&link));
+    to_link.fails(2, &["is a folder, a link or a device"]);
     let archive = fixture.path("target/lambda/hello/image.tar").display().to_string();
     assert!(ended.stderr.contains(&archive), "{}", ended.stderr);
     let listed = Ended::of(Command::new("tar").args(["-tf", &archive])).ok().stdout;

@@ -105,7 +105,11 @@ fn with_what_must_not_be_seen() -> Fixture {
     ] {
         fixture.write(name, &format!("# {TOKEN}\n"));
     }
-    symlink("../../beside.txt", fixture.path("app/link")).unwrap();
+    let links =
+        ["../../beside.txt", "../.git", "../.git/config", "../.cargo", "../.cargo/credentials.toml", "../target"];
+    for (number, target) in links.iter().enumerate() {
+        symlink(target, fixture.path(&format!("app/link{number}"))).unwrap();
+    }
     fixture
 }
 
@@ -243,6 +247,97 @@ fn a_function_without_its_source_is_an_error_and_no_program_that_does_nothing() 
         project.write("app/.gitignore", "");
         run().fails(4, &["couldn't read `app/src/none.rs`"]);
     }
+}
+
+/// Cargo decides what a function is compiled from, with the target and the flags that the compile has.
+#[test]
+fn a_dependency_for_another_target_or_behind_a_cfg_is_an_input() {
+    let mut project = Project::workspace("host", &["app", "part", "neon"]);
+    project.package(
+        "app",
+        "[target.'cfg(target_arch = \"aarch64\")'.dependencies]\nneon = { path = \"../neon\" }\n\
+         [target.'cfg(fancy)'.dependencies]\npart = { path = \"../part\" }\n\
+         [package.metadata.lambda-packager]\ntarget_arch = \"arm64\"\n",
+    );
+    ["part", "neon"].iter().for_each(|name| project.package(name, ""));
+    let calls = "#[cfg(fancy)]\nextern crate part as _;\nfn main() {\n    println!(\"main\");\n}\n";
+    // A program that does not name it runs without it, too.
+    let hooks = |text: &str| {
+        format!(
+            "#[used]\n#[unsafe(link_section = \".init_array\")]\nstatic HOOK: extern \"C\" fn() = hook;\nextern \"C\" fn hook() {{\n    println!({text:?});\n}}\n"
+        )
+    };
+    project.write(APP, calls).write("part/src/lib.rs", &hooks("1")).write("neon/src/lib.rs", "");
+    let told = Ended::of(project.fixture.command_for("host").args(["explain", "--inputs", "--function", "app"])).ok();
+    assert!(told.stdout.contains("neon/src/lib.rs") && !told.stdout.contains("part/src/lib.rs"), "{}", told.stdout);
+
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    let flags = format!("CARGO_TARGET_{}_UNKNOWN_LINUX_GNU_RUSTFLAGS", std::env::consts::ARCH.to_uppercase());
+    let run = |name: &str| {
+        let mut command = project.fixture.command_for("host");
+        Ended::of(command.args(["--function", "app", "--target-arch", arch]).env(name, "--cfg fancy"))
+    };
+    for text in ["1", "2"] {
+        project.write("part/src/lib.rs", &hooks(text));
+        run(&flags).ok();
+        assert_eq!(project.fixture.output_of_bootstrap("app"), format!("{text}\nmain"));
+    }
+    // Cargo is not asked with flags that only some compiles get.
+    let passed = [("LAMBDA_PACKAGER_PASS_ENV", "RUSTFLAGS")];
+    project.variables(&passed);
+    let ended = Ended::of(
+        project
+            .fixture
+            .command_for("host")
+            .args(["--function", "app", "--target-arch", arch])
+            .envs(passed)
+            .env("RUSTFLAGS", "--cfg fancy"),
+    );
+    ended.fails(4, &["its sources are not here"]);
+}
+
+/// A package that another workspace depends on may have a workspace of its own.
+#[test]
+fn a_dependency_outside_of_the_workspace_is_packaged_as_what_it_is() {
+    let fixture = Fixture::empty("outer");
+    fixture.write("Cargo.toml", "[workspace]\nmembers = [\"api\"]\nexclude = [\"tools\"]\nresolver = \"2\"\n");
+    fixture.package("api", "api", "[dependencies]\ntools = { path = \"../tools\" }\n");
+    fixture.write("api/src/main.rs", "fn main() {}\n");
+    fixture.package("tools", "tools", "[workspace]\n");
+    fixture.write("tools/src/lib.rs", "");
+    fixture.write("tools/src/main.rs", "fn main() {\n    println!(\"tools\");\n}\n");
+    Ended::of(fixture.command_for("host").arg("explain")).fails(1, &[]);
+    Ended::of(fixture.command_for("host").current_dir(fixture.path("tools"))).ok();
+    assert!(fixture.path("tools/target/lambda/tools/lambda-deployment.zip").exists());
+    assert!(!fixture.path("target/lambda/api").exists());
+}
+
+/// Cargo reads the manifests in all folders that a patch names.
+#[test]
+fn a_patch_that_replaces_nothing_is_no_obstacle() {
+    for engine in both() {
+        let fixture = Fixture::hello();
+        fixture.append("Cargo.toml", "[patch.crates-io]\nunused = { path = \"../forks/unused\" }\n");
+        fixture.package("../forks/unused", "unused", "");
+        fixture.write("../forks/unused/src/lib.rs", "");
+        Ended::of(&mut fixture.command_for(engine)).ok();
+        assert_eq!(fixture.output_of_bootstrap("hello"), "hello");
+    }
+}
+
+#[test]
+fn a_lockfile_that_a_manifest_protects_is_not_changed() {
+    let fixture = Fixture::hello_packaged("host");
+    fixture.package("part", "part", "");
+    fixture.write("part/src/lib.rs", "");
+    let (manifest, lockfile) = (fixture.text("Cargo.toml"), fixture.text("Cargo.lock"));
+    let depends = "[dependencies]\npart = { path = \"part\" }\n";
+    fixture.write("Cargo.toml", &format!("{manifest}{depends}[package.metadata.lambda-packager]\nlocked = true\n"));
+    Ended::of(&mut fixture.command_for("host")).fails(4, &["--locked"]);
+    assert_eq!(fixture.text("Cargo.lock"), lockfile);
+    fixture.write("Cargo.toml", &format!("{manifest}{depends}"));
+    Ended::of(&mut fixture.command_for("host")).ok();
+    assert!(fixture.text("Cargo.lock").contains("part"));
 }
 
 #[test]

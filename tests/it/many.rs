@@ -484,6 +484,27 @@ fn a_manifest_lists_functions_and_flags_narrow_what_it_lists() {
     assert_eq!(selected(&["--exclude", "loud"]), "admin");
 }
 
+#[test]
+fn a_feature_is_for_the_packages_that_have_it() {
+    let fixture = workspace();
+    for name in ["api", "worker"] {
+        fixture.append(&format!("{name}/Cargo.toml"), "[features]\nown = []\n");
+        says(&fixture, &format!("{name}/src/main.rs"), &format!("{name} {{}}"));
+        let main = fixture
+            .text(&format!("{name}/src/main.rs"))
+            .replace("shared::say()", "cfg!(feature = \"own\"), shared::say()");
+        fixture.write(&format!("{name}/src/main.rs"), &main);
+    }
+    for (features, expected) in [
+        ("own", ["admin soft", "api true soft", "loud LOUD", "worker true soft"]),
+        ("api/own", ["admin soft", "api true soft", "loud LOUD", "worker false soft"]),
+    ] {
+        ended(fixture.command_for("host").args(["--workspace", "--features", features]));
+        assert_eq!(printed(&fixture), expected, "{features}");
+    }
+    Ended::of(fixture.command_for("host").args(["--workspace", "--features", "none"])).fails(4, &["none"]);
+}
+
 /// A bin that requires a feature has it in its own call of cargo, or with all others if it is given for all.
 #[test]
 fn a_bin_that_requires_a_feature_has_the_bytes_that_it_has_alone_and_so_have_the_others() {

@@ -46,6 +46,12 @@ fn build(
     json: bool,
     report: &mut Reporter,
 ) -> Result<()> {
+    if let Some(path) =
+        archive.filter(|path| fs::lstat(path).is_ok_and(|meta| meta.is_some_and(|meta| !meta.is_file())))
+    {
+        let why = format!("--archive: {} is a folder, a link or a device, which is not replaced", path.display());
+        return Err(Error::config(why).hint_with("name a file"));
+    }
     run::run(request, report)?;
     let mut archived = Vec::new();
     for context in contexts {

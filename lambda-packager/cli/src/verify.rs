@@ -66,7 +66,7 @@ fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<Strin
         return Ok(lines);
     }
     let config = &config.on_other_backend(manifest.backend.clean_room);
-    report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
+    report.stage(Stage::Fetch, |_| workspace.fetch())?;
     let request = BackendRequest { workspace, config, before: None };
     let mut backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
     // If there is no other one, from nothing: what is there already would be taken as it is.

@@ -41,27 +41,29 @@ impl<W: Write> Archive<W> {
         header
     }
 
-    pub fn folder(&mut self, path: &str, mode: u32) -> io::Result<()> {
+    pub fn folder(&mut self, path: impl AsRef<Path>, mode: u32) -> io::Result<()> {
         let mut header = self.header(EntryType::Directory, mode, 0);
-        self.tar.append_data(&mut header, format!("{path}/"), io::empty())
+        // With a slash at its end.
+        self.tar.append_data(&mut header, path.as_ref().join(""), io::empty())
     }
 
-    pub fn file(&mut self, path: &str, mode: u32, content: &[u8]) -> io::Result<()> {
+    pub fn file(&mut self, path: impl AsRef<Path>, mode: u32, content: &[u8]) -> io::Result<()> {
         self.file_from(path, mode, content.len() as u64, content)
     }
 
     /// A file of `size` bytes, which `content` has to have.
-    pub fn file_from(&mut self, path: &str, mode: u32, size: u64, content: impl Read) -> io::Result<()> {
+    pub fn file_from(&mut self, path: impl AsRef<Path>, mode: u32, size: u64, content: impl Read) -> io::Result<()> {
+        let path = path.as_ref();
         let mut header = self.header(EntryType::Regular, mode, size);
         let mut content = content.take(size);
         self.tar.append_data(&mut header, path, &mut content)?;
         match content.limit() {
             0 => Ok(()),
-            _ => Err(io::Error::other(format!("{path} became shorter while it was read"))),
+            _ => Err(io::Error::other(format!("{} became shorter while it was read", path.display()))),
         }
     }
 
-    pub fn link(&mut self, path: &str, target: impl AsRef<Path>) -> io::Result<()> {
+    pub fn link(&mut self, path: impl AsRef<Path>, target: impl AsRef<Path>) -> io::Result<()> {
         let mut header = self.header(EntryType::Symlink, 0o777, 0);
         self.tar.append_link(&mut header, path, target)
     }
@@ -92,7 +94,7 @@ impl Archive<Length> {
     }
 
     /// Counts a file of `size` bytes.
-    pub fn count(&mut self, path: &str, size: u64) -> io::Result<()> {
+    pub fn count(&mut self, path: impl AsRef<Path>, size: u64) -> io::Result<()> {
         let mut header = self.header(EntryType::Regular, 0, size);
         self.tar.append_data(&mut header, path, io::empty())?;
         self.tar.get_mut().0 += size.next_multiple_of(BLOCK);

@@ -32,8 +32,8 @@ pub struct Situation {
     /// The settings name an image.
     pub names_image: bool,
     pub wants_clean_room: bool,
-    /// Variables are passed, which a clean room would store in a layer of an image.
-    pub passes_variables: bool,
+    /// The compile gets what may be secret, and a clean room would store it in a layer of an image.
+    pub passes_secrets: bool,
     /// A container was tried and does not start.
     pub container_fails: bool,
     /// `require_container`: neither the host's toolchain nor the host itself is allowed as a fallback.
@@ -58,7 +58,7 @@ pub enum Choice {
 /// Why there is no clean room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Obstacle {
-    PassedVariables,
+    PassedSecrets,
     NoImage,
 }
 
@@ -81,14 +81,14 @@ pub fn choose(s: &Situation) -> Choice {
     use Choice::{CleanRoom, CleanRoomForContainer, Container, ContainerFor, Host, NextEngine, Refuse};
     use Engines::{Answers, NamedIsSilent};
     use Image::{Available, Missing};
-    let (required, passes) = (s.requires_container, s.passes_variables);
-    //     engines        image      container fails  clean room asked  variables passed  required
+    let (required, passes) = (s.requires_container, s.passes_secrets);
+    //     engines        image      container fails  clean room asked  secrets passed    required
     match (s.engines,     s.image,   s.container_fails, s.wants_clean_room, passes,       required) {
           (Answers,       Missing,   _,               _,                _,                true)  => Refuse(Refusal::HostToolchain),
           (Answers,       Available, true,            false,            false,            _)     => CleanRoomForContainer,
           (Answers,       _,         true,            _,                _,                _)     => NextEngine,
           (Answers,       _,         false,           false,            _,                _)     => Container,
-          (Answers,       _,         false,           true,             true,             _)     => ContainerFor(Obstacle::PassedVariables),
+          (Answers,       _,         false,           true,             true,             _)     => ContainerFor(Obstacle::PassedSecrets),
           (Answers,       Available, false,           true,             false,            _)     => CleanRoom,
           (Answers,       _,         false,           true,             false,            _)     => ContainerFor(Obstacle::NoImage),
           (NamedIsSilent, _,         _,               _,                _,                _)     => Refuse(Refusal::Engine),
@@ -109,7 +109,7 @@ mod tests {
             image: Image::Available,
             names_image: false,
             wants_clean_room: false,
-            passes_variables: false,
+            passes_secrets: false,
             container_fails: false,
             requires_container: false,
         };
@@ -118,7 +118,7 @@ mod tests {
         let silent = Situation { engines: Engines::Silent, ..usual };
         let host = Situation { engines: Engines::NotWanted, ..usual };
         let required = |situation: Situation| Situation { requires_container: true, ..situation };
-        let passing = |situation: Situation| Situation { passes_variables: true, ..situation };
+        let passing = |situation: Situation| Situation { passes_secrets: true, ..situation };
         let without = |image, situation: Situation| Situation { image, ..situation };
         let cases = [
             (usual, Choice::Container),
@@ -130,7 +130,7 @@ mod tests {
             (without(Image::NotWanted, required(usual)), Choice::Container),
             (room, Choice::CleanRoom),
             (required(room), Choice::CleanRoom),
-            (passing(room), Choice::ContainerFor(Obstacle::PassedVariables)),
+            (passing(room), Choice::ContainerFor(Obstacle::PassedSecrets)),
             (without(Image::Missing, room), Choice::ContainerFor(Obstacle::NoImage)),
             (without(Image::NotWanted, room), Choice::ContainerFor(Obstacle::NoImage)),
             (without(Image::Missing, required(room)), Choice::Refuse(Refusal::HostToolchain)),

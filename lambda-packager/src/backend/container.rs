@@ -55,12 +55,12 @@ pub fn ensure(
     let found = found.unwrap_or_else(|| engine.inspect(name))?;
     let spec = specification(identity, wanted);
     let digest = digest(&spec, wanted);
-    if let Some(container) = found {
-        if !identity.owns(&container) {
-            return Err(taken(name, &container, identity).into());
+    if let Some(container) = &found {
+        if !identity.owns(container) {
+            return Err(taken(name, container, identity).into());
         }
-        if container.label(SPECIFICATION) == Some(&digest) && revive(engine, &container, report)? {
-            let Container { id, image: image_id, .. } = container;
+        if container.label(SPECIFICATION) == Some(&digest) && revive(engine, container, report)? {
+            let (id, image_id) = (container.id.clone(), container.image.clone());
             return Ok(Ready { name: name.clone(), id, image_id, is_new: false.into(), warm: None });
         }
         if container.label(SPECIFICATION) != Some(&digest) {
@@ -70,17 +70,22 @@ pub fn ensure(
             report.note(&format!("the specification of the container {name} changed; creating it again"));
         }
     }
+    // By its id: by the name it could be one that somebody else made since it was looked for.
+    found.map_or(Ok(()), |container| engine.remove(&container.id)).map_err(EngineError::into_unable)?;
     // Without its container, a volume may have anything.
-    let remove = || remove(engine, &identity.label(), name).map_err(EngineError::into_unable);
-    remove()?;
+    remove_volumes(engine, &identity.label(), name).map_err(EngineError::into_unable)?;
     wanted.image.provide(engine).map_err(EngineError::into_unable)?;
-    create(engine, spec.clone(), &digest)?;
+    refuse_volumes_of_others(engine, &spec)?;
+    create(engine, spec.clone(), &digest).map_err(|failure| match engine.inspect(name) {
+        Ok(Some(other)) if !identity.owns(&other) => taken(name, &other, identity).into(),
+        _ => failure,
+    })?;
     let warm = match fill() {
         Ok(warm) => warm,
         Err(EngineError::Refused(error)) => {
             let error = error.with_cause();
             report.note(&format!("the dependencies that were kept cannot be used ({error}); compiling them again"));
-            remove()?;
+            remove(engine, &identity.label(), name).map_err(EngineError::into_unable)?;
             create(engine, spec, &digest)?;
             None
         }
@@ -118,6 +123,19 @@ fn taken(name: &str, container: &Container, identity: &Identity) -> Error {
     Error::engine(format!("the container name {name} is taken: that container {owner}")).hint_with(
         "set `container_name` to another name, or remove or rename that container yourself; it was not touched",
     )
+}
+
+/// An engine takes a volume that is there as it is, and a compile empties it.
+fn refuse_volumes_of_others(engine: &Engine, spec: &ContainerSpec) -> Result<(), EngineError> {
+    let present = engine.volume_names().map_err(EngineError::into_unable)?;
+    match spec.volumes.iter().find(|volume| present.contains(&volume.name)) {
+        Some(Volume { name, .. }) => {
+            Err(Error::engine(format!("the volume name {name} is taken: that volume was not made for this project"))
+                .hint_with("set `container_name` to another name, or remove that volume yourself; it was not touched")
+                .into())
+        }
+        None => Ok(()),
+    }
 }
 
 fn create(engine: &Engine, mut spec: ContainerSpec, digest: &str) -> Result<(), EngineError> {
@@ -180,6 +198,10 @@ pub fn places(wanted: &Wanted) -> Vec<String> {
 /// The engine's.
 pub fn remove(engine: &Engine, label: &str, name: &str) -> Result<(), EngineError> {
     engine.remove(name)?;
+    remove_volumes(engine, label, name)
+}
+
+fn remove_volumes(engine: &Engine, label: &str, name: &str) -> Result<(), EngineError> {
     let volumes = engine.volumes_with(label)?.into_iter().map(|volume| volume.name);
     engine.remove_volumes(&volumes.filter(|volume| is_of(volume, name)).collect::<Vec<_>>())
 }

@@ -65,7 +65,7 @@ impl DepsCache {
         let config = wanted.config;
         let limit_bytes = config.deps_cache_limit.0;
         let locked = lockfile::read(&wanted.workspace.root)?;
-        if locked.is_empty() || limit_bytes == 0 || !cargo::env::secrets(config).is_empty() {
+        if locked.is_empty() || limit_bytes == 0 || !cargo::secrets(wanted.workspace, config)?.is_empty() {
             return Ok(None);
         }
         let mut text = format!(

@@ -110,17 +110,17 @@ fn with_whole_images(request: &BackendRequest, engine: &Engine, report: &mut Rep
 }
 
 /// The situation before the first call of an engine.
-fn situation(request: &BackendRequest, engines: Engines) -> Situation {
-    let config = request.config;
-    Situation {
+fn situation(request: &BackendRequest, engines: Engines) -> Result<Situation> {
+    let BackendRequest { workspace, config, .. } = *request;
+    Ok(Situation {
         engines,
         image: Image::Available,
         names_image: matches!(config.base, Base::Image(_)),
         wants_clean_room: config.clean_room,
-        passes_variables: !cargo::env::secrets(config).is_empty(),
+        passes_secrets: !cargo::secrets(workspace, config)?.is_empty(),
         container_fails: false,
         requires_container: config.require_container,
-    }
+    })
 }
 
 fn without_engine(request: &BackendRequest, mut silent: Vec<Error>, report: &mut Reporter) -> Result<Backend> {
@@ -131,7 +131,7 @@ fn without_engine(request: &BackendRequest, mut silent: Vec<Error>, report: &mut
         (EngineChoice::Auto, None) => (Engines::Silent, "no container engine is installed".to_string()),
         _ => (Engines::NamedIsSilent, String::new()),
     };
-    match choose(&situation(request, engines)) {
+    match choose(&situation(request, engines)?) {
         Choice::Refuse(Refusal::Engine) => Err(silent.remove(0)),
         Choice::Refuse(Refusal::Host) => {
             let place = config.place_of("require_container");
@@ -171,17 +171,15 @@ fn on_engine(request: &BackendRequest, engine: &Engine, report: &mut Reporter) -
         ToolchainSource::NoImage(_) => Image::Missing,
         ToolchainSource::Host => Image::NotWanted,
     };
-    let situation = Situation { image, ..situation(request, Engines::Answers) };
+    let situation = Situation { image, ..situation(request, Engines::Answers)? };
     match choose(&situation) {
         Choice::Refuse(_) => Err(no_image(request, &source).into()),
         Choice::CleanRoom => clean_room(request, engine, &identity, &source),
         Choice::ContainerFor(obstacle) => {
             let why = match obstacle {
-                Obstacle::PassedVariables => {
-                    let names = cargo::env::secrets(config).join(", ");
-                    format!(
-                        "the compile gets {names} of the environment, which a clean room would store in an image layer"
-                    )
+                Obstacle::PassedSecrets => {
+                    let names = cargo::secrets(workspace, config)?.join(", ");
+                    format!("the compile gets {names}, which a clean room would store in an image layer")
                 }
                 Obstacle::NoImage => "no image to start a clean room from".to_string(),
             };

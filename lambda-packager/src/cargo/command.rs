@@ -19,7 +19,7 @@ pub fn cargo(folder: &Path, args: &[&str]) -> Result<Output> {
     let program = sys::env::var_os("CARGO").map(PathBuf::from).or_else(|| sys::env::find_program("cargo"));
     let program = program
         .ok_or_else(|| Error::cargo("cargo is not on PATH").hint_with("install Rust, or add ~/.cargo/bin to PATH"))?;
-    let invocation = Invocation::new(&program).args(args).only(env::for_host_tools()).folder(folder);
+    let invocation = Invocation::new(&program).args(args).only(env::for_resolving()).folder(folder);
     let output = invocation.output(None, CARGO_TIMEOUT)?;
     if output.success() {
         return Ok(output);

@@ -188,9 +188,7 @@ fn kept(file: &Table, triple: &str, has_flags: bool, path: &Path, folders: &mut 
         let value = variable.as_str().or(variable.get("value").and_then(Value::as_str)).unwrap_or_default();
         // A path of this machine leads nowhere there.
         let is_path = value.starts_with('/') || variable.get("relative") == Some(&Value::Bool(true));
-        let is_secret =
-            ["TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"].iter().any(|part| name.to_uppercase().contains(part));
-        if !is_path && !is_secret {
+        if !is_path && !may_be_secret(name, value) {
             keep("env", name, variable.clone());
         }
     }
@@ -213,6 +211,39 @@ fn kept(file: &Table, triple: &str, has_flags: bool, path: &Path, folders: &mut 
         keep("build", "rustflags", flags.clone());
     }
     all
+}
+
+/// Whether a variable has a secret, by its name or by a login in its value.
+fn may_be_secret(name: &str, value: &str) -> bool {
+    let name = name.to_uppercase();
+    let says =
+        ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL"].iter().any(|part| name.contains(part));
+    says || name.split('_').any(|word| word == "KEY") || (value.contains("://") && env::may_have_login(value))
+}
+
+/// The keys of the user's configuration that a compile in a container gets, and whose URL has a login: cargo needs it there
+/// to know the registry.
+///
+/// # Errors
+/// If a configuration file cannot be read.
+pub fn logins(workspace: &Workspace) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for (file, table) in read_each(workspace)? {
+        for (name, keys) in [("source", &["registry", "git"][..]), ("registries", &["index"])] {
+            for (of, entries) in tables(&table, name) {
+                let has_login = |key: &&&str| {
+                    entries
+                        .get(**key)
+                        .and_then(Value::as_str)
+                        .is_some_and(|url| url.contains("://") && env::may_have_login(url))
+                };
+                found.extend(
+                    keys.iter().filter(has_login).map(|key| format!("{name}.{of}.{key} of {}", file.display())),
+                );
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Whether a program is named by a path. Any other is looked for in `PATH`.
@@ -290,7 +321,7 @@ mod tests {
             http.proxy = "user:SECRET@proxy"
             net.git-fetch-with-cli = true
             profile.release.lto = "thin"
-            env = { PLAIN = "text", FORCED = { value = "data", force = true }, PLACE = { value = "near", relative = true }, OTHER = "/far", A_TOKEN = "SECRET" }
+            env = { PLAIN = "text", FORCED = { value = "data", force = true }, PLACE = { value = "near", relative = true }, OTHER = "/far", A_TOKEN = "SECRET", API_KEY = "SECRET", DATABASE = "postgres://u:SECRET@db/", MONKEY = "m0nkey" }
             [target]
             x86_64-unknown-linux-gnu = { rustflags = ["-C", "target-cpu=x86-64-v3"], linker = "clang" }
             aarch64-unknown-linux-gnu = { rustflags = ["--cfg", "other"] }
@@ -303,6 +334,7 @@ mod tests {
             "linker = \"clang\"",
             "default = \"mine\"",
             "PLAIN = \"text\"",
+            "m0nkey",
             "data",
             "force = true",
             "lto = \"thin\"",

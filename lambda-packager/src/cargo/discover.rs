@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::cargo::command::cargo;
 use crate::cargo::config_include::included;
 use crate::cargo::{Metadata, Workspace};
-use crate::config::Arch;
+use serde_json::Value;
+
+use crate::config::{Arch, cargo_lambda_tables, from_manifest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::snapshot::{Computed, Memo};
 use crate::sys::{env, fs, git, relative};
@@ -16,7 +18,7 @@ impl Workspace {
     ///
     /// # Errors
     /// If there is no cargo project, or cargo cannot resolve it.
-    pub fn discover(start: &Path, arch: Arch, locked: bool) -> Result<Self> {
+    pub fn discover(start: &Path, locked: bool) -> Result<Self> {
         let nearest = start.ancestors().find(|folder| fs::is_file(&folder.join("Cargo.toml"))).ok_or_else(|| {
             Error::config(format!("{} is not in a cargo project", start.display()))
                 .hint_with("run this in a folder with a Cargo.toml, or below one")
@@ -30,27 +32,37 @@ impl Workspace {
             if check_state_folder(root).is_err() {
                 continue;
             }
-            let cached = Memo::<Self>::load(&memo_path(root, arch), root)?;
+            let cached = Memo::<Self>::load(&memo_path(root), root)?;
             if let Some(workspace) = cached.map(|memo| memo.value)
                 && workspace.root == root
                 && workspace.cargo_home == env::cargo_home()?
-                && (workspace.local_manifests.iter())
-                    .any(|known| [&manifest, &real_manifest].contains(&&root.join(known)))
+                && workspace.own_manifests().any(|own| [&manifest, &real_manifest].contains(&&own))
             {
                 return Ok(workspace);
             }
         }
-        Ok(Memo::compute(|| Self::call_cargo(&manifest, arch, locked))?.value)
+        Ok(Memo::compute(|| Self::call_cargo(&manifest, locked))?.value)
     }
 
-    fn call_cargo(manifest: &Path, arch: Arch, locked: bool) -> Result<Computed<Self>> {
-        let mut args = vec!["metadata", "--format-version=1", "--all-features", "--color=never"];
-        args.extend(["--filter-platform", arch.triple()]);
-        if locked {
-            args.push("--locked");
-        }
+    /// Which target a function is for, and whether the lockfile may change, is in settings that cargo has to tell.
+    fn call_cargo(manifest: &Path, locked: bool) -> Result<Computed<Self>> {
+        const METADATA: [&str; 3] = ["metadata", "--format-version=1", "--color=never"];
         let folder = manifest.parent().unwrap_or(Path::new("/"));
-        let output = cargo(folder, &args)?;
+        let platforms = Arch::ALL.map(|arch| format!("--filter-platform={}", arch.triple()));
+        let resolve = |more: &[&str]| {
+            let args = METADATA.into_iter().chain(["--all-features"]).chain(platforms.iter().map(String::as_str));
+            cargo(folder, &args.chain(more.iter().copied()).collect::<Vec<_>>())
+        };
+        let output = match resolve(&["--locked"]) {
+            Err(error) if !locked && says_locked(&error) => {
+                let described = cargo(folder, &[&METADATA[..], &["--no-deps"]].concat())?;
+                if keeps_lockfile(&described.stdout, manifest) {
+                    return Err(error);
+                }
+                resolve(&[])
+            }
+            resolved => resolved,
+        }?;
         let metadata: Metadata = serde_json::from_str(&String::from_utf8_lossy(&output.stdout))
             .map_err(|e| Error::cargo("cargo metadata printed unexpected output").source(e))?;
         let mut workspace = metadata.into_workspace(manifest)?;
@@ -60,7 +72,7 @@ impl Workspace {
         let included = included(configs.iter().map(|file| workspace.root.join(file)))?;
         workspace.included_configs = included.iter().map(|file| relative(file, &workspace.root)).collect();
         let (deps, base) = (workspace.memo_deps()?, workspace.root.clone());
-        Ok(Computed { deps, path: memo_path(&base, arch), base, value: workspace })
+        Ok(Computed { deps, path: memo_path(&base), base, value: workspace })
     }
 }
 
@@ -99,13 +111,55 @@ fn check_writable(state: &Path) -> Result<()> {
         .hint_with("remove it, or give it to yourself: `sudo chown -R \"$(id -u)\" target/lambda`"))
 }
 
-fn memo_path(root: &Path, arch: Arch) -> PathBuf {
-    root.join(format!("target/lambda/workspace-{arch}.json"))
+fn memo_path(root: &Path) -> PathBuf {
+    root.join("target/lambda/workspace.json")
+}
+
+/// Whether cargo ended for `--locked`.
+fn says_locked(error: &Error) -> bool {
+    error.with_cause().contains("--locked")
+}
+
+/// Whether settings in manifests say that the lockfile stays as it is, by what `cargo metadata` printed: those of the package
+/// that is asked, else of the workspace; at the top of one without either, those of any member.
+fn keeps_lockfile(metadata: &[u8], asked: &Path) -> bool {
+    let parsed: Value = serde_json::from_slice(metadata).unwrap_or_default();
+    let said = |of: &Value| {
+        let tables = &of["metadata"];
+        let build = &tables[cargo_lambda_tables::KEY]["build"];
+        let of_cargo_lambda =
+            || [&build["locked"], &build["frozen"]].iter().find_map(|value| value.as_bool().filter(|yes| *yes));
+        tables[from_manifest::KEY]["locked"].as_bool().or_else(of_cargo_lambda)
+    };
+    let members = parsed["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let own = members.iter().find(|member| member["manifest_path"].as_str().map(Path::new) == Some(asked));
+    let of_any = || own.is_none() && members.iter().any(|member| said(member) == Some(true));
+    own.and_then(said).or_else(|| said(&parsed)).unwrap_or_else(of_any)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn the_lockfile_is_kept_where_the_package_that_is_asked_or_the_workspace_or_any_member_says_so() {
+        let of = |own: Value, workspace: Value, other: Value| {
+            let member =
+                |name: &str, metadata| json!({"manifest_path": format!("/w/{name}/Cargo.toml"), "metadata": metadata});
+            let printed = json!({"packages": [member("a", own), member("b", other)], "metadata": workspace});
+            let bytes = printed.to_string().into_bytes();
+            [keeps_lockfile(&bytes, Path::new("/w/a/Cargo.toml")), keeps_lockfile(&bytes, Path::new("/w/Cargo.toml"))]
+        };
+        let ours = |yes: bool| json!({"lambda-packager": {"locked": yes}});
+        assert_eq!(of(Value::Null, Value::Null, Value::Null), [false, false]);
+        assert_eq!(of(ours(true), Value::Null, Value::Null), [true, true]);
+        assert_eq!(of(Value::Null, ours(true), Value::Null), [true, true]);
+        assert_eq!(of(ours(false), ours(true), Value::Null), [false, true]);
+        assert_eq!(of(ours(false), Value::Null, json!({"lambda": {"build": {"locked": true}}})), [false, true]);
+        assert!(!keeps_lockfile(b"", Path::new("/w/Cargo.toml")));
+    }
 
     #[test]
     fn a_state_folder_that_came_with_the_checkout_may_not_lead_out_of_the_workspace() {

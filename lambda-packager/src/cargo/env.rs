@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::config::{Config, EngineChoice};
+use crate::config::{Arch, Config, EngineChoice};
 use crate::sys::env::{PREFIX, cargo_home, rustup_home, var, var_os, vars_os};
 
 /// The environment for a cargo or rustc on the host: our own, without the variables that an outer cargo set for its
@@ -34,6 +34,19 @@ fn is_of_outer_build(name: &str) -> bool {
         CARGO_PROFILE_ CARGO_TARGET_ CARGO_UNSTABLE_ DEP_";
     let starts = |prefix: &str| name.starts_with(prefix);
     NAMES.split(' ').any(|known| known == name) || PREFIXES.split(' ').any(starts) || starts(PREFIX)
+}
+
+/// The environment for a cargo that resolves: the same with the flags that reach every compile, for they may set a `cfg` that a
+/// dependency is for.
+pub fn for_resolving() -> Vec<(OsString, OsString)> {
+    let mut variables = for_host_tools();
+    variables.extend(flags_of_targets().into_iter().filter_map(|name| var_os(&name).map(|value| (name.into(), value))));
+    variables
+}
+
+/// The names of the variables that set Rust flags for the targets.
+pub fn flags_of_targets() -> [String; 2] {
+    Arch::ALL.map(|arch| rustflags_of(arch.triple()))
 }
 
 /// The environment for the compile on the host: only what a toolchain needs to start, as in a container.

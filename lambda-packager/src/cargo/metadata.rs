@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::cargo::path_dependencies::source_root;
 use crate::cargo::{Closure, LocalPackage, Package, PathDependencies, Profiles, Program, Workspace};
 use crate::config::{cargo_lambda_tables, from_manifest};
-use crate::error::Result;
-use crate::sys::{env, fs, relative};
+use crate::error::{Error, Result};
+use crate::sys::{env, fs, lexically_clean, relative, toml};
 
 /// The fields of `cargo metadata --format-version 1` that the packager uses.
 ///
@@ -128,6 +128,7 @@ impl Metadata {
         let mut local_manifests: Vec<String> = local().map(|package| relative(&package.manifest_path, root)).collect();
         let dependencies = local().flat_map(|package| &package.dependencies);
         let mut declared: Vec<PathBuf> = dependencies.filter_map(|dependency| dependency.path.clone()).collect();
+        declared.extend(patches(root)?);
         declared.sort_unstable();
         declared.dedup();
         // Cargo requires a target in each of them, also in those that it does not compile.
@@ -150,13 +151,15 @@ impl Metadata {
         let downloads = || self.packages.iter().filter(|package| package.source.is_some());
         let cargo_home = env::cargo_home()?;
         let vendored = downloads().filter(|package| !package.manifest_path.starts_with(&cargo_home));
+        let vendored = vendored.map(MetadataPackage::vendored).collect::<Result<Vec<_>>>()?;
         Ok(Workspace {
             configured_targets: [self.target_directory].into_iter().chain(self.build_directory).collect(),
             metadata: self.metadata.get(from_manifest::KEY).cloned().unwrap_or_default(),
             cargo_lambda: self.metadata.get(cargo_lambda_tables::KEY).cloned().unwrap_or_default(),
             has_git_sources: (self.packages.iter()).any(|p| p.source.as_ref().is_some_and(|s| s.starts_with("git+"))),
             downloads: downloads().map(MetadataPackage::folder).collect(),
-            vendored: vendored.map(MetadataPackage::vendored).collect::<Result<_>>()?,
+            vendored_unused: unused_beside(&vendored)?,
+            vendored,
             profiles: Profiles::read(root)?,
             members,
             local_manifests,
@@ -188,6 +191,15 @@ impl Metadata {
 fn member(package: &MetadataPackage, is_default: bool, graph: &Graph) -> Result<Package> {
     let of_kind =
         |kind: &'static str| package.targets.iter().filter(move |target| target.kind.iter().any(|known| known == kind));
+    let of_programs = of_kind("bin").chain(of_kind("example"));
+    // Rustc refuses it too, but a folder and a log are named after it before.
+    if let Some(target) =
+        of_programs.into_iter().find(|target| Path::new(&target.name).file_name() != Some(target.name.as_ref()))
+    {
+        let (manifest, name) = (package.manifest_path.display(), &target.name);
+        return Err(Error::cargo(format!("{manifest}: {name:?} cannot be the name of a program"))
+            .hint_with("give it a name without `/`"));
+    }
     let program = |target: &Target, is_example: bool| Program {
         name: target.name.clone(),
         id: target.name.clone(),
@@ -245,6 +257,34 @@ fn closure(asked: &MetadataPackage, graph: &Graph, with_dev: bool) -> Result<Clo
         }
     }
     Ok(found)
+}
+
+/// The folders that the patches of the root's manifest name. Cargo reads the manifests in all of them, also of those that
+/// replace nothing.
+///
+/// Source: <https://doc.rust-lang.org/cargo/reference/overriding-dependencies.html>.
+fn patches(root: &Path) -> Result<Vec<PathBuf>> {
+    let manifest = toml::read(&root.join("Cargo.toml"))?;
+    let of_sources = manifest.get("patch").and_then(Value::as_object).into_iter().flat_map(|table| table.values());
+    let tables = of_sources.chain(manifest.get("replace")).filter_map(Value::as_object);
+    let paths = tables.flat_map(|table| table.values()).filter_map(|patch| patch.get("path")?.as_str());
+    let folders = paths.map(|path| lexically_clean(&root.join(path)));
+    Ok(folders.filter(|folder| fs::is_file(&folder.join("Cargo.toml"))).collect())
+}
+
+/// The crates in the folders of sources that have none of `vendored` in them.
+///
+/// Source: <https://doc.rust-lang.org/cargo/reference/source-replacement.html#directory-sources>.
+fn unused_beside(vendored: &[LocalPackage]) -> Result<Vec<PathBuf>> {
+    let used: BTreeSet<&Path> = vendored.iter().map(|package| package.folder.as_path()).collect();
+    let sources: BTreeSet<&Path> = used.iter().filter_map(|folder| folder.parent()).collect();
+    let mut unused = Vec::new();
+    for source in sources {
+        let crates = fs::names_in(source)?.into_iter().map(|name| source.join(name));
+        unused.extend(crates.filter(|folder| !used.contains(&**folder) && fs::is_file(&folder.join("Cargo.toml"))));
+    }
+    unused.sort_unstable();
+    Ok(unused)
 }
 
 /// Tells programs of the same name apart by their packages. No name of a program or a package has a dot. An example, which

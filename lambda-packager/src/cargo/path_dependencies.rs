@@ -49,7 +49,8 @@ impl PathDependencies {
             absolute.extend(from_root);
             relative.extend(from_here.iter().map(|path| lexically_clean(&folder.join(path))));
         }
-        absolute.retain(|folder| !folder.starts_with(root) && fs::is_dir(folder));
+        // Any table may have such a key, for something else than a package.
+        absolute.retain(|folder| !folder.starts_with(root) && fs::is_file(&folder.join(MANIFEST)));
         found.at_own_path = !absolute.is_empty() || outside.iter().any(|folder| !relative.contains(folder));
         for folder in &outside {
             if relative.contains(folder) || !absolute.contains(folder) {
@@ -101,15 +102,19 @@ mod tests {
         let base = fs::canonical(dir.path()).unwrap();
         let at = |name: &str| base.join(name);
         let names = ["a", "b", "c", "d", "both"];
-        names.iter().for_each(|name| fs::create_dirs(&at(name)).unwrap());
+        names.iter().for_each(|name| fs::replace(&at(name).join(MANIFEST), b"[package]\n", 0o644, None).unwrap());
+        // A key of that name in other tables.
+        fs::create_dirs(&at("place")).unwrap();
         let of = |name: &str| format!("{{ path = {:?} }}", at(name).to_string_lossy());
         let manifest = format!(
             "[dependencies]\na = {}\nb = {{ path = \"../b\" }}\nx = {}\ny = {{ path = \"../both\" }}\n\
-             [target.'cfg(unix)'.build-dependencies]\nc = {}\n[patch.crates-io.d]\npath = {:?}\n",
+             [target.'cfg(unix)'.build-dependencies]\nc = {}\n[patch.crates-io.d]\npath = {:?}\n\
+             [package.metadata.install]\npath = {:?}\n",
             of("a"),
             of("both"),
             of("c"),
-            at("d").to_string_lossy()
+            at("d").to_string_lossy(),
+            at("place").to_string_lossy()
         );
         let file = at("w/Cargo.toml");
         fs::replace(&file, manifest.as_bytes(), 0o644, None).unwrap();
@@ -123,7 +128,7 @@ mod tests {
     fn cargo_finds_a_package_at_its_own_path_where_the_root_names_it_so_or_no_manifest_does() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| fs::canonical(dir.path()).unwrap().join(name);
-        fs::create_dirs(&at("dep")).unwrap();
+        fs::replace(&at("dep").join(MANIFEST), b"[package]\n", 0o644, None).unwrap();
         let absolute = format!("{:?}", at("dep").to_string_lossy());
         for (of_root, of_member, at_own_path) in [
             ("\"../dep\"", "workspace = true", false),

@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cargo::command::cargo;
+use crate::cargo::env::flags_of_targets;
 use crate::cargo::{Closure, LocalPackage, PathDependencies, Profiles};
 use crate::config::{Arch, Config, Layer, Origin, from_manifest};
 use crate::error::Result;
 use crate::snapshot::MemoDeps;
 use crate::sys::{Glob, env, fs, glob, lexically_clean, relative, toml};
 
-/// What the packager needs to know about a workspace. Cached in `target/lambda/workspace-*.json` until a manifest, the
+/// What the packager needs to know about a workspace. Cached in `target/lambda/workspace.json` until a manifest, the
 /// lockfile or cargo's configuration changes.
 #[derive(PartialEq, Serialize, Deserialize)]
 pub struct Workspace {
@@ -42,6 +43,8 @@ pub struct Workspace {
     pub downloads: Vec<PathBuf>,
     /// Downloaded crates outside of cargo's home. The user may edit them.
     pub vendored: Vec<LocalPackage>,
+    /// Folders of crates beside these that nothing is compiled from. Cargo resolves them too.
+    pub vendored_unused: Vec<PathBuf>,
     pub profiles: Profiles,
 }
 
@@ -78,16 +81,17 @@ pub struct Program {
 
 impl Workspace {
     /// Downloads missing crates of the lockfile, for an offline compile.
-    pub fn fetch(&self, arch: Arch) -> Result<()> {
+    pub fn fetch(&self) -> Result<()> {
         if self.downloads.iter().all(|folder| self.is_unpacked(folder)) {
             return Ok(());
         }
-        self.fetch_again(arch)
+        self.fetch_again()
     }
 
     /// The same, even if every crate seems to be there.
-    pub fn fetch_again(&self, arch: Arch) -> Result<()> {
-        cargo(&self.root, &["fetch", "--locked", "--color=never", "--target", arch.triple()]).map(drop)
+    pub fn fetch_again(&self) -> Result<()> {
+        let targets = Arch::ALL.map(|arch| format!("--target={}", arch.triple()));
+        cargo(&self.root, &["fetch", "--locked", "--color=never", &targets[0], &targets[1]]).map(drop)
     }
 
     /// Whether a crate is completely unpacked. If an interrupted cargo left it half unpacked, the cargo in the container
@@ -97,6 +101,12 @@ impl Workspace {
         let mut up = folder.ancestors().take_while(|up| *up != self.cargo_home);
         let marked = |folder: &Path| fs::is_file(&folder.join(".cargo-ok"));
         fs::is_dir(folder) && (!folder.starts_with(&self.cargo_home) || up.any(marked))
+    }
+
+    /// The manifests of the workspace itself. A package that one depends on may be in another workspace.
+    pub fn own_manifests(&self) -> impl Iterator<Item = PathBuf> {
+        let members = self.members.iter().map(|member| member.manifest.clone());
+        members.chain([self.root.join("Cargo.toml")])
     }
 
     /// The manifests of all local packages. Cargo reads all of them before it compiles any.
@@ -142,7 +152,8 @@ impl Workspace {
         }
         files.sort_unstable();
         files.dedup();
-        Ok(MemoDeps { files, folders: folders.into_iter().collect(), ..MemoDeps::default() })
+        let variables = flags_of_targets().into();
+        Ok(MemoDeps { files, folders: folders.into_iter().collect(), variables, ..MemoDeps::default() })
     }
 
     /// Adds where the list of members in the manifest finds one: the folders whose names its globs match, and a manifest in
@@ -283,7 +294,7 @@ impl Workspace {
             "root": root, "cargo_home": root.join("home"), "configured_targets": [], "metadata": null, "cargo_lambda": null, "has_git_sources": false,
             "members": members, "local_manifests": manifests,
             "path_dependencies": {"folders": [], "absolute": [], "at_own_path": false}, "included_configs": [], "targets": [],
-            "declared": [], "downloads": [], "vendored": [], "profiles": {},
+            "declared": [], "downloads": [], "vendored": [], "vendored_unused": [], "profiles": {},
         }))
         .unwrap()
     }

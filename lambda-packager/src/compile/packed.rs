@@ -14,7 +14,7 @@ const LONG_AGO: u64 = 315_532_800;
 
 /// Files, folders and links by their paths in an archive, in its order.
 #[derive(Default)]
-pub struct Packed(Vec<(String, Member)>);
+pub struct Packed(Vec<(PathBuf, Member)>);
 
 enum Member {
     Folder,
@@ -28,7 +28,7 @@ impl Packed {
     /// # Errors
     /// A file cannot be read.
     pub fn add(&mut self, place: &str, node: Node) -> Result<()> {
-        let name = place.trim_start_matches('/').to_string();
+        let name = PathBuf::from(place.trim_start_matches('/'));
         let member = match node {
             Node::File { content, executable, .. } => {
                 let size = match &content {
@@ -45,7 +45,7 @@ impl Packed {
     }
 
     /// A file, or a folder with all that is in it.
-    fn add_whole(&mut self, name: String, path: &Path) -> Result<()> {
+    fn add_whole(&mut self, name: PathBuf, path: &Path) -> Result<()> {
         let Some(meta) = fs::lstat(path)? else { return Ok(()) };
         let member = if meta.is_symlink() {
             Member::Link(fs::read_link(path)?)
@@ -56,9 +56,9 @@ impl Packed {
         };
         self.0.push((name.clone(), member));
         if meta.is_dir() {
-            let mut names = fs::names_in(path)?;
+            let mut names = fs::raw_names_in(path)?;
             names.sort_unstable();
-            names.iter().try_for_each(|inner| self.add_whole(format!("{name}/{inner}"), &path.join(inner)))?;
+            names.iter().try_for_each(|inner| self.add_whole(name.join(inner), &path.join(inner)))?;
         }
         Ok(())
     }
@@ -72,7 +72,7 @@ impl Packed {
             return Ok(0);
         }
         let mut archive = Archive::length();
-        let mut count = |(name, member): &(String, Member)| match member {
+        let mut count = |(name, member): &(PathBuf, Member)| match member {
             Member::File { size, .. } => archive.count(name, *size),
             member => append(&mut archive, name, member),
         };
@@ -102,7 +102,7 @@ impl Packed {
     }
 }
 
-fn append<W: Write>(archive: &mut Archive<W>, name: &str, member: &Member) -> io::Result<()> {
+fn append<W: Write>(archive: &mut Archive<W>, name: &Path, member: &Member) -> io::Result<()> {
     match member {
         Member::Folder => archive.folder(name, 0o755),
         Member::Link(target) => archive.link(name, target),
@@ -122,6 +122,9 @@ pub fn cannot_pack(error: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
     use crate::sys::Sha;
 
@@ -139,6 +142,8 @@ mod tests {
         fs::replace(&at("crate/src/lib.rs"), b"pub fn f() {}", 0o644, None).unwrap();
         fs::replace(&at("crate/run"), b"#!/bin/sh\n", 0o755, None).unwrap();
         std::os::unix::fs::symlink("src/lib.rs", at("crate/link")).unwrap();
+        let not_utf8 = OsStr::from_bytes(b"tests\xe9");
+        fs::replace(&at("crate").join(not_utf8), b"", 0o644, None).unwrap();
         let mut packed = Packed::default();
         assert_eq!((packed.length().unwrap(), bytes(&packed)), (0, Vec::new()));
         packed.add("/workspace/made", Node::made(b"m".to_vec())).unwrap();
@@ -162,6 +167,7 @@ mod tests {
             ("cargo/crate/run", 0o755, 10, ""),
             ("cargo/crate/src/", 0o755, 0, ""),
             ("cargo/crate/src/lib.rs", 0o644, 13, ""),
+            ("cargo/crate/tests\u{fffd}", 0o644, 0, ""),
         ];
         let expected = expected.map(|(name, mode, size, target)| (name.to_string(), mode, size, target.to_string()));
         assert_eq!(members.collect::<Vec<_>>(), expected);

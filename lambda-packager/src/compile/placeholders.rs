@@ -15,9 +15,22 @@ pub const LIBRARY: &str = "//! A placeholder.\n";
 /// The placeholder of a program.
 pub const PROGRAM: &str = "//! A placeholder.\nfn main() {}\n";
 
-/// The digests of both.
-pub fn digests() -> [Sha; 2] {
-    [LIBRARY, PROGRAM].map(|text| Sha::of(text.as_bytes()))
+/// The library of a package that nothing is compiled from, as cargo told. Were it compiled after all, an empty one could go
+/// unnoticed.
+const UNUSED: &str = "//! A placeholder.\n\
+    compile_error!(\"lambda-packager was told by cargo that the function does not need this package, so its sources are not here; \
+    flags that set the `cfg` of a dependency count in .cargo/config.toml\");\n";
+
+/// All of them.
+const ALL: [&str; 3] = [LIBRARY, PROGRAM, UNUSED];
+
+/// Their digests.
+pub fn digests() -> [Sha; 3] {
+    ALL.map(|text| Sha::of(text.as_bytes()))
+}
+
+pub fn is_one(node: &Node) -> bool {
+    ALL.iter().any(|text| *node == Node::made(text.as_bytes().to_vec()))
 }
 
 /// Adds the placeholders that `sources` needs. They follow from the manifests alone, which are inputs.
@@ -27,7 +40,8 @@ pub fn digests() -> [Sha; 2] {
 pub fn add(job: &CompileJob, sources: &mut Sources) -> Result<()> {
     let folders = job.workspace.path_dependencies.all().map(|folder| folder.join("Cargo.toml"));
     let local = job.local_packages();
-    for manifest in job.workspace.manifests().chain(folders) {
+    let unused = job.workspace.vendored_unused.iter().map(|folder| folder.join("Cargo.toml"));
+    for manifest in job.workspace.manifests().chain(folders).chain(unused) {
         let Some(place) = job.layout.place_of(&manifest) else { continue };
         if !sources.contains_key(&place) || !fs::is_file(&manifest) {
             continue;
@@ -60,7 +74,7 @@ fn targets(manifest: &Table, compiled: Option<&[(&str, &str)]>) -> Vec<(String, 
     let mut found = Vec::new();
     if compiled.is_none() {
         let library = manifest.get("lib").and_then(path_of).unwrap_or_else(|| "src/lib.rs".into());
-        found.push((library, LIBRARY));
+        found.push((library, UNUSED));
     }
     for (kind, folder) in [("bin", "src/bin"), ("example", "examples"), ("test", "tests"), ("bench", "benches")] {
         for target in manifest.get(kind).and_then(Value::as_array).into_iter().flatten() {

@@ -100,6 +100,11 @@ impl Config {
                 return Err(Error::config(format!("{}: {value:?} is not a valid {what}", self.place_of(setting))));
             }
         }
+        const DAY: u64 = 24 * 60 * 60;
+        if !(1..=DAY).contains(&self.engine_timeout_secs) {
+            let (place, secs) = (self.place_of("engine_timeout_secs"), self.engine_timeout_secs);
+            return Err(Error::config(format!("{place}: {secs} s is no time limit from 1 s to a day")));
+        }
         self.check_globs()?;
         self.check_flags()
     }

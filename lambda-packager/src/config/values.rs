@@ -126,6 +126,8 @@ pub enum Arch {
 
 #[doc(hidden)]
 impl Arch {
+    pub const ALL: [Self; 2] = [Self::X86_64, Self::Arm64];
+
     /// The Rust target triple.
     pub fn triple(self) -> &'static str {
         match self {

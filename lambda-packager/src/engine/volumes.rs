@@ -33,6 +33,12 @@ impl Engine {
         }
     }
 
+    /// The names of all volumes.
+    pub fn volume_names(&self) -> Result<Vec<String>, EngineError> {
+        let listed = self.succeed(self.call(&["volume", "ls", "--quiet"]), None)?;
+        Ok(listed.stdout_text().lines().map(String::from).collect())
+    }
+
     /// All volumes with a label.
     pub fn volumes_with(&self, label: &str) -> Result<Vec<VolumeInfo>, EngineError> {
         let filter = format!("label={label}");

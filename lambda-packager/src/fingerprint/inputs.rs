@@ -88,6 +88,9 @@ pub fn scope(
         }
     }
     files.extend(config_flags::files(workspace, config)?);
+    for folder in &workspace.vendored_unused {
+        files.extend(["Cargo.toml", ".cargo-checksum.json"].map(|name| relative(&folder.join(name), root)));
+    }
     // Cargo reads the manifests of all members before it compiles any.
     files.extend(workspace.manifests().map(|manifest| relative(&manifest, root)));
     files.extend(workspace.path_dependencies.all().map(|folder| relative(&folder.join("Cargo.toml"), root)));

@@ -14,7 +14,7 @@ use crate::snapshot::Snapshot;
 pub fn bring(tasks: &[Task], request: &BackendRequest, backend: &Backend, report: &mut Reporter) -> Result<String> {
     let BackendRequest { workspace, config, .. } = *request;
     let locks = lock(tasks, report)?;
-    workspace.fetch(config.target_arch)?;
+    workspace.fetch()?;
     let looks = check::looks(tasks);
     let gates = tasks.iter().zip(&locks).map(|(task, lock)| check::take(task, &looks, lock.signed_at_ns()?));
     let gates = gates.collect::<Result<Vec<_>>>()?;

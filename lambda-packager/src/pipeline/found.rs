@@ -9,6 +9,7 @@ use crate::compile::{Layout, WORKSPACE};
 use crate::error::Result;
 use crate::fingerprint::declared::GIT;
 use crate::snapshot::Snapshot;
+use crate::snapshot::listing::lossy;
 use crate::sys::{fs, git, lexically_clean, relative};
 
 /// What was looked for.
@@ -71,7 +72,7 @@ pub fn look(
 pub fn unseen(workspace: &Workspace, inputs: &Snapshot) -> Result<Vec<String>> {
     let seen: BTreeSet<String> =
         inputs.present().into_iter().filter_map(|(name, _)| Some(name.split_once('/')?.0.to_string())).collect();
-    let mut names = fs::names_in(&workspace.root)?;
+    let mut names: Vec<String> = fs::raw_names_in(&workspace.root)?.into_iter().map(lossy).collect();
     names.retain(|name| !name.starts_with('.') && name != "target" && !seen.contains(name));
     names.retain(|name| fs::is_dir(&workspace.root.join(name)));
     names.sort_unstable();

@@ -55,7 +55,7 @@ impl Project {
     /// The same, also if the settings select no function.
     pub fn around(request: &Request) -> Result<Self> {
         let early = Config::resolve(request.layers.clone());
-        let workspace = Workspace::discover(&request.start, early.target_arch, early.locked)?;
+        let workspace = Workspace::discover(&request.start, early.locked)?;
         let mut start = request.start.clone();
         if workspace.member_at(&start).is_none() {
             // A path through a link leads to the same package.
@@ -136,8 +136,11 @@ impl Project {
     pub fn tasks(&self) -> Result<Vec<Task<'_>>> {
         let (workspace, selected) = (&self.workspace, self.selected()?);
         let is_alone = selected.len() == 1;
+        let packages: BTreeMap<&str, &Package> =
+            selected.iter().map(|(function, ..)| (function.package.name.as_str(), function.package)).collect();
         let mut tasks = Vec::new();
-        for (function, config, cargo_lambda) in selected {
+        for (function, mut config, cargo_lambda) in selected {
+            config.features.retain(|feature| is_for(feature, &function, &packages));
             let places = Places::of(workspace, &function, &config)?;
             tasks.push(Task {
                 workspace,
@@ -233,6 +236,23 @@ fn packages_others(workspace: &Workspace, member: &Package, selecting: &[&Layer]
     let names_others =
         |layer: &&Layer| layer.package.is_some() || layer.function.iter().flat_map(Names::wanted).any(|it| !is_own(it));
     Ok(own.is_empty() || selecting.iter().any(names_others))
+}
+
+/// Whether a feature is turned on for a function, of all `selected` packages: one that others of them have, and its own has
+/// not, is for those. Cargo refuses what none of them has.
+///
+/// Source: <https://doc.rust-lang.org/cargo/reference/features.html#command-line-feature-options>.
+fn is_for(feature: &str, function: &Function, selected: &BTreeMap<&str, &Package>) -> bool {
+    match feature.split_once('/') {
+        Some((package, _)) if selected.contains_key(package) => {
+            function.closure().local.iter().any(|local| local.name == package)
+        }
+        Some(_) => true,
+        None => {
+            let has = |package: &Package| package.features.contains_key(feature);
+            has(function.package) || !selected.values().any(|package| has(package))
+        }
+    }
 }
 
 fn refuse_one_output_for_several(tasks: &[Task]) -> Result<()> {
@@ -338,6 +358,9 @@ mod tests {
             write(&format!("{name}/Cargo.toml"), &manifest);
             write(&format!("{name}/{main}"), "fn main() {}\n");
         }
+        let packages =
+            ["api", "deploy", "web"].map(|name| format!("[[package]]\nname = \"{name}\"\nversion = \"0.1.0\"\n"));
+        write("Cargo.lock", &format!("version = 3\n{}", packages.concat()));
         root
     }
 

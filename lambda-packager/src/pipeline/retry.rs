@@ -52,7 +52,7 @@ pub fn compile(
             Err(BackendError::Downloads(error)) if request.config.force && !fetched => {
                 (fetched, wipe) = (true, true);
                 report.note(&format!("{error}; it is fetched again, and everything is compiled again"));
-                request.workspace.fetch_again(request.config.target_arch).map_err(BackendError::Final)?;
+                request.workspace.fetch_again().map_err(BackendError::Final)?;
                 continue;
             }
             Err(error) => return Err(error),

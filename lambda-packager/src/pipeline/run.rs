@@ -141,14 +141,7 @@ fn checked_ahead<'a>(misses: Vec<Miss<'a>>, ended: &mut Vec<Ended>, report: &mut
 /// Fetches the crates for all compiles.
 fn fetch(misses: &[Miss], report: &mut Reporter) -> Result<()> {
     report.log_to(Miss::logs(misses));
-    let mut fetched = Vec::new();
-    for Task { workspace, config, .. } in misses.iter().map(|miss| miss.task) {
-        if !fetched.contains(&config.target_arch) {
-            report.stage(Stage::Fetch, |_| workspace.fetch(config.target_arch))?;
-            fetched.push(config.target_arch);
-        }
-    }
-    Ok(())
+    misses.first().map_or(Ok(()), |miss| report.stage(Stage::Fetch, |_| miss.task.workspace.fetch()))
 }
 
 /// Names what cargo-lambda's tables say and what is not honoured, once for all functions that it is about.

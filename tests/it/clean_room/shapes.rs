@@ -142,4 +142,8 @@ fn without_an_image_to_start_from_prod_is_compiled_in_the_container_and_says_so(
     let story =
         Story::of(fixture.command_on(engine).args(["--mode", "prod"]).env("LAMBDA_PACKAGER_PASS_ENV", "HOME")).ok();
     assert!(story.notes().iter().any(|note| note.contains("the compile gets HOME of the environment")), "{story}");
+    let index = "[registries.mine]\nindex = \"sparse+https://user:T0KEN@example.invalid/\"\n";
+    fixture.write("../.cargo/config.toml", index);
+    let story = Story::of(fixture.command_on(engine).args(["--mode", "prod"])).ok();
+    assert!(story.notes().iter().any(|note| note.contains("the compile gets registries.mine.index of ")), "{story}");
 }

@@ -201,7 +201,7 @@ fn pipes_and_links_in_place_of_our_files_neither_hang_nor_lead_us() {
         "function-hello.lock",
         "hello/bootstrap",
         "hello/lambda-deployment.zip",
-        "workspace-x86_64.json",
+        "workspace.json",
     ];
     let state = fs::read_dir(fixture.path("target/lambda")).unwrap().map(|entry| entry.unwrap().file_name());
     let sent = state.map(|name| name.into_string().unwrap()).find(|name| name.ends_with(".sent")).unwrap();

@@ -17,6 +17,7 @@ use crate::cargo::{ForwardedConfig, config_flags};
 use crate::compile;
 use crate::compile::node::{Node, Sources};
 use crate::compile::packed::Packed;
+use crate::compile::placeholders;
 use crate::compile::placeholders::{LIBRARY, PROGRAM};
 use crate::compile::{CARGO_HOME, CompileJob, STATE, sources};
 use crate::config::Arch;
@@ -55,7 +56,7 @@ pub fn archive(
         ("left-over", left_over),
     ];
     for (name, content) in recipes {
-        tar.file(&format!("recipe/{name}"), 0o644, &content).map_err(failed)?;
+        tar.file(format!("recipe/{name}"), 0o644, &content).map_err(failed)?;
     }
     tar.finish().map_err(failed)
 }
@@ -67,7 +68,8 @@ fn append(tar: &mut Archive, folder: &str, sources: Sources) -> Result<()> {
 }
 
 fn is_vendored(job: &CompileJob, place: &str) -> bool {
-    let mut vendored = job.workspace.vendored.iter().filter_map(|package| job.layout.place_of(&package.folder));
+    let folders = job.workspace.vendored.iter().map(|package| &package.folder).chain(&job.workspace.vendored_unused);
+    let mut vendored = folders.filter_map(|folder| job.layout.place_of(folder));
     vendored.any(|folder| place.strip_prefix(&folder).is_some_and(|rest| rest.starts_with('/')))
 }
 
@@ -103,8 +105,7 @@ fn manifests(job: &CompileJob, sources: &Sources) -> Result<Sources> {
             found.insert(place, Node::made(if *is_library { LIBRARY } else { PROGRAM }.into()));
         }
     }
-    let placeholders =
-        sources.iter().filter(|(_, node)| **node == Node::made(LIBRARY.into()) || **node == Node::made(PROGRAM.into()));
+    let placeholders = sources.iter().filter(|(_, node)| placeholders::is_one(node));
     found.extend(placeholders.map(|(place, node)| (place.clone(), node.clone())));
     Ok(found)
 }
