@@ -257,7 +257,7 @@ fn without_an_engine_it_is_an_archive() {
     assert!(ended.stdout.starts_with(&format!("{name}:preprod-")), "{}", ended.stdout);
     let link = fixture.path("target/link");
     std::os::unix::fs::symlink("/proc/self/fd/1", &link).unwrap();
-    let to_link = Ended::of(fixture.command_for("host").args(["image", "build", "--archive"]).arg(&link));
+    let to_link = Ended::of(build(&fixture, "host", &pattern).arg("--archive").arg(&link));
     to_link.fails(2, &["is a folder, a link or a device"]);
     let archive = fixture.path("target/lambda/hello/image.tar").display().to_string();
     assert!(ended.stderr.contains(&archive), "{}", ended.stderr);

@@ -54,7 +54,7 @@ macro_rules! with_settings {
                 /// The Lambda runtime. The default is
                 /// [`Runtime::ProvidedAl2023`](crate::Runtime::ProvidedAl2023).
                 (runtime: crate::config::Runtime) => runtime;
-            features: Vec<String> = Vec::new(), List, "cargo features of the package",
+            features: Vec<String> = Vec::new(), List, "cargo features; of several packages each gets those that it has",
                 /// Cargo features of the package.
                 (names: impl IntoIterator<Item = impl Into<String>>) => names.into_iter().map(Into::into).collect();
             cargo_flags: Vec<String> = Vec::new(), Words, "more arguments for `cargo build`; in `prod` and `docker` for `cargo rustc`",
