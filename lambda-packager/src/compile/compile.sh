@@ -109,8 +109,14 @@ for flag in $flags; do
   rm -rf "$probe"
 done
 # The output are the binaries of this call of cargo, or nothing.
-rm -rf "$state/code" "$state/along" "$state/stripped" || exit 1
-printf %s "$binaries" | while IFS= read -r binary; do rm -rf "$binary" "$binary.d" "$binary.dwp" || exit; done || exit 1
+(
+  IFS=$line
+  set -f
+  set -- "$state/code" "$state/along" "$state/stripped"
+  # shellcheck disable=SC2086 # each line is a path
+  for binary in $binaries; do set -- "$@" "$binary" "$binary.d" "$binary.dwp"; done
+  exec rm -rf -- "$@"
+) || exit 1
 
 # In its own session, so that all its processes can be ended together. Its messages go through `cat`, which
 # joins them: cargo writes line by line, and each write would wake every process up to the packager.

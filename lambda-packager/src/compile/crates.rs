@@ -24,8 +24,6 @@ const DOWNLOADS: &str = ".package-cache";
 pub fn add(job: &CompileJob, forwarded: &ForwardedConfig, sources: &mut Sources, report: &mut Reporter) -> Result<()> {
     let home = &job.workspace.cargo_home;
     sources.insert(format!("{CARGO_HOME}/config.toml"), Node::made(forwarded.toml.clone().into_bytes()));
-    // Cargo notes there what it used when, and the folder is not its own.
-    sources.insert(format!("{CARGO_HOME}/.global-cache"), Node::Link("/tmp/.global-cache".into()));
     let locked = lockfile::read(&job.workspace.root)?;
     let mut registries = BTreeSet::new();
     for folder in job.downloads() {

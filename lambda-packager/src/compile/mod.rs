@@ -119,7 +119,9 @@ pub fn command(job: &CompileJob, wipe: bool) -> Vec<String> {
     command.extend((job.packages().len() > 1).then(|| "--sources".to_string()));
     // Who excludes it knows that it is not there.
     let is_told = declared::has_git(job.config) || declared::is_excluded(declared::GIT, job.config);
-    command.extend((!is_told && git::work_tree(&job.workspace.root).is_some()).then(|| "--git".to_string()));
+    let has_build_script = job.local_packages().iter().any(|package| package.has_build_script);
+    let may_look = has_build_script && !is_told && git::work_tree(&job.workspace.root).is_some();
+    command.extend(may_look.then(|| "--git".to_string()));
     command.push("--".into());
     command.extend(cargo(job, triple));
     command

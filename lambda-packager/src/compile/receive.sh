@@ -77,7 +77,7 @@ is_empty() { # Without a program, since it is usual.
 end_processes() { as_user sh -c 'kill -KILL -1' 2>/dev/null; }
 if [ -n "$user" ]; then
   chmod 1777 "$target" /tmp || exit 1
-  if [ -e "$packing" ]; then flock "$packing" true; fi
+  if [ -e "$packing" ]; then flock 8 8<"$packing"; fi
   end_processes
   # What an earlier compile left is nobody's input; what a shell left neither, whose processes live on. Folders may be
   # without a right of their owner's.
@@ -160,5 +160,5 @@ as_user "$@" 9>&-
 code=$?
 echo "$compile" >"$state/ended"
 # Nothing that the compile started outlives it; what packs ends the rest when it is done.
-if [ -n "$user" ] && { [ ! -e "$packing" ] || flock -n "$packing" true; }; then end_processes; fi
+if [ -n "$user" ] && { [ ! -e "$packing" ] || flock -n 8 8<"$packing"; }; then end_processes; fi
 exit "$code"
