@@ -70,6 +70,9 @@ struct Asked {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = tools::watch() {
+        return code;
+    }
     let asked = match parse(std::env::args().skip(1)) {
         Ok(asked) => asked,
         Err(why) => {
