@@ -192,6 +192,19 @@ fn what_tables_of_packages_say_is_not_replaced_for_all() {
         fixture.write(&format!("{name}/src/main.rs"), "fn main() {}\n");
     }
     has_all(&fixture.run(&["init"]).ok().stdout, &["+target_arch = ", "+output = \"dist/{function}.zip\""]);
+    // What a workspace says for all, and what one package says instead.
+    let fixture = Fixture::empty("shop");
+    let of_all = "[workspace.metadata.lambda.build]\ninclude = [\"shared.txt\"]\nfeatures = [\"x\"]\n";
+    fixture.write("Cargo.toml", &format!("[workspace]\nmembers = [\"api\", \"worker\"]\nresolver = \"2\"\n{of_all}"));
+    for (name, own) in [("api", ""), ("worker", "[package.metadata.lambda.build]\nfeatures = [\"y\"]\n")] {
+        fixture.package(name, name, &format!("[features]\nx = []\ny = []\n{own}"));
+        fixture.write(&format!("{name}/src/main.rs"), "fn main() {}\n");
+    }
+    fixture.write("shared.txt", "");
+    Ended::of(&mut fixture.command_for("host")).ok();
+    fixture.run(&["init"]).ok();
+    let run = Ended::of(&mut fixture.command_for("host")).ok();
+    assert!(run.stderr.contains("2 functions: 2 reused"), "{}", run.stderr);
 }
 
 #[test]

@@ -401,6 +401,33 @@ fn each_function_is_verified_and_told_of_by_its_id() {
     ]) {
         assert!(line.starts_with(start), "{line}");
     }
+    // For programs, each line is an object.
+    for (args, event) in [
+        (&["verify"][..], "verified"),
+        (&["explain", "--inputs"], "input"),
+        (&["clean", "--dry-run"], "cleaned"),
+        (&["init", "--dry-run"], "initialised"),
+    ] {
+        let told = Ended::of(fixture.command_for("host").args(["--message-format", "json"]).args(args)).stdout;
+        let events: Vec<_> = told
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect(line)["event"].clone())
+            .collect();
+        assert!(events.iter().any(|told| told == event), "{args:?}: {told}");
+    }
+}
+
+/// The zip of one function is an input of no other, whichever setting names it.
+#[test]
+fn no_zip_is_an_input() {
+    let fixture = workspace();
+    fixture.append("Cargo.toml", "[workspace.metadata.lambda-packager]\noutput = \"{function}.zip\"\n");
+    fixture.append("worker/Cargo.toml", "[package.metadata.lambda-packager]\noutput = \"special.zip\"\n");
+    ended(&mut fixture.command_for("host"));
+    says(&fixture, "api/src/main.rs", "edited");
+    let after = ended(&mut fixture.command_for("host"));
+    assert!(summary(&after).starts_with("4 functions: 1 packaged"), "{}", after.stderr);
+    assert!(summary(&ended(&mut fixture.command_for("host"))).starts_with("4 functions: 4 reused"));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use lambda_packager::internal::{Error, Result, print_lines};
 
+use crate::json;
+
 /// Prints the lines about each of `count` functions, by its id; `line_of` an error where there are several.
 ///
 /// # Errors
@@ -29,7 +31,12 @@ pub fn print(
     Err(Error::new(first.kind(), what).hint_with("what was found of each is told above"))
 }
 
+/// An error as a line, in text or as JSON.
+pub fn line_of(as_json: bool) -> fn(&str, &Error) -> String {
+    if as_json { json::failure_line } else { line }
+}
+
 /// An error as a line of text.
-pub fn line(id: &str, error: &Error) -> String {
+fn line(id: &str, error: &Error) -> String {
     format!("{id}: {}", error.with_advice())
 }

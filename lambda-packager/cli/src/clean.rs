@@ -14,6 +14,7 @@ use lambda_packager::internal::{
 };
 
 use crate::args::Clean;
+use crate::json;
 use crate::project::Context;
 use crate::publish::Names;
 
@@ -32,7 +33,7 @@ impl Swept {
 }
 
 /// Removes what the flags name.
-pub fn clean(context: &Context, flags: &Clean, report: &mut Reporter) -> Result<u8> {
+pub fn clean(context: &Context, flags: &Clean, as_json: bool, report: &mut Reporter) -> Result<u8> {
     let mut swept = Swept::default();
     let all = flags.all || flags.everything || !(flags.container || flags.cache);
     let state = context.project.workspace.state_folder();
@@ -63,8 +64,12 @@ pub fn clean(context: &Context, flags: &Clean, report: &mut Reporter) -> Result<
         sweep_state(&state, &known, flags.dry_run, &mut swept)?;
     }
     let verb = if flags.dry_run { "would remove" } else { "removed" };
-    print_lines(&[format!("{verb} {} bytes", swept.bytes)]);
-    print_lines(&swept.lines);
+    let lines = [vec![format!("{verb} {} bytes", swept.bytes)], swept.lines].concat();
+    if as_json {
+        print_lines(&[json::done("cleaned", flags.dry_run, &lines)]);
+    } else {
+        print_lines(&lines);
+    }
     failed.map_or(Ok(0), Err)
 }
 

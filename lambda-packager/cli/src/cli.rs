@@ -52,14 +52,14 @@ fn run(args: &Args, report: &mut Reporter) -> Result<u8> {
         Some(Command::Container(Container::Status)) => container::status(&context()?, json, report),
         Some(Command::Container(Container::Logs)) => container::logs(&context()?),
         Some(Command::Container(Container::Shell)) => container::shell(&context()?, report),
-        Some(Command::Verify { rebuild }) => verify::run(&request(args)?, *rebuild, report).map(|()| 0),
-        Some(Command::Init { tool, dry_run }) => init::init(&request(args)?, *tool, *dry_run, report).map(|()| 0),
+        Some(Command::Verify { rebuild }) => verify::run(&request(args)?, *rebuild, json, report).map(|()| 0),
+        Some(Command::Init { tool, dry_run }) => init::init(&request(args)?, *tool, *dry_run, json, report).map(|()| 0),
         Some(Command::Doctor) => doctor::doctor(&context()?, json),
         Some(Command::Clean(_)) if args.names_functions() => Err(Error::config(
             "`clean` is about the whole project: the flags --function, --package and --exclude select nothing there",
         )
         .hint_with("leave them out; to compile one function again from nothing, use `--force --function NAME`")),
-        Some(Command::Clean(flags)) => clean::clean(&context()?, flags, report),
+        Some(Command::Clean(flags)) => clean::clean(&context()?, flags, json, report),
         Some(Command::Shim(Shim::Install { folder, force })) => shim::install(folder, *force).map(|()| 0),
         Some(Command::Completions { shell }) => {
             print_lines(&args::completions(*shell));
@@ -101,18 +101,21 @@ fn explain(args: &Args, only_inputs: bool) -> Result<u8> {
             is_hit &= verdict == Verdict::Hit;
             // Where there is one function, it is not named.
             let whose = if count > 1 { format!("{function}: ") } else { String::new() };
-            let inputs = inputs.iter().map(|(path, why)| format!("{whose}{why}: {path}"));
-            if only_inputs {
-                inputs.collect()
+            let of_json = inputs.iter().map(|(path, why)| json::input(&function, path, &why.to_string()));
+            let of_text = inputs.iter().map(|(path, why)| format!("{whose}{why}: {path}"));
+            if only_inputs && json {
+                of_json.collect()
+            } else if only_inputs {
+                of_text.collect()
             } else if json {
                 vec![json::verdict(&function, &verdict)]
             } else {
                 let lines = verdict.lines(args.verbose).into_iter().map(|line| format!("{whose}{line}"));
-                lines.chain(inputs.filter(|_| args.verbose).map(|line| format!("  {line}"))).collect()
+                lines.chain(of_text.filter(|_| args.verbose).map(|line| format!("  {line}"))).collect()
             }
         });
         (function, lines)
     });
-    answers::print(count, answers, if json { json::failure_line } else { answers::line }, "could not be checked")?;
+    answers::print(count, answers, answers::line_of(json), "could not be checked")?;
     Ok(if only_inputs || is_hit { 0 } else { MISS })
 }

@@ -10,9 +10,10 @@ use lambda_packager::internal::{Project, Reporter, Request, Result, print_lines}
 use crate::args::Tool;
 use crate::init::change::Plan;
 use crate::init::meant::Meant;
+use crate::json;
 
 /// Prints the difference and, unless it is a `dry_run`, writes it: the settings, and what `tool` needs.
-pub fn init(request: &Request, tool: Option<Tool>, dry_run: bool, report: &mut Reporter) -> Result<()> {
+pub fn init(request: &Request, tool: Option<Tool>, dry_run: bool, as_json: bool, report: &mut Reporter) -> Result<()> {
     let project = Project::around(request)?;
     let meant = Meant::of(&project, &request.start)?;
     let mut plan = Plan::new(&project.workspace.root);
@@ -21,14 +22,18 @@ pub fn init(request: &Request, tool: Option<Tool>, dry_run: bool, report: &mut R
         tools::plan(tool, &meant, &mut plan)?;
     }
     plan.notes.iter().for_each(|note| report.note(note));
-    print_lines(&plan.difference());
-    if plan.changes.is_empty() {
-        print_lines(&["nothing to change".to_string()]);
+    let difference = plan.difference();
+    if !as_json {
+        print_lines(&difference);
+    }
+    let end = if plan.changes.is_empty() {
+        "nothing to change".to_string()
     } else if dry_run {
-        print_lines(&["nothing was written: this is a dry run".to_string()]);
+        "nothing was written: this is a dry run".to_string()
     } else {
         plan.write()?;
-        print_lines(&[format!("wrote {}; `lambda-packager` packages", plan.names().join(", "))]);
-    }
+        format!("wrote {}; `lambda-packager` packages", plan.names().join(", "))
+    };
+    print_lines(&[if as_json { json::done("initialised", dry_run, &[difference, vec![end]].concat()) } else { end }]);
     Ok(())
 }

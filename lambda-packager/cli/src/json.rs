@@ -40,6 +40,21 @@ pub fn verdict(function: &str, verdict: &Verdict) -> String {
         .to_string()
 }
 
+/// What was found of a function that passed, as one line.
+pub fn verified(function: &str, lines: &[String]) -> String {
+    json!({"v": VERSION, "event": "verified", "function": function, "lines": lines}).to_string()
+}
+
+/// An input, and why it is one, as one line.
+pub fn input(function: &str, path: &str, why: &str) -> String {
+    json!({"v": VERSION, "event": "input", "function": function, "path": path, "why": why}).to_string()
+}
+
+/// What a command removed or wrote, or would have, as one line.
+pub fn done(event: &str, dry_run: bool, lines: &[String]) -> String {
+    json!({"v": VERSION, "event": event, "dry_run": dry_run, "lines": lines}).to_string()
+}
+
 fn ms(elapsed: Duration) -> f64 {
     (elapsed.as_secs_f64() * 1e6).round() / 1e3
 }

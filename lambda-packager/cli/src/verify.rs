@@ -8,7 +8,7 @@ use lambda_packager::internal::{
     Verdict, check, fs, package, retry, select, surroundings,
 };
 
-use crate::answers;
+use crate::{answers, json};
 
 mod elf_diff;
 
@@ -16,12 +16,17 @@ mod elf_diff;
 ///
 /// # Errors
 /// If there is a difference (kind `Artifact`), or if a function cannot be built again. The others are checked all the same.
-pub fn run(request: &Request, rebuild: bool, report: &mut Reporter) -> Result<()> {
+pub fn run(request: &Request, rebuild: bool, as_json: bool, report: &mut Reporter) -> Result<()> {
     let project = Project::find(request)?;
     let tasks = project.tasks()?;
     let count = tasks.len();
-    let answers = tasks.into_iter().map(|task| (task.function.id.clone(), one(task, rebuild, report)));
-    answers::print(count, answers, answers::line, "did not pass")
+    let answers = tasks.into_iter().map(|task| {
+        let function = task.function.id.clone();
+        let lines = one(task, rebuild, report);
+        let lines = lines.map(|lines| if as_json { vec![json::verified(&function, &lines)] } else { lines });
+        (function, lines)
+    });
+    answers::print(count, answers, answers::line_of(as_json), "did not pass")
 }
 
 fn one(mut task: Task, rebuild: bool, report: &mut Reporter) -> Result<Vec<String>> {

@@ -59,7 +59,9 @@ pub fn selections(config: &Config, folder: &Path, root: &Path) -> Result<Vec<Sel
                     "the entries apply in their order: put it behind the entry that selects the files",
                 );
             }
-            let taken_out = TakenOut { entry: entry.clone(), pattern: glob_from_root(pattern) };
+            let is_there = glob::is_glob(pattern) && fs::lstat(&folder.join(pattern))?.is_some();
+            let pattern = if is_there { glob::escape(&from_root(pattern)) } else { glob_from_root(pattern) };
+            let taken_out = TakenOut { entry: entry.clone(), pattern };
             all.iter_mut().for_each(|selection| selection.without.push(taken_out.clone()));
             continue;
         }
@@ -150,6 +152,7 @@ mod tests {
         );
         // As they are written.
         assert_eq!(told(&["odd:name", "[id].tsx"]), ["app/odd:name  -> odd:name", "app/[id].tsx  -> [id].tsx"]);
+        assert_eq!(told(&["*.tsx", "![id].tsx"]), [r"app app/*.tsx ->  app/\[id].tsx"]);
         assert_eq!(
             told(&["{a,b}/*.js", r"\[id\].tsx", "!{a,b}.map"]),
             ["app app/{a,b}/*.js ->  app/{a,b}.map", r"app app/\[id\].tsx ->  app/{a,b}.map"]

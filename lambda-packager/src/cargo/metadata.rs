@@ -167,6 +167,7 @@ impl Metadata {
             declared,
             path_dependencies,
             included_configs: Vec::new(),
+            outputs: Vec::new(),
             cargo_home,
             root: self.workspace_root,
         })

@@ -71,7 +71,7 @@ impl Workspace {
         }
         let here = self.member_at(start).filter(|package| package.folder() != self.root);
         let is_here = |found: &&Candidate| here.is_some_and(|here| found.function.package.name == here.name);
-        let names_none = config.function.as_ref().is_none_or(Names::only_leaves_out);
+        let names_none = config.function.as_ref().is_none_or(Names::name_none);
         let is_default = |found: &&Candidate| names_none && found.function.package.is_default;
         let only =
             |wanted: &dyn Fn(&&Candidate) -> bool| chosen.iter().copied().filter(|found| wanted(found)).collect();
@@ -118,13 +118,19 @@ impl Workspace {
             return Ok(());
         }
         let selecting = |config: &&Config| config.is_set("package") || config.is_set("function");
-        let error = match configs.clone().find(selecting).filter(|_| !candidates.is_empty()) {
+        let is_left_out =
+            |package: &Package| of_call.package.as_ref().is_some_and(|names| names.leaves_out(&[&package.name]));
+        let is_any = !candidates.is_empty() || self.members.iter().any(is_left_out);
+        let error = match configs.clone().find(selecting).filter(|_| is_any) {
             Some(config) => {
                 let places = ["package", "function"].into_iter().filter(|setting| config.is_set(setting));
                 let places: Vec<_> = places.map(|setting| config.place_of(setting)).collect();
                 let names: Vec<_> = candidates.iter().map(Candidate::shown).collect();
-                Error::config(format!("{}: no function of {root} is left to package", places.join(", ")))
-                    .hint_with(format!("the functions are: {}", names.join(", ")))
+                let error = format!("{}: no function of {root} is left to package", places.join(", "));
+                Error::config(error).hint_with(match names.as_slice() {
+                    [] => "each package that is named is left out too".to_string(),
+                    names => format!("the functions are: {}", names.join(", ")),
+                })
             }
             None => Error::config(format!("there is no bin target to package in {root}"))
                 .hint_with("a Lambda needs src/main.rs or a [[bin]]"),

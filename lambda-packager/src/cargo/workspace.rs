@@ -46,6 +46,9 @@ pub struct Workspace {
     /// Folders of crates beside these that nothing is compiled from. Cargo resolves them too.
     pub vendored_unused: Vec<PathBuf>,
     pub profiles: Profiles,
+    /// The zips of all functions and layers at their own paths, once the settings are known. No compile sees one.
+    #[serde(skip)]
+    pub outputs: Vec<PathBuf>,
 }
 
 /// A member of the workspace.

@@ -68,6 +68,10 @@ const RULES: &[Rule] = &[
     (Crate, Some(127), &[],
         "cargo, setsid or flock is missing in the environment of the compile",
         "set `base` to an image with cargo, rustc, a C compiler and util-linux, or to `host`"),
+    // Of clap, by which cargo reads them.
+    (Crate, Some(1), &["For more information, try '--help'"],
+        "cargo does not take what it is called with",
+        "its own message is above; `cargo_flags` are given to it as they are, beside those for `profile`, `features` and `target_arch`"),
     // Of `compile.sh`.
     (Crate, Some(79), &[],
         "the debug information of {package}, which its profile asks for, cannot be separated from the binary",
@@ -296,6 +300,7 @@ mod tests {
         let cc_warned = "warning: app@0.1.0: cc1: fatal error: error writing to /tmp/a.s: No space left on device\n";
         let a_macro =
             "error: proc macro panicked\n --> src/main.rs:1:1\n  |\n  = help: message: No space left on device\n";
+        let refused = "error: unexpected argument '--bogus' found\n\nUsage: cargo build [OPTIONS]\n\nFor more information, try '--help'.\n";
         let setsid = "setsid: failed to execute cargo: No such file or directory\n";
         let mut config = Config::resolve(Vec::new());
         config.target_arch = Arch::Arm64;
@@ -312,6 +317,7 @@ mod tests {
             (101, &killed_itself, "Crate", "app does not compile (cargo's status 101)\n"),
             (101, killed_script, "Ended", "the compile of app was killed (status 101)\n"),
             (101, bus, "Crate", "the disk is full on which app is compiled\n"),
+            (1, refused, "Crate", "cargo does not take what it is called with"),
             (127, setsid, "Crate", "setsid or flock is missing"),
             (79, "", "Crate", "install objcopy for the target aarch64-unknown-linux-gnu"),
             (137, "", "Ended", "the compile of app was killed (status 137)\n"),

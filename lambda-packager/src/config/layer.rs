@@ -12,7 +12,17 @@ impl Layer {
     /// If a key is unknown or a value is not valid; it names the place to change.
     pub fn parse(values: Map<String, Value>, origin: &Origin) -> Result<Self> {
         let mut layer = Self::default();
+        let mut keys: Vec<String> = Vec::new();
         for (key, value) in values {
+            if let Some(other) = keys.iter().find(|other| name_of(other) == name_of(&key)) {
+                return Err(Error::config(format!(
+                    "{} and {} are one setting",
+                    origin.place_of(other),
+                    origin.place_of(&key)
+                ))
+                .hint_with("leave one of them"));
+            }
+            keys.push(key.clone());
             match layer.put(name_of(&key), value) {
                 Ok(true) => {}
                 Ok(false) => {
@@ -136,6 +146,8 @@ mod tests {
         let error = Layer::of(json!({"mode": "fast"}), &Origin::Flag).unwrap_err();
         assert!(error.to_string().contains("flag --mode"), "{error}");
         assert!(error.to_string().contains("expected one of `release`, `prod`"), "{error}");
+        let error = Layer::of(json!({"function": "a", "functions": ["b"]}), &Origin::Environment).unwrap_err();
+        assert!(error.to_string().ends_with("LAMBDA_PACKAGER_FUNCTIONS are one setting"), "{error}");
         let error = Layer::of(json!({"features": "a"}), &Origin::Flag).unwrap_err();
         assert!(error.to_string().contains("flag --features"), "{error}");
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Selection, selections};
-use crate::cargo::{Function, Package, Workspace, config_flags, linkers};
+use crate::cargo::{Function, Workspace, config_flags, linkers};
 use crate::config::Config;
 use crate::error::Result;
 use crate::fingerprint::declared::{declared, has_git, is_excluded};
@@ -105,7 +105,7 @@ pub fn excluded(workspace: &Workspace, function: &Function, config: &Config) -> 
     // A pipeline may have the homes of cargo and rustup in the project, so that it can keep them.
     let homes = [workspace.cargo_home.clone()].into_iter().chain(env::rustup_home().ok());
     let made = workspace.target_folders().into_iter().chain(homes);
-    made.chain(outputs(workspace, function, config)).collect()
+    made.chain(output(workspace, function, config)).chain(workspace.outputs.iter().cloned()).collect()
 }
 
 /// In the setting `output`, what stands for the function.
@@ -120,30 +120,6 @@ pub fn output(workspace: &Workspace, function: &Function, config: &Config) -> Op
     });
     // With `..` after a link it would lead elsewhere than it says, and one path could be written in two ways.
     Some(lexically_clean(&path))
-}
-
-/// The path of `output` of this function, those that other packages set for theirs, and if it is named after functions,
-/// those of all others and of layers of files.
-fn outputs(workspace: &Workspace, function: &Function, config: &Config) -> Vec<PathBuf> {
-    let of_one = output(workspace, function, config);
-    let of_packages = workspace.members.iter().filter_map(|package| {
-        let pattern = package.metadata.get("output")?.as_str()?;
-        Some(named(workspace, pattern, std::slice::from_ref(package)))
-    });
-    let pattern = config.output.as_ref().and_then(|path| path.to_str()).filter(|path| path.contains(FUNCTION));
-    let meant = match pattern {
-        Some(pattern) => named(workspace, pattern, &workspace.members),
-        None => of_one.into_iter().collect(),
-    };
-    meant.into_iter().chain(of_packages.flatten()).collect()
-}
-
-/// The paths that `pattern` gives the zips of `packages`.
-fn named(workspace: &Workspace, pattern: &str, packages: &[Package]) -> Vec<PathBuf> {
-    let programs = packages.iter().flat_map(|package| &package.programs).map(|program| program.id.clone());
-    // Any package may be a layer of files. What is no input is not seen by a compile, so this leaves no zip stale.
-    let layers = packages.iter().map(|package| workspace.layer_of_files(package).id);
-    programs.chain(layers).map(|id| lexically_clean(&workspace.root.join(pattern.replace(FUNCTION, &id)))).collect()
 }
 
 /// The inputs of `outside`, which a compile read besides its sources, together with those that compiles `found`. Downloaded
@@ -232,25 +208,13 @@ mod tests {
     }
 
     #[test]
-    fn the_zips_of_all_functions_and_layers_are_no_inputs() {
-        let mut workspace = Workspace::sample(Path::new("/w"), &[("a", &["a", "log"]), ("assets", &[])]);
-        let mut config = Config::resolve(Vec::new());
-        let excluded_of = |workspace: &Workspace, config: &Config| {
-            let all = excluded(workspace, &function(workspace), config);
-            let names = all.iter().skip(3).map(|path| path.strip_prefix("/w").unwrap().display().to_string());
-            names.collect::<Vec<_>>().join(" ")
-        };
-        let excluded = |config: &Config| excluded_of(&workspace, config);
-        config.output = Some("{function}.zip".into());
-        // The layer of the package `a` has a name of its own, since its bin has this one.
-        assert_eq!(excluded(&config), "a.zip log.zip a.layer.zip assets.zip");
+    fn the_zip_is_no_input_however_its_path_is_written() {
+        let workspace = Workspace::sample(Path::new("/w"), &[("a", &["a"])]);
         for path in ["out.zip", "a/../out.zip", "./dist/.././out.zip"] {
-            config.output = Some(path.into());
-            assert_eq!(excluded(&config), "out.zip", "{path}");
+            let config = Config::of(serde_json::json!({"output": path}));
+            let excluded = excluded(&workspace, &function(&workspace), &config);
+            assert_eq!(excluded.last(), Some(&PathBuf::from("/w/out.zip")), "{path}");
         }
-        // A package sets that of its own.
-        workspace.members[1].metadata = serde_json::json!({"output": "dist/../{function}.zip"});
-        assert_eq!(excluded_of(&workspace, &config), "out.zip assets.zip");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The project: its workspace, its settings, and where its files are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -8,10 +8,11 @@ use crate::cargo::{Function, FunctionAt, Package, Workspace};
 use crate::config::from_cargo_lambda::{CargoLambda, StandIn};
 use crate::config::{ArtifactKind, Config, Layer, Mode, Names, Origin, from_env};
 use crate::error::{Error, Result};
+use crate::fingerprint::inputs;
 use crate::pipeline::Places;
 use crate::pipeline::toolchains::Toolchains;
 use crate::report::Reporter;
-use crate::sys::{Lock, fs};
+use crate::sys::{Lock, fs, glob};
 
 /// What the caller asks for.
 pub struct Request {
@@ -83,6 +84,15 @@ impl Project {
         if let Some(of_function) = of_function {
             (project.config, project.cargo_lambda) = of_function;
         }
+        let programs = project.programs().into_iter();
+        let layers = project.workspace.members.iter().filter_map(|package| {
+            let layer = project.workspace.layer_of_files(package);
+            let (config, _) = project.settings_of(&layer).ok()?;
+            Some((layer, config))
+        });
+        let outputs =
+            programs.chain(layers).filter_map(|(it, config)| inputs::output(&project.workspace, &it, &config));
+        project.workspace.outputs = outputs.collect::<BTreeSet<_>>().into_iter().collect();
         Ok(project)
     }
 
@@ -220,6 +230,12 @@ impl Sources {
         if from_env::is_pipeline() {
             config = config.in_pipeline();
         }
+        for entry in &mut config.exclude {
+            // A path that is there as it is written is that path.
+            if glob::is_glob(entry) && fs::lstat(&workspace.root.join(&*entry))?.is_some() {
+                *entry = glob::escape(entry);
+            }
+        }
         config.check_names()?;
         Ok((config, cargo_lambda))
     }
@@ -289,7 +305,10 @@ fn deployment(workspace: &Workspace, config: &Config) -> Result<Option<(Origin, 
             packages.as_ref().is_none_or(|names| names.select(&[&other.name])) && functions.as_ref().is_none_or(has_one)
         };
         let mut packaged = others.filter(|other| is_selected(other, &layer.package, &layer.function));
-        if packaged.any(|other| is_selected(other, &config.package, &config.function)) {
+        // What only leaves out narrows what that member packages.
+        let wanted = |names: &Option<Names>| names.clone().filter(|names| !names.only_leaves_out());
+        let (package, function) = (wanted(&config.package), wanted(&config.function));
+        if packaged.any(|other| is_selected(other, &package, &function)) {
             found.push((origin, layer));
         }
     }
@@ -387,6 +406,52 @@ mod tests {
         let (error, locked, _) = found(json!({}));
         let expected = "there are several functions; select one: api.bootstrap, web.bootstrap";
         assert_eq!((error.as_str(), locked), (expected, false));
+    }
+
+    #[test]
+    fn the_zips_of_all_functions_and_layers_are_no_inputs() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = workspace(dir.path());
+        let append = |file: &str, more: &str| {
+            let text = String::from_utf8(fs::read(&root.join(file)).unwrap()).unwrap() + more;
+            fs::replace(&root.join(file), text.as_bytes(), 0o644, None).unwrap();
+        };
+        append("Cargo.toml", "[workspace.metadata.lambda-packager]\noutput = \"dist/{function}.zip\"\n");
+        append("web/Cargo.toml", "output = \"web.zip\"\n");
+        append("deploy/Cargo.toml", "[package.metadata.lambda.build]\noutput_format = \"zip\"\nlambda_dir = \"out\"\n");
+        for (of_workspace, expected) in [
+            (true, "dist/api.bootstrap.zip dist/api.zip dist/deploy.zip web.zip"),
+            (false, "out/deploy/bootstrap.zip web.zip"),
+        ] {
+            if !of_workspace {
+                let text = String::from_utf8(fs::read(&root.join("Cargo.toml")).unwrap()).unwrap();
+                fs::replace(&root.join("Cargo.toml"), text.replace("output", "# output").as_bytes(), 0o644, None)
+                    .unwrap();
+            }
+            let outputs = project(&root.join("web"), json!({})).unwrap().workspace.outputs;
+            let names = outputs.iter().map(|path| path.strip_prefix(&root).unwrap().display().to_string());
+            assert_eq!(names.collect::<Vec<_>>().join(" "), expected);
+        }
+    }
+
+    #[test]
+    fn an_excluded_path_that_is_there_as_it_is_written_is_no_glob() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = workspace(dir.path());
+        fs::replace(&root.join("web/[ab].rs"), b"", 0o644, None).unwrap();
+        let project = project(&root.join("web"), json!({"exclude": ["web/[ab].rs", "web/[cd].rs"]})).unwrap();
+        assert_eq!(project.config.exclude, [r"web/\[ab].rs", "web/[cd].rs"]);
+    }
+
+    #[test]
+    fn what_only_leaves_out_narrows_what_the_one_package_packages() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = workspace(dir.path());
+        for settings in [json!({"package": ["!api"]}), json!({"function": ["!api.bootstrap"]})] {
+            let project = project(&root, settings.clone()).unwrap();
+            let error = project.tasks().err().unwrap().to_string();
+            assert!(error.contains("is left to package"), "{settings}: {error}");
+        }
     }
 
     #[test]

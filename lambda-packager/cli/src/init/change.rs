@@ -68,10 +68,8 @@ impl Plan {
         if !after.is_empty() && !after.ends_with('\n') {
             after.push('\n');
         }
-        if apart && !after.is_empty() {
-            after.push('\n');
-        }
-        after.push_str(text);
+        let text = ended_as(&after, if apart && !after.is_empty() { format!("\n{text}") } else { text.to_string() });
+        after.push_str(&text);
         self.set(name, before, after);
         Ok(())
     }
@@ -82,8 +80,9 @@ impl Plan {
         let lines = before.as_deref().unwrap_or_default().split_inclusive('\n');
         let is_it = |line: &&str| line.trim_end() == after && line.ends_with('\n');
         let Some(index) = lines.clone().position(|line| is_it(&line)) else { return Ok(None) };
+        let text = ended_as(before.as_deref().unwrap_or_default(), text.to_string());
         let mut lines: Vec<&str> = lines.collect();
-        lines.insert(index + 1, text);
+        lines.insert(index + 1, &text);
         let after = lines.concat();
         self.set(name, before, after);
         Ok(Some(()))
@@ -134,6 +133,11 @@ impl Plan {
     }
 }
 
+/// `text` with the line ends that a file has.
+fn ended_as(file: &str, text: String) -> String {
+    if file.contains("\r\n") { text.replace('\n', "\r\n") } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +153,11 @@ mod tests {
             plan.create(name, "text\n".into(), "add a line").unwrap();
         }
         plan.append("there", "more\n", true).unwrap();
+        write("of windows", "a\r\nb\r\n");
+        plan.insert("of windows", "a", "x\n").unwrap();
+        plan.append("of windows", "y\nz\n", true).unwrap();
+        assert_eq!(plan.read("of windows").unwrap().unwrap(), "a\r\nx\r\nb\r\n\r\ny\r\nz\r\n");
+        plan.changes.retain(|change| change.name != "of windows");
         assert!(plan.insert("there", "other", "x\n").unwrap().is_none());
         assert!(plan.insert("there", "mine", "between\n").unwrap().is_some());
         assert_eq!(plan.names(), ["deep/new", "there"]);

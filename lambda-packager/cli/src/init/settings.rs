@@ -1,6 +1,6 @@
 //! The settings in a manifest: those of cargo-lambda in our words, and what a team should agree on.
 
-use lambda_packager::internal::{Config, Error, Project, Result, toml};
+use lambda_packager::internal::{Config, Error, Project, Result, Task, toml};
 use serde_json::{Map, Value, json};
 
 use crate::init::change::Plan;
@@ -16,6 +16,9 @@ pub fn plan(project: &Project, meant: &Meant, own: &[&str], plan: &mut Plan) -> 
         return exclude(project, meant, own, &table, plan);
     }
     let values = values(project, meant, own, plan);
+    if values.is_empty() {
+        return Ok(());
+    }
     let lines: String = values.iter().map(|(name, value)| format!("{name} = {}\n", written(value))).collect();
     let text = format!("[{table}]\n{lines}");
     plan.append(&meant.manifest, &text, true)?;
@@ -57,13 +60,13 @@ fn values(project: &Project, meant: &Meant, own: &[&str], plan: &mut Plan) -> Ma
     let config = &project.config;
     let mut values = Map::new();
     values.extend(meant.package.iter().map(|package| ("package".to_string(), json!(package))));
-    if meant.bins_differ {
+    // The table is above those of packages of cargo-lambda's, which may differ; in a package, above all.
+    let tasks = project.tasks().unwrap_or_default();
+    if meant.bins_differ || (meant.is_workspace && tasks.iter().any(|task| differ(task, project))) {
         plan.notes.push("cargo-lambda has settings for single functions: its tables stay in effect".into());
     } else {
         values.extend(project.cargo_lambda.values.clone());
     }
-    // The table is above those of packages of cargo-lambda's, which may differ; in a package, above all.
-    let tasks = project.tasks().unwrap_or_default();
     let would_replace = |config: &Config, name: &str| {
         if meant.is_workspace { config.is_of_cargo_lambda(name) } else { config.is_of_manifest(name) }
     };
@@ -83,6 +86,16 @@ fn values(project: &Project, meant: &Meant, own: &[&str], plan: &mut Plan) -> Ma
         values.insert("exclude".into(), json!(own));
     }
     values
+}
+
+/// Whether cargo-lambda's tables say something else of a function than of the workspace, besides the place of its zip.
+fn differ(task: &Task, project: &Project) -> bool {
+    let [of_task, of_project] = [&task.cargo_lambda, &project.cargo_lambda].map(|said| {
+        let mut values = said.values.clone();
+        values.remove("output");
+        values
+    });
+    of_task != of_project
 }
 
 /// A value as TOML: texts, lists of texts and switches, which JSON writes alike.
