@@ -204,7 +204,9 @@ fn what_tables_of_packages_say_is_not_replaced_for_all() {
     Ended::of(&mut fixture.command_for("host")).ok();
     fixture.run(&["init"]).ok();
     let run = Ended::of(&mut fixture.command_for("host")).ok();
-    assert!(run.stderr.contains("2 functions: 2 reused"), "{}", run.stderr);
+    assert!(run.stderr.contains("2 packaged (api: changed Cargo.toml"), "{}", run.stderr);
+    let features = |name: &str| fixture.manifest(name)["ingredients"]["features"].to_string();
+    assert!(features("api").contains('x') && features("worker").contains('y'), "{}", features("worker"));
 }
 
 #[test]

@@ -195,10 +195,10 @@ fn manifests_and_the_lockfile() {
     project.misses("changed Cargo.lock (+1 more)");
     let workspace = project.fixture.text("Cargo.toml");
     project.changes("Cargo.toml", &(workspace + "[profile.release]\nopt-level = 1\n"), Kept);
-    let lock = project.fixture.text("Cargo.lock");
-    // Cargo makes it what it was, before anything is judged.
-    project.write_dated("Cargo.lock", &format!("{lock}# a comment\n"), Kept).hits();
+    // Cargo makes it anew before anything is judged.
     project.remove("Cargo.lock").hits();
+    let lock = project.fixture.text("Cargo.lock");
+    project.changes("Cargo.lock", &format!("{lock}# a comment\n"), Kept);
 }
 
 #[test]
