@@ -288,6 +288,12 @@ fn a_copy_of_a_checkout_is_packaged_where_it_is_edited() {
     assert_eq!(fixture.output_of_bootstrap("function"), "a dependency and inner");
     assert!(fs::read(&original).expect("a zip") == before, "the original's zip was touched");
     rests(&fixture, engine);
+    // The constants name the zip, which is elsewhere now.
+    let moved = copied.with_file_name("moved");
+    fs::rename(&copied, &moved).expect("a folder");
+    fixture.moves_to(&moved.join("app"));
+    assert!(ran_a_build_script(&fixture.build_with(engine).ok()), "the zip's path is that of another place");
+    rests(&fixture, engine);
 }
 
 #[test]

@@ -38,6 +38,7 @@ mod never_stale;
 mod push;
 mod remote;
 mod reproducible;
+mod resolved;
 mod runtime_api;
 mod sam;
 mod scripts;

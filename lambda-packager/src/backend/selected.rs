@@ -353,6 +353,10 @@ fn on_host(
         environment.push((cargo::env::linker_of(job.config.target_arch.triple()).into(), linker.into()));
     }
     environment.extend(variables.iter().map(|(name, value)| (name.into(), value.into())));
+    // They would lead out of what the compile sees. Where a file cannot be read, cargo says so.
+    let relative = cargo::config::relative_variables(job.workspace).unwrap_or_default();
+    let placed = relative.into_iter().filter_map(|(name, path)| Some((name, job.layout.place_of(&path)?)));
+    environment.extend(placed.map(|(name, place)| (name.into(), place.into())));
     environment.extend(passed.iter().filter_map(|name| Some((name.into(), env::var_os(name)?))));
     Invocation::new(Path::new("/bin/sh")).args(&command[1..]).only(environment).folder(&job.workspace.root)
 }

@@ -4,6 +4,7 @@
 //!
 //! Source: <https://doc.rust-lang.org/cargo/reference/config.html>.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -128,6 +129,35 @@ pub fn named_by_variables(workspace: &Workspace) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
+}
+
+/// The variables of `[env]` that are relative paths, and these paths as cargo would make them. Without those that replace the
+/// environment's.
+///
+/// # Errors
+/// If a configuration file cannot be read.
+pub fn relative_variables(workspace: &Workspace) -> Result<Vec<(String, PathBuf)>> {
+    let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
+    // The strongest come first.
+    for (file, table) in read_each(workspace)? {
+        for (name, variable) in table.get("env").and_then(Value::as_object).into_iter().flatten() {
+            let is = |key: &str| variable.get(key) == Some(&Value::Bool(true));
+            let value = variable.get("value").and_then(Value::as_str).unwrap_or_default();
+            if seen.insert(name.clone()) && is("relative") && !is("force") {
+                found.push((name.clone(), lexically_clean(&base_of(&file).join(value))));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Configuration files between the root of a workspace and the folder of a package. Cargo reads them only where it is called
+/// there.
+pub fn below_root(workspace: &Workspace, folder: &Path) -> Vec<PathBuf> {
+    let inner =
+        folder.ancestors().take_while(|folder| *folder != workspace.root && folder.starts_with(&workspace.root));
+    let files = inner.flat_map(|folder| ["config.toml", "config"].map(|name| folder.join(".cargo").join(name)));
+    files.filter(|file| fs::is_file(file)).collect()
 }
 
 /// Where relative paths of a configuration file start: the parent of the `.cargo` folder.

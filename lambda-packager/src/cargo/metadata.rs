@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cargo::path_dependencies::source_root;
+use crate::cargo::path_dependencies::{named_in, source_root};
 use crate::cargo::{Closure, LocalPackage, Package, PathDependencies, Profiles, Program, Workspace};
 use crate::config::{cargo_lambda_tables, from_manifest};
 use crate::error::{Error, Result};
@@ -129,8 +129,8 @@ impl Metadata {
         let dependencies = local().flat_map(|package| &package.dependencies);
         let mut declared: Vec<PathBuf> = dependencies.filter_map(|dependency| dependency.path.clone()).collect();
         declared.extend(patches(root)?);
-        declared.sort_unstable();
-        declared.dedup();
+        let known = local().map(MetadataPackage::folder).collect();
+        let declared = with_their_own(declared, known)?;
         // Cargo requires a target in each of them, also in those that it does not compile.
         let unlisted = declared.iter().filter(|folder| !local().any(|package| package.folder() == **folder));
         let mut targets: Vec<(PathBuf, bool)> = unlisted.map(|folder| (folder.join("src/lib.rs"), true)).collect();
@@ -271,6 +271,22 @@ fn patches(root: &Path) -> Result<Vec<PathBuf>> {
     let paths = tables.flat_map(|table| table.values()).filter_map(|patch| patch.get("path")?.as_str());
     let folders = paths.map(|path| lexically_clean(&root.join(path)));
     Ok(folders.filter(|folder| fs::is_file(&folder.join("Cargo.toml"))).collect())
+}
+
+/// Folders that packages depend on by path, and those that the manifests in them name in turn, unless they are `known`: cargo
+/// tells of none for other platforms, and reads all. Sorted.
+fn with_their_own(mut queue: Vec<PathBuf>, known: BTreeSet<PathBuf>) -> Result<Vec<PathBuf>> {
+    let mut all = BTreeSet::new();
+    while let Some(folder) = queue.pop() {
+        let manifest = folder.join("Cargo.toml");
+        if !all.insert(folder.clone()) || known.contains(&folder) || !fs::is_file(&manifest) {
+            continue;
+        }
+        let named = named_in(&toml::read(&manifest)?);
+        let folders = named.into_iter().map(|path| lexically_clean(&folder.join(path)));
+        queue.extend(folders.filter(|folder| fs::is_file(&folder.join("Cargo.toml"))));
+    }
+    Ok(all.into_iter().collect())
 }
 
 /// The crates in the folders of sources that have none of `vendored` in them.

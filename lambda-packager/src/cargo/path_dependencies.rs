@@ -42,8 +42,7 @@ impl PathDependencies {
         }
         let (mut absolute, mut relative) = (Vec::new(), Vec::new());
         for manifest in naming.iter().filter(|manifest| fs::is_file(manifest)) {
-            let mut named = Vec::new();
-            paths(&toml::read(manifest)?, &mut named);
+            let named = named_in(&toml::read(manifest)?);
             let folder = manifest.parent().unwrap_or(root);
             let (from_root, from_here): (Vec<_>, Vec<_>) = named.into_iter().partition(|path| path.is_absolute());
             absolute.extend(from_root);
@@ -69,6 +68,12 @@ impl PathDependencies {
 }
 
 /// The paths in all keys `path`, in any table: dependencies can be declared in many.
+pub fn named_in(manifest: &Table) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    paths(manifest, &mut found);
+    found
+}
+
 fn paths(table: &Table, found: &mut Vec<PathBuf>) {
     for (key, value) in table {
         match value {
@@ -80,13 +85,20 @@ fn paths(table: &Table, found: &mut Vec<PathBuf>) {
 }
 
 /// The folder that cargo may read for a package: its own, or that of the workspace that it may inherit keys from.
+///
+/// Source: <https://doc.rust-lang.org/cargo/reference/manifest.html#the-workspace-field>.
 pub fn source_root(folder: &Path) -> Result<PathBuf> {
     for ancestor in folder.ancestors() {
-        if let Some(manifest) = fs::read_if_exists(&ancestor.join(MANIFEST))? {
-            let text = String::from_utf8_lossy(&manifest);
-            if text.lines().any(|line| line.trim_start().starts_with("[workspace")) {
-                return Ok(ancestor.to_path_buf());
-            }
+        let manifest = ancestor.join(MANIFEST);
+        let Some(text) = fs::read_if_exists(&manifest)? else { continue };
+        // Around it there may be anything. One of a package that is no TOML is cargo's error.
+        let Ok(table) = toml::parse(&text, &manifest) else { continue };
+        if table.contains_key("workspace") {
+            return Ok(ancestor.to_path_buf());
+        }
+        let named = table.get("package").and_then(|package| package.get("workspace")?.as_str());
+        if let Some(named) = named.filter(|_| ancestor == folder) {
+            return Ok(lexically_clean(&folder.join(named)));
         }
     }
     Ok(folder.to_path_buf())

@@ -152,6 +152,11 @@ impl Workspace {
         for package in &self.members {
             folders
                 .extend(["src", "src/bin", "examples"].map(|name| relative(&package.folder().join(name), &self.root)));
+            for folder in ["src/bin", "examples"].map(|name| package.folder().join(name)) {
+                let names = fs::names_in(&folder).unwrap_or_default().into_iter().map(|name| folder.join(name));
+                let mains = names.filter(|inner| fs::is_dir(inner)).map(|inner| inner.join("main.rs"));
+                files.extend(mains.map(|main| relative(&main, &self.root)));
+            }
         }
         files.sort_unstable();
         files.dedup();

@@ -75,6 +75,10 @@ fn targets(manifest: &Table, compiled: Option<&[(&str, &str)]>) -> Vec<(String, 
     if compiled.is_none() {
         let library = manifest.get("lib").and_then(path_of).unwrap_or_else(|| "src/lib.rs".into());
         found.push((library, UNUSED));
+        // Cargo wants one where there is this key.
+        if package.get("links").is_some() && package.get("build").is_none() {
+            found.push(("build.rs".into(), PROGRAM));
+        }
     }
     for (kind, folder) in [("bin", "src/bin"), ("example", "examples"), ("test", "tests"), ("bench", "benches")] {
         for target in manifest.get(kind).and_then(Value::as_array).into_iter().flatten() {
@@ -108,6 +112,8 @@ mod tests {
         assert_eq!(of("[package]\nname = \"p\"\n", None), "src/lib.rs");
         assert_eq!(of("[package]\nname = \"p\"\n", Some(&[])), "");
         assert_eq!(of("[workspace]\n", None), "");
+        assert_eq!(of("[package]\nname = \"p\"\nlinks = \"z\"\n", None), "src/lib.rs build.rs");
+        assert_eq!(of("[package]\nname = \"p\"\nlinks = \"z\"\nbuild = \"b.rs\"\n", None), "src/lib.rs");
         let named = "[package]\nname = \"p\"\ndefault-run = \"c\"\n[lib]\npath = \"l.rs\"\n[[bin]]\nname = \"a\"\n\
                      [[bin]]\nname = \"b\"\npath = \"b.rs\"\n[[test]]\nname = \"t\"\n\
                      [[example]]\nname = \"e\"\npath = \"e.rs\"\n[[bench]]\nname = \"x\"\n";

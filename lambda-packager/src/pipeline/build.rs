@@ -17,6 +17,7 @@ use crate::pipeline::{
 };
 use crate::report::{Built, Event, Reporter, Stage};
 use crate::snapshot::Snapshot;
+use crate::sys::relative;
 
 /// Builds functions with the same settings for a compile: the compiled crates are shared. Returns the backend, and the
 /// units that it compiled. A function that fails keeps no other one from its zip. `tasks` are all functions of the run.
@@ -118,6 +119,15 @@ fn prepare<'a>(
     let backend = report.stage(Stage::Container, |report| select::select(&request, report))?;
     for text in misses.iter().filter_map(|miss| extent::told(&miss.gate.now.snapshot)).collect::<BTreeSet<_>>() {
         report.note(&text);
+    }
+    let below =
+        misses.iter().flat_map(|miss| cargo::config::below_root(workspace, miss.task.function.package.folder()));
+    for file in below.collect::<BTreeSet<_>>() {
+        report.note(&format!(
+            "{} has no effect on the function: cargo is called at the top of the workspace; set the same in {}",
+            relative(&file, &workspace.root),
+            workspace.root.join(".cargo/config.toml").display()
+        ));
     }
     let ignored = cargo::env::without_effect(request.config);
     if !ignored.is_empty() {

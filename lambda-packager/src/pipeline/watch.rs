@@ -60,7 +60,10 @@ fn of_one(task: &Task, outcome: &Outcome, folder: &Path) -> Result<Watch> {
     // A pipeline restores what it kept with any dates. A newer base is in a registry.
     let always = config.force || from_env::is_pipeline() || config.pull_policy == PullPolicy::Always;
     let around = surroundings(folder, &workspace.root)?;
-    Ok(Watch { paths: paths.iter().map(|path| named(path, folder, around)).collect(), variables, always })
+    let mut paths: Vec<PathBuf> = paths.iter().map(|path| named(path, folder, around)).collect();
+    // The constants name it so: where it was moved away, they are of another place.
+    paths.extend(outcome.files.iter().filter(|path| fs::is_file(path)).cloned());
+    Ok(Watch { paths, variables, always })
 }
 
 /// The variables that are ingredients, set or not; `registries` are those of cargo's configuration.

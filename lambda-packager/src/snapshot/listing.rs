@@ -229,7 +229,12 @@ fn ignored_by_git(root: &Path) -> Result<Option<Vec<PathBuf>>> {
     const TIMEOUT: Duration = Duration::from_secs(60);
     let Some(git) = git::git(root) else { return Ok(None) };
     let args = ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"];
-    let Some(output) = git::answer(git.args(&args).output(None, TIMEOUT)?, root)? else { return Ok(None) };
+    let answer = git::answer(git.clone().args(&args).output(None, TIMEOUT)?, root);
+    // It fails below a folder that it ignores, where all is ignored and nothing is left out.
+    if answer.is_err() && git.args(&["check-ignore", "--quiet", "."]).output(None, TIMEOUT)?.success() {
+        return Ok(None);
+    }
+    let Some(output) = answer? else { return Ok(None) };
     use std::os::unix::ffi::OsStrExt;
     let names = output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     let path = |name: &[u8]| {

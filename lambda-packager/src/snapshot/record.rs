@@ -198,16 +198,17 @@ impl Snapshot {
     /// out, so that an added file is seen, even if a file is left out; otherwise each file.
     pub fn watch_list(&self, is_dir: impl Fn(&str) -> bool) -> Vec<String> {
         let mut paths = Vec::new();
-        for record in self.trees.iter() {
-            let names =
-                |folder: &FolderRecord| folder.others.iter().map(|name| join(&folder.path, name)).collect::<Vec<_>>();
-            let mut whole = BTreeSet::new();
-            // The folders are sorted by path, so a folder comes before its subfolders.
-            for folder in record.folders.iter().rev() {
-                if names(folder).iter().all(|name| whole.contains(name) || !is_dir(name)) {
-                    whole.insert(folder.path.clone());
-                }
+        let mut whole = BTreeSet::new();
+        // A package in a package is a tree of its own. Sorted by path, a folder comes before its subfolders.
+        let mut folders: Vec<&FolderRecord> = self.trees.iter().flat_map(|record| &record.folders).collect();
+        folders.sort_by(|a, b| a.path.cmp(&b.path));
+        for folder in folders.into_iter().rev() {
+            let mut names = folder.others.iter().map(|name| join(&folder.path, name));
+            if names.all(|name| whole.contains(&name) || !is_dir(&name)) {
+                whole.insert(folder.path.clone());
             }
+        }
+        for record in self.trees.iter() {
             for folder in &record.folders {
                 let covered =
                     Path::new(&folder.path).ancestors().skip(1).any(|above| whole.contains(&*above.to_string_lossy()));
@@ -269,6 +270,11 @@ pub mod tests {
         let folders = ["p/src", "p/target", "p/src/bin"];
         assert_eq!(all.watch_list(|name| folders.contains(&name)), ["p/Cargo.toml", "p/src", "Cargo.lock"]);
         assert_eq!(Vec::from_iter(all.paths_in_trees()), ["p/Cargo.toml", "p/src/bin/x.rs", "p/src/main.rs"]);
+        // A package in another one is an input too, and something may come beside it.
+        let outer = tree(&[("p", &["inner"], vec![file("Cargo.toml")])]);
+        let inner = tree(&[("p/inner", &[], vec![file("Cargo.toml")])]);
+        let both = snapshot(vec![outer, inner], Vec::new());
+        assert_eq!(both.watch_list(|name| name == "p/inner"), ["p"]);
     }
 
     #[test]
