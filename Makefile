@@ -46,10 +46,10 @@ export LAMBDA_PACKAGER_FORCE := 1
 endif
 export $(SETTINGS)
 
-image: ## make the function's image in docker or podman, or in a file: ENV=preprod|prod ARCHIVE=...
+image: ## make the function's image in docker or podman, or in a file: ENV=preprod|prod ARCHIVE=target/image.tar
 	@"$$PACKAGER" image build $(OF_IMAGE) $(OF_ARCHIVE)
 
-push: ## the same, and push it: REGISTRY=123456789012.dkr.ecr.eu-central-1.amazonaws.com; or one that is in ARCHIVE=...
+push: ## the same, and push it: REGISTRY=123456789012.dkr.ecr.eu-central-1.amazonaws.com; or one that is in ARCHIVE=target/image.tar
 	@"$$PACKAGER" image push $(OF_IMAGE) $(OF_ARCHIVE)
 
 deploy: ## the same, then terraform apply: PACKAGE=image|zip

@@ -20,7 +20,7 @@ locals {
   functions = {
     for name in local.names : name => {
       # A name that tells apart the functions of two packages has a dot.
-      name              = "${var.environment}-${replace(name, ".", "-")}"
+      name = "${var.environment}-${replace(name, ".", "-")}"
       # One alone is told without its name.
       image             = length(var.functions) < 2 ? lookup(var.images, name, var.image) : lookup(var.images, name, "")
       zip               = replace(local.zip, "{function}", name)

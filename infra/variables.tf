@@ -51,7 +51,7 @@ variable "zip" {
 variable "architecture" {
   description = "x86_64 or arm64: what `target_arch` is."
   type        = string
-  default = "x86_64"
+  default     = "x86_64"
 }
 
 variable "memory_mb" {

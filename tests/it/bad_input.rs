@@ -182,6 +182,10 @@ fn any_path_and_any_name_works() {
         let dependency = format!("[dependencies]\noutside = {{ path = \"../../outside {toml}\" }}\n");
         fixture.package("member", "größe", &dependency);
         fixture.write("member/src/main.rs", "fn main() {\n    println!(\"{}\", outside::TEXT);\n}\n");
+        // Their first bytes are the same.
+        for file in ["é", "ü", "日", "本"] {
+            fixture.write(&format!("member/data/{file}"), file);
+        }
         fixture.package(&format!("../outside {name}"), "outside", "");
         fixture.write(&format!("../outside {name}/src/lib.rs"), "pub const TEXT: &str = \"hello\";\n");
         for engine in engines(Engine::Docker) {

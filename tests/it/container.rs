@@ -87,10 +87,12 @@ fn a_name_that_is_taken_is_left_alone() {
         let (zip, manifest) = (fixture.zip("hello"), fixture.read("target/lambda/hello/manifest.json"));
         fixture.says("edited");
         let nobodys = "was not made by lambda-packager";
-        let cases = [(name_of(&owned), owner.root().to_str().unwrap()), (foreign_name, nobodys)];
-        for (name, owner_named) in cases {
+        let of_owner = format!("run `lambda-packager clean --container` in {}", owner.root().display());
+        let cases =
+            [(name_of(&owned), of_owner.as_str(), owner.root().to_str().unwrap()), (foreign_name, REMEDY, nobodys)];
+        for (name, remedy, owner_named) in cases {
             let ended = Ended::of(fixture.command_on(engine).env("LAMBDA_PACKAGER_CONTAINER_NAME", &name));
-            ended.fails(3, &[&name, "is taken", owner_named, REMEDY]);
+            ended.fails(3, &[&name, "is taken", owner_named, remedy]);
         }
         // What somebody made of this project's container has all its labels.
         let committed = format!("committed-{}", name_of(&owned));
@@ -114,6 +116,19 @@ fn a_name_that_is_taken_is_left_alone() {
 }
 
 #[test]
+fn a_container_that_somebody_renamed_is_made_again() {
+    for engine in engines(Engine::Docker) {
+        let fixture = Fixture::hello_packaged(engine.name());
+        let ours = fixture.container(engine);
+        engine.ask(&["rename", &ours, &format!("renamed-{}", std::process::id())]);
+        fixture.says("edited");
+        fixture.run_on(engine, &[]).ok();
+        assert_eq!(fixture.output_of_bootstrap("hello"), "edited");
+        assert_ne!(fixture.container(engine), ours);
+    }
+}
+
+#[test]
 fn a_volume_of_somebody_elses_is_not_taken() {
     for engine in engines(Engine::Docker) {
         let fixture = Fixture::hello();
@@ -121,10 +136,8 @@ fn a_volume_of_somebody_elses_is_not_taken() {
         let (volume, label) = (format!("{name}-workspace"), fixture.label());
         engine.ask(&["volume", "create", "--label", &label, &volume]);
         let run = || Ended::of(fixture.command_on(engine).env("LAMBDA_PACKAGER_CONTAINER_NAME", &name));
-        run().fails(
-            3,
-            &[&volume, "is taken", "help: set `container_name` to another name, or remove that volume yourself"],
-        );
+        let hint = "help: set `container_name` to another name, or remove those volumes yourself";
+        run().fails(3, &["volumes of these names were not made for this project: ", &volume, hint]);
         assert_eq!(fixture.containers(engine), [""; 0]);
         engine.ask(&["volume", "rm", &volume]);
         run().ok();

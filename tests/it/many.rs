@@ -530,6 +530,17 @@ fn a_feature_is_for_the_packages_that_have_it() {
         assert_eq!(printed(&fixture), expected, "{features}");
     }
     Ended::of(fixture.command_for("host").args(["--workspace", "--features", "none"])).fails(4, &["none"]);
+    // Alone it is what it is beside others.
+    let of_all = "[workspace.metadata.lambda-packager]\nfeatures = [\"own\", \"shared/loud\"]\n";
+    fixture.append("Cargo.toml", of_all);
+    fixture.package("plain", "plain", "");
+    fixture.write("plain/src/main.rs", "fn main() {}\n");
+    fixture.write("Cargo.toml", &fixture.text("Cargo.toml").replace("\"shared\"", "\"plain\", \"shared\""));
+    ended(fixture.command_for("host").arg("--workspace"));
+    assert_eq!(printed(&fixture), ["admin LOUD", "api true LOUD", "loud LOUD", "worker true LOUD"]);
+    for name in ["plain", "loud"] {
+        assert_eq!(ended(fixture.command_for("host").args(["--function", name])).verdict(), "cache-hit", "{name}");
+    }
 }
 
 /// A bin that requires a feature has it in its own call of cargo, or with all others if it is given for all.

@@ -96,6 +96,9 @@ fn a_lockfile_that_a_manifest_protects_is_not_changed() {
     fixture.write("Cargo.toml", &format!("{manifest}{depends}[package.metadata.lambda-packager]\nlocked = true\n"));
     Ended::of(&mut fixture.command_for("host")).fails(4, &["--locked"]);
     assert_eq!(fixture.text("Cargo.lock"), lockfile);
+    // What is said to the program is above that.
+    Ended::of(fixture.command_for("host").env("LAMBDA_PACKAGER_LOCKED", "false")).ok();
+    fixture.write("Cargo.lock", &lockfile);
     fixture.write("Cargo.toml", &format!("{manifest}{depends}"));
     Ended::of(&mut fixture.command_for("host")).ok();
     assert!(fixture.text("Cargo.lock").contains("part"));
@@ -167,7 +170,13 @@ fn what_dependencies_outside_of_the_workspace_need_is_there() {
             "../far/Cargo.toml",
             "[package]\nname = \"far\"\nversion = \"0.1.0\"\nedition.workspace = true\nworkspace = \"../root\"\n",
         );
-        fixture.package("../win", "win", "[dependencies]\nsys = { path = \"../sys\" }\n");
+        // Cargo does not read what only the tests of another package need.
+        fixture.write("../broken/Cargo.toml", "[package\n");
+        fixture.package(
+            "../win",
+            "win",
+            "[dependencies]\nsys = { path = \"../sys\" }\n[dev-dependencies]\nbroken = { path = \"../broken\" }\n",
+        );
         fixture.package("../sys", "sys", "");
         for (name, text) in [("own/out", "out"), ("far", "far"), ("win", ""), ("sys", "")] {
             fixture.write(&format!("../{name}/src/lib.rs"), &format!("pub const TEXT: &str = {text:?};\n"));

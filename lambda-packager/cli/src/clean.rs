@@ -21,14 +21,23 @@ use crate::publish::Names;
 /// What was, or would be, removed.
 #[derive(Default)]
 struct Swept {
-    lines: Vec<String>,
-    bytes: u64,
+    removed: Vec<(String, u64)>,
+    /// What was skipped, or has no known size.
+    notes: Vec<String>,
 }
 
 impl Swept {
     fn add(&mut self, what: String, bytes: u64) {
-        self.lines.push(format!("  {what} ({bytes} bytes)"));
-        self.bytes += bytes;
+        self.removed.push((what, bytes));
+    }
+
+    fn bytes(&self) -> u64 {
+        self.removed.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let removed = self.removed.iter().map(|(what, bytes)| format!("  {what} ({bytes} bytes)"));
+        removed.chain(self.notes.iter().map(|note| format!("  {note}"))).collect()
     }
 }
 
@@ -48,13 +57,13 @@ pub fn clean(context: &Context, flags: &Clean, as_json: bool, report: &mut Repor
         match answers.and_then(|()| sweep_engine(&engine, context, flags, all, &mut swept)) {
             // From an engine that does not answer, nothing can be removed now.
             Err(EngineError::Unreachable(error) | EngineError::Hangs(error) | EngineError::Forbidden(error)) => {
-                swept.lines.push(format!("  skipped: {error}"))
+                swept.notes.push(format!("skipped: {error}"))
             }
             Err(EngineError::Interrupted(error)) => return Err(error),
             // It keeps nothing else from being removed.
             Err(failure) => {
                 let error = Error::from(failure);
-                swept.lines.push(format!("  skipped: {}", error.with_cause()));
+                swept.notes.push(format!("skipped: {}", error.with_cause()));
                 failed = failed.or(Some(error).filter(|_| context.is_expected(&engine)));
             }
             Ok(()) => {}
@@ -63,12 +72,12 @@ pub fn clean(context: &Context, flags: &Clean, as_json: bool, report: &mut Repor
     if all || flags.cache {
         sweep_state(&state, &known, flags.dry_run, &mut swept)?;
     }
-    let verb = if flags.dry_run { "would remove" } else { "removed" };
-    let lines = [vec![format!("{verb} {} bytes", swept.bytes)], swept.lines].concat();
+    let bytes = swept.bytes();
     if as_json {
-        print_lines(&[json::done("cleaned", flags.dry_run, &lines)]);
+        print_lines(&[json::cleaned(flags.dry_run, bytes, &swept.removed, &swept.notes)]);
     } else {
-        print_lines(&lines);
+        let verb = if flags.dry_run { "would remove" } else { "removed" };
+        print_lines(&[vec![format!("{verb} {bytes} bytes")], swept.lines()].concat());
     }
     failed.map_or(Ok(0), Err)
 }
@@ -138,12 +147,10 @@ fn sweep_volumes(engine: &Engine, label: &str, dry_run: bool, swept: &mut Swept)
         let removed = if dry_run { Ok(()) } else { engine.remove_volumes(std::slice::from_ref(&volume.name)) };
         match (removed, sizes.get(&volume.name)) {
             // A container of somebody else uses it.
-            (Err(EngineError::Refused(error)), _) => {
-                swept.lines.push(format!("  kept: {what}: {}", error.with_cause()))
-            }
+            (Err(EngineError::Refused(error)), _) => swept.notes.push(format!("kept: {what}: {}", error.with_cause())),
             (Err(failure), _) => return Err(failure),
             (Ok(()), Some(bytes)) => swept.add(what, *bytes),
-            (Ok(()), None) => swept.lines.push(format!("  {what} (size not known)")),
+            (Ok(()), None) => swept.notes.push(format!("{what} (size not known)")),
         }
     }
     Ok(())
@@ -262,7 +269,7 @@ mod tests {
                 let known = names_in(&state)?;
                 let mut swept = Swept::default();
                 let _locks = lock_all(&state, &known, &mut report)?;
-                sweep_state(&state, &known, false, &mut swept).map(|()| swept.lines)
+                sweep_state(&state, &known, false, &mut swept).map(|()| swept.lines())
             });
             assert!(waits.recv().unwrap().starts_with("process "));
             assert!(fs::is_file(&file));

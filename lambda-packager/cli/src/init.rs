@@ -34,6 +34,6 @@ pub fn init(request: &Request, tool: Option<Tool>, dry_run: bool, as_json: bool,
         plan.write()?;
         format!("wrote {}; `lambda-packager` packages", plan.names().join(", "))
     };
-    print_lines(&[if as_json { json::done("initialised", dry_run, &[difference, vec![end]].concat()) } else { end }]);
+    print_lines(&[if as_json { json::initialised(dry_run, &plan.names(), &difference) } else { end }]);
     Ok(())
 }

@@ -50,9 +50,16 @@ pub fn input(function: &str, path: &str, why: &str) -> String {
     json!({"v": VERSION, "event": "input", "function": function, "path": path, "why": why}).to_string()
 }
 
-/// What a command removed or wrote, or would have, as one line.
-pub fn done(event: &str, dry_run: bool, lines: &[String]) -> String {
-    json!({"v": VERSION, "event": event, "dry_run": dry_run, "lines": lines}).to_string()
+/// What was removed, or would be, with what it was skipped for, as one line.
+pub fn cleaned(dry_run: bool, bytes: u64, removed: &[(String, u64)], notes: &[String]) -> String {
+    let removed: Vec<_> = removed.iter().map(|(what, bytes)| json!({"what": what, "bytes": bytes})).collect();
+    json!({"v": VERSION, "event": "cleaned", "dry_run": dry_run, "bytes": bytes, "removed": removed, "notes": notes})
+        .to_string()
+}
+
+/// The files that were written, or would be, and the difference, as one line.
+pub fn initialised(dry_run: bool, files: &[&str], difference: &[String]) -> String {
+    json!({"v": VERSION, "event": "initialised", "dry_run": dry_run, "files": files, "difference": difference.join("\n")}).to_string()
 }
 
 fn ms(elapsed: Duration) -> f64 {

@@ -8,6 +8,7 @@ use crate::config::ArtifactKind;
 use crate::error::{Error, Result};
 use crate::snapshot::is_executable;
 use crate::snapshot::listing::join;
+use crate::snapshot::visible::{is_secret, is_visible};
 use crate::sys::{Glob, fs, relative};
 
 /// A file that goes into the zip.
@@ -178,6 +179,11 @@ impl<'a> Walk<'a> {
                 .refusal(path, &format!("leads out of {}", self.around.root.display()))
                 .hint_with("copy the file into the package"));
         }
+        if !is_visible(&real, self.around.root) || is_secret(&real) {
+            return Err(self
+                .refusal(path, "leads into a repository's own folder, or to cargo's credentials")
+                .hint_with("remove that link, or take it out with a later entry `!GLOB`"));
+        }
         if meta.is_dir() {
             if self.folders.contains(&real) {
                 return Err(self
@@ -279,6 +285,11 @@ mod tests {
         write(&root, &["app/config/b.json", "app/config/run.sh", "app/bootstrap"]);
         let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, root.join("app").join(name)).unwrap();
         link(other.path(), "link");
+        // Where there may be tokens.
+        write(&root, &["app/.git/config", "app/.cargo/credentials.toml", "app/plain/x"]);
+        link(Path::new("../.git"), "plain/repository");
+        link(Path::new(".git/config"), "config-of-git");
+        link(Path::new(".cargo/credentials.toml"), "login");
         fs::create_dirs(&root.join("app/loop/deep")).unwrap();
         link(&root.join("app/loop"), "loop/deep/back");
         link(Path::new("self"), "self");
@@ -296,6 +307,9 @@ mod tests {
             ("link", "leads out of"),
             ("x:link", "leads out of"),
             ("lin*", "selects no file"),
+            ("plain", "plain/repository leads into a repository's own folder, or to cargo's credentials"),
+            ("config-of-git", "leads into a repository's own folder"),
+            ("x:login", "or to cargo's credentials"),
             ("loop", "deep/back is a link to a folder around it"),
             ("self", "is a link that leads nowhere, or to itself"),
             ("sel*", "is a link that leads nowhere, or to itself"),

@@ -70,8 +70,13 @@ pub fn ensure(
             report.note(&format!("the specification of the container {name} changed; creating it again"));
         }
     }
-    // By its id: by the name it could be one that somebody else made since it was looked for.
-    found.map_or(Ok(()), |container| engine.remove(&container.id)).map_err(EngineError::into_unable)?;
+    // By its id: by the name it could be one that somebody else made since it was looked for. One that somebody renamed has
+    // its volumes.
+    let of_name = |container: &Container| container.label(NAMED) == Some(name) && container.name() != name;
+    let renamed = engine.containers_with(&identity.label())?.into_iter().filter(of_name);
+    for container in found.into_iter().chain(renamed) {
+        engine.remove(&container.id).map_err(EngineError::into_unable)?;
+    }
     // Without its container, a volume may have anything.
     remove_volumes(engine, &identity.label(), name).map_err(EngineError::into_unable)?;
     wanted.image.provide(engine).map_err(EngineError::into_unable)?;
@@ -120,21 +125,29 @@ fn taken(name: &str, container: &Container, identity: &Identity) -> Error {
         Some(path) => format!("belongs to {path} of another user, or on another machine"),
         None => "was not made by lambda-packager".to_string(),
     };
-    Error::engine(format!("the container name {name} is taken: that container {owner}")).hint_with(
-        "set `container_name` to another name, or remove or rename that container yourself; it was not touched",
-    )
+    let hint = match container.label(PATH).filter(|_| container.is_ours()) {
+        // Renamed it would still have the volumes of that name.
+        Some(path) => format!("run `lambda-packager clean --container` in {path}; it was not touched"),
+        None => "remove or rename that container yourself; it was not touched".to_string(),
+    };
+    Error::engine(format!("the container name {name} is taken: that container {owner}"))
+        .hint_with(format!("set `container_name` to another name, or {hint}"))
 }
 
 /// An engine takes a volume that is there as it is, and a compile empties it.
 fn refuse_volumes_of_others(engine: &Engine, spec: &ContainerSpec) -> Result<(), EngineError> {
     let present = engine.volume_names().map_err(EngineError::into_unable)?;
-    match spec.volumes.iter().find(|volume| present.contains(&volume.name)) {
-        Some(Volume { name, .. }) => {
-            Err(Error::engine(format!("the volume name {name} is taken: that volume was not made for this project"))
-                .hint_with("set `container_name` to another name, or remove that volume yourself; it was not touched")
+    let names = spec.volumes.iter().map(|volume| volume.name.as_str());
+    let taken: Vec<&str> = names.filter(|name| present.iter().any(|known| known == name)).collect();
+    match taken.as_slice() {
+        [] => Ok(()),
+        names => {
+            Err(Error::engine(format!("volumes of these names were not made for this project: {}", names.join(", ")))
+                .hint_with(
+                    "set `container_name` to another name, or remove those volumes yourself; they were not touched",
+                )
                 .into())
         }
-        None => Ok(()),
     }
 }
 

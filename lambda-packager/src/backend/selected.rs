@@ -354,9 +354,10 @@ fn on_host(
     }
     environment.extend(variables.iter().map(|(name, value)| (name.into(), value.into())));
     // They would lead out of what the compile sees. Where a file cannot be read, cargo says so.
-    let relative = cargo::config::relative_variables(job.workspace).unwrap_or_default();
-    let placed = relative.into_iter().filter_map(|(name, path)| Some((name, job.layout.place_of(&path)?)));
-    environment.extend(placed.map(|(name, place)| (name.into(), place.into())));
+    let named = cargo::config::named_by_variables(job.workspace).unwrap_or_default();
+    let relative = named.into_iter().rev().filter(|named| named.is_relative && !named.is_forced);
+    let placed = relative.filter_map(|named| Some((named.variable.into(), job.layout.place_of(&named.path)?.into())));
+    environment.extend(placed);
     environment.extend(passed.iter().filter_map(|name| Some((name.into(), env::var_os(name)?))));
     Invocation::new(Path::new("/bin/sh")).args(&command[1..]).only(environment).folder(&job.workspace.root)
 }

@@ -4,12 +4,12 @@
 //!
 //! Source: <https://doc.rust-lang.org/cargo/reference/config.html>.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
 use crate::cargo::config_outer::outer;
+use crate::cargo::secrets::may_be_secret;
 use crate::cargo::{Workspace, config_flags, env};
 use crate::config::Config;
 use crate::error::Result;
@@ -113,38 +113,30 @@ fn may_choose_linker(files: Vec<Table>, config: &Config) -> bool {
         || files.into_iter().any(|file| named(&Value::Object(file).to_string()))
 }
 
-/// The paths that variables in the configuration's `[env]` have as values.
-///
-/// # Errors
-/// If a configuration file cannot be read.
-pub fn named_by_variables(workspace: &Workspace) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for (file, table) in read_each(workspace)? {
-        for variable in table.get("env").and_then(Value::as_object).into_iter().flat_map(Map::values) {
-            let is_relative = variable.get("relative") == Some(&Value::Bool(true));
-            let value = variable.as_str().or(variable.get("value").and_then(Value::as_str)).unwrap_or_default();
-            if is_relative || value.starts_with('/') {
-                found.push(lexically_clean(&base_of(&file).join(value)));
-            }
-        }
-    }
-    Ok(found)
+/// A variable of `[env]` whose value is a path.
+pub struct NamedPath {
+    pub variable: String,
+    pub path: PathBuf,
+    /// It is relative to the file that sets it.
+    pub is_relative: bool,
+    /// It replaces what the environment has.
+    pub is_forced: bool,
 }
 
-/// The variables of `[env]` that are relative paths, and these paths as cargo would make them. Without those that replace the
-/// environment's.
+/// The paths that variables in the configuration's `[env]` have as values, those of the strongest file first.
 ///
 /// # Errors
 /// If a configuration file cannot be read.
-pub fn relative_variables(workspace: &Workspace) -> Result<Vec<(String, PathBuf)>> {
-    let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
-    // The strongest come first.
+pub fn named_by_variables(workspace: &Workspace) -> Result<Vec<NamedPath>> {
+    let mut found = Vec::new();
     for (file, table) in read_each(workspace)? {
         for (name, variable) in table.get("env").and_then(Value::as_object).into_iter().flatten() {
             let is = |key: &str| variable.get(key) == Some(&Value::Bool(true));
-            let value = variable.get("value").and_then(Value::as_str).unwrap_or_default();
-            if seen.insert(name.clone()) && is("relative") && !is("force") {
-                found.push((name.clone(), lexically_clean(&base_of(&file).join(value))));
+            let value = variable.as_str().or(variable.get("value").and_then(Value::as_str)).unwrap_or_default();
+            let (is_relative, is_forced) = (is("relative"), is("force"));
+            if is_relative || value.starts_with('/') {
+                let (variable, path) = (name.clone(), lexically_clean(&base_of(&file).join(value)));
+                found.push(NamedPath { variable, path, is_relative, is_forced });
             }
         }
     }
@@ -243,39 +235,6 @@ fn kept(file: &Table, triple: &str, has_flags: bool, path: &Path, folders: &mut 
     all
 }
 
-/// Whether a variable has a secret, by its name or by a login in its value.
-fn may_be_secret(name: &str, value: &str) -> bool {
-    let name = name.to_uppercase();
-    let says =
-        ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL"].iter().any(|part| name.contains(part));
-    says || name.split('_').any(|word| word == "KEY") || (value.contains("://") && env::may_have_login(value))
-}
-
-/// The keys of the user's configuration that a compile in a container gets, and whose URL has a login: cargo needs it there
-/// to know the registry.
-///
-/// # Errors
-/// If a configuration file cannot be read.
-pub fn logins(workspace: &Workspace) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for (file, table) in read_each(workspace)? {
-        for (name, keys) in [("source", &["registry", "git"][..]), ("registries", &["index"])] {
-            for (of, entries) in tables(&table, name) {
-                let has_login = |key: &&&str| {
-                    entries
-                        .get(**key)
-                        .and_then(Value::as_str)
-                        .is_some_and(|url| url.contains("://") && env::may_have_login(url))
-                };
-                found.extend(
-                    keys.iter().filter(has_login).map(|key| format!("{name}.{of}.{key} of {}", file.display())),
-                );
-            }
-        }
-    }
-    Ok(found)
-}
-
 /// Whether a program is named by a path. Any other is looked for in `PATH`.
 pub fn is_path(program: &str) -> bool {
     program.contains('/')
@@ -305,7 +264,8 @@ pub fn for_container(text: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
     toml::print(&parsed).map(String::into_bytes)
 }
 
-fn tables<'a>(file: &'a Table, name: &str) -> impl Iterator<Item = (&'a String, &'a Map<String, Value>)> {
+/// The tables in the table `name` of a file, by their names.
+pub fn tables<'a>(file: &'a Table, name: &str) -> impl Iterator<Item = (&'a String, &'a Map<String, Value>)> {
     let table = file.get(name).and_then(Value::as_object).into_iter().flatten();
     table.filter_map(|(name, value)| Some((name, value.as_object()?)))
 }

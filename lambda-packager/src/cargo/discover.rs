@@ -14,11 +14,12 @@ use crate::snapshot::{Computed, Memo};
 use crate::sys::{env, fs, git, relative};
 
 impl Workspace {
-    /// The workspace of the folder `start`. Calls cargo only if there is no valid cached record.
+    /// The workspace of the folder `start`. Calls cargo only if there is no valid cached record. `locked` says whether the
+    /// lockfile has to stay as it is; `None` where only manifests may say so.
     ///
     /// # Errors
     /// If there is no cargo project, or cargo cannot resolve it.
-    pub fn discover(start: &Path, locked: bool) -> Result<Self> {
+    pub fn discover(start: &Path, locked: Option<bool>) -> Result<Self> {
         let nearest = start.ancestors().find(|folder| fs::is_file(&folder.join("Cargo.toml"))).ok_or_else(|| {
             Error::config(format!("{} is not in a cargo project", start.display()))
                 .hint_with("run this in a folder with a Cargo.toml, or below one")
@@ -45,7 +46,7 @@ impl Workspace {
     }
 
     /// Which target a function is for, and whether the lockfile may change, is in settings that cargo has to tell.
-    fn call_cargo(manifest: &Path, locked: bool) -> Result<Computed<Self>> {
+    fn call_cargo(manifest: &Path, locked: Option<bool>) -> Result<Computed<Self>> {
         const METADATA: [&str; 3] = ["metadata", "--format-version=1", "--color=never"];
         let folder = manifest.parent().unwrap_or(Path::new("/"));
         let platforms = Arch::ALL.map(|arch| format!("--filter-platform={}", arch.triple()));
@@ -54,9 +55,12 @@ impl Workspace {
             cargo(folder, &args.chain(more.iter().copied()).collect::<Vec<_>>())
         };
         let output = match resolve(&["--locked"]) {
-            Err(error) if !locked && says_locked(&error) => {
-                let described = cargo(folder, &[&METADATA[..], &["--no-deps"]].concat())?;
-                if keeps_lockfile(&described.stdout, manifest) {
+            Err(error) if says_locked(&error) => {
+                let is_kept = || {
+                    let described = cargo(folder, &[&METADATA[..], &["--no-deps"]].concat())?;
+                    Ok::<_, Error>(keeps_lockfile(&described.stdout, manifest))
+                };
+                if locked.map_or_else(is_kept, Ok)? {
                     return Err(error);
                 }
                 resolve(&[])

@@ -1,11 +1,12 @@
 //! With which features cargo compiles what a package depends on, if it compiles that package alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cargo::command::cargo;
-use crate::cargo::{Function, Workspace};
+use crate::cargo::{Closure, Function, Package, Workspace};
 use crate::config::Arch;
 use crate::error::{Error, Result};
 use crate::snapshot::{Computed, Memo};
@@ -60,6 +61,32 @@ impl Workspace {
             Ok(Computed { deps: self.memo_deps()?, path: path.clone(), base: self.root.clone(), value })
         };
         Ok(Memo::compute(compute)?.value)
+    }
+}
+
+impl Workspace {
+    /// Whether a feature that is given for several packages is one for `function`: not if its package lacks it, and another
+    /// member has it, which it is for then. Cargo refuses what no member has.
+    ///
+    /// Source: <https://doc.rust-lang.org/cargo/reference/features.html#command-line-feature-options>.
+    pub fn turns_on(&self, feature: &str, function: &Function) -> bool {
+        let has = |package: &Package| match feature.split_once('/') {
+            Some((of, _)) => self.compiles(&package.closure, of.trim_end_matches('?')),
+            None => package.features.contains_key(feature),
+        };
+        has(function.package) || !self.members.iter().any(has)
+    }
+
+    /// Whether a package of that name is compiled for what has this closure.
+    fn compiles(&self, closure: &Closure, name: &str) -> bool {
+        // The folder of a download is named after it and its version.
+        let is_version = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+        let is_it = |folder: &PathBuf| {
+            let folder = folder.file_name().unwrap_or_default().to_string_lossy();
+            folder.strip_prefix(name).and_then(|rest| rest.strip_prefix('-')).is_some_and(is_version)
+        };
+        closure.local.iter().any(|local| local.name == name)
+            || closure.downloads.iter().filter_map(|index| self.downloads.get(*index)).any(is_it)
     }
 }
 

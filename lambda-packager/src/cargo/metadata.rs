@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cargo::path_dependencies::{named_in, source_root};
+use crate::cargo::path_dependencies::source_root;
+use crate::cargo::reached::{patches, unused_beside, with_their_own};
 use crate::cargo::{Closure, LocalPackage, Package, PathDependencies, Profiles, Program, Workspace};
 use crate::config::{cargo_lambda_tables, from_manifest};
 use crate::error::{Error, Result};
-use crate::sys::{env, fs, lexically_clean, relative, toml};
+use crate::sys::{env, fs, relative};
 
 /// The fields of `cargo metadata --format-version 1` that the packager uses.
 ///
@@ -258,50 +259,6 @@ fn closure(asked: &MetadataPackage, graph: &Graph, with_dev: bool) -> Result<Clo
         }
     }
     Ok(found)
-}
-
-/// The folders that the patches of the root's manifest name. Cargo reads the manifests in all of them, also of those that
-/// replace nothing.
-///
-/// Source: <https://doc.rust-lang.org/cargo/reference/overriding-dependencies.html>.
-fn patches(root: &Path) -> Result<Vec<PathBuf>> {
-    let manifest = toml::read(&root.join("Cargo.toml"))?;
-    let of_sources = manifest.get("patch").and_then(Value::as_object).into_iter().flat_map(|table| table.values());
-    let tables = of_sources.chain(manifest.get("replace")).filter_map(Value::as_object);
-    let paths = tables.flat_map(|table| table.values()).filter_map(|patch| patch.get("path")?.as_str());
-    let folders = paths.map(|path| lexically_clean(&root.join(path)));
-    Ok(folders.filter(|folder| fs::is_file(&folder.join("Cargo.toml"))).collect())
-}
-
-/// Folders that packages depend on by path, and those that the manifests in them name in turn, unless they are `known`: cargo
-/// tells of none for other platforms, and reads all. Sorted.
-fn with_their_own(mut queue: Vec<PathBuf>, known: BTreeSet<PathBuf>) -> Result<Vec<PathBuf>> {
-    let mut all = BTreeSet::new();
-    while let Some(folder) = queue.pop() {
-        let manifest = folder.join("Cargo.toml");
-        if !all.insert(folder.clone()) || known.contains(&folder) || !fs::is_file(&manifest) {
-            continue;
-        }
-        let named = named_in(&toml::read(&manifest)?);
-        let folders = named.into_iter().map(|path| lexically_clean(&folder.join(path)));
-        queue.extend(folders.filter(|folder| fs::is_file(&folder.join("Cargo.toml"))));
-    }
-    Ok(all.into_iter().collect())
-}
-
-/// The crates in the folders of sources that have none of `vendored` in them.
-///
-/// Source: <https://doc.rust-lang.org/cargo/reference/source-replacement.html#directory-sources>.
-fn unused_beside(vendored: &[LocalPackage]) -> Result<Vec<PathBuf>> {
-    let used: BTreeSet<&Path> = vendored.iter().map(|package| package.folder.as_path()).collect();
-    let sources: BTreeSet<&Path> = used.iter().filter_map(|folder| folder.parent()).collect();
-    let mut unused = Vec::new();
-    for source in sources {
-        let crates = fs::names_in(source)?.into_iter().map(|name| source.join(name));
-        unused.extend(crates.filter(|folder| !used.contains(&**folder) && fs::is_file(&folder.join("Cargo.toml"))));
-    }
-    unused.sort_unstable();
-    Ok(unused)
 }
 
 /// Tells programs of the same name apart by their packages. No name of a program or a package has a dot. An example, which

@@ -18,6 +18,7 @@ mod native_tools;
 mod path_dependencies;
 pub mod profile_overrides;
 mod profiles;
+mod reached;
 mod secrets;
 mod selection;
 mod target_folders;

@@ -42,7 +42,8 @@ impl PathDependencies {
         }
         let (mut absolute, mut relative) = (Vec::new(), Vec::new());
         for manifest in naming.iter().filter(|manifest| fs::is_file(manifest)) {
-            let named = named_in(&toml::read(manifest)?);
+            let mut named = Vec::new();
+            paths(&toml::read(manifest)?, &mut named);
             let folder = manifest.parent().unwrap_or(root);
             let (from_root, from_here): (Vec<_>, Vec<_>) = named.into_iter().partition(|path| path.is_absolute());
             absolute.extend(from_root);
@@ -68,12 +69,6 @@ impl PathDependencies {
 }
 
 /// The paths in all keys `path`, in any table: dependencies can be declared in many.
-pub fn named_in(manifest: &Table) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    paths(manifest, &mut found);
-    found
-}
-
 fn paths(table: &Table, found: &mut Vec<PathBuf>) {
     for (key, value) in table {
         match value {

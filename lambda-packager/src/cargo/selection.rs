@@ -71,7 +71,7 @@ impl Workspace {
         }
         let here = self.member_at(start).filter(|package| package.folder() != self.root);
         let is_here = |found: &&Candidate| here.is_some_and(|here| found.function.package.name == here.name);
-        let names_none = config.function.as_ref().is_none_or(Names::name_none);
+        let names_none = config.function.as_ref().is_none_or(Names::only_leaves_out);
         let is_default = |found: &&Candidate| names_none && found.function.package.is_default;
         let only =
             |wanted: &dyn Fn(&&Candidate) -> bool| chosen.iter().copied().filter(|found| wanted(found)).collect();

@@ -84,6 +84,9 @@ pub struct Program {
 
 impl Workspace {
     /// Downloads missing crates of the lockfile, for an offline compile.
+    ///
+    /// # Errors
+    /// Cargo's own, if one cannot be downloaded.
     pub fn fetch(&self) -> Result<()> {
         if self.downloads.iter().all(|folder| self.is_unpacked(folder)) {
             return Ok(());

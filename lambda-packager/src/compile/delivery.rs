@@ -182,7 +182,9 @@ fn folders(job: &CompileJob, sources: &Sources) -> BTreeMap<String, String> {
     for place in sources.keys().filter(|place| !place.starts_with(CARGO_HOME)) {
         // In sorted order, a part that the last place had too was seen with it.
         let shared = place.bytes().zip(last.bytes()).take_while(|(one, other)| one == other).count();
-        let ends = place[shared..].match_indices('/').map(|(at, _)| shared + at).chain([place.len()]);
+        // By bytes: two names may differ inside of a character.
+        let slashes = place.bytes().enumerate().skip(shared).filter(|(_, byte)| *byte == b'/');
+        let ends = slashes.map(|(at, _)| at).chain([place.len()]);
         for end in ends {
             let Some((parent, name)) = place[..end].rsplit_once('/') else { continue };
             if parent != folder {

@@ -70,7 +70,7 @@ const RULES: &[Rule] = &[
         "set `base` to an image with cargo, rustc, a C compiler and util-linux, or to `host`"),
     // Of clap, by which cargo reads them.
     (Crate, Some(1), &["For more information, try '--help'"],
-        "cargo does not take what it is called with",
+        "cargo refuses its arguments",
         "its own message is above; `cargo_flags` are given to it as they are, beside those for `profile`, `features` and `target_arch`"),
     // Of `compile.sh`.
     (Crate, Some(79), &[],
@@ -317,7 +317,7 @@ mod tests {
             (101, &killed_itself, "Crate", "app does not compile (cargo's status 101)\n"),
             (101, killed_script, "Ended", "the compile of app was killed (status 101)\n"),
             (101, bus, "Crate", "the disk is full on which app is compiled\n"),
-            (1, refused, "Crate", "cargo does not take what it is called with"),
+            (1, refused, "Crate", "cargo refuses its arguments"),
             (127, setsid, "Crate", "setsid or flock is missing"),
             (79, "", "Crate", "install objcopy for the target aarch64-unknown-linux-gnu"),
             (137, "", "Ended", "the compile of app was killed (status 137)\n"),

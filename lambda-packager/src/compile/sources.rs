@@ -10,7 +10,7 @@ use crate::compile::node::{Content, Node, Sources};
 use crate::compile::{CompileJob, crates, placeholders, repository};
 use crate::error::Result;
 use crate::report::Reporter;
-use crate::snapshot::listing::is_visible;
+use crate::snapshot::visible::{is_secret, is_visible};
 use crate::snapshot::{Entry, Kind, is_executable};
 use crate::sys::{Sha, fs, lexically_clean};
 
@@ -30,7 +30,7 @@ pub fn of(job: &CompileJob, forwarded: Option<&ForwardedConfig>, report: &mut Re
 
 /// The recorded inputs.
 fn inputs(job: &CompileJob, in_container: bool) -> Result<Sources> {
-    let (root, cargo_home) = (&job.workspace.root, &job.workspace.cargo_home);
+    let root = &job.workspace.root;
     let configs: BTreeSet<String> = job.workspace.config_files()?.into_iter().collect();
     let flagged: BTreeSet<String> = config_flags::files(job.workspace, job.config)?.into_iter().collect();
     let fixed: BTreeSet<String> = job.workspace.fixed_files()?.into_iter().collect();
@@ -43,7 +43,7 @@ fn inputs(job: &CompileJob, in_container: bool) -> Result<Sources> {
         // What is above the workspace is forwarded, not sent. On the host, cargo finds its configuration by itself.
         let is_above = fixed.contains(&name) && !path.starts_with(root);
         let is_found = is_above || (!in_container && configs.contains(&name));
-        if is_secret(&path, cargo_home) || (is_found && !flagged.contains(&name)) {
+        if is_secret(&path) || (is_found && !flagged.contains(&name)) {
             continue;
         }
         let Some(place) = job.layout.place_of(&path) else { continue };
@@ -75,15 +75,6 @@ fn inputs(job: &CompileJob, in_container: bool) -> Result<Sources> {
     Ok(sources)
 }
 
-/// Whether cargo keeps credentials in it, whichever link leads to its folder.
-///
-/// Source: <https://doc.rust-lang.org/cargo/reference/config.html#credentials>.
-fn is_secret(path: &Path, cargo_home: &Path) -> bool {
-    let has_name = path.file_name().is_some_and(|name| name == "credentials" || name == "credentials.toml");
-    let folder = || path.parent().and_then(|folder| fs::canonical(folder).ok());
-    has_name && folder().is_some_and(|folder| folder.ends_with(".cargo") || folder == cargo_home)
-}
-
 /// Whether a file lies in the repository of the workspace, or in a local package or its workspace.
 fn is_of_the_project(job: &CompileJob, file: &Path) -> Result<bool> {
     let root = &job.workspace.root;
@@ -106,7 +97,7 @@ fn link(job: &CompileJob, path: &Path, entry: &Entry) -> Result<Option<Node>> {
         return Ok(Some(link));
     }
     let Ok(target) = fs::canonical(path) else { return Ok(Some(link)) };
-    if !is_of_the_project(job, &target)? || is_secret(&target, &job.workspace.cargo_home) || !fs::is_file(&target) {
+    if !is_of_the_project(job, &target)? || is_secret(&target) || !fs::is_file(&target) {
         return Ok(Some(link));
     }
     let content = fs::read(&target)?;

@@ -8,10 +8,6 @@ use crate::sys::Glob;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Names(Vec<String>);
 
-/// All functions of a kind.
-const EXAMPLES: &str = "examples/*";
-const BINS: &str = "*";
-
 /// The mark of a name that is left out.
 const NOT: char = '!';
 
@@ -25,14 +21,9 @@ impl Names {
     pub fn of_targets(bin: &[String], bins: bool, example: &[String], examples: bool) -> Vec<String> {
         let mut names = bin.to_vec();
         names.extend(example.iter().map(|name| format!("examples/{name}")));
-        names.extend(examples.then(|| EXAMPLES.to_string()));
-        names.extend((bins && !names.is_empty()).then(|| BINS.to_string()));
+        names.extend(examples.then(|| "examples/*".to_string()));
+        names.extend((bins && !names.is_empty()).then(|| "*".to_string()));
         names
-    }
-
-    /// Whether they name no function, as cargo's flags for all targets of a kind do: which packages are meant is said elsewhere.
-    pub fn name_none(&self) -> bool {
-        self.wanted().all(|name| [EXAMPLES, BINS].contains(&name))
     }
 
     /// Whether what has these names is selected: by any that is not left out, or if all are, by none of them.
@@ -105,9 +96,6 @@ mod tests {
         assert_eq!(of(&[], true, &[], false), "");
         assert_eq!(of(&["b"], false, &["e*"], false), "b examples/e*");
         assert_eq!(of(&[], true, &[], true), "examples/* *");
-        for (names, name_none) in [(&["examples/*", "*"][..], true), (&["!a"], true), (&["examples/a", "*"], false)] {
-            assert_eq!(Names::new(names.iter().copied()).name_none(), name_none, "{names:?}");
-        }
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Config {
         const DAY: u64 = 24 * 60 * 60;
         if !(1..=DAY).contains(&self.engine_timeout_secs) {
             let (place, secs) = (self.place_of("engine_timeout_secs"), self.engine_timeout_secs);
-            return Err(Error::config(format!("{place}: {secs} s is no time limit from 1 s to a day")));
+            return Err(Error::config(format!("{place}: {secs} is not a number of seconds from 1 to {DAY}")));
         }
         self.check_globs()?;
         self.check_flags()

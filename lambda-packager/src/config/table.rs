@@ -120,7 +120,7 @@ macro_rules! with_settings {
                 /// Makes it an error if the compile would fall back to the host's toolchain, in a container or without
                 /// one. The default is `true` with `CI=true` in the modes `Prod` and `Docker`, otherwise `false`.
                 (yes: bool) => yes;
-            engine_timeout_secs: u64 = 30, Number, "time limit for a short command of the engine, in seconds; 30 if not set. An engine that restarts is waited for a third of it, at least 10 s. A download of an image may stand still for this time, an engine that unpacks one for ten times as long",
+            engine_timeout_secs: u64 = 30, Number, "time limit for a short command of the engine, in seconds, at most a day; 30 if not set. An engine that restarts is waited for a third of it, at least 10 s. A download of an image may stand still for this time, an engine that unpacks one for ten times as long",
                 /// The time limit for a short command of the engine, in seconds. The default is 30. A download of an image may stand
                 /// still for this time, an engine that unpacks one for ten times as long.
                 (seconds: u64) => seconds;

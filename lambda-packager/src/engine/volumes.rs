@@ -34,6 +34,9 @@ impl Engine {
     }
 
     /// The names of all volumes.
+    ///
+    /// # Errors
+    /// The engine's.
     pub fn volume_names(&self) -> Result<Vec<String>, EngineError> {
         let listed = self.succeed(self.call(&["volume", "ls", "--quiet"]), None)?;
         Ok(listed.stdout_text().lines().map(String::from).collect())
@@ -84,8 +87,9 @@ impl Engine {
             let users = self.succeed(call, None)?.stdout_text().lines().collect::<Vec<_>>().join(" ");
             if !users.is_empty() {
                 let error = Error::engine(format!("the {program} volume {name} is in use by the container {users}"));
-                let hint =
-                    format!("remove that container (`{program} rm {users}`), or make it again without the volume");
+                let hint = format!(
+                    "remove that container (`{program} rm --force {users}`), or make it again without the volume"
+                );
                 return Ok(Some(EngineError::Refused(error.source(output.stderr_text()).hint_with(hint))));
             }
         }

@@ -56,7 +56,7 @@ impl Project {
     /// The same, also if the settings select no function.
     pub fn around(request: &Request) -> Result<Self> {
         let early = Config::resolve(request.layers.clone());
-        let workspace = Workspace::discover(&request.start, early.locked)?;
+        let workspace = Workspace::discover(&request.start, early.is_set("locked").then_some(early.locked))?;
         let mut start = request.start.clone();
         if workspace.member_at(&start).is_none() {
             // A path through a link leads to the same package.
@@ -146,11 +146,9 @@ impl Project {
     pub fn tasks(&self) -> Result<Vec<Task<'_>>> {
         let (workspace, selected) = (&self.workspace, self.selected()?);
         let is_alone = selected.len() == 1;
-        let packages: BTreeMap<&str, &Package> =
-            selected.iter().map(|(function, ..)| (function.package.name.as_str(), function.package)).collect();
         let mut tasks = Vec::new();
         for (function, mut config, cargo_lambda) in selected {
-            config.features.retain(|feature| is_for(feature, &function, &packages));
+            config.features.retain(|feature| workspace.turns_on(feature, &function));
             let places = Places::of(workspace, &function, &config)?;
             tasks.push(Task {
                 workspace,
@@ -252,23 +250,6 @@ fn packages_others(workspace: &Workspace, member: &Package, selecting: &[&Layer]
     let names_others =
         |layer: &&Layer| layer.package.is_some() || layer.function.iter().flat_map(Names::wanted).any(|it| !is_own(it));
     Ok(own.is_empty() || selecting.iter().any(names_others))
-}
-
-/// Whether a feature is turned on for a function, of all `selected` packages: one that others of them have, and its own has
-/// not, is for those. Cargo refuses what none of them has.
-///
-/// Source: <https://doc.rust-lang.org/cargo/reference/features.html#command-line-feature-options>.
-fn is_for(feature: &str, function: &Function, selected: &BTreeMap<&str, &Package>) -> bool {
-    match feature.split_once('/') {
-        Some((package, _)) if selected.contains_key(package) => {
-            function.closure().local.iter().any(|local| local.name == package)
-        }
-        Some(_) => true,
-        None => {
-            let has = |package: &Package| package.features.contains_key(feature);
-            has(function.package) || !selected.values().any(|package| has(package))
-        }
-    }
 }
 
 fn refuse_one_output_for_several(tasks: &[Task]) -> Result<()> {

@@ -31,8 +31,9 @@ pub fn digest(workspace: &Workspace, config: &Config, ingredients: &Ingredients,
     let named = cargo_config::named_by_variables(workspace)?;
     if !named.is_empty() {
         let present = inputs.present().into_iter();
-        let read = present
-            .filter(|(name, _)| named.iter().any(|path| lexically_clean(&workspace.root.join(name)).starts_with(path)));
+        let read = present.filter(|(name, _)| {
+            named.iter().any(|named| lexically_clean(&workspace.root.join(name)).starts_with(&named.path))
+        });
         text.extend(read.map(|(name, entry)| format!("{name}\0{} {}\n", entry.kind, entry.sha)));
     }
     // Nor does cargo link again where a linker is another one.

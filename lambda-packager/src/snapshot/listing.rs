@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::snapshot::visible::is_visible;
 use crate::sys::{Glob, Stamp, fs, git};
 
 /// A folder that is an input, with the files in it that `rule` selects.
@@ -110,18 +111,12 @@ pub fn list(tree: &Tree, base: &Path, excluded: &[PathBuf], packages: &[PathBuf]
     // Links after real folders: a folder that is reached both ways is listed under its real path.
     while let Some((path, relative)) = walk.links.pop() {
         let target = fs::canonical(&path)?;
-        let is_excluded = || excluded.iter().any(|path| fs::canonical(path).is_ok_and(|path| target.starts_with(path)));
-        if walk.boundaries.iter().any(|boundary| is_visible(&target, boundary)) && !is_excluded() {
+        if walk.boundaries.iter().any(|boundary| is_visible(&target, boundary)) {
             walk.folder(&path, relative, false)?;
         }
     }
     walk.folders.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(walk.folders)
-}
-
-/// Whether a resolved path is below `folder`, and in no repository's own folder there, which may have tokens.
-pub fn is_visible(path: &Path, folder: &Path) -> bool {
-    path.strip_prefix(folder).is_ok_and(|below| below.iter().all(|name| name != ".git"))
 }
 
 /// With it cargo marks what it makes, such as a target directory, at whichever place it was told to make it.
@@ -134,7 +129,7 @@ struct Walk<'a> {
     matching: Option<Glob>,
     exclude: Vec<Glob>,
     packages: &'a [PathBuf],
-    /// A link is followed only if its target is in the base or in the tree itself, and not excluded.
+    /// A link is followed only if its target is in the base or in the tree itself.
     boundaries: [PathBuf; 2],
     /// Sorted.
     skipped: Vec<PathBuf>,
@@ -258,7 +253,6 @@ mod tests {
             "template/Cargo.toml",
             "target/CACHEDIR.TAG",
             "out.zip",
-            "hidden/a",
             "deep/.git/config",
             "VERSION",
             "a.md",
@@ -277,23 +271,21 @@ mod tests {
         link(&dir.path().join("shared"), "inside");
         link(other.path(), "outside");
         link(&root, "back");
-        // Into a repository's own folder, and into what is excluded.
+        // Into a repository's own folder.
         link(&root.join("deep/.git"), "repository");
-        link(&root.join("hidden"), "made");
         let files = |rule| {
             let tree = Tree::new("p", rule);
-            let listed =
-                list(&tree, dir.path(), &[root.join("out.zip"), root.join("hidden")], &[root.join("nested")]).unwrap();
+            let listed = list(&tree, dir.path(), &[root.join("out.zip")], &[root.join("nested")]).unwrap();
             let paths =
                 |folder: ListedFolder| folder.files.into_iter().map(move |name| format!("{}/{name}", folder.path));
             listed.into_iter().flat_map(paths).collect::<Vec<_>>().join(" ")
         };
-        let top = "p/LICENSE-MIT p/VERSION p/a.md p/back p/inside p/made p/outside p/repository p/inside/a.rs";
+        let top = "p/LICENSE-MIT p/VERSION p/a.md p/back p/inside p/outside p/repository p/inside/a.rs";
         let (template, sources) = ("p/template/Cargo.toml", "p/src/main.rs");
         assert_eq!(files(Rule::Package), format!("{top} {sources} {template}"));
         let everything = format!("{top} p/nested/Cargo.toml {sources} p/target/CACHEDIR.TAG {template}");
         assert_eq!(files(Rule::Everything), everything);
-        assert_eq!(files(Rule::Top), "p/VERSION p/back p/inside p/made p/outside p/repository");
+        assert_eq!(files(Rule::Top), "p/VERSION p/back p/inside p/outside p/repository");
     }
 
     /// The files of a tree, and the names that it leaves out.

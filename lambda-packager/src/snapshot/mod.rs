@@ -12,6 +12,7 @@ pub mod scope;
 mod stamped;
 pub mod take;
 mod unchanged;
+pub mod visible;
 
 pub use difference::{Change, What};
 pub use listing::{ListedFolder, Rule, Tree};

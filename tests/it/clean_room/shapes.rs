@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::clean_room::builder::{Builder, Kind, builders};
-use crate::support::{Ended, Engine, Fixture, Story, one_engine, repository};
+use crate::support::{Ended, Engine, Fixture, Story, has_all, one_engine, repository};
 
 const SECRET: &str = "n0b0dy-elses-t0ken";
 
@@ -146,4 +146,11 @@ fn without_an_image_to_start_from_prod_is_compiled_in_the_container_and_says_so(
     fixture.write("../.cargo/config.toml", index);
     let story = Story::of(fixture.command_on(engine).args(["--mode", "prod"])).ok();
     assert!(story.notes().iter().any(|note| note.contains("the compile gets registries.mine.index of ")), "{story}");
+    let source =
+        "[source.\"git+https://user:T0KEN@example.invalid/r\"]\ngit = \"https://user:T0KEN@example.invalid/r\"\n";
+    fixture.write("../.cargo/config.toml", source);
+    fixture.says("again");
+    let ended = Ended::of(fixture.command_on(engine).args(["--mode", "prod"])).ok();
+    has_all(&ended.stderr, &["the compile gets source.*.git of "]);
+    fixture.tells_nobody("T0KEN", &ended);
 }

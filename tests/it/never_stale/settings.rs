@@ -195,7 +195,7 @@ fn manifests_and_the_lockfile() {
     project.misses("changed Cargo.lock (+1 more)");
     let workspace = project.fixture.text("Cargo.toml");
     project.changes("Cargo.toml", &(workspace + "[profile.release]\nopt-level = 1\n"), Kept);
-    // Cargo makes it anew before anything is judged.
+    // Cargo makes it again before anything is judged.
     project.remove("Cargo.lock").hits();
     let lock = project.fixture.text("Cargo.lock");
     project.changes("Cargo.lock", &format!("{lock}# a comment\n"), Kept);

@@ -16,7 +16,13 @@ pub fn check_environment(config: &Config, environment: &str) -> Result<()> {
         return Ok(());
     }
     let what = format!("unknown environment {environment:?}; the environments are {}", config.environments.join(", "));
-    let hint = format!("use one of these, or add it to {}", config.place_of("environments"));
+    let hint = match config.is_set("environments") {
+        true => format!("use one of these, or add it to {}", config.place_of("environments")),
+        false => {
+            let all: Vec<&str> = config.environments.iter().map(String::as_str).chain([environment]).collect();
+            format!("use one of these, or set `environments = {all:?}` in [package.metadata.lambda-packager]")
+        }
+    };
     Err(Error::publish(PublishFault::UnknownEnvironment, what).hint_with(hint))
 }
 

@@ -24,11 +24,13 @@ pub fn stat(path: &Path) -> Result<Option<Metadata>> {
 }
 
 fn existing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
     /// `ELOOP`: a symlink that points to itself.
     const TOO_MANY_LINKS: i32 = if cfg!(target_os = "linux") { 40 } else { 62 };
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        // Nothing has a name that is too long.
+        Err(e) if matches!(e.kind(), NotFound | NotADirectory | InvalidFilename) => Ok(None),
         Err(e) if e.raw_os_error() == Some(TOO_MANY_LINKS) => Ok(None),
         Err(e) => Err(e),
     }
