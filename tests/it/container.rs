@@ -116,19 +116,6 @@ fn a_name_that_is_taken_is_left_alone() {
 }
 
 #[test]
-fn a_container_that_somebody_renamed_is_made_again() {
-    for engine in engines(Engine::Docker) {
-        let fixture = Fixture::hello_packaged(engine.name());
-        let ours = fixture.container(engine);
-        engine.ask(&["rename", &ours, &format!("renamed-{}", std::process::id())]);
-        fixture.says("edited");
-        fixture.run_on(engine, &[]).ok();
-        assert_eq!(fixture.output_of_bootstrap("hello"), "edited");
-        assert_ne!(fixture.container(engine), ours);
-    }
-}
-
-#[test]
 fn a_volume_of_somebody_elses_is_not_taken() {
     for engine in engines(Engine::Docker) {
         let fixture = Fixture::hello();
@@ -158,7 +145,7 @@ fn a_container_of_somebody_elses_that_uses_our_volume_is_named_and_another_engin
         engine.ask(&["rm", "--force", &ours]);
 
         fixture.says("edited");
-        let remedy = format!("help: remove that container (`{} rm {theirs}`)", engine.name());
+        let remedy = format!("help: remove that container (`{} rm --force {theirs}`)", engine.name());
         Ended::of(&mut fixture.command_on(engine)).fails(3, &["-target is in use by the container ", &theirs, &remedy]);
         // This engine alone, among those that nobody named.
         let other = if engine == Engine::Docker { "podman" } else { "docker" };

@@ -105,8 +105,7 @@ fn with_what_must_not_be_seen() -> Fixture {
     ] {
         fixture.write(name, &format!("# {TOKEN}\n"));
     }
-    let links =
-        ["../../beside.txt", "../.git", "../.git/config", "../.cargo", "../.cargo/credentials.toml", "../target"];
+    let links = ["../../beside.txt", "../.git", "../.git/config", "../.cargo", "../.cargo/credentials.toml"];
     for (number, target) in links.iter().enumerate() {
         symlink(target, fixture.path(&format!("app/link{number}"))).unwrap();
     }

@@ -70,13 +70,8 @@ pub fn ensure(
             report.note(&format!("the specification of the container {name} changed; creating it again"));
         }
     }
-    // By its id: by the name it could be one that somebody else made since it was looked for. One that somebody renamed has
-    // its volumes.
-    let of_name = |container: &Container| container.label(NAMED) == Some(name) && container.name() != name;
-    let renamed = engine.containers_with(&identity.label())?.into_iter().filter(of_name);
-    for container in found.into_iter().chain(renamed) {
-        engine.remove(&container.id).map_err(EngineError::into_unable)?;
-    }
+    // By its id: by the name it could be one that somebody else made since it was looked for.
+    found.map_or(Ok(()), |container| engine.remove(&container.id)).map_err(EngineError::into_unable)?;
     // Without its container, a volume may have anything.
     remove_volumes(engine, &identity.label(), name).map_err(EngineError::into_unable)?;
     wanted.image.provide(engine).map_err(EngineError::into_unable)?;

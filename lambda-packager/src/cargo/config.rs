@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::cargo::config_outer::outer;
-use crate::cargo::secrets::may_be_secret;
 use crate::cargo::{Workspace, config_flags, env};
 use crate::config::Config;
 use crate::error::Result;
@@ -210,7 +209,7 @@ fn kept(file: &Table, triple: &str, has_flags: bool, path: &Path, folders: &mut 
         let value = variable.as_str().or(variable.get("value").and_then(Value::as_str)).unwrap_or_default();
         // A path of this machine leads nowhere there.
         let is_path = value.starts_with('/') || variable.get("relative") == Some(&Value::Bool(true));
-        if !is_path && !may_be_secret(name, value) {
+        if !is_path && !env::may_be_secret(name, value) {
             keep("env", name, variable.clone());
         }
     }

@@ -117,6 +117,18 @@ pub fn may_have_login(url: &str) -> bool {
     user.is_some_and(|user| !is_of_ssh(user)) || rest.contains('?')
 }
 
+/// Whether a variable has a secret, by its name or by a login in its value.
+pub fn may_be_secret(name: &str, value: &str) -> bool {
+    let name = name.to_uppercase();
+    let parts = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL"];
+    parts.iter().any(|part| name.contains(part)) || name.split('_').any(|word| word == "KEY") || has_login(value)
+}
+
+/// Whether a text is a URL with a login.
+pub fn has_login(text: &str) -> bool {
+    text.contains("://") && may_have_login(text)
+}
+
 /// The variable that sets Rust flags for a target.
 pub fn rustflags_of(triple: &str) -> String {
     of_target(triple, "RUSTFLAGS")
@@ -169,6 +181,19 @@ mod tests {
             assert_eq!(of(engine, &["RUSTFLAGS", "LINKER"]), format!("{flags} {linker}"));
             assert_eq!(of(engine, &["RUSTFLAGS"]), flags);
             assert_eq!(of(engine, &["LINKER"]), if engine == "host" { linker.as_str() } else { "" });
+        }
+    }
+
+    #[test]
+    fn a_variable_is_secret_by_its_name_or_its_value() {
+        for (name, value) in
+            [("A_TOKEN", "x"), ("api_key", "x"), ("KEY", "x"), ("DATABASE", "postgres://u:p@db/"), ("PassPhrase", "x")]
+        {
+            assert!(may_be_secret(name, value), "{name}");
+        }
+        for (name, value) in [("MONKEY", "x"), ("KEYBOARD", "x"), ("URL", "https://example.invalid/"), ("A", "u:p@db")]
+        {
+            assert!(!may_be_secret(name, value), "{name}");
         }
     }
 

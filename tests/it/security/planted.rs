@@ -159,7 +159,7 @@ fn planted_facts_mount_and_read_nothing() {
         let names = names.map(|entry| entry.file_name().into_string().unwrap());
         names.filter(|name| name.ends_with(".json")).collect::<Vec<_>>()
     };
-    assert!(facts().iter().any(|name| name.starts_with("workspace-")), "{:?}", facts());
+    assert!(facts().iter().any(|name| name == "workspace.json"), "{:?}", facts());
     let forbidden = planted.forbidden.to_str().unwrap();
     for name in facts() {
         // A checkout brings a new file.
@@ -174,12 +174,13 @@ fn planted_facts_mount_and_read_nothing() {
             if value.get("sysroot").is_some() {
                 value["sysroot"] = json!(forbidden);
             }
-            if value.get("outside").is_some() {
-                value["outside"] = json!({"folders": [forbidden], "absolute": [forbidden]});
-                let mut more = value["members"][0]["local_folders"][0].clone();
+            if value.get("path_dependencies").is_some() {
+                value["path_dependencies"] =
+                    json!({"folders": [forbidden], "absolute": [forbidden], "at_own_path": true});
+                let mut more = value["members"][0]["closure"]["local"][0].clone();
                 more["folder"] = json!(forbidden);
                 more["source_root"] = json!(forbidden);
-                value["members"][0]["local_folders"].as_array_mut().unwrap().push(more);
+                value["members"][0]["closure"]["local"].as_array_mut().unwrap().push(more);
             }
         });
     }
