@@ -122,7 +122,9 @@ const SAYS: &str = "nothing";
 "#;
 
 /// What cargo sees of a package that is not compiled: its manifest, and this.
-const PLACEHOLDER: &str = "//! A placeholder.\n";
+const PLACEHOLDER: &str = "//! A placeholder.\n\
+    compile_error!(\"lambda-packager was told by cargo that the function does not need this package, so its sources are not here; \
+    flags that set the `cfg` of a dependency count in .cargo/config.toml\");\n";
 
 /// Writes all but what the settings decide: the manifests of the workspace and of `app`.
 pub fn write(project: &Project) {
