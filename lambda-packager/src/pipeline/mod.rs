@@ -19,8 +19,10 @@ mod places;
 pub mod project;
 pub mod retry;
 pub mod run;
+mod settings;
 mod sharing;
 pub mod surroundings;
+mod task;
 mod toolchains;
 mod watch;
 
@@ -29,4 +31,5 @@ pub use miss::Miss;
 pub use outcome::Outcome;
 pub use package::Package;
 pub use places::{Places, is_lock_of_function};
-pub use project::{Project, Request, Task, lock};
+pub use project::{Project, Request};
+pub use task::{Task, lock};

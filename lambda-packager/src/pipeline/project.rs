@@ -6,13 +6,13 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::cargo::{Function, FunctionAt, Package, Workspace};
 use crate::config::from_cargo_lambda::{CargoLambda, StandIn};
-use crate::config::{ArtifactKind, Config, Layer, Mode, Names, Origin, from_env};
+use crate::config::{Config, Layer, Names, Origin};
 use crate::error::{Error, Result};
 use crate::fingerprint::inputs;
-use crate::pipeline::Places;
+use crate::pipeline::settings::{Asking, Sources};
 use crate::pipeline::toolchains::Toolchains;
-use crate::report::Reporter;
-use crate::sys::{Lock, fs, glob};
+use crate::pipeline::{Places, Task};
+use crate::sys::fs;
 
 /// What the caller asks for.
 pub struct Request {
@@ -182,63 +182,6 @@ impl Project {
     }
 }
 
-/// What the settings come from, besides the manifests of a function's package and of the workspace.
-struct Sources {
-    start: PathBuf,
-    /// The layers of the call.
-    asked: Vec<(Origin, Layer)>,
-    stand_in: Option<StandIn>,
-    asking: Option<Asking>,
-}
-
-/// The settings of the package that asks.
-struct Asking {
-    origin: Origin,
-    layer: Layer,
-    /// The one package whose functions they are for, if not for all.
-    only: Option<String>,
-}
-
-impl Sources {
-    /// The settings of the call, of the package that asks, of a function's package below them, of the workspace below that,
-    /// and of cargo-lambda's tables below all.
-    fn settings(
-        &self,
-        workspace: &Workspace,
-        package: Option<&Package>,
-        function: Option<&str>,
-    ) -> Result<(Config, CargoLambda)> {
-        let Self { start, asked, stand_in, asking } = self;
-        let meant = package.or_else(|| workspace.member_at(start));
-        let cargo_lambda = workspace.cargo_lambda(meant, function, start, *stand_in)?;
-        let mut layers = asked.clone();
-        if stand_in.is_some_and(|stand_in| !stand_in.has_mode) {
-            // A call without flags for it has a mode too, which is above that of a manifest.
-            let (origin, mode) = cargo_lambda.mode.clone().unwrap_or((Origin::Default, Mode::Dev));
-            layers.push((origin, Layer { mode: Some(mode), ..Layer::default() }));
-        }
-        let counts = |asking: &&Asking| {
-            asking.only.as_ref().is_none_or(|only| package.is_none_or(|package| package.name == *only))
-        };
-        layers.extend(asking.iter().find(counts).map(|asking| (asking.origin.clone(), asking.layer.clone())));
-        layers.extend(package.map(Package::layer).transpose()?);
-        layers.push(workspace.layer()?);
-        layers.extend(cargo_lambda.layers.iter().cloned());
-        let mut config = Config::resolve(layers);
-        if from_env::is_pipeline() {
-            config = config.in_pipeline();
-        }
-        for entry in &mut config.exclude {
-            // A path that is there as it is written is that path.
-            if glob::is_glob(entry) && fs::lstat(&workspace.root.join(&*entry))?.is_some() {
-                *entry = glob::escape(entry);
-            }
-        }
-        config.check_names()?;
-        Ok((config, cargo_lambda))
-    }
-}
-
 /// Whether a member packages functions of others: its manifest or its code, which are `selecting`, names them, or it has
 /// none itself.
 fn packages_others(workspace: &Workspace, member: &Package, selecting: &[&Layer]) -> Result<bool> {
@@ -294,43 +237,6 @@ fn deployment(workspace: &Workspace, config: &Config) -> Result<Option<(Origin, 
         }
     }
     Ok(found.pop().filter(|_| found.is_empty()))
-}
-
-/// One function of a project to package, with its settings.
-pub struct Task<'a> {
-    pub workspace: &'a Workspace,
-    pub config: Config,
-    /// What cargo-lambda's tables say of it.
-    pub cargo_lambda: CargoLambda,
-    pub function: Function<'a>,
-    pub places: Places,
-    /// Whether the settings select no other function.
-    pub is_alone: bool,
-    pub toolchains: &'a Toolchains,
-}
-
-impl Task<'_> {
-    pub fn kind(&self) -> ArtifactKind {
-        self.function.kind(&self.config)
-    }
-
-    /// Waits for the lock on the files of the function, and makes its folder.
-    pub fn lock(&self, report: &mut Reporter) -> Result<Lock> {
-        let lock = Lock::acquire(&self.places.lock, |holder| report.waiting_for(holder))?;
-        fs::create_dirs(&self.places.folder)?;
-        Ok(lock)
-    }
-}
-
-/// Waits for the locks of all functions. Every run takes them in the same order, so that no two wait for each other.
-pub fn lock(tasks: &[Task], report: &mut Reporter) -> Result<Vec<Lock>> {
-    let mut order: Vec<usize> = (0..tasks.len()).collect();
-    order.sort_by(|a, b| tasks[*a].places.lock.cmp(&tasks[*b].places.lock));
-    let mut locks = BTreeMap::new();
-    for index in order {
-        locks.insert(index, tasks[index].lock(report)?);
-    }
-    Ok(locks.into_values().collect())
 }
 
 #[cfg(test)]
